@@ -79,7 +79,7 @@ class Immediate:
 
 
 class Simulated(Immediate):
-    """So many workers whose time is simulated: each takes the next candidate when it is free.
+    """This many workers whose time is simulated: each takes the next candidate when it is free.
 
     `longest_first`: in a generation, the one that takes longest, as if that were known; else as they were asked for.
     """

@@ -8,7 +8,7 @@
 
 ====================================  ================================================================================
 `search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; returns a `SearchResult`;
-                                      with `build=`, models of your own (see `evonas.training.single.user_model`)
+                                      with `build=`, user-defined models (see `evonas.training.single.user_model`)
 `resume(run_dir, ...)`                resumes a run after Ctrl-C, a crash or power loss; extends a finished one
 `finalists(run_dir, top=5, seeds=5)`  trains the best networks again, to see how good they are apart from luck
 `join(run_dir)`                       trains networks for a search on another machine, over a shared folder
@@ -39,7 +39,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evonas.api.result import SearchResult
-    from evonas.api.search import finalists, load_run, resume, search
+    from evonas.api.resume import finalists, load_run, resume
+    from evonas.api.search import search
     from evonas.config import Budget, Settings
     from evonas.deploy.export import export
     from evonas.deploy.rebuild import build_model
@@ -89,7 +90,8 @@ __all__ = [
 
 #: Name -> module that has it, loaded when the name is asked for: a command that needs little is not to wait for all.
 _HOMES = {
-    **dict.fromkeys(("finalists", "load_run", "resume", "search"), "api.search"),
+    **dict.fromkeys(("finalists", "load_run", "resume"), "api.resume"),
+    "search": "api.search",
     **dict.fromkeys(("Budget", "Settings"), "config"),
     **dict.fromkeys(("Interrupted", "StorageError"), "errors"),
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),

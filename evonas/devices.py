@@ -1,4 +1,4 @@
-"""What there is to train on, and which trainer that suits. Asked without importing TensorFlow or JAX.
+"""What exists to train on, and which trainer that suits. Asked without importing TensorFlow or JAX.
 
 Loading TensorFlow to ask it for GPUs takes longer than a whole search on a CPU. A GPU counts when three things hold,
 each of which is a look at the system: there is a device of its own (`/dev/nvidia0`, of WSL `/dev/dxg`, of AMD
@@ -47,7 +47,7 @@ def chosen_trainer(
         own_models: whether the models are built by a user's function.
         precision: as `Settings.precision`; only compiled programs know another than "float32".
         can_be_compiled: whether the native and the population trainer can hold the networks, see
-            `evonas.networks.layers.can_be_compiled`; of a user's own models they find out for each.
+            `evonas.networks.layers.can_be_compiled`; of user-defined models they find out for each.
 
     Raises:
         InputError: the one that is asked for cannot hold the networks.
@@ -82,7 +82,7 @@ def has_gpu(
         return False
     if not any(next(devices.glob(name), None) for name in _DEVICES):
         return False
-    there, backend = installed or _installed, keras_backend(environment)
+    there, backend = installed or _is_installed, keras_backend(environment)
     library = f"lib{_LIBRARIES[backend]}" if backend in _LIBRARIES else ""
     return any(map(there, _COMPANIONS.get(backend, ()))) or bool(library and there(library))
 
@@ -98,7 +98,7 @@ def keras_backend(environment: Mapping[str, str] = os.environ) -> str:
         return "tensorflow"
 
 
-def _installed(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     if name.startswith("lib"):
         from ctypes.util import find_library
 

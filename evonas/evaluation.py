@@ -153,7 +153,7 @@ class Evaluation:
         parameters: number of trainable parameters.
         weights: of the best epoch; None if not kept. With several folds or replicates, those of the first.
         snapshots: states from which the trainings (each fold and replicate) can continue, if requested.
-        notes: what a trial of a user's own model records besides its scores, as JSON values.
+        notes: what a trial of user-defined models records besides its scores, as JSON values.
         spans: when each fold and replicate was trained; empty if not measured. Not read back from a run.
     """
 

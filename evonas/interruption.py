@@ -78,7 +78,7 @@ class Interruption:
     def aside(self, function: Callable[P, T]) -> Callable[P, T]:
         """The function, which runs with the caller's own handlers of the signals."""
 
-        def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        def call_aside(*args: P.args, **kwargs: P.kwargs) -> T:
             if not self._previous or self.requested:
                 return function(*args, **kwargs)
             own = {number: signal.getsignal(number) for number in self._previous}
@@ -90,7 +90,7 @@ class Interruption:
                     # What the function has set is the caller's from now on.
                     self._previous[number] = signal.signal(number, handler)
 
-        return called
+        return call_aside
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -98,7 +98,7 @@ class Interruption:
             for number in (signal.SIGINT, signal.SIGTERM):
                 # Started with nohup or in the background: left so.
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._previous[number] = signal.signal(number, self._asked)
+                    self._previous[number] = signal.signal(number, self._on_signal)
             self._started, self._ended = threading.Event(), threading.Event()
             self._clock = threading.Thread(target=self._keep_time, name="evonas-grace", daemon=True)
             self._clock.start()
@@ -119,7 +119,7 @@ class Interruption:
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._woken:  # by `_keep_time`
             self._woken = False
             if self._waiting:

@@ -213,10 +213,10 @@ def _cannot_be_sent(name: str, error: Exception, parts: Mapping[str, Any] | None
                 f"{label} must be such that it can be sent to the worker process, which it cannot{holds} ({fault}): "
                 "let it make that itself when it is used there, or keep the search here with in_process=True"
             )
-    mend = " Or keep the search in this process with in_process=True." if parts is not None else ""
+    fix = " Or keep the search in this process with in_process=True." if parts is not None else ""
     return (
         f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
-        f"let it make what it needs itself, and take no models, locks or open files from outside.{mend}"
+        f"let it make what it needs itself, and take no models, locks or open files from outside.{fix}"
     )
 
 
@@ -225,7 +225,7 @@ def _search() -> tuple[str, ...]:
 
 
 def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
-    """Refuses to continue with another function than that of the run, or with none where there is one.
+    """Refuses to continue with another function than that of the run, or with none if there is one.
 
     Args:
         build: that was given now.
@@ -277,7 +277,7 @@ def check_first(reasons: Sequence[str], log: Path | str) -> None:
     """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes.
 
     Args:
-        reasons: why each of the first generation failed; empty where one did not.
+        reasons: why each of the first generation failed; empty if one did not.
         log: where the traceback was printed.
 
     Raises:

@@ -46,7 +46,7 @@ def format_value(value: Any) -> str:
 
 
 def refuse(place: str, constraint: str, value: Any, mend: str = "") -> NoReturn:
-    """Raises the InputError that says `place must be constraint, not value: mend`."""
+    """Raises the InputError that says `place must be constraint, not value: fix`."""
     raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {mend}" if mend else ""))
 
 
@@ -106,8 +106,8 @@ class Word:
         """The value as it is."""
         if isinstance(value, str) and value in self.options:
             return value
-        mend = suggestion(value, self.options) if isinstance(value, str) else "write the name in quotes"
-        refuse(place, f"one of {', '.join(self.options)}", value, "" if mend.startswith("known") else mend)
+        fix = suggestion(value, self.options) if isinstance(value, str) else "write the name in quotes"
+        refuse(place, f"one of {', '.join(self.options)}", value, "" if fix.startswith("known") else fix)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Readable(Protocol):
     """Anything that reads a value as one kind of value: `Kind`, `Wholes`, or a kind of your own."""
 
     def read(self, value: Any, place: str) -> Any:
-        """The value, checked. Raises InputError, naming the place."""
+        """The value, checked. Raises InputError, naming the location."""
         ...
 
 
@@ -160,8 +160,8 @@ def table(value: Any, place: str, known: Collection[str], required: Iterable[str
     for key in value:
         if key not in known:
             where = f"{place}.{key}" if isinstance(key, str) and key.isidentifier() else f"{place}[{format_value(key)}]"
-            mend = suggestion(key, known)
-            raise InputError(f"{where} is not a setting (its value is {format_value(value[key])}): {mend}")
+            fix = suggestion(key, known)
+            raise InputError(f"{where} is not a setting (its value is {format_value(value[key])}): {fix}")
     for key in required:
         if key not in value:
             raise InputError(f"{place}.{key} must be given and is missing: add it")

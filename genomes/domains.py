@@ -60,7 +60,7 @@ class Range:
     @property
     def least(self) -> Value:
         """The smallest member."""
-        return self._typed(0 if self.zero else self.low)
+        return self._to_type_of_bounds(0 if self.zero else self.low)
 
     @property
     def greatest(self) -> Value:
@@ -100,7 +100,7 @@ class Range:
     def clip(self, value: float) -> Value:
         """The member of `[low, high]` that is nearest."""
         value = round(value) if isinstance(self.low, int) else float(f"{value:.{_DIGITS}g}")
-        return self._typed(min(max(value, self.low), self.high))
+        return self._to_type_of_bounds(min(max(value, self.low), self.high))
 
     def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
         """The members in [low, high], None when there are none."""
@@ -108,14 +108,14 @@ class Range:
         low, high = max(low, self.low), min(high, self.high)
         if low < high:
             return Range(low, high, self.log, zero)
-        few = ((self._typed(0),) if zero else ()) + ((low,) if low == high else ())
+        few = ((self._to_type_of_bounds(0),) if zero else ()) + ((low,) if low == high else ())
         return Choice(few) if few else None
 
     def at(self, position: float) -> Value:
         """The member at a position in [0, 1]."""
         if self.zero:
             if position < _ZERO_SHARE:
-                return self._typed(0)
+                return self._to_type_of_bounds(0)
             position = (position - _ZERO_SHARE) / (1.0 - _ZERO_SHARE)
         start, end = self._ends
         scaled = start + position * (end - start)
@@ -130,7 +130,7 @@ class Range:
     def _scale(self, value: float) -> float:
         return math.log(value) if self.log else value
 
-    def _typed(self, value: float) -> int | float:
+    def _to_type_of_bounds(self, value: float) -> int | float:
         return int(value) if isinstance(self.low, int) else float(value)
 
 
@@ -217,11 +217,11 @@ def _read_range(value: Mapping[str, Any], kind: Kind, place: str) -> Range:
     low, high = kind.read(value["low"], f"{place}.low"), kind.read(value["high"], f"{place}.high")
     log, zero = (boolean(value.get(name, False), f"{place}.{name}") for name in ("log", "zero"))
     if low >= high:
-        mend = "exchange them" if low > high else f"for a fixed value write {place.rpartition('.')[2]} = {low}"
-        raise InputError(f"{place}.low must be below {place}.high, not {low} and {high}: {mend}")
+        fix = "exchange them" if low > high else f"for a fixed value write {place.rpartition('.')[2]} = {low}"
+        raise InputError(f"{place}.low must be below {place}.high, not {low} and {high}: {fix}")
     if low <= 0 and (log or zero):
-        mend = "start above 0, and add zero = true where exactly 0 is wanted too" if log else "leave zero out"
-        raise InputError(f"{place}.low must be above 0 with {'log' if log else 'zero'} = true, not {low}: {mend}")
+        fix = "start above 0, and add zero = true where exactly 0 is wanted too" if log else "leave zero out"
+        raise InputError(f"{place}.low must be above 0 with {'log' if log else 'zero'} = true, not {low}: {fix}")
     if zero:
         kind.read(0, f"{place}.zero")
     return Range(low, high, log, zero)

@@ -88,7 +88,7 @@ def space_from_json(value: Any) -> SearchSpace:
     Choice(options=(2,))
 
     Raises:
-        InputError: the value is not a space; the text names the table, the key, the value and the fix.
+        InputError: the value is not a space; the message names the table, the key, the value and the fix.
     """
     encoding = "dense"
     if isinstance(value, Mapping):
@@ -150,7 +150,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
     """A network's genome, and the default space of its encoding, which need not hold it.
 
     Raises:
-        InputError: the value is not a genome of a network; the text names the place.
+        InputError: the value is not a genome of a network; the message names the location.
     """
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
     space = _encoding(encoding, "genome.encoding")
@@ -171,7 +171,7 @@ def short_name(genome: Mapping[str, Any]) -> str:
 
 
 def blueprint(space: Any, genome: Any) -> dict[str, Any]:
-    """What training sees of a genome, as JSON values: the architecture graph, or the genes of a user's own model.
+    """What training sees of a genome, as JSON values: the architecture graph, or the genes of user-defined models.
 
     Args:
         space: a `HyperparameterSpace`, or one whose genomes have an architecture.

@@ -1,4 +1,4 @@
-"""Extensions from outside of evonas: given as objects, or installed by other distributions as entry points.
+"""Extensions from outside evonas: given as objects, or installed by other distributions as entry points.
 
 One `Extensions` holds those of one kind, such as the mutations of the group `evonas.mutations`. Nothing is imported by
 a path that was read from a file: only what the caller passes, and what is installed. Imports the standard library only.
@@ -78,7 +78,7 @@ class Extensions(Generic[T]):
             return None
         key = (name, tuple(sys.path))
         if key not in self._installed and (entry := self._entry(name, reserved)):
-            self._installed[key] = self._loaded(entry)
+            self._installed[key] = self._load_entry(entry)
         return self._installed.get(key)
 
     def loaded(self, name: str) -> T | None:
@@ -116,7 +116,7 @@ class Extensions(Generic[T]):
         return [*self._given.values(), *(each for each in installed if each is not None)]
 
     def distribution_of(self, name: str, reserved: Collection[str] = ()) -> tuple[str, str] | None:
-        """Name and version of the distribution whose entry point has this name; None where none has."""
+        """Name and version of the distribution whose entry point has this name; None if none has."""
         entry = None if ":" in name or name in self._given else self._entry(name, reserved)
         return (entry.dist.name, entry.dist.version) if entry is not None and entry.dist else None
 
@@ -139,7 +139,7 @@ class Extensions(Generic[T]):
             raise InputError(f"{self.what} {name!r} must be of one distribution, but {owners} have it: uninstall one")
         return found[0] if found else None
 
-    def _loaded(self, entry: EntryPoint) -> T:
+    def _load_entry(self, entry: EntryPoint) -> T:
         what = f"{self.what} {entry.name!r}"
         try:
             loaded = entry.load()

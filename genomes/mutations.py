@@ -1,4 +1,4 @@
-"""Mutations from outside of evonas: `(genome, space, rng) -> genome`, None where one does not apply.
+"""Mutations from outside evonas: `(genome, space, rng) -> genome`, None if one does not apply.
 
 A space names those that it has beside its encoding's own in `extra_mutations`. They are functions of a user's, given to
 `evonas.search(mutations=...)`, or installed by a distribution as entry points::
@@ -62,7 +62,7 @@ def read_names(value: Any) -> tuple[str, ...]:
 
 
 def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
-    """What a mutation makes of a genome; None where it does not apply.
+    """What a mutation makes of a genome; None if it does not apply.
 
     Raises:
         InputError: there is no such mutation, or what it makes is no other member of the space.

@@ -37,7 +37,7 @@ class Population:
     Attributes:
         space: that all genomes are members of.
         genomes: shape `(num_genomes,)`.
-        scores: of each genome, None where it is not known, shape `(num_genomes,)`.
+        scores: of each genome, None if it is not known, shape `(num_genomes,)`.
     """
 
     space: SearchSpace
@@ -75,7 +75,7 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
         space: that the genomes must be members of, instead of the file's own.
 
     Raises:
-        InputError: the value is not a population, or a genome is not in the space; the text names the place.
+        InputError: the value is not a population, or a genome is not in the space; the message names the location.
     """
     check_header(value, "population", "population")
     parts = table(value, "population", _KEYS, required=("encoding", "genomes"))
@@ -84,8 +84,8 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
             raise InputError("population.space must be given and is missing: add it")
         space = space_from_json(parts["space"])
     genomes, scores = [], []
-    for place, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
-        where = f"population.genomes[{place}]"
+    for index, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
+        where = f"population.genomes[{index}]"
         member = table(item, where, _MEMBER_KEYS, required=("genome",))
         try:
             genomes.append(space.genome_from_json(member["genome"]))

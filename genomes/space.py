@@ -58,7 +58,7 @@ class SearchSpace(Protocol):
         ...
 
     def genome_from_json(self, value: Any) -> Any:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class FlatSpace(SearchSpace, Protocol):
 
     @property
     def genes(self) -> tuple[Gene, ...]:
-        """What there is to decide, each gene after those that its condition names."""
+        """What exists to decide, each gene after those that its condition names."""
         ...
 
     def values(self, genome: Any) -> dict[str, Value]:

@@ -47,7 +47,7 @@ SHORTER = {
 }
 #: Page -> what its snippets take as given.
 GIVEN = {
-    "export": "import keras, pandas\npandas.read_csv('houses.csv').head().to_csv('new.csv', index=False)\n",
+    "export": "import pandas\npandas.read_csv('houses.csv').head().to_csv('new.csv', index=False)\n",
     "own-models": """
 import evonas
 from sklearn.datasets import load_digits

@@ -19,9 +19,9 @@ def callbacks_of(named: Mapping[str, Any]) -> list[Any]:
 
 def parts_of(arguments: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
     """What was given to `fit`, each part by the name that a message can call it by."""
-    parts = {f"argument {place + 1}": value for place, value in enumerate(arguments)}
+    parts = {f"argument {index + 1}": value for index, value in enumerate(arguments)}
     parts |= {name: value for name, value in named.items() if name != "callbacks"}
-    callbacks = {f"callbacks[{place}] ({type(each).__name__})": each for place, each in enumerate(callbacks_of(named))}
+    callbacks = {f"callbacks[{index}] ({type(each).__name__})": each for index, each in enumerate(callbacks_of(named))}
     return {**callbacks, **parts}
 
 

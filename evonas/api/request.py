@@ -19,10 +19,10 @@ class SearchRequest:
 
     Attributes:
         settings, budget: of the run.
-        build: function that builds models of a user's own, in any form.
+        build: function that builds user-defined models, in any form.
         space: as given; None for the default one of the data.
         mutations: functions, or names of installed ones, that the space has beside its own.
-        numbers, neighbours: what all networks see of columns of numbers.
+        numbers, neighbours: what all networks see of numeric columns.
         out, overwrite: the run directory, and whether a run in it may be deleted.
         initial, warm_start, transfer: population file and run directories to begin with.
         threads, execution: where networks are trained.

@@ -20,6 +20,7 @@ from evonas.data.quantiles import point_place
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
 from evonas.reporting.result_views import ResultViews
+from evonas.reporting.run_tables import evaluation_table, finalist_table, history_table
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
@@ -267,7 +268,7 @@ class SearchResult(ResultViews):
     def prepare(self, x: Any) -> Any:
         """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
 
-        Arrays that went to models of your own as they are do so here too.
+        Arrays that went to user-defined models as they are do so here too.
 
         Args:
             x: as for `inputs`.
@@ -299,7 +300,7 @@ class SearchResult(ResultViews):
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
         if not self._is_dense:
-            return preparation  # models of your own see all features
+            return preparation  # user-defined models see all features
         seen = self._data.preparation_of(*views_of(graph_from_json(self._architecture)))
         assert seen is not None
         return seen
@@ -344,80 +345,24 @@ class SearchResult(ResultViews):
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row a generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
-        import pandas as pd
-
+        """One row per generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
         with self._read() as run:
-            name, summaries = run.settings.objective or "score", run.summaries()
-            sign = 1 if run.objective.direction == "min" else -1
-        frame = pd.DataFrame(
-            {
-                "generation": [summary.generation for summary in summaries],
-                "candidates": [summary.candidates for summary in summaries],
-                "evaluations": [summary.evaluations for summary in summaries],
-                "failed": [summary.failed for summary in summaries],
-                f"best_{name}": [_sign(sign, summary.best_loss) for summary in summaries],
-                f"median_{name}": [_sign(sign, summary.median_loss) for summary in summaries],
-                "train_seconds": [summary.train_seconds for summary in summaries],
-            }
-        )
-        best = frame[f"best_{name}"].astype("float64")
-        frame[f"best_{name}_so_far"] = (best.cummin() if sign > 0 else best.cummax()).ffill()
-        return frame
+            return history_table(run)
 
     @cached_property
     def finalists(self) -> pd.DataFrame:
-        """One row a finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
+        """One row per finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
 
         `gap` is by how much re-training is worse than the score that the search found: the winner's curse.
         """
-        import pandas as pd
-
         with self._read() as run:
-            name, found = run.settings.objective or "score", run.finalists
-        rows = [
-            {
-                f"search_{name}": finalist.search_score,
-                f"{name}_mean": _number(finalist.mean),
-                f"{name}_std": _number(finalist.spread),
-                "gap": _number(finalist.gap),
-                f"test_{name}_mean": _number(finalist.test_mean),
-                f"test_{name}_std": _number(finalist.test_spread),
-                "retrained": len(finalist.retrainings),
-                "failed": finalist.failed,
-                "parameters": finalist.record.evaluation.parameters,
-                "generation": finalist.record.generation,
-                "index": finalist.record.index,
-                "digest": finalist.record.digest,
-            }
-            for finalist in found
-        ]
-        return pd.DataFrame(rows)
+            return finalist_table(run)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation, in the candidates' order: status, scores, epochs, parameters, ancestry, curve."""
-        import pandas as pd
-
         with self._read() as run:
-            rows = [
-                {
-                    "generation": record.generation,
-                    "index": record.index,
-                    "status": record.evaluation.status.value,
-                    **record.evaluation.scores,
-                    "best_epoch": record.evaluation.best_epoch,
-                    "epochs": record.evaluation.epochs,
-                    "parameters": record.evaluation.parameters,
-                    "train_seconds": record.evaluation.train_seconds,
-                    "operator": record.operator,
-                    "digest": record.digest,
-                    "curve": record.evaluation.curve,
-                    "reason": record.evaluation.reason,
-                }
-                for record in run.records()
-            ]
-        return pd.DataFrame(rows)
+            return evaluation_table(run)
 
     def export(
         self,
@@ -447,11 +392,3 @@ class SearchResult(ResultViews):
             score = f"{name} {run.ranked(1).evaluation.scores[name]:.6g}" if run.best(1) else "no score yet"
             done = f"{run.evaluated} evaluations, {run.generations} generations"
             return f"SearchResult({str(self.run_dir)!r}: {score}, {done})"
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _sign(sign: int, loss: float | None) -> float:
-    return float("nan") if loss is None else sign * loss

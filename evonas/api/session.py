@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.api.final_model import members_after_finalists
+from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
@@ -17,7 +18,6 @@ from evonas.deploy.export import Exporter, export, export_ensemble
 from evonas.deploy.final_model import score_final_model
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
-from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.deadline import Abandonable, Timetable
 from evonas.evolution.finalists import (
     OnRetraining,
@@ -38,7 +38,7 @@ from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
 from evonas.trackers.callback import Callback
 from evonas.trackers.notifier import Notifier, check_callbacks
-from evonas.user_model import Build, check_first
+from evonas.user_model import Build
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Listeners:
         on_part, on_generation: called after each commit and each generation.
         on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
         on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
-            split. Without `export`, a file is written of a user's own models alone, whose Keras is loaded; None where
+            split. Without `export`, a file is written of user-defined models alone, whose Keras is loaded; None if
             there was no time for it. What is done here still counts as the run's time.
         export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
             loads while the last generation and the finalists are trained.
@@ -108,7 +108,7 @@ def run_session(
         budget: of the run.
         make: makes what trains.
         listeners: called as the session proceeds.
-        build: of models of your own.
+        build: of user-defined models.
 
     Raises:
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
@@ -118,7 +118,7 @@ def run_session(
         end = telling.end
         listeners = _with_callbacks(listeners, telling)
         if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
-            listeners, end = _aside(listeners, listening), listening.aside(end)
+            listeners, end = _with_callers_signals(listeners, listening), listening.aside(end)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
@@ -135,26 +135,11 @@ def run_session(
             exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
         baselines = _start_baselines(store, budget, listeners.baseline)
         with exporter or nullcontext(), baselines or nullcontext():
-            listeners = _noting(listeners, store, baselines)
+            listeners = _with_baseline_notes(listeners, store, baselines)
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.retrainings_wanted):
-                    if exporter is not None:
-                        exporter.start()
-                    with timetable.part("finalists"):
-                        stopped = not retrain_finalists(
-                            store,
-                            trainer,
-                            space,
-                            *store.retrainings_wanted,
-                            interruption=listening,
-                            on_part=listeners.on_finalists,
-                            timetable=timetable,
-                        )
-                        if not stopped and members:
-                            heard: dict[str, Any] = {"interruption": listening, "timetable": timetable}
-                            further = train_on_all_rows if store.settings.all_rows else train_ensemble_members
-                            stopped = not further(store, trainer, space, members, **heard)
+                    stopped = not _retrain(store, space, trainer, timetable, listening, listeners, exporter, members)
                 scores = {} if stopped or build is not None else _test_scores(store, space, trainer, timetable)
             finally:
                 trainer.close()
@@ -177,7 +162,7 @@ def run_session(
 
 
 def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
-    """The process that trains them; None where none are wanted, or they are known, or there is no room for them."""
+    """The process that trains them; None if none are wanted, or they are known, or there is no room for them."""
     known, data = store.baselines.found, store.directory / DATA_NAME
     if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
         return None
@@ -193,7 +178,7 @@ def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselinePr
         return None
 
 
-def _noting(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
+def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
     """The same, with what is new of the baselines committed after each generation."""
     if baselines is None:
         return listeners
@@ -256,12 +241,12 @@ def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
     return replace(listeners, **joined) if listeners.callbacks else listeners
 
 
-def _aside(listeners: Listeners, listening: Interruption) -> Listeners:
+def _with_callers_signals(listeners: Listeners, listening: Interruption) -> Listeners:
     """The same, called with the caller's own handlers of signals."""
     names = ("on_start", "on_part", "on_generation", "on_finalists", "on_end")
     given: dict[str, Any] = {name: getattr(listeners, name) for name in names}
-    heard: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
-    return replace(listeners, **heard)
+    options: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
+    return replace(listeners, **options)
 
 
 def _search(
@@ -283,17 +268,37 @@ def _search(
         settings=store.settings,
         repair=repair_of(store.settings, space, trainer, interruption),
     )
-    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part}
-    loop = loop_of(strategy, trainer, store, space, budget, timetable=timetable, **heard)
+    log = None if build is None else store.directory / WORKER_LOG
+    options: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part, "timetable": timetable}
+    loop = run_generations(store, space, strategy, trainer, budget, log=log, **options)
     with timetable.part("search"), closing(loop) as generations:
         for generation in generations:
-            if build is not None and generation.number == 0:
-                check_first([each.reason for each in generation.evaluations], store.directory / WORKER_LOG)
             if listeners.on_generation is not None:
                 listeners.on_generation(generation)
             if exporter is not None and budget.generations is not None and generation.number + 2 >= budget.generations:
                 exporter.start()  # the last generation comes
     return store.stop == Stop.INTERRUPTED
+
+
+def _retrain(
+    store: RunStore,
+    space: SearchSpace,
+    trainer: Evaluator,
+    timetable: Timetable,
+    interruption: Interruption,
+    listeners: Listeners,
+    exporter: Exporter | None,
+    members: int,
+) -> bool:
+    """Trains the finalists again, and the members of an ensemble or a mean; whether that came to its end."""
+    if exporter is not None:
+        exporter.start()
+    options: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
+    top, seeds = store.retrainings_wanted
+    with timetable.part("finalists"):
+        done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **options)
+        further = train_on_all_rows if store.settings.all_rows else train_ensemble_members
+        return done and (not members or further(store, trainer, space, members, **options))
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from evonas.api.generations import run_generations
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
-from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.loop import Progress, Stop
 from evonas.execution.launch import evaluator_for_trials
@@ -30,7 +30,7 @@ from evonas.runs.extensions import same_strategy, strategy_record
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, make_strategy
-from evonas.user_model import check_first, pack
+from evonas.user_model import pack
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 
@@ -74,7 +74,7 @@ class TrialSearch:
         in_process: whether trials run in this process.
         seconds: wall-clock bound of the search, if any.
         most_failures: trials in a row without a score that end the search; None means no bound.
-        grown: how the space grows; None where it does not.
+        grown: how the space grows; None if it does not.
         execution: where trials run that do not run in this process.
     """
 
@@ -143,14 +143,12 @@ def _grew(
     strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
     told = _Told(search.most_failures, on_part)
-    loop = loop_of(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
-    with closing(loop) as generations:
+    log = "what was printed" if search.in_process else store.directory / WORKER_LOG
+    options: dict[str, Any] = {"interruption": listening, "on_part": told}
+    with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **options)) as generations:
         for generation in generations:
-            if generation.number == 0:
-                reasons = [evaluation.reason for evaluation in generation.evaluations]
-                check_first(reasons, "what was printed" if search.in_process else store.directory / WORKER_LOG)
             found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
-            new = [each for place, each in enumerate(found) if each not in late and each not in found[:place]]
+            new = [each for index, each in enumerate(found) if each not in late and each not in found[:index]]
             if search.grown is None or not new:
                 continue
             larger = search.grown([*late, *new])
@@ -273,5 +271,5 @@ def may_stay_here(settings: Mapping[str, Any]) -> bool:
 
 
 def trains_natively(settings: Mapping[str, Any]) -> bool:
-    """Whether the settings leave the native trainer to a user's own models."""
+    """Whether the settings leave the native trainer to user-defined models."""
     return chosen_trainer(str(settings.get("trainer", "auto")), own_models=True) == "native"

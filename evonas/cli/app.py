@@ -131,14 +131,14 @@ app.command("join", cls=GroupedCommand)(join)
 @app.command(cls=GroupedCommand)
 def status(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Say how far a run is and what it has found."""
-    from evonas.display import summaries
+    from evonas.display import next_steps, summaries
     from evonas.runs.reader import RunReader
 
     with RunReader(run_dir) as run:
         if as_json:
             typer.echo(json.dumps(summaries.summary_values(run)))
         else:
-            typer.echo("\n".join([*summaries.summary_lines(run), *summaries.next_lines(run)]))
+            typer.echo("\n".join([*summaries.summary_lines(run), *next_steps.next_lines(run)]))
 
 
 app.command("watch", cls=GroupedCommand)(watch)

@@ -50,7 +50,7 @@ __all__ = [
     "roles_of",
 ]
 
-#: Names of `genomes.encodings.ENCODINGS` but that of models of a user's own.
+#: Names of `genomes.encodings.ENCODINGS` but that of user-defined models.
 ARCHITECTURES = ("dense", "convolutional", "sequence")
 
 

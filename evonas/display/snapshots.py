@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.runs.events import ASKED
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
@@ -87,7 +87,7 @@ def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
             bound=run.budget.seconds,
             best=tuple(run.best(top)),
             bests=tuple(sign * loss for loss in bests),
-            waiting=_waiting(run) if running else (),
+            waiting=_pending_networks(run) if running else (),
             retrainings=run.retrainings_progress,
         )
 
@@ -121,7 +121,7 @@ def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
     return lines
 
 
-def _waiting(run: RunReader, most: int = 4) -> tuple[str, ...]:
+def _pending_networks(run: RunReader, most: int = 4) -> tuple[str, ...]:
     """Networks that have no result yet; which epoch they are in is not committed."""
     if not run.settings.asynchronous:
         last = run.summaries()[-1:]

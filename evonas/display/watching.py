@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+from evonas.display.scores import best_words, clock, format_score
 from evonas.display.snapshots import RunSnapshot, sparkline
-from evonas.display.summaries import best_words, clock, format_score
 from evonas.io.printable import printable
 
 __all__ = ["live_view", "view"]

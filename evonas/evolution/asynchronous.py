@@ -7,7 +7,7 @@ since its last state; what was out then, it trains again.
 
 With a window, results are told in order of asking, only when the window of pending candidates is full: the order
 is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a
-slow one keeps nobody waiting before the window is full. Without one, results are told as they arrive, which depends on
+slow one keeps no one waiting before the window is full. Without one, results are told as they arrive, which depends on
 who is ready first; `evonas.evolution.candidate_streams.Repeated` repeats such a run in its order.
 
 A generation is as many candidates as the settings say, in the order in which they are asked for; it is complete when so

@@ -9,7 +9,7 @@ measure            is
 `latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
 =================  ==================================================================================================
 
-The parameters of models of a user's own are counted by the worker when they are built; their FLOPs are not known.
+The parameters of user-defined models are counted by the worker when they are built; their FLOPs are not known.
 
 A network beyond a limit is not trained: its evaluation is INFEASIBLE and has the score "violation", the sum of the
 relative excesses. It costs no evaluation of the budget.
@@ -48,7 +48,7 @@ class Screen:
         wanted: measures that are objectives.
         columns: views of a network -> number of features that it sees.
         num_outputs: of the problem.
-        placed: attaches the columns of the data to a graph.
+        with_columns: attaches the columns of the data to a graph.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
 
@@ -57,7 +57,7 @@ class Screen:
     wanted: tuple[str, ...]
     columns: Callable[..., int]
     num_outputs: int
-    placed: Callable[[Any], Any] = lambda graph: graph
+    with_columns: Callable[[Any], Any] = lambda graph: graph
     sample_shape: tuple[int, ...] = ()
 
     @classmethod
@@ -86,7 +86,7 @@ class Screen:
         def columns(*seen: str) -> int:
             return num_visible_columns(views, width, outputs, *seen)
 
-        def placed(graph: Any) -> Any:
+        def attach(graph: Any) -> Any:
             seen = views_of(graph)
             places = visible_columns(views, width, *seen)
             new = columns(*seen) - len(places)
@@ -96,7 +96,7 @@ class Screen:
             forms = [*(views[k] for k in places), *["standard"] * new] if views else []
             return with_columns(graph, known, forms, kinds)
 
-        return cls(space, limits, wanted, columns, outputs, placed, tuple(problem.get("sample_shape", ())))
+        return cls(space, limits, wanted, columns, outputs, attach, tuple(problem.get("sample_shape", ())))
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
         """The measures that are objectives and not known from the evaluation."""
@@ -109,6 +109,6 @@ class Screen:
     def _measure(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
         if not names:
             return {}
-        graph = self.placed(self.space.architecture(candidate.genome))
+        graph = self.with_columns(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs, self.sample_shape)
         return {name: measured[name] for name in names}

@@ -273,13 +273,13 @@ class Timetable:
 
     def _for_what_follows(self) -> float:
         if self._retraining is None:
-            self._retraining = self._for_retraining()
+            self._retraining = self._seconds_for_retraining()
             self._is_first, self._has_network = not self._store.generations, bool(self._store.best_places(1))
         # While there is nothing to be written, no time is left for that.
         seconds = self._retraining + (self.ending() if self._has_network else 0.0)
         return self._usual_end + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
 
-    def _for_retraining(self) -> float:
+    def _seconds_for_retraining(self) -> float:
         top, seeds = self._retrainings
         if not top or not seeds:
             return 0.0

@@ -1,6 +1,6 @@
 """What an evaluation of a run is expected to cost: the same on every machine, so that a seed gives the same run.
 
-How much a search looks at before it proposes a network follows from it (`Settings.evaluation_seconds`). It is reckoned
+How much a search looks at before it proposes a network follows from it (`Settings.evaluation_seconds`). It is computed
 from architectures, rows and epochs at a nominal speed; nothing is measured. It is recorded with the settings, so that a
 resumed run looks at as much.
 """
@@ -35,7 +35,7 @@ def with_expected_seconds(settings: Settings, space: SearchSpace, data: Prepared
     Args:
         settings: of the run, resolved.
         space: that is searched.
-        data: to train on; None where a user's function trains.
+        data: to train on; None if a user's function trains.
     """
     row = find_row(settings.strategy)
     if row is None or "evaluation_seconds" not in row.settings or settings.evaluation_seconds is not None:

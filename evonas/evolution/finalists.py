@@ -22,7 +22,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members", "train_on_all_rows"]
 
-#: Called with the re-trainings that are done and those that there are to be.
+#: Called with the re-trainings that are done and if any to be.
 OnRetraining = Callable[[int, int], None]
 
 #: Share of what is left that is kept for the members of the final model, when finalists are trained again.
@@ -72,15 +72,15 @@ def retrain_finalists(
     evaluator.restore(store.evaluator_state)
     abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     candidates = _candidates(store, space, top, seeds)
-    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
-    fitting = _fitting(candidates, done, timetable, timetable.members_seconds)
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable, timetable.members_seconds)
     if on_part is not None:
         on_part(len(done), len(done | fitting))
     left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
     if left and interruption.requested:
         return False
     if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
-        store.retrainings.commit([(candidates[place], _TOO_LATE) for place in late])
+        store.retrainings.commit([(candidates[index], _TOO_LATE) for index in late])
     abandon_when(evaluator, lambda: interruption.requested or timetable.tests_are_over)
     return _test(store, evaluator, candidates, interruption, timetable)
 
@@ -115,11 +115,11 @@ def train_ensemble_members(
     first = Candidate(space.genome_from_json(best.genome), best.digest, 0, settings.epochs, operator="member")
     members = ensemble_members(settings.seed or 0, best.digest, seeds, count, settings.cv)
     candidates = [
-        replace(first, seed=seed, fold=fold, generation=store.generations, index=place)
-        for place, (seed, fold) in enumerate(members)
+        replace(first, seed=seed, fold=fold, generation=store.generations, index=index)
+        for index, (seed, fold) in enumerate(members)
     ]
-    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
-    fitting = _fitting(candidates, done, timetable)
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable)
     left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
     return not (left and interruption.requested)
 
@@ -158,15 +158,15 @@ def train_on_all_rows(
             seed,
             finalist.best_epoch,
             generation=store.generations,
-            index=place,
+            index=index,
             operator="member",
             horizon=settings.epochs,
             fold=ALL_ROWS,
         )
-        for place, (finalist, seed) in enumerate(all_rows_members(finalists, settings.seed or 0, seeds, count))
+        for index, (finalist, seed) in enumerate(all_rows_members(finalists, settings.seed or 0, seeds, count))
     ]
-    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
-    fitting = _fitting(candidates, done, timetable)
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable)
     left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
     return not (left and interruption.requested)
 
@@ -187,11 +187,11 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
     return candidates
 
 
-def _fitting(
+def _affordable(
     candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable, reserved: float = 0.0
 ) -> frozenset[int]:
     """Places of those that are to be trained: in their order, as many as fit into the time but what is reserved."""
-    waiting = [place for place in range(len(candidates)) if place not in done]
+    waiting = [index for index in range(len(candidates)) if index not in done]
     if timetable.bound == math.inf:
         return frozenset(waiting)
     # Not with the margin that the search left: what is not done when the time is over is given up.
@@ -200,7 +200,7 @@ def _fitting(
     left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
     left -= min(reserved, _MOST_RESERVED * left)
     count = len(waiting)
-    while count and makespan((seconds[place % len(seconds)] for place in waiting[:count]), timetable.slots) > left:
+    while count and makespan((seconds[index % len(seconds)] for index in waiting[:count]), timetable.slots) > left:
         count -= 1
     return frozenset(waiting[:count])
 
@@ -215,7 +215,7 @@ def _train(
     on_part: OnRetraining | None,
 ) -> frozenset[int]:
     """Trains and commits those that fit; gives the places of those that are left when it has to stop."""
-    left, before = set(fitting), sum(_retraining(store, each) is not None for each in candidates)
+    left, before = set(fitting), sum(_find_retraining(store, each) is not None for each in candidates)
     parts = evaluator.evaluate(candidates, frozenset(range(len(candidates))) - fitting) if fitting else iter(())
     while True:
         try:
@@ -249,7 +249,7 @@ def _test(
 ) -> bool:
     """Scores on the test split what was trained; nothing where the time is over. False when a stop was asked for."""
     for candidate in candidates:
-        retraining = _retraining(store, candidate)
+        retraining = _find_retraining(store, candidate)
         if retraining is None or retraining.test is not None:
             continue
         scores: dict[str, float] = {}
@@ -265,5 +265,5 @@ def _test(
     return True
 
 
-def _retraining(store: RunStore, candidate: Candidate) -> Retraining | None:
+def _find_retraining(store: RunStore, candidate: Candidate) -> Retraining | None:
     return store.retrainings.retraining(candidate.digest, candidate.seed, candidate.epochs)

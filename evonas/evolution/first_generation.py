@@ -7,7 +7,7 @@ that are cheap enough take their place: as genomes to begin with, in the strateg
 run asks for the same. Networks of later generations may be of any size, but over images, series and texts, where one
 of any size could take all the time: there the FLOPs of all networks of the run are bounded.
 
-Not for users' own models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
+Not for user-defined models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _SHARE = 0.5
 _START_SECONDS = 2.0
 #: Random networks that are looked at for each one that is wanted, to find the cheap ones among them.
 _DRAWS = 8
-#: Of these the cheapest, so many for each one that is wanted, are cheap enough whatever they cost: not all alike.
+#: Of these the cheapest, this many for each one that is wanted, are cheap enough whatever they cost: not all alike.
 _CHEAPEST = 3
-#: What networks may take together, over what there is, before their epochs are cut; and the fewest epochs that they
+#: What networks may take together, over what exists, before their epochs are cut; and the fewest epochs that they
 #: are cut to.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
 #: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
@@ -199,28 +199,56 @@ def first_generation(
         return None
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
-    if bounds_all:
-        offered = list(chain.from_iterable(known)) or drawn
-        passes = passes_of_epoch(len(data.splits[0].y_train))
-        cheapest = partial(_least, cost, offered)
-        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
-        limit = max(room / few, _least(cost, offered, cut.epochs))
-        begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
-        genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
-        taken = sum(cost(genome, cut.first) for genome in genomes)
-        within = _flops_within(limit, data, settings, speed, core, cut.epochs)
-        most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
-    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
+    if not bounds_all:
+        genomes, most, taken = _of_tables(space, initial, known, drawn, cost, epochs, settings, room, len(candidates))
+        return FirstGeneration(genomes, most, taken, core)
+    offered = list(chain.from_iterable(known)) or drawn
+    passes = passes_of_epoch(len(data.splits[0].y_train))
+    cheapest = partial(_least, cost, offered)
+    cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
+    limit = max(room / few, _least(cost, offered, cut.epochs))
+    begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
+    genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
+    taken = sum(cost(genome, cut.first) for genome in genomes)
+    within = _flops_within(limit, data, settings, speed, core, cut.epochs)
+    most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
+    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+
+
+def _of_tables(
+    space: Any,
+    initial: Sequence[Any],
+    known: Sequence[Sequence[Any]],
+    drawn: Sequence[Any],
+    cost: Callable[[Any, int], float],
+    epochs: int,
+    settings: Settings,
+    room: float,
+    count: int,
+) -> tuple[tuple[Any, ...], int, float]:
+    """What a short run over a table begins with, the most epochs of a network, and the seconds that this takes.
+
+    Args:
+        space: of the genomes.
+        initial: genomes that are begun with, whatever they cost.
+        known: of each known default its genomes, the widest first.
+        drawn: random genomes.
+        cost: seconds of a genome and epochs.
+        epochs: of the first generation.
+        settings: of the run; epochs that they name are kept.
+        room: seconds of the generation.
+        count: genomes of it.
+    """
+    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / count
     begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
-    kept = _different(space, begun)[: len(candidates)]
+    kept = _different(space, begun)[:count]
     room -= sum(cost(genome, epochs) for genome in kept)
-    wanted = len(candidates) - len(kept)
+    wanted = count - len(kept)
     found = _different(space, _cheap(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
-    taken = sum(cost(genome, epochs) for genome in found)
-    if taken > _TOLERANCE * room and not named:
+    taken, most = sum(cost(genome, epochs) for genome in found), settings.epochs
+    if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
-    return FirstGeneration((*kept, *found), most, taken * most / epochs, core)
+    return (*kept, *found), most, taken * most / epochs
 
 
 def _of_samples(
@@ -285,7 +313,7 @@ def _cut(
         first: epochs that its first rung would have.
         affordable: the same, for the first generation to fit into its time.
         limit: seconds that a network may be trained.
-        cheapest: seconds of a cheap network that is trained for so many epochs.
+        cheapest: seconds of a cheap network that is trained for this many epochs.
         passes: see `passes_of_epoch`.
     """
     for rungs in range(settings.rungs, 1, -1):
@@ -312,7 +340,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
 def _flops_within(
     seconds: float, data: PreparedData, settings: Settings, speed: Speed, core: float, epochs: int
 ) -> int:
-    """FLOPs of one sample's prediction by a network that is trained for so many epochs in so many seconds."""
+    """FLOPs of one sample's prediction by a network that is trained for this many epochs in this many seconds."""
     split = data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
     samples = epochs * (_MULTIPLICATIONS * rows + len(split.y_validation))

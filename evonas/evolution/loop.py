@@ -248,7 +248,7 @@ class Session:
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
         """Trains and commits what is not committed of a generation; returns the reason if it has to stop early."""
         store, budget = self._store, self._budget
-        missing = [place for place, candidate in enumerate(planned) if store.evaluation(candidate) is None]
+        missing = [index for index, candidate in enumerate(planned) if store.evaluation(candidate) is None]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
         waiting = set(missing[:allowed])
         # Also with nothing missing: the evaluator plans, and remembers what a run that was not interrupted would.
@@ -275,11 +275,11 @@ class Session:
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
-        starts = {place: self.start_of(candidate) for place, candidate in enumerate(planned)}
-        return {place: start for place, start in starts.items() if start is not None}
+        starts = {index: self.start_of(candidate) for index, candidate in enumerate(planned)}
+        return {index: start for index, start in starts.items() if start is not None}
 
     def start_of(self, candidate: Candidate) -> Start | None:
-        """What was kept of the candidate's origin; None where that failed, or was not kept."""
+        """What was kept of the candidate's origin; None if that failed, or was not kept."""
         kept = None if candidate.origin is None else self._store.kept(candidate.origin)
         return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
 

@@ -63,7 +63,9 @@ def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tupl
 
 
 def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The genome, with a form of numbers that these data have where they lack its own; without neighbours in others."""
+    """The genome, with a numeric encoding that these data have where they lack its own; without neighbours in
+    others.
+    """
     if not isinstance(space, DenseSpace):
         return genome
     near = genome.get("neighbours")
@@ -78,7 +80,7 @@ def known_genomes(
 ) -> tuple[tuple[Any, ...], ...]:
     """Known defaults to start with besides random networks; of each the widest genome first, then narrower ones.
 
-    At most half of a generation, and no more than the genomes that somebody has given leave room for. None where
+    At most half of a generation, and no more than the genomes that somebody has given leave room for. None if
     networks are drawn at random, so that the baseline stays one, or are not trained.
 
     Args:

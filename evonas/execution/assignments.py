@@ -251,8 +251,8 @@ class Assignments:
                 if not self._waiting and (self._planned or self._leases):
                     return ()
                 share = _GROUP_SHARE if workers > 1 else 1.0
-                return (self._leased(worker, math.ceil(share * len(self._waiting) / workers)),)
-            return tuple(self._leased(worker, 1) for _ in range(min(room, len(self._waiting))))
+                return (self._make_lease(worker, math.ceil(share * len(self._waiting) / workers)),)
+            return tuple(self._make_lease(worker, 1) for _ in range(min(room, len(self._waiting))))
 
     def put(self, outcome: Outcome) -> bool:
         """Takes what a worker says; whether its lease is valid."""
@@ -311,7 +311,7 @@ class Assignments:
         """Leases that a worker has."""
         return self._held[worker]
 
-    def _leased(self, worker: int, count: int) -> Lease:
+    def _make_lease(self, worker: int, count: int) -> Lease:
         numbers = tuple(self._waiting.popleft() for _ in range(count))
         tasks = tuple(self._tasks.values()) if self._grouped else tuple(self._tasks[number] for number in numbers)
         lease = Lease(next(self._tokens), numbers, tasks, self._grouped, self._before if self._grouped else None)

@@ -110,12 +110,12 @@ class _ThreadPort:
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
         found: list[Lease] = []
 
-        def taken() -> bool:
+        def take_or_closed() -> bool:
             found.extend(self._assignments.take(self.number, room, self._workers))
             return bool(found) or self.closed or not (idle or self._assignments.looks == self._looks)
 
         with self._assignments.changed:
-            self._assignments.changed.wait_for(taken, _IDLE_SECONDS if idle else _LOOKED_SECONDS)
+            self._assignments.changed.wait_for(take_or_closed, _IDLE_SECONDS if idle else _LOOKED_SECONDS)
         return found
 
     def put(self, outcome: Outcome) -> None:

@@ -70,7 +70,7 @@ def join(
     Args:
         run_dir: the directory of the run, on a folder that both machines have. The search has been started, or is
             within `wait`, with `execution="shared"`.
-        build: the function of the run, if it trains models of your own: must have the source that it has there.
+        build: the function of the run, if it trains user-defined models: must have the source that it has there.
         threads: networks trained at a time; all cores unless given.
         workers: worker processes, which share the threads; as many as the trainer is best with unless given.
         wait: how long to wait for a search, also for one that was killed to be resumed.
@@ -85,8 +85,8 @@ def join(
         InputError: there is no such search, versions or data differ, or it cannot be joined.
         WorkerError: no worker process starts.
     """
-    from evonas.config import duration
     from evonas.interruption import Interruption
+    from evonas.quantities import duration
     from evonas.user_model import Build
 
     resolve_threads(threads)
@@ -96,7 +96,7 @@ def join(
         raise InputError(f"run directory must be there, but {run_dir} is not: is the shared folder mounted here?")
     own, trained = None if build is None else Build.from_function(build), 0
     with interruption or Interruption(quiet=True) as listening:
-        while session := _awaited(Path(run_dir), seconds, unheard_seconds, on_news, listening):
+        while session := _wait_for_session(Path(run_dir), seconds, unheard_seconds, on_news, listening):
             with _Member(Path(run_dir), session, own, threads, workers) as member:
                 on_news(f"Joined the search of {run_dir}: {member.words}.")
                 why = member.serve(unheard_seconds, lambda: listening.requested)
@@ -108,21 +108,21 @@ def join(
     return trained
 
 
-def _awaited(
+def _wait_for_session(
     run_dir: Path, seconds: float, unheard: float, on_news: Callable[[str], None], listening: Interruption
 ) -> SessionFile | None:
-    """The session of an owner that is heard; None where a stop was asked for.
+    """The session of an owner that is heard; None if a stop was asked for.
 
     Raises:
         InputError: there is none within the time.
     """
     began, told = time.monotonic(), False
-    heard: dict[str, Heard] = {}
+    beats: dict[str, Heard] = {}
     while not listening.requested:
         session = shared_folder.read_session(run_dir / SHARED)
         if session is not None and not session["ended"]:
             name = session["session"]
-            beat = heard.setdefault(name, Heard(run_dir / SHARED / name / "owner.beat"))
+            beat = beats.setdefault(name, Heard(run_dir / SHARED / name / "owner.beat"))
             if beat.listen() <= unheard and beat.changes > 0:
                 return session
         if (waited := time.monotonic() - began) > seconds:
@@ -155,7 +155,7 @@ class _Member:
         self._folder = tempfile.TemporaryDirectory(prefix="evonas-join-")
         self._ports: list[_Port] = []
         try:
-            data = _copied(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
+            data = _copy_data(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
             settings, limits = _settings_of(session, resolve_threads(threads))
             execution = Execution("shared", workers)
             if settings.trainer == "single" and build is None:
@@ -312,7 +312,7 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
     return given, limits
 
 
-def _copied(source: Path, target: Path, digest: str) -> Path:
+def _copy_data(source: Path, target: Path, digest: str) -> Path:
     """The data of the run on a disk of this machine.
 
     Raises:

@@ -71,7 +71,7 @@ class RayFleet:
 
         Args:
             spec: of the workers.
-            data: file of `PreparedData.save`; None where trials bring their own.
+            data: file of `PreparedData.save`; None if trials bring their own.
             execution: the address, and the most workers.
             assignments: from which they take.
             unheard_seconds: after which a worker that is not heard from is lost.

@@ -138,7 +138,7 @@ class SharedFleet:
         try:
             while not self._ended.wait(_LOOK_SECONDS):
                 self._round()
-        except Exception:  # nobody waits for this thread: whoever waits for results is to hear of it
+        except Exception:  # no one waits for this thread: whoever waits for results is to hear of it
             self._fault = traceback.format_exc()
             with self._assignments.changed:
                 self._assignments.changed.notify_all()
@@ -180,7 +180,7 @@ class SharedFleet:
                     each.reason = "it left"
 
     def _give(self, each: _Joined) -> None:
-        """What there is room for; and one network more for each slot, where many wait: the next file takes a moment."""
+        """What exists room for; and one network more for each slot, where many wait: the next file takes a moment."""
         assignments = self._assignments
         if each.revoked < assignments.floor:
             each.revoked = assignments.floor
@@ -208,7 +208,7 @@ def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, An
         settings: `TrainingSettings` of the run; what is a machine's own (threads, memory) is left out.
         limits: `WorkerLimits` of its workers.
         data_sha256: digest of the prepared data.
-        build: `Build.to_json` of a user's own models.
+        build: `Build.to_json` of user-defined models.
     """
     if settings.extensions is not None:
         raise InputError(

@@ -7,10 +7,10 @@
         to/00000001.npz, ...        what the owner has for it, one message a file
         from/00000001.npz, ...      what it has for the owner
 
-Built so that it holds on network file systems: nobody locks anything, every file has one writer, a message appears
+Built so that it holds on network file systems: no one locks anything, every file has one writer, a message appears
 whole (written under another name, then renamed) and is deleted by whoever it is for. Whether the other side is alive is
 told by its beat changing, on the reader's own clock: clocks of machines are never compared. The database of the run is
-opened by nobody but the owner.
+opened by no one but the owner.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NAME = re.compile("[0-9a-f]{16}")
 _MESSAGE = re.compile(r"(\d{8})\.npz")
 _BEATS = ("owner.beat", "worker.beat")
 _MOST_BYTES = 1 << 20
-#: After so many times that a file cannot be read, it is not a message.
+#: After this many times that a file cannot be read, it is not a message.
 _UNREADABLE = 20
 
 
@@ -77,7 +77,7 @@ def write_session(shared: Path, session: SessionFile) -> None:
 
 
 def read_session(shared: Path) -> SessionFile | None:
-    """What is searched now; None where nothing is.
+    """What is searched now; None if nothing is.
 
     Raises:
         InputError: the file is not one that this version of evonas writes.
@@ -131,7 +131,7 @@ class Heard:
         self._path, self._last = path, b""
         #: How often it was found changed, the first time not counted: what stood there says nothing.
         self.changes = -1
-        #: Seconds of listening since it changed. A machine that slept blames nobody.
+        #: Seconds of listening since it changed. A machine that slept blames no one.
         self.silent = 0.0
         self._looked = time.monotonic()
 

@@ -103,7 +103,7 @@ class _Driven:
         return self._slots
 
     def step(self) -> None:
-        """Takes what there is room for, and waits for what comes back."""
+        """Takes what exists room for, and waits for what comes back."""
         room = 0 if self._later else self._slots - len(self._held)
         leases = self._port.take(room, not self._held) if room else ()
         self._idle = 0 if leases or self._held else self._idle + 1
@@ -118,7 +118,7 @@ class _Driven:
         if self._held:
             self._guard(self._wait)
         while self._later and not self._held:
-            self._alone(self._later.popleft())
+            self._run_alone(self._later.popleft())
 
     def _give(self, lease: Lease) -> None:
         stream = self._opened()
@@ -141,7 +141,7 @@ class _Driven:
             for token in held.values():
                 self._port.put(Outcome(token, fault=Fault.from_exception(error)))
 
-    def _alone(self, lease: Lease) -> None:
+    def _run_alone(self, lease: Lease) -> None:
         """A group, or a request: nothing else is in training meanwhile."""
         self._close()
         self._held = {-1: lease.token}

@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.listing import list_runs, run_row
 from evonas.runs.directory import is_run
@@ -79,7 +79,7 @@ class Pages:
 
     @property
     def single(self) -> str | None:
-        """The one run that is shown; None where it is a folder."""
+        """The one run that is shown; None if it is a folder."""
         return _name(self._place.name) if self._single else None
 
     def run(self, name: str) -> Path:

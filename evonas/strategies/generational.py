@@ -69,14 +69,14 @@ class GenerationalStrategy(TurnTakingStrategy):
 
     @abstractmethod
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
-        """So many children of the living."""
+        """This many children of the living."""
 
     @abstractmethod
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Takes in what was evaluated and cuts the population."""
 
     def _new(self, count: int, rng: np.random.Generator, draw: Callable[[], Proposal]) -> list[Proposal]:
-        """So many draws that were not tried before; where all neighbours were, new blood is better than the known."""
+        """This many draws that were not tried before; where all neighbours were, new blood is better than the known."""
         proposals: list[Proposal] = []
         seen = set(self._seen)
         while len(proposals) < count:

@@ -3,7 +3,7 @@
 A network is a chain of seeds: of its initial weights, then of the Gaussian noise of each mutation. Its fitness is the
 loss on the training rows, its score, as of every network, that on the validation split. The best fifth of parents and
 children are the parents of the next generation (truncation selection, all of them elite). A few children change their
-architecture, too, and keep the chain: what fits is the same, what does not grows anew from the same seeds.
+architecture, too, and keep the chain: what fits is the same, what does not is redrawn from the same seeds.
 
 Where an evaluator knows no weights (your own loop on any function), genomes evolve by mutation, selected alike.
 
@@ -82,7 +82,7 @@ class Neuroevolution(GenerationalStrategy):
         self._lineages = [lineage for _, lineage in parents]
 
     def _rank(self, evaluation: Evaluation) -> Rank:
-        """By the loss on the training rows, where there is one; else by the score."""
+        """By the loss on the training rows, if there is one; else by the score."""
         rank = rank_of(evaluation, self._objective)
         if not is_feasible(rank) or not evaluation.train_curve:
             return rank

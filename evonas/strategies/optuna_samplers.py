@@ -1,6 +1,6 @@
 """Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, on any space that is a `FlatSpace`.
 
-The state is the history of trials, as JSON: a study is made anew from it, with a sampler whose seed derives from (run
+The state is the history of trials, as JSON: a study is rebuilt from it, with a sampler whose seed derives from (run
 seed, generation), so that nothing of Optuna's is ever stored. CMA-ES alone remembers more than its trials; its study is
 played through again when a run is resumed. Candidates that are out are running trials, of which each sampler makes what
 Optuna has it make: TPE takes them for bad ones (a constant liar), the Gaussian process for as good as the best so far
@@ -125,8 +125,8 @@ class _Sampled(TurnTakingStrategy):
         self._asked = []
         with _quiet():
             study = self._prepare(int(rng.integers(2**32)))
-            for place in range(count or self._size):
-                genome = self._initial[place] if not self._history and place < len(self._initial) else None
+            for index in range(count or self._size):
+                genome = self._initial[index] if not self._history and index < len(self._initial) else None
                 proposals.append(self._propose(study, genome, seen, rng))
                 seen.add(proposals[-1].digest)
         return to_candidates(proposals, self._settings, len(self._history))
@@ -228,16 +228,16 @@ class _Sampled(TurnTakingStrategy):
         """Replays earlier asks and tells."""
         waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
         self._running = {}
-        for place in range(len(told) + 1):
-            while waiting and waiting[0].told_before <= place:
+        for index in range(len(told) + 1):
+            while waiting and waiting[0].told_before <= index:
                 each = waiting.popleft()
                 study.enqueue_trial(dict(each.parameters))
                 trial = self._running[each.number] = study.ask()
                 # Fixed parameters ask the sampler for nothing, and it has to note the trial before any is told.
                 _ = trial.relative_params
                 self._coding.suggest(trial)
-            if place < len(told):
-                self._finish(self._running.pop(told[place].number), told[place].rank)
+            if index < len(told):
+                self._finish(self._running.pop(told[index].number), told[index].rank)
 
     def _finish(self, trial: optuna.Trial, rank: Rank) -> None:
         assert self._study is not None

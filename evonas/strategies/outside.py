@@ -1,4 +1,4 @@
-"""Strategies from outside of evonas: given as objects, or installed by other distributions as entry points.
+"""Strategies from outside evonas: given as objects, or installed by other distributions as entry points.
 
 A distribution names its strategies in the group `evonas.strategies`; each is a `StrategyRow` or a class::
 
@@ -93,7 +93,7 @@ def installed_names(reserved: Collection[str]) -> list[str]:
 
 
 def distribution_of(name: str, reserved: Collection[str]) -> tuple[str, str] | None:
-    """Name and version of the distribution whose entry point has this name; None where none has."""
+    """Name and version of the distribution whose entry point has this name; None if none has."""
     return _STRATEGIES.distribution_of(name, reserved)
 
 

@@ -74,7 +74,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
             population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
         self._population = sorted(population, key=lambda each: each.rank)
         self._out = []
-        # The oldest tell how far the population is: who starts from a parent's weights begins to count anew.
+        # The oldest tell how far the population is: who starts from a parent's weights starts counting from zero.
         through = max(each.epochs for each in self._population) >= self._settings.epochs
         self._step = 0 if through else self._step + 1
 
@@ -107,7 +107,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         return PartialTraining(parent.proposal, epochs=parent.epochs, place=parent.place)
 
     def _takes_over(self, parent: Any, child: Any) -> Literal["continue", "inherit"] | None:
-        """How a child starts from its parent's training; None where its layers have changed, and not grown."""
+        """How a child starts from its parent's training; None if its layers have changed, and not grown."""
         architecture = getattr(self._space, "architecture", None)
         if architecture is None:
             # Who knows what the genome builds? Its trainer takes over what fits.

@@ -133,7 +133,7 @@ def find_row(name: str) -> StrategyRow | None:
         name: a key of `STRATEGIES`, the name of an entry point, or what `strategy_name` gave.
 
     Returns:
-        The row; None where there is no such strategy.
+        The row; None if there is no such strategy.
 
     Raises:
         InputError: an entry point of the name cannot be used, or one has the name of a strategy of evonas.
@@ -294,10 +294,10 @@ def make_strategy(
         raise InputError(
             f"space must be a search space, not {space!r:.80}: make one of it, as genomes.HyperparameterSpace does"
         )
-    for place, genome in enumerate(initial):
+    for index, genome in enumerate(initial):
         if not space.contains(genome):
             raise InputError(
-                f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
+                f"initial genomes must be in the search space, which number {index + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
     if settings.objectives and len(settings.objectives) > 1 and not row.several:

@@ -15,7 +15,7 @@ class StrategyRow:
     """One strategy: what is called with (space, objective, settings, initial genomes).
 
     Attributes:
-        path: `module:Class`; or the class itself, of a strategy from outside of evonas.
+        path: `module:Class`; or the class itself, of a strategy from outside evonas.
         description, source: what it does, and the paper that it is from.
         settings: those of `STRATEGY_SETTINGS` that it uses; others are refused.
         extra: of the distribution which installs what the strategy imports, "" when all is there.

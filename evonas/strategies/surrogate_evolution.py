@@ -117,7 +117,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return self._pending.add(self._candidate(training, self._pending.place))
 
     def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
-        """So many trainings that are to begin or to continue."""
+        """This many trainings that are to begin or to continue."""
         continued = self._rung_queue.take(count)
         return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
@@ -139,7 +139,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
 
     def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
-        """So many networks that were not tried before, while the space has such."""
+        """This many networks that were not tried before, while the space has such."""
         out = [training.proposal for training in self._out.values() if not training.epochs]
         initial = self._initial[:count]
         proposals = [seed_proposal(self._space, genome) for genome in initial]
@@ -283,7 +283,7 @@ class SurrogateEvolution(TurnTakingStrategy):
             seen.add(proposals[-1].digest)
 
     def _features_of(self, record: ArchiveRecord) -> Array:
-        """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
+        """A record's features, and at which rung it is, if there are several: `(num_features,)`."""
         last = len(self._rung_queue.rungs) - 1
         place = self._rung_queue.rungs.index(record.epochs) / last if last else 1.0
         return np.append(record.features, place) if last else record.features

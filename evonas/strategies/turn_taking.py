@@ -33,7 +33,7 @@ class TurnTakingStrategy(ABC):
         self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The next generation, or so many candidates."""
+        """The next generation, or this many candidates."""
         self._ask_tell.check_ask(count)
         return self._ask_tell.note_asked(self._next(count))
 

@@ -19,7 +19,7 @@ POOLINGS = ("average", "max", "flatten")
 
 @dataclass(frozen=True)
 class Block:
-    """Convolutions of one kind, one behind the other, each followed by normalisation and activation.
+    """Convolutions of one kind, one after the other, each followed by normalisation and activation.
 
     Attributes:
         filters: of each convolution, at least 1.

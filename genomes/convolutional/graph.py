@@ -10,7 +10,10 @@ from genomes.staged.builder import Builder
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["to_graph"]
+__all__ = ["LAYER_KINDS", "to_graph"]
+
+#: Kinds of the layers that `to_graph` and `genomes.staged.builder` write.
+LAYER_KINDS = frozenset({"conv", "pool", "global_pool", "flatten", "add", "squeeze_excite", "dense"})
 
 
 def to_graph(genome: ConvolutionalGenome) -> nx.DiGraph:

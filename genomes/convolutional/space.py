@@ -51,10 +51,10 @@ class ConvolutionalSpace(StagedSpace):
             `genomes.training.Training`.
         flip, shift, rotation, zoom, cutout, mixup: what is done to samples in training, see
             `genomes.training.AugmentedTraining`; each is off in more than half of all random networks.
-        extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
+        extra_mutations: names of mutations from outside evonas, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
+        InputError: a gene is given what it cannot be; the message names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = CONVOLUTIONAL

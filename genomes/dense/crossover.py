@@ -58,10 +58,10 @@ def _fits(a: DenseGenome, b: DenseGenome, i: int, j: int, space: DenseSpace) -> 
 def _splice_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
     """Wires of nodes 1..i of `a` and j + 1.. of `b`, whose sources in the part that is gone become those of `a`."""
 
-    def moved(source: int) -> int:
+    def shift_source(source: int) -> int:
         return source - j + i if source > j else min(source, i)
 
-    wires = [set(wire) for wire in a[:i]] + [{moved(source) for source in wire} for wire in b[j:]]
+    wires = [set(wire) for wire in a[:i]] + [{shift_source(source) for source in wire} for wire in b[j:]]
     for node in range(1, len(wires)):
         if not any(node in wire for wire in wires[node:]):
             wires[node].add(node)  # no longer used by any node: the next one uses it

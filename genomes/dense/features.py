@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Features"]
 
-#: Inputs of the table that sizes are reckoned for: the order of networks hardly depends on it.
+#: Inputs of the table that sizes are computed for: the order of networks hardly depends on it.
 _NUM_FEATURES = 16
 
 

@@ -1,6 +1,6 @@
 """Dense genomes as named values, for methods that know no layers: the genes of a space, and both ways between.
 
-Widths, activations and edges are genes of their own, there when the network has so many layers. Values may be chosen
+Widths, activations and edges are genes of their own, there when the network has this many layers. Values may be chosen
 one by one in the order of the genes; those that do not fit together are brought into the space (a pyramid's widths are
 sorted, a layer without a source or a user takes the chain's edge), so that every choice is a genome.
 """
@@ -70,7 +70,7 @@ _EMBEDDINGS = {
 
 
 def _of_switches(space: DenseSpace, name: str) -> Condition | None:
-    """The condition of a gene of embeddings or members; None where it never does anything."""
+    """The condition of a gene of embeddings or members; None if it never does anything."""
     if name in _EMBEDDINGS:
         domain = space.domain("embedding")
         options = domain.options if isinstance(domain, Choice) else ()
@@ -135,7 +135,7 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
 
 
 def _from_layer(space: DenseSpace, k: int) -> Condition:
-    """The condition that there are at least k layers; none where there always are."""
+    """The condition that there are at least k layers; none if there always are."""
     enough = space.domain("layers").restrict(low=k)
     return () if enough is None or space.domain("layers").least >= k else (("layers", enough),)
 

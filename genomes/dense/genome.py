@@ -105,7 +105,7 @@ class DenseGenome:
             one-hot features; 0 for none.
         neighbours: which training rows are near, for features that are means of their targets; None for no such
             features.
-        embedding: one of `EMBEDDINGS`: what is trained of each column of numbers before the first layer.
+        embedding: one of `EMBEDDINGS`: what is trained of each numeric column before the first layer.
         embedding_units: that each column gives, at least 2; one less with "periodic", where the number itself is one.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", in waves a standard deviation.
         members: networks that share their kernels and are trained side by side; the prediction is their mean. 1 is a

@@ -50,10 +50,10 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
         "version": VERSION,
         "layers": layers,
         "output_sources": list(genome.output_sources),
-        **_written({name: getattr(genome, name) for name in _NETWORK_KINDS}),
+        **_drop_off_values({name: getattr(genome, name) for name in _NETWORK_KINDS}),
         **{name: value for name, usual in _LATER.items() if (value := getattr(genome, name)) != usual},
         **attributes_of(genome.neighbours),
-        "training": _written(asdict(genome.training)),
+        "training": _drop_off_values(asdict(genome.training)),
     }
 
 
@@ -61,7 +61,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
     """The genome back.
 
     Raises:
-        InputError: the value is not a dense genome; the text names the place.
+        InputError: the value is not a dense genome; the message names the location.
     """
     check_header(value, place, "dense")
     parts = {**OFF, **_LATER, **table(value, place, _KEYS, required=_REQUIRED)}
@@ -80,7 +80,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
     return genome
 
 
-def _written(values: dict[str, Any]) -> dict[str, Any]:
+def _drop_off_values(values: dict[str, Any]) -> dict[str, Any]:
     """The values without those that are off."""
     return {name: value for name, value in values.items() if name == _ALWAYS or value != OFF.get(name)}
 

@@ -203,7 +203,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
 
 
 def _express(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
-    """The recipe at a share of its width in the space; None where the space has no such."""
+    """The recipe at a share of its width in the space; None if the space cannot express it."""
     values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
     if any(values.get(name, "") is None for name in _ESSENTIAL):
         return None

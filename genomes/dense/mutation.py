@@ -1,4 +1,4 @@
-"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, None where one does not apply.
+"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, None if one does not apply.
 
 A child is a member of the space and differs from its parent. Genes that the space fixes stay as they are. One row in
 `MUTATIONS` enrols a mutation in the space, in the strategies and in the contract tests.
@@ -43,7 +43,7 @@ def insert_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
 
 
 def duplicate_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Puts a copy of a layer behind it; several times, where the space does not allow one more."""
+    """Puts a copy of a layer after it; several times, where the space does not allow one more."""
     return _grow(genome, space, rng, _duplicate_one) if genome.layers else None
 
 
@@ -119,7 +119,7 @@ def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.G
 
 
 def change_embedding(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Changes what is trained of each column of numbers: the kind, or, as often, one of its own genes."""
+    """Changes what is trained of each numeric column: the kind, or, as often, one of its own genes."""
     return _switch(genome, space, rng, EMBEDDING_GENES)
 
 

@@ -85,11 +85,11 @@ def _with_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Gener
 def _without_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
     if len(neighbours.columns) < 2:
         return None
-    return replace_fields(neighbours, columns=_without(neighbours.columns, rng))
+    return replace_fields(neighbours, columns=_replace_gene(neighbours.columns, rng))
 
 
 def _other_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
-    return _with_column(replace_fields(neighbours, columns=_without(neighbours.columns, rng)), space, rng)
+    return _with_column(replace_fields(neighbours, columns=_replace_gene(neighbours.columns, rng)), space, rng)
 
 
 def _other_columns(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours:
@@ -119,10 +119,10 @@ def _with_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Ge
 def _without_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
     if len(neighbours.bandwidths) < 2:
         return None
-    return replace_fields(neighbours, bandwidths=_without(neighbours.bandwidths, rng))
+    return replace_fields(neighbours, bandwidths=_replace_gene(neighbours.bandwidths, rng))
 
 
-def _without(values: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+def _replace_gene(values: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
     place = int(rng.integers(len(values)))
     return values[:place] + values[place + 1 :]
 
@@ -142,7 +142,7 @@ _VARIATIONS: tuple[Vary, ...] = (
 
 
 def neighbours_genes(space: DenseSpace) -> tuple[Gene, ...]:
-    """Genes of their own: a switch for all and one a column, how many bandwidths, and each of these."""
+    """Genes of their own: a switch for all and one per column, how many bandwidths, and each of these."""
     if not space.is_free(_SWITCH):
         return ()
     switch, on = Choice((False, True)), ((_SWITCH, Choice((True,))),)

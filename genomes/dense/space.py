@@ -88,16 +88,16 @@ class DenseSpace:
         numbers: encoding of numeric columns, of `genomes.dense.genome.NUMERIC_ENCODINGS`. A search of a table drops
             those that the table has no use for.
         scaling: whether each feature has a trained factor before the first layer.
-        category_units: numbers to which a trained map brings each column of categories, 0 (none) to 256. A search of
-            data without columns of categories, or on a GPU, has 0 alone.
+        category_units: numbers to which a trained map brings each categorical column, 0 (none) to 256. A search of
+            data without categorical columns, or on a GPU, has 0 alone.
         neighbours: whether networks may have features that are means of the targets of training rows near in some
-            columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, where there are columns.
-        neighbour_columns: names of the standardised columns of numbers that may be taken; a search of a table fills
+            columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, if there are columns.
+        neighbour_columns: names of the standardised numeric columns that may be taken; a search of a table fills
             them in if there are none.
         neighbour_sets: sets of these columns that are promising, the most promising first; half of the draws are of
             them. A search fills them in with the columns.
-        embedding: what is trained of each column of numbers, among `genomes.dense.EMBEDDINGS`; half of all random
-            networks have "none", if the space has it. A search on a GPU, or of data without columns of numbers, has
+        embedding: what is trained of each numeric column, among `genomes.dense.EMBEDDINGS`; half of all random
+            networks have "none", if the space has it. A search on a GPU, or of data without numeric columns, has
             "none" alone.
         embedding_units: that each column gives, 2 to 256.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", 0.001 to 1,000.
@@ -108,10 +108,10 @@ class DenseSpace:
             parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
             range with `zero=True`.
 
-        extra_mutations: names of mutations from outside of evonas that it has beside its own, see `genomes.mutations`.
+        extra_mutations: names of mutations from outside evonas that it has beside its own, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
+        InputError: a gene is given what it cannot be; the message names the table, the key, the value and the fix.
     """
 
     layers: Given = Range(1, 5)
@@ -342,11 +342,11 @@ class DenseSpace:
 
     @staticmethod
     def read_genome(value: Any) -> DenseGenome:
-        """A genome of this encoding, of this space or not. Raises InputError, naming the place."""
+        """A genome of this encoding, of this space or not. Raises InputError, naming the location."""
         return genome_from_json(value)
 
     def genome_from_json(self, value: Any) -> DenseGenome:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         genome = genome_from_json(value)
         for place, fault in faults(self, genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
@@ -367,7 +367,7 @@ class DenseSpace:
         """The space back; what is left out is as in the default space.
 
         Raises:
-            InputError: the value is not a dense space; the text names the table, the key, the value and the fix.
+            InputError: the value is not a dense space; the message names the table, the key, the value and the fix.
         """
         check_header(value, "space", "dense")
         table(value, "space", ("encoding", "version", "extra_mutations", *TABLES))

@@ -75,7 +75,7 @@ class Codes:
 
     @cached_property
     def low(self) -> Array:
-        """The position of a range's lowest number, shape `(num_genes,)`: above 0 where "off" is a member too."""
+        """The position of a range's lowest number, shape `(num_genes,)`: above 0 if "off" is a member too."""
         return np.array([g.domain.position(g.domain.low) if isinstance(g.domain, Range) else 0.0 for g in self.genes])
 
     def members(self, k: int, most: int) -> Array:
@@ -89,7 +89,7 @@ class Codes:
         return np.array([domain.position(number) for number in numbers])
 
     def sample(self, count: int, rng: np.random.Generator) -> Array:
-        """So many random rows, shape `(count, num_genes)`, settled."""
+        """This many random rows, shape `(count, num_genes)`, settled."""
         drawn = rng.random((count, len(self.genes)))
         for k, gene in enumerate(self.genes):
             if isinstance(gene.domain, Choice):

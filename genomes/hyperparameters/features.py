@@ -14,7 +14,7 @@ __all__ = ["Features", "option_codes"]
 
 
 class Features:
-    """Reckons features of genomes of one space; what depends on the genes alone is reckoned once."""
+    """Computes features of genomes of one space; what depends on the genes alone is computed once."""
 
     def __init__(self, genes: Sequence[Gene]) -> None:
         """Of the genes, in their order."""

@@ -1,6 +1,6 @@
-"""Moves among hyperparameter genomes: pure functions of a genome's values, None where one does not apply.
+"""Moves among hyperparameter genomes: pure functions of a genome's values, None if one does not apply.
 
-A child is a member of the space and differs from its parent. Genes whose condition comes to hold are drawn anew, those
+A child is a member of the space and differs from its parent. Genes whose condition comes to hold are redrawn, those
 whose condition no longer holds fall away. One row in `MUTATIONS` enrols a mutation.
 """
 
@@ -46,7 +46,7 @@ def change_option(values: Values, genes: Sequence[Gene], rng: np.random.Generato
 
 
 def redraw_gene(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
-    """Draws one gene anew, from all of its domain."""
+    """Redraws one gene, from all of its domain."""
     movable = _movable(values, genes, object)
     if not movable:
         return None

@@ -43,7 +43,7 @@ class HyperparameterSpace:
             `Gene`s, each after those that its condition names, else sorted by name.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the gene, the value and the fix.
+        InputError: a gene is given what it cannot be; the message names the gene, the value and the fix.
     """
 
     genes: tuple[Gene, ...]
@@ -151,7 +151,7 @@ class HyperparameterSpace:
         return {"encoding": "hyperparameters", "version": VERSION, "values": dict(genome.pairs)}
 
     def genome_from_json(self, value: Any) -> HyperparameterGenome:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         check_header(value, "genome", "hyperparameters")
         return self._read(
             table(value, "genome", ("encoding", "version", "values"), required=("values",))["values"], "genome.values"
@@ -175,8 +175,8 @@ class HyperparameterSpace:
             value = self._kinds[gene.name].read(values[gene.name], where)
             if not gene.domain.contains(value):
                 domain = format_value(domain_to_json(gene.domain))
-                mend = "widen the space or change the genome"
-                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {mend}")
+                fix = "widen the space or change the genome"
+                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {fix}")
             read[gene.name] = value
         return HyperparameterGenome.from_values(read)
 
@@ -192,7 +192,7 @@ class HyperparameterSpace:
         """The space back.
 
         Raises:
-            InputError: the value is not a space of hyperparameters; the text names the gene, the value and the fix.
+            InputError: the value is not a space of hyperparameters; the message names the gene, the value and the fix.
         """
         check_header(value, "space", "hyperparameters")
         return cls(table(value, "space", ("encoding", "version", "genes"), required=("genes",))["genes"])

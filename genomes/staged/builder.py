@@ -19,7 +19,7 @@ class Builder:
 
     Attributes:
         last: number of the last node.
-        channels: of what it gives; None where only the data know.
+        channels: of what it gives; None if only the data know.
     """
 
     def __init__(self, genome: Any) -> None:
@@ -32,7 +32,7 @@ class Builder:
         self.channels: int | None = None
 
     def add(self, kind: str, *sources: int, **attributes: Any) -> int:
-        """A node behind others, behind the last one unless they are given. Its number."""
+        """A node behind others, after the last one unless they are given. Its number."""
         node = len(self._nodes)
         self._edges += [(source, node) for source in sorted(sources or (self.last,))]
         self._nodes.append({"kind": kind, **attributes})

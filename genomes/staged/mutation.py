@@ -1,6 +1,6 @@
 """Mutations of networks of stages of blocks: pure functions `(genome, space, rng) -> genome`.
 
-None where one does not apply. A child is a member of the space and differs from its parent. Mutations that move genes
+None if one does not apply. A child is a member of the space and differs from its parent. Mutations that move genes
 are made of an encoding's table.
 """
 
@@ -42,7 +42,7 @@ def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def duplicate_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a copy of a block behind it; several times, where the space does not allow one more."""
+    """Puts a copy of a block after it; several times, where the space does not allow one more."""
 
     def duplicate(blocks: list[Any]) -> None:
         at = int(rng.integers(len(blocks)))
@@ -68,7 +68,7 @@ def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def duplicate_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a copy of a stage behind it; several times, where the space does not allow one more."""
+    """Puts a copy of a stage after it; several times, where the space does not allow one more."""
     if not genome.stages:
         return None
 

@@ -233,7 +233,7 @@ def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
                 until(lambda: list((tmp_path / "there" / "shared").glob("*/*/to/*")), 60)
 
     there = evonas.search(*x_y, out=tmp_path / "there", execution="shared", callbacks=[Help()], threads=1, **options)
-    said, _ = joined[0].communicate(timeout=30)
+    said, _ = joined[0].communicate(timeout=120)
     assert joined[0].returncode == 0
     assert "Joined the search" in said
     digests = []

@@ -151,7 +151,7 @@ def test_closing_stops_the_trainings(threaded):
     began = time.monotonic()
     threaded.ping()
     assert streamed(threaded, [7])[0].scores == {"rmse": 7.0}
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120  # not the quarter of an hour that the first would train
 
 
 @pytest.mark.soak

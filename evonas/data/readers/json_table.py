@@ -110,8 +110,8 @@ def _frame(records: Iterable[tuple[str, Any]], path: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, list[Any]] = {}
-    for count, (place, record) in enumerate(records):
-        for name, cell in _cells(record, path, place).items():
+    for count, (index, record) in enumerate(records):
+        for name, cell in _cells(record, path, index).items():
             column = columns.setdefault(name, [None] * count)
             column.append(cell)
         for column in columns.values():

@@ -91,16 +91,16 @@ def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool,
     if titles:
         notes.append(f"{titles} row{'s' * (titles > 1)} above the header of {source.path.name} skipped")
     header, body = rows[titles], [row for row in rows[titles + 1 :] if any(cell != "" for cell in row)]
-    names = [_name(cell, place) for place, cell in enumerate(header)]
-    names += [f"Unnamed: {place}" for place in range(len(names), width)]
+    names = [_name(cell, index) for index, cell in enumerate(header)]
+    names += [f"Unnamed: {index}" for index in range(len(names), width)]
     if not body:
         raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
-    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
         raise InputError(f"column names must differ, but {twice[0]!r} of {source.path} occurs twice: rename one")
     columns = {
-        name: pd.Series([_cell(row, place, words) for row in body], dtype=object).infer_objects()
-        for place, name in enumerate(names)
+        name: pd.Series([_cell(row, index, words) for row in body], dtype=object).infer_objects()
+        for index, name in enumerate(names)
     }
     kept = {
         name: column

@@ -99,7 +99,7 @@ class Surrogate:
     Attributes:
         process: of the warped losses.
         best: the lowest posterior mean among the observations.
-        success: of 1 where an evaluation had a loss and 0 where it failed; None while nothing failed.
+        success: of 1 if an evaluation had a loss and 0 if it failed; None while nothing failed.
         num_conditioned: number of its own posterior means that it is conditioned on, as if they were observed.
     """
 

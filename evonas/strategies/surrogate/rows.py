@@ -126,24 +126,24 @@ def search_rows(
         rng: of everything random.
     """
 
-    def valued(rows: Rows) -> Rows:
+    def with_values(rows: Rows) -> Rows:
         return replace(rows, values=acquisition.values(codes.features(rows.codes)))
 
     nobody = np.full((effort.samples, 2), -1)
-    found = valued(_rows(codes.sample(effort.samples, rng), nobody, np.full(effort.samples, "sample")))
+    found = with_values(_rows(codes.sample(effort.samples, rng), nobody, np.full(effort.samples, "sample")))
     if len(elite):
         chosen = rng.integers(len(elite), size=(effort.offspring, 2)).min(axis=1)
         parents = _rows(elite[chosen], np.stack([chosen, np.full_like(chosen, -1)], axis=1), np.array(["sample"]))
-        found += valued(_vary(codes, parents, elite, rates, rng))
+        found += with_values(_vary(codes, parents, elite, rates, rng))
     for _ in range(effort.rounds):
         best = _best(found, max(effort.starts, 8))
         chosen = rng.integers(len(best.codes), size=(effort.offspring, 2)).min(axis=1)
-        found += valued(_vary(codes, best.take(chosen), best.codes, rates, rng, best.parents))
+        found += with_values(_vary(codes, best.take(chosen), best.codes, rates, rng, best.parents))
     starts = found.take(_starts(found.values, effort.starts, rng))
     if len(elite):
         first = np.array([[0, -1]], np.intp)
         operator = next((name for name in _LOCAL if name in rates), CROSSOVER)
-        starts += valued(_rows(elite[:1], first, np.array([operator])))
+        starts += with_values(_rows(elite[:1], first, np.array([operator])))
     return _best(found + _improve(codes, starts, acquisition, effort), len(found.codes))
 
 

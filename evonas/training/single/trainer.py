@@ -115,7 +115,7 @@ class SingleTrainer:
         return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._pretrained)
 
     def failure(self, error: Exception) -> str | None:
-        """Why a network that raised this has failed; None where the error is not its doing."""
+        """Why a network that raised this has failed; None if the error is not its doing."""
         return out_of_memory(error)
 
     def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:
