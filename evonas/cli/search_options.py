@@ -142,6 +142,22 @@ class SettingsFlags:
             "Train the best network from K more seeds at the end; --export then writes an ensemble of up to K.", "K"
         ),
     ] = None
+    average: Annotated[
+        int | None,
+        option(
+            "The final model is the mean of K trainings of the finalists; 0 for the best network alone [8 of tables "
+            "with --time, else 0].",
+            "K",
+        ),
+    ] = None
+    all_rows: Annotated[
+        bool | None,
+        typer.Option(
+            "--all-rows/--no-all-rows",
+            help="Whether these K are trained on validation rows too [up to 10,000 rows, unless --validation].",
+            show_default=False,
+        ),
+    ] = None
 
     def settings(self, seed: int, population: int | None) -> Settings:
         """The settings of the run, with defaults for options not given.

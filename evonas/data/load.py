@@ -241,6 +241,7 @@ def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **com
         {part: read_samples(kind, x, f"{part} x") for part, (x, _) in given.items()},
         {part: y for part, (_, y) in given.items()},
         split=asked.split,
+        few_in_folds=True,
         **common,
     )
 

@@ -89,8 +89,16 @@ class RayCluster:
             options["address"] = address
         try:
             self.ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        except Exception as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if not isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
+                # Ray says so, of no class of its own, where its processes take too long to start on a busy machine.
+                with suppress(Exception):
+                    self.ray.shutdown()
+                raise WorkerError(
+                    f"Ray did not start on this machine ({why:.300}): try again when it is less busy, or search "
+                    "without Ray (--execution processes)"
+                ) from error
             raise InputError(
                 f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
                 "one with `ray start --head`, set RAY_AUTH_MODE=token if it wants a token, or leave the address out"

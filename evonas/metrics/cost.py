@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["excess", "measured_before", "over_limit"]
 
-_UNITS = {"parameters": "parameters", "flops": "FLOPs", "latency_ms": "ms"}
+_UNITS = {"parameters": "parameters", "flops": "FLOPs", "training_flops": "FLOPs in training", "latency_ms": "ms"}
 
 
 def measured_before(

@@ -20,6 +20,7 @@ from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.baselines import BaselinesReader
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
+from evonas.runs.final_model import FinalModel, FinalTest, final_model
 from evonas.runs.finalists import Finalist, Retrainings, rank_finalists
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
@@ -60,6 +61,7 @@ class RunReader:
         self.retrainings, self.events = Retrainings(self._connection), Events(self._connection)
         self.times = Times(self._connection)
         self.baselines = BaselinesReader(self._connection)
+        self.final_test = FinalTest(self._connection)
         self._counted: Counts | None = None
         try:
             with self._reading():
@@ -317,6 +319,11 @@ class RunReader:
         known = {record.digest for record in leaders}
         ranking = leaders + [record for record in self.best(rank) if record.digest not in known]
         return ranking[:rank][-1]
+
+    @property
+    def final_model(self) -> FinalModel | None:
+        """The networks whose mean is the final model; None where that is the best network itself."""
+        return final_model(self)
 
     def weights(self, record: Record) -> dict[str, NDArray[Any]]:
         """The weights that were scored, by name.

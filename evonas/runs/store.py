@@ -39,6 +39,7 @@ from evonas.runs.directory import (
 from evonas.runs.disk_faults import durably, storing
 from evonas.runs.disk_reserve import reserve_disk
 from evonas.runs.events import EventsWriter
+from evonas.runs.final_model import FinalTestWriter
 from evonas.runs.finalists import RetrainingsWriter
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
@@ -77,6 +78,7 @@ class RunStore(RunReader):
         self.events: EventsWriter = EventsWriter(self._connection, self._commit)
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
         self.baselines: BaselinesWriter = BaselinesWriter(self._connection, self._commit)
+        self.final_test: FinalTestWriter = FinalTestWriter(self._connection, self._commit)
         self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._began = self.seconds
         self._weights.collect(self._named_weights())

@@ -23,6 +23,7 @@ from keras import layers, ops
 from evonas.networks.sequence import sine_positions
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.architecture.layers import kernel_of
+from genomes.architecture.random_layers import KERNEL_STEPS, dilations_of
 
 __all__ = ["NORMALIZATIONS", "ROWS", "Build", "Node", "build_of", "part_of"]
 
@@ -252,6 +253,17 @@ def _tokens(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     return node.drop_out(h * mask, whole_channels=False), mask
 
 
+def _random_convolutions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    x = node.mask_steps(_join(node, sources))
+    shares = []
+    for dilation, count in dilations_of(int(node.attributes["features"]), x.shape[1]):
+        options = {"filters": count, "kernel_size": KERNEL_STEPS, "dilation_rate": dilation, "padding": "same"}
+        h = node.layer(layers.Conv1D, f"dilation{dilation}", activation="hard_sigmoid", trainable=False, **options)(x)
+        shares.append(_average(node, node.mask_steps(h), f"share{dilation}"))
+    h = shares[0] if len(shares) == 1 else node.layer(layers.Concatenate, "shares")(shares)
+    return node.layer(layers.BatchNormalization, "normalization", trainable=False)(h), None
+
+
 #: Kind of a node -> its row, the function that builds it.
 ROWS: Mapping[str, Build] = MappingProxyType(
     {
@@ -268,6 +280,7 @@ ROWS: Mapping[str, Build] = MappingProxyType(
         "attention": _attention,
         "positions": _positions,
         "tokens": _tokens,
+        "random_convolutions": _random_convolutions,
     }
 )
 
