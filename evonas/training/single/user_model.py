@@ -67,7 +67,7 @@ BuildFunction = Callable[..., Any]
 
 
 class UserModelTrainer(SingleTrainer):
-    """Trains what a user's function builds. Whatever it raises is a value: that network is FAILED. Implements `Trainer`."""
+    """Trains user-defined models; exceptions mark a network as FAILED. Implements `Trainer`."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, build: BuildFunction) -> None:
         """Builds nothing yet.
