@@ -376,7 +376,7 @@ def search_prepared(
     genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.from_bounds()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
-    known = known_genomes(space, settings, data.problem.task, genomes)
+    known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
         genomes, settings = first.genomes, settings.model_copy(update=first.settings())
