@@ -151,6 +151,18 @@ class Settings(_Frozen):
         description="number of further seeds to train the best network from at the end, for an ensemble; none "
         "means no ensemble",
     )
+    average: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="number of trainings of the finalists whose mean is the final model; 0 takes the best network "
+        "alone; none: 8 for tables in a run with a time limit, else 0",
+    )
+    all_rows: bool | None = Field(
+        default=None,
+        description="with average: whether these are new trainings on training and validation rows together; none: "
+        "for at most 10,000 rows, unless validation rows were given",
+    )
     asynchronous: bool | None = Field(
         default=None,
         description="whether to propose a network as soon as one is trained, rather than a generation at once; none: "

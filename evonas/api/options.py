@@ -53,6 +53,8 @@ class TunerOptions(TypedDict, total=False):
     finalists: int
     finalist_seeds: int
     ensemble: int | None
+    average: int | None
+    all_rows: bool | None
 
 
 class Options(TunerOptions, total=False):

@@ -19,10 +19,11 @@ from evonas.data.cells import is_utf8
 from evonas.data.columns import ColumnPlan
 from evonas.data.encoding.preprocessor import UNLESS_ROBUST, Preparation, is_visible
 from evonas.data.encoding.read import preparation_from_json
-from evonas.data.inputs import Inputs, named_arrays, num_rows, shapes_of
+from evonas.data.inputs import Inputs, named_arrays, num_rows
 from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.raw_rows import pack_rows, unpack_rows
+from evonas.data.stored_splits import check_split, check_target
 from evonas.io.npz import read_arrays
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
@@ -372,7 +373,9 @@ class PreparedData:
             x_train, x_validation = (inputs(f"{place}/{name}") for name in _INPUTS)
             y_train, y_validation = arrays[f"{place}/y_train"], arrays[f"{place}/y_validation"]
             split = Split(x_train, y_train, x_validation, y_validation, arrays.get(f"{place}/weight_train"))
-            splits.append(_check(split, problem))
+            splits.append(check_split(split, problem))
+        if "y_test" in arrays:
+            check_target(arrays["y_test"], problem)
         given = {name.removeprefix(_DONOR): value for name, value in arrays.items() if name.startswith(_DONOR)}
         raw = {part: unpack_rows(arrays, f"raw/{part}", columns) for part, columns in about.get("raw", {}).items()}
         for part, y in {"validation": splits[0].y_validation, "test": arrays.get("y_test")}.items():
@@ -389,18 +392,3 @@ class PreparedData:
             preparation=None if about["preparation"] is None else preparation_from_json(about["preparation"]),
             pretrained=None if about.get("donor") is None else PretrainedNetwork.from_arrays(about["donor"], given),
         )
-
-
-def _check(split: Split, problem: Problem) -> Split:
-    """The split, whose arrays have to fit each other."""
-    wanted = problem.input_shapes or ((problem.num_features,),)
-    for x, y, weight in (
-        (split.x_train, split.y_train, split.weight_train),
-        (split.x_validation, split.y_validation, None),
-    ):
-        parts = list(named_arrays(x).values())
-        if shapes_of(x) != wanted or any(len(part) != len(y) for part in parts):
-            raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are no {len(y)} rows of {wanted}")
-        if weight is not None and len(weight) != len(y):
-            raise ValueError(f"{len(weight)} weights do not match {len(y)} rows")
-    return split

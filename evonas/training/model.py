@@ -1,4 +1,4 @@
-"""From an architecture graph to a `keras.Model`, and between its weights and weights by name.
+"""Conversion of architecture graphs to `keras.Model`s, and of their weights to weights by name.
 
 Only built-in Keras layers, so that plain `keras.models.load_model` opens whatever is built here.
 """

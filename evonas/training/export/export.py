@@ -1,7 +1,7 @@
-"""From a scored network to a `.keras` file that plain Keras opens, checked by opening it again.
+"""Export of a network as a `.keras` file for plain Keras, verified by reopening it.
 
-What differs between evonas's networks and user-defined models is a `Deployment`. Runs in the worker process. A file
-appears under its name only when its model gives the recorded scores.
+Differences between built-in networks and user-defined models are in their `Deployment`s. Runs in the worker process.
+The file gets its final name only if its model reproduces the recorded scores.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
 
 
 class GraphDeployment:
-    """A network of an architecture graph. Meets `Deployment`."""
+    """The deployment of an architecture graph. Implements `Deployment`."""
 
     def __init__(
         self, task: ExportTask, data: PreparedData, settings: TrainingSettings, temperature: float = 1.0

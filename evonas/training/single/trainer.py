@@ -67,7 +67,7 @@ Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
 
 
 class SingleTrainer:
-    """Trains networks one after the other. Meets `Trainer`; an empty part after each epoch says that it is alive."""
+    """Trains networks one after the other. Implements `Trainer`; empty parts after each epoch signal progress."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
         """Compiles nothing yet.
@@ -215,7 +215,7 @@ class SingleTrainer:
 
 
 class _GraphFitting:
-    """The network of an architecture graph. Meets `Fitting`."""
+    """The network of an architecture graph. Implements `Fitting`."""
 
     def __init__(
         self,
