@@ -1,4 +1,4 @@
-"""Published networks of any encoding: what a search can begin with, and their names."""
+"""Published networks of all encodings, which a search can start from, and their names."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["known_default_name", "known_defaults"]
 _TASKS = ("regression", "binary", "multiclass")
 
 
-#: Rows for training below which they are few.
+#: Number of training rows below which batches are small.
 FEW_ROWS = 2_000
 
 
 def known_defaults(space: Any, task: str, rows: int | None = None) -> tuple[Mapping[str, Any], ...]:
-    """Of each published network for a task, its genomes in a space, by name: as it is, then narrower ones.
+    """For each published network for a task, its genomes in a space by name: in full width, then narrower ones.
 
     Args:
-        space: that is searched; of an encoding without a `known_defaults` there are none.
+        space: searched space; the result is empty for encodings without `known_defaults`.
         task: "regression", "binary" or "multiclass".
-        rows: that are trained on; many unless given. Where they are few, batches are small.
+        rows: number of training rows; with fewer than `FEW_ROWS`, batches are small.
 
     Example:
         >>> from genomes import ConvolutionalSpace, DenseSpace

@@ -20,7 +20,7 @@ FORMATS = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx", "tflite": ".tfl
 
 
 def format_of(path: Path, asked: str | None = None) -> str:
-    """The format that is asked for, or that the path's ending says.
+    """The requested format, or the one of the path's extension.
 
     Raises:
         InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something

@@ -1,4 +1,4 @@
-"""From several networks of a run to one Keras model that predicts their mean. Runs in the worker process."""
+"""Export of an ensemble of networks as one Keras model. Runs in the worker process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`NativeTrainer`: trains each network by itself, at its exact shapes, one in each thread. For CPUs; without Keras.
+"""`NativeTrainer`: trains one network per thread, at its exact shapes. For CPUs; without Keras.
 
-Nothing is shared between trainings but the rows, so that no result depends on what else is trained, and any training
-can end at any step.
+Trainings share only the rows, so that results do not depend on what else is trained, and any training can be stopped at
+any step.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from genomes.errors import InputError
 
 __all__ = ["NativeTrainer", "optimization", "rows_of", "smooth_labels", "usable_cores"]
 
-#: Seconds between signs of headway while no training ends.
+#: Interval of progress signals while no training ends.
 _HEADWAY_SECONDS = 0.25
 #: Share of the memory given that trainings may take; the rest is for data and what comes back.
 _MEMORY_SHARE = 0.8
@@ -59,7 +59,7 @@ Source = Callable[[], tuple[int, TrainingTask] | None]
 
 
 class NativeTrainer:
-    """Trains dense networks, one in each thread, the longest first. Meets `Trainer`."""
+    """Trains dense networks, one per thread, longest first. Implements `Trainer`."""
 
     def __init__(
         self,
@@ -69,17 +69,17 @@ class NativeTrainer:
         memory_bytes: int | None = None,
         candidate_seconds: float | None = None,
     ) -> None:
-        """Loads the kernels, which are compiled where they never were.
+        """Loads the kernels, compiling them if necessary.
 
         Args:
             data: what to train on.
-            settings: what is the same for every network.
+            settings: common to all networks.
             threads: networks in training at a time; None is one a core that this process may use.
             memory_bytes: that trainings may take together; None is most of what is free.
             candidate_seconds: after which a network that is still in training fails; None means no bound.
 
         Raises:
-            InputError: the settings ask for what this trainer has not.
+            InputError: the settings are not supported by this trainer.
         """
         if settings.precision != "float32":
             raise InputError(
@@ -142,6 +142,8 @@ class NativeTrainer:
     def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
         """Trains what `source` gives, a task for each thread that is free; yields as `train`, without end.
 
+        The next task, if there is one already, is prepared while others are in training.
+
         Args:
             source: asked whenever a thread is free, and at every sign of headway.
         """
@@ -149,7 +151,7 @@ class NativeTrainer:
         pool = Pool(threads, self._memory_bytes)
         try:
             while True:
-                while waiting < threads and (given := source()) is not None:
+                while waiting <= threads and (given := source()) is not None:
                     members = self._members(_Work(*given))
                     self._submit(pool, members)
                     waiting += len(members)
