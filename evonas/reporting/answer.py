@@ -18,14 +18,14 @@ __all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", 
 
 
 def run_title(run: RunData) -> str:
-    """What was searched for, on what."""
+    """The title: objective and data."""
     file = Path(run.source["path"]).name if "path" in run.source else run.directory.name
     targets = ", ".join(run.problem.get("target_names", ()))
     return f"{targets} from {file}" if targets else file
 
 
 def run_subtitle(run: RunData) -> str:
-    """How far the search is."""
+    """The subtitle: progress of the search."""
     state = "Running" if run.running else "Killed" if run.stop is None else "Done"
     why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
     spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
@@ -40,7 +40,7 @@ def answer_section(
     Args:
         run: the search.
         data: its prepared data, if it has any.
-        found: what the champion predicts, where that is known.
+        found: predictions of the champion, if known.
         references: name of another model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
@@ -66,7 +66,7 @@ def answer_section(
 
 
 def _verdict(run: RunData, test: Mapping[str, float]) -> str:
-    """Whether the network or one of the run's baselines is better; empty if that is not known."""
+    """Whether the network or a baseline is better; empty if unknown."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (
@@ -97,7 +97,7 @@ def _cost(run: RunData) -> str:
 
 
 def _trust(run: RunData) -> str:
-    """Whether the score of the search can be believed, in words."""
+    """A sentence on how trustworthy the score of the search is."""
     if not run.finalists:
         return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
@@ -115,7 +115,7 @@ def _trust(run: RunData) -> str:
 
 
 def _belief(is_within: bool, is_worse: bool) -> str:
-    """What is to be thought of the search's score, given how the score of training again compares."""
+    """The interpretation of the search's score, compared with retraining."""
     if is_within:
         return "can be believed"
     return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"

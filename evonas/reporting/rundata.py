@@ -1,4 +1,4 @@
-"""`RunData`: what a run directory says of a search, as plain values that figures, tables and reports are made of.
+"""`RunData`: the data of a run as plain values, for figures, tables and reports.
 
 Read through `RunReader` only, so also while the search is running; nothing is written. Imports no pandas, no
 plotly and no Keras.
