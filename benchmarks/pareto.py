@@ -4,8 +4,8 @@ python benchmarks/pareto.py [--evaluations 300] [--seeds 10] [--only zdt1,truss]
 
 Every evaluated point counts. Objectives are scaled by the front of all that was found on the problem, by both and all
 seeds, and the hypervolume is taken up to 1.1 of it in each. Prints the mean of each and their ratio; with tables in
-`benchmarks/tables` also loss against parameters of real trainings. Both run with their defaults, in generations of their own
-size (ours 20, Optuna's 50).
+`benchmarks/tables` also loss against parameters of real trainings. Both run with their defaults, in generations of 20
+(ours) and 50 (Optuna's).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables from their raw files: one search with default settings against boosted trees, on the same training and test rows.
+"""Tables from their raw files: one search with its defaults against boosted trees, on the same training and test rows.
 
 python benchmarks/raw_table.py [--tables california,adult,churn] [--minutes 10] [--seeds 3] [--ensemble 8] [--json OUT]
 

@@ -1,7 +1,7 @@
-"""The settings and budget of a run: frozen, validated when created, unknown keys refused.
+"""The settings and budget of a run: frozen, validated on creation, without unknown keys.
 
-`Settings` decide what is evaluated and how; they are fixed for the life of a run. A `Budget` decides when to stop;
-it is the one thing that a resumed run may change. Imports pydantic and the standard library only.
+`Settings` determine what is evaluated and how, and are fixed for the life of a run. A `Budget` determines when to stop,
+and may be changed when a run is resumed. Imports pydantic and the standard library only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEFAULT_GENERATIONS = 10
 #: Strategies that are asynchronous by default, with trainers that train each network separately.
 ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
-#: Candidates that are out at a time: what two threads are busy with.
+#: Smallest number of pending candidates, which keeps two threads busy.
 LEAST_WINDOW = 4
 
 
@@ -111,6 +111,10 @@ class Settings(_Frozen):
     )
     max_parameters: Whole | None = Field(default=None, ge=1, description="maximum number of trainable parameters")
     max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
+    flops_of_training: bool = Field(
+        default=False,
+        description="whether max_flops leaves out what fixed layers compute once for each row, as a short run's does",
+    )
     max_latency_ms: Real | None = Field(default=None, gt=0, description="maximum milliseconds per prediction, measured")
     patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before training stops")
     min_delta: Real = Field(default=0.0, ge=0, description="smallest decrease of the validation loss that counts")
@@ -146,6 +150,18 @@ class Settings(_Frozen):
         le=100,
         description="number of further seeds to train the best network from at the end, for an ensemble; none "
         "means no ensemble",
+    )
+    average: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="number of trainings of the finalists whose mean is the final model; 0 takes the best network "
+        "alone; none: 8 for tables in a run with a time limit, else 0",
+    )
+    all_rows: bool | None = Field(
+        default=None,
+        description="with average: whether these are new trainings on training and validation rows together; none: "
+        "for at most 10,000 rows, unless validation rows were given",
     )
     asynchronous: bool | None = Field(
         default=None,
@@ -190,7 +206,7 @@ class Settings(_Frozen):
         return self
 
     def resolve(self, objective: str, own_models: bool = False, can_be_compiled: bool = True) -> Settings:
-        """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none.
+        """The settings as recorded, with all defaults resolved, including the objective and the seed.
 
         Args:
             objective: its name.
@@ -198,9 +214,9 @@ class Settings(_Frozen):
             can_be_compiled: see `evonas.devices.chosen_trainer`.
 
         Raises:
-            InputError: the trainer that is asked for cannot hold the networks.
+            InputError: the requested trainer does not support the networks.
         """
-        from evonas.machine import usable_cores  # with numpy, which those need not wait for who only look at settings
+        from evonas.machine import usable_cores  # imported late because it needs numpy
 
         trainer = chosen_trainer(self.trainer, own_models, self.precision, can_be_compiled)
         choices = {
@@ -218,9 +234,9 @@ class Settings(_Frozen):
         return self.model_copy(update=choices)
 
     def _pays_asynchronously(self, trainer: str) -> bool:
-        """Whether it is better not to wait for generations, see `benchmarks/asynchronous.py`.
+        """Whether asynchronous evolution is faster, see `benchmarks/asynchronous.py`.
 
-        Networks that are trained in one program come in generations; what measures a latency trains one at a time.
+        Networks trained in one program come in generations; measuring latency requires training one at a time.
         """
         latency = self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
         one_by_one = trainer in ONE_BY_ONE_TRAINERS and not latency
@@ -233,7 +249,7 @@ class Settings(_Frozen):
 
 
 class Budget(_Frozen):
-    """When a run stops: at whichever bound is reached first. None means no bound.
+    """The bounds of a run, which stops at the first one reached. None means no bound.
 
     >>> Budget.from_bounds(time="10m").seconds
     600.0
@@ -261,9 +277,9 @@ class Budget(_Frozen):
     def extend(self, done: Budget, changes: Mapping[str, Any]) -> Budget:
         """The budget of a resumed run.
 
-        A bound given with a plus ("+10", "+5m") counts from what is done; others count from the start of the run.
-        Bounds that are not given stay, unless they are spent: a run that stopped at its time continues when it is
-        given generations.
+        Bounds with a plus ("+10", "+5m") are relative to what was spent; others count from the start of the run. Other
+        bounds remain, unless they are used up: a run that stopped at its time limit continues if given more
+        generations.
 
         Args:
             done: generations, evaluations and seconds spent; target: the best score if the old target is reached.
@@ -314,7 +330,7 @@ _CONSTRAINTS = {
 
 
 def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
-    """Says the constraint, the value and the fix of each problem."""
+    """Raises InputError with the constraint, the value and the fix of each problem."""
     lines = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""

@@ -71,7 +71,7 @@ def byte_size(text: str | int, name: str = "size") -> int:
 
 
 def _whole(value: Any) -> Any:
-    """Integers of any kind (also numpy's) as int; pydantic refuses anything else."""
+    """Integers of any kind (also numpy's) as int; pydantic rejects everything else."""
     if isinstance(value, bool):
         raise ValueError("a whole number")
     try:

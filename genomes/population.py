@@ -1,4 +1,4 @@
-"""Population files: genomes with their space and, where known, their scores; another run can start from them."""
+"""Population files: genomes with their space and, where known, scores, which another run can start from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Population", "population_from_json", "population_to_json", "populati
 MAX_GENOMES = 100_000
 
 _KEYS = ("encoding", "version", "space", "genomes")
-#: The last three say where a genome comes from, for people; a population starts over.
+#: The last three document the origin of a genome and are ignored when reading.
 _MEMBER_KEYS = ("genome", "score", "operator", "parents", "origin")
 _SCORE = Real(-1e308, 1e308)
 

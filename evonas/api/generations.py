@@ -1,4 +1,4 @@
-"""The generations of a run, of networks and of trials alike: the one place that runs the search loop."""
+"""The search loop, shared by searches of networks and of trials."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ["Options", "RunOptions", "SearchOptions", "TunerOptions"]
 
 
 class TunerOptions(TypedDict, total=False):
-    """Fields of `evonas.Settings` but those that a tuner has another argument for; what each is for is said there."""
+    """Fields of `evonas.Settings` without those that are separate arguments of a tuner."""
 
     population: int
     offspring: int | None
@@ -33,6 +33,7 @@ class TunerOptions(TypedDict, total=False):
     epochs: int
     max_parameters: int | None
     max_flops: int | None
+    flops_of_training: bool
     max_latency_ms: float | None
     epoch_rows: int | None
     patience: int | None
@@ -52,10 +53,12 @@ class TunerOptions(TypedDict, total=False):
     finalists: int
     finalist_seeds: int
     ensemble: int | None
+    average: int | None
+    all_rows: bool | None
 
 
 class Options(TunerOptions, total=False):
-    """All fields but the strategy and the seed."""
+    """All fields except the strategy and the seed."""
 
     objective: str | Metric | None
     loss: Literal["auto", "mse", "mae", "huber"]
@@ -63,12 +66,12 @@ class Options(TunerOptions, total=False):
 
 
 class SearchOptions(Options, total=False):
-    """With the strategy."""
+    """All fields except the seed."""
 
     strategy: str | StrategyRow | Callable[..., Any]
 
 
 class RunOptions(SearchOptions, total=False):
-    """With the seed, too."""
+    """All fields."""
 
     seed: int | None

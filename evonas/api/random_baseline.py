@@ -1,4 +1,4 @@
-"""How much better than chance: a random search of the same size in the same space, as a run of its own in the run.
+"""Comparison with random search of the same size in the same space, as a nested run.
 
 References:
     Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019.
@@ -27,7 +27,7 @@ __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 def random_baseline_of(
     run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
 ) -> SearchResult:
-    """Trains as many random networks as a run has trained, or continues with that, and the best of them again.
+    """Trains as many random networks as the run has trained, and retrains the best ones; continues an earlier attempt.
 
     Args:
         run_dir: the run directory.

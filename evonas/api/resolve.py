@@ -1,4 +1,4 @@
-"""What is searched, and for what: the space, as far as the data have a use for it, and the objectives.
+"""Resolves the space of a search: as given or by default, restricted to what the data and the trainer support.
 
 Imports no Keras and no pandas.
 """
@@ -55,10 +55,10 @@ Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
 
 def as_space(space: Space, build: Build | None = None) -> SearchSpace:
-    """The space that is meant; the default one for None.
+    """The space as an object; the default one for None.
 
     Raises:
-        InputError: none is given with user-defined models, or it cannot be read.
+        InputError: there is no space for user-defined models, or it cannot be read.
     """
     if space is None and build is not None:
         raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
@@ -81,15 +81,15 @@ def resolve_samples(
     split: str = "",
     encoding: str = "",
 ) -> tuple[SearchSpace, SampleOptions, str]:
-    """The space, what is said of the rows, and the encoding of text.
+    """The space, the options of samples, and the text encoding.
 
     Args:
-        space, build: as given. A space that is given decides which networks take the rows.
+        space, build: as given. A given space determines the kind of networks.
         architecture, series, series_id, split: see `evonas.data.sample_kind.SampleOptions`.
-        encoding: of the text of a table; the name of an architecture is accepted too.
+        encoding: text encoding of a table; the name of an architecture is accepted too.
 
     Raises:
-        InputError: as `as_space`, or the space is of another architecture than is asked for.
+        InputError: as `as_space`, or the space has another architecture than requested.
     """
     architecture, encoding = architecture_and_encoding(architecture, encoding)
     if build is not None:
@@ -107,9 +107,9 @@ def resolve_samples(
 
 
 def encoding_of(space: SearchSpace) -> str:
-    """Name of the encoding whose networks a space has.
+    """Name of the encoding of a space.
 
-    Of a space that is not evonas's own: "dense" if its networks take flat samples, "" if the rows are to say.
+    For user-defined spaces: "dense" if their networks take flat samples, "" if it depends on the rows.
     """
     name = str(space.to_json().get("encoding", "dense"))
     if name in ARCHITECTURES:
@@ -119,12 +119,12 @@ def encoding_of(space: SearchSpace) -> str:
 
 
 def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Problem) -> SearchSpace:
-    """The space for these data: the one that is given, or the default one for rows of such a shape.
+    """The space for these data: the given one, or the default one for the shape of the rows.
 
     Args:
         space: of `resolve_samples`.
         given: whether a space was given.
-        architecture: that was asked for; "" to go by the rows.
+        architecture: as requested; "" to choose by the rows.
         problem: of the prepared data.
     """
     if given or not problem.sample_shape:
@@ -137,17 +137,17 @@ def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Pr
 def space_and_numbers(
     space: Space, numbers: str | None, build: Build | None = None, neighbours: bool = True
 ) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space, and the numeric encodings that its networks may ask for.
+    """The space, and the numeric encodings that its networks may use.
 
     Args:
         space: as given.
-        numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves
-            it to the space.
-        build: of user-defined models, whose genes know nothing of it.
-        neighbours: False for networks without features of neighbours; otherwise the space says so.
+        numbers: the encoding of all networks, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it to
+            the space.
+        build: of user-defined models, which have no such gene.
+        neighbours: False for networks without neighbour features; otherwise determined by the space.
 
     Raises:
-        InputError: there is no such form, or as `as_space`.
+        InputError: there is no such encoding, or as `as_space`.
     """
     if numbers is not None and numbers not in NUMERIC_ENCODINGS:
         raise InputError(f"numbers must be one of {', '.join(NUMERIC_ENCODINGS)}, not {numbers!r}: choose one")
@@ -167,14 +167,14 @@ def space_and_numbers(
 
 
 def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
-    """The space without what these data or the trainer do not have.
+    """The space without what these data or the trainer do not support.
 
-    These are numeric encodings that the data lack, which would all be the standard one, embeddings if there are no
-    numeric columns or too many, maps of categories if there are none or too many, and embeddings and members
-    where the trainer is that of whole populations.
+    Removes numeric encodings that the data lack (all of which would be equal to the standard one), embeddings if there
+    are no numeric columns or too many, maps of categories if there are none or too many, and embeddings and members for
+    the population trainer.
 
     Raises:
-        InputError: the space has nothing else, or is of networks that cannot take such rows.
+        InputError: nothing is left, or the networks of the space cannot take such rows.
     """
     if not can_be_compiled(getattr(space, "layer_kinds", ())):
         return _of_shape(space, problem)
@@ -204,7 +204,7 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
 
 
 def _of_shape(space: Any, problem: Problem) -> SearchSpace:
-    """The space without what is done to images in training, where rows are none."""
+    """The space without augmentation of images if the samples are not images."""
     if not problem.sample_shape:
         raise InputError(
             f"space must be of dense networks for rows of a table, not of {encoding_of(space)} ones: give images, "
@@ -226,7 +226,7 @@ def _of_shape(space: Any, problem: Problem) -> SearchSpace:
 
 
 def _at_most(domain: Domain, count: int) -> Domain:
-    """The numbers of a domain, those above the count in its place."""
+    """The domain with an upper bound."""
     if isinstance(domain, Choice):
         return Choice(tuple(dict.fromkeys(min(option, count) for option in domain.options)))
     return domain.restrict(high=count) or Choice((count,))
@@ -239,10 +239,11 @@ _NATIVE_ALONE = ("bias_rate", "parametrization", "decay_schedule", "bias_initial
 def trainable(
     space: SearchSpace, settings: Settings, objective: Objective, task: str
 ) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space without the genes that would do nothing, or harm, and a line for each that the trainer cannot train.
+    """The space without genes that have no effect or do harm, and a note for each gene that the trainer does not
+    support.
 
-    Smoothed labels spoil probabilities: they are searched where classes are scored, not probabilities. A value that
-    the space fixes stays, where it does something.
+    Label smoothing distorts probabilities, so it is searched only if the objective scores classes. Fixed values stay if
+    they have an effect.
 
     Args:
         space: that is to be searched.
@@ -270,10 +271,10 @@ def trainable(
 
 
 def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space with the columns in which its networks may look for neighbours, and what is to be said of it.
+    """The space with the candidate columns for neighbour features, and notes for the user.
 
     Raises:
-        InputError: the space names columns that the data do not have as numbers.
+        InputError: the space names columns that are not numeric columns of the data.
     """
     if not isinstance(space, DenseSpace) or not space.neighbours:
         return space, ()
@@ -295,14 +296,14 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
 
 
 def _drop_options(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
-    """The space without options of a gene of words."""
+    """The space without these options of a gene."""
     domain = space.domain(gene)
     kept = tuple(option for option in getattr(domain, "options", ()) if option not in options)
     return space if kept == getattr(domain, "options", ()) else _keep_options(space, gene, kept, where)
 
 
 def _keep_options(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
-    """The space with those options of a gene alone that it has."""
+    """The space with only these options of a gene."""
     kept = tuple(option for option in kept if space.domain(gene).contains(option))
     if not kept:
         off = OFF[gene]

@@ -41,10 +41,10 @@ DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
 
 def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, compiled: bool) -> Settings:
-    """The settings with the quantiles named that the objective pinball has.
+    """The settings with the quantiles of the objective "pinball".
 
     Raises:
-        InputError: quantiles without that objective, or where they cannot be trained.
+        InputError: quantiles without that objective, or with a trainer that does not support them.
     """
     if objective.name != "pinball":
         if settings.quantiles:
@@ -61,18 +61,18 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, 
 
 
 def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
-    """The settings with the rows that an epoch takes, of networks over images, series and texts.
+    """The settings with the number of rows per epoch, for images, series and texts.
 
-    Of many rows a whole pass is a long time before anything is known of a network: an epoch is then a share of it. Of
-    few rows an epoch is a few steps: the default epochs and patience are then several times as many.
+    With many rows, a full pass takes long before it says anything about a network, so an epoch is a share of it. With
+    few rows, an epoch is only a few steps, so the default epochs and patience are multiplied.
 
     Args:
         settings: of the run, resolved.
         problem: of the data.
-        rows: that are trained on.
+        rows: number of training rows.
 
     Raises:
-        InputError: they are given for data that are no such samples.
+        InputError: they are given for tables.
     """
     if not problem.sample_shape or settings.trainer != "single":
         if settings.epoch_rows is not None:
@@ -97,10 +97,9 @@ def _with_more_epochs(settings: Settings, passes: int) -> Settings:
 
 
 def with_precision(settings: Settings, problem: Problem) -> Settings:
-    """The settings with mixed precision, where networks over images, series and texts are trained on a GPU.
+    """The settings with mixed precision, for images, series and texts on a GPU.
 
-    It is recorded, so that a run that is resumed elsewhere goes on in the same precision. A precision that is named
-    stays.
+    The precision is recorded, so that a run that is resumed elsewhere keeps it. An explicit precision is not changed.
 
     Args:
         settings: of the run, resolved.
@@ -113,10 +112,10 @@ def with_precision(settings: Settings, problem: Problem) -> Settings:
 
 
 def with_rungs(settings: Settings, problem: Problem) -> Settings:
-    """The settings with rungs, where evolution trains networks over images, series and texts and no one has named any.
+    """The settings with default rungs, for evolution over images, series and texts.
 
-    These begin slowly and take long: most of them are given up after a share of the epochs, and where an epoch is a
-    share of the rows, of the rows too.
+    These networks are slow to train: most are stopped after a share of the epochs and, if an epoch is a share of the
+    rows, of the rows too.
 
     Args:
         settings: of the run, resolved, with `epoch_rows`.
@@ -134,7 +133,7 @@ def with_rungs(settings: Settings, problem: Problem) -> Settings:
 def resolve_objectives(
     settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
 ) -> tuple[Objective, Settings]:
-    """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
+    """The ranking objective, and the settings with all objectives resolved.
 
     Args:
         settings: as given.

@@ -1,7 +1,8 @@
-"""`SearchResult`: what a run has found, read from its directory when asked for. Imports pandas and Keras late."""
+"""`SearchResult`: the outcome of a run, read lazily from its directory. Imports pandas and Keras when needed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -41,12 +42,12 @@ _ROWS_AT_A_TIME = 8192
 
 
 class SearchResult(ResultViews):
-    """A run's outcome. Holds no more than the directory; every value is read from there once, when first used.
+    """The outcome of a run. Holds only the path of the directory; values are read on first use and cached.
 
     Attributes:
         run_dir: the run directory.
 
-    A `worker` that is given is to export the best network, and is not closed here.
+    A given `worker` exports the best network, and is not closed.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def settings(self) -> Settings:
-        """Of the run, with nothing left open; `settings.objective` names the score."""
+        """The resolved settings of the run; `settings.objective` names the score."""
         with self._read() as run:
             return run.settings
 
@@ -93,8 +94,8 @@ class SearchResult(ResultViews):
     def best(self) -> Record:
         """The best network: scores, curve, best epoch, parameters, ancestry.
 
-        Where finalists were trained again, the one with the best mean re-score, and its median re-training; else the
-        best evaluation of the search.
+        If finalists were retrained: the median retraining of the one with the best mean; else the best evaluation of
+        the search.
 
         Raises:
             InputError: no network has a score yet.
@@ -116,8 +117,8 @@ class SearchResult(ResultViews):
     def exported(self) -> Exported:
         """The best network as a file, with its scores on the validation and the test split.
 
-        In the run directory, if this result is of a search, and else, or where that cannot be written, in a temporary
-        folder: a run that is only looked at stays as it is.
+        It is written into the run directory if this is the result of a search, else to a temporary folder, so that
+        inspecting a run does not change it.
         """
         from evonas.deploy.export import export
 
@@ -138,8 +139,8 @@ class SearchResult(ResultViews):
     def best_model(self) -> Any:
         """The best network as a `keras.Model`, with the weights that were scored, from raw columns to predictions.
 
-        `inputs` makes what it takes of a DataFrame. A regression predicts in the target's own units; a classifier has
-        the outputs "probability" and "label". The file in the run directory is checked before Keras opens it.
+        `inputs` converts a DataFrame for it. Regressions predict in the units of the target; classifiers have the
+        outputs "probability" and "label". The file in the run directory is validated before Keras opens it.
         """
         from evonas.training.export.keras_file import load_keras_file
 
@@ -147,18 +148,18 @@ class SearchResult(ResultViews):
         return load_keras_file(path, own=not self._is_dense)
 
     def predict(self, x: Any) -> Any:
-        """What the best network predicts of raw rows.
+        """Predictions of the best network for raw rows.
 
         Args:
             x: as for `inputs`.
 
         Returns:
-            A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; of quantiles the median, see
-            `predict_quantiles`; a classification: labels, shape `(num_samples,)`, of the type that they had: text,
-            whole numbers, numbers or booleans.
+            Regression: shape `(num_samples,)` or `(num_samples, num_targets)`; the median of quantiles, see
+                `predict_quantiles`. Classification: labels, shape `(num_samples,)`, of their original type: text,
+                integers, floats or booleans.
 
         Raises:
-            InputError: there is no row, or as `inputs`.
+            InputError: there are no rows, or as `inputs`.
         """
         if not len(x):
             raise InputError("x must have at least one row to predict, not none: give some")
@@ -171,10 +172,12 @@ class SearchResult(ResultViews):
         return labels_of(problem)[chosen]
 
     def _outputs(self, x: Any) -> Any:
-        """Predictions, or probabilities of each class or of the second of two; without Keras where that is not needed.
+        """Predictions, or probabilities of each class or of the second of two; without Keras if possible.
 
-        As the exported model's, to its precision.
+        Equal to those of the exported model up to rounding.
         """
+        if (mean := self._mean(x)) is not None:
+            return mean
         if self._is_dense:
             from evonas.networks.forward import raw_outputs
 
@@ -188,10 +191,30 @@ class SearchResult(ResultViews):
         )
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
 
+    def _mean(self, x: Any) -> Any:
+        """What the final model predicts where it is a mean of networks; None where it is the best network itself."""
+        if not self._is_dense:
+            return None
+        from evonas.deploy.final_model import mean_outputs
+
+        with self._read() as run:
+            if (model := run.final_model) is None:
+                return None
+            given, data = self._rows(x), self._data
+
+            def rows(views: tuple[str, ...]) -> Any:
+                preparation = data.preparation_of(*views)
+                assert preparation is not None
+                return preparation.apply(given)
+
+            raw = mean_outputs(run, model, data, rows)
+        assert raw is not None
+        return predictions(data.problem, raw).astype("float32")
+
     @cached_property
     def temperature(self) -> float:
-        """That the best network's logits are divided by; 1 unless the run calibrates."""
-        if not self.settings.calibrate:
+        """The temperature that divides the best network's logits; 1 unless the run calibrates."""
+        if not self.settings.calibrate or self._data.refits:
             return 1.0
         from evonas.metrics.calibration import temperature_of
         from evonas.networks.forward import raw_outputs
@@ -203,7 +226,7 @@ class SearchResult(ResultViews):
 
     @property
     def _is_dense(self) -> bool:
-        """Whether the networks are of evonas's own layers, and not a user's models."""
+        """Whether the networks consist of evonas's own layers, rather than being user-defined models."""
         return self._build is None and hasattr(self.space, "architecture")
 
     @property
@@ -216,11 +239,11 @@ class SearchResult(ResultViews):
             return run.weights(self.best)
 
     def inputs(self, x: Any) -> Any:
-        """Raw rows as `best_model` takes them.
+        """Converts raw rows to the input of `best_model`.
 
         Args:
-            x: a DataFrame with the columns that were searched on, others are ignored; or an array, if one was searched;
-                or images, series or texts, as they were searched on.
+            x: a DataFrame with the columns of the search (others are ignored), or an array, images, series or texts as
+                in the search.
 
         Returns:
             Column -> array `(num_samples,)`, of float32 or text; or one array; see `Preparation.inputs`.
@@ -230,7 +253,7 @@ class SearchResult(ResultViews):
         return self._preparation.inputs(self._rows(x))
 
     def _columns(self, x: Any) -> pd.DataFrame:
-        """Rows as a table; an array only where one was searched on."""
+        """Rows as a table; arrays are accepted only if the search had one."""
         from evonas.data.frames import is_table
         from evonas.data.readers.arrays import feature_columns
 
@@ -243,9 +266,9 @@ class SearchResult(ResultViews):
         return columns
 
     def prepare(self, x: Any) -> Any:
-        """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
+        """Encoded, imputed and scaled rows, as networks inside models take them.
 
-        Arrays that went to user-defined models as they are do so here too.
+        Arrays for user-defined models are returned unchanged.
 
         Args:
             x: as for `inputs`.
@@ -258,7 +281,7 @@ class SearchResult(ResultViews):
         return self._preparation.apply(self._rows(x))
 
     def _rows(self, x: Any) -> Any:
-        """Rows as the preparation takes them: of a table its columns, of images, series and texts as they are."""
+        """Rows as the preparation takes them: the columns of a table, or images, series and texts unchanged."""
         from evonas.data.frames import as_frame, is_table
 
         if not isinstance(self._preparation, SamplePreparation):
@@ -289,25 +312,34 @@ class SearchResult(ResultViews):
             return self.exported.test_scores
         from evonas.training.held_out import test_scores
 
+        with self._read() as run:
+            if (model := run.final_model) is not None:
+                from evonas.deploy.final_model import score_final_model
+
+                return run.final_test.scores_of(model) or score_final_model(run, model, self._data)
         return test_scores(self._architecture, self._weights, self._data, None)
 
     @property
     def _model_path(self) -> Path:
+        with self._read() as run:
+            model = run.final_model
+        if model is not None:  # named by all of its weights
+            return self.run_dir / "models" / f"{hashlib.sha256(''.join(model.names).encode()).hexdigest()[:16]}.keras"
         return self.run_dir / "models" / f"{(self.best.weights or self.best.digest)[:16]}.keras"
 
     @cached_property
     def front(self) -> list[Record]:
-        """The networks that no other beats in every one of `settings.objectives`, best in the first one first.
+        """The networks that no other dominates in `settings.objectives`, best in the first one first.
 
-        Just the best network when there is one objective. `rank` of `export` counts by the first objective; weights
-        are kept for the best `keep` by it, others can be retrained.
+        Only the best network if there is one objective. `rank` of `export` follows the first objective; weights are
+        kept for the best `keep` networks by it, others can be retrained.
         """
         with self._read() as run:
             return run.front()
 
     @cached_property
     def population(self) -> list[Any]:
-        """Genomes of the best networks, best first, as many as a population has."""
+        """Genomes of the best networks, best first, up to the population size."""
         with self._read() as run:
             return [self.space.genome_from_json(record.genome) for record in run.best(run.settings.population)]
 
@@ -319,9 +351,10 @@ class SearchResult(ResultViews):
 
     @cached_property
     def finalists(self) -> pd.DataFrame:
-        """One row per finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
+        """One row per finalist, best first: score in the search, mean and spread of its retrainings and of their test
+        scores.
 
-        `gap` is by how much re-training is worse than the score that the search found: the winner's curse.
+        `gap` is the difference between retraining and the score in the search: the winner's curse.
         """
         with self._read() as run:
             return finalist_table(run)
@@ -335,7 +368,7 @@ class SearchResult(ResultViews):
     def export(
         self,
         path: str | Path,
-        rank: int = 1,
+        rank: int | None = None,
         *,
         retrain: bool = False,
         format: str | None = None,

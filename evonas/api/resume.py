@@ -1,4 +1,4 @@
-"""Runs that exist: `resume`, `finalists`, `load_run`."""
+"""Working with existing runs: `resume`, `finalists`, `load_run`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def resume(
     layer_kinds: Sequence[LayerKind] = (),
     **settings: Unpack[RunOptions],
 ) -> SearchResult:
-    """Resumes a run that was stopped or killed, with the result that it would have had; or extends a finished one.
+    """Resumes a run that was stopped or killed, with the same result as if uninterrupted; or extends a finished one.
 
     Args:
         run_dir: the run directory; it holds everything needed except your own functions.
@@ -126,16 +126,15 @@ def finalists(
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
 ) -> SearchResult:
-    """Trains the best networks of a run again from scratch with other seeds, to see how good they are apart from luck.
+    """Retrains the best networks of a run from scratch with other seeds, to see how good they are apart from luck.
 
-    Earlier re-trainings are reused. The result's `finalists` hold the outcome; its `best`, and what
-    `export` uses for rank 1, is from then on the finalist with the best mean re-score, until the search is
-    resumed.
+    Earlier retrainings are reused. The outcome is in `finalists` of the result; its `best`, and rank 1 of `export`,
+    become the finalist with the best mean score, until the search is resumed.
 
     Args:
         run_dir: the run directory.
-        top: networks.
-        seeds: re-trainings of each.
+        top: number of networks.
+        seeds: retrainings of each.
         build: the build function of the run, if it has one.
         threads, execution: as in `search`.
         on_finalists: called after every commit with the numbers of re-trainings done and planned.
@@ -171,10 +170,10 @@ def finalists(
 
 
 def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
-    """The results of a run so far, also of one that is still running. Read-only.
+    """The results of a run so far, even while it is running. Read-only.
 
     Args:
         run_dir: the run directory.
-        build: the build function of the run, if it has one; needed only for the models.
+        build: the build function of the run, if it has one; needed only to build models.
     """
     return SearchResult(run_dir, None if build is None else Build.from_function(build))

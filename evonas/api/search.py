@@ -1,4 +1,4 @@
-"""Searches from Python: `search`, `resume`, `load_run`. Puts data, space, strategy, evaluator and store together.
+"""`search`: combines data, space, strategy, evaluator and store, and runs the session.
 
 Imports no Keras and no pandas; what needs them is imported when it is called.
 """
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.extensions import given_extensions, named_objectives, with_mutations
+from evonas.api.final_model import with_final_model
 from evonas.api.options import SearchOptions
 from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
@@ -283,16 +284,16 @@ def search_data(
     recorded: Mapping[str, Any] = MappingProxyType({}),
     **listeners: Any,
 ) -> SearchResult:
-    """Reads the data and searches: what `search` and the command line do alike.
+    """Reads the data and searches; shared by `search` and the command line.
 
     Args:
         x, y: as in `search`.
-        data: what is said of them.
-        request: what is to be done.
+        data: options of the data.
+        request: all other options.
         standby: of `evonas.execution.launch.standby_for`.
-        parts: "validation" and "test", those that are given.
-        weights: "sample_weight" and "class_weight", those that are given.
-        recorded: what the run is to say of its source, beside where the data came from.
+        parts: "validation" and "test", if given.
+        weights: "sample_weight" and "class_weight", if given.
+        recorded: additional entries of the run's source record.
         **listeners: fields of `evonas.api.session.Listeners`.
     """
     build, settings = None if request.build is None else Build.from_function(request.build), request.settings
@@ -310,6 +311,8 @@ def search_data(
         numbers=forms,
         as_given=build is not None,
     )
+    if settings.cv is None and len(prepared.splits) > 1:  # few series
+        settings = settings.model_copy(update={"cv": len(prepared.splits)})
     space = chosen_space(searched, request.space is not None, asked.architecture, prepared.problem)
     return search_prepared(
         prepared,
@@ -326,6 +329,8 @@ def search_data(
         standby=standby,
         threads=request.threads,
         execution=request.execution,
+        mean_by_default=request.budget is not None and request.budget.seconds is not None,
+        validation_given=parts.get("validation") is not None,
         **listeners,
     )
 
@@ -347,15 +352,19 @@ def search_prepared(
     standby: WorkerProcess | None = None,
     threads: int | None = None,
     execution: str | Execution | None = None,
+    mean_by_default: bool = False,
+    validation_given: bool = False,
     **listeners: Any,
 ) -> SearchResult:
-    """As `search`, for data that are prepared already.
+    """As `search`, for prepared data.
 
     Args:
-        source: where the data came from, recorded for people; JSON values.
+        source: origin of the data, recorded for people; JSON values.
         evaluator: trains the networks; a worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
         threads, execution: as in `search`.
+        mean_by_default: whether the final model is a mean of networks where the settings leave that open.
+        validation_given: whether the validation rows were given as such.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
     hooks, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
@@ -363,10 +372,11 @@ def search_prepared(
     if hooks.export is not None:
         check_export(hooks.export)
     objective, settings, space, data = _resolve(data, build, space, settings or Settings(seed=0), evaluator is None)
+    settings = with_final_model(settings, data, space, usually=mean_by_default, validation_given=validation_given)
     genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.from_bounds()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
-    known = known_genomes(space, settings, data.problem.task, genomes)
+    known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
         genomes, settings = first.genomes, settings.model_copy(update=first.settings())
@@ -397,17 +407,17 @@ def search_prepared(
 def _resolve(
     data: PreparedData, build: Build | None, space: Space, settings: Settings, checks_fit: bool
 ) -> tuple[Objective, Settings, SearchSpace, PreparedData]:
-    """The objective, the settings, the space and the data of a run, with all that was left open decided.
+    """The objective, settings, space and data of a run, with all defaults resolved.
 
     Args:
         data: prepared.
         build: of user-defined models.
         space: as given.
         settings: as given.
-        checks_fit: whether evonas's own trainers, which have to fit the space, train the networks.
+        checks_fit: whether a built-in trainer is used, which must fit the space.
 
     Raises:
-        InputError: they do not fit each other; nothing has been written.
+        InputError: they do not fit together; nothing has been written.
     """
     wanted = as_space(space, build)
     check_given(settings.strategy, given_settings(settings))
@@ -435,7 +445,7 @@ def _resolve(
 
 
 def make_evaluator(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
-    """What makes the evaluator of a run: the given one, or a worker process with those options that are not None."""
+    """The evaluator factory of a run: the given one, or a worker process with the options that are not None."""
     options["execution"] = None if options["execution"].is_default else options["execution"]
     given = {name: value for name, value in options.items() if value is not None}
     return evaluator or (partial(_worker, **given) if given else _worker)

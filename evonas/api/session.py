@@ -1,4 +1,4 @@
-"""One session of a run: its search, its finalists and its end, by one clock. Imports no Keras and no pandas."""
+"""One session of a run: search, finalists and export, within one time budget. Imports no Keras and no pandas."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.final_model import members_after_finalists
 from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
+from evonas.data.prepared import PreparedData
 from evonas.deploy.export import Exporter, export, export_ensemble
+from evonas.deploy.final_model import score_final_model
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution.deadline import Abandonable, Timetable
-from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
+from evonas.evolution.finalists import (
+    OnRetraining,
+    Tester,
+    retrain_finalists,
+    train_ensemble_members,
+    train_on_all_rows,
+)
 from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.execution.pool import PoolEvaluator
@@ -37,13 +46,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluatorFactory", "Listeners", "run_session"]
 
-#: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
+#: Makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 
 
-#: Share of a run's time that is left for what its caller does at the end.
+#: Share of a run's time that is reserved for its caller at the end.
 _MOST_RESERVED = 0.05
-#: Seconds that a run waits at its end for baselines that are still being trained, if it has them left.
+#: Seconds that a run waits at its end for unfinished baselines, if it has time left.
 _BASELINE_SECONDS = 2.0
 
 
@@ -54,17 +63,17 @@ class Listeners:
     Attributes:
         on_start: called once, before anything is trained, with the run and its budget.
         on_part, on_generation: called after each commit and each generation.
-        on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
-        on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
-            split. Without `export`, a file is written of user-defined models alone, whose Keras is loaded; None if
-            there was no time for it. What is done here still counts as the run's time.
-        export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
-            loads while the last generation and the finalists are trained.
+        on_finalists: called while finalists are retrained, with the numbers of retrainings done and planned.
+        on_end: called at the end, with the run, its best network as a file, and its scores on the test split. Without
+            `export`, a file is only written for user-defined models; None if there was no time for it. Counts as time
+            of the run.
+        export: file for the best network at the end, with a model card, as by `evonas.export`; Keras is loaded while
+            the last generation and the finalists are trained.
         interruption: how to listen to signals.
         callbacks: called at the start, after each evaluation and generation, and at the end, see `evonas.Callback`.
         started: when the session began, as `time.monotonic()` counts; now if None.
         baseline: whether to train baselines during the search, see `evonas.baselines`.
-        reserved: seconds of the run's time, at most a twentieth of it, that the listeners need at the end.
+        reserved: seconds that the listeners need at the end, at most a twentieth of the run's time.
     """
 
     on_start: Callable[[RunReader, Budget], None] | None = None
@@ -91,15 +100,15 @@ def run_session(
     listeners: Listeners,
     build: Build | None = None,
 ) -> SearchResult:
-    """Searches, trains the finalists again, and passes the outcome to `listeners.on_end`.
+    """Searches, retrains the finalists, and passes the outcome to `listeners.on_end`.
 
     Args:
-        store: open, of the run; closed at the end.
-        space: that the genomes are from.
+        store: open store of the run; closed at the end.
+        space: of the genomes.
         budget: of the run.
-        make: makes what trains.
+        make: makes the evaluator.
         listeners: called as the session proceeds.
-        build: of user-defined models.
+        build: the build function of user-defined models.
 
     Raises:
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
@@ -108,13 +117,13 @@ def run_session(
         telling = Notifier(listeners.callbacks, space)
         end = telling.end
         listeners = _with_callbacks(listeners, telling)
-        if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
+        if listeners.interruption is None:  # the listeners are the caller's, not a display of evonas
             listeners, end = _with_callers_signals(listeners, listening), listening.aside(end)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
         finals = store.retrainings_wanted if trains else (0, 0)
-        members = store.settings.ensemble or 0 if trains else 0
+        members = members_after_finalists(store.settings) if trains else 0
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
@@ -131,7 +140,7 @@ def run_session(
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.retrainings_wanted):
                     stopped = not _retrain(store, space, trainer, timetable, listening, listeners, exporter, members)
-                scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
+                scores = {} if stopped or build is not None else _test_scores(store, space, trainer, timetable)
             finally:
                 trainer.close()
             if baselines is not None:
@@ -153,12 +162,12 @@ def run_session(
 
 
 def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
-    """The process that trains them; None if none are wanted, or they are known, or there is no room for them."""
+    """Starts the process that trains baselines; None if they are not wanted, already known, or do not fit."""
     known, data = store.baselines.found, store.directory / DATA_NAME
     if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
         return None
     if store.problem_json.get("input_shapes"):
-        return None  # they take tables
+        return None  # baselines support tables only
     if reason := reason_against(data, budget.seconds):
         store.baselines.note(Baselines(missing=reason))
         return None
@@ -170,7 +179,7 @@ def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselinePr
 
 
 def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
-    """The same, with what is new of the baselines committed after each generation."""
+    """The listeners, with new results of the baselines committed after each generation."""
     if baselines is None:
         return listeners
     told = listeners.on_generation
@@ -185,14 +194,22 @@ def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: Basel
 
 
 def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Timetable, stopped: bool) -> None:
-    """Commits what became of the baselines, which a run with time left waits for a moment."""
+    """Commits the outcome of the baselines, for which a run with time left waits briefly."""
     spare = timetable.left - timetable.end_seconds
     outcome = baselines.outcome(0.0 if stopped else min(_BASELINE_SECONDS, spare))
     store.baselines.note(replace(outcome, missing="the search was stopped") if stopped else outcome)
 
 
-def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
-    """Scores of the best network on the test split; empty if there is none, or no time for it."""
+def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timetable: Timetable) -> dict[str, float]:
+    """Scores of the final model on the test split; of the best network where there is no time for the mean of several.
+
+    Empty if there is none, or no time for it.
+    """
+    if (model := store.final_model) is not None:
+        data = PreparedData.load(store.directory / DATA_NAME)
+        if scores := score_final_model(store, model, data, lambda: timetable.tests_are_over):
+            store.final_test.note(model, scores)
+            return scores
     if not isinstance(trainer, Tester) or not store.best(1):
         return {}
     record = store.ranked(1)
@@ -225,7 +242,7 @@ def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
 
 
 def _with_callers_signals(listeners: Listeners, listening: Interruption) -> Listeners:
-    """The same, called with the caller's own handlers of signals."""
+    """The listeners, called with the caller's signal handlers."""
     names = ("on_start", "on_part", "on_generation", "on_finalists", "on_end")
     given: dict[str, Any] = {name: getattr(listeners, name) for name in names}
     options: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
@@ -243,7 +260,7 @@ def _search(
     build: Build | None,
     exporter: Exporter | None,
 ) -> bool:
-    """Generation after generation; whether it was interrupted."""
+    """Runs the search; returns whether it was interrupted."""
     strategy = make_strategy(
         store.settings.strategy,
         space,
@@ -259,7 +276,7 @@ def _search(
             if listeners.on_generation is not None:
                 listeners.on_generation(generation)
             if exporter is not None and budget.generations is not None and generation.number + 2 >= budget.generations:
-                exporter.start()  # the last generation comes
+                exporter.start()  # the last generation is next
     return store.stop == Stop.INTERRUPTED
 
 
@@ -273,14 +290,15 @@ def _retrain(
     exporter: Exporter | None,
     members: int,
 ) -> bool:
-    """Trains the finalists again, and the members of an ensemble; whether that came to its end."""
+    """Retrains the finalists, and trains the members of an ensemble or a mean; returns whether that was completed."""
     if exporter is not None:
         exporter.start()
     options: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
     top, seeds = store.retrainings_wanted
     with timetable.part("finalists"):
         done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **options)
-        return done and (not members or train_ensemble_members(store, trainer, space, members, **options))
+        further = train_on_all_rows if store.settings.all_rows else train_ensemble_members
+        return done and (not members or further(store, trainer, space, members, **options))
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:

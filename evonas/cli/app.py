@@ -1,4 +1,4 @@
-"""The command line, `evonas COMMAND`. Nobody imports it.
+"""The command line, `evonas COMMAND`. Not imported by other modules.
 
 Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
 is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
@@ -45,6 +45,12 @@ __all__ = ["app", "main", "script"]
 
 class _Commands(TyperGroup):
     """Turns what goes wrong in a command into one message and an exit code."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """`evonas run --join DIR` is `evonas join DIR`: whoever joins has neither data nor settings to name."""
+        if args[:1] == ["run"] and any(each == "--join" or each.startswith("--join=") for each in args):
+            args = ["join", *(each.removeprefix("--join=") for each in args[1:] if each != "--join")]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         from evonas.io.console import say

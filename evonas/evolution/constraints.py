@@ -1,4 +1,4 @@
-"""What a network costs, and the limits on it: known before training, from the architecture graph. Imports no Keras.
+"""Cost measures of networks and limits on them, computed from the architecture graph before training. Imports no Keras.
 
 =================  ==================================================================================================
 measure            is
@@ -9,10 +9,10 @@ measure            is
 `latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
 =================  ==================================================================================================
 
-The parameters of user-defined models are counted by the worker when they are built; their FLOPs are not known.
+Parameters of user-defined models are counted by the worker when they are built; their FLOPs are unknown.
 
-A network beyond a limit is not trained: its evaluation is INFEASIBLE and has the score "violation", the sum of the
-relative excesses. It costs no evaluation of the budget.
+A network that exceeds a limit is not trained: its evaluation is INFEASIBLE with the score "violation", the sum of
+relative excesses. It does not count towards the budget of evaluations.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from evonas.data.prepared import visible_columns
 from evonas.evaluation import Candidate, Evaluation
 from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
+from genomes.architecture.cost import count_frozen_flops
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
 from genomes.errors import InputError
@@ -34,21 +35,21 @@ from genomes.space import SearchSpace
 
 __all__ = ["Screen"]
 
-#: Measures that come with an evaluation; all others are known from the graph.
+#: Measures that are part of evaluations; all others are computed from the graph.
 _EVALUATED = ("latency_ms", "parameters")
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What a run has to know of a network before it is trained.
+    """Checks networks against limits before training.
 
     Attributes:
         space: that the genomes are from.
-        limits: measure -> the most that is allowed.
+        limits: measure -> upper limit.
         wanted: measures that are objectives.
-        columns: views of a network -> number of features that it sees.
+        columns: views of a network -> its number of features.
         num_outputs: of the problem.
-        with_columns: attaches the columns of the data to a graph.
+        with_columns: attaches the columns of the data to a graph, for embeddings.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
 
@@ -65,9 +66,12 @@ class Screen:
         """The screen of a run's settings.
 
         Raises:
-            InputError: limits or measures are asked for of networks whose space gives no architecture.
+            InputError: limits or measures are given, but the space has no architectures.
         """
-        given = {"parameters": settings.max_parameters, "flops": settings.max_flops}
+        given = {
+            "parameters": settings.max_parameters,
+            "training_flops" if settings.flops_of_training else "flops": settings.max_flops,
+        }
         limits = {name: float(limit) for name, limit in given.items() if limit is not None}
         wanted = tuple(name for name in settings.objectives or () if name in MEASURES and name not in _EVALUATED)
         if problem and not hasattr(space, "architecture"):
@@ -99,11 +103,11 @@ class Screen:
         return cls(space, limits, wanted, columns, outputs, attach, tuple(problem.get("sample_shape", ())))
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
-        """The measures that are objectives and not known from the evaluation."""
+        """The objectives that are not part of the evaluation."""
         return self._measure(candidate, self.wanted)
 
     def reject(self, candidate: Candidate) -> Evaluation | None:
-        """The evaluation of a candidate that need not be trained; None when it has to be."""
+        """The evaluation of a candidate that exceeds a limit; None if it should be trained."""
         return over_limit(self._measure(candidate, tuple(self.limits)), self.limits)
 
     def _measure(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
@@ -111,4 +115,6 @@ class Screen:
             return {}
         graph = self.with_columns(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs, self.sample_shape)
+        size = self.columns(*views_of(graph)), self.num_outputs, self.sample_shape
+        measured["training_flops"] = measured["flops"] - count_frozen_flops(graph, *size)
         return {name: measured[name] for name in names}

@@ -1,8 +1,7 @@
-"""The end of a search: its best networks are trained again from scratch, from other seeds, and tested.
+"""Finalists: the best networks of a search are retrained from scratch with other seeds, and tested.
 
-One batch, committed result by result, so that a run that is killed during it continues where it was.
-Where the time is too short for all, as many are trained as fit: each network once, the best first, then each again.
-Imports no Keras.
+The retrainings are one batch, committed result by result, so that a killed run resumes within it. If the time is too
+short, as many as possible are trained: each network once, best first, then each again. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -15,21 +14,25 @@ from typing import Any, Protocol, runtime_checkable
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
 from evonas.interruption import Abandoned, Interruption
-from evonas.runs.finalists import Retraining, ensemble_members, retraining_seeds
+from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
+from evonas.tasks.train import ALL_ROWS
 from genomes.space import SearchSpace
 
-__all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members"]
+__all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members", "train_on_all_rows"]
 
 #: Called with the re-trainings that are done and if any to be.
 OnRetraining = Callable[[int, int], None]
+
+#: Share of what is left that is kept for the members of the final model, when finalists are trained again.
+_MOST_RESERVED = 0.5
 
 _TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was done")
 
 
 @runtime_checkable
 class Tester(Protocol):
-    """An evaluator that can score given weights on the test split, too."""
+    """An evaluator that can also score given weights on the test split."""
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
         """Scores on the test split; empty when there is none."""
@@ -47,29 +50,28 @@ def retrain_finalists(
     on_part: OnRetraining | None = None,
     timetable: Timetable | None = None,
 ) -> bool:
-    """Trains the best networks of a run again and commits what comes of it; what is committed is not trained again.
+    """Retrains the best networks of a run and commits the results; committed ones are not repeated.
 
     Args:
         store: open, of this run.
-        evaluator: not closed here. One that is no `Tester` leaves the finalists without test scores.
+        evaluator: not closed here. Without a `Tester`, finalists have no test scores.
         space: that the genomes are from.
-        top: networks, >= 1; fewer where fewer have a score.
-        seeds: re-trainings of each, >= 1.
-        interruption: asks for a stop.
+        top: number of networks, >= 1; fewer if fewer have a score.
+        seeds: retrainings of each, >= 1.
+        interruption: may request a stop.
         on_part: called after every commit.
         timetable: of the session; no bound on the time unless given.
 
-    Returns:
-        whether all is done that the time allows; False when a stop was asked for.
+    Returns: False if a stop was requested before everything that the time allows was done.
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     store.retrainings.ask(store.evaluated, top, seeds)
-    # As after the last generation, however often this is begun: the same plan, hence the same bits.
+    # The state after the last generation, so that the plan, and thus the results, are the same on every attempt.
     evaluator.restore(store.evaluator_state)
     abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     candidates = _candidates(store, space, top, seeds)
     done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
-    fitting = _affordable(candidates, done, timetable)
+    fitting = _affordable(candidates, done, timetable, timetable.members_seconds)
     if on_part is not None:
         on_part(len(done), len(done | fitting))
     left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
@@ -90,10 +92,10 @@ def train_ensemble_members(
     interruption: Interruption | None = None,
     timetable: Timetable | None = None,
 ) -> bool:
-    """Trains the best network from further seeds, for an ensemble, and commits what comes of it.
+    """Trains the best network from further seeds, for an ensemble, and commits the results.
 
-    Under cross-validation each of them is trained on one fold, see `ensemble_members`. Those that there is no time for
-    are left out; nothing ranks by them.
+    With cross-validation each of them is trained on one fold, see `ensemble_members`. Members for which there is no
+    time are skipped; they do not affect ranks.
 
     Args:
         store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
@@ -120,8 +122,55 @@ def train_ensemble_members(
     return not (left and interruption.requested)
 
 
+def train_on_all_rows(
+    store: RunStore,
+    evaluator: Evaluator,
+    space: SearchSpace,
+    count: int,
+    *,
+    interruption: Interruption | None = None,
+    timetable: Timetable | None = None,
+) -> bool:
+    """Trains the finalists in turn on training and validation rows together, for the mean of these networks.
+
+    Each for the median of the best epochs of its re-trainings, since no row is left that would tell when to stop.
+
+    Args:
+        store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
+        count: networks, >= 1; those that there is no time for are left out.
+
+    Returns:
+        whether all is done that the time allows; False when a stop was asked for.
+    """
+    interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
+    finalists = store.finalists
+    if not finalists:
+        return not interruption.requested
+    evaluator.restore(store.evaluator_state)
+    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
+    settings, (_, seeds) = store.settings, store.retrainings_wanted
+    candidates = [
+        Candidate(
+            space.genome_from_json(finalist.record.genome),
+            finalist.record.digest,
+            seed,
+            finalist.best_epoch,
+            generation=store.generations,
+            index=index,
+            operator="member",
+            horizon=settings.epochs,
+            fold=ALL_ROWS,
+        )
+        for index, (finalist, seed) in enumerate(all_rows_members(finalists, settings.seed or 0, seeds, count))
+    ]
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable)
+    left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+    return not (left and interruption.requested)
+
+
 def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> list[Candidate]:
-    """One for each re-training: all networks with their first seed, the best first, then with their second, ..."""
+    """One candidate per retraining: all networks with their first seed, best first, then with their second, ..."""
     settings = store.settings
     networks = []
     for record in store.best(top):
@@ -136,15 +185,18 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
     return candidates
 
 
-def _affordable(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
-    """Places of those that are to be trained: in their order, as many as fit into the time."""
+def _affordable(
+    candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable, reserved: float = 0.0
+) -> frozenset[int]:
+    """Positions of the retrainings that fit into the time, in order, leaving the reserved seconds."""
     waiting = [index for index in range(len(candidates)) if index not in done]
-    if timetable.bound == math.inf:
+    if timetable.bound == math.inf or not waiting:  # none waits where no network was trained in time
         return frozenset(waiting)
-    # Not with the margin that the search left: what is not done when the time is over is given up.
-    networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold is not None
+    # Without the margin of the search: retrainings unfinished at the deadline are abandoned.
+    networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold not in (None, ALL_ROWS)
     seconds = timetable.retraining_seconds(networks, one_fold=one_fold)
     left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
+    left -= min(reserved, _MOST_RESERVED * left)
     count = len(waiting)
     while count and makespan((seconds[index % len(seconds)] for index in waiting[:count]), timetable.slots) > left:
         count -= 1
@@ -160,7 +212,7 @@ def _train(
     timetable: Timetable,
     on_part: OnRetraining | None,
 ) -> frozenset[int]:
-    """Trains and commits those that fit; gives the places of those that are left when it has to stop."""
+    """Trains and commits those that fit; returns the positions of the rest if it has to stop."""
     left, before = set(fitting), sum(_find_retraining(store, each) is not None for each in candidates)
     parts = evaluator.evaluate(candidates, frozenset(range(len(candidates))) - fitting) if fitting else iter(())
     while True:
@@ -193,7 +245,7 @@ def _test(
     interruption: Interruption,
     timetable: Timetable,
 ) -> bool:
-    """Scores on the test split what was trained; nothing where the time is over. False when a stop was asked for."""
+    """Scores retrained networks on the test split until the time is over. Returns False if a stop was requested."""
     for candidate in candidates:
         retraining = _find_retraining(store, candidate)
         if retraining is None or retraining.test is not None:

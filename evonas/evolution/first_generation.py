@@ -1,11 +1,11 @@
-"""A first generation that can be trained in a short time: as it would be, or of smaller networks where those are many.
+"""The first generation of short runs: smaller networks if the default ones would take too long.
 
-A run of seconds is worth most when it has compared a whole generation of cheap networks, instead of a few costly ones.
-What a network costs is foreseen from its architecture, the rows and what one core of this machine computes. Where the
-time is long enough for the generation that the strategy would begin with, nothing is changed. Else random networks
-that are cheap enough take their place: as genomes to begin with, in the strategy's recorded state, so that a resumed
-run asks for the same. Networks of later generations may be of any size, but over images, series and texts, where one
-of any size could take all the time: there the FLOPs of all networks of the run are bounded.
+A run of seconds achieves most by comparing a whole generation of cheap networks instead of a few costly ones. The cost
+of a network is predicted from its architecture, the number of rows and the measured speed of a core. If the time
+suffices for the strategy's first generation, nothing is changed. Otherwise it is replaced by random networks that are
+cheap enough, which become the initial genomes in the strategy's recorded state, so that a resumed run asks for the
+same. Later networks may have any size, except for images, series and texts, where a single network could use up all the
+time: there the FLOPs of all networks of the run are bounded.
 
 Not for user-defined models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
@@ -26,8 +26,9 @@ from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
-from genomes.architecture.cost import count_flops
+from genomes.architecture.cost import count_flops, count_frozen_flops
 from genomes.architecture.graph import views_of
+from genomes.architecture.layers import has_frozen_layers
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -39,39 +40,38 @@ __all__ = ["SPEEDS", "FirstGeneration", "Speed", "cost_of_training", "first_gene
 
 #: Share of a run's time in which its first generation is to be trained.
 _SHARE = 0.5
-#: Seconds that the worker takes until it trains, which are not there for it.
+#: Seconds until the worker starts training.
 _START_SECONDS = 2.0
-#: Random networks that are looked at for each one that is wanted, to find the cheap ones among them.
+#: Random networks drawn per wanted one, to find cheap ones among them.
 _DRAWS = 8
-#: Of these the cheapest, this many for each one that is wanted, are cheap enough whatever they cost: not all alike.
+#: The cheapest of them, this many per wanted one, are always eligible, for diversity.
 _CHEAPEST = 3
-#: What networks may take together, over what exists, before their epochs are cut; and the fewest epochs that they
-#: are cut to.
+#: Tolerated excess of the total time before epochs are cut, and the fewest epochs.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
-#: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
-#: good one says more after few epochs than a tiny one after all. Only while the number of epochs was not set.
+#: Fewest epochs of networks over images, series and texts, unless set by the user: these learn slowly, and a good
+#: network after a few epochs is more informative than a tiny one after all of them.
 _TELLING_EPOCHS = 10
-#: The same of the first of several rungs: what is good after them goes on.
+#: The same for the first of several rungs.
 _TELLING_RUNG = 6
-#: No network of these may cost more than it would if a generation had so few networks: the search would compare little,
-#: and have no time to train its best networks again.
+#: At least this many networks must fit into the time of the generation; otherwise the search would compare too few, and
+#: have no time for finalists.
 _FEW_NETWORKS = 4
-#: Random networks of them take at least such a share of what the costliest takes: tiny ones learn next to nothing.
+#: Smallest cost of random networks, as a share of the largest one: tiny networks learn next to nothing.
 _TINY = 0.25
-#: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
+#: Matrix products of a training step: forward, gradients of weights, gradients of inputs.
 _MULTIPLICATIONS = 3
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a trainer is.
+    """Speed model of a trainer.
 
     Attributes:
-        share: of what a core can multiply, that it does.
-        step_seconds: of a training step per layer, in addition to the multiplications.
-        start_seconds: of a network.
-        at_once: whether networks are trained on several cores at a time.
-        layer_seconds: that tracing and compiling a network takes for each layer, beside the start.
+        share: achieved share of a core's peak FLOPS.
+        step_seconds: overhead of a training step per layer.
+        start_seconds: overhead of a network.
+        at_once: whether networks are trained on several cores in parallel.
+        layer_seconds: further overhead of a network per layer, for tracing and compiling.
     """
 
     share: float
@@ -81,7 +81,7 @@ class Speed:
     layer_seconds: float = 0.0
 
 
-#: Trainer -> its speed on a CPU, rather too low than too high.
+#: Trainer -> its speed on a CPU, conservatively estimated.
 SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
     "single": Speed(0.2, 400e-6, 1.0, True, 0.3),
@@ -90,15 +90,16 @@ SPEEDS = {
 
 @dataclass(frozen=True)
 class FirstGeneration:
-    """What a run of short time begins with.
+    """The start of a short run.
 
     Attributes:
         genomes: the networks.
         epochs: the most that any network of the run trains.
-        seconds: in which they are expected to be trained.
-        core_flops: operations a second that one core was measured to do.
+        seconds: their expected training time.
+        core_flops: measured FLOPS of one core.
         rungs: of the run, which may be fewer than the settings'; None for those.
-        max_flops: of one sample's prediction, that a network of the run may take; None for no bound.
+        max_flops: bound on the FLOPs of a forward pass; None for no bound.
+        flops_of_training: whether it leaves out those of frozen layers.
     """
 
     genomes: tuple[Any, ...]
@@ -107,14 +108,15 @@ class FirstGeneration:
     core_flops: float
     rungs: int | None = None
     max_flops: int | None = None
+    flops_of_training: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """Settings of the run that follow from it."""
-        bounds = {"rungs": self.rungs, "max_flops": self.max_flops}
+        """The resulting settings of the run."""
+        bounds = {"rungs": self.rungs, "max_flops": self.max_flops, "flops_of_training": self.flops_of_training or None}
         return {"epochs": self.epochs} | {name: value for name, value in bounds.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
-        """What a run records of it."""
+        """Its record in the run."""
         return {
             "networks": len(self.genomes),
             **self.settings(),
@@ -133,7 +135,7 @@ def training_seconds(
     flops: float,
     sample_shape: tuple[int, ...] = (),
 ) -> float:
-    """Seconds that an epoch of a network takes on one core.
+    """Estimated seconds of an epoch on one core.
 
     Args:
         graph: the architecture.
@@ -143,7 +145,8 @@ def training_seconds(
         flops: operations a second of the core.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
-    operations: int = count_flops(graph, num_features, num_outputs, sample_shape)
+    size = num_features, num_outputs, sample_shape
+    operations: int = count_flops(graph, *size) - count_frozen_flops(graph, *size)
     operations *= _MULTIPLICATIONS * rows + validation_rows
     steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
     return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
@@ -161,7 +164,7 @@ def first_generation(
     share: Callable[[int], float] = core_share,
     known: Sequence[Sequence[Any]] = (),
 ) -> FirstGeneration | None:
-    """What a run is to begin with, None for what the strategy begins with anyway.
+    """The start of a short run; None to use the strategy's own first generation.
 
     Args:
         space: that is searched.
@@ -173,8 +176,8 @@ def first_generation(
         threads: networks at a time.
         flops: measures what one core of the machine does.
         share: of a core that each of the threads will have.
-        known: genomes of known defaults, of each the widest first; a run of short time takes those that are as cheap as
-            a generation's mean network may be.
+        known: genomes of known defaults, for each the widest first; a short run uses those whose cost is at most the
+            mean allowed one.
     """
     widest = [variants[0] for variants in known]
     speed = SPEEDS.get(settings.trainer)
@@ -212,7 +215,8 @@ def first_generation(
     taken = sum(cost(genome, cut.first) for genome in genomes)
     within = _flops_within(limit, data, settings, speed, core, cut.epochs)
     most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+    of_training = settings.max_flops is None and has_frozen_layers(space)
+    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops, of_training)
 
 
 def _of_tables(
@@ -226,11 +230,11 @@ def _of_tables(
     room: float,
     count: int,
 ) -> tuple[tuple[Any, ...], int, float]:
-    """What a short run over a table begins with, the most epochs of a network, and the seconds that this takes.
+    """The first generation of a short run over a table, the most epochs of a network, and the expected seconds.
 
     Args:
         space: of the genomes.
-        initial: genomes that are begun with, whatever they cost.
+        initial: genomes to include regardless of their cost.
         known: of each known default its genomes, the widest first.
         drawn: random genomes.
         cost: seconds of a genome and epochs.
@@ -261,11 +265,12 @@ def _of_samples(
     room: float,
     count: int,
 ) -> tuple[Any, ...]:
-    """What a short run over samples begins with: those given, and random ones, none tiny, as many as there is room for.
+    """The first generation of a short run over samples: the given genomes, and as many random ones that are not tiny as
+    fit.
 
     Args:
         space: of the genomes.
-        begun: genomes that are begun with, whatever they cost.
+        begun: genomes to include regardless of their cost.
         drawn: random genomes.
         cost: seconds of a genome and epochs.
         cut: of the run.
@@ -281,13 +286,13 @@ def _of_samples(
 
 
 def _first_within(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool]) -> list[Any]:
-    """Of each known default the first genome, hence the widest, that fits."""
+    """For each known default its first, and thus widest, genome that fits."""
     firsts = (next(filter(fits, variants), None) for variants in known)
     return [genome for genome in firsts if genome is not None]
 
 
 def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
-    """The genomes in their order, each network once."""
+    """The genomes in order, without duplicate networks."""
     found: dict[str, Any] = {}
     for genome in genomes:
         found.setdefault(space.digest(genome), genome)
@@ -296,7 +301,7 @@ def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Epochs of a run over samples that is short: of the first rung, of all, and how many rungs."""
+    """Epochs of a short run over samples: of the first rung, in total, and the number of rungs."""
 
     first: int
     epochs: int
@@ -306,7 +311,7 @@ class _Cut:
 def _cut(
     settings: Settings, first: int, affordable: int, limit: float, cheapest: Callable[[int], float], passes: int = 1
 ) -> _Cut:
-    """As many rungs as a cheap network can climb within the limit.
+    """The largest number of rungs that a cheap network can complete within the limit.
 
     Args:
         settings: of the run.
@@ -334,7 +339,8 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
     """The FLOPs of the costliest of the genomes, or `least` where that is more."""
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
-    return max([least, *(count_flops(problem.attach_columns(space.architecture(genome)), *size) for genome in genomes)])
+    graphs = [problem.attach_columns(space.architecture(genome)) for genome in genomes]
+    return max([least, *(count_flops(graph, *size) - count_frozen_flops(graph, *size) for graph in graphs)])
 
 
 def _flops_within(
@@ -349,7 +355,7 @@ def _flops_within(
 
 
 def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
-    """Those genomes, in their order, of which `count` are expected to fit into the room together; or the cheapest."""
+    """The genomes, in order, of which `count` are expected to fit together; at least the cheapest ones."""
     ranked = sorted(costs)
     eligible = min(len(ranked), _CHEAPEST * count)
     total = sum(ranked[:eligible])
@@ -365,15 +371,17 @@ def cost_of_training(
     """Seconds to train a genome for that many epochs, on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
-    trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))
+    trainings, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
 
     @cache
     def seconds(genome: Any) -> tuple[float, float]:
-        """Of its start, and of an epoch."""
+        """Seconds of its start and of an epoch."""
         graph = problem.attach_columns(space.architecture(genome))
         features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
-        return speed.start_seconds + speed.layer_seconds * (len(graph) - 1), epoch
+        frozen = count_frozen_flops(graph, features, problem.num_outputs, problem.sample_shape) * sum(sizes)
+        start = speed.start_seconds + speed.layer_seconds * (len(graph) - 1) + frozen / (speed.share * flops)
+        return start, epoch
 
     def cost(genome: Any, epochs: int) -> float:
         start, epoch = seconds(genome)

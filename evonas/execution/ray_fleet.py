@@ -3,8 +3,8 @@
 - Data and a user's function are put into the object store once; each machine fetches them once.
 - A worker asks for as many CPUs as it trains networks at a time; with a trainer that wants a GPU, and where the cluster
   has some, for a GPU, and takes groups of a generation instead of single networks.
-- Each worker has at most what it trains at a time, and gets more when that is back: a fast machine gets more, and
-  nothing piles up at a slow one.
+- Each worker has at most what it trains at a time, and one network more while many wait, and gets more when that is
+  back: a fast machine gets more, and nothing piles up at a slow one.
 - There are as many workers as networks wait or are in training, and no more than `--workers`, or than the cluster has
   room for. Those that were asked for and have no place yet are what an autoscaler grows the cluster for; those that
   have been idle for a minute are given back, so that it can shrink.
@@ -30,17 +30,17 @@ from genomes.errors import InputError
 
 __all__ = ["RayFleet", "WorkerSpec"]
 
-#: How often it is looked whether the cluster has grown, and whether its head answers.
+#: Interval of checks of the cluster's size and head.
 _LOOK_SECONDS = 3.0
-#: A worker that is not heard from for so long is lost: it answers every five seconds.
+#: Silence after which a worker is lost; it answers every five seconds.
 _UNHEARD_SECONDS = 60.0
-#: A worker without work is given back after this.
+#: Idle seconds after which a worker is released.
 _IDLE_SECONDS = 60.0
-#: Workers in a row that may be lost before any was ready, after which none is expected to be.
+#: Consecutive workers lost before any was ready, after which the run gives up.
 _START_FAILURES = 3
-#: What is waited for a cluster that has no room at all, before that is said.
+#: Seconds without free resources before a message is shown.
 _ROOM_SECONDS = 600.0
-#: What workers have to end, all together, before they are killed.
+#: Seconds that all workers have to end before they are killed.
 _STOP_SECONDS = 3.0
 
 
@@ -57,7 +57,7 @@ class _Actor:
 
 
 class RayFleet:
-    """Meets `Fleet`."""
+    """Implements `Fleet`."""
 
     def __init__(
         self,
@@ -210,7 +210,8 @@ class RayFleet:
                 actor.revoked = floor
             if not self._assignments.has_work:
                 continue
-            leases = self._assignments.take(actor.number, actor.slots - self._held(actor), len(ready))
+            room = actor.slots + self._assignments.spare(self.slots) - self._held(actor)
+            leases = self._assignments.take(actor.number, room, len(ready))
             if leases:
                 actor.worked = self._clock
                 self._send(actor, leases)

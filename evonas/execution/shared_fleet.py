@@ -1,4 +1,4 @@
-"""`SharedFleet`: workers of this machine, and of all machines that have joined the run over a shared folder.
+"""`SharedFleet`: workers of this machine and of all machines that join the run over a shared folder.
 
 The owner of the run is the one that started or resumed it: it alone writes to the database. Others (`joining.py`) take
 leases and give evaluations, as files (`shared_folder.py`, `shared_messages.py`); whatever becomes of them costs no more
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedFleet", "session_of"]
 
-#: How often it is looked for messages.
+#: Polling interval of messages.
 _LOOK_SECONDS = 0.1
-#: A worker whose beat has not changed for so long is lost.
+#: Seconds without a change of its beat after which a worker is lost.
 UNHEARD_SECONDS = 60.0
 #: Numbers of workers that have joined, above those of this machine's.
 _FIRST_NUMBER = 10_000
@@ -48,10 +49,13 @@ class _Joined:
     slots: int = 0
     revoked: int = 0
     reason: str = field(default="")
+    #: A message that the folder has not taken yet; and since how many seconds of looking the folder fails.
+    unsent: bytes = field(default=b"", repr=False)
+    failing: float = 0.0
 
 
 class SharedFleet:
-    """Meets `Fleet`."""
+    """Implements `Fleet`."""
 
     def __init__(
         self,
@@ -145,9 +149,12 @@ class SharedFleet:
                 self._assignments.changed.notify_all()
 
     def _round(self) -> None:
-        self._beat.beat()
+        with suppress(OSError):  # a folder that fails for a while costs this machine nothing
+            self._beat.beat()
         for name in shared_folder.workers_in(self._folder):
-            if name not in self._joined and name not in self._refused:
+            if name in self._refused:  # it could not be deleted when it was given up: by that the worker is to know
+                shared_folder.clear_worker(self._folder / name)
+            elif name not in self._joined:
                 folder = self._folder / name
                 self._number += 1
                 sides = Inbox(folder / "from"), Outbox(folder / "to"), Heard(folder / "worker.beat")
@@ -156,8 +163,11 @@ class SharedFleet:
             try:
                 self._hear(each)
                 self._give(each)
-            except OSError as error:
-                each.reason = f"its folder cannot be used ({error.strerror or error})"
+                each.failing = 0.0
+            except OSError as error:  # full, read-only or away, perhaps for a while
+                each.failing += _LOOK_SECONDS
+                if each.failing > self._unheard or (self._folder.is_dir() and not each.folder.is_dir()):
+                    each.reason = f"its folder cannot be used ({error.strerror or error})"
             if not each.reason and each.beat.listen() > self._unheard:
                 each.reason = f"it was not heard from for {self._unheard:g} s"
             if each.reason:
@@ -183,17 +193,25 @@ class SharedFleet:
     def _give(self, each: _Joined) -> None:
         """What exists room for; and one network more for each slot, where many wait: the next file takes a moment."""
         assignments = self._assignments
+        self._send(each, each.unsent)
         if each.revoked < assignments.floor:
             each.revoked = assignments.floor
-            each.outbox.send(to_bytes(Revoked(each.revoked)))
+            self._send(each, to_bytes(Revoked(each.revoked)))
         if not each.slots or each.reason or not assignments.waiting:
             return
-        spare = each.slots if assignments.waiting > 2 * self.slots else 0
+        spare = each.slots * assignments.spare(self.slots)
         leases = assignments.take(
             each.number, each.slots + spare - assignments.held_by(each.number), single_networks=True
         )
         if leases:
-            each.outbox.send(to_bytes(Given(leases)))
+            self._send(each, to_bytes(Given(leases)))
+
+    def _send(self, each: _Joined, message: bytes) -> None:
+        """Sends it, or keeps it to be sent first of all as soon as the folder takes it."""
+        each.unsent = message
+        if message:
+            each.outbox.send(message)
+        each.unsent = b""
 
     def _lose(self, name: str, each: _Joined) -> None:
         del self._joined[name]

@@ -7,10 +7,9 @@
         to/00000001.npz, ...        what the owner has for it, one message a file
         from/00000001.npz, ...      what it has for the owner
 
-Built so that it holds on network file systems: no one locks anything, every file has one writer, a message appears
-whole (written under another name, then renamed) and is deleted by whoever it is for. Whether the other side is alive is
-told by its beat changing, on the reader's own clock: clocks of machines are never compared. The database of the run is
-opened by no one but the owner.
+Suitable for network file systems: there are no locks, every file has one writer, messages appear atomically (written
+under another name, then renamed) and are deleted by their receiver. Liveness is detected by a changing beat, on the
+reader's own clock; clocks of machines are never compared. The database of the run is opened by no one but the owner.
 """
 
 from __future__ import annotations
@@ -140,17 +139,17 @@ class Beat:
         """
         if time.monotonic() < self._due:
             return
-        self._count, self._due = self._count + 1, time.monotonic() + BEAT_SECONDS
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if self._count == 1 else 0)
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if self._count else os.O_CREAT | os.O_EXCL)
         descriptor = os.open(self._path, flags, 0o666)
         try:
-            os.pwrite(descriptor, f"{self._count:016d}\n".encode(), 0)
+            os.pwrite(descriptor, f"{self._count + 1:016d}\n".encode(), 0)
         finally:
             os.close(descriptor)
+        self._count, self._due = self._count + 1, time.monotonic() + BEAT_SECONDS
 
 
 class Heard:
-    """Whether somebody's beat changes, on the clock of whoever listens."""
+    """Detects changes of a beat on the listener's clock."""
 
     def __init__(self, path: Path) -> None:
         """Nothing was heard yet."""
@@ -184,10 +183,10 @@ class Outbox:
         """Puts a message there, whole.
 
         Raises:
-            OSError: the folder is gone, full, or cannot be written.
+            OSError: the folder is gone, full, or cannot be written; it may be sent again.
         """
+        _put(self._folder / f"{self._number + 1:08d}.npz", content)
         self._number += 1
-        _put(self._folder / f"{self._number:08d}.npz", content)
 
 
 class Inbox:
@@ -242,8 +241,12 @@ def make_worker(session: Path) -> Path:
         OSError: it cannot be made.
     """
     folder = session / new_name()
-    for path in (folder, folder / "to", folder / "from"):
-        path.mkdir()
+    try:
+        for path in (folder, folder / "to", folder / "from"):
+            path.mkdir()
+    except OSError:
+        clear_worker(folder)
+        raise
     return folder
 
 

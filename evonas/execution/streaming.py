@@ -1,7 +1,7 @@
-"""`WorkerStream`: candidates that a worker process trains one by one as they are given. Imports no Keras.
+"""`WorkerStream`: trains candidates one by one in a worker process. Imports no Keras.
 
-As with generations, the search outlives whatever a network does: when the worker dies, or an exception ends what it
-trains, each network that was in training then is tried again alone; the one that does it again has failed.
+As with generations, the search survives crashes: if the worker dies, or an exception ends the training, each network
+that was in training is retried alone, and the one that fails again is FAILED.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IDLE_DEATHS = 3
 
 
 class WorkerStream:
-    """Meets `Stream`.
+    """Implements `Stream`.
 
     Attributes:
         slots: see `Stream`.
@@ -55,7 +55,8 @@ class WorkerStream:
         """
         self._running, self._end, self._task_of, self._limits = running, end, task_of, limits
         self.slots = 1
-        #: All that is to come back, and what of it the worker has: since how many seconds of waiting.
+        #: All that is to come back; and what of it the worker has, in the order in which it takes them: since how many
+        #: seconds of waiting. It trains the first `slots` of them; others are there for when one of those is done.
         self._tasks: dict[int, TrainingTask] = {}
         self._sent: dict[int, float] = {}
         #: To be tried alone, the first of them now.
@@ -136,7 +137,7 @@ class WorkerStream:
         if limit is None or self._worker is None:
             return ""
         until = self._worker.waited - limit - _GRACE_SECONDS
-        self._late = next((number for number, since in self._sent.items() if since < until), None)
+        self._late = next((number for number in self._in_training if self._sent[number] < until), None)
         return "" if self._late is None else f"took longer than the {limit:g} s that a network may"
 
     def _after_death(self, reason: str, opened: bool) -> Mapping[int, Evaluation]:
@@ -173,9 +174,16 @@ class WorkerStream:
         self._done(number)
         return {number: Evaluation(Status.FAILED, reason=reason)}
 
+    @property
+    def _in_training(self) -> list[int]:
+        return list(self._sent)[: self.slots]
+
     def _done(self, number: int) -> None:
         del self._tasks[number]
-        self._sent.pop(number, None)
+        before = self._in_training
+        if self._sent.pop(number, None) is not None and self._worker is not None:
+            for begun in set(self._in_training).difference(before):
+                self._sent[begun] = self._worker.waited
         if number in self._suspects:
             self._suspects.remove(number)
 

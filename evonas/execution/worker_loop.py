@@ -1,4 +1,4 @@
-"""What drives one worker process: takes leases from a port, trains them, and puts there what came of them.
+"""The loop that drives one worker process: takes leases from a port, trains them, and returns the results.
 
 The same on every machine: on the driver's, a thread for each worker; in a Ray cluster, a thread of
 the actor (`ray_actor.py`). The process that trains is watched as ever (`evaluator.py`), so that a network that crashes,
@@ -46,10 +46,10 @@ class Port(Protocol):
         ...
 
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
-        """Leases of at most that many networks.
+        """Leases of at most that many networks, and of one more where many wait (`Assignments.spare`).
 
-        Waits for some for a while if the worker is idle; else, right after it has put something, until whoever gives
-        has had a look at that.
+        Waits for some for a while if the worker is idle; else, with room and right after it has put something, until
+        whoever gives has had a look at that.
         """
         ...
 
@@ -103,9 +103,9 @@ class _Driven:
         return self._slots
 
     def step(self) -> None:
-        """Takes what exists room for, and waits for what comes back."""
-        room = 0 if self._later else self._slots - len(self._held)
-        leases = self._port.take(room, not self._held) if room else ()
+        """Takes what there is room for, and waits for what comes back."""
+        room = self._slots - len(self._held)
+        leases = self._port.take(room, not self._held) if room >= 0 and not self._later else ()
         self._idle = 0 if leases or self._held else self._idle + 1
         if self._idle == _IDLE_ROUNDS:
             self._close()  # a worker without work says every now and then that it has none

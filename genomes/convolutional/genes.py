@@ -1,4 +1,4 @@
-"""The genes of a network of convolutions."""
+"""The genes of convolutional networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genomes.training import AugmentedTraining
 
 __all__ = ["AUGMENTATION", "CONVOLUTIONAL"]
 
-#: What may be done to samples in training.
+#: Augmentation of images.
 AUGMENTATION = ("flip", "shift", "rotation", "zoom", "cutout", "mixup")
 
 _HEAD = head_rows(POOLINGS)

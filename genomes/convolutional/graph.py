@@ -1,4 +1,4 @@
-"""From a genome of convolutions to the architecture graph that training sees."""
+"""Conversion of convolutional genomes to architecture graphs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LAYER_KINDS", "to_graph"]
 
-#: Kinds of the layers that `to_graph` and `genomes.staged.builder` write.
+#: Layer kinds in the graphs that `to_graph` builds.
 LAYER_KINDS = frozenset({"conv", "pool", "global_pool", "flatten", "add", "squeeze_excite", "dense"})
 
 

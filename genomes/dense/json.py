@@ -1,4 +1,4 @@
-"""Dense genomes as JSON values, and back with every value checked."""
+"""Dense genomes as JSON values, and back, validated."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NETWORK_KINDS = {
         "parametric_activation",
     )
 }
-#: Genes that came later, each with the value at which it is left out: it was that of every network before.
+#: Genes added later -> the default at which they are left out, which is the value of all older networks.
 _LATER = {name: getattr(DenseGenome((), (0,)), name) for name in (*EMBEDDING_GENES, *MEMBER_GENES)}
 _LATER_KINDS = {name: NETWORK_GENES[name] for name in _LATER}
 _KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, *_LATER, "neighbours", "training")
 _REQUIRED = tuple(key for key in _KEYS if key not in OFF and key not in _LATER and key != "neighbours")
-#: Written, off or not: genomes had it before others could be left out.
+#: Always written, since it is older than the rule of leaving out defaults.
 _ALWAYS = "numbers"
 _POSITION = Whole(0, MAX_LAYERS)
 

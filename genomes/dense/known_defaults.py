@@ -1,8 +1,8 @@
-"""Defaults that others have published for tables, as genomes of a space: what a search can begin with.
+"""Published defaults for tables, as genomes of a space that a search can start from.
 
-A recipe names values of genes; those that a space has no gene for are left out, numbers are brought into its ranges,
-and of several words the first that it has is taken. The rates are those of plain parametrisation: RealMLP's own are of
-the neural tangent one.
+A recipe specifies values of genes. Genes that a space lacks are skipped, numbers are clipped to its ranges, and of
+several names the first valid one is used. Learning rates are for the standard parametrisation; RealMLP's published ones
+are for the neural tangent parametrisation.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["RECIPES", "TASKS", "Recipe", "known_defaults"]
 
 CLASSIFICATION = ("binary", "multiclass")
 TASKS = ("regression", *CLASSIFICATION)
-#: Shares of their width that recipes are also had in, for searches of short time.
+#: Narrower variants of recipes, as shares of their width, for short searches.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
-#: Genes without which a recipe would be another one.
+#: Genes that define a recipe; without them it is skipped.
 _ESSENTIAL = ("optimizer", "activation", "embedding")
 
 
@@ -42,6 +42,7 @@ class Recipe:
         genes: gene -> value, or several words of which the first that a space has is taken.
         bandwidths: of neighbours in the most promising columns that a space knows; none for no neighbours. A space
             without such columns has no such recipe.
+        few_rows_batch_size: its batch size where rows are few, for more steps an epoch; None for the same.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Recipe:
     units: int
     genes: Mapping[str, Value | tuple[str, ...]]
     bandwidths: tuple[float, ...] = ()
+    few_rows_batch_size: int | None = None
 
 
 _REALMLP: Mapping[str, Any] = {
@@ -104,7 +106,9 @@ _PLAIN: Mapping[str, Any] = {
 }
 _TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units": 16}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
-#: The quickest to be good comes first: a short search may have no time for the others.
+#: Batch sizes for few rows, see benchmarks/results/LOG.md.
+_PLAIN_BATCH, _TABM_BATCH = 32, 64
+#: Ordered by how fast they become good, since short searches may have no time for the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "plain network with neighbours",
@@ -114,6 +118,7 @@ RECIPES: tuple[Recipe, ...] = (
         192,
         {**_PLAIN, "numbers": ("quantile", "standard")},
         _BANDWIDTHS,
+        few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
         "tree cuts",
@@ -122,6 +127,7 @@ RECIPES: tuple[Recipe, ...] = (
         2,
         192,
         _TREE_CUTS,
+        few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
         "tree cuts with neighbours",
@@ -131,6 +137,7 @@ RECIPES: tuple[Recipe, ...] = (
         192,
         _TREE_CUTS,
         _BANDWIDTHS,
+        few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
         "RealMLP",
@@ -155,6 +162,7 @@ RECIPES: tuple[Recipe, ...] = (
         3,
         128,
         _TABM,
+        few_rows_batch_size=_TABM_BATCH,
     ),
     Recipe(
         "TabM with neighbours",
@@ -164,20 +172,23 @@ RECIPES: tuple[Recipe, ...] = (
         128,
         {**_TABM, "embedding": ("tree", "linear", "none")},
         _BANDWIDTHS,
+        few_rows_batch_size=_TABM_BATCH,
     ),
-    Recipe("plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN),
+    Recipe(
+        "plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN, few_rows_batch_size=_PLAIN_BATCH
+    ),
 )
 
 
-def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
-    """Of each recipe for a task, its genomes in a space, by name: as it is, then narrower ones.
+def known_defaults(space: DenseSpace, task: str, few_rows: bool = False) -> tuple[Mapping[str, DenseGenome], ...]:
+    """For each recipe for a task, its genomes in a space by name: in full width, then narrower ones.
 
-    Recipes that the space cannot express, or that come to the same as one before, are left out. See
-    `genomes.known_defaults`.
+    Recipes that the space cannot express, or that equal an earlier one, are left out. See `genomes.known_defaults`.
 
     Args:
         space: that is searched.
         task: "regression", "binary" or "multiclass".
+        few_rows: whether rows are few, so that batches are small.
 
     Example:
         >>> from genomes import DenseSpace
@@ -191,7 +202,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     for recipe in RECIPES:
         variants: dict[str, DenseGenome] = {}
         for share in _WIDTHS if task in recipe.tasks else ():
-            genome = _express(recipe, share, space)
+            genome = _express(recipe, share, space, few_rows)
             if genome is None or (digest := space.digest(genome)) in seen:
                 continue
             seen.add(digest)
@@ -202,9 +213,12 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     return tuple(found)
 
 
-def _express(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
+def _express(recipe: Recipe, share: float, space: DenseSpace, few_rows: bool) -> DenseGenome | None:
     """The recipe at a share of its width in the space; None if the space cannot express it."""
-    values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
+    genes = dict(recipe.genes)
+    if few_rows and recipe.few_rows_batch_size is not None:
+        genes["batch_size"] = recipe.few_rows_batch_size
+    values = {name: _nearest(space.domain(name), value) for name, value in genes.items() if _has(space, name)}
     if any(values.get(name, "") is None for name in _ESSENTIAL):
         return None
     count = int(_nearest(space.domain("layers"), recipe.layers) or 0)

@@ -209,6 +209,12 @@ def test_what_was_not_trained_again_is_not_overtaken_by_what_was(tmp_path: Path)
         assert "none, the time was too short for 6 of 6 re-trainings" in summaries.finalist_lines(store)[1]
 
 
+def test_where_no_network_was_trained_in_time_there_are_no_finalists(tmp_path: Path) -> None:
+    with toy_store(tmp_path / "run") as store:
+        assert finals(store, ToyEvaluator(), Timetable(store, 1.0, retrainings=(2, 3)))
+        assert store.finalists == []
+
+
 def test_finalists_stop_at_the_deadline_and_keep_what_is_trained(tmp_path: Path, clock: Clock) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(0.0)), Budget(generations=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
 import signal
@@ -26,8 +27,9 @@ from evonas.runs import RunReader
 from evonas.runs.directory import sha256
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes import InputError
+from tests.cli.commands import evonas as command_line
 from tests.execution.stub_worker import EXIT, NAN
-from tests.execution.stubs import UnitsSpace, candidates
+from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
 from tests.execution.test_pool import evaluated
 
 
@@ -176,7 +178,7 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
     with pytest.raises(InputError, match=r"none in .* was heard of within 1 s"):
         evonas.join(tmp_path, wait=1)
     with pytest.raises(InputError, match="is the shared folder mounted here"):
-        evonas.join(tmp_path / "nowhere" / "run")
+        evonas.join(tmp_path / "nowhere" / "run", wait=5)
     with shared_pool(tmp_path, data_path) as pool:
         pool.start()
         with Machine(tmp_path, 60.0, "3.9") as machine:
@@ -189,6 +191,69 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
             file.write(b"x")
         with pytest.raises(InputError, match="was changed"):
             evonas.join(tmp_path, wait=5)
+
+
+def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is_said(tmp_path, data_path):
+    began, said = time.monotonic(), []
+    with pytest.raises(InputError, match="is the shared folder mounted here"):
+        evonas.join(tmp_path / "houzes")
+    with pytest.raises(InputError, match="must hold a run"):
+        evonas.join(tmp_path)
+    with shared_pool(tmp_path, data_path) as pool:
+        pool.start()
+    assert evonas.join(tmp_path, on_news=said.append) == 0
+    assert said == [f"The search of {tmp_path} has ended.", "0 networks trained here."]
+    assert time.monotonic() - began < 10
+    with pytest.raises(InputError, match="within 1 s"):  # it may be resumed
+        evonas.join(tmp_path, wait=1)
+
+
+@pytest.mark.parametrize("words", [["join"], ["run", "--join"]])
+def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words):
+    result = command_line(*words, str(tmp_path / "houzes"))
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: run directory must be there, but ")
+    assert result.output.count("\n") == 1
+    result = command_line("run", f"--join={tmp_path}", "--threads", "1")
+    assert (result.exit_code, "must hold a run" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("side", ["to", "from"])
+def test_a_folder_that_takes_nothing_for_a_while_loses_nothing(tmp_path, data_path, monkeypatch, side):
+    sent, put, refused = [], shared_folder._put, []
+
+    def full_for_a_while(path, content):
+        sent.append(path.parent.name)
+        if path.parent.name == side and sent.count(side) in range(2, 8):
+            refused.append(path)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(path, content)
+
+    monkeypatch.setattr(shared_folder, "_put", full_for_a_while)
+    monkeypatch.setattr(joining, "WorkerEvaluator", StubEvaluator)
+    said = []
+    with shared_pool(tmp_path, data_path) as pool:
+        helping = threading.Thread(
+            target=joining.join, args=(tmp_path,), kwargs={"threads": 1, "wait": 30, "on_news": said.append}
+        )
+        helping.start()
+        found = evaluated(pool, 1, 2, 3)
+        assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(3)}
+        assert pool._fleet.joined == 1
+        pool.close()
+        helping.join(30)
+    assert len(refused) == 6
+    assert sum("Joined" in line for line in said) == 1, "it was given up"
+
+
+def test_a_machine_that_was_given_up_joins_again(tmp_path, data_path):
+    with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
+        assert evaluated(pool, 1)[0].scores == {"rmse": 1.0}
+        fleet = pool._fleet
+        next(iter(fleet._joined.values())).reason = "it was not heard from"
+        assert evaluated(pool, 2)[0].scores == {"rmse": 2.0}
+        until(lambda: sum("Joined" in line for line in machine.said) == 2)
+        assert fleet.joined == 1
 
 
 @pytest.mark.parametrize(
@@ -270,7 +335,9 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
     subprocess.run([*run, "--out", str(tmp_path / "straight")], check=True, capture_output=True)
     shared, joined = str(tmp_path / "shared"), ["--execution", "shared", "--threads", "1", "--quiet"]
     owner = subprocess.Popen([*run, "--out", shared, "--execution", "shared"], stdout=subprocess.DEVNULL)
-    with subprocess.Popen(command("join", shared, "--threads", "1"), stdout=subprocess.PIPE, text=True) as helper:
+    with subprocess.Popen(
+        command("join", shared, "--wait", "2m", *joined[2:4]), stdout=subprocess.PIPE, text=True
+    ) as helper:
         folders = tmp_path / "shared" / "shared"
         until(lambda: list(folders.glob("*/*/to/*")) or owner.poll() is not None, 120)
         owner.kill()
