@@ -15,7 +15,13 @@ import numpy as np
 
 RUN_DIR, MODEL = Path("evonas-runs/demo"), Path("digits.keras")
 #: Networks that train in an instant; what is left out is as in the default space.
-SPACE = "[network]\nlayers = { low = 1, high = 3 }\nunits = { low = 16, high = 96 }\nembedding = \"none\"\nnumbers = \"standard\"\n"
+SPACE = """\
+[network]
+layers = { low = 1, high = 3 }
+units = { low = 16, high = 96 }
+embedding = "none"
+numbers = "standard"
+"""
 
 
 def main() -> int:
