@@ -55,6 +55,10 @@ def answer_section(
         value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
     blocks.append(Text(f"{name} {format_score(value)} {where}.", large=True))
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
+    if run.final_model is not None:
+        note, test = run.final_model
+        told = f": {name} {format_score(test[name])} on the test rows" if name in test else ""
+        blocks.append(Text(f"The final model, which is exported, is the {note}{told}."))
     if trust := _trust(run):
         blocks.append(Text(trust))
     if verdict := _verdict(run, best if found is not None and found.split == "test" else {}):
