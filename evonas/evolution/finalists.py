@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
+from evonas.evolution.progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.finalists import Retraining, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
@@ -72,7 +73,8 @@ def retrain_finalists(
     fitting = _fitting(candidates, done, timetable)
     if on_part is not None:
         on_part(len(done), len(done | fitting))
-    left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
+    with watching(evaluator, store, space, lambda number: candidates[number], "finalist"):
+        left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
     if left and interruption.requested:
         return False
     if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
@@ -116,7 +118,8 @@ def train_ensemble_members(
     ]
     done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
     fitting = _fitting(candidates, done, timetable)
-    left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+    with watching(evaluator, store, space, lambda number: candidates[number], "member"):
+        left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
     return not (left and interruption.requested)
 
 

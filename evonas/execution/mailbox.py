@@ -11,8 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evonas.execution.assignments import Fault, Lease, Outcome
+
+if TYPE_CHECKING:
+    from evonas.evaluation import InTraining
 
 __all__ = ["NEWS_SECONDS", "Mailbox", "Started"]
 
@@ -93,6 +97,9 @@ class Mailbox:
         with self._changed:
             self._changed.wait_for(due, _IDLE_SECONDS if idle else _GIVEN_SECONDS)
             return [self._given.popleft() for _ in range(min(room, len(self._given)))]
+
+    def note_progress(self, found: Sequence[InTraining]) -> None:
+        """See `Port.note_progress`: how far a training elsewhere is, is not sent to the driver."""
 
     def is_valid(self, token: int) -> bool:
         """See `Port.is_valid`."""

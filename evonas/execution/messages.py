@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Evaluation, Weights
+    from evonas.evaluation import Evaluation, InTraining, Weights
     from evonas.tasks.export import EnsembleTask, ExportTask
     from evonas.tasks.sweep import SweepTask
     from evonas.tasks.train import TrainingSettings, TrainingTask
@@ -160,10 +160,14 @@ class Beat:
 
 @dataclass(frozen=True)
 class PartialResult:
-    """Evaluations by position in the generation; an empty part says that the training makes headway."""
+    """Evaluations by position in the generation; an empty part says that the training makes headway.
+
+    `in_training` is what is being trained at that moment, None where the worker did not look.
+    """
 
     number: int
     evaluations: dict[int, Evaluation]
+    in_training: tuple[InTraining, ...] | None = None
 
 
 @dataclass(frozen=True)
