@@ -24,8 +24,9 @@ def watch(
 ) -> None:
     """Watch a run from another terminal, while it searches.
 
-    Best so far, rates, leaderboard, what trains now and how far. It never keeps the search waiting. In a pipe it prints lines
-    when something has changed. It ends with the run, or by Ctrl-C, which the run does not notice.
+    Best so far, rates, leaderboard, what trains now and how far. It never keeps the search waiting.
+    In a pipe it prints lines when something has changed. It ends with the run, or by Ctrl-C, which
+    the run does not notice.
     """
     from evonas.display.snapshots import snapshot_lines, take_snapshot
     from evonas.io.console import say

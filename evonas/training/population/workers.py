@@ -89,7 +89,6 @@ def run_parts(
             return [(k, members[k]) for k in taken]
 
         try:
-            hooks = cancelled, seated
             for ended in run_slots(
                 programs, shape, take, data[shape.view], stopping, planner.device, cancelled, seated
             ):
