@@ -22,6 +22,7 @@ from evonas.objective import Objective
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
+from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.spans import TrainingSpan
@@ -54,6 +55,7 @@ class RunData:
         baselines: other models on the same rows; None where none were wanted.
         trainings: when and where each was done; empty where that was not kept.
         retrainings: the same of finalists that were trained again, by the place of their network.
+        in_training: what is trained now and how far; empty unless the run is searching.
     """
 
     directory: Path
@@ -77,6 +79,7 @@ class RunData:
     baselines: Baselines | None = None
     trainings: tuple[TrainingSpan, ...] = ()
     retrainings: tuple[TrainingSpan, ...] = ()
+    in_training: tuple[NetworkInTraining, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -171,6 +174,7 @@ def read_run(directory: str | Path) -> RunData:
                 for each in run.retraining_spans()
                 if each.digest in places
             ),
+            in_training=run.in_training,
         )
 
 

@@ -91,3 +91,13 @@ def test_candidates_are_listed_and_shown(folder: Path):
     wrong = evonas("show", first, "99")
     assert (wrong.exit_code, "from 1 to 60" in wrong.output) == (2, True)
     assert evonas("show", first, "--json", "--csv").exit_code == 2
+
+
+def test_ls_without_a_folder_lists_the_usual_one_or_this_one(run_dir: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert evonas("ls").output.startswith("no runs here: evonas run")
+    monkeypatch.chdir(run_dir.parent)
+    assert run_dir.name in evonas("ls").output
+    (Path() / "evonas-runs").mkdir()
+    assert evonas("ls").output.strip() == "no runs in evonas-runs"
+    (Path() / "evonas-runs").rmdir()
