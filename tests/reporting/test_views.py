@@ -93,11 +93,11 @@ def test_candidates_are_listed_and_shown(folder: Path):
     assert evonas("show", first, "--json", "--csv").exit_code == 2
 
 
-def test_ls_without_a_folder_lists_the_usual_one_or_this_one(run_dir: Path, tmp_path: Path, monkeypatch):
+def test_ls_without_a_folder_lists_the_usual_one_or_this_one(folder: Path, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert evonas("ls").output.startswith("no runs here: evonas run")
-    monkeypatch.chdir(run_dir.parent)
-    assert run_dir.name in evonas("ls").output
-    (Path() / "evonas-runs").mkdir()
+    monkeypatch.chdir(folder)
+    assert "first" in evonas("ls").output
+    (tmp_path / "evonas-runs").mkdir()
+    monkeypatch.chdir(tmp_path)
     assert evonas("ls").output.strip() == "no runs in evonas-runs"
-    (Path() / "evonas-runs").rmdir()
