@@ -4,7 +4,7 @@ python benchmarks/asynchronous.py [--seeds 5] [--strategies evolution,aging] [--
 
 The problems are those of `search_quality.py`, tables where they are there. A worker that gets free takes the next
 candidate while the others' are out; how long each takes is drawn (log-normal, as trainings of networks of many sizes
-are), which decides the order of arrival. The share of time that workers are busy is reckoned from the same times.
+are), which decides the order of arrival. The share of time that workers are busy is computed from the same times.
 """
 
 # ruff: noqa: E402 (threads are limited before numpy is loaded)
@@ -50,7 +50,7 @@ def problems() -> dict[str, Problem]:
 
 
 def one_by_one(strategy: str, problem: Problem, workers: int, seed: int) -> list[float]:
-    """Losses in the order of arrival, of a search by so many workers."""
+    """Losses in the order of arrival, of a search by this many workers."""
     searched: Any = evonas.strategy(strategy, problem.space, seed=seed)
     rng = np.random.default_rng([seed, 2])
     out: list[tuple[float, int, Any]] = []

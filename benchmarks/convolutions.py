@@ -3,7 +3,7 @@
 python benchmarks/convolutions.py [--networks 6] [--rows 4000] [--side 28] [--epochs 5] [--repeats 1]
 
 The networks are sampled from the default space over images (augmentation is left out: `fit` has none). Both build the
-same network from the same weights and train it in a process of its own, each as it comes there, scoring a tenth of the
+same network from the same weights and train it in a process of its own, each with the defaults, scoring a tenth of the
 rows after each epoch; time is that of all threads, from building to the last epoch, over the epochs, and that of the
 last epoch alone. With `--memory N` the resident memory of a worker over N small networks.
 """

@@ -14,7 +14,7 @@ class Figure:
     Attributes:
         name: what is measured.
         must, aim: what it must reach and what it aims at.
-        measured: None where it was not.
+        measured: None if it was not.
         unit: "x" or "%".
         most: whether must and aim are upper bounds.
         note: what else one has to know.

@@ -1,7 +1,7 @@
 """Keras `fit` as a process of its own: the networks of an evonas run, or of the mixed population, one after the other.
 
 `python fit.py RUN_DIR --epochs 20` or `python fit.py --mixed 512 --sample 6 --tune`. Prints one line of JSON: seconds
-until Keras was imported and seconds a network, wall clock and processor time, as it comes and, with --tune, at best.
+until Keras was imported and seconds a network, wall clock and processor time, by default and, with --tune, at best.
 """
 
 from __future__ import annotations

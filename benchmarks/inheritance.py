@@ -62,7 +62,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def load(name: str, options: argparse.Namespace) -> Any:
-    """A data set, prepared; None where its file is absent."""
+    """A data set, prepared; None if its file is absent."""
     from evonas.data.prepare import prepare_arrays, prepare_table
     from evonas.data.readers.csv import read_table
 

@@ -1,4 +1,4 @@
-"""What columns of numbers give the networks (`--numbers`), compared: the same 8 networks, trained alike on one split.
+"""What numeric columns give the networks (`--numbers`), compared: the same 8 networks, trained alike on one split.
 
     python benchmarks/number_encodings.py ../shared/data
 

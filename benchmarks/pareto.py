@@ -4,8 +4,8 @@ python benchmarks/pareto.py [--evaluations 300] [--seeds 10] [--only zdt1,truss]
 
 Every evaluated point counts. Objectives are scaled by the front of all that was found on the problem, by both and all
 seeds, and the hypervolume is taken up to 1.1 of it in each. Prints the mean of each and their ratio; with tables in
-`benchmarks/tables` also loss against parameters of real trainings. Both run as they come, in generations of their own
-size (ours 20, Optuna's 50).
+`benchmarks/tables` also loss against parameters of real trainings. Both run with their defaults, in generations of 20
+(ours) and 50 (Optuna's).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Points = list[tuple[float, float]]
 
 
 def with_evonas(problem: TwoObjectives, evaluations: int, seed: int) -> Points:
-    """`nsga2` with its settings as they come."""
+    """`nsga2` with its default settings."""
     strategy = make_strategy("nsga2", problem.space, objective="first", objectives=("first", "second"), seed=seed)
     points: Points = []
     while len(points) < evaluations:
@@ -40,7 +40,7 @@ def with_evonas(problem: TwoObjectives, evaluations: int, seed: int) -> Points:
 
 
 def with_optuna(problem: TwoObjectives, evaluations: int, seed: int) -> Points:
-    """Optuna's NSGA-II as it comes; a person's suggestions, inactive genes not asked for."""
+    """Optuna's NSGA-II with its defaults; a person's suggestions, inactive genes not asked for."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -32,7 +32,7 @@ class Function:
     Attributes:
         space: of the genes.
         value: of the genes' values.
-        least: the smallest value there is, NaN where it is not known.
+        least: the smallest value there is, NaN if it is not known.
     """
 
     space: HyperparameterSpace

@@ -1,9 +1,9 @@
-"""Tables from their raw files: one search as it comes against boosted trees, on the same training and test rows.
+"""Tables from their raw files: one search with its defaults against boosted trees, on the same training and test rows.
 
 python benchmarks/raw_table.py [--tables california,adult,churn] [--minutes 10] [--seeds 3] [--ensemble 8] [--json OUT]
 
 The minutes are those of the whole call, from the files to the scored model; an ensemble is put together after it. Test
-rows are seen by nobody before. California, Adult and churn have the rows that published results use; of the other
+rows are seen by no one before. California, Adult and churn have the rows that published results use; of the other
 tables each seed draws a fifth for testing and a fifth of the rest for validation, and the mean rank among all is told.
 `--tables small` is concrete, kin8nm, power_plant and titanic.
 """
@@ -34,7 +34,7 @@ class Table:
     Attributes:
         files: of the training, validation and test rows, or one file whose rows are drawn; "" if there is none.
         target: its column.
-        metric: what ranks, lower or higher as it comes.
+        metric: what ranks, lower or higher as the metric says.
         unit: that the target is counted in.
         drop: columns that name the row.
     """
@@ -100,7 +100,7 @@ def scored(predicted: np.ndarray, truth: np.ndarray, metric: str) -> dict[str, f
 def with_evonas(
     table: Table, frames: Mapping[str, pd.DataFrame], seconds: float, seed: int, ensemble: int
 ) -> dict[str, Any]:
-    """A search with everything as it comes."""
+    """A search with all defaults."""
     import evonas
     from evonas.deploy.export import export_ensemble
 

@@ -31,7 +31,7 @@ def digits(rng: np.random.Generator) -> Bytes:
 
 
 def letters(rng: np.random.Generator, count: int) -> Bytes:
-    """Texts of so many letters."""
+    """Texts of this many letters."""
     return rng.integers(97, 123, (ROWS, count), np.uint8)
 
 

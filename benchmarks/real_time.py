@@ -26,7 +26,7 @@ DATA = HERE.parent.parent / "shared" / "data" / "california_housing.csv"
 
 
 def with_evonas(rows: Rows, seconds: float, seed: int) -> float:
-    """A search with everything as it comes."""
+    """A search with all defaults."""
     import evonas
 
     with tempfile.TemporaryDirectory() as folder:

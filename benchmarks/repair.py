@@ -2,7 +2,7 @@
 
 python benchmarks/repair.py [--seeds 3] [--networks 60] [--strategy ga] [--only concrete,digits] [--json OUT]
 
-Each pair begins with the same ten networks; ten children a generation, 20 epochs, everything else as it comes. Prints
+Each pair begins with the same ten networks; ten children a generation, 20 epochs, everything else by default. Prints
 the best validation score and the seconds of each search, and how many children were repaired. Both scores are measured
 as the search measures them: at equal networks, not at equal time.
 """

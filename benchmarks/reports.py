@@ -1,4 +1,4 @@
-"""Where measurements are written: to new files, and over those that a benchmark wrote and nobody changed since."""
+"""Where measurements are written: to new files, and over those that a benchmark wrote and no one changed since."""
 
 from __future__ import annotations
 

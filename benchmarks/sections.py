@@ -94,7 +94,7 @@ def search(bench: Bench, name: str, must: float, aim: float) -> dict[str, Any]:
 
 
 def mixed(bench: Bench) -> dict[str, Any]:
-    """The mixed population against Keras as it comes and at its best."""
+    """The mixed population against Keras with its defaults and at its best."""
     options = bench.options
     work_of = ["--epochs", str(options.epochs), *bench.data]
     before = processes.script("native.py", "mixed", "--networks", str(options.networks), *work_of).value
@@ -236,7 +236,7 @@ def profile(bench: Bench) -> dict[str, Any]:
 
 
 def gpu(bench: Bench) -> dict[str, Any]:
-    """4,096 mixed networks by the population trainer against Keras on the same GPU, where there is one."""
+    """4,096 mixed networks by the population trainer against Keras on the same GPU, if there is one."""
     title, must, aim = f"one GPU, {GPU_NETWORKS} networks, against Keras as it comes", 300, 1000
     if shutil.which("nvidia-smi") is None:
         bench.add(Figure(title, must, aim, None, note="this machine has no GPU"))

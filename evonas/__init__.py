@@ -8,28 +8,28 @@
 
 ====================================  ================================================================================
 `search(x, y, ...)`                   evolves networks for arrays, a DataFrame or a CSV file; returns a `SearchResult`;
-                                      with `build=`, models of your own (see `evonas.training.single.user_model`)
+                                      with `build=`, user-defined models (see `evonas.training.single.user_model`)
 `resume(run_dir, ...)`                resumes a run after Ctrl-C, a crash or power loss; extends a finished one
-`finalists(run_dir, top=5, seeds=5)`  trains the best networks again, to see how good they are apart from luck
+`finalists(run_dir, top=5, seeds=5)`  retrains the best networks, to see how good they are apart from luck
 `join(run_dir)`                       trains networks for a search on another machine, over a shared folder
-`load_run(run_dir)`                   the `SearchResult` of any run, even one that is still running
-`export(run_dir, path, rank=1)`       writes a network that plain `keras.models.load_model` opens
+`load_run(run_dir)`                   the `SearchResult` of any run, even while it is running
+`export(run_dir, path, rank=1)`       writes a network for plain `keras.models.load_model`
 `build_model(genome, path)`           an untrained network built from a genome: layers, initial weights and optimizer
 `strategy(name, space, seed=0)`       a search strategy with `ask` and `tell`, for your own loop
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
-`Callback`                            is called at the start and end and after each network and generation
+`Callback`                            hooks at the start and end and after each network and generation
 `Execution("ray", workers=8)`         where networks are trained: this process, processes of this machine, or a cluster
 `Metric(name, direction, score)`      a score of your own, for `objective=`
-`Settings`, `Budget`                  everything that a run can be configured with, with defaults and ranges
+`Settings`, `Budget`                  the configuration of a run, with defaults and ranges
 `EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
 `EvolutionRegressor`                  best network (`evonas.estimators`)
 `EvolutionSearchCV(build, space)`     what `RandomizedSearchCV` does over a Keras model
 `evonas.tuner.Evolution(build)`       runs a build function written for KerasTuner (`evonas.tuner`)
 ====================================  ================================================================================
 
-What evolves is in the package `genomes` (spaces, genomes, `InputError`). The parts behind this page, each with a manual
-page of its own: `evonas.strategies`, `evonas.training`, `evonas.execution`, `evonas.runs`, `evonas.data`. Checks for
-strategies, spaces, mutations, metrics and layer kinds of your own: `evonas.testing`.
+Spaces, genomes and `InputError` are in the package `genomes`. Internals are documented in `evonas.strategies`,
+`evonas.training`, `evonas.execution`, `evonas.runs` and `evonas.data`. `evonas.testing` checks user-defined strategies,
+spaces, mutations, metrics and layer kinds.
 
 Importing this package loads no Keras, TensorFlow, JAX, pandas or scikit-learn.
 """
@@ -39,7 +39,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evonas.api.result import SearchResult
-    from evonas.api.search import finalists, load_run, resume, search
+    from evonas.api.resume import finalists, load_run, resume
+    from evonas.api.search import search
     from evonas.config import Budget, Settings
     from evonas.deploy.export import export
     from evonas.deploy.rebuild import build_model
@@ -87,9 +88,10 @@ __all__ = [
     "strategy",
 ]
 
-#: Name -> module that has it, loaded when the name is asked for: a command that needs little is not to wait for all.
+#: Name -> module that defines it, loaded on first use, so that small commands start fast.
 _HOMES = {
-    **dict.fromkeys(("finalists", "load_run", "resume", "search"), "api.search"),
+    **dict.fromkeys(("finalists", "load_run", "resume"), "api.resume"),
+    "search": "api.search",
     **dict.fromkeys(("Budget", "Settings"), "config"),
     **dict.fromkeys(("Interrupted", "StorageError"), "errors"),
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),

@@ -8,8 +8,8 @@ __all__ = ["script"]
 def script() -> None:
     """The console script.
 
-    Garbage is not collected while libraries are imported, which takes a tenth of that time and finds nothing. Commands
-    turn it on again: those that train as their search begins, the others as they begin.
+    Garbage collection is off during imports, where it would take a tenth of the time and find nothing. Commands turn it
+    on again: those that train when their search begins, the others when they begin.
     """
     gc.disable()
     from evonas.cli.app import script as command_line

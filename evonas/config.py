@@ -1,137 +1,42 @@
-"""The settings and budget of a run: frozen, validated when created, unknown keys refused.
+"""The settings and budget of a run: frozen, validated on creation, without unknown keys.
 
-`Settings` decide what is evaluated and how; they are fixed for the life of a run. A `Budget` decides when to stop;
-it is the one thing that a resumed run may change. Imports pydantic and the standard library only.
+`Settings` determine what is evaluated and how, and are fixed for the life of a run. A `Budget` determines when to stop,
+and may be changed when a run is resumed. Imports pydantic and the standard library only.
 """
 
 from __future__ import annotations
 
 import difflib
-import operator
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import timedelta
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ByteSize,
     ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from evonas.devices import chosen_trainer
 from evonas.machine import program_bytes
+from evonas.quantities import Bytes, Real, Seconds, Share, Whole, duration
 from evonas.seeds import draw_seed
 from genomes.errors import InputError
 
-__all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings", "byte_size", "duration"]
+__all__ = ["DEFAULT_GENERATIONS", "Budget", "Settings"]
 
 DEFAULT_GENERATIONS = 10
 #: Strategies that are asynchronous by default, with trainers that train each network separately.
 ASYNCHRONOUS_BY_DEFAULT = ("evolution", "aging")
 ONE_BY_ONE_TRAINERS = ("native", "single")
-#: Candidates that are out at a time: what two threads are busy with.
+#: Smallest number of pending candidates, which keeps two threads busy.
 LEAST_WINDOW = 4
-_DURATION, _SIZE = TypeAdapter(timedelta), TypeAdapter(ByteSize)
 
 
-def duration(text: str | float, name: str = "time") -> float:
-    """Seconds of a duration: a number of seconds, or text such as "45s", "10m" or "1h30m".
-
-    >>> duration("1h30m")
-    5400.0
-
-    Raises:
-        InputError: it is not a duration, or not above 0.
-    """
-    seconds = 0.0
-    if isinstance(text, str):
-        given = "".join(text.upper().split())
-        units = [letter for letter in given if letter.isalpha()]
-        if units != sorted(set(units)):  # pydantic takes them in any order
-            given = ""
-        with suppress(ValidationError):  # as ISO 8601 writes it, without the letters in front
-            seconds = _DURATION.validate_python(f"PT{given}{'' if given[-1:].isalpha() else 'S'}").total_seconds()
-    elif isinstance(text, (int, float)) and not isinstance(text, bool):
-        seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise InputError(f"{name} must be a duration above 0, not {text!r}: give seconds, or text like 45s, 10m, 1h30m")
-    return seconds
-
-
-def byte_size(text: str | int, name: str = "size") -> int:
-    """Bytes of a size: a whole number of bytes, or text such as "4GiB" (2^30 each) or "500MB" (10^6 each).
-
-    >>> byte_size("4GiB"), byte_size("1.5k")
-    (4294967296, 1500)
-
-    Raises:
-        InputError: it is not a size, or not above 0.
-    """
-    size = 0
-    if isinstance(text, str):
-        with suppress(ValidationError):
-            size = int(_SIZE.validate_python(re.sub(r"(?<=[kmgt])(i?)$", r"\1b", "".join(text.lower().split()))))
-    elif isinstance(text, int) and not isinstance(text, bool):
-        size = text
-    if size < 1:
-        raise InputError(f"{name} must be a size above 0, not {text!r}: give bytes, or text like 4GiB, 500MB")
-    return size
-
-
-def _whole(value: Any) -> Any:
-    """Integers of any kind (also numpy's) as int; pydantic refuses anything else."""
-    if isinstance(value, bool):
-        raise ValueError("a whole number")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError("a whole number") from None
-
-
-def _real(value: Any) -> Any:
-    if isinstance(value, (bool, str)):
-        raise ValueError("a number")
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("a number") from None
-
-
-def _seconds(value: Any) -> Any:
-    try:
-        seconds = None if value is None else duration(value)
-    except (InputError, OverflowError):
-        raise ValueError("a duration, such as 90s, 10m or a number of seconds") from None
-    if seconds is not None and not 1 <= seconds <= 30 * 86_400:
-        raise ValueError("at least 1 s and at most 30 days")
-    return seconds
-
-
-def _bytes(value: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        size = byte_size(value if isinstance(value, str) else operator.index(value))
-    except (InputError, TypeError):
-        raise ValueError("a size, such as 4GiB, 500MB or a number of bytes") from None
-    if not 1 << 30 <= size <= 1 << 50:
-        raise ValueError("at least 1 GiB, which Keras needs, and at most 1024 TiB")
-    return size
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Real = Annotated[float, BeforeValidator(_real), Field(allow_inf_nan=False)]
-Share = Annotated[Real, Field(ge=0, le=1)]
-
-
-def _rising(values: Any) -> Any:
+def _sorted_quantiles(values: Any) -> Any:
     if values is None:
         return None
     try:
@@ -190,7 +95,7 @@ class Settings(_Frozen):
         min_length=1,
         description="several: the metric that ranks, then metrics, parameters, flops, latency_ms, memory_bytes",
     )
-    quantiles: Annotated[tuple[Share, ...], BeforeValidator(_rising)] | None = Field(
+    quantiles: Annotated[tuple[Share, ...], BeforeValidator(_sorted_quantiles)] | None = Field(
         default=None, min_length=1, max_length=100, description="with the objective pinball: the quantiles to predict"
     )
     calibrate: bool = Field(
@@ -221,11 +126,11 @@ class Settings(_Frozen):
         ge=1 << 20,
         description="memory for one training program; none means an eighth of the free memory, at most 1 GiB",
     )
-    candidate_timeout: Annotated[float | None, BeforeValidator(_seconds)] = Field(
+    candidate_timeout: Seconds = Field(
         default=None,
         description="seconds, or text such as 10m, after which a network without a result fails; none means no bound",
     )
-    worker_memory: Annotated[int | None, BeforeValidator(_bytes)] = Field(
+    worker_memory: Bytes = Field(
         default=None,
         description="bytes, or text such as 4GiB, for the worker process; none means 80% of the machine's",
     )
@@ -285,7 +190,7 @@ class Settings(_Frozen):
         return self
 
     def resolve(self, objective: str, own_models: bool = False, can_be_compiled: bool = True) -> Settings:
-        """The settings as recorded, with nothing left open: the objective named, a seed drawn if there was none.
+        """The settings as recorded, with all defaults resolved, including the objective and the seed.
 
         Args:
             objective: its name.
@@ -293,9 +198,9 @@ class Settings(_Frozen):
             can_be_compiled: see `evonas.devices.chosen_trainer`.
 
         Raises:
-            InputError: the trainer that is asked for cannot hold the networks.
+            InputError: the requested trainer does not support the networks.
         """
-        from evonas.machine import usable_cores  # with numpy, which those need not wait for who only look at settings
+        from evonas.machine import usable_cores  # imported late because it needs numpy
 
         trainer = chosen_trainer(self.trainer, own_models, self.precision, can_be_compiled)
         choices = {
@@ -313,9 +218,9 @@ class Settings(_Frozen):
         return self.model_copy(update=choices)
 
     def _pays_asynchronously(self, trainer: str) -> bool:
-        """Whether it is better not to wait for generations, see `benchmarks/asynchronous.py`.
+        """Whether asynchronous evolution is faster, see `benchmarks/asynchronous.py`.
 
-        Networks that are trained in one program come in generations; what measures a latency trains one at a time.
+        Networks trained in one program come in generations; measuring latency requires training one at a time.
         """
         latency = self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
         one_by_one = trainer in ONE_BY_ONE_TRAINERS and not latency
@@ -328,7 +233,7 @@ class Settings(_Frozen):
 
 
 class Budget(_Frozen):
-    """When a run stops: at whichever bound is reached first. None means no bound.
+    """The bounds of a run, which stops at the first one reached. None means no bound.
 
     >>> Budget.from_bounds(time="10m").seconds
     600.0
@@ -356,9 +261,9 @@ class Budget(_Frozen):
     def extend(self, done: Budget, changes: Mapping[str, Any]) -> Budget:
         """The budget of a resumed run.
 
-        A bound given with a plus ("+10", "+5m") counts from what is done; others count from the start of the run.
-        Bounds that are not given stay, unless they are spent: a run that stopped at its time continues when it is
-        given generations.
+        Bounds with a plus ("+10", "+5m") are relative to what was spent; others count from the start of the run. Other
+        bounds remain, unless they are used up: a run that stopped at its time limit continues if given more
+        generations.
 
         Args:
             done: generations, evaluations and seconds spent; target: the best score if the old target is reached.
@@ -409,7 +314,7 @@ _CONSTRAINTS = {
 
 
 def _refuse(model: type[BaseModel], error: ValidationError) -> NoReturn:
-    """Says the constraint, the value and the fix of each problem."""
+    """Raises InputError with the constraint, the value and the fix of each problem."""
     lines = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""

@@ -1,9 +1,9 @@
-"""What there is to train on, and which trainer that suits. Asked without importing TensorFlow or JAX.
+"""Detection of GPUs and choice of the trainer, without importing TensorFlow or JAX.
 
-Loading TensorFlow to ask it for GPUs takes longer than a whole search on a CPU. A GPU counts when three things hold,
-each of which is a look at the system: there is a device of its own (`/dev/nvidia0`, of WSL `/dev/dxg`, of AMD
-`/dev/kfd`), `CUDA_VISIBLE_DEVICES` does not hide it, and the library that Keras runs on is installed with what it needs
-to use one. `--trainer` says otherwise where that is wrong. Imports the standard library only, and what an error is.
+Loading TensorFlow to list GPUs can take longer than a search on a CPU. A GPU is assumed if its device exists
+(`/dev/nvidia0`, `/dev/dxg` on WSL, `/dev/kfd` for AMD), `CUDA_VISIBLE_DEVICES` does not hide it, and the backend of
+Keras is installed with GPU support. `--trainer` overrides this. Imports the standard library only, and what an error
+is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genomes.errors import InputError
 
 __all__ = ["TRAINERS", "chosen_trainer", "has_gpu", "keras_backend"]
 
-#: Name -> what it is, in a few words.
+#: Trainer -> short description.
 TRAINERS: Mapping[str, str] = {
     "native": "each network by itself, on the CPU",
     "population": "all networks of a generation at once, for GPUs",
@@ -28,29 +28,29 @@ TRAINERS: Mapping[str, str] = {
 _DEVICES = ("nvidia[0-9]*", "dxg", "kfd")
 #: Values of CUDA_VISIBLE_DEVICES that hide all.
 _HIDDEN = ("", "-1", "NoDevFiles", "none", "void")
-#: Backend of Keras -> packages, any of which brings what it needs on a GPU.
+#: Keras backend -> packages, any of which provides GPU support.
 _COMPANIONS = {
     "tensorflow": ("nvidia.cudnn", "tensorflow_rocm"),
     "jax": ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm7_plugin", "jax_rocm60_plugin"),
 }
-#: Backend -> library of the system that does.
+#: Keras backend -> system library that provides it.
 _LIBRARIES = {"tensorflow": "cudnn"}
 
 
 def chosen_trainer(
     asked: str, own_models: bool = False, precision: str = "float32", can_be_compiled: bool = True
 ) -> str:
-    """The trainer that is meant.
+    """Resolves the trainer.
 
     Args:
-        asked: as `Settings.trainer`: "auto" leaves it to the device.
+        asked: `Settings.trainer`; "auto" chooses by the device.
         own_models: whether the models are built by a user's function.
-        precision: as `Settings.precision`; only compiled programs know another than "float32".
+        precision: `Settings.precision`; only compiled programs support others than "float32".
         can_be_compiled: whether the native and the population trainer can hold the networks, see
-            `evonas.networks.layers.can_be_compiled`; of a user's own models they find out for each.
+            `evonas.networks.layers.can_be_compiled`; of user-defined models they find out for each.
 
     Raises:
-        InputError: the one that is asked for cannot hold the networks.
+        InputError: the requested trainer does not support the networks.
     """
     if not (can_be_compiled or own_models):
         if asked not in ("auto", "single"):
@@ -71,24 +71,24 @@ def has_gpu(
     environment: Mapping[str, str] = os.environ,
     installed: Callable[[str], bool] | None = None,
 ) -> bool:
-    """Whether Keras's backend will find a GPU, as far as can be determined without loading it.
+    """Whether the Keras backend will find a GPU, as far as can be determined without loading it.
 
     Args:
         devices: folder of the system's devices.
         environment: its variables.
-        installed: whether there is such a package, or, after "lib", such a library of the system.
+        installed: whether a package, or with the prefix "lib" a system library, is installed.
     """
     if environment.get("CUDA_VISIBLE_DEVICES", "all").strip() in _HIDDEN:
         return False
     if not any(next(devices.glob(name), None) for name in _DEVICES):
         return False
-    there, backend = installed or _installed, keras_backend(environment)
+    there, backend = installed or _is_installed, keras_backend(environment)
     library = f"lib{_LIBRARIES[backend]}" if backend in _LIBRARIES else ""
     return any(map(there, _COMPANIONS.get(backend, ()))) or bool(library and there(library))
 
 
 def keras_backend(environment: Mapping[str, str] = os.environ) -> str:
-    """The library that Keras will run on: KERAS_BACKEND, else what its own settings say."""
+    """The backend that Keras will use: KERAS_BACKEND, else the one in its configuration file."""
     if named := environment.get("KERAS_BACKEND"):
         return named
     home = Path(environment.get("KERAS_HOME") or Path.home() / ".keras")
@@ -98,7 +98,7 @@ def keras_backend(environment: Mapping[str, str] = os.environ) -> str:
         return "tensorflow"
 
 
-def _installed(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     if name.startswith("lib"):
         from ctypes.util import find_library
 

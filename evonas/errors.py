@@ -8,11 +8,11 @@ __all__ = ["Interrupted", "StorageError", "WorkerError", "is_interruption"]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A search was stopped by Ctrl-C or SIGTERM, in good order: everything evaluated is committed.
+    """A search was stopped by Ctrl-C or SIGTERM; everything evaluated is committed.
 
     Attributes:
-        run_dir: where; `evonas.resume(run_dir)` continues.
-        exit_code: what a command exits with, 130 after Ctrl-C and 143 after SIGTERM.
+        run_dir: of the run; `evonas.resume(run_dir)` continues it.
+        exit_code: of a command, 130 after Ctrl-C and 143 after SIGTERM.
     """
 
     def __init__(self, run_dir: Path, exit_code: int) -> None:
@@ -22,10 +22,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StorageError(Exception):
-    """The disk is full, fails, or became read-only. What was committed stays; resuming continues from there.
+    """The disk is full, failing, or read-only. Committed results are kept; resuming continues from them.
 
     Attributes:
-        full: whether room is all that is missing.
+        full: whether the disk is merely full.
     """
 
     def __init__(self, text: str, full: bool = False) -> None:
@@ -34,17 +34,17 @@ class StorageError(Exception):
 
 
 def is_interruption(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is behind an exception: compiled modules that are being imported raise ImportError from it."""
+    """Whether an exception was caused by Ctrl-C: compiled modules may turn it into an ImportError during import."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 class WorkerError(RuntimeError):
-    """Something in the worker went wrong. The text has the worker's traceback.
+    """The worker failed. The message contains its traceback.
 
     Attributes:
-        raised: the exception in one line, when a request raised one; empty when the worker does not start, or died.
+        raised: the exception in one line, if a request raised one; empty if the worker did not start or died.
     """
 
     def __init__(self, text: str, raised: str = "") -> None:

@@ -1,6 +1,6 @@
-"""Candidates, evaluations and the protocols of strategies and evaluators, which exchange them.
+"""Candidates, evaluations, and the protocols of strategies and evaluators.
 
-Imports neither Keras nor DEAP; strategies, trainers, the store and the loop all speak these types.
+The common types of strategies, trainers, the store and the loop. Imports neither Keras nor DEAP.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne"
 __all__ += ["InTraining", "Snapshot", "Span", "Start", "Stream", "StreamingEvaluator", "Weights"]
 __all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
-#: Incremented when equal candidates, data and settings give other bits; runs of other versions cannot be resumed.
+#: Incremented when results change for equal candidates, data and settings; older runs then cannot be resumed.
 TRAINER_VERSION = 2
 
 #: One network's weights by name: "layer_<i>/kernel", "layer_<i>/bias", "layer_<i>/gamma", ..., "output/kernel",
@@ -47,8 +47,8 @@ class Origin:
     Attributes:
         generation, index: identify the trained candidate in the run, which had `keep` set.
         kind: "continue": the same network resumes where that training ended, weights and optimizer, its epochs counted
-            on (training genes may differ, as when a population explores them); "inherit": another network takes what
-            it can of the weights, and its optimizer and epochs start over.
+            on (training genes may differ, as when a population explores them); "inherit": another network takes over
+            the weights that fit, with a new optimizer and epochs counted from zero.
     """
 
     generation: int
@@ -93,7 +93,7 @@ class Candidate:
         keep: whether to keep its state after the last epoch, for later candidates to start from.
         lineage: seeds of its weights, the last one `seed`: of the initial weights, then of noise that is added to
             them. Such a network is scored without training; with an empty lineage it is trained.
-        fold: of a cross-validation, the one fold to train on, from 0; None for all of them.
+        fold: the only cross-validation fold to train on, from 0; None for all folds.
     """
 
     genome: Any
@@ -152,7 +152,7 @@ class Evaluation:
         parameters: number of trainable parameters.
         weights: of the best epoch; None if not kept. With several folds or replicates, those of the first.
         snapshots: states from which the trainings (each fold and replicate) can continue, if requested.
-        notes: what a trial of a user's own model records besides its scores, as JSON values.
+        notes: what a trial of user-defined models records besides its scores, as JSON values.
         spans: when each fold and replicate was trained; empty if not measured. Not read back from a run.
     """
 
@@ -195,14 +195,16 @@ class InTraining:
 
 
 class Evaluator(Protocol):
-    """Trains a whole generation at a time."""
+    """Trains whole generations."""
 
     def state(self) -> Any:
-        """Its memory of earlier generations, as JSON values, after the last part of a generation was yielded."""
+        """The state that depends on earlier generations, as JSON values, after the last part of a generation was
+        yielded.
+        """
         ...
 
     def restore(self, state: Any) -> None:
-        """Continues from `state` (None: the beginning): a resumed run gives the bits of an uninterrupted one."""
+        """Restores `state` (None: the initial state), so that a resumed run is identical to an uninterrupted one."""
         ...
 
     def evaluate(
@@ -213,18 +215,17 @@ class Evaluator(Protocol):
     ) -> Iterator[Mapping[int, Evaluation]]:
         """Trains the candidates and yields their evaluations in parts, as they finish.
 
-        The result of a candidate does not depend on `done`: an evaluator plans for the whole generation and then leaves
-        out what is done, so that a run resumed within a generation ends with the same bits. With everything
-        done it only plans, to update its memory.
+        The result of a candidate does not depend on `done`: an evaluator plans the whole generation and then skips what
+        is done, so that a run resumed within a generation gives identical results. If all are done, it only plans, to
+        update its state.
 
         Args:
             candidates: the whole generation.
             done: positions in `candidates` that are already evaluated and need not be yielded.
-            starts: position -> kept state of the candidate's origin. One with an origin but no start trains from
-                its seed's initial weights: continuing the same network gives the same result, in more time.
+            starts: position -> kept state of the candidate's origin. Candidates with an origin but no start train from
+                their initial weights; for a continued network the result is the same, but takes longer.
 
-        Yields:
-            position in `candidates` -> evaluation; every position outside `done` exactly once in all.
+        Yields: position in `candidates` -> evaluation; each position outside `done` exactly once.
         """
         ...
 
@@ -234,13 +235,13 @@ class Evaluator(Protocol):
 
 
 class Strategy(Protocol):
-    """Proposes candidates. Works with any `SearchSpace` and evaluator, also in your own loop."""
+    """Proposes candidates, for any `SearchSpace` and evaluator, also in your own loop."""
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         """The next generation, with `count` candidates if given, else as many as the settings say.
 
         Raises:
-            RuntimeError: the last generation was not told yet.
+            RuntimeError: the results of the last generation are missing.
             ValueError: count is below 1.
         """
         ...
@@ -255,7 +256,7 @@ class Strategy(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Everything `restore` needs, as JSON values. Only between `tell` and `ask`."""
+        """Everything that `restore` needs, as JSON values. May be called only between `tell` and `ask`."""
         ...
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -271,7 +272,7 @@ class Strategy(Protocol):
 
 
 class Stream(Protocol):
-    """Candidates in training, given one by one and returned as they finish."""
+    """A stream of candidates in training, which are submitted one by one and returned as they finish."""
 
     @property
     def slots(self) -> int:

@@ -1,10 +1,10 @@
 """Ctrl-C and SIGTERM as a request to stop: the first ends the search in good order, the second ends the process.
 
-After the first signal the part that is being trained has a few seconds to finish, then it is abandoned; what was
-committed stays. Waiting for a part is the only place where `Abandoned` can be raised, so that no commit is torn. POSIX.
+After the first signal, the training in progress has a few seconds to finish before it is abandoned; committed results
+are kept. `Abandoned` is only raised while waiting for results, so that commits are never interrupted. POSIX only.
 
-Nothing else of the caller's is touched: neither alarms nor timers, and while its own functions run (`aside`), the two
-signals are its own again. A thread keeps the time, and wakes the main thread by the signal that was the first.
+The caller's alarms and timers are not touched, and its signal handlers are restored while its own functions run
+(`aside`). A thread keeps the time and wakes the main thread by repeating the first signal.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _NOTICE = (
 
 
 class Abandoned(BaseException):
-    """The part that was being waited for did not finish in time after a request to stop."""
+    """The awaited training did not finish in time after a stop was requested."""
 
 
 class Interruption:
-    """While entered (in the main thread), SIGINT and SIGTERM ask for a stop.
+    """A context (in the main thread) in which SIGINT and SIGTERM request a stop.
 
     Args:
-        grace_seconds: what the part in training has left after the first signal.
-        quiet: whether to say nothing on standard error.
+        grace_seconds: time for the training in progress after the first signal.
+        quiet: whether to print nothing on standard error.
 
     Attributes:
-        signal: number of the first signal, None before.
+        signal: number of the first signal; None before.
     """
 
     def __init__(self, grace_seconds: float = 6.0, quiet: bool = False) -> None:
@@ -56,17 +56,17 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether a stop was asked for."""
+        """Whether a stop was requested."""
         return self.signal is not None
 
     @property
     def exit_code(self) -> int:
-        """What a command that was stopped this way exits with: 130 after Ctrl-C, 143 after SIGTERM, else 0."""
+        """Exit code of a stopped command: 130 after Ctrl-C, 143 after SIGTERM, else 0."""
         return 0 if self.signal is None else 128 + self.signal
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Marks the wait for a part: here, and only here, `Abandoned` is raised when the grace is over."""
+        """Marks a wait for results, the only place where `Abandoned` is raised after the grace period."""
         self._waiting = True
         try:
             if self._overdue:
@@ -76,9 +76,9 @@ class Interruption:
             self._waiting = False
 
     def aside(self, function: Callable[P, T]) -> Callable[P, T]:
-        """The function, which runs with the caller's own handlers of the signals."""
+        """Wraps a function so that it runs with the caller's signal handlers."""
 
-        def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        def call_aside(*args: P.args, **kwargs: P.kwargs) -> T:
             if not self._previous or self.requested:
                 return function(*args, **kwargs)
             own = {number: signal.getsignal(number) for number in self._previous}
@@ -87,18 +87,18 @@ class Interruption:
                 return function(*args, **kwargs)
             finally:
                 for number, handler in own.items():
-                    # What the function has set is the caller's from now on.
+                    # Handlers set by the function become the caller's.
                     self._previous[number] = signal.signal(number, handler)
 
-        return called
+        return call_aside
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._main = threading.get_ident()
             for number in (signal.SIGINT, signal.SIGTERM):
-                # Started with nohup or in the background: left so.
+                # Ignored (nohup, or in the background): keep ignoring it.
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._previous[number] = signal.signal(number, self._asked)
+                    self._previous[number] = signal.signal(number, self._on_signal)
             self._started, self._ended = threading.Event(), threading.Event()
             self._clock = threading.Thread(target=self._keep_time, name="evonas-grace", daemon=True)
             self._clock.start()
@@ -119,14 +119,14 @@ class Interruption:
         for number, handler in self._previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._woken:  # by `_keep_time`
             self._woken = False
             if self._waiting:
                 raise Abandoned
             return
         if self.signal is not None:
-            # Commits are transactions and the worker ends with its parent: there is nothing to tidy up.
+            # Commits are transactions and the worker ends with its parent, so there is nothing to clean up.
             os._exit(128 + number)
         self.signal = number
         self._started.set()

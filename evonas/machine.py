@@ -1,4 +1,4 @@
-"""What the machine gives this process: cores, memory, and how fast a core multiplies. Imports no Keras."""
+"""Resources of this process: cores, memory, and the speed of a core. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = [
     "usable_cores",
 ]
 
-#: Width of the matrices that are multiplied to see how fast that goes, and how often.
+#: Matrix size and repetitions of the speed measurement.
 _WIDTH, _TIMES = 384, 8
-#: Share of the free memory that one program may take: several are held at a time, with the data and the compiler.
+#: Share of the free memory for one program: several are held at a time, with the data and the compiler.
 PROGRAM_SHARE = 1 / 8
 _LEAST, _MOST = 1 << 26, 1 << 30
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: its affinity, and the share of time that its container has."""
+    """Cores that this process may use, by its affinity and the CPU limit of its container."""
     cores = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
@@ -40,13 +40,13 @@ def usable_cores() -> int:
 
 
 def assigned_threads() -> int | None:
-    """Threads that whoever started this process means it to have, as joblib does for its workers; None if unsaid."""
+    """Number of threads that the parent process, such as joblib, assigned to this process; None if unspecified."""
     given = os.environ.get("NUMBA_NUM_THREADS", "")
     return min(max(1, int(given)), usable_cores()) if given.isdecimal() else None
 
 
 def core_share(threads: int) -> float:
-    """The share of a core that each thread will have, given the load of the last minute."""
+    """The expected share of a core for each thread, given the load of the last minute."""
     with suppress(OSError):
         busy = os.getloadavg()[0]
         return min(1.0, (os.cpu_count() or 1) / (busy + threads))
@@ -54,14 +54,14 @@ def core_share(threads: int) -> float:
 
 
 def multiplications_a_second() -> float:
-    """Floating-point operations a second of one core that multiplies float32 matrices. Takes some ten milliseconds."""
-    import numpy as np  # here: a command that needs no speed needs no numpy
+    """Measured FLOPS of one core in float32 matrix products. Takes about ten milliseconds."""
+    import numpy as np  # imported late, since most commands do not need numpy
     from threadpoolctl import threadpool_limits
 
     matrix = np.full((_WIDTH, _WIDTH), 0.5, np.float32)
     with threadpool_limits(limits=1, user_api="blas"):
         matrix @ matrix
-        started = time.thread_time()  # another process may have the core meanwhile
+        started = time.thread_time()  # the best of several: other processes may interfere
         for _ in range(_TIMES):
             matrix @ matrix
         seconds = time.thread_time() - started
@@ -69,7 +69,7 @@ def multiplications_a_second() -> float:
 
 
 def machine_bytes() -> int:
-    """Memory of the machine, or of the container that this process is in."""
+    """Memory of the machine or of the container of this process, in bytes."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):
@@ -78,7 +78,7 @@ def machine_bytes() -> int:
 
 
 def free_bytes() -> int:
-    """Memory that processes can have without swapping; all there is where the system does not tell."""
+    """Memory available without swapping, in bytes; the total where the system does not report it."""
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))
@@ -87,9 +87,9 @@ def free_bytes() -> int:
 
 
 def program_bytes(free: int | None = None) -> int:
-    """What one training program may take: `PROGRAM_SHARE` of the free memory, as a power of two, 64 MiB to 1 GiB.
+    """Memory of one training program: `PROGRAM_SHARE` of the free memory, rounded to a power of two, 64 MiB to 1 GiB.
 
-    A power of two, so that equal runs plan alike though the free memory is never quite the same.
+    The rounding makes equal runs plan identically although the free memory varies.
     """
     share = int((free_bytes() if free is None else free) * PROGRAM_SHARE)
     return min(max(1 << max(share, 1).bit_length() - 1, _LEAST), _MOST)

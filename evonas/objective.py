@@ -1,4 +1,4 @@
-"""What is optimised, and which way: the one owner of "better". May import nothing but the standard library."""
+"""Objectives and their directions: the only definition of "better". Imports only the standard library."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ METRICS: Mapping[str, tuple[Direction, tuple[str, ...]]] = {
     "f1": ("max", ("binary", "multiclass")),
 }
 
-#: What a network costs rather than scores, see `evonas.evolution.constraints`; less is better.
+#: Cost measures of networks, to be minimised, see `evonas.evolution.constraints`.
 MEASURES = ("parameters", "flops", "latency_ms", "memory_bytes")
 
 
@@ -56,13 +56,13 @@ class Objective:
     direction: Direction
 
     def loss(self, score: float | None) -> float:
-        """The score as a number to minimise; a missing or non-finite score is `inf`, hence ranks last."""
+        """The score as a value to minimise; `inf` for a missing or non-finite score, which thus ranks last."""
         if score is None or not math.isfinite(score):
             return math.inf
         return score if self.direction == "min" else -score
 
     def is_better(self, score: float | None, than: float | None) -> bool:
-        """Whether `score` is strictly better than `than`; never true of a missing or non-finite score."""
+        """Whether `score` is strictly better than `than`; false for a missing or non-finite score."""
         return self.loss(score) < self.loss(than)
 
     def reached(self, score: float | None, target: float) -> bool:
@@ -91,7 +91,7 @@ def objectives_named(first: Objective, names: Sequence[str], task: str) -> tuple
     """The objectives of a run: `first`, which ranks, then metrics or measures.
 
     Raises:
-        InputError: a name is unknown, there twice, or no metric comes first.
+        InputError: a name is unknown or duplicate, or the first one is not a metric.
     """
     for name in names[1:]:
         if name not in MEASURES:
@@ -103,10 +103,10 @@ def objectives_named(first: Objective, names: Sequence[str], task: str) -> tuple
 
 
 def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ...]:
-    """The objectives of these names, of which `first` is the first; what is not a metric is to be minimised.
+    """The objectives with these names, starting with `first`; others than metrics are minimised.
 
     Raises:
-        InputError: a name is there twice, or `first` is not the first.
+        InputError: a name is duplicate, or `first` is not the first one.
     """
     if len(set(names)) < len(names) or not names or names[0] != first.name:
         raise InputError(f"objectives must be {first.name} and others, each once, not {', '.join(names)}: list them so")
@@ -117,14 +117,14 @@ def pareto_front(losses: Sequence[tuple[float, ...]]) -> list[int]:
     """Indices of the points that no other one dominates, best in the first objective first.
 
     Args:
-        losses: of each point, one value an objective, all to be minimised; of equal points the first alone is taken.
+        losses: for each point one value per objective, all to be minimised; of equal points only the first is included.
 
     Example:
         >>> pareto_front([(2.0, 1.0), (1.0, 2.0), (2.0, 2.0)])
         [1, 0]
     """
     found: list[int] = []
-    # Whatever dominates a point comes before it in this order.
+    # In this order, dominating points come first.
     for index in sorted(range(len(losses)), key=lambda index: (losses[index], index)):
         point = losses[index]
         if not any(all(a <= b for a, b in zip(losses[other], point, strict=True)) for other in found):

@@ -1,8 +1,8 @@
-"""Random streams: each is a function of a seed, of its tag in `RandomStream` and of its own numbers, of nothing else.
+"""Random streams, each a function of a seed, a tag in `RandomStream` and the numbers of the draw only.
 
-No stream depends on time, on the process or on what was drawn before, hence a resumed run draws what an uninterrupted
-run draws. Seeds are of two kinds: that of the run, from which data splits, strategies and the seeds of trainings are
-drawn, and that of one training, from which its weights and the order of its rows are drawn.
+Streams do not depend on time, on the process or on earlier draws, so that a resumed run draws the same numbers as an
+uninterrupted one. There are two kinds of seeds: the seed of the run, for data splits, strategies and the seeds of
+trainings, and the seed of one training, for its weights and the order of its rows.
 
 Imports numpy, when something is drawn, and the standard library only.
 """
@@ -36,9 +36,9 @@ __all__ = [
 
 @unique
 class RandomStream(IntEnum):
-    """What random numbers are drawn for, with the numbers that tell the draws of a stream apart.
+    """The purposes of random numbers, with the numbers that identify the draws of a stream.
 
-    A tag is never changed or given again: that would change the results of every seed.
+    Tags must never be changed or reused, since that would change the results of all seeds.
     """
 
     # Of the seed of a run.
@@ -71,7 +71,7 @@ class RandomStream(IntEnum):
 
 
 def draw_seed() -> int:
-    """A fresh run seed, for those who gave none; record it."""
+    """A fresh run seed, for runs without a given one; must be recorded."""
     return secrets.randbits(31)
 
 
@@ -81,7 +81,7 @@ def stream_rng(stream: RandomStream, seed: int, *numbers: int | str) -> np.rando
     Args:
         stream: what is drawn.
         seed: of the run or of the training, 0 or more.
-        numbers: which draw of the stream; always as many for the same stream.
+        numbers: identify the draw; always the same count for a stream.
 
     Example:
         >>> stream_rng(RandomStream.GENERATION, 7, 0).random() == stream_rng(RandomStream.GENERATION, 7, 0).random()
@@ -95,17 +95,17 @@ def stream_rng(stream: RandomStream, seed: int, *numbers: int | str) -> np.rando
 
 
 def stream_seed(stream: RandomStream, seed: int, *numbers: int | str) -> int:
-    """A seed in [0, 2**31) that is drawn from another one; arguments as of `stream_rng`."""
+    """A seed in [0, 2**31) derived from another one; arguments as in `stream_rng`."""
     return int(_sequence(stream, seed, *numbers).generate_state(1)[0]) >> 1
 
 
 def generation_rng(seed: int, generation: int) -> np.random.Generator:
-    """The generator of everything that a strategy draws for one generation."""
+    """The generator of a strategy for one generation."""
     return stream_rng(RandomStream.GENERATION, seed, generation)
 
 
 def first_generation_rng(seed: int) -> np.random.Generator:
-    """The generator of the cheap networks that a run of short time starts with."""
+    """The generator of the cheap networks that a short run starts with."""
     return stream_rng(RandomStream.FIRST_GENERATION, seed)
 
 
@@ -120,10 +120,12 @@ def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
 
 
 def _sequence(stream: RandomStream, seed: int, *numbers: int | str) -> np.random.SeedSequence:
-    """Entropy of always eight words: numpy pads shorter entropy with zeros, so that [7] and [7, 0] are one stream."""
+    """Fixed-length entropy of eight words; numpy pads shorter entropy with zeros, so that [7] and [7, 0] would be
+    equal.
+    """
     import numpy as np
 
-    # The length of each part keeps ("1", "2") and ("1, 2") apart.
+    # Lengths distinguish ("1", "2") from ("1, 2").
     parts = [str(part if isinstance(part, str) else int(part)) for part in (stream, seed, *numbers)]
     text = "".join(f"{len(part)}:{part}" for part in parts)
     words = np.frombuffer(hashlib.sha256(text.encode()).digest(), "<u4").astype(np.uint32)
@@ -132,7 +134,7 @@ def _sequence(stream: RandomStream, seed: int, *numbers: int | str) -> np.random
 
 @contextmanager
 def unchanged_random() -> Iterator[None]:
-    """Leaves the global generators of Python and numpy, which Keras draws from when it builds, as they are."""
+    """Restores the global generators of Python and numpy, which Keras uses when it builds models, on exit."""
     import numpy as np
 
     state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -145,7 +147,7 @@ def unchanged_random() -> Iterator[None]:
 
 @contextmanager
 def seeded_random(rng: np.random.Generator) -> Iterator[None]:
-    """Seeds the global generators that DEAP's selection draws from, Python's and numpy's; restores them after."""
+    """Seeds the global generators of Python and numpy, which DEAP uses, and restores them on exit."""
     import numpy as np
 
     state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002

@@ -1,11 +1,11 @@
-"""`Build`: a user's function that builds models, as the driver knows it: by its source. Imports no Keras.
+"""`Build`: a user's model-building function, identified by its source. Imports no Keras.
 
-The driver never calls it. It travels to the worker process over the private socket between the two, and is never
-written where it could be read back and run: the run directory holds its source for people, and the digest of it, by
-which `resume` and `export` see whether they are given the same function again.
+The driver never calls it. It is sent to the worker process over a private socket, and never stored in executable form:
+the run directory contains its source for reference, and a digest with which `resume` and `export` check that they are
+given the same function.
 
-A function of a Python session is sent with cloudpickle; of a file that is named on the command line, the text is, so
-that the driver needs none of the libraries that the file imports.
+Functions of a Python session are sent with cloudpickle. For a file named on the command line, its text is sent, so that
+the driver does not need the libraries that it imports.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from genomes.hyperparameters import HyperparameterSpace
 __all__ = ["Build", "PackedBuild", "can_be_sent", "check_build", "check_first", "check_fits", "pack"]
 
 _SITES = ("site-packages", "dist-packages")
-#: The worker has these, whatever the state of the driver's.
+#: Modules that the worker imports itself.
 _OURS = ("evonas", "genomes", *sys.stdlib_module_names)
 
 
 @dataclass(frozen=True)
 class PackedBuild:
-    """A function on its way to the worker.
+    """A function as sent to the worker.
 
     Attributes:
         name: of the function.
-        content: the text of its file; or, of a function of this session, the pickle of it and Keras's custom objects.
-        path: of the file; empty for a function of this session.
-        search: folders in which the driver finds modules.
+        content: the text of its file; or, for a function of this session, a pickle of it and of Keras's custom objects.
+        path: of its file; empty for a function of this session.
+        search: the driver's module search path.
     """
 
     name: str
@@ -54,14 +54,14 @@ class PackedBuild:
     search: tuple[str, ...]
 
     def load(self) -> tuple[Callable[..., Any], Mapping[str, Any]]:
-        """The function, and the custom objects that were registered with Keras. Runs the user's code.
+        """Loads the function and the custom objects registered with Keras. Runs the user's code.
 
         Raises:
             InputError: the file or what the function needs cannot be loaded.
         """
         import cloudpickle
 
-        # Behind what is there: a user's file named like a library is not imported instead of it.
+        # Appended, so that a user's file does not shadow a library of the same name.
         sys.path += [folder for folder in self.search if folder not in sys.path]
         try:
             if not self.path:
@@ -85,11 +85,11 @@ class Build:
 
     Attributes:
         name: of the function.
-        source: its text without comments, or another identification of the function.
-        path: of the file that holds it, if it was named so; the worker alone runs that file.
-        function: itself, if it is one of this session.
+        source: its text without comments, or another identifier of the function.
+        path: of its file, if given as FILE.py:FUNCTION; only the worker runs that file.
+        function: the function itself, if it is of this session.
         content: the text of the file.
-        given: the text that it was named by, to be shown.
+        given: the text that named it, for messages.
     """
 
     name: str
@@ -101,13 +101,13 @@ class Build:
 
     @classmethod
     def from_function(cls, build: Any) -> Build:
-        """The function, or that of a file.
+        """A `Build` of a function, or of one in a file.
 
         Args:
             build: a callable, the text "FILE.py:FUNCTION", or a `Build`.
 
         Raises:
-            InputError: it is neither, or the file holds no such function.
+            InputError: it is none of these, or the file has no such function.
         """
         if isinstance(build, Build):
             return build
@@ -146,14 +146,14 @@ class Build:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """What a run records of it: for people, and for `check_build`."""
+        """The record of it in a run, for people and for `check_build`."""
         return {"name": self.name, "given": self.given, "digest": self.digest, "source": self.source}
 
     def pack(self) -> PackedBuild:
-        """The function as it is sent.
+        """Serialises the function.
 
         Raises:
-            InputError: it holds something that cannot be sent to another process.
+            InputError: it refers to something that cannot be sent to another process.
         """
         if self.function is None:
             search = (str(Path(self.path).parent), *_search())
@@ -162,13 +162,13 @@ class Build:
 
 
 def pack(value: Any, name: str, users: Sequence[Any], parts: Mapping[str, Any] | None = None) -> PackedBuild:
-    """A function, or another callable, as it is sent to the worker process.
+    """Serialises a function, or another callable, for the worker process.
 
     Args:
-        value: what is sent, with all that it holds.
+        value: to be sent.
         name: for messages.
-        users: functions and objects in it that are a user's: what their modules define is sent too, as it is now.
-        parts: what a user gave of it, by name: to say which of them cannot be sent.
+        users: the user's functions and objects in it, whose modules are sent by value.
+        parts: name -> part given by the user, to name those that cannot be sent.
 
     Raises:
         InputError: it holds something that cannot be sent to another process.
@@ -203,7 +203,7 @@ def _fault(value: Any) -> Exception | None:
 
 
 def _cannot_be_sent(name: str, error: Exception, parts: Mapping[str, Any] | None) -> str:
-    """Which part of what a user gave cannot be sent to the worker process, and why."""
+    """The error that says which part cannot be sent to the worker process, and why."""
     for label, part in (parts or {}).items():
         if (fault := _fault(part)) is not None:
             held = vars(part).items() if hasattr(part, "__dict__") and not isinstance(part, type) else ()
@@ -213,10 +213,10 @@ def _cannot_be_sent(name: str, error: Exception, parts: Mapping[str, Any] | None
                 f"{label} must be such that it can be sent to the worker process, which it cannot{holds} ({fault}): "
                 "let it make that itself when it is used there, or keep the search here with in_process=True"
             )
-    mend = " Or keep the search in this process with in_process=True." if parts is not None else ""
+    fix = " Or keep the search in this process with in_process=True." if parts is not None else ""
     return (
         f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
-        f"let it make what it needs itself, and take no models, locks or open files from outside.{mend}"
+        f"let it make what it needs itself, and take no models, locks or open files from outside.{fix}"
     )
 
 
@@ -225,15 +225,15 @@ def _search() -> tuple[str, ...]:
 
 
 def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
-    """Refuses to continue with another function than that of the run, or with none where there is one.
+    """Refuses to continue with another function than that of the run, or with none if there is one.
 
     Args:
-        build: that was given now.
-        recorded: `Build.to_json` of that of the run; None for a run of evonas's own networks.
+        build: the function that was given now.
+        recorded: `Build.to_json` of the run's function; None for a run of evonas's own networks.
         run_dir: for the message.
 
     Raises:
-        InputError: they differ; says how.
+        InputError: the functions differ; the message shows how.
     """
     if recorded is None:
         if build is not None:
@@ -259,7 +259,7 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
 
 
 def check_fits(build: Build | None, space: Any, trainer: str) -> None:
-    """Refuses a function without genes, genes without a function, and a trainer that knows neither.
+    """Checks that the function, the space and the trainer fit together.
 
     Raises:
         InputError: they do not fit together.
@@ -274,14 +274,14 @@ def check_fits(build: Build | None, space: Any, trainer: str) -> None:
 
 
 def check_first(reasons: Sequence[str], log: Path | str) -> None:
-    """Stops a search whose first models have all failed alike: a user's function is wrong more often than its genes.
+    """Stops a search if all of its first models fail in the same way, which points to an error in the user's function.
 
     Args:
-        reasons: why each of the first generation failed; empty where one did not.
+        reasons: failure of each model of the first generation; empty for models that did not fail.
         log: where the traceback was printed.
 
     Raises:
-        InputError: all have raised the same error.
+        InputError: all raised the same error.
     """
     faults = {reason.partition(":")[0] for reason in reasons}
     if len(faults) == 1 and " raised " in reasons[0]:
@@ -299,14 +299,14 @@ def _first_difference(before: str, now: str) -> str:
 
 
 def _source_of(target: Any) -> str:
-    """The text without comments, in one form; of a function that has none, its code."""
+    """The normalised source without comments; the byte code of a function without source."""
     try:
         text = textwrap.dedent(inspect.getsource(target if inspect.isroutine(target) else _class_of(target)))
     except (OSError, TypeError):
         return repr(_code(getattr(target, "__code__", None)))
     try:
         return ast.unparse(ast.parse(text))
-    except SyntaxError:  # the lines of a lambda are not a whole statement
+    except SyntaxError:  # the lines of a lambda may not form a complete statement
         return text
 
 
@@ -322,7 +322,7 @@ def _code(code: CodeType | None) -> Any:
 
 def _constant(value: Any) -> Any:
     if isinstance(value, frozenset):
-        return sorted(value, key=repr)  # the order of a set depends on the process
+        return sorted(value, key=repr)  # the iteration order of sets depends on the process
     return _code(value) if isinstance(value, CodeType) else value
 
 
@@ -332,7 +332,9 @@ def _names(node: ast.Assign) -> list[ast.Name]:
 
 @contextmanager
 def _by_value(function: Any) -> Iterator[None]:
-    """Pickles what the function's own module defines as it is now, not as the worker would find it on the disk."""
+    """Pickles definitions of the function's module by value, rather than by reference to a file that may have
+    changed.
+    """
     import cloudpickle
 
     target = function.func if isinstance(function, functools.partial) else function

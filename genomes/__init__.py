@@ -1,7 +1,7 @@
 """What evolves: genomes, the spaces they live in, and the architecture graphs they build.
 
-A *genome* is a frozen value; it knows no score and no weights. A *space* (`SearchSpace`) says which genomes may be
-tried and moves among them; every random method takes its generator::
+A *genome* is a frozen value without score or weights. A *space* (`SearchSpace`) defines which genomes a search may try
+and how to move among them; random methods take their generator as an argument::
 
     import numpy as np
     from genomes import Choice, DenseSpace, Range
@@ -13,16 +13,17 @@ tried and moves among them; every random method takes its generator::
     child = space.crossover(parent, child, rng)
 
 `DenseSpace` holds networks of dense layers, `ConvolutionalSpace` networks of convolutions over images or series,
-`SequenceSpace` such over series and texts; `HyperparameterSpace` holds named values for a model that a function of
-yours builds (see `genomes.hyperparameters`)::
+`SequenceSpace` networks over series and texts; `HyperparameterSpace` holds named values for a model built by your own
+function (see `genomes.hyperparameters`)::
 
     from genomes import Gene, HyperparameterSpace
 
     HyperparameterSpace({"filters": Range(8, 64, log=True), "pool": ["avg", "max"], "augment": [False, True],
                          "angle": Gene(Range(0.0, 0.5), when={"augment": True})})
 
-Each gene of a space is a `Range` of numbers, a `Choice` (or a list of options), or one fixed value. Bounds and words
-are checked when the space is made; every mistake is an `InputError` that names the place, the value and the fix.
+Each gene of a space is a `Range` of numbers, a `Choice` (or a list of options), or one fixed value. Bounds and names
+are checked when a space is created; every mistake raises an `InputError` that names the location, the value and the
+fix.
 
 An *architecture graph* (`networkx.DiGraph`, see `genomes.architecture`) is all that training sees of a genome::
 
@@ -41,7 +42,7 @@ Reading never runs code: no pickle, no eval, no import strings.
 =========================  ===========================================================
 module                     owns
 =========================  ===========================================================
-`genomes.space`            `SearchSpace`, the protocol that every encoding meets, and `FlatSpace`, which some meet
+`genomes.space`            `SearchSpace`, the protocol of every encoding, and `FlatSpace`, an optional one
 `genomes.domains`          `Range` and `Choice`: what one gene may be
 `genomes.gene`             `Gene`: a domain with a name and the condition under which it counts
 `genomes.dense`            the dense encoding: genome, space, mutations, crossover, graph
@@ -101,7 +102,7 @@ __all__ = [
     "space_to_toml",
 ]
 
-#: Name -> module that has it, loaded when the name is asked for: whoever needs an error is not to wait for numpy.
+#: Name -> module that defines it, loaded on first use, so that importing an error does not import numpy.
 _HOMES = {
     **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Neighbours", "Training"), "dense"),
     **dict.fromkeys(("Choice", "Range"), "domains"),

@@ -1,7 +1,7 @@
-"""Reading values that someone else wrote: each is checked, and refused with its place, the constraint and the value.
+"""Validation of values from files: each is checked, and rejected with its location, the constraint and the value.
 
-`Whole`, `Real`, `Word`, `Truth` and `Wholes` are kinds of values. A place is text such as "genome.layers[2].units" or
-"training.learning_rate", which a person finds in the file. Imports the standard library only.
+`Whole`, `Real`, `Word`, `Truth` and `Wholes` are kinds of values. A location is text such as "genome.layers[2].units"
+or "training.learning_rate", which can be found in the file. Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _SHOWN_CHARACTERS = 80
 
 
 def format_value(value: Any) -> str:
-    """The value as an error shows it: one short line, whatever it is."""
+    """The value as shown in error messages: one short line."""
     try:
         text = ascii(value)
-    except Exception:  # a foreign repr may fail in any way (integers of over 4300 digits do)
+    except Exception:  # any repr may fail (that of integers of over 4300 digits does)
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
 
 
 def refuse(place: str, constraint: str, value: Any, mend: str = "") -> NoReturn:
-    """Raises the InputError that says `place must be constraint, not value: mend`."""
+    """Raises the InputError that says `place must be constraint, not value: fix`."""
     raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {mend}" if mend else ""))
 
 
 def suggestion(name: Any, known: Iterable[str]) -> str:
-    """What to write in place of an unknown name."""
+    """Suggests a known name for an unknown one."""
     names = list(known)
     near = difflib.get_close_matches(str(name)[:_SHOWN_CHARACTERS], names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
@@ -59,7 +59,7 @@ def suggestion(name: Any, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Whole:
-    """Whole numbers in [low, high]; neither a bool nor 3.0 is one."""
+    """Integers in [low, high]; booleans and 3.0 are rejected."""
 
     low: int
     high: int
@@ -77,7 +77,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """Finite numbers in [low, high]; a bool is not one."""
+    """Finite numbers in [low, high]; booleans are rejected."""
 
     low: float
     high: float
@@ -89,7 +89,7 @@ class Real:
             refuse(place, constraint, value, _number_mend(value))
         try:
             number = float(value) + 0.0
-        except OverflowError:  # an integer of over 308 digits
+        except OverflowError:  # integers of over 308 digits
             number = math.inf
         if not self.low <= number <= self.high:  # false for NaN too
             refuse(place, constraint, value)
@@ -106,13 +106,13 @@ class Word:
         """The value as it is."""
         if isinstance(value, str) and value in self.options:
             return value
-        mend = suggestion(value, self.options) if isinstance(value, str) else "write the name in quotes"
-        refuse(place, f"one of {', '.join(self.options)}", value, "" if mend.startswith("known") else mend)
+        fix = suggestion(value, self.options) if isinstance(value, str) else "write the name in quotes"
+        refuse(place, f"one of {', '.join(self.options)}", value, "" if fix.startswith("known") else fix)
 
 
 @dataclass(frozen=True)
 class Truth:
-    """True or false; 0 and 1 are neither."""
+    """True or false; 0 and 1 are rejected."""
 
     def read(self, value: Any, place: str) -> bool:
         """The value as it is."""
@@ -121,7 +121,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Wholes:
-    """A list of 1 to `most` whole numbers in [low, high]."""
+    """A list of 1 to `most` integers in [low, high]."""
 
     low: int
     high: int
@@ -139,29 +139,29 @@ Kind = Whole | Real | Word | Truth
 
 
 class Readable(Protocol):
-    """Anything that reads a value as one kind of value: `Kind`, `Wholes`, or a kind of your own."""
+    """Protocol of readers of values: `Kind`, `Wholes`, or your own."""
 
     def read(self, value: Any, place: str) -> Any:
-        """The value, checked. Raises InputError, naming the place."""
+        """The value, checked. Raises InputError, naming the location."""
         ...
 
 
 def boolean(value: Any, place: str) -> bool:
-    """The value, which has to be true or false."""
+    """Reads a boolean."""
     if not isinstance(value, bool):
         refuse(place, "true or false", value)
     return value
 
 
 def table(value: Any, place: str, known: Collection[str], required: Iterable[str] = ()) -> Mapping[str, Any]:
-    """The value, which has to be a table with no key outside `known` and every key of `required`."""
+    """Reads a mapping with all keys of `required` and none outside `known`."""
     if not isinstance(value, Mapping):
         refuse(place, f"a table with the keys {', '.join(known)}", value)
     for key in value:
         if key not in known:
             where = f"{place}.{key}" if isinstance(key, str) and key.isidentifier() else f"{place}[{format_value(key)}]"
-            mend = suggestion(key, known)
-            raise InputError(f"{where} is not a setting (its value is {format_value(value[key])}): {mend}")
+            fix = suggestion(key, known)
+            raise InputError(f"{where} is not a setting (its value is {format_value(value[key])}): {fix}")
     for key in required:
         if key not in value:
             raise InputError(f"{place}.{key} must be given and is missing: add it")
@@ -169,12 +169,12 @@ def table(value: Any, place: str, known: Collection[str], required: Iterable[str
 
 
 def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) -> Any:
-    """The table of that name as it is, if none of its keys belongs to another one.
+    """Returns the table unless one of its keys belongs to another table.
 
     Args:
-        value: that was given for the table.
-        name: of the table.
-        tables: name -> keys, of all tables at the same level.
+        value: the given table.
+        name: its name.
+        tables: name -> keys, for all tables at the same level.
     """
     for other, keys in tables.items():
         for key in value if isinstance(value, Mapping) and other != name else ():
@@ -186,12 +186,12 @@ def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) ->
 
 
 def record(value: Mapping[str, Any], place: str, kinds: Mapping[str, Readable]) -> dict[str, Any]:
-    """The keys of `kinds`, which the table has to hold, each read as its kind."""
+    """Reads all keys of `kinds`, each as its kind."""
     return {name: kind.read(value[name], f"{place}.{name}") for name, kind in kinds.items()}
 
 
 def items(value: Any, place: str, most: int) -> list[Any]:
-    """The value, which has to be a list of at most `most` items."""
+    """Reads a list of at most `most` items."""
     if not isinstance(value, (list, tuple)):
         refuse(place, "a list", value)
     if len(value) > most:

@@ -1,4 +1,4 @@
-"""JSON in and out: one text for one value, digests, and the header that says what a file holds. No pickle, no eval."""
+"""JSON serialisation: canonical texts, digests, and file headers. No pickle, no eval."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ __all__ = [
     "sha256",
 ]
 
-#: Version of the JSON and TOML forms of genomes, spaces and populations; a later one may not be readable here.
+#: Version of the JSON and TOML formats of genomes, spaces and populations.
 VERSION = 1
 
-#: Largest file that is read.
+#: Largest file size that is accepted.
 MAX_BYTES = 64 * 1024 * 1024
-#: Memory that the values of a JSON text may take, and what one of each sign of it brings at most.
+#: Memory limit for the values of a JSON text, and the most memory that each structural character accounts for.
 _MOST_WEIGHT, _WEIGHTS = 320 << 20, {"{": 232, "[": 64, ",": 48}
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: keys sorted, ASCII, no spaces, floats as the shortest decimal that reads back."""
+    """The canonical JSON of a value: sorted keys, ASCII, no spaces, floats as the shortest decimal that round-trips."""
     return _CANONICAL.encode(value)
 
 
@@ -47,7 +47,7 @@ def parse_json(text: str, place: str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        InputError: the text is not JSON, holds NaN or an infinity, nests too deeply, or has too many values.
+        InputError: the text is not JSON, contains NaN or infinity, is nested too deeply, or has too many values.
     """
 
     check_weight(text, place)
@@ -66,15 +66,15 @@ def parse_json(text: str, place: str) -> Any:
 
 
 def check_weight(text: str, place: str) -> None:
-    """Raises InputError if the values of a JSON text would take much more memory than the text. Looks at its signs."""
+    """Raises InputError if the values of a JSON text would take too much memory, estimated from its characters."""
     if len(text) > MAX_BYTES or sum(size * text.count(sign) for sign, size in _WEIGHTS.items()) > _MOST_WEIGHT:
         raise InputError(f"{place} must not hold that many values: it is not a file of evonas")
 
 
 def check_header(value: Any, place: str, encoding: str) -> None:
-    """Raises InputError if a table says that it is of another encoding, or of a version that is not read here.
+    """Raises InputError if a table declares another encoding, or an unsupported version.
 
-    To be called before the keys are checked: a newer version may have others.
+    Call this before checking keys, since newer versions may have other keys.
     """
     if not isinstance(value, Mapping):
         return
@@ -88,12 +88,12 @@ def read_text(path: str | PathLike[str], what: str) -> str:
     """The text of a file.
 
     Raises:
-        InputError: it is missing, unreadable, larger than `MAX_BYTES`, or no UTF-8.
+        InputError: it is missing, unreadable, larger than `MAX_BYTES`, or not UTF-8.
     """
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: the path holds a null character
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{what} must be a file that can be read, not {path} ({reason}): check the path") from None
     if len(content) > MAX_BYTES:

@@ -1,7 +1,7 @@
-"""Domains: what one gene may be. A `Range` of numbers or a `Choice`; a fixed value is a choice of one.
+"""Domains of genes: a `Range` of numbers or a `Choice`; a fixed value is a choice with one option.
 
-A domain knows nothing of what its gene is for. It draws values, varies them, and gives their position in [0, 1],
-which is the scale that steps are taken on. Numbers are Python ints and floats, never numpy's: Keras refuses those.
+A domain samples and varies values and maps them to positions in [0, 1], the scale on which steps are taken. Numbers are
+Python ints and floats, never numpy's, which Keras rejects.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_OPTIONS", "Choice", "Domain", "Range", "Value", "domain_to_json", "read_domain"]
 
-#: What a gene holds: an int, a float, a str or a bool, as its kind says.
+#: The value of a gene: an int, a float, a str or a bool, depending on its kind.
 Value = Any
 
-#: Standard deviation of a variation, as a share of the domain: between these, evenly on a logarithmic scale.
-#: Large steps find what is elsewhere, small ones settle what is near.
+#: Standard deviation of a variation, as a share of the domain: log-uniform between these, for global and local steps.
 _STEP, _FINE_STEP = 0.3, 0.005
-#: Share of draws that are exactly 0 in a range with `zero`.
+#: Probability of exactly 0 in a range with `zero`.
 _ZERO_SHARE = 0.25
-#: Significant digits of a real gene: finer steps train no differently, and a person can read these.
+#: Significant digits of a real gene: finer steps make no difference in training, and these are readable.
 _DIGITS = 4
 
 MAX_OPTIONS = 1000
@@ -36,15 +35,15 @@ MAX_OPTIONS = 1000
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers in [low, high]; whole numbers when both ends are ints.
+    """The numbers in [low, high]; integers if both ends are ints.
 
     >>> Range(16, 256, log=True).contains(64), Range(1e-6, 1e-3, zero=True).contains(0.0)
     (True, True)
 
     Attributes:
-        low, high: the ends, which belong to the range; low < high.
-        log: whether values are drawn evenly on a logarithmic scale; needs low > 0.
-        zero: whether exactly 0, too, is a member, below low > 0: "off, or at least this much". A quarter of all draws.
+        low, high: the ends, inclusive; low < high.
+        log: whether values are sampled log-uniformly; requires low > 0.
+        zero: whether 0 is a member too, below low > 0: "off, or at least this much". A quarter of all samples are 0.
     """
 
     low: float
@@ -54,13 +53,13 @@ class Range:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether there is one value only."""
+        """Whether there is only one value."""
         return False
 
     @property
     def least(self) -> Value:
         """The smallest member."""
-        return self._typed(0 if self.zero else self.low)
+        return self._to_type_of_bounds(0 if self.zero else self.low)
 
     @property
     def greatest(self) -> Value:
@@ -76,8 +75,8 @@ class Range:
         return self.at(rng.random())
 
     def vary(self, value: Value, rng: np.random.Generator) -> Value:
-        """Another member, likely a near one."""
-        if self.zero and value == 0:  # "off" has no neighbours: on may be anywhere
+        """Another member, probably a close one."""
+        if self.zero and value == 0:  # 0 has no neighbours: any other value will do
             return Range(self.low, self.high, self.log).sample(rng)
         there = self.position(value)
         deviation = _STEP * (_FINE_STEP / _STEP) ** rng.random()
@@ -86,11 +85,11 @@ class Range:
             near = self.at(min(step, 2.0 - step))  # reflected at both ends
             if near != value:
                 return near
-            deviation *= 2.0  # too small for these whole numbers
+            deviation *= 2.0  # the step was too small for these integers
         return self.least if value != self.least else self.greatest
 
     def position(self, value: Value) -> float:
-        """Where in [0, 1] the value lies, on the scale on which values are drawn evenly."""
+        """Position of the value in [0, 1], on the scale on which values are sampled uniformly."""
         floor = _ZERO_SHARE if self.zero else 0.0
         if not self.low <= value <= self.high:
             return 0.0 if value <= self.low else 1.0
@@ -98,9 +97,9 @@ class Range:
         return floor + (1.0 - floor) * (self._scale(float(value)) - start) / (end - start)
 
     def clip(self, value: float) -> Value:
-        """The member of `[low, high]` that is nearest."""
+        """The nearest member of `[low, high]`."""
         value = round(value) if isinstance(self.low, int) else float(f"{value:.{_DIGITS}g}")
-        return self._typed(min(max(value, self.low), self.high))
+        return self._to_type_of_bounds(min(max(value, self.low), self.high))
 
     def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
         """The members in [low, high], None when there are none."""
@@ -108,14 +107,14 @@ class Range:
         low, high = max(low, self.low), min(high, self.high)
         if low < high:
             return Range(low, high, self.log, zero)
-        few = ((self._typed(0),) if zero else ()) + ((low,) if low == high else ())
+        few = ((self._to_type_of_bounds(0),) if zero else ()) + ((low,) if low == high else ())
         return Choice(few) if few else None
 
     def at(self, position: float) -> Value:
         """The member at a position in [0, 1]."""
         if self.zero:
             if position < _ZERO_SHARE:
-                return self._typed(0)
+                return self._to_type_of_bounds(0)
             position = (position - _ZERO_SHARE) / (1.0 - _ZERO_SHARE)
         start, end = self._ends
         scaled = start + position * (end - start)
@@ -123,14 +122,16 @@ class Range:
 
     @cached_property
     def _ends(self) -> tuple[float, float]:
-        """The ends on the scale; half a unit outside whole numbers, so that the outermost are drawn like the others."""
+        """The ends on the scale; for integers half a unit further out, so that the outermost are as probable as the
+        others.
+        """
         margin = 0.5 if isinstance(self.low, int) else 0.0
         return self._scale(self.low - margin), self._scale(self.high + margin)
 
     def _scale(self, value: float) -> float:
         return math.log(value) if self.log else value
 
-    def _typed(self, value: float) -> int | float:
+    def _to_type_of_bounds(self, value: float) -> int | float:
         return int(value) if isinstance(self.low, int) else float(value)
 
 
@@ -173,7 +174,7 @@ class Choice:
         return others[int(rng.integers(len(others)))] if others else value
 
     def position(self, value: Value) -> float:
-        """Where in [0, 1] the value lies among the options, in their order."""
+        """Position of the value in [0, 1] among the options, in their order."""
         return self.options.index(value) / max(len(self.options) - 1, 1)
 
     def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
@@ -186,10 +187,11 @@ Domain = Range | Choice
 
 
 def read_domain(value: Any, kind: Kind, place: str) -> Domain:
-    """The domain that a person wrote: a `Range` or its table, a `Choice` or its list, or a single value.
+    """Reads a domain: a `Range` or its table, a `Choice` or its list, or a single value.
 
     Raises:
-        InputError: a value is not of the kind, the range is empty or inverted, the list is empty or repeats itself.
+        InputError: a value is of the wrong kind, the range is empty or inverted, or the list is empty or has
+            duplicates.
     """
     if isinstance(value, Range):
         value = {"low": value.low, "high": value.high, "log": value.log, "zero": value.zero}
@@ -217,11 +219,11 @@ def _read_range(value: Mapping[str, Any], kind: Kind, place: str) -> Range:
     low, high = kind.read(value["low"], f"{place}.low"), kind.read(value["high"], f"{place}.high")
     log, zero = (boolean(value.get(name, False), f"{place}.{name}") for name in ("log", "zero"))
     if low >= high:
-        mend = "exchange them" if low > high else f"for a fixed value write {place.rpartition('.')[2]} = {low}"
-        raise InputError(f"{place}.low must be below {place}.high, not {low} and {high}: {mend}")
+        fix = "exchange them" if low > high else f"for a fixed value write {place.rpartition('.')[2]} = {low}"
+        raise InputError(f"{place}.low must be below {place}.high, not {low} and {high}: {fix}")
     if low <= 0 and (log or zero):
-        mend = "start above 0, and add zero = true where exactly 0 is wanted too" if log else "leave zero out"
-        raise InputError(f"{place}.low must be above 0 with {'log' if log else 'zero'} = true, not {low}: {mend}")
+        fix = "start above 0, and add zero = true where exactly 0 is wanted too" if log else "leave zero out"
+        raise InputError(f"{place}.low must be above 0 with {'log' if log else 'zero'} = true, not {low}: {fix}")
     if zero:
         kind.read(0, f"{place}.zero")
     return Range(low, high, log, zero)

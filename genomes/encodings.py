@@ -1,6 +1,6 @@
-"""Spaces of any encoding, as TOML for people and as JSON for runs. One row in `ENCODINGS` enrols an encoding.
+"""Spaces of all encodings, as TOML for people and as JSON for runs. One row in `ENCODINGS` registers an encoding.
 
-Also what training and people see of a genome, whatever its encoding.
+Also blueprints and descriptions of genomes of any encoding.
 """
 
 from __future__ import annotations
@@ -55,11 +55,10 @@ def _space_class(value: Any, what: str) -> Any:
     return value
 
 
-#: Those of a user's own space classes, by the "encoding" in their JSON: given with a space, or installed as entry
-#: points, by which a file of a space and a run name them.
+#: User-defined space classes by the "encoding" in their JSON: given with a space, or installed as entry points.
 ENCODINGS_FROM_OUTSIDE: Extensions[Any] = Extensions("encoding", "encodings", "evonas.encodings", _space_class)
 
-#: TOML is read slowly.
+#: TOML is slow to parse.
 _LONGEST_TOML = 1 << 18
 
 _HEADING = """\
@@ -67,7 +66,7 @@ _HEADING = """\
 #     { low = 16, high = 256, log = true }    evenly on a logarithmic scale
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
 """
-#: Encoding -> further keys that identify its file.
+#: Encoding -> other keys that identify its files.
 _LEFT_OUT = "# What is left out is as in the default space.\n"
 _REMARKS = {
     "dense": _LEFT_OUT,
@@ -82,13 +81,13 @@ _REMARKS = {
 
 
 def space_from_json(value: Any) -> SearchSpace:
-    """The space of a JSON value; of the dense encoding unless it names another, or has genes.
+    """The space of a JSON value; of the dense encoding unless it names another one, or has genes.
 
     >>> space_from_json({"network": {"layers": 2}}).layers
     Choice(options=(2,))
 
     Raises:
-        InputError: the value is not a space; the text names the table, the key, the value and the fix.
+        InputError: the value is not a space; the message names the table, the key, the value and the fix.
     """
     encoding = "dense"
     if isinstance(value, Mapping):
@@ -122,7 +121,7 @@ def space_from_toml(text: str) -> SearchSpace:
 
 
 def space_to_toml(space: SearchSpace) -> str:
-    """The space as TOML, with a heading that says how to edit it.
+    """The space as TOML, with a comment on how to edit it.
 
     >>> from genomes import DenseSpace
     >>> space_from_toml(space_to_toml(DenseSpace(layers=2))) == DenseSpace(layers=2)
@@ -147,10 +146,10 @@ def read_space(path: str | PathLike[str]) -> SearchSpace:
 
 
 def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
-    """A network's genome, and the default space of its encoding, which need not hold it.
+    """A network's genome, and the default space of its encoding, which may not contain it.
 
     Raises:
-        InputError: the value is not a genome of a network; the text names the place.
+        InputError: the value is not a genome of a network; the message names the location.
     """
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
     space = _encoding(encoding, "genome.encoding")
@@ -160,7 +159,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
 
 
 def short_name(genome: Mapping[str, Any]) -> str:
-    """A genome, as JSON values, in a few words: how wide its layers or blocks are, and what these are of."""
+    """A short name of a genome (JSON values): the kinds and widths of its layers or blocks."""
     blocks = [block for stage in genome.get("stages", ()) for block in stage["blocks"]]
     widths = [str(block.get("filters", block.get("units"))) for block in blocks]
     if "stages" in genome:
@@ -171,7 +170,7 @@ def short_name(genome: Mapping[str, Any]) -> str:
 
 
 def blueprint(space: Any, genome: Any) -> dict[str, Any]:
-    """What training sees of a genome, as JSON values: the architecture graph, or the genes of a user's own model.
+    """What training sees of a genome, as JSON values: the architecture graph, or the genes of user-defined models.
 
     Args:
         space: a `HyperparameterSpace`, or one whose genomes have an architecture.

@@ -1,13 +1,13 @@
-"""The one error type that means: what was given cannot be used, and here is how to fix it."""
+"""The error type for invalid input."""
 
 __all__ = ["InputError"]
 
 
 class InputError(ValueError):
-    """A user's mistake. The text names the constraint, the offending value and the fix.
+    """Invalid input. The message names the constraint, the offending value and the fix.
 
-    Every value that evonas reads (files, arguments, genomes, spaces, settings) is refused with this type and no
-    other; the command line prints its text without a traceback and exits with code 2.
+    All invalid files, arguments, genomes, spaces and settings raise this type; the command line prints the message
+    without a traceback and exits with code 2.
 
     >>> from genomes import DenseSpace
     >>> DenseSpace(layers=-1)

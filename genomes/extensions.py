@@ -1,4 +1,4 @@
-"""Extensions from outside of evonas: given as objects, or installed by other distributions as entry points.
+"""User-defined extensions: given as objects, or installed by other distributions as entry points.
 
 One `Extensions` holds those of one kind, such as the mutations of the group `evonas.mutations`. Nothing is imported by
 a path that was read from a file: only what the caller passes, and what is installed. Imports the standard library only.
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def path_of(value: Any) -> str:
-    """`module:qualname` of a function or a class; empty for what has none.
+    """`module:qualname` of a function or a class; empty for other objects.
 
     >>> path_of(path_of)
     'genomes.extensions:path_of'
@@ -37,8 +37,8 @@ class Extensions(Generic[T]):
     """The extensions of one kind that this process knows.
 
     Attributes:
-        what: the word for one of them, such as "mutation".
-        plural: the word for several.
+        what: singular noun, such as "mutation".
+        plural: plural noun.
         group: of the entry points.
     """
 
@@ -46,14 +46,14 @@ class Extensions(Generic[T]):
         """Args: `read` makes of an object and the words for it what is held; raises InputError where it cannot."""
         self.what, self.plural, self.group, self._read = what, plural, group, read
         self._given: dict[str, T] = {}
-        #: Name and `sys.path` -> extension: a run asks for one several times, and reading takes 20 ms.
+        #: Cache by name and `sys.path`: a run asks several times, and reading entry points takes 20 ms.
         self._installed: dict[tuple[str, tuple[str, ...]], T] = {}
 
     def give(self, name: str, value: Any) -> str:
-        """Makes an object known to this process by a name, which is returned; of two, the later one counts.
+        """Registers an object in this process and returns its name; a later object of the same name replaces it.
 
         Raises:
-            InputError: it is not of this kind.
+            InputError: the object is not of this kind.
         """
         self._given[name] = self._read(value, self.what)
         return name
@@ -73,16 +73,16 @@ class Extensions(Generic[T]):
             InputError: several distributions have the name, one has a name of evonas, or it cannot be imported; names
                 the distribution.
         """
-        # Objects have names with a colon; a path that is read from a run is not looked for.
+        # Names of objects contain a colon; such names from files are never imported.
         if ":" in name:
             return None
         key = (name, tuple(sys.path))
         if key not in self._installed and (entry := self._entry(name, reserved)):
-            self._installed[key] = self._loaded(entry)
+            self._installed[key] = self._load_entry(entry)
         return self._installed.get(key)
 
     def loaded(self, name: str) -> T | None:
-        """The extension of this name that was given, or was found before; looks for none."""
+        """The extension of this name if it was given or already loaded; loads nothing."""
         found = self._given.get(name)
         return found if found is not None else next((v for (n, _), v in self._installed.items() if n == name), None)
 
@@ -107,7 +107,7 @@ class Extensions(Generic[T]):
         return found
 
     def names(self, reserved: Collection[str] = ()) -> list[str]:
-        """Names of those that are installed as entry points. Raises InputError as `installed`."""
+        """Names of the installed entry points. Raises InputError as `installed`."""
         return sorted({each.name for each in self._entries(reserved)})
 
     def known(self) -> list[T]:
@@ -116,7 +116,7 @@ class Extensions(Generic[T]):
         return [*self._given.values(), *(each for each in installed if each is not None)]
 
     def distribution_of(self, name: str, reserved: Collection[str] = ()) -> tuple[str, str] | None:
-        """Name and version of the distribution whose entry point has this name; None where none has."""
+        """Name and version of the distribution whose entry point has this name; None if none has."""
         entry = None if ":" in name or name in self._given else self._entry(name, reserved)
         return (entry.dist.name, entry.dist.version) if entry is not None and entry.dist else None
 
@@ -139,7 +139,7 @@ class Extensions(Generic[T]):
             raise InputError(f"{self.what} {name!r} must be of one distribution, but {owners} have it: uninstall one")
         return found[0] if found else None
 
-    def _loaded(self, entry: EntryPoint) -> T:
+    def _load_entry(self, entry: EntryPoint) -> T:
         what = f"{self.what} {entry.name!r}"
         try:
             loaded = entry.load()

@@ -1,4 +1,4 @@
-"""`Gene`: a named decision, its domain and the condition under which it is active. Genes describe a space."""
+"""`Gene`: name, domain and condition of a decision; genes describe a flat space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genomes.domains import Domain, Value, domain_to_json
 
 __all__ = ["Condition", "Gene"]
 
-#: Genes that a gene depends on, each with the values for which it is active: all of them must hold.
+#: A conjunction: genes, each with the values that it must have for the dependent gene to be active.
 Condition = tuple[tuple[str, Domain], ...]
 
 
@@ -18,8 +18,8 @@ Condition = tuple[tuple[str, Domain], ...]
 class Gene:
     """The domain of a gene, and when it is active.
 
-    As a user gives it to a space, `domain` may be anything that denotes a domain (a list, a single value) and `when` a
-    mapping from other genes to values, lists of values or ranges; a space's own genes hold what is annotated here.
+    When passed to a space, `domain` may be anything that denotes a domain (a list, a single value), and `when` a
+    mapping from other genes to values, lists of values or ranges. The genes of a space have the types annotated here.
 
     >>> from genomes import Choice, Range
     >>> gene = Gene(Range(0.1, 0.5), when=(("augment", Choice((True,))),), name="angle")
@@ -31,8 +31,8 @@ class Gene:
         when: the condition under which it is active; none means always. A gene that depends on an inactive one is
             inactive too.
         name: given by the space.
-        optional: whether a genome may lack it though it is active, as genomes do that were made before the gene was
-            known. Children get it.
+        optional: whether a genome may lack it though it is active, as genomes from before the gene was known do.
+            Children have it.
     """
 
     domain: Domain
@@ -42,7 +42,7 @@ class Gene:
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Whether the gene is active given these values of the genes that precede it in its space."""
-        # Most have no condition, and a search asks this more often than anything else.
+        # Fast path: most genes have no condition, and this is a hot spot of searches.
         return not self.when or all(other in values and domain.contains(values[other]) for other, domain in self.when)
 
     def to_json(self) -> Any:

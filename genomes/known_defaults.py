@@ -1,4 +1,4 @@
-"""Published networks of any encoding: what a search can begin with, and their names."""
+"""Published networks of all encodings, which a search can start from, and their names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TASKS = ("regression", "binary", "multiclass")
 
 
 def known_defaults(space: Any, task: str) -> tuple[Mapping[str, Any], ...]:
-    """Of each published network for a task, its genomes in a space, by name: as it is, then narrower ones.
+    """For each published network for a task, its genomes in a space by name: in full width, then narrower ones.
 
     Args:
-        space: that is searched; of an encoding without a `known_defaults` there are none.
+        space: searched space; the result is empty for encodings without `known_defaults`.
         task: "regression", "binary" or "multiclass".
 
     Example:

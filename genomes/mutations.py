@@ -1,7 +1,7 @@
-"""Mutations from outside of evonas: `(genome, space, rng) -> genome`, None where one does not apply.
+"""User-defined mutations: `(genome, space, rng) -> genome`, or None where they do not apply.
 
-A space names those that it has beside its encoding's own in `extra_mutations`. They are functions of a user's, given to
-`evonas.search(mutations=...)`, or installed by a distribution as entry points::
+A space lists them in `extra_mutations`, in addition to the built-in ones of its encoding. They are functions passed to
+`evonas.search(mutations=...)`, or installed as entry points::
 
     [project.entry-points."evonas.mutations"]
     equalise = "my_package.mutations:equalise"
@@ -37,11 +37,11 @@ MUTATIONS_FROM_OUTSIDE: Extensions[Mutation] = Extensions("mutation", "mutations
 
 
 def mutation_name(mutation: Any) -> str:
-    """The name by which a space knows a mutation.
+    """The name of a mutation in `extra_mutations`.
 
     Args:
-        mutation: the name of an entry point, which stays as it is, or a function, which this process knows from here on
-            as `module:qualname`.
+        mutation: the name of an entry point, returned unchanged, or a function, which is registered in this process as
+            `module:qualname`.
 
     Raises:
         InputError: it is neither.
@@ -62,10 +62,10 @@ def read_names(value: Any) -> tuple[str, ...]:
 
 
 def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
-    """What a mutation makes of a genome; None where it does not apply.
+    """The mutated genome; None if the mutation does not apply.
 
     Raises:
-        InputError: there is no such mutation, or what it makes is no other member of the space.
+        InputError: there is no such mutation, or its result is not another member of the space.
     """
     child = MUTATIONS_FROM_OUTSIDE.get(name)(genome, space, rng)
     if child is None:

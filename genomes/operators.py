@@ -1,4 +1,4 @@
-"""What mutations of every encoding share: the order in which a space tries them, and the step of a learning rate."""
+"""Helpers of mutations of all encodings: the order in which they are tried, and the step of a learning rate."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from genomes.errors import InputError
 
 __all__ = ["in_turn", "scale_rate"]
 
-#: Standard deviation of the logarithm of the factor by which a learning rate is scaled.
+#: Standard deviation of the log of the factor by which a learning rate is scaled.
 LEARNING_RATE_SIGMA = 0.5
 
 
 def in_turn(
     operator: str | None, known: Collection[str], allowed: Sequence[str], rng: np.random.Generator
 ) -> Iterator[str]:
-    """The mutations to be tried until one applies: the given one, then all that are allowed, in random order.
+    """The mutations to try until one applies: the given one first, then all allowed ones in random order.
 
     Args:
-        operator: what is tried first; none for a random one.
-        known: every mutation that there is.
-        allowed: those that can change something in the space.
-        rng: of the order; drawn from only when it is needed.
+        operator: tried first; a random one if empty.
+        known: all mutations.
+        allowed: those that apply to the space.
+        rng: of the order; used only when needed.
 
     Raises:
         InputError: there is no such mutation.

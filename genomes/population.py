@@ -1,4 +1,4 @@
-"""Population files: genomes with their space and, where known, their scores; another run can start from them."""
+"""Population files: genomes with their space and, where known, scores, which another run can start from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Population", "population_from_json", "population_to_json", "populati
 MAX_GENOMES = 100_000
 
 _KEYS = ("encoding", "version", "space", "genomes")
-#: The last three say where a genome comes from, for people; a population starts over.
+#: The last three document the origin of a genome and are ignored when reading.
 _MEMBER_KEYS = ("genome", "score", "operator", "parents", "origin")
 _SCORE = Real(-1e308, 1e308)
 
@@ -37,7 +37,7 @@ class Population:
     Attributes:
         space: that all genomes are members of.
         genomes: shape `(num_genomes,)`.
-        scores: of each genome, None where it is not known, shape `(num_genomes,)`.
+        scores: of each genome, None if it is not known, shape `(num_genomes,)`.
     """
 
     space: SearchSpace
@@ -75,7 +75,7 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
         space: that the genomes must be members of, instead of the file's own.
 
     Raises:
-        InputError: the value is not a population, or a genome is not in the space; the text names the place.
+        InputError: the value is not a population, or a genome is not in the space; the message names the location.
     """
     check_header(value, "population", "population")
     parts = table(value, "population", _KEYS, required=("encoding", "genomes"))
@@ -84,8 +84,8 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
             raise InputError("population.space must be given and is missing: add it")
         space = space_from_json(parts["space"])
     genomes, scores = [], []
-    for place, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
-        where = f"population.genomes[{place}]"
+    for index, item in enumerate(items(parts["genomes"], "population.genomes", MAX_GENOMES)):
+        where = f"population.genomes[{index}]"
         member = table(item, where, _MEMBER_KEYS, required=("genome",))
         try:
             genomes.append(space.genome_from_json(member["genome"]))

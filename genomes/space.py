@@ -1,6 +1,6 @@
-"""`SearchSpace`: the protocol that every encoding meets. A strategy knows nothing else about an encoding.
+"""`SearchSpace`: the protocol of all encodings, and all that a strategy knows about them.
 
-`FlatSpace` is for the strategies whose models know numbers and names only; an encoding may meet it.
+`FlatSpace` is an optional extension for strategies whose models work on named values only.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["FlatSpace", "SearchSpace"]
 
 
 class SearchSpace(Protocol):
-    """A set of genomes and the ways to move in it. Genomes are frozen, hashable values.
+    """A set of genomes with sampling, mutation and crossover. Genomes are frozen, hashable values.
 
     All methods are pure: randomness is an argument, and equal generators give equal genomes.
     """
 
     @property
     def mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that this space allows; the operator names on candidates."""
+        """Names of the mutations of this space, which also label candidates."""
         ...
 
     def sample(self, rng: np.random.Generator) -> Any:
@@ -46,7 +46,7 @@ class SearchSpace(Protocol):
         ...
 
     def digest(self, genome: Any) -> str:
-        """Hexadecimal digest of what the genome builds and how it is trained; equal for equal networks."""
+        """Hexadecimal digest of the network and its training settings; equal for equal networks."""
         ...
 
     def features(self, genome: Any) -> NDArray[np.float64]:
@@ -58,7 +58,7 @@ class SearchSpace(Protocol):
         ...
 
     def genome_from_json(self, value: Any) -> Any:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -68,11 +68,11 @@ class SearchSpace(Protocol):
 
 @runtime_checkable
 class FlatSpace(SearchSpace, Protocol):
-    """A space whose genomes are decided by named values, one by one."""
+    """A space whose genomes are determined by named values."""
 
     @property
     def genes(self) -> tuple[Gene, ...]:
-        """What there is to decide, each gene after those that its condition names."""
+        """The genes, each after those in its condition."""
         ...
 
     def values(self, genome: Any) -> dict[str, Value]:
@@ -80,5 +80,5 @@ class FlatSpace(SearchSpace, Protocol):
         ...
 
     def from_values(self, values: Mapping[str, Value]) -> Any:
-        """A genome of these values, with the digest of every genome that has them; inactive genes are left out."""
+        """A genome with these values, ignoring those of inactive genes; all such genomes have the same digest."""
         ...

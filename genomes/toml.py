@@ -1,4 +1,4 @@
-"""Writing TOML: tables of plain values, which is all that a space needs. The standard library reads TOML only."""
+"""Writes tables of plain values as TOML; the standard library only reads TOML."""
 
 from __future__ import annotations
 

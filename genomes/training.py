@@ -1,4 +1,4 @@
-"""How a network is trained, as the genomes of every encoding of networks hold it."""
+"""Training settings, shared by the genomes of all network encodings."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ __all__ = ["OPTIMIZERS_OF", "AugmentedTraining", "Training", "replace_fields", "
 
 Value = TypeVar("Value")
 
-#: Genes that do something with some optimizers only.
+#: Genes that have an effect with some optimizers only.
 OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"weight_decay": ("adamw",), "decay_schedule": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
 )
 
 
 def replace_fields(value: Value, **fields: Any) -> Value:
-    """The frozen value with other fields, as `dataclasses.replace` in a tenth of its time: a search does it for every
-    candidate that it weighs, a thousand times a proposal."""
+    """As `dataclasses.replace`, in a tenth of the time; searches call it a thousand times per proposal."""
     new = object.__new__(type(value))
     new.__dict__.update(value.__dict__, **fields)
     return new
@@ -30,7 +29,7 @@ def replace_fields(value: Value, **fields: Any) -> Value:
 
 @dataclass(frozen=True)
 class Training:
-    """How the network is trained.
+    """Training settings of a network.
 
     Attributes:
         optimizer: one of `OPTIMIZERS`; momentum and nesterov are SGD with momentum 0.9.
@@ -42,8 +41,8 @@ class Training:
         l2: penalty on kernels, `l2 * sum(kernel ** 2)` in the loss, >= 0.
         weight_decay: decoupled decay, >= 0; acts with adamw only.
         beta2: share of the second moment that adam, adamw and nadam keep, in [0.5, 0.9999].
-        label_smoothing: share of each label, in [0, 0.5], that training spreads over all classes; a classifier's alone,
-            and of no loss that is validated or scored.
+        label_smoothing: share of each label, in [0, 0.5], that is spread over all classes; in the training loss of
+            classifiers only.
     """
 
     optimizer: str = "adam"
@@ -59,18 +58,18 @@ class Training:
 
 @dataclass(frozen=True)
 class AugmentedTraining(Training):
-    """How a network is trained on samples that are changed each time that they are seen, in training alone.
+    """Training settings with augmentation of the training samples.
 
     Attributes:
         flip: whether half of the images are mirrored, left to right.
-        shift: the largest share of each axis, in [0, 0.5], by which a sample is moved.
-        rotation: the largest share of a turn, in [0, 0.25], by which an image is turned.
-        zoom: the largest share, in [0, 0.5], by which an image is made larger or smaller.
-        noise: standard deviation of the normal noise that is added to each number, in [0, 1].
-        cutout: share of each axis, in [0, 0.75], of a window at a random place that is set to zero (DeVries and Taylor
+        shift: largest shift along each axis, as a share of its size, in [0, 0.5].
+        rotation: largest rotation of an image, as a share of a full turn, in [0, 0.25].
+        zoom: largest relative change of an image's size, in [0, 0.5].
+        noise: standard deviation of additive Gaussian noise, in [0, 1].
+        cutout: size of a random window that is set to zero, as a share of each axis, in [0, 0.75] (DeVries and Taylor
             2017, arXiv 1708.04552).
-        mixup: alpha, in [0, 1], of the beta distribution of the share at which two samples and their targets are mixed
-            (Zhang et al. 2018, arXiv 1710.09412).
+        mixup: alpha, in [0, 1], of the beta distribution from which mixing weights of two samples are drawn (Zhang et
+            al. 2018, arXiv 1710.09412).
     """
 
     flip: bool = False
@@ -83,6 +82,6 @@ class AugmentedTraining(Training):
 
 
 def training_kinds(training: type[Training]) -> Mapping[str, Kind]:
-    """Field -> what it may hold, of a class of training settings; `l2` is of the layers."""
+    """Field -> valid values, for a class of training settings without `l2`, which belongs to the layers."""
     kinds = {**TRAINING_KINDS, "l2": LAYER_KINDS["l2"]}
     return MappingProxyType({field.name: kinds[field.name] for field in fields(training)})

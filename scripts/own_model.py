@@ -1,4 +1,4 @@
-"""Searches the hyperparameters of a model of your own: a small convolutional network for scikit-learn's digits.
+"""Searches the hyperparameters of a user-defined model: a small convolutional network for scikit-learn's digits.
 
 python scripts/own_model.py --generations 3 --export digits.keras
 """

@@ -1,8 +1,14 @@
-"""No test is timed: the deadlines of Hypothesis would fail on a machine that is busy."""
+"""No test depends on the speed of the machine, nor, in `make test`, on what is drawn: two runs of it try the same.
+
+A test that waits for something waits far longer than the slowest machine takes for it, and less long than what it is
+told from: who hangs, waits for a patience of minutes, or trains to the end. Deadlines of toy searches are tested with a
+clock that the test advances (`tests.clock`).
+"""
 
 import gc
 import os
 from collections import defaultdict
+from pathlib import Path
 
 # Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
@@ -15,13 +21,30 @@ os.environ.setdefault("EVONAS_BASELINE", "off")
 os.environ.setdefault("EVONAS_NO_REPORT", "1")
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before it is imported: its checks show the values that differ.
 pytest.register_assert_rewrite("evonas.testing")
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("soak", **untimed)
+settings.register_profile("repeatable", derandomize=True, **untimed)
+settings.load_profile("soak" if os.environ.get("EVONAS_BATTERY") else "repeatable")
+
+
+#: Where there is memory for files.
+MEMORY = Path("/dev/shm")
+
+
+def pytest_configure() -> None:
+    """Files of tests are in memory where there is enough: else each commit waits for the disk.
+
+    Those of disks make their own. Not where no programs may be run, as tests do.
+    """
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        about = os.statvfs(MEMORY)
+        if about.f_bavail * about.f_frsize > 4 << 30 and not about.f_flag & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True, scope="module")

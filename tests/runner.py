@@ -2,7 +2,8 @@
 
 Starts the run or continues with it; prints the number of committed evaluations after every commit. With a seam, kills
 itself at the COUNT-th time that it comes there. The environment names the STRATEGY, and the WINDOW of an asynchronous
-run (and its GENERATIONS), of which three are trained at a time and come back in another order each time.
+run (and its GENERATIONS), of which three are trained at a time and come back in another order each time; and the GATE,
+a file without which no training ends.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evonas.config import Budget
+from evonas.evaluation import Candidate, Evaluation
 from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.finalists import retrain_finalists
 from evonas.evolution.loop import Progress, Stop
@@ -24,7 +28,7 @@ from evonas.runs import RunStore
 from evonas.runs.schema import DATABASE
 from evonas.runs.weights import WeightFiles
 from evonas.strategies import make_strategy
-from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_settings, toy_store
+from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_evaluation, toy_settings, toy_store
 
 #: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
 STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
@@ -71,6 +75,15 @@ class Trap:
         self.around(Path, "replace")
 
 
+def behind(gate: Path, candidate: Candidate) -> Evaluation:
+    """The evaluation of a candidate, once there is such a file."""
+    if not gate.exists():
+        print("training", flush=True)
+    while not gate.exists():
+        time.sleep(0.01)
+    return toy_evaluation(candidate)
+
+
 def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | None, grace_seconds: float) -> int:
     if trap is not None:
         trap.set()
@@ -81,13 +94,15 @@ def main(directory: Path, generations: int, sleep_seconds: float, trap: Trap | N
     if trap is not None:
         store._connection.set_trace_callback(trap.statement)
     strategy = make_strategy(store.settings.strategy, ToySpace(), objective=RMSE, settings=store.settings)
+    gate = os.environ.get("GATE")
+    evaluation = toy_evaluation if gate is None else partial(behind, Path(gate))
     print("ready", flush=True)
 
     def on_part(progress: Progress) -> None:
         print(progress.evaluated, flush=True)
 
     with store, Interruption(grace_seconds) as interruption:
-        evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds)
+        evaluator = ToyEvaluator(part_size=2, sleep_seconds=sleep_seconds, evaluation=evaluation)
         if window is not None:
             evaluator = ToyStreamingEvaluator(3, seed=os.getpid(), sleep_seconds=sleep_seconds)
         budget = Budget(generations=int(os.environ.get("GENERATIONS", generations)))

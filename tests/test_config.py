@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evonas.config import DEFAULT_GENERATIONS, Budget, Settings, duration
+from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.quantities import duration
 from genomes.errors import InputError
 
 

@@ -44,8 +44,8 @@ def test_what_does_not_finish_in_time_is_abandoned() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         started = time.monotonic()
         with pytest.raises(Abandoned), listening.waiting():
-            time.sleep(20)
-        assert time.monotonic() - started < 10
+            time.sleep(120)
+        assert time.monotonic() - started < 60  # not slept to the end
         with pytest.raises(Abandoned), listening.waiting():
             pytest.fail("it is over")
         assert listening.exit_code == 143

@@ -115,7 +115,7 @@ RMSE = Objective("rmse", "min")
 
 
 def toy_settings(**values: Any) -> Settings:
-    return Settings(**{"population": 8, "seed": 0, "keep": 4, **values}).resolve("rmse")
+    return Settings(**{"strategy": "ga", "population": 8, "seed": 0, "keep": 4, **values}).resolve("rmse")
 
 
 def toy_store(

@@ -1,7 +1,6 @@
-"""Searches from Python, behind the public page of `evonas`: `search`, `resume`, `result` and what they share.
+"""The Python API of `evonas`: searching, resuming and results.
 
-`search` puts data, space, strategy, evaluator and store together; `resolve` makes of arguments what is meant;
-`session` runs a search to its end; `result` is what is handed back. `trials` is the same for trainings that are a
-user's own, on which `evonas.tuner` and `evonas.estimators` stand. Imports no Keras; what needs pandas is imported when
-it is called.
+`search` combines data, space, strategy, evaluator and store; `resolve` and `resolved_settings` interpret arguments;
+`session` runs a search to its end; `generations` is the search loop; `result` is the outcome. `trials` runs
+user-defined trainings, for `evonas.tuner` and `evonas.estimators`. Imports no Keras; pandas is imported when needed.
 """

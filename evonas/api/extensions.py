@@ -1,4 +1,4 @@
-"""Mutations, layer kinds, metrics and spaces that are given to a search as objects: known to this process by a name."""
+"""Registration of mutations, layer kinds, metrics and spaces that are passed to a search as objects."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["given_extensions", "named_objectives", "with_mutations"]
 def given_extensions(
     mutations: Sequence[Any] = (), layer_kinds: Sequence[Any] = (), objective: Any = None, space: Any = None
 ) -> dict[str, frozenset[str]]:
-    """Makes objects known to this process, and says which they are.
+    """Registers objects in this process and returns their names.
 
     Args:
-        mutations: functions, or names of those that are installed.
+        mutations: functions, or names of installed ones.
         layer_kinds: `genomes.architecture.LayerKind`s.
-        objective: an `evonas.Metric`, or anything else, which is left alone.
-        space: whose class is to be known by its encoding, where that is none of evonas's.
+        objective: an `evonas.Metric`; anything else is ignored.
+        space: whose class is registered by its encoding, unless built in.
 
     Returns:
-        Kind of extension, as `evonas.runs.extensions.TABLES` has it -> names of those that are given as objects.
+        Kind of extension, as in `evonas.runs.extensions.TABLES` -> names of the objects.
 
     Raises:
-        InputError: one is no such object, or has a name of evonas's.
+        InputError: an object has the wrong type, or the name of a built-in one.
     """
     kinds = []
     for kind in layer_kinds:
@@ -55,7 +55,7 @@ def given_extensions(
 
 
 def _know_encoding(space: Any) -> None:
-    """Files of a run name the class of its space by its encoding, where that is not one of evonas's."""
+    """Registers the class of a user-defined space by its encoding, under which files of a run refer to it."""
     if hasattr(type(space), "from_json") and hasattr(space, "to_json"):
         encoding = space.to_json().get("encoding")
         if isinstance(encoding, str) and encoding not in ENCODINGS:
@@ -63,14 +63,14 @@ def _know_encoding(space: Any) -> None:
 
 
 def with_mutations(space: Any, mutations: Sequence[Any]) -> Any:
-    """The space with mutations beside its own.
+    """The space with additional mutations.
 
     Args:
-        space: of evonas's networks, or one with a field `extra_mutations`.
+        space: a built-in one, or one with a field `extra_mutations`.
         mutations: functions, or names of installed ones.
 
     Raises:
-        InputError: a mutation is not installed, or the space takes none.
+        InputError: a mutation is not installed, or the space does not support any.
     """
     if not mutations:
         return space
@@ -86,7 +86,7 @@ def with_mutations(space: Any, mutations: Sequence[Any]) -> Any:
 
 
 def named_objectives(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in which a metric that is given as an object stands by its name."""
+    """Settings with metric objects replaced by their names."""
     named = dict(settings)
     if named.get("objective") is not None:
         named["objective"] = metric_name(named["objective"])

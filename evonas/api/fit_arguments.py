@@ -1,4 +1,4 @@
-"""Arguments of `fit` as the driver sees them: what of them is a user's code, and by what they are known again."""
+"""Arguments of `fit` in the driver: which contain user code, and their digest."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def callbacks_of(named: Mapping[str, Any]) -> list[Any]:
 
 
 def parts_of(arguments: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given to `fit`, each part by the name that a message can call it by."""
-    parts = {f"argument {place + 1}": value for place, value in enumerate(arguments)}
+    """The arguments of `fit` by names for messages."""
+    parts = {f"argument {index + 1}": value for index, value in enumerate(arguments)}
     parts |= {name: value for name, value in named.items() if name != "callbacks"}
-    callbacks = {f"callbacks[{place}] ({type(each).__name__})": each for place, each in enumerate(callbacks_of(named))}
+    callbacks = {f"callbacks[{index}] ({type(each).__name__})": each for index, each in enumerate(callbacks_of(named))}
     return {**callbacks, **parts}
 
 
 def digest_of(value: Any) -> str:
-    """Hexadecimal digest of the arrays in arguments of `fit`, and of other values by their type."""
+    """Hexadecimal digest of the arguments of `fit`: of the contents of arrays, and of the types of other values."""
     sha = hashlib.sha256()
     _feed(sha, value)
     return sha.hexdigest()

@@ -15,7 +15,7 @@ __all__ = ["Options", "RunOptions", "SearchOptions", "TunerOptions"]
 
 
 class TunerOptions(TypedDict, total=False):
-    """Fields of `evonas.Settings` but those that a tuner has another argument for; what each is for is said there."""
+    """Fields of `evonas.Settings` without those that are separate arguments of a tuner."""
 
     population: int
     offspring: int | None
@@ -55,7 +55,7 @@ class TunerOptions(TypedDict, total=False):
 
 
 class Options(TunerOptions, total=False):
-    """All fields but the strategy and the seed."""
+    """All fields except the strategy and the seed."""
 
     objective: str | Metric | None
     loss: Literal["auto", "mse", "mae", "huber"]
@@ -63,12 +63,12 @@ class Options(TunerOptions, total=False):
 
 
 class SearchOptions(Options, total=False):
-    """With the strategy."""
+    """All fields except the seed."""
 
     strategy: str | StrategyRow | Callable[..., Any]
 
 
 class RunOptions(SearchOptions, total=False):
-    """With the seed, too."""
+    """All fields."""
 
     seed: int | None

@@ -1,4 +1,4 @@
-"""What predicts, found by a path: the best network of a run, or an exported file."""
+"""Opening a predictor by path: the best network of a run, or an exported file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["open_predictor"]
 
 
 def open_predictor(source: str | Path, build: Any = None) -> Predictor:
-    """What predicts, from a run directory or from an exported model.
+    """A predictor from a run directory or an exported model.
 
     Args:
         source: a run directory, or a `.keras` file of evonas, whose classes are read from the model card next to it.

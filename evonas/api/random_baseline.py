@@ -1,4 +1,4 @@
-"""How much better than chance: a random search of the same size in the same space, as a run of its own in the run.
+"""Comparison with random search of the same size in the same space, as a nested run.
 
 References:
     Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019.
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from evonas.api.result import SearchResult
-from evonas.api.search import finalists, resume, search_prepared
+from evonas.api.resume import finalists, resume
+from evonas.api.search import search_prepared
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
-from evonas.display import summaries
+from evonas.display import scores, summaries
 from evonas.runs.consistency import same_space
 from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.reader import DATA_NAME, RunReader
@@ -26,7 +27,7 @@ __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 def random_baseline_of(
     run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
 ) -> SearchResult:
-    """Trains as many random networks as a run has trained, or continues with that, and the best of them again.
+    """Trains as many random networks as the run has trained, and retrains the best ones; continues an earlier attempt.
 
     Args:
         run_dir: the run directory.
@@ -69,8 +70,8 @@ def baseline_lines(run: RunReader, baseline: SearchResult | None) -> list[str]:
         evaluated = f"{random.evaluated:,} random networks of the same space"
         return [
             "",
-            f"Random search, {evaluated}: {run.objective.name} {summaries.format_score(theirs.mean)} "
-            f"(search {summaries.format_score(theirs.search_score)}, test {summaries.format_score(theirs.test_mean)})",
-            f"This run{' is better' if better else ' is not better'}: {summaries.format_score(ours.mean)} "
-            f"(search {summaries.format_score(ours.search_score)}, test {summaries.format_score(ours.test_mean)})",
+            f"Random search, {evaluated}: {run.objective.name} {scores.format_score(theirs.mean)} "
+            f"(search {scores.format_score(theirs.search_score)}, test {scores.format_score(theirs.test_mean)})",
+            f"This run{' is better' if better else ' is not better'}: {scores.format_score(ours.mean)} "
+            f"(search {scores.format_score(ours.search_score)}, test {scores.format_score(ours.test_mean)})",
         ]

@@ -1,4 +1,4 @@
-"""`SearchRequest`: what a search is to do, whatever the data are: what `search` and the command line both make."""
+"""`SearchRequest`: the arguments of a search apart from its data, shared by `search` and the command line."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["SearchRequest"]
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A search without its data; each as `evonas.search` has it.
+    """The arguments of a search apart from its data; see `evonas.search`.
 
     Attributes:
         settings, budget: of the run.
-        build: function that builds models of a user's own, in any form.
+        build: function that builds user-defined models, in any form.
         space: as given; None for the default one of the data.
-        mutations: functions, or names of installed ones, that the space has beside its own.
-        numbers, neighbours: what all networks see of columns of numbers.
+        mutations: additional mutations: functions, or names of installed ones.
+        numbers, neighbours: numeric encoding and neighbour features of all networks.
         out, overwrite: the run directory, and whether a run in it may be deleted.
-        initial, warm_start, transfer: population file and run directories to begin with.
+        initial, warm_start, transfer: population file and run directories to start from.
         threads, execution: where networks are trained.
     """
 

@@ -1,25 +1,22 @@
-"""What is searched, and for what: the space, as far as the data have a use for it, and the objectives.
+"""Resolves the space of a search: as given or by default, restricted to what the data and the trainer support.
 
 Imports no Keras and no pandas.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from evonas.api.resolved_settings import SCORES_OF_CLASSES
 from evonas.config import Settings
 from evonas.data.neighbours import candidate_columns, rank_columns
 from evonas.data.options import ARCHITECTURES, architecture_and_encoding
 from evonas.data.sample_kind import SampleOptions
-from evonas.devices import has_gpu
-from evonas.metrics.named import chosen_metric
-from evonas.networks.initial import passes_of_epoch
 from evonas.networks.layers import can_be_compiled
-from evonas.objective import Objective, default_objective, objectives_named
+from evonas.objective import Objective
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
@@ -37,22 +34,16 @@ if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem
 
 __all__ = [
-    "DEFAULT_QUANTILES",
     "Space",
     "as_space",
     "chosen_space",
     "fit_space",
-    "resolve_objectives",
     "resolve_samples",
     "space_and_numbers",
     "trainable",
     "with_neighbours",
-    "with_precision",
-    "with_rungs",
 ]
 
-#: Scores of predicted classes rather than of their probabilities.
-SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
 
 #: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
 MOST_COLUMNS = 128
@@ -64,10 +55,10 @@ Space = SearchSpace | Mapping[str, Any] | str | Path | None
 
 
 def as_space(space: Space, build: Build | None = None) -> SearchSpace:
-    """The space that is meant; the default one for None.
+    """The space as an object; the default one for None.
 
     Raises:
-        InputError: none is given with models of your own, or it cannot be read.
+        InputError: there is no space for user-defined models, or it cannot be read.
     """
     if space is None and build is not None:
         raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
@@ -90,15 +81,15 @@ def resolve_samples(
     split: str = "",
     encoding: str = "",
 ) -> tuple[SearchSpace, SampleOptions, str]:
-    """The space, what is said of the rows, and the encoding of text.
+    """The space, the options of samples, and the text encoding.
 
     Args:
-        space, build: as given. A space that is given decides which networks take the rows.
+        space, build: as given. A given space determines the kind of networks.
         architecture, series, series_id, split: see `evonas.data.sample_kind.SampleOptions`.
-        encoding: of the text of a table; the name of an architecture is accepted too.
+        encoding: text encoding of a table; the name of an architecture is accepted too.
 
     Raises:
-        InputError: as `as_space`, or the space is of another architecture than is asked for.
+        InputError: as `as_space`, or the space has another architecture than requested.
     """
     architecture, encoding = architecture_and_encoding(architecture, encoding)
     if build is not None:
@@ -116,9 +107,9 @@ def resolve_samples(
 
 
 def encoding_of(space: SearchSpace) -> str:
-    """Name of the encoding whose networks a space has.
+    """Name of the encoding of a space.
 
-    Of a space that is not evonas's own: "dense" if its networks take flat samples, "" if the rows are to say.
+    For user-defined spaces: "dense" if their networks take flat samples, "" if it depends on the rows.
     """
     name = str(space.to_json().get("encoding", "dense"))
     if name in ARCHITECTURES:
@@ -128,12 +119,12 @@ def encoding_of(space: SearchSpace) -> str:
 
 
 def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Problem) -> SearchSpace:
-    """The space for these data: the one that is given, or the default one for rows of such a shape.
+    """The space for these data: the given one, or the default one for the shape of the rows.
 
     Args:
         space: of `resolve_samples`.
         given: whether a space was given.
-        architecture: that was asked for; "" to go by the rows.
+        architecture: as requested; "" to choose by the rows.
         problem: of the prepared data.
     """
     if given or not problem.sample_shape:
@@ -146,17 +137,17 @@ def chosen_space(space: SearchSpace, given: bool, architecture: str, problem: Pr
 def space_and_numbers(
     space: Space, numbers: str | None, build: Build | None = None, neighbours: bool = True
 ) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space, and the forms of numbers that its networks may ask for.
+    """The space, and the numeric encodings that its networks may use.
 
     Args:
         space: as given.
-        numbers: the one form that all networks get, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves
-            it to the space.
-        build: of models of one's own, whose genes know nothing of it.
-        neighbours: False for networks without features of neighbours; otherwise the space says so.
+        numbers: the encoding of all networks, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it to
+            the space.
+        build: of user-defined models, which have no such gene.
+        neighbours: False for networks without neighbour features; otherwise determined by the space.
 
     Raises:
-        InputError: there is no such form, or as `as_space`.
+        InputError: there is no such encoding, or as `as_space`.
     """
     if numbers is not None and numbers not in NUMERIC_ENCODINGS:
         raise InputError(f"numbers must be one of {', '.join(NUMERIC_ENCODINGS)}, not {numbers!r}: choose one")
@@ -166,7 +157,7 @@ def space_and_numbers(
     if numbers is not None:
         found = replace(found, numbers=numbers)
         others = tuple(kind for kind, form in EMBEDDED_NUMERIC_ENCODINGS.items() if form != numbers)
-        found = _without(found, "embedding", others, f"with numbers {numbers}")
+        found = _drop_options(found, "embedding", others, f"with numbers {numbers}")
     if not neighbours:
         found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
     domain = found.domain("numbers")
@@ -176,14 +167,14 @@ def space_and_numbers(
 
 
 def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> SearchSpace:
-    """The space without what these data or the trainer do not have.
+    """The space without what these data or the trainer do not support.
 
-    These are forms of numbers that the data lack, which would all be the standard one, embeddings where there are no
-    columns of numbers or too many, maps of categories if there are none or too many, and embeddings and members
-    where the trainer is that of whole populations.
+    Removes numeric encodings that the data lack (all of which would be equal to the standard one), embeddings if there
+    are no numeric columns or too many, maps of categories if there are none or too many, and embeddings and members for
+    the population trainer.
 
     Raises:
-        InputError: the space has nothing else, or is of networks that cannot take such rows.
+        InputError: nothing is left, or the networks of the space cannot take such rows.
     """
     if not can_be_compiled(getattr(space, "layer_kinds", ())):
         return _of_shape(space, problem)
@@ -191,17 +182,21 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
         return space
     columns = max(problem.numeric, default=-1) + 1
     if trainer == "population":
-        space = _without(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
+        space = _drop_options(space, "embedding", EMBEDDINGS[1:], "with the population trainer")
         if space.domain("members").greatest > 1:
-            space = _keep(space, "members", (1,), "with the population trainer")
+            space = _keep_options(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
-        space = _without(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+        space = _drop_options(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
     kinds = 0 if trainer == "population" else max(problem.categorical, default=-1) + 1
     if not 0 < kinds <= MOST_COLUMNS and space.domain("category_units").greatest:
         where = "with the population trainer" if trainer == "population" else "of data without columns of categories"
-        space = _keep(space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns")
+        space = _keep_options(
+            space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns"
+        )
     if problem.view("tree") != ("tree",):
-        space = _without(space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds")
+        space = _drop_options(
+            space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds"
+        )
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
     kept = [each for each in options if each == "standard" or problem.view(str(each)) == (each,)]
@@ -209,7 +204,7 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
 
 
 def _of_shape(space: Any, problem: Problem) -> SearchSpace:
-    """The space without what is done to images in training, where rows are none."""
+    """The space without augmentation of images if the samples are not images."""
     if not problem.sample_shape:
         raise InputError(
             f"space must be of dense networks for rows of a table, not of {encoding_of(space)} ones: give images, "
@@ -231,34 +226,10 @@ def _of_shape(space: Any, problem: Problem) -> SearchSpace:
 
 
 def _at_most(domain: Domain, count: int) -> Domain:
-    """The numbers of a domain, those above the count in its place."""
+    """The domain with an upper bound."""
     if isinstance(domain, Choice):
         return Choice(tuple(dict.fromkeys(min(option, count) for option in domain.options)))
     return domain.restrict(high=count) or Choice((count,))
-
-
-#: Quantiles where none are named: the median, and an interval of 80%.
-DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
-
-
-def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, compiled: bool) -> Settings:
-    """The settings with the quantiles named that the objective pinball has.
-
-    Raises:
-        InputError: quantiles without that objective, or where they cannot be trained.
-    """
-    if objective.name != "pinball":
-        if settings.quantiles:
-            raise InputError(f"quantiles must be given with objective pinball, not {objective.name}: leave one out")
-        return settings
-    if own_models:
-        raise InputError("objective pinball must be of networks that evonas builds: compile your own models with it")
-    if settings.loss != "auto":
-        raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
-    if settings.trainer == "population" or settings.strategy == "neuroevolution":
-        raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
-    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also where there is a GPU
-    return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
 #: Genes that a population of networks is not trained with, off by default.
@@ -268,10 +239,11 @@ _NATIVE_ALONE = ("bias_rate", "parametrization", "decay_schedule", "bias_initial
 def trainable(
     space: SearchSpace, settings: Settings, objective: Objective, task: str
 ) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space without the genes that would do nothing, or harm, and a line for each that the trainer cannot train.
+    """The space without genes that have no effect or do harm, and a note for each gene that the trainer does not
+    support.
 
-    Smoothed labels spoil probabilities: they are searched where classes are scored, not probabilities. A value that
-    the space fixes stays, where it does something.
+    Label smoothing distorts probabilities, so it is searched only if the objective scores classes. Fixed values stay if
+    they have an effect.
 
     Args:
         space: that is to be searched.
@@ -298,88 +270,11 @@ def trainable(
     return (replace(settled, **changes) if changes else settled), notes
 
 
-#: Training rows, of samples with a shape, up to which an epoch takes all of them; and the share of more that it takes.
-_ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
-#: Rungs of evolution over such samples, and where an epoch is a share of the rows; and the fewest epochs of the first.
-_RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
-
-
-def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
-    """The settings with the rows that an epoch takes, of networks over images, series and texts.
-
-    Of many rows a whole pass is a long time before anything is known of a network: an epoch is then a share of it. Of
-    few rows an epoch is a few steps: the default epochs and patience are then several times as many.
-
-    Args:
-        settings: of the run, resolved.
-        problem: of the data.
-        rows: that are trained on.
-
-    Raises:
-        InputError: they are given for data that are no such samples.
-    """
-    if not problem.sample_shape or settings.trainer != "single":
-        if settings.epoch_rows is not None:
-            raise InputError(
-                f"epoch_rows must be left out where networks see columns of a table, not {settings.epoch_rows}: an "
-                "epoch takes all rows there"
-            )
-        return settings
-    if settings.epoch_rows is not None or rows <= _ROWS_OF_WHOLE_EPOCHS:
-        return _with_more_epochs(settings, passes_of_epoch(rows))
-    share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
-    return settings.model_copy(update={"epoch_rows": share})
-
-
-def _with_more_epochs(settings: Settings, passes: int) -> Settings:
-    """The settings with so many times the default epochs and patience, as far as the user has set none."""
-    names = ("epochs", "patience") if passes > 1 else ()
-    found = {name: getattr(settings, name) for name in names if name not in settings.model_fields_set}
-    longer = settings.model_copy(update={name: value * passes for name, value in found.items() if value is not None})
-    longer.model_fields_set.difference_update(found)  # they are still defaults: a short run may cut them
-    return longer
-
-
-def with_precision(settings: Settings, problem: Problem) -> Settings:
-    """The settings with mixed precision, where networks over images, series and texts are trained on a GPU.
-
-    It is recorded, so that a run that is resumed elsewhere goes on in the same precision. A precision that is named
-    stays.
-
-    Args:
-        settings: of the run, resolved.
-        problem: of the data.
-    """
-    given = "precision" in settings.model_fields_set
-    if given or not problem.sample_shape or settings.trainer != "single" or not has_gpu():
-        return settings
-    return settings.model_copy(update={"precision": "bfloat16"})
-
-
-def with_rungs(settings: Settings, problem: Problem) -> Settings:
-    """The settings with rungs, where evolution trains networks over images, series and texts and nobody has named any.
-
-    These begin slowly and take long: most of them are given up after a share of the epochs, and where an epoch is a
-    share of the rows, of the rows too.
-
-    Args:
-        settings: of the run, resolved, with `epoch_rows`.
-        problem: of the data.
-    """
-    given = "rungs" in settings.model_fields_set or settings.strategy != "evolution"
-    if given or not problem.sample_shape or settings.trainer != "single":
-        return settings
-    number = _RUNGS if settings.epoch_rows is None else _RUNGS_OF_PARTS
-    while number > 1 and settings.epochs < _LEAST_RUNG * settings.eta ** (number - 1):
-        number -= 1
-    return settings.model_copy(update={"rungs": number}) if number > 1 else settings
-
-
 def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) -> tuple[SearchSpace, tuple[str, ...]]:
-    """The space with the columns in which its networks may look for neighbours, and what is to be said of it.
+    """The space with the candidate columns for neighbour features, and notes for the user.
 
     Raises:
-        InputError: the space names columns that the data do not have as numbers.
+        InputError: the space names columns that are not numeric columns of the data.
     """
     if not isinstance(space, DenseSpace) or not space.neighbours:
         return space, ()
@@ -400,58 +295,18 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
     return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
 
 
-def _without(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
-    """The space without options of a gene of words."""
+def _drop_options(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:
+    """The space without these options of a gene."""
     domain = space.domain(gene)
     kept = tuple(option for option in getattr(domain, "options", ()) if option not in options)
-    return space if kept == getattr(domain, "options", ()) else _keep(space, gene, kept, where)
+    return space if kept == getattr(domain, "options", ()) else _keep_options(space, gene, kept, where)
 
 
-def _keep(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
-    """The space with those options of a gene alone that it has."""
+def _keep_options(space: DenseSpace, gene: str, kept: Sequence[Any], where: str) -> DenseSpace:
+    """The space with only these options of a gene."""
     kept = tuple(option for option in kept if space.domain(gene).contains(option))
     if not kept:
         off = OFF[gene]
         raise InputError(f"{gene} must be {off} {where}, which has no other, but the space has no {off}: add it")
     options: dict[str, Any] = {gene: kept}
     return replace(space, **options)
-
-
-def resolve_objectives(
-    settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
-) -> tuple[Objective, Settings]:
-    """What ranks, and the settings as recorded: with it and, where the strategy takes several, all objectives named.
-
-    Args:
-        settings: as given.
-        problem: what is predicted.
-        own_models: whether a user's function builds the models.
-        space: of the networks, which says what trains them; of dense ones unless given.
-
-    Raises:
-        InputError: a setting does not fit the others, or the networks.
-    """
-    compiled = can_be_compiled(getattr(space, "layer_kinds", ()))
-    several = settings.objectives
-    if several is not None and settings.objective not in (None, several[0]):
-        raise InputError(
-            f"objective must be the first of objectives ({', '.join(several)}), not {settings.objective}: give one"
-        )
-    chosen = several[0] if several else settings.objective
-    if problem.metric and chosen == problem.metric:
-        objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
-    else:
-        objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
-    settings = _with_quantiles(settings, objective, own_models, compiled)
-    if settings.ensemble and (own_models or not settings.finalists):
-        what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
-        raise InputError(f"ensemble must be of {what}: leave it out")
-    if settings.calibrate and (own_models or problem.task == "regression"):
-        what = "networks that evonas builds" if own_models else "classes, but the target is a number"
-        raise InputError(f"calibrate must be of {what}: leave it out")
-    if several is None and (row := find_row(settings.strategy)) and row.several:
-        several = (objective.name, "parameters")
-    if several is not None:
-        several = (objective.name, *several[1:])
-        objectives_named(objective, several, problem.task)
-    return objective, settings.resolve(objective.name, own_models, compiled).model_copy(update={"objectives": several})

@@ -1,4 +1,4 @@
-"""`SearchResult`: what a run has found, read from its directory when asked for. Imports pandas and Keras late."""
+"""`SearchResult`: the outcome of a run, read lazily from its directory. Imports pandas and Keras when needed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from evonas.data.quantiles import point_place
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
 from evonas.reporting.result_views import ResultViews
+from evonas.reporting.run_tables import evaluation_table, finalist_table, history_table
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build
@@ -40,12 +41,12 @@ _ROWS_AT_A_TIME = 8192
 
 
 class SearchResult(ResultViews):
-    """A run's outcome. Holds no more than the directory; every value is read from there once, when first used.
+    """The outcome of a run. Holds only the path of the directory; values are read on first use and cached.
 
     Attributes:
         run_dir: the run directory.
 
-    A `worker` that is given is to export the best network, and is not closed here.
+    A given `worker` exports the best network, and is not closed.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def settings(self) -> Settings:
-        """Of the run, with nothing left open; `settings.objective` names the score."""
+        """The resolved settings of the run; `settings.objective` names the score."""
         with self._read() as run:
             return run.settings
 
@@ -92,8 +93,8 @@ class SearchResult(ResultViews):
     def best(self) -> Record:
         """The best network: scores, curve, best epoch, parameters, ancestry.
 
-        Where finalists were trained again, the one with the best mean re-score, and its median re-training; else the
-        best evaluation of the search.
+        If finalists were retrained: the median retraining of the one with the best mean; else the best evaluation of
+        the search.
 
         Raises:
             InputError: no network has a score yet.
@@ -115,8 +116,8 @@ class SearchResult(ResultViews):
     def exported(self) -> Exported:
         """The best network as a file, with its scores on the validation and the test split.
 
-        In the run directory, if this result is of a search, and else, or where that cannot be written, in a temporary
-        folder: a run that is only looked at stays as it is.
+        It is written into the run directory if this is the result of a search, else to a temporary folder, so that
+        inspecting a run does not change it.
         """
         from evonas.deploy.export import export
 
@@ -137,8 +138,8 @@ class SearchResult(ResultViews):
     def best_model(self) -> Any:
         """The best network as a `keras.Model`, with the weights that were scored, from raw columns to predictions.
 
-        `inputs` makes what it takes of a DataFrame. A regression predicts in the target's own units; a classifier has
-        the outputs "probability" and "label". The file in the run directory is checked before Keras opens it.
+        `inputs` converts a DataFrame for it. Regressions predict in the units of the target; classifiers have the
+        outputs "probability" and "label". The file in the run directory is validated before Keras opens it.
         """
         from evonas.training.export.keras_file import load_keras_file
 
@@ -146,18 +147,18 @@ class SearchResult(ResultViews):
         return load_keras_file(path, own=not self._is_dense)
 
     def predict(self, x: Any) -> Any:
-        """What the best network predicts of raw rows.
+        """Predictions of the best network for raw rows.
 
         Args:
             x: as for `inputs`.
 
         Returns:
-            A regression: shape `(num_samples,)`, or `(num_samples, num_targets)`; of quantiles the median, see
-            `predict_quantiles`; a classification: labels, shape `(num_samples,)`, of the type that they had: text,
-            whole numbers, numbers or booleans.
+            Regression: shape `(num_samples,)` or `(num_samples, num_targets)`; the median of quantiles, see
+                `predict_quantiles`. Classification: labels, shape `(num_samples,)`, of their original type: text,
+                integers, floats or booleans.
 
         Raises:
-            InputError: there is no row, or as `inputs`.
+            InputError: there are no rows, or as `inputs`.
         """
         if not len(x):
             raise InputError("x must have at least one row to predict, not none: give some")
@@ -170,9 +171,9 @@ class SearchResult(ResultViews):
         return labels_of(problem)[chosen]
 
     def _outputs(self, x: Any) -> Any:
-        """Predictions, or probabilities of each class or of the second of two; without Keras where that is not needed.
+        """Predictions, or probabilities of each class or of the second of two; without Keras if possible.
 
-        As the exported model's, to its precision.
+        Equal to those of the exported model up to rounding.
         """
         if self._is_dense:
             from evonas.networks.forward import raw_outputs
@@ -189,7 +190,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def temperature(self) -> float:
-        """That the best network's logits are divided by; 1 unless the run calibrates."""
+        """The temperature that divides the best network's logits; 1 unless the run calibrates."""
         if not self.settings.calibrate:
             return 1.0
         from evonas.metrics.calibration import temperature_of
@@ -202,7 +203,7 @@ class SearchResult(ResultViews):
 
     @property
     def _is_dense(self) -> bool:
-        """Whether the networks are of evonas's own layers, and not a user's models."""
+        """Whether the networks consist of evonas's own layers, rather than being user-defined models."""
         return self._build is None and hasattr(self.space, "architecture")
 
     @property
@@ -215,11 +216,11 @@ class SearchResult(ResultViews):
             return run.weights(self.best)
 
     def inputs(self, x: Any) -> Any:
-        """Raw rows as `best_model` takes them.
+        """Converts raw rows to the input of `best_model`.
 
         Args:
-            x: a DataFrame with the columns that were searched on, others are ignored; or an array, if one was searched;
-                or images, series or texts, as they were searched on.
+            x: a DataFrame with the columns of the search (others are ignored), or an array, images, series or texts as
+                in the search.
 
         Returns:
             Column -> array `(num_samples,)`, of float32 or text; or one array; see `Preparation.inputs`.
@@ -229,7 +230,7 @@ class SearchResult(ResultViews):
         return self._preparation.inputs(self._rows(x))
 
     def _columns(self, x: Any) -> pd.DataFrame:
-        """Rows as a table; an array only where one was searched on."""
+        """Rows as a table; arrays are accepted only if the search had one."""
         from evonas.data.frames import is_table
         from evonas.data.readers.arrays import feature_columns
 
@@ -242,9 +243,9 @@ class SearchResult(ResultViews):
         return columns
 
     def prepare(self, x: Any) -> Any:
-        """Raw rows as the networks inside of models take them: encoded, imputed and scaled.
+        """Encoded, imputed and scaled rows, as networks inside models take them.
 
-        Arrays that went to models of your own as they are do so here too.
+        Arrays for user-defined models are returned unchanged.
 
         Args:
             x: as for `inputs`.
@@ -257,7 +258,7 @@ class SearchResult(ResultViews):
         return self._preparation.apply(self._rows(x))
 
     def _rows(self, x: Any) -> Any:
-        """Rows as the preparation takes them: of a table its columns, of images, series and texts as they are."""
+        """Rows as the preparation takes them: the columns of a table, or images, series and texts unchanged."""
         from evonas.data.frames import as_frame, is_table
 
         if not isinstance(self._preparation, SamplePreparation):
@@ -276,7 +277,7 @@ class SearchResult(ResultViews):
                 f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
             )
         if not self._is_dense:
-            return preparation  # models of your own see all features
+            return preparation  # user-defined models see all features
         seen = self._data.preparation_of(*views_of(graph_from_json(self._architecture)))
         assert seen is not None
         return seen
@@ -296,96 +297,41 @@ class SearchResult(ResultViews):
 
     @cached_property
     def front(self) -> list[Record]:
-        """The networks that no other beats in every one of `settings.objectives`, best in the first one first.
+        """The networks that no other dominates in `settings.objectives`, best in the first one first.
 
-        Just the best network when there is one objective. `rank` of `export` counts by the first objective; weights
-        are kept for the best `keep` by it, others can be retrained.
+        Only the best network if there is one objective. `rank` of `export` follows the first objective; weights are
+        kept for the best `keep` networks by it, others can be retrained.
         """
         with self._read() as run:
             return run.front()
 
     @cached_property
     def population(self) -> list[Any]:
-        """Genomes of the best networks, best first, as many as a population has."""
+        """Genomes of the best networks, best first, up to the population size."""
         with self._read() as run:
             return [self.space.genome_from_json(record.genome) for record in run.best(run.settings.population)]
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """One row a generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
-        import pandas as pd
-
+        """One row per generation: candidates, evaluations, failed, best and median score, the best so far, seconds."""
         with self._read() as run:
-            name, summaries = run.settings.objective or "score", run.summaries()
-            sign = 1 if run.objective.direction == "min" else -1
-        frame = pd.DataFrame(
-            {
-                "generation": [summary.generation for summary in summaries],
-                "candidates": [summary.candidates for summary in summaries],
-                "evaluations": [summary.evaluations for summary in summaries],
-                "failed": [summary.failed for summary in summaries],
-                f"best_{name}": [_sign(sign, summary.best_loss) for summary in summaries],
-                f"median_{name}": [_sign(sign, summary.median_loss) for summary in summaries],
-                "train_seconds": [summary.train_seconds for summary in summaries],
-            }
-        )
-        best = frame[f"best_{name}"].astype("float64")
-        frame[f"best_{name}_so_far"] = (best.cummin() if sign > 0 else best.cummax()).ffill()
-        return frame
+            return history_table(run)
 
     @cached_property
     def finalists(self) -> pd.DataFrame:
-        """One row a finalist, best first: the search's score, mean and spread of its re-trainings and of their tests.
+        """One row per finalist, best first: score in the search, mean and spread of its retrainings and of their test
+        scores.
 
-        `gap` is by how much re-training is worse than the score that the search found: the winner's curse.
+        `gap` is the difference between retraining and the score in the search: the winner's curse.
         """
-        import pandas as pd
-
         with self._read() as run:
-            name, found = run.settings.objective or "score", run.finalists
-        rows = [
-            {
-                f"search_{name}": finalist.search_score,
-                f"{name}_mean": _number(finalist.mean),
-                f"{name}_std": _number(finalist.spread),
-                "gap": _number(finalist.gap),
-                f"test_{name}_mean": _number(finalist.test_mean),
-                f"test_{name}_std": _number(finalist.test_spread),
-                "retrained": len(finalist.retrainings),
-                "failed": finalist.failed,
-                "parameters": finalist.record.evaluation.parameters,
-                "generation": finalist.record.generation,
-                "index": finalist.record.index,
-                "digest": finalist.record.digest,
-            }
-            for finalist in found
-        ]
-        return pd.DataFrame(rows)
+            return finalist_table(run)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation, in the candidates' order: status, scores, epochs, parameters, ancestry, curve."""
-        import pandas as pd
-
         with self._read() as run:
-            rows = [
-                {
-                    "generation": record.generation,
-                    "index": record.index,
-                    "status": record.evaluation.status.value,
-                    **record.evaluation.scores,
-                    "best_epoch": record.evaluation.best_epoch,
-                    "epochs": record.evaluation.epochs,
-                    "parameters": record.evaluation.parameters,
-                    "train_seconds": record.evaluation.train_seconds,
-                    "operator": record.operator,
-                    "digest": record.digest,
-                    "curve": record.evaluation.curve,
-                    "reason": record.evaluation.reason,
-                }
-                for record in run.records()
-            ]
-        return pd.DataFrame(rows)
+            return evaluation_table(run)
 
     def export(
         self,
@@ -415,11 +361,3 @@ class SearchResult(ResultViews):
             score = f"{name} {run.ranked(1).evaluation.scores[name]:.6g}" if run.best(1) else "no score yet"
             done = f"{run.evaluated} evaluations, {run.generations} generations"
             return f"SearchResult({str(self.run_dir)!r}: {score}, {done})"
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _sign(sign: int, loss: float | None) -> float:
-    return float("nan") if loss is None else sign * loss

@@ -1,4 +1,4 @@
-"""Searches from Python: `search`, `resume`, `load_run`. Puts data, space, strategy, evaluator and store together.
+"""`search`: combines data, space, strategy, evaluator and store, and runs the session.
 
 Imports no Keras and no pandas; what needs them is imported when it is called.
 """
@@ -6,8 +6,7 @@ Imports no Keras and no pandas; what needs them is imported when it is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -16,22 +15,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.extensions import given_extensions, named_objectives, with_mutations
-from evonas.api.options import RunOptions, SearchOptions
+from evonas.api.options import SearchOptions
 from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
     Space,
     as_space,
     chosen_space,
     fit_space,
-    resolve_objectives,
     resolve_samples,
     space_and_numbers,
     trainable,
-    with_epoch_rows,
     with_neighbours,
-    with_precision,
-    with_rungs,
 )
+from evonas.api.resolved_settings import resolve_objectives, with_epoch_rows, with_precision, with_rungs
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -39,47 +35,40 @@ from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.quantiles import with_quantiles
 from evonas.data.readers.options import ReadOptions
-from evonas.data.source import check_origin
 from evonas.deploy.export import check_export
 from evonas.display.following import follow_search
-from evonas.errors import Interrupted
 from evonas.evolution.constraints import Screen
 from evonas.evolution.evaluation_cost import with_expected_seconds
-from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.first_generation import first_generation
-from evonas.evolution.loop import Generation, Progress, spent
+from evonas.evolution.loop import Generation, Progress
 from evonas.evolution.rate_repair import check_repair
 from evonas.evolution.warm_start import apply_warm_start, known_genomes
 from evonas.execution import launch
 from evonas.execution.launch import start_worker as _worker
 from evonas.execution.options import Execution
-from evonas.interruption import Interruption
 from evonas.metrics.named import with_metric
-from evonas.runs.consistency import check_same, same_space, space_class
+from evonas.runs.consistency import space_class
 from evonas.runs.directory import new_directory
 from evonas.runs.extensions import (
     extension_records,
-    same_extensions,
-    same_strategy,
     strategy_record,
-    trains_networks,
 )
-from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name
 from evonas.trackers.callback import Callback
 from evonas.trackers.notifier import check_callbacks
-from evonas.user_model import Build, check_build, check_fits
-from genomes.encodings import space_from_json
+from evonas.user_model import Build, check_fits
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
     from evonas.execution.worker_process import WorkerProcess
+    from evonas.objective import Objective
     from genomes.architecture.layer_kind import LayerKind
+    from genomes.space import SearchSpace
 
-__all__ = ["EvaluatorFactory", "finalists", "load_run", "resume", "search", "search_data", "search_prepared"]
+__all__ = ["EvaluatorFactory", "search", "search_data", "search_prepared"]
 
 OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
@@ -151,7 +140,7 @@ def search(
             or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
             of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
-        build: `build(genes)` that returns a `keras.Model`, for models of your own: see
+        build: `build(genes)` that returns a `keras.Model`, for user-defined models: see
             `evonas.training.single.user_model`
         space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
             `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
@@ -215,7 +204,7 @@ def search(
             `evonas.Metric` of your own.
 
     Raises:
-        InputError: an argument cannot be used; the text says which, and how to fix it.
+        InputError: an argument cannot be used; the message says which, and how to fix it.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     started, _ = monotonic(), launch.resolve_threads(threads)
@@ -264,9 +253,9 @@ def search(
         reading=reading,
         steps=steps,
     )
-    told: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
-    told["callbacks"] = check_callbacks(callbacks)
-    with launch.standby_for(request.settings, own, placed) as standby, follow_search(verbose, told) as told:
+    hooks: dict[str, Any] = {"on_part": on_part, "on_generation": on_generation}
+    hooks["callbacks"] = check_callbacks(callbacks)
+    with launch.standby_for(request.settings, own, placed) as standby, follow_search(verbose, hooks) as hooks:
         return search_data(
             x,
             y,
@@ -278,7 +267,7 @@ def search(
             export=None if export is None else Path(export),
             baseline=baseline,
             started=started,
-            **told,
+            **hooks,
         )
 
 
@@ -294,16 +283,16 @@ def search_data(
     recorded: Mapping[str, Any] = MappingProxyType({}),
     **listeners: Any,
 ) -> SearchResult:
-    """Reads the data and searches: what `search` and the command line do alike.
+    """Reads the data and searches; shared by `search` and the command line.
 
     Args:
         x, y: as in `search`.
-        data: what is said of them.
-        request: what is to be done.
+        data: options of the data.
+        request: all other options.
         standby: of `evonas.execution.launch.standby_for`.
-        parts: "validation" and "test", those that are given.
-        weights: "sample_weight" and "class_weight", those that are given.
-        recorded: what the run is to say of its source, beside where the data came from.
+        parts: "validation" and "test", if given.
+        weights: "sample_weight" and "class_weight", if given.
+        recorded: additional entries of the run's source record.
         **listeners: fields of `evonas.api.session.Listeners`.
     """
     build, settings = None if request.build is None else Build.from_function(request.build), request.settings
@@ -360,42 +349,23 @@ def search_prepared(
     execution: str | Execution | None = None,
     **listeners: Any,
 ) -> SearchResult:
-    """As `search`, for data that are prepared already.
+    """As `search`, for prepared data.
 
     Args:
-        source: where the data came from, recorded for people; JSON values.
+        source: origin of the data, recorded for people; JSON values.
         evaluator: trains the networks; a worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
         threads, execution: as in `search`.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
-    heard, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
+    hooks, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
     placed = Execution.from_arguments(execution)
-    if heard.export is not None:
-        check_export(heard.export)
-    settings, wanted = settings or Settings(seed=0), as_space(space, build)
-    check_given(settings.strategy, given_settings(settings))
-    if evaluator is None:
-        check_fits(build, wanted, settings.trainer)
-    objective, settings = resolve_objectives(settings, data.problem, build is not None, wanted)
-    space = fit_space(wanted, data.problem, settings.trainer)
-    if settings.trainer == "population" and space != wanted:
-        what = "no embeddings of numbers and no members are searched: the population trainer has none, native has"
-        data = replace(data, notes=(*data.notes, what))
-    if settings.quantiles:
-        data = with_quantiles(data, settings.quantiles)
-    space, remarks = trainable(space, settings, objective, data.problem.task)
-    space, others = with_neighbours(space, data, settings)
-    problem = with_metric(data.problem, data.splits[0], objective)
-    data = replace(data, problem=problem, notes=(*data.notes, *remarks, *others))
-    settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
-    settings = with_precision(with_rungs(settings, data.problem), data.problem)
-    Screen.from_settings(settings, space, asdict(data.problem))  # refuses before anything is written
-    check_settings(settings)
-    check_repair(settings, space)
+    if hooks.export is not None:
+        check_export(hooks.export)
+    objective, settings, space, data = _resolve(data, build, space, settings or Settings(seed=0), evaluator is None)
     genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.from_bounds()
-    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (heard.started or monotonic()))
+    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
     known = known_genomes(space, settings, data.problem.task, genomes)
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
@@ -420,148 +390,52 @@ def search_prepared(
         },
         overwrite=overwrite,
     )
-    make = _make_by(evaluator, build=build, standby=standby, threads=threads, execution=placed)
-    return run_session(store, space, budget, make, heard, build)
+    make = make_evaluator(evaluator, build=build, standby=standby, threads=threads, execution=placed)
+    return run_session(store, space, budget, make, hooks, build)
 
 
-def resume(
-    run_dir: str | Path,
-    *,
-    build: Any = None,
-    space: Any = None,
-    generations: int | str | None = None,
-    evaluations: int | str | None = None,
-    time: str | float | None = None,
-    target: float | None = None,
-    data: PreparedData | None = None,
-    threads: int | None = None,
-    execution: str | Execution | None = None,
-    export: str | Path | None = None,
-    baseline: bool = True,
-    evaluator: EvaluatorFactory | None = None,
-    callbacks: Sequence[Callback] = (),
-    verbose: bool = False,
-    mutations: Sequence[Any] = (),
-    layer_kinds: Sequence[LayerKind] = (),
-    **settings: Unpack[RunOptions],
-) -> SearchResult:
-    """Resumes a run that was stopped or killed, with the result that it would have had; or extends a finished one.
+def _resolve(
+    data: PreparedData, build: Build | None, space: Space, settings: Settings, checks_fit: bool
+) -> tuple[Objective, Settings, SearchSpace, PreparedData]:
+    """The objective, settings, space and data of a run, with all defaults resolved.
 
     Args:
-        run_dir: the run directory; it holds everything needed except your own functions.
-        build: the build function of the run, if it has one; its source must be unchanged.
-        space: the space of the run, if it is of your own class, with unchanged settings.
-        generations, evaluations, time: new bounds, counted from the start of the run; "+10" and "+5m" count from now.
-            Other bounds stay as they were, unless they are used up.
-        target: new score at which to stop.
-        data: if given, must be the data of the run.
-        threads, execution: as in `search`; may differ from before.
-        export, baseline, callbacks: as in `search`; known baselines are not trained again.
-        verbose: as in `search`.
-        mutations, layer_kinds: those of your own that the run was given as objects; installed ones are found by name.
-        **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
-            `strategy` and `objective` are needed where the run was given objects that are not known by a name.
+        data: prepared.
+        build: of user-defined models.
+        space: as given.
+        settings: as given.
+        checks_fit: whether a built-in trainer is used, which must fit the space.
 
     Raises:
-        InputError: there is no run, another process runs it, or data or settings differ; says which.
-        Interrupted: as `search`.
+        InputError: they do not fit together; nothing has been written.
     """
-    extensions = given_extensions(mutations, layer_kinds, settings.get("objective"), space)
-    given: dict[str, Any] = named_objectives(settings)
-    heard = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
-    heard |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
-    heard["baseline"] = baseline
-    if heard["export"] is not None:
-        check_export(heard["export"])
-    started, _ = monotonic(), launch.resolve_threads(threads)
-    placed = Execution.from_arguments(execution)
-    store = RunStore.open(run_dir)
-    try:
-        same_strategy(store, given.pop("strategy", None))
-        same_extensions(store, extensions)
-        check_same(store, data, given)
-        check_origin(store.source)
-        own = None if build is None else Build.from_function(build)
-        check_build(own, store.source.get("build"), store.directory)
-        changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
-        budget = store.budget.extend(spent(store), changes)
-        space = same_space(store, space)
-    except BaseException:
-        store.close()
-        raise
-    make = _make_by(evaluator, build=own, threads=threads, execution=placed)
-    with follow_search(verbose, heard) as told:
-        return run_session(store, space, budget, make, Listeners(**{"started": started, **told}), own)
+    wanted = as_space(space, build)
+    check_given(settings.strategy, given_settings(settings))
+    if checks_fit:
+        check_fits(build, wanted, settings.trainer)
+    objective, settings = resolve_objectives(settings, data.problem, build is not None, wanted)
+    fitted = fit_space(wanted, data.problem, settings.trainer)
+    notes = list(data.notes)
+    if settings.trainer == "population" and fitted != wanted:
+        notes.append(
+            "no embeddings of numbers and no members are searched: the population trainer has none, native has"
+        )
+    if settings.quantiles:
+        data = with_quantiles(data, settings.quantiles)
+    fitted, remarks = trainable(fitted, settings, objective, data.problem.task)
+    fitted, others = with_neighbours(fitted, data, settings)
+    problem = with_metric(data.problem, data.splits[0], objective)
+    data = replace(data, problem=problem, notes=(*notes, *remarks, *others))
+    settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
+    settings = with_precision(with_rungs(settings, data.problem), data.problem)
+    Screen.from_settings(settings, fitted, asdict(data.problem))
+    check_settings(settings)
+    check_repair(settings, fitted)
+    return objective, settings, fitted, data
 
 
-def finalists(
-    run_dir: str | Path,
-    top: int = 5,
-    seeds: int = 5,
-    *,
-    build: Any = None,
-    threads: int | None = None,
-    execution: str | Execution | None = None,
-    on_finalists: OnRetraining | None = None,
-    interruption: Interruption | None = None,
-    evaluator: EvaluatorFactory | None = None,
-) -> SearchResult:
-    """Trains the best networks of a run again from scratch with other seeds, to see how good they are apart from luck.
-
-    Earlier re-trainings are reused. The result's `finalists` hold the outcome; its `best`, and what
-    `export` uses for rank 1, is from then on the finalist with the best mean re-score, until the search is
-    resumed.
-
-    Args:
-        run_dir: the run directory.
-        top: networks.
-        seeds: re-trainings of each.
-        build: the build function of the run, if it has one.
-        threads, execution: as in `search`.
-        on_finalists: called after every commit with the numbers of re-trainings done and planned.
-        interruption: how to listen to signals.
-        evaluator: trains the networks; a worker process by default.
-
-    Raises:
-        InputError: there is no run, another process runs it, or no network has a score.
-        Interrupted: as `search`; what is trained is kept.
-    """
-    for name, value in (("top", top), ("seeds", seeds)):
-        if not 1 <= value <= 1000:
-            raise InputError(f"{name} must be at least 1 and at most 1000, not {value}: 5 is a good start")
-    launch.resolve_threads(threads)
-    placed = Execution.from_arguments(execution)
-    with RunStore.open(run_dir) as store, interruption or Interruption() as listening:
-        store.ranked(1)
-        if not trains_networks(store):
-            raise InputError(
-                f"finalists must be networks that were trained, but the weights of {run_dir} were evolved "
-                f"(--strategy {store.settings.strategy}): another seed would be another search"
-            )
-        own = None if build is None else Build.from_function(build)
-        check_build(own, store.source.get("build"), store.directory)
-        space = space_from_json(store.space_json)
-        make = _make_by(evaluator, build=own, threads=threads, execution=placed)
-        with closing(make(space, store.directory / DATA_NAME, store.settings)) as trainer:
-            done = retrain_finalists(store, trainer, space, top, seeds, interruption=listening, on_part=on_finalists)
-        store.write_reports()
-    if not done:
-        raise Interrupted(Path(run_dir), listening.exit_code)
-    return SearchResult(run_dir, own, writes=True)
-
-
-def load_run(run_dir: str | Path, *, build: Any = None) -> SearchResult:
-    """The results of a run so far, also of one that is still running. Read-only.
-
-    Args:
-        run_dir: the run directory.
-        build: the build function of the run, if it has one; needed only for the models.
-    """
-    return SearchResult(run_dir, None if build is None else Build.from_function(build))
-
-
-def _make_by(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
-    """What makes the evaluator of a run: the given one, or a worker process with those options that are not None."""
+def make_evaluator(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
+    """The evaluator factory of a run: the given one, or a worker process with the options that are not None."""
     options["execution"] = None if options["execution"].is_default else options["execution"]
     given = {name: value for name, value in options.items() if value is not None}
     return evaluator or (partial(_worker, **given) if given else _worker)

@@ -1,4 +1,4 @@
-"""One session of a run: its search, its finalists and its end, by one clock. Imports no Keras and no pandas."""
+"""One session of a run: search, finalists and export, within one time budget. Imports no Keras and no pandas."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
 from evonas.deploy.export import Exporter, export, export_ensemble
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
-from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.deadline import Abandonable, Timetable
 from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
 from evonas.evolution.loop import Generation, Progress, Stop
@@ -29,7 +29,7 @@ from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
 from evonas.trackers.callback import Callback
 from evonas.trackers.notifier import Notifier, check_callbacks
-from evonas.user_model import Build, check_first
+from evonas.user_model import Build
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluatorFactory", "Listeners", "run_session"]
 
-#: What makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
+#: Makes an evaluator: (space, path of the prepared data, settings) -> evaluator.
 EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 
 
-#: Share of a run's time that is left for what its caller does at the end.
+#: Share of a run's time that is reserved for its caller at the end.
 _MOST_RESERVED = 0.05
-#: Seconds that a run waits at its end for baselines that are still being trained, if it has them left.
+#: Seconds that a run waits at its end for unfinished baselines, if it has time left.
 _BASELINE_SECONDS = 2.0
 
 
@@ -54,17 +54,17 @@ class Listeners:
     Attributes:
         on_start: called once, before anything is trained, with the run and its budget.
         on_part, on_generation: called after each commit and each generation.
-        on_finalists: called while finalists are trained again, with the re-trainings done and those planned.
-        on_end: called when all is done, with the run, its best network as a file, and that network's scores on the test
-            split. Without `export`, a file is written of a user's own models alone, whose Keras is loaded; None where
-            there was no time for it. What is done here still counts as the run's time.
-        export: file that the best network is written to at the end, with a model card, as `evonas.export` does; Keras
-            loads while the last generation and the finalists are trained.
+        on_finalists: called while finalists are retrained, with the numbers of retrainings done and planned.
+        on_end: called at the end, with the run, its best network as a file, and its scores on the test split. Without
+            `export`, a file is only written for user-defined models; None if there was no time for it. Counts as time
+            of the run.
+        export: file for the best network at the end, with a model card, as by `evonas.export`; Keras is loaded while
+            the last generation and the finalists are trained.
         interruption: how to listen to signals.
         callbacks: called at the start, after each evaluation and generation, and at the end, see `evonas.Callback`.
         started: when the session began, as `time.monotonic()` counts; now if None.
         baseline: whether to train baselines during the search, see `evonas.baselines`.
-        reserved: seconds of the run's time, at most a twentieth of it, that the listeners need at the end.
+        reserved: seconds that the listeners need at the end, at most a twentieth of the run's time.
     """
 
     on_start: Callable[[RunReader, Budget], None] | None = None
@@ -91,15 +91,15 @@ def run_session(
     listeners: Listeners,
     build: Build | None = None,
 ) -> SearchResult:
-    """Searches, trains the finalists again, and passes the outcome to `listeners.on_end`.
+    """Searches, retrains the finalists, and passes the outcome to `listeners.on_end`.
 
     Args:
-        store: open, of the run; closed at the end.
-        space: that the genomes are from.
+        store: open store of the run; closed at the end.
+        space: of the genomes.
         budget: of the run.
-        make: makes what trains.
+        make: makes the evaluator.
         listeners: called as the session proceeds.
-        build: of models of your own.
+        build: the build function of user-defined models.
 
     Raises:
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
@@ -108,8 +108,8 @@ def run_session(
         telling = Notifier(listeners.callbacks, space)
         end = telling.end
         listeners = _with_callbacks(listeners, telling)
-        if listeners.interruption is None:  # what is called is the caller's, and not a display of evonas's
-            listeners, end = _aside(listeners, listening), listening.aside(end)
+        if listeners.interruption is None:  # the listeners are the caller's, not a display of evonas
+            listeners, end = _with_callers_signals(listeners, listening), listening.aside(end)
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
@@ -126,25 +126,11 @@ def run_session(
             exporter = Exporter(store, space, build, timetable, lambda: listening.requested)
         baselines = _start_baselines(store, budget, listeners.baseline)
         with exporter or nullcontext(), baselines or nullcontext():
-            listeners = _noting(listeners, store, baselines)
+            listeners = _with_baseline_notes(listeners, store, baselines)
             try:
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.retrainings_wanted):
-                    if exporter is not None:
-                        exporter.start()
-                    with timetable.part("finalists"):
-                        stopped = not retrain_finalists(
-                            store,
-                            trainer,
-                            space,
-                            *store.retrainings_wanted,
-                            interruption=listening,
-                            on_part=listeners.on_finalists,
-                            timetable=timetable,
-                        )
-                        if not stopped and members:
-                            heard: dict[str, Any] = {"interruption": listening, "timetable": timetable}
-                            stopped = not train_ensemble_members(store, trainer, space, members, **heard)
+                    stopped = not _retrain(store, space, trainer, timetable, listening, listeners, exporter, members)
                 scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
             finally:
                 trainer.close()
@@ -167,12 +153,12 @@ def run_session(
 
 
 def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
-    """The process that trains them; None where none are wanted, or they are known, or there is no room for them."""
+    """Starts the process that trains baselines; None if they are not wanted, already known, or do not fit."""
     known, data = store.baselines.found, store.directory / DATA_NAME
     if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
         return None
     if store.problem_json.get("input_shapes"):
-        return None  # they take tables
+        return None  # baselines support tables only
     if reason := reason_against(data, budget.seconds):
         store.baselines.note(Baselines(missing=reason))
         return None
@@ -183,8 +169,8 @@ def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselinePr
         return None
 
 
-def _noting(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
-    """The same, with what is new of the baselines committed after each generation."""
+def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: BaselineProcess | None) -> Listeners:
+    """The listeners, with new results of the baselines committed after each generation."""
     if baselines is None:
         return listeners
     told = listeners.on_generation
@@ -199,7 +185,7 @@ def _noting(listeners: Listeners, store: RunStore, baselines: BaselineProcess | 
 
 
 def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Timetable, stopped: bool) -> None:
-    """Commits what became of the baselines, which a run with time left waits for a moment."""
+    """Commits the outcome of the baselines, for which a run with time left waits briefly."""
     spare = timetable.left - timetable.end_seconds
     outcome = baselines.outcome(0.0 if stopped else min(_BASELINE_SECONDS, spare))
     store.baselines.note(replace(outcome, missing="the search was stopped") if stopped else outcome)
@@ -238,12 +224,12 @@ def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
     return replace(listeners, **joined) if listeners.callbacks else listeners
 
 
-def _aside(listeners: Listeners, listening: Interruption) -> Listeners:
-    """The same, called with the caller's own handlers of signals."""
+def _with_callers_signals(listeners: Listeners, listening: Interruption) -> Listeners:
+    """The listeners, called with the caller's signal handlers."""
     names = ("on_start", "on_part", "on_generation", "on_finalists", "on_end")
     given: dict[str, Any] = {name: getattr(listeners, name) for name in names}
-    heard: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
-    return replace(listeners, **heard)
+    options: dict[str, Any] = {name: listening.aside(each) for name, each in given.items() if each is not None}
+    return replace(listeners, **options)
 
 
 def _search(
@@ -257,7 +243,7 @@ def _search(
     build: Build | None,
     exporter: Exporter | None,
 ) -> bool:
-    """Generation after generation; whether it was interrupted."""
+    """Runs the search; returns whether it was interrupted."""
     strategy = make_strategy(
         store.settings.strategy,
         space,
@@ -265,17 +251,36 @@ def _search(
         settings=store.settings,
         repair=repair_of(store.settings, space, trainer, interruption),
     )
-    heard: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part}
-    loop = loop_of(strategy, trainer, store, space, budget, timetable=timetable, **heard)
+    log = None if build is None else store.directory / WORKER_LOG
+    options: dict[str, Any] = {"interruption": interruption, "on_part": listeners.on_part, "timetable": timetable}
+    loop = run_generations(store, space, strategy, trainer, budget, log=log, **options)
     with timetable.part("search"), closing(loop) as generations:
         for generation in generations:
-            if build is not None and generation.number == 0:
-                check_first([each.reason for each in generation.evaluations], store.directory / WORKER_LOG)
             if listeners.on_generation is not None:
                 listeners.on_generation(generation)
             if exporter is not None and budget.generations is not None and generation.number + 2 >= budget.generations:
-                exporter.start()  # the last generation comes
+                exporter.start()  # the last generation is next
     return store.stop == Stop.INTERRUPTED
+
+
+def _retrain(
+    store: RunStore,
+    space: SearchSpace,
+    trainer: Evaluator,
+    timetable: Timetable,
+    interruption: Interruption,
+    listeners: Listeners,
+    exporter: Exporter | None,
+    members: int,
+) -> bool:
+    """Retrains the finalists, and trains the members of an ensemble; returns whether that was completed."""
+    if exporter is not None:
+        exporter.start()
+    options: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
+    top, seeds = store.retrainings_wanted
+    with timetable.part("finalists"):
+        done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **options)
+        return done and (not members or train_ensemble_members(store, trainer, space, members, **options))
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:

@@ -1,7 +1,7 @@
-"""`run_trials`: searches over something of a user's that builds, fits and scores by itself. Imports no Keras.
+"""`run_trials`: searches over user-defined trials, which build, fit and score by themselves. Imports no Keras.
 
-What `evonas.search` is for models that evonas trains, this is for a `Trial` (`evonas.training.single.trials`): the same
-strategies, the same worker process and the same run directory, without data of evonas's own.
+The counterpart of `evonas.search` for a `Trial` (`evonas.training.single.trials`), with the same strategies, worker
+process and run directory, but without prepared data.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from evonas.api.generations import run_generations
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator, Status
-from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.loop import Progress, Stop
 from evonas.execution.launch import evaluator_for_trials
@@ -30,28 +30,28 @@ from evonas.runs.extensions import same_strategy, strategy_record
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, make_strategy
-from evonas.user_model import check_first, pack
+from evonas.user_model import pack
 from genomes.errors import InputError
 from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_trials", "trains_natively"]
 
-#: Settings that may differ when a search is continued: the recorded ones count.
+#: Settings that may differ when a search is continued; the recorded ones are used.
 _FREE = frozenset(("seed", "keep"))
 
 
-#: What is recorded of a search besides its identity: what its trials have revealed.
+#: Key of the record of what trials have revealed.
 _LATE = "late"
 
 
 class Growth(Protocol):
-    """How the space of a search grows by what its trials reveal."""
+    """Extends the space of a search by what its trials reveal."""
 
     def __call__(self, late: Sequence[Any]) -> HyperparameterSpace:
-        """The space with all that was revealed so far, `notes["new"]` of every trial in their order.
+        """The space with everything revealed so far: `notes["new"]` of all trials, in order.
 
         Raises:
-            InputError: it may not grow, or cannot.
+            InputError: it must not or cannot grow.
         """
         ...
 
@@ -62,20 +62,20 @@ class TrialSearch:
 
     Attributes:
         trial: a `Trial`.
-        name: of what is searched, for messages.
-        parts: what a user gave of the trial, by name: sent with the modules that define it, see
+        name: of the searched function, for messages.
+        parts: name -> user-defined part of the trial, sent with the module that defines it, see
             `evonas.user_model.pack`.
         space: of its genes.
         objective: the name of its score, and the direction in which that improves.
-        identity: what distinguishes this search from others (digests of functions and data), as JSON values.
-        settings: of the strategy, fields of `evonas.Settings`.
-        initial: genomes to begin with.
-        evaluations: how many trials in all.
+        identity: digests of functions and data that identify this search, as JSON values.
+        settings: fields of `evonas.Settings`.
+        initial: genomes to start with.
+        evaluations: total number of trials.
         in_process: whether trials run in this process.
         seconds: wall-clock bound of the search, if any.
-        most_failures: trials in a row without a score that end the search; None means no bound.
-        grown: how the space grows; None where it does not.
-        execution: where trials run that do not run in this process.
+        most_failures: consecutive trials without a score after which the search ends; None for no bound.
+        grown: extends the space; None if it does not grow.
+        execution: where trials run, if not in this process.
     """
 
     trial: Any
@@ -95,7 +95,7 @@ class TrialSearch:
 
 
 def population_for(evaluations: int) -> int:
-    """How many networks survive a generation of a search of so few: some generations are to follow the first one."""
+    """Population size for this number of evaluations, such that several generations follow the first one."""
     return min(evaluations, max(4, min(20, evaluations // 4)))
 
 
@@ -107,17 +107,17 @@ def run_trials(
     on_part: Callable[[Progress], None] | None = None,
     interruption: Interruption | None = None,
 ) -> None:
-    """Runs the search, or continues with it where the directory holds it already, until its trials are done.
+    """Runs the search, or continues it if the directory contains it, until its trials are done.
 
     Args:
-        search: what to do.
+        search: description of the search.
         directory: of the run.
         overwrite: whether an existing run is deleted instead of continued.
         on_part: called after every commit.
         interruption: how to listen to signals.
 
     Raises:
-        InputError: the directory holds another search, or all of the first trials failed alike.
+        InputError: the directory contains another search, or all of the first trials failed in the same way.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything up to then is committed.
     """
     with _store(search, directory, overwrite) as store, interruption or Interruption() as listening:
@@ -136,21 +136,19 @@ def _grew(
     listening: Interruption,
     on_part: Callable[[Progress], None] | None,
 ) -> bool:
-    """Searches until the end, or until a generation has revealed more to search: then the space is that much larger."""
+    """Searches until the end, or until trials reveal more to search and the space grows; returns whether it grew."""
     late = list(store.source["trial"].get(_LATE, []))
     space = search.space if search.grown is None else search.grown(late)
     settings = store.settings
     strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
     told = _Told(search.most_failures, on_part)
-    loop = loop_of(strategy, evaluator, store, space, budget, interruption=listening, on_part=told)
-    with closing(loop) as generations:
+    log = "what was printed" if search.in_process else store.directory / WORKER_LOG
+    options: dict[str, Any] = {"interruption": listening, "on_part": told}
+    with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **options)) as generations:
         for generation in generations:
-            if generation.number == 0:
-                reasons = [evaluation.reason for evaluation in generation.evaluations]
-                check_first(reasons, "what was printed" if search.in_process else store.directory / WORKER_LOG)
             found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
-            new = [each for place, each in enumerate(found) if each not in late and each not in found[:place]]
+            new = [each for index, each in enumerate(found) if each not in late and each not in found[:index]]
             if search.grown is None or not new:
                 continue
             larger = search.grown([*late, *new])
@@ -163,16 +161,16 @@ def _grew(
 
 
 class _Told:
-    """Hears of every commit: passes it on, and ends a search in which nothing works any more."""
+    """A listener that passes on progress, and ends a search after too many consecutive failures."""
 
     def __init__(self, most: int | None, on_part: Callable[[Progress], None] | None) -> None:
         self._most, self._on_part, self._failures = most, on_part, 0
 
     def __call__(self, progress: Progress) -> None:
-        """Of one commit.
+        """Called after each commit.
 
         Raises:
-            InputError: too many trials in a row had no score.
+            InputError: too many consecutive trials had no score.
         """
         if self._on_part is not None:
             self._on_part(progress)
@@ -189,7 +187,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
     if overwrite or not (directory / DATABASE).exists():
         population = population_for(search.evaluations)
         sizes = {"strategy": "evolution", "population": population, "offspring": max(1, population // 2)}
-        # The trial decides what an epoch is, and trains the best ones again if that is wanted.
+        # The trial defines epochs, and retrains the best models if wanted.
         settings = Settings(**{**sizes, "finalists": 0, "epochs": 1, **search.settings})
         check_given(settings.strategy, search.settings)
         if search.grown is not None and settings.window not in (None, 1):
@@ -262,10 +260,10 @@ def _local_trainer(trial: Any, trainer: str) -> Any:
 
 
 def may_stay_here(settings: Mapping[str, Any]) -> bool:
-    """Whether trials that are trained natively may run in this process, as far as these settings go.
+    """Whether the settings allow natively trained trials to run in this process.
 
-    They may where Keras is loaded here already, and nothing is asked for that only another process can keep. In a
-    thread they do not: Keras's names of layers and the global generators are the process's, and others may use them.
+    They do if Keras is loaded already and no limits require another process. Not in threads, since layer names of Keras
+    and global random generators are shared with the rest of the process.
     """
     limited = settings.get("candidate_timeout") is not None or settings.get("worker_memory") is not None
     alone = threading.current_thread() is threading.main_thread()
@@ -273,5 +271,5 @@ def may_stay_here(settings: Mapping[str, Any]) -> bool:
 
 
 def trains_natively(settings: Mapping[str, Any]) -> bool:
-    """Whether the settings leave the native trainer to a user's own models."""
+    """Whether the settings allow the native trainer for user-defined models."""
     return chosen_trainer(str(settings.get("trainer", "auto")), own_models=True) == "native"

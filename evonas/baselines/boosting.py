@@ -57,8 +57,8 @@ class Boosting:
         self._problem = problem
         options = {"categorical_features": list(categorical) or None, "random_state": seed}
         self._models = _models(problem, options)
-        self._training = [_target(problem, training, place) for place in range(len(self._models))]
-        self._validation = [_target(problem, validation, place) for place in range(len(self._models))]
+        self._training = [_target(problem, training, index) for index in range(len(self._models))]
+        self._validation = [_target(problem, validation, index) for index in range(len(self._models))]
         self._planned, self._stopped = 0, set[int]()
         self.complete = False
 
@@ -77,23 +77,23 @@ class Boosting:
         if self.complete:
             return
         self._planned = min(MOST_TREES, max(_FIRST, round(self._planned * _GROWTH)))
-        for place, model in enumerate(self._models):
-            if place in self._stopped:
+        for index, model in enumerate(self._models):
+            if index in self._stopped:
                 continue  # told again, it would continue
-            (x, y, weight), (x_held, y_held, _) = self._training[place], self._validation[place]
+            (x, y, weight), (x_held, y_held, _) = self._training[index], self._validation[index]
             model.set_params(max_iter=self._planned)
             model.fit(x, y, weight, X_val=x_held, y_val=y_held)
             if model.n_iter_ < self._planned:
-                self._stopped.add(place)
+                self._stopped.add(index)
         self.complete = len(self._stopped) == len(self._models) or self._planned >= MOST_TREES
 
     def raw_outputs(self, x: Array) -> Array:
         """Raw outputs as a network's at the best iteration, shape `(num_rows, num_outputs)`."""
         if self._problem.task == "regression":
-            found = [_staged(model.staged_predict(x), self._best(model)) for model in self._models]
+            found = [_output_at_stage(model.staged_predict(x), self._best(model)) for model in self._models]
             return np.stack(found, axis=1)
         model = self._models[0]
-        probabilities = _staged(model.staged_predict_proba(x), self._best(model))
+        probabilities = _output_at_stage(model.staged_predict_proba(x), self._best(model))
         return logits(probabilities, model.classes_, self._problem.num_outputs)
 
     def _best(self, model: Any) -> int:
@@ -136,5 +136,5 @@ def _target(problem: Problem, rows: BaselineRows, place: int) -> tuple[Array, Ar
     return rows.x, np.asarray(rows.y).reshape(-1).astype(np.intp), rows.weight
 
 
-def _staged(stages: Any, count: int) -> Array:
+def _output_at_stage(stages: Any, count: int) -> Array:
     return np.asarray(next(islice(stages, count - 1, None)))

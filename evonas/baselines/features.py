@@ -40,7 +40,7 @@ class TreeColumns:
         return list(range(len(self.codes)))
 
     def apply(self, x: Array) -> Array:
-        """Columns of rows, NaN where a value is missing.
+        """Columns of rows, NaN if a value is missing.
 
         Args:
             x: prepared, shape `(num_rows, num_features)`.

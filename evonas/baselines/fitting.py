@@ -42,7 +42,7 @@ def fit_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf
 
     Args:
         data: prepared, of a table.
-        seed: of the rows that are drawn where there are too many.
+        seed: of the rows that are drawn if there are too many.
         seconds: of this process's time on a core, from now on, after which no portion of trees is begun.
 
     Yields:
@@ -59,7 +59,7 @@ def fit_boosting(data: PreparedData, seed: int = 0, seconds: float = float("inf"
     """Gradient boosting, after each portion of its trees; of several folds, when all are trained. See above."""
     columns, folds, rows, began = tree_columns(data), [], 0, time.process_time()
     for fold in data.splits:
-        training = _draw(_training(fold), seed, MOST_ROWS, MOST_CELLS)
+        training = _draw(_training_rows(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
         held = _draw(BaselineRows(np.asarray(fold.x_validation), fold.y_validation), seed, _MOST_HELD_ROWS, MOST_CELLS)
         held = _of_known_classes(data.problem, held, training)
@@ -91,7 +91,7 @@ def _linear(data: PreparedData, seed: int) -> BaselineModel:
     places, rows, began = data.problem.columns(), 0, time.process_time()
     folds: list[Linear | BagOfWordsModel] = []
     for fold in data.splits:
-        training = _draw(_training(fold), seed, MOST_ROWS, MOST_CELLS)
+        training = _draw(_training_rows(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
         model = BagOfWordsModel if data.problem.vocabulary else Linear
         folds.append(model(data.problem, BaselineRows(training.x[:, places], training.y, training.weight)))
@@ -119,7 +119,7 @@ def _score(data: PreparedData, folds: Sequence[Callable[[Any], Any]]) -> tuple[d
     return validation, compute_scores(data.problem, np.asarray(data.y_test), folds[0](np.asarray(data.x_test)))
 
 
-def _training(split: Split) -> BaselineRows:
+def _training_rows(split: Split) -> BaselineRows:
     return BaselineRows(np.asarray(split.x_train), np.asarray(split.y_train), split.weight_train)
 
 

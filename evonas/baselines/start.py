@@ -37,7 +37,7 @@ def baselines_wanted(asked: bool, environment: Mapping[str, str] = os.environ) -
 
 
 def reason_against(data: Path, seconds: float | None) -> str:
-    """Why a search trains no baselines; empty where it does.
+    """Why a search trains no baselines; empty if it does.
 
     Args:
         data: file of the prepared data.
@@ -93,7 +93,7 @@ class BaselineProcess:
         if not self._new:
             return None
         self._new = False
-        return self._known()
+        return self._collect()
 
     def outcome(self, seconds: float) -> Baselines:
         """Waits up to that many seconds for the process to end, ends it, and returns its results."""
@@ -107,7 +107,7 @@ class BaselineProcess:
             missing = f"{last} had not finished when the search had"
         elif not self._models and not missing:
             missing = f"their process ended with {self._process.returncode}"
-        return Baselines(self._known().models, missing)
+        return Baselines(self._collect().models, missing)
 
     def end(self) -> None:
         """Ends the process."""
@@ -116,7 +116,7 @@ class BaselineProcess:
         self._process.wait()
         self._reader.join(1.0)
 
-    def _known(self) -> Baselines:
+    def _collect(self) -> Baselines:
         # Gradient boosting first: what is harder to beat.
         return Baselines(tuple(sorted(self._models.copy().values(), key=lambda model: model.name)), self._missing)
 

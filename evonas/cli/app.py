@@ -46,6 +46,12 @@ __all__ = ["app", "main", "script"]
 class _Commands(TyperGroup):
     """Turns what goes wrong in a command into one message and an exit code."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """`evonas run --join DIR` is `evonas join DIR`: whoever joins has neither data nor settings to name."""
+        if args[:1] == ["run"] and any(each == "--join" or each.startswith("--join=") for each in args):
+            args = ["join", *(each.removeprefix("--join=") for each in args[1:] if each != "--join")]
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         from evonas.io.console import say
 
@@ -131,14 +137,14 @@ app.command("join", cls=GroupedCommand)(join)
 @app.command(cls=GroupedCommand)
 def status(run_dir: RunDir, as_json: AsJson = False) -> None:
     """Say how far a run is and what it has found."""
-    from evonas.display import summaries
+    from evonas.display import next_steps, summaries
     from evonas.runs.reader import RunReader
 
     with RunReader(run_dir) as run:
         if as_json:
             typer.echo(json.dumps(summaries.summary_values(run)))
         else:
-            typer.echo("\n".join([*summaries.summary_lines(run), *summaries.next_lines(run)]))
+            typer.echo("\n".join([*summaries.summary_lines(run), *next_steps.next_lines(run)]))
 
 
 app.command("watch", cls=GroupedCommand)(watch)

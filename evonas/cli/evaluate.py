@@ -40,7 +40,7 @@ def evaluate(
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import score_table
-    from evonas.display.summaries import format_score
+    from evonas.display.scores import format_score
     from evonas.io.console import say
 
     check_one(as_json, as_csv)

@@ -46,7 +46,7 @@ def export(
     """
     from evonas.deploy.export import export as export_network
     from evonas.deploy.export import export_ensemble
-    from evonas.display import summaries
+    from evonas.display import next_steps, scores
     from evonas.runs.reader import RunReader
 
     asked: dict[str, Any] = {"calibrate": True} if calibrate else {}
@@ -71,12 +71,12 @@ def export(
     else:
         exported = export_ensemble(run_dir, output, ensemble, card=not no_card, **asked)
     if as_json:
-        typer.echo(json.dumps(summaries.exported_values(exported)))
+        typer.echo(json.dumps(next_steps.exported_values(exported)))
         return
     with RunReader(run_dir) as run:
         objective = run.objective.name
     if exported.validation_scores:
-        say(printable(f"Validation: {summaries.scores_words(exported.validation_scores, objective)}"))
-    say("\n".join(summaries.exported_lines(exported, objective)))
+        say(printable(f"Validation: {scores.scores_words(exported.validation_scores, objective)}"))
+    say("\n".join(next_steps.exported_lines(exported, objective)))
     if output.suffix == ".keras":
         say(f"Load it: keras.models.load_model({json.dumps(str(output))})")

@@ -48,7 +48,7 @@ def finalists(
     with the best mean, with the weights of its median training.
     """
     from evonas.api.random_baseline import baseline_lines, baseline_values, random_baseline_of
-    from evonas.api.search import finalists as train_finalists
+    from evonas.api.resume import finalists as train_finalists
     from evonas.display import summaries
     from evonas.execution.options import Execution
     from evonas.io.console import say

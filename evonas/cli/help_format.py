@@ -92,7 +92,7 @@ class GroupedCommand(TyperCommand):
             if each.param_type_name == "option":
                 sections[titles.get(each.name or "", "Options")].append(record)
             else:  # without the name of its type in Python
-                sections["Arguments"].append((_named(each), record[1]))
+                sections["Arguments"].append((_argument_word(each), record[1]))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
@@ -101,7 +101,10 @@ class GroupedCommand(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What follows the command's name: `[OPTIONS] DIR...`."""
         arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
-        return ["[OPTIONS]", *(_named(each) if each.required else f"[{_named(each)}]" for each in arguments)]
+        return [
+            "[OPTIONS]",
+            *(_argument_word(each) if each.required else f"[{_argument_word(each)}]" for each in arguments),
+        ]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """The example of the command."""
@@ -111,6 +114,6 @@ class GroupedCommand(TyperCommand):
                 formatter.write_text(example)
 
 
-def _named(argument: Any) -> str:
+def _argument_word(argument: Any) -> str:
     """The word for an argument, with dots where several may be given."""
     return f"{argument.metavar or argument.name}{'...' * (argument.nargs == -1)}"

@@ -18,8 +18,11 @@ def join(
     threads: ThreadsOption = None,
     workers: Annotated[int | None, option("Worker processes, which share the threads [1].", "N", "--workers")] = None,
     wait: Annotated[
-        str, option("How long to wait for the search, also for one that was killed to be resumed [10m].", "T")
-    ] = "10m",
+        str | None,
+        option(
+            "How long to wait for a search that is still to be started or resumed [10m for one that was killed].", "T"
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -27,6 +30,7 @@ def join(
 
     The search is started there with --execution shared, in a folder that both
     machines have. It ends with the same networks as without help, sooner. Ctrl-C ends the help, not the search.
+    `evonas run --join DIR` does the same.
     """
     from evonas.execution.joining import join as join_search
     from evonas.interruption import Interruption

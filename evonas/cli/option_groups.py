@@ -35,8 +35,8 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     groups = {each.name: hints[each.name] for each in taken if is_dataclass(hints[each.name])}
 
     @functools.wraps(command)
-    def called(**given: Any) -> None:
-        whole = {name: _made(kind, given) for name, kind in groups.items()}
+    def call_command(**given: Any) -> None:
+        whole = {name: _make_group(kind, given) for name, kind in groups.items()}
         command(**given, **whole)
 
     shown: list[inspect.Parameter] = []
@@ -45,10 +45,10 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
             shown += _parameters(groups[each.name])
         else:
             shown.append(each.replace(annotation=hints[each.name], kind=inspect.Parameter.KEYWORD_ONLY))
-    del called.__wrapped__
-    called.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    called.__annotations__ = {each.name: each.annotation for each in shown} | {"return": None}
-    return called
+    del call_command.__wrapped__
+    call_command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    call_command.__annotations__ = {each.name: each.annotation for each in shown} | {"return": None}
+    return call_command
 
 
 def _parameters(kind: Any) -> Iterator[inspect.Parameter]:
@@ -63,12 +63,14 @@ def _parameters(kind: Any) -> Iterator[inspect.Parameter]:
         )
 
 
-def _made(kind: Any, given: dict[str, Any]) -> Any:
+def _make_group(kind: Any, given: dict[str, Any]) -> Any:
     """An object of the class, whose options are taken out of those that are given."""
     hints = get_type_hints(kind)
     return kind(
         **{
-            field.name: _made(hints[field.name], given) if is_dataclass(hints[field.name]) else given.pop(field.name)
+            field.name: _make_group(hints[field.name], given)
+            if is_dataclass(hints[field.name])
+            else given.pop(field.name)
             for field in fields(kind)
         }
     )

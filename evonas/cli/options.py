@@ -50,7 +50,7 @@ __all__ = [
     "roles_of",
 ]
 
-#: Names of `genomes.encodings.ENCODINGS` but that of models of a user's own.
+#: Names of `genomes.encodings.ENCODINGS` but that of user-defined models.
 ARCHITECTURES = ("dense", "convolutional", "sequence")
 
 
@@ -82,8 +82,14 @@ def option(
     def complete(incomplete: str) -> list[str]:
         return [each for each in known if each.startswith(incomplete)]
 
-    completes = {"autocompletion": complete} if known else {}
-    return typer.Option(*names, help=text, metavar=metavar, parser=parser, show_default=False, **completes)
+    return typer.Option(
+        *names,
+        help=text,
+        metavar=metavar,
+        parser=parser,
+        show_default=False,
+        autocompletion=complete if known else None,
+    )
 
 
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", show_default=False)]

@@ -40,7 +40,7 @@ def predict(
 ) -> None:
     """Predict the rows of a table.
 
-    One row a row, in their order: the targets of a regression, or the label and the
+    One line per row, in their order: the targets of a regression, or the label and the
     probability of each class; of images, behind the names of their files. A run of evonas's
     own networks needs no Keras.
     """

@@ -36,14 +36,14 @@ def report_at_end(run_dir: Path, ended: float, quiet: bool, as_json: bool) -> No
         as_json: whether standard output is for machines.
     """
     try:
-        said = _written(run_dir, ended)
+        said = _write_if_time(run_dir, ended)
     except Exception as error:
         said = f"not written ({error}); evonas report {run_dir}"
     if not quiet:
         say_lines(f"Report:  {said}", stream=sys.stderr if as_json else sys.stdout)
 
 
-def _written(run_dir: Path, ended: float) -> str:
+def _write_if_time(run_dir: Path, ended: float) -> str:
     from evonas.runs.reader import RunReader
 
     with RunReader(run_dir) as run:
@@ -65,7 +65,7 @@ def _written(run_dir: Path, ended: float) -> str:
         return "not written, since plotly is not installed: pip install 'evonas[report]'"
     place = run_dir / REPORT_NAME
     check_place(place, "report")
-    # On a busy machine each step takes longer than reckoned.
+    # On a busy machine each step takes longer than computed.
     if is_late():
         return late
     data = read_run(run_dir)

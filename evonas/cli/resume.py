@@ -33,7 +33,7 @@ def resume(
 
     It ends as it would have without the stop. What is not given stays as it was.
     """
-    from evonas.api.search import resume
+    from evonas.api.resume import resume
 
     placed, callbacks = place.placed(), trackers.callbacks()
     show_search(

@@ -86,8 +86,8 @@ def _values(run: RunData, place: int) -> dict[str, Any]:
     }
 
 
-def _when(run: RunData, place: int) -> list[str]:
-    """When the network was trained, in one line; none where that was not kept."""
+def _training_times(run: RunData, place: int) -> list[str]:
+    """When the network was trained, in one line; none if that was not kept."""
     found = run.trainings_of(run.records[place])
     if not found:
         return []
@@ -98,7 +98,7 @@ def _when(run: RunData, place: int) -> list[str]:
 
 
 def _show_one(run: RunData, place: int) -> None:
-    from evonas.display.summaries import scores_words
+    from evonas.display.scores import scores_words
     from evonas.io.console import say
     from evonas.range_test.terminal import curve_lines
     from genomes.encodings import describe
@@ -114,7 +114,7 @@ def _show_one(run: RunData, place: int) -> None:
         f"Scores: {scores_words(evaluation.scores, run.objective.name) or 'none'}",
         f"{evaluation.parameters:,} parameters; {evaluation.epochs} epochs in {evaluation.train_seconds:.1f} s, "
         f"best after {evaluation.best_epoch}",
-        *_when(run, place),
+        *_training_times(run, place),
         f"Made by: {record.operator}{f' of {parents}' if parents else ''}"
         f"{f', starts from {record.origin}' if record.origin else ''}",
         "",

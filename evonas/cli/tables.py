@@ -27,7 +27,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, no
     Args:
         rows: column -> value.
         as_json, as_csv: for programs; at most one of them.
-        nothing: what to tell people where there is no row.
+        nothing: what to tell people if there is no row.
     """
     from evonas.io.console import say, say_data
     from evonas.reporting.listing import csv_text, json_text, table_text

@@ -18,7 +18,7 @@ Images, series and texts keep their shape: `sample_kind` says what rows are and 
 `prepare_samples` (of tables `prepare_sample_table`) does 3, 4 and 6 with a `SamplePreparation` of `encoding.pixels`,
 `encoding.series` or `encoding.tokens`; `windows` splits windows that overlap.
 
-`load.read_data(...)` does all of this for any input. Arrays of any shape, for users' own models, go through
+`load.read_data(...)` does all of this for any input. Arrays of any shape, for user-defined models, go through
 `inputs` and `prepare_inputs`: they are unchanged; target, splits and weights are handled in the same way.
 
 Also here: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),

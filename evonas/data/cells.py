@@ -119,7 +119,7 @@ def is_utf8(text: str) -> bool:
 
 
 def texts(series: pd.Series[Any]) -> Texts:
-    """The cells as text, None where missing (an empty text counts as missing), shape `(num_samples,)`.
+    """The cells as text, None if missing (an empty text counts as missing), shape `(num_samples,)`.
 
     Space around a text does not count, as in files.
 
@@ -149,7 +149,7 @@ def texts(series: pd.Series[Any]) -> Texts:
 
 
 def numbers(series: pd.Series[Any]) -> Numbers:
-    """The cells as numbers, NaN where missing, shape `(num_samples,)`.
+    """The cells as numbers, NaN if missing, shape `(num_samples,)`.
 
     Raises:
         InputError: a cell is neither missing nor a finite number of at most `LARGEST_NUMBER` in magnitude.
@@ -174,7 +174,7 @@ def numbers(series: pd.Series[Any]) -> Numbers:
 
 
 def flags(series: pd.Series[Any]) -> Numbers:
-    """The cells as 0 and 1 (yes, no, true, false, ... in any case are understood), NaN where missing.
+    """The cells as 0 and 1 (yes, no, true, false, ... in any case are understood), NaN if missing.
 
     Raises:
         InputError: a cell is neither missing, a number nor such a word.
@@ -194,7 +194,7 @@ def flags(series: pd.Series[Any]) -> Numbers:
 
 
 def seconds(series: pd.Series[Any]) -> Numbers:
-    """The cells as seconds since 1970-01-01 UTC, NaN where missing or no date."""
+    """The cells as seconds since 1970-01-01 UTC, NaN if missing or no date."""
     import pandas as pd
 
     if not pd.api.types.is_datetime64_any_dtype(series):

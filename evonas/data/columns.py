@@ -104,7 +104,7 @@ class ColumnPlan:
             (printable(c.name), c.role.value, str(c.missing), str(c.distinct), printable(c.reason))
             for c in self.columns
         ]
-        widths = [max(len(row[place]) for row in rows) for place in range(4)]
+        widths = [max(len(row[index]) for row in rows) for index in range(4)]
         return "\n".join(
             f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}  {row[4]}"
             for row in rows
@@ -143,7 +143,7 @@ def infer_columns(
         if name in drop:
             columns.append(Column(name, Role.DROPPED, 0, 0, "dropped as asked"))
         elif roles is not None and name in roles:
-            columns.append(_asked_column(frame[name], roles[name]))
+            columns.append(_column_with_role(frame[name], roles[name]))
         else:
             columns.append(_infer_column(frame[name], find_identifiers and not alone, count or len(frame)))
     plan = ColumnPlan(tuple(columns))
@@ -155,7 +155,7 @@ def infer_columns(
     return plan
 
 
-def _asked_column(series: pd.Series[Any], asked: str) -> Column:
+def _column_with_role(series: pd.Series[Any], asked: str) -> Column:
     name = str(series.name)
     if asked not in ASKED:
         raise InputError(f"the role of column {name!r} must be one of {', '.join(ASKED)}, not {asked!r}: choose one")

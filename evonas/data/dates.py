@@ -1,4 +1,4 @@
-"""Dates as text: the formats that are known, which one a column has, and what its cells say. Imports no pandas.
+"""Dates as text: the formats that are known, which one per column has, and what its cells say. Imports no pandas.
 
 Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
 written as in `strftime`: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
@@ -67,8 +67,8 @@ def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
 def pattern_of(formats: tuple[str, ...]) -> re.Pattern[str]:
     """What a cell of these formats looks like; groups are named by part and number of the format."""
     dates = []
-    for place, format in enumerate(formats):
-        pieces = {letter: rf"(?P<{letter}{place}>{_piece(letter, format)})" for letter in "Yymdb"}
+    for index, format in enumerate(formats):
+        pieces = {letter: rf"(?P<{letter}{index}>{_piece(letter, format)})" for letter in "Yymdb"}
         dates.append("".join(pieces[letter] if letter.isalpha() else re.escape(letter) for letter in format))
     time = (
         r"(?:[ T:](?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?P<fraction>\.[0-9]{1,9})?)?"
@@ -87,7 +87,7 @@ def _piece(letter: str, format: str) -> str:
 
 
 def instants(cells: Sequence[str | None], format: str = "") -> NDArray[np.float64]:
-    """Seconds since 1970-01-01 UTC, NaN where a cell is missing or no date, shape `(num_samples,)`.
+    """Seconds since 1970-01-01 UTC, NaN if a cell is missing or no date, shape `(num_samples,)`.
 
     Args:
         cells: text without space around it.
@@ -173,7 +173,7 @@ def find_format(cells: Iterable[str | None], order: str = "", asked: bool = Fals
     always 1 is read as the day, else the first.
 
     Args:
-        cells: of the column, None where missing.
+        cells: of the column, None if missing.
         order: as the user says.
         asked: whether the user says that they are dates, so that years, months and days without anything between count.
     """

@@ -30,8 +30,8 @@ def fingerprint(features: pd.DataFrame, targets: pd.DataFrame, settings: Mapping
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for role, frame in (("feature", features), ("target", targets)):
-        for place, name in enumerate(frame.columns):
-            _add_column(digest, role, frame.iloc[:, place], str(name))
+        for index, name in enumerate(frame.columns):
+            _add_column(digest, role, frame.iloc[:, index], str(name))
     for array in arrays:
         digest.update(b"none" if array is None else np.ascontiguousarray(array, "<f8").tobytes())
     return digest.hexdigest()

@@ -112,16 +112,16 @@ def _name(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """The same table without types of cells that are seldom met; the frame itself if there are none."""
     changed = {}
-    for place in range(frame.shape[1]):
-        series = frame.iloc[:, place]
+    for index in range(frame.shape[1]):
+        series = frame.iloc[:, index]
         plain = plain_column(series)
         if plain is not series:
-            changed[place] = plain
+            changed[index] = plain
     if not changed:
         return frame
     import pandas as pd
 
-    columns = {place: changed.get(place, frame.iloc[:, place]) for place in range(frame.shape[1])}
+    columns = {index: changed.get(index, frame.iloc[:, index]) for index in range(frame.shape[1])}
     made = pd.DataFrame(columns, index=frame.index)
     made.columns = frame.columns
     return made

@@ -1,4 +1,4 @@
-"""Inputs of any shape, for a user's own model: one array, or several in a tuple or a mapping. Imports no pandas.
+"""Inputs of any shape, for user-defined models: one array, or several in a tuple or a mapping. Imports no pandas.
 
 They go to the model as they are: nothing is imputed, scaled or flattened. Only floats of other widths become float32.
 """
@@ -36,7 +36,7 @@ def as_inputs(x: Any, what: str = "x", rows: int | None = None) -> Inputs:
     if isinstance(x, Mapping):
         inputs = {str(name): _array(part, f"{what}[{name!r}]") for name, part in x.items()}
     elif isinstance(x, (tuple, list)) and x and all(_is_input(part, rows) for part in x):
-        inputs = tuple(_array(part, f"{what}[{place}]") for place, part in enumerate(x))
+        inputs = tuple(_array(part, f"{what}[{index}]") for index, part in enumerate(x))
     else:
         inputs = _array(x, what)
     counts = {name: len(part) for name, part in named_arrays(inputs).items()}
@@ -51,7 +51,7 @@ def named_arrays(x: Inputs) -> dict[str, NDArray[Any]]:
     """The arrays by name; by number in a tuple; a single one has the name ""."""
     if isinstance(x, Mapping):
         return dict(x)
-    return {str(place): part for place, part in enumerate(x)} if isinstance(x, tuple) else {"": x}
+    return {str(index): part for index, part in enumerate(x)} if isinstance(x, tuple) else {"": x}
 
 
 def map_arrays(function: Callable[..., NDArray[Any]], x: Inputs, *others: Inputs) -> Inputs:

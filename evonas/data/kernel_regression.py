@@ -61,7 +61,7 @@ class KernelRegression:
         return self._estimates(points, own)
 
     def _estimates(self, points: Array, own: NDArray[np.intp]) -> Array:
-        """Estimates without the centre `own`, which is -1 where none is left out; far from all, the nearest counts."""
+        """Estimates without the centre `own`, which is -1 if none is left out; far from all, the nearest counts."""
         points = np.asarray(points, np.float32)
         centres, values = (np.ascontiguousarray(each.T) for each in (self.centres, self.values))
         factor = np.float32(-0.5 / self.bandwidth**2)
@@ -72,11 +72,11 @@ class KernelRegression:
         for start in range(0, len(points), block):
             some = points[start : start + block]
             squares, more = one[: len(some)], two[: len(some)]
-            for place, centre in enumerate(centres):
-                out = more if place else squares
-                np.subtract(some[:, place : place + 1], centre, out=out)
+            for index, centre in enumerate(centres):
+                out = more if index else squares
+                np.subtract(some[:, index : index + 1], centre, out=out)
                 np.multiply(out, out, out=out)
-                if place:
+                if index:
                     np.add(squares, more, out=squares)
             left_out = own[start : start + block]
             known = np.flatnonzero(left_out >= 0)

@@ -19,7 +19,7 @@ __all__ = ["keys_of", "numbers_of"]
 
 
 def numbers_of(series: pd.Series[Any], style: Style) -> NDArray[np.float64]:
-    """A column of numbers, however they are written."""
+    """A numeric column, however they are written."""
     written = find_written(series, style, "numeric")
     return numbers(series if written is None else read_written(series, written))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -49,7 +49,7 @@ def read_data(
     """The data of a search, prepared, and where they came from.
 
     Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
-    they are, for own models, `numbers` all forms of numbers that networks may see, `options` how files and text cells
+    they are, for own models, `numbers` all numeric encodings that networks may see, `options` how files and text cells
     are written, `samples` what rows are, and which networks are to take them, `steps` how many elements of a
     Dataset `x` are read.
     """
@@ -58,26 +58,15 @@ def read_data(
         raise InputError("architecture, series, series_id and split must be left out with build, whose models take x")
     y, drop, roles, group, time_column = _names(x, y, drop, roles, group, time_column)
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
-    source: dict[str, Any] = {}
-    notes: tuple[str, ...] = ()
-    folder = isinstance(x, (str, Path)) and Path(x).is_dir()
-    if folder and y is not None:
-        raise InputError(f"target must not be given with a folder of images, {x}: its sub-folders are the classes")
-    if (size is not None or grayscale) and not folder:
-        raise InputError("image_size and grayscale must be given with a folder of images only: leave them out")
-    if folder:
-        source = {"path": str(x), "absolute": str(Path(x).absolute())}
+    named: dict[str, Any] = {"drop": drop, "roles": roles, "group": group, "time_column": time_column}
+    given = _Given(x, y, validation, test, sample_weight)
+    if isinstance(x, (str, Path)) and Path(x).is_dir():
         shaped = not as_given and chosen_architecture("image", asked.architecture) != "dense"
-        (x, y), validation, test, notes = _images(x, validation, test, size, grayscale, as_given, shaped)
+        given = _from_folder(given, size, grayscale, as_given, shaped)
+    elif size is not None or grayscale:
+        raise InputError("image_size and grayscale must be given with a folder of images only: leave them out")
     elif is_dataset(x):
-        if y is not None or sample_weight is not None:
-            raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
-        in_memory = as_given or asked.architecture == "dense"
-        x, y, sample_weight = _rows_of(x, "x", as_given, in_memory, steps)
-        validation, test = (
-            _rows_of(given, part, as_given, in_memory)[:2] if is_dataset(given) else given
-            for part, given in {"validation": validation, "test": test}.items()
-        )
+        given = _from_dataset(given, as_given, as_given or asked.architecture == "dense", steps)
     elif steps is not None:
         raise InputError(f"steps must be given with a Dataset only, not {steps!r}: leave it out")
     elif y is None:
@@ -85,67 +74,149 @@ def read_data(
             "y must be given, as an array or as the name of a column of x, unless x is a Dataset or a folder of "
             "images: name the target"
         )
-    if isinstance(y, str) and isinstance(x, (str, Path)) and Path(x).suffix == ".npz":
-        from evonas.data.prepare_inputs import named_parts, read_arrays
+    if isinstance(given.y, str) and isinstance(given.x, (str, Path)) and Path(given.x).suffix == ".npz":
+        given = _from_array_file(given)
+    if isinstance(given.y, str):
+        return _prepare_table(given, asked, options, numbers, named, common)
+    for name in ("drop", "roles", "group", "time_column"):
+        if named[name]:
+            raise InputError(
+                f"{name} must be given with a target's name, not {named[name]!r} with an array y: select x"
+            )
+    data = _prepare_arrays(given, asked, options, numbers, as_given, common)
+    return data, dict(given.source)
 
-        path, name = x, y
-        x, y, inside = named_parts(*read_arrays(x, y), y)  # first: it says what is wrong with the file
-        validation = inside.get("validation") if validation is None else validation
-        test = inside.get("test") if test is None else test
-        source = {**origin_of(path), "target": name}
-    if isinstance(y, str):
-        from evonas.data.prepare import prepare_table
-        from evonas.data.prepare_sample_table import image_path_note, sample_table
 
-        table = _table(x, "x", options)  # first: it says what is wrong with the file
-        if table is None:
-            raise InputError(f"x must be a table or its path when y names the target, {y!r}, not None: pass it")
-        others = {
-            part: _table(given, part, options) for part, given in {"validation": validation, "test": test}.items()
-        }
-        if isinstance(x, (str, Path)):
-            source = {**origin_of(x), "target": y}
-        given: dict[str, Any] = {"roles": roles, "group": group, "time_column": time_column, "drop": drop}
-        read = [note for each in (table, *others.values()) if each is not None for note in each.notes]
-        tables = {"training": table} | {part: each for part, each in others.items() if each is not None}
-        rows = sample_table(tables, y, asked, **given, sample_weight=sample_weight)
-        architecture = chosen_architecture(rows.kind, asked.architecture)
-        if architecture != "dense":
-            data = rows.prepare(sample_weight=sample_weight, **common)
-            return _said(data, rows.kind, architecture, read), source
-        if asked.series_id or asked.split:
-            what = "series_id" if asked.series_id else "split"
-            raise InputError(f"{what} must be given for networks over series, not dense ones: leave it out")
-        given |= {part: None if other is None else other.frame for part, other in others.items()} | {"numbers": numbers}
-        data = prepare_table(
-            table.frame, y, sample_weight=sample_weight, style=table.style, absent=table.absent, **given, **common
-        )
-        if "text" in (roles or {}).values() and len(rows.features) > 1:
-            read.append("the table has text and other columns: the text is encoded by its words, for dense networks")
-        return replace(data, notes=(*read, *image_path_note(table.frame), *data.notes)), source
-    for name, value in {"drop": drop, "roles": roles, "group": group, "time_column": time_column}.items():
-        if value:
-            raise InputError(f"{name} must be given with a target's name, not {value!r} with an array y: select x")
+@dataclass(frozen=True)
+class _Given:
+    """The rows of a search as far as they are read: a table and a target's name, or arrays.
+
+    Attributes:
+        x, y, validation, test, sample_weight: as of `read_data`.
+        source: where they came from.
+        notes: what is to be said of how they were read.
+    """
+
+    x: Any
+    y: Any
+    validation: Any
+    test: Any
+    sample_weight: Any
+    source: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def _from_folder(given: _Given, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _Given:
+    """Images and their classes."""
+    folder = given.x
+    if given.y is not None:
+        raise InputError(f"target must not be given with a folder of images, {folder}: its sub-folders are the classes")
+    pair, validation, test, notes = _images(folder, given.validation, given.test, size, grayscale, as_given, shaped)
+    source = {"path": str(folder), "absolute": str(Path(folder).absolute())}
+    return _Given(*pair, validation, test, given.sample_weight, source, notes)
+
+
+def _from_dataset(given: _Given, as_given: bool, in_memory: bool, steps: int | None) -> _Given:
+    """The rows of a Dataset, and of those that are given for validation and test."""
+    if given.y is not None or given.sample_weight is not None:
+        raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
+    x, y, sample_weight = _rows_of(given.x, "x", as_given, in_memory, steps)
+    validation, test = (
+        _rows_of(part, name, as_given, in_memory)[:2] if is_dataset(part) else part
+        for name, part in {"validation": given.validation, "test": given.test}.items()
+    )
+    return replace(given, x=x, y=y, validation=validation, test=test, sample_weight=sample_weight)
+
+
+def _from_array_file(given: _Given) -> _Given:
+    """The arrays of a .npz file, with the parts that it holds, unless others are given."""
+    from evonas.data.prepare_inputs import named_parts, read_arrays
+
+    x, y, inside = named_parts(*read_arrays(given.x, given.y), given.y)  # first: it says what is wrong with the file
+    parts = {
+        name: inside.get(name) if getattr(given, name) is None else getattr(given, name)
+        for name in ("validation", "test")
+    }
+    return replace(given, x=x, y=y, source={**origin_of(given.x), "target": given.y}, **parts)
+
+
+def _prepare_table(
+    given: _Given,
+    asked: SampleOptions,
+    options: ReadOptions,
+    numbers: Sequence[str],
+    named: Mapping[str, Any],
+    common: Mapping[str, Any],
+) -> tuple[PreparedData, dict[str, Any]]:
+    """A table whose target is one of its columns; and where it came from.
+
+    Args:
+        given: what is given.
+        asked: what rows are.
+        options: how files and text cells are written.
+        numbers: numeric encodings.
+        named: "roles", "group", "time_column" and "drop", which name columns.
+        common: seed, folds, task and weights of classes.
+    """
+    from evonas.data.prepare import prepare_table
+    from evonas.data.prepare_sample_table import image_path_note, sample_table
+
+    table = _table(given.x, "x", options)  # first: it says what is wrong with the file
+    if table is None:
+        raise InputError(f"x must be a table or its path when y names the target, {given.y!r}, not None: pass it")
+    others = {
+        part: _table(rows, part, options) for part, rows in {"validation": given.validation, "test": given.test}.items()
+    }
+    source: dict[str, Any] = {**origin_of(given.x), "target": given.y} if isinstance(given.x, (str, Path)) else {}
+    tables = {"training": table} | {part: each for part, each in others.items() if each is not None}
+    notes = [note for each in tables.values() for note in each.notes]
+    rows = sample_table(tables, given.y, asked, **named, sample_weight=given.sample_weight)
+    architecture = chosen_architecture(rows.kind, asked.architecture)
+    if architecture != "dense":
+        data = rows.prepare(sample_weight=given.sample_weight, **common)
+        return _note_networks(data, rows.kind, architecture, notes), source
+    if asked.series_id or asked.split:
+        what = "series_id" if asked.series_id else "split"
+        raise InputError(f"{what} must be given for networks over series, not dense ones: leave it out")
+    frames: dict[str, Any] = {part: None if other is None else other.frame for part, other in others.items()}
+    how: dict[str, Any] = {"style": table.style, "absent": table.absent, "numbers": numbers}
+    data = prepare_table(table.frame, given.y, sample_weight=given.sample_weight, **how, **named, **frames, **common)
+    if "text" in (named["roles"] or {}).values() and len(rows.features) > 1:
+        notes.append("the table has text and other columns: the text is encoded by its words, for dense networks")
+    return replace(data, notes=(*notes, *image_path_note(table.frame), *data.notes)), source
+
+
+def _prepare_arrays(
+    given: _Given,
+    asked: SampleOptions,
+    options: ReadOptions,
+    numbers: Sequence[str],
+    as_given: bool,
+    common: Mapping[str, Any],
+) -> PreparedData:
+    """Arrays of rows, images, series or texts, or what models of the user take."""
     from evonas.data.prepare import prepare_arrays
     from evonas.data.prepare_inputs import prepare_inputs
 
-    if not as_given and (kind := kind_of_array(x, asked.is_series)) != "table":
+    if not as_given and (kind := kind_of_array(given.x, asked.is_series)) != "table":
         architecture = chosen_architecture(kind, asked.architecture)
         if architecture != "dense":
-            parts = {"training": (x, y), "validation": validation, "test": test}
-            data = _of_samples(kind, parts, asked, sample_weight=sample_weight, **common)
-            return _said(data, kind, architecture, notes), source
+            parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
+            data = _of_samples(kind, parts, asked, sample_weight=given.sample_weight, **common)
+            return _note_networks(data, kind, architecture, given.notes)
         if kind == "text":
             raise InputError("texts for dense networks must be a column of a table, by its name in roles: pass a table")
     elif not as_given:
         chosen_architecture("table", asked.architecture)
     if asked.series_id or asked.split:
         raise InputError("series_id and split must be given for networks over series: leave them out")
-    as_given = as_given and not is_table(x)
     style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
-    prepare = prepare_inputs if as_given else partial(prepare_arrays, numbers=numbers, style=style)
-    data = prepare(x, y, validation=validation, test=test, sample_weight=sample_weight, **common)
-    return replace(data, notes=(*notes, *data.notes)) if notes else data, source
+    prepare = (
+        prepare_inputs if as_given and not is_table(given.x) else partial(prepare_arrays, numbers=numbers, style=style)
+    )
+    parts = {"validation": given.validation, "test": given.test, "sample_weight": given.sample_weight}
+    data = prepare(given.x, given.y, **parts, **common)
+    return replace(data, notes=(*given.notes, *data.notes)) if given.notes else data
 
 
 def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:
@@ -171,7 +242,7 @@ def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **com
     )
 
 
-def _said(data: PreparedData, kind: str, architecture: str, notes: Sequence[str] = ()) -> PreparedData:
+def _note_networks(data: PreparedData, kind: str, architecture: str, notes: Sequence[str] = ()) -> PreparedData:
     """The data, with a note on which networks take them and why."""
     from evonas.data.encoding.samples import SamplePreparation
 

@@ -39,7 +39,7 @@ def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tup
         targets: standardised targets, or indicators of classes, shape `(num_rows, num_targets)`.
 
     Returns:
-        at most 16 sets that explain something; empty where none does.
+        at most 16 sets that explain something; empty if none does.
     """
     rows = stream_rng(RandomStream.NEIGHBOUR_COLUMNS, 0).permutation(len(targets))[:_ROWS]
     x = {name: np.asarray(values[rows], np.float32) for name, values in columns.items()}
@@ -48,7 +48,7 @@ def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tup
     if len(rows) < 2 or not x or not (total := float(((y - y.mean(axis=0)) ** 2).sum())):
         return ()
     if len(x) > _PAIRED:
-        x = {name: x[name] for name in sorted(sorted(x), key=lambda name: -_alone(x[name], y))[:_PAIRED]}
+        x = {name: x[name] for name in sorted(sorted(x), key=lambda name: -_explained_share(x[name], y))[:_PAIRED]}
     names = sorted(x)
     rest = _additive_residual(np.stack([x[name] for name in names], axis=1), y)
     share = float((rest**2).sum()) / total
@@ -86,7 +86,7 @@ def _judge(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float
             yield tuple(sorted((a, b, c))), _explain(rest, [each[:, c] for each in above], below[:, c])
 
 
-def _alone(values: Array, targets: Array) -> float:
+def _explained_share(values: Array, targets: Array) -> float:
     """The share of the targets that a column explains by itself."""
     kernels = (_kernel(values, bandwidth) for bandwidth in _BANDWIDTHS)
     centred = targets - targets.mean(axis=0)

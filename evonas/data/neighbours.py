@@ -83,7 +83,7 @@ class NeighbourFeatures:
 
     def __init__(self, data: PreparedData) -> None:
         self._data = data
-        self._held = Memo[Key, Array](self._computed, lambda found: found.nbytes, _MOST_BYTES)
+        self._held = Memo[Key, Array](self._compute, lambda found: found.nbytes, _MOST_BYTES)
 
     def regression(self, mark: str, fold: int = 0) -> KernelRegression:
         """The regression on the training rows of a fold."""
@@ -105,7 +105,7 @@ class NeighbourFeatures:
         none = np.zeros((0, validation.shape[1]), np.float32)
         return replace(split, x_train=none, x_validation=validation)
 
-    def _computed(self, key: Key) -> Array:
+    def _compute(self, key: Key) -> Array:
         mark, fold, part = key
         regression, split = self.regression(mark, fold), self._data.splits[fold]
         places = _places(regression.columns, self._data.problem)
@@ -179,7 +179,7 @@ class NeighbourPreparation(Preparation):
 
 
 def candidate_columns(data: PreparedData) -> tuple[str, ...]:
-    """Names of the standardised columns of numbers that neighbours may be looked for in."""
+    """Names of the standardised numeric columns that neighbours may be looked for in."""
     problem, preparation = data.problem, data.preparation
     if preparation is None or problem.input_shapes or preparation.shape or problem.num_outputs > _MOST_OUTPUTS:
         return ()

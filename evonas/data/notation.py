@@ -141,12 +141,12 @@ def _take_apart(cell: str) -> _Cell | None:
         if core.isdecimal():
             return None  # 12D-05 is rather a name; Fortran writes a point
         exponent = "e" + exponent[1:]
-    around = _around(before, behind)
+    around = _affixes(before, behind)
     return None if around is None else _Cell(around[0], core, exponent, around[1], around[2])
 
 
 @lru_cache(1024)
-def _around(before: str, behind: str) -> tuple[bool, str, bool] | None:
+def _affixes(before: str, behind: str) -> tuple[bool, str, bool] | None:
     """Whether the characters around digits make them negative, their unit, and whether they are in parentheses."""
     before, behind = before.strip(), behind.strip().removesuffix("/-").strip()
     enclosed = before.count("(") == 1 == behind.count(")")
@@ -197,7 +197,7 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
     """The notation by which all cells of a column are numbers; None if there is none.
 
     Args:
-        cells: of the column, None where missing.
+        cells: of the column, None if missing.
         style: further knowledge about the notation.
         asked: whether the user says that they are numbers, so that leading zeros count for nothing.
     """

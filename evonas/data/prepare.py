@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.columns import infer_columns
-from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.encoding.fit import fit_encoding
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.encoding.tree_cuts import impurity_columns
 from evonas.data.fingerprint import fingerprint
 from evonas.data.frames import is_table
@@ -91,7 +92,7 @@ def prepare_table(
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
         class_weight: "balanced", or class label -> weight.
-        numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
+        numbers: what numeric columns give networks, see `encoding.fit_encoding`; each sees one of these.
         roles: column -> what it is, see `columns.infer_columns`.
         group: name of a column whose equal values stay in one part; it is not a feature.
         time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
@@ -185,7 +186,7 @@ def prepare_arrays(
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
         class_weight: "balanced", or class label -> weight.
-        numbers: what columns of numbers give networks, see `encoding.fit_encoding`; each sees one of these.
+        numbers: what numeric columns give networks, see `encoding.fit_encoding`; each sees one of these.
         groups: of the rows of `x`, shape `(num_samples,)`: no group has rows in two parts.
         style: how numbers and dates in text are written, where that is known.
 

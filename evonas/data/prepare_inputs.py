@@ -1,4 +1,4 @@
-"""`prepare_inputs`: arrays of any shape to `PreparedData`, for a user's own model. Imports pandas late.
+"""`prepare_inputs`: arrays of any shape to `PreparedData`, for user-defined models. Imports pandas late.
 
 Target, splits and weights are those of tables; the inputs stay as they are.
 """

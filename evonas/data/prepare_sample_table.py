@@ -161,8 +161,8 @@ def _is_text(column: pd.Series[Any], role: str | None) -> bool:
 def image_path_note(frame: pd.DataFrame) -> tuple[str, ...]:
     """A line for each column whose cells are names of images, which are not read."""
     found = []
-    for place, name in enumerate(frame.columns):
-        column = frame.iloc[:, place]
+    for index, name in enumerate(frame.columns):
+        column = frame.iloc[:, index]
         if column.dtype.kind in "biufcmM":
             continue
         cells = [str(cell) for cell in column.iloc[:_SAMPLE].to_numpy() if cell is not None]

@@ -131,7 +131,7 @@ def prepare_samples(
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
     rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split))
-    data = _fitted(whole, target, rows, settings, weights)
+    data = _fit_and_apply(whole, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
     digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(whole)
@@ -187,7 +187,7 @@ def _check_classes(target: Target, rows: RowSplit) -> None:
         )
 
 
-def _fitted(
+def _fit_and_apply(
     samples: Samples, target: Target, rows: RowSplit, settings: SplitSettings, weights: NDArray[np.float64] | None
 ) -> PreparedData:
     """Features, coded targets and the problem; a preparation for each fold."""

@@ -36,7 +36,7 @@ __all__ = ["PreparedData", "Problem", "Split", "check_labels", "labels_of", "who
 
 Array = NDArray[np.float32]
 
-#: Arrays of images, series and texts from so many bytes on are read from the disk while networks train: the system
+#: Arrays of images, series and texts from this many bytes on are read from the disk while networks train: the system
 #: keeps in memory what it has room for, once for all processes.
 MAPPED_BYTES = 1 << 30
 _INPUTS = ("x_train", "x_validation")
@@ -56,27 +56,27 @@ class Problem:
         classes: labels in the order of the network's outputs, as text; empty for regression.
         feature_names: of the network's input columns, shape `(num_features,)`.
         target_names: of the predicted columns.
-        input_shapes: of one sample, of each array that a user's own model takes; empty for a table, whose rows have
+        input_shapes: of one sample, of each array that user-defined models takes; empty for a table, whose rows have
             shape `(num_features,)`.
         metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
             `evonas.metrics.named`. Scores then have it too.
         views: of each feature, which networks use it: "standard" for all, else the encoding in
             `genomes.architecture.layers.NUMERIC_ENCODINGS` whose networks use it too, or "unless robust": all but those
-            that use the robust encoding instead. Shape `(num_features,)`; empty where all
+            that use the robust encoding instead. Shape `(num_features,)`; empty if all
             see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
-        numeric: of each feature, the number of the column of numbers whose it is, -1 where it is of none, shape
-            `(num_features,)`; empty where unknown, and in runs of older versions.
-        categorical: of each feature, the number of the column of categories whose it is, -1 where it is of none, shape
+        numeric: of each feature, the number of the numeric column whose it is, -1 if it is of none, shape
+            `(num_features,)`; empty if unknown, and in runs of older versions.
+        categorical: of each feature, the number of the categorical column whose it is, -1 if it is of none, shape
             `(num_features,)`; empty if there is none, and in runs of an older evonas.
         label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
             and in runs of an older evonas.
-        quantiles: that the outputs are, rising; empty where they are means. The target, its mean and std are then there
+        quantiles: that the outputs are, rising; empty if they are means. The target, its mean and std are then there
             once for each of them.
         sample_shape: of one sample before it is flattened to `num_features`: (height, width, channels) of an image,
-            (steps, channels) of a series, (tokens,) of a text; empty where rows are columns of a table.
+            (steps, channels) of a series, (tokens,) of a text; empty if rows are columns of a table.
         vocabulary: number of token ids of a text, whose features are these ids (0 is padding, 1 a word that is not
-            known); 0 where features are numbers.
-        masked: whether samples of a series are of several lengths: the last channel is then 1 where a step is there,
+            known); 0 if features are numbers.
+        masked: whether samples of a series are of several lengths: the last channel is then 1 if a step is there,
             and a step that is not is 0 in all channels, at the end.
     """
 
@@ -136,11 +136,11 @@ class Problem:
         )
 
     def attach_columns(self, graph: nx.DiGraph) -> nx.DiGraph:
-        """The graph itself, told of which column of numbers or categories the features are that its network sees, and
+        """The graph itself, told of which numeric column or categories the features are that its network sees, and
         of the shape of a sample where it has one.
 
         Raises:
-            InputError: its network embeds columns of numbers or categories, and the data have none.
+            InputError: its network embeds numeric columns or categories, and the data have none.
         """
         seen = self.for_views(*views_of(graph))
         if self.sample_shape:
@@ -152,7 +152,7 @@ def visible_columns(views: Sequence[str], num_features: int, *numbers: str) -> l
     """Positions of the features that networks of these views see, with `views` as in `Problem`."""
     if not views:
         return list(range(num_features))
-    return [place for place, view in enumerate(views) if is_visible(view, numbers)]
+    return [index for index, view in enumerate(views) if is_visible(view, numbers)]
 
 
 def check_labels(classes: Sequence[str], label_type: str) -> None:
@@ -191,7 +191,7 @@ class Split:
     """One training and one validation part, prepared.
 
     Attributes:
-        x_train, x_validation: float32, shape `(num_samples, num_features)`; for a user's own model also arrays of any
+        x_train, x_validation: float32, shape `(num_samples, num_features)`; for user-defined models also arrays of any
             shape and type, see `evonas.data.inputs`.
         y_train, y_validation: float32 `(num_samples, num_outputs)` standardised targets for regression,
             float32 `(num_samples, 1)` of 0 and 1 for binary, int32 `(num_samples,)` class numbers for multiclass.
@@ -218,7 +218,7 @@ class PreparedData:
         preparation: the way from raw rows to the features of `x_test` and of the first split, fitted on its training
             rows. Under cross-validation each fold is coded by a fit of its own.
         raw: the first split's validation rows and the test rows as an exported model takes them
-            (`Preparation.inputs`), by the names "validation" and "test"; empty where they were not kept.
+            (`Preparation.inputs`), by the names "validation" and "test"; empty if they were not kept.
         pretrained: a trained network whose layers all networks start from; None when they start from their seeds alone.
         plan: the role of each column of a table; not kept in files.
     """
@@ -241,7 +241,7 @@ class PreparedData:
 
         Args:
             views: forms of `numbers`, and marks of neighbours.
-            neighbours: gives their features, of these data; they are computed anew when None.
+            neighbours: gives their features, of these data; recomputed when None.
             training: whether training rows are needed, whose neighbours take the longest; else there are none.
         """
         if not training and self.problem.absent(*views):

@@ -17,7 +17,7 @@ __all__ = ["pack_rows", "unpack_rows"]
 def pack_rows(rows: Any, place: str) -> tuple[dict[str, NDArray[Any]], Any]:
     """The arrays by their names in the file, which begin with `place`, and JSON values that say what they are.
 
-    Of columns by name: (name, its different texts, or None for a column of numbers), in the order of the arrays.
+    Of columns by name: (name, its different texts, or None for a numeric column), in the order of the arrays.
     """
     if not isinstance(rows, Mapping):
         return {f"{place}/array": rows}, None

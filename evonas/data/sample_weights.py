@@ -46,7 +46,7 @@ def _check(weights: NDArray[np.float64], count: int, what: str) -> None:
 def training_weights(
     target: Target, rows: NDArray[np.intp], weights: NDArray[np.float64] | None, class_weight: ClassWeight
 ) -> NDArray[np.float32] | None:
-    """Sample weights times class weights of the training rows; None where there are neither.
+    """Sample weights times class weights of the training rows; None if there are neither.
 
     Args:
         target: of all rows.

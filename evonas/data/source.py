@@ -57,7 +57,7 @@ def _takes_room(about: os.stat_result) -> bool:
 
 
 def _sha256_within(stream: BinaryIO, size: int) -> str | None:
-    """Of so many bytes; None where that takes too long."""
+    """Of this many bytes; None if that takes too long."""
     digest, left, until = hashlib.sha256(), size, time.monotonic() + _SECONDS
     while left and (piece := stream.read(min(left, 1 << 20))):
         digest.update(piece)

@@ -16,7 +16,7 @@ def value_for_gaps(values: NDArray[np.float64], most_frequent: bool = False) -> 
     """The median, or the most frequent value (the least of several); 0 if there is none. As `SimpleImputer`.
 
     Args:
-        values: NaN where missing, shape `(num_samples,)`.
+        values: NaN if missing, shape `(num_samples,)`.
         most_frequent: whether not the median is wanted.
     """
     known = values[~np.isnan(values)]
@@ -29,7 +29,7 @@ def value_for_gaps(values: NDArray[np.float64], most_frequent: bool = False) -> 
 
 
 def mean_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and standard deviation; a deviation of 1 where the values differ by no more than they are rounded.
+    """Mean and standard deviation; a deviation of 1 if the values differ by no more than they are rounded.
 
     As `StandardScaler`.
 

@@ -145,7 +145,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
     import pandas as pd
 
     names = [str(name) for name in columns.columns]
-    nameless = names == [f"y{place}" for place in range(len(names))]
+    nameless = names == [f"y{index}" for index in range(len(names))]
     labels = places if nameless else np.array(names, dtype=object)[places]
     target = _classification(pd.Series(labels, name="y"), task)
     how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"

@@ -1,4 +1,4 @@
-"""`Views`: the data as networks with one or another form of numbers and neighbours see them, each made once."""
+"""`Views`: the data as networks with one or another numeric encodings and neighbours see them, each made once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Views:
 
     def __init__(self, data: PreparedData) -> None:
         self._data, self._neighbours = data, NeighbourFeatures(data)
-        self._cut = Memo[View, PreparedData](self._seen, _size, _MOST_BYTES)
+        self._cut = Memo[View, PreparedData](self._view_data, _size, _MOST_BYTES)
 
     def __call__(self, *views: str) -> PreparedData:
         """The data of a view."""
@@ -37,17 +37,17 @@ class Views:
         """The data as the network of an architecture graph sees them."""
         return self(*views_of(graph))
 
-    def _seen(self, view: View) -> PreparedData:
+    def _view_data(self, view: View) -> PreparedData:
         return self._data.for_views(*view, neighbours=self._neighbours)
 
 
 def _size(data: PreparedData) -> int:
-    """Bytes of features where there are neighbours; else 0: there are few such views, and all are kept."""
+    """Bytes of features if there are neighbours; else 0: there are few such views, and all are kept."""
     if not marks_of(data.problem.views):
         return 0
     parts = [x for split in data.splits for x in (split.x_train, split.x_validation)]
-    return sum(array.nbytes for x in _given([*parts, data.x_test]) for array in named_arrays(x).values())
+    return sum(array.nbytes for x in _drop_none([*parts, data.x_test]) for array in named_arrays(x).values())
 
 
-def _given(parts: Iterable[Any]) -> list[Any]:
+def _drop_none(parts: Iterable[Any]) -> list[Any]:
     return [part for part in parts if part is not None]

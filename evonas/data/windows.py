@@ -1,4 +1,4 @@
-"""Windows that were cut from one series, one behind the other: found, and split without one looking into another.
+"""Windows that were cut from one series, one after the other: found, and split without one looking into another.
 
 Dealt at random, a validation window shares most of its steps with training windows on both sides, and scores promise
 what no later window keeps. Imports numpy only.
@@ -26,14 +26,14 @@ _LONGEST_STRIDE = 512
 
 
 def check_split(split: str) -> str:
-    """Raises InputError where there is no such way of splitting."""
+    """Raises InputError if there is no such way of splitting."""
     if split not in SPLITS:
         raise InputError(f"split must be random or time, not {split!r}: time takes the last samples for testing")
     return split
 
 
 def overlap_of(series: NDArray[np.floating]) -> int:
-    """How many windows behind a window share steps with it; 0 where samples are not windows of one series in order.
+    """How many windows behind a window share steps with it; 0 if samples are not windows of one series in order.
 
     Args:
         series: shape `(num_samples, steps, channels)`.

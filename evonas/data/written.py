@@ -51,7 +51,7 @@ class Written:
 
 
 def find_written(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
-    """How a column of text is read as numbers or dates; None where it is not, or is not text.
+    """How a column of text is read as numbers or dates; None if it is not, or is not text.
 
     Args:
         series: the cells that decide.
@@ -213,8 +213,8 @@ def _notes(
     if written.notation is not None:
         other = role is None and not (style.in_file and written.notation == PLAIN)
         if other or written.notation != PLAIN:
-            mend = "" if role else f"; --categorical {name} (roles) if they are names"
-            notes.append(f"column {name!r} is read as {written.notation.words(example)}{mend}")
+            fix = "" if role else f"; --categorical {name} (roles) if they are names"
+            notes.append(f"column {name!r} is read as {written.notation.words(example)}{fix}")
     elif written.dates:
         notes.append(f"column {name!r} is read as dates, {_words(written.dates)}, such as {example!r:.40}")
     if lost:

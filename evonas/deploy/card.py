@@ -71,7 +71,7 @@ def card_paths(path: Path) -> tuple[Path, Path]:
 
 
 def check_card_paths(path: Path) -> None:
-    """Raises InputError where there is a folder in the place of a card, or anything that evonas did not write."""
+    """Raises InputError if there is a folder in the place of a card, or anything that evonas did not write."""
     for card in card_paths(path):
         if card.is_dir():
             raise InputError(f"model card must be a file, but {card} is a folder: move it, or leave the card out")
@@ -179,7 +179,7 @@ def _network(record: Record, share: float, run: RunReader, data: PreparedData) -
 
 
 def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | None:
-    """Of the networks, for one row; None for models of a user's own."""
+    """Of the networks, for one row; None for user-defined models."""
     space: Any = space_from_json(run.space_json)
     if not hasattr(space, "architecture"):
         return None
@@ -231,7 +231,7 @@ def _samples(data: PreparedData) -> dict[str, Any] | None:
 
 
 def _neighbours(marks: Sequence[str], data: PreparedData) -> dict[str, Any] | None:
-    """What the file holds of training rows; None where that is nothing."""
+    """What the file holds of training rows; None if that is nothing."""
     known = [found for mark in marks if (found := neighbours_of_view(mark)) is not None]
     if not known:
         return None
@@ -257,18 +257,18 @@ def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
     problem, split = data.problem, data.splits[0]
     outputs = constant_outputs(problem, split.y_train)
 
-    def scored(y: Any) -> dict[str, float]:
+    def score(y: Any) -> dict[str, float]:
         found = compute_scores(problem, y, np.tile(outputs, (len(y), 1)))
         return {name: found[name] for name in _MEASURES if name in found}
 
     return {
-        "validation": scored(split.y_validation),
-        "test": {} if data.y_test is None else scored(data.y_test),
+        "validation": score(split.y_validation),
+        "test": {} if data.y_test is None else score(data.y_test),
     }
 
 
 def _baselines(run: RunReader, exported: Exported) -> dict[str, Any] | None:
-    """The run's baselines of scikit-learn, and whether the exported model is better; None where none were wanted."""
+    """The run's baselines of scikit-learn, and whether the exported model is better; None if none were wanted."""
     if (found := run.baselines.found) is None:
         return None
     verdict = verdict_of(run.objective, exported.validation_scores, exported.test_scores, found)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 
 __all__ = ["card_text", "escape"]
@@ -19,7 +19,7 @@ _MOST = 20
 def card_text(card: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     sections = [_heading(card), _usage(card), _interface(card), _data(card), _scores(card), *_networks(card)]
-    sections += [_training(card), _limits(card), _versions(card)]
+    sections += [_search_lines(card), _limits(card), _versions(card)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -76,7 +76,7 @@ def _data(card: Mapping[str, Any]) -> str:
             _table(
                 ("column", "role", "features", "missing values", "fitted on the training rows"),
                 [
-                    (escape(each["name"]), each["role"], str(each["features"]), _missing(each), _fit(each))
+                    (escape(each["name"]), each["role"], str(each["features"]), _missing_values_text(each), _fit(each))
                     for each in data["columns"]
                 ],
             )
@@ -108,7 +108,7 @@ def _of_samples(samples: Mapping[str, Any]) -> str:
     return f"{said}; NaN is a missing value, and replaced by the channel's mean{more}."
 
 
-def _missing(column: Mapping[str, Any]) -> str:
+def _missing_values_text(column: Mapping[str, Any]) -> str:
     if "imputed" in column:
         return f"replaced by {column['imputed']:g}" + (", and marked" if column["indicator"] else "")
     return {"categorical": "a category, if there were any", "presence": "told from present ones"}.get(
@@ -199,7 +199,7 @@ def _networks(card: Mapping[str, Any]) -> Iterable[str]:
         yield "\n\n".join([*parts, _fence(json.dumps(each["genome"], ensure_ascii=False), "json")])
 
 
-def _training(card: Mapping[str, Any]) -> str:
+def _search_lines(card: Mapping[str, Any]) -> str:
     search = card["search"]
     infeasible = f", {search['infeasible']:,} over the limits" if search["infeasible"] else ""
     rank = f"this one is of rank {search['rank']}" if search["rank"] else "this one joins several"

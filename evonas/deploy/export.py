@@ -148,7 +148,7 @@ class Exporter:
         Args:
             run: whose best network is to be written.
             space: that its genomes are from.
-            build: of models of your own.
+            build: of user-defined models.
             timetable: of the session; receives the expected duration of an export.
             is_stopped: whether a stop was asked for.
         """
@@ -235,7 +235,7 @@ def _calibrates(run: RunReader, asked: bool | None) -> bool:
     """Whether an export is calibrated: as asked, or as the run's settings say.
 
     Raises:
-        InputError: it is asked for, and the run is not of classes, or of models of a user's own.
+        InputError: it is asked for, and the run is not of classes, or of user-defined models.
     """
     if not (run.settings.calibrate if asked is None else asked):
         return False
@@ -270,7 +270,7 @@ def export_ensemble(
         card, calibrate, worker: as in `export`.
 
     Raises:
-        InputError: there are no weights, the run is of models of your own, or the path cannot be written.
+        InputError: there are no weights, the run is of user-defined models, or the path cannot be written.
 
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
@@ -288,7 +288,7 @@ def export_ensemble(
                 "own: export them one by one, with --rank"
             )
         bagged = _fold_members(run, size)
-        records = {name: record for name, record, _ in bagged} or _kept(run)
+        records = {name: record for name, record, _ in bagged} or _records_by_weights(run)
         networks = [
             (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
             for name, record in records.items()
@@ -308,14 +308,14 @@ def export_ensemble(
         return _with_card(exported, run, chosen, None) if card else exported
 
 
-def _kept(run: RunReader) -> dict[str, Record]:
+def _records_by_weights(run: RunReader) -> dict[str, Record]:
     """Name of weights -> record, of the best networks and of all re-trainings of finalists."""
     held = [(record, record.weights) for record in run.best(run.settings.keep)]
     bagged = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
     for finalist in run.finalists:
         for each in run.retrainings.trained(finalist.record.digest):
             if each.weights not in bagged:  # they have seen the rows that the others are compared on
-                held.append((_retrained(finalist.record, each), each.weights))
+                held.append((_with_retraining(finalist.record, each), each.weights))
     return {name: record for record, name in held if name}
 
 
@@ -331,13 +331,13 @@ def _fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
     trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
     members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
     found = [
-        (each.weights, _retrained(best, each), fold)
+        (each.weights, _with_retraining(best, each), fold)
         for seed, fold in members[:size]
         if fold is not None and (each := trained.get(seed)) is not None and each.weights
     ]
     return found if len(found) > 1 else []
 
 
-def _retrained(record: Record, each: Retraining) -> Record:
+def _with_retraining(record: Record, each: Retraining) -> Record:
     """The record with a re-training in place of the search's."""
     return replace(record, seed=each.seed, evaluation=each.evaluation, origin=None)

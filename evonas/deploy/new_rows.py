@@ -103,7 +103,7 @@ def preparation_of(predictor: Predictor) -> Preparation | None:
 
 
 def _shape_of(predictor: Predictor) -> tuple[int | None, ...]:
-    """Of one raw sample, None where it may be of any size; empty of rows of a table."""
+    """Of one raw sample, None if it may be of any size; empty of rows of a table."""
     preparation = preparation_of(predictor)
     if preparation is not None:
         return preparation.shape
@@ -162,7 +162,7 @@ def _target_table(y: Any, count: int, problem: Problem) -> pd.DataFrame:
         return pd.DataFrame(index=range(count))
     cells = np.asarray(y)
     cells = cells[:, None] if cells.ndim == 1 else cells
-    names = problem.target_names or tuple(f"y{place}" for place in range(cells.shape[1]))
+    names = problem.target_names or tuple(f"y{index}" for index in range(cells.shape[1]))
     if cells.shape != (count, len(names)):
         raise InputError(f"y must have a target for each of {count} rows, not the shape {cells.shape}: pass as many")
-    return pd.DataFrame({name: cells[:, place] for place, name in enumerate(names)})
+    return pd.DataFrame({name: cells[:, index] for index, name in enumerate(names)})

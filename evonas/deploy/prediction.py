@@ -98,7 +98,7 @@ def predictor_of_file(path: Path) -> Predictor:
 
 
 def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
-    """One row a row of the table, or a sample of the array, in their order.
+    """One line per row of the table, or per sample of the array, in their order.
 
     Args:
         predictor: what predicts.
@@ -115,12 +115,12 @@ def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequen
     columns: dict[str, Any] = {}
     if problem.task == "regression":
         targets = quantile_names(problem) if problem.quantiles else problem.target_names
-        targets = targets or tuple(f"y{place}" for place in range(outputs.shape[1]))
+        targets = targets or tuple(f"y{index}" for index in range(outputs.shape[1]))
         columns |= zip(targets, outputs.T, strict=True)
     else:
         labels = labels_of(problem) if problem.classes else np.arange(outputs.shape[1])
         columns["label"] = labels[outputs.argmax(axis=1)]
-        columns |= {f"probability_{label}": outputs[:, place] for place, label in enumerate(labels)}
+        columns |= {f"probability_{label}": outputs[:, index] for index, label in enumerate(labels)}
     front: dict[str, Any] = {}
     for name, values in (names or {}).items():
         while name in columns or name in front:  # a series is known by its column "label", say
@@ -201,7 +201,7 @@ def _code_labels(problem: Problem, column: pd.Series[Any]) -> NDArray[np.intp]:
         given = ["" if np.isnan(v) else str(v == 1) for v in flags(column)]
     else:
         given = [cell or "" for cell in texts(column)]
-    places = {name: place for place, name in enumerate(problem.classes)}
+    places = {name: index for index, name in enumerate(problem.classes)}
     unknown = sorted({label for label in given if label not in places})
     if unknown:
         what = "no label" if unknown == [""] else f"the label {unknown[-1]!r}"
@@ -279,7 +279,7 @@ def _array_of_file(model: Any, rows: NDArray[Any]) -> Any:
 
 
 def _quantiles_of(outputs: Any) -> tuple[float, ...]:
-    """The quantiles that a file's outputs are named by; none where they are something else."""
+    """The quantiles that a file's outputs are named by; none if they are something else."""
     if not isinstance(outputs, Mapping) or "probability" in outputs:
         return ()
     try:

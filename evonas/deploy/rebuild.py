@@ -57,7 +57,7 @@ def build_model(genome: Any, path: str | Path | None = None, **options: Any) -> 
         a compiled `keras.Model`.
 
     Raises:
-        InputError: the argument is not a genome, or lacks information; the text says what to give.
+        InputError: the argument is not a genome, or lacks information; the message says what to give.
     """
     return rebuilt(genome, path, **options).model
 

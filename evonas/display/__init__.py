@@ -2,7 +2,7 @@
 
 ==================  =================================================================================================
 `Plain`             lines of text: what was read, one line a generation, the result
-`Live` (`live.py`)  the same, with a block that is drawn anew in a terminal; the only importer of rich
+`Live` (`live.py`)  the same, with a block that is redrawn in a terminal; the only importer of rich
 `Events`            one JSON object a line, for machines
 `make_display`      the display that fits the options and the output
 ==================  =================================================================================================

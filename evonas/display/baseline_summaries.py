@@ -27,7 +27,7 @@ class Verdict:
         part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
         winner: its name; `NETWORK` for the network.
         margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
-            None where that is not a share of anything.
+            None if that is not a share of anything.
         complete: whether all baselines were trained to their end.
     """
 
@@ -52,7 +52,7 @@ class Verdict:
 def verdict_of(
     objective: Objective, validation: Mapping[str, float], test: Mapping[str, float], baselines: Baselines
 ) -> Verdict | None:
-    """Compares by the objective; None where nothing has a score of it.
+    """Compares by the objective; None if nothing has a score of it.
 
     Args:
         objective: of the run.
@@ -90,7 +90,7 @@ def _scores(model: BaselineModel, part: str) -> Mapping[str, float]:
 
 
 def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any] | None:
-    """The baselines and the verdict as JSON values; None where none were wanted."""
+    """The baselines and the verdict as JSON values; None if none were wanted."""
     found = run.baselines.found
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""`Live`: a block of lines in a terminal, drawn anew four times a second."""
+"""`Live`: a block of lines in a terminal, redrawn four times a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evonas.config import Budget
-from evonas.display import summaries
+from evonas.display import scores
 from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.progress_rate import ProgressRate
 from evonas.display.text import Plain
@@ -50,7 +50,7 @@ class Live(Plain):
     def generation(self, generation: Generation) -> None:
         pass
 
-    def _between(self, progress: Progress) -> None:
+    def _show_progress(self, progress: Progress) -> None:
         pass
 
     def finalists(self, done: int, planned: int) -> None:
@@ -64,37 +64,35 @@ class Live(Plain):
     def __rich__(self) -> Group:
         """The block as it is now."""
         if self._progress is None or self._pace is None:
-            hint = Text(self._stopping() or "Training the first networks.")
+            hint = Text(self._stopping_line() or "Training the first networks.")
             return Group(hint, *map(Text, self._training()))
-        return Group(self._table(self._progress, self._pace), Text(self._stopping() or self._how_to_stop(), "dim"))
+        return Group(self._table(self._progress, self._pace), Text(self._stopping_line() or self._how_to_stop(), "dim"))
 
     def _table(self, progress: Progress, pace: ProgressRate) -> Table:
         of = f" of {self._budget.generations}" if self._budget.generations else ""
         seconds = progress.seconds + time.monotonic() - self._progress_at
         left = pace.seconds_left(seconds)
         failed = f" ({progress.failed} failed)" if progress.failed else ""
-        best = summaries.format_score(summaries.score_of(progress.best, self._objective.name))
-        score = f"best [b]{best}[/b], median of this generation {summaries.format_score(pace.median)}"
+        best = scores.format_score(scores.score_of(progress.best, self._objective.name))
+        score = f"best [b]{best}[/b], median of this generation {scores.format_score(pace.median)}"
         table = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=progress.planned, completed=progress.trained, width=30)
         table.add_row(f"generation {progress.generation + 1}{of}", bar)
         table.add_row("networks", f"{progress.evaluated:,} trained{failed}, {pace.per_second:.2g} a second")
         table.add_row(Text(printable(self._objective.name)), score)
-        table.add_row("best", Text(printable(summaries.best_words(progress.best))))
+        table.add_row("best", Text(printable(scores.best_words(progress.best))))
         if self._finals is not None:
             table.add_row("finalists", retraining_words(*self._finals))
         if training := self._training():
             table.add_row("in training", Text("\n".join(training)))
-        table.add_row(
-            "time", summaries.clock(seconds) + ("" if left is None else f", about {summaries.clock(left)} left")
-        )
+        table.add_row("time", scores.clock(seconds) + ("" if left is None else f", about {scores.clock(left)} left"))
         return table
 
     def _training(self) -> list[str]:
         """What is in training: of the run in this process, which the thread that redraws reads no database for."""
         return [] if self._run is None else training_lines(self._run.in_training)
 
-    def _stopping(self) -> str:
+    def _stopping_line(self) -> str:
         if not self._interruption.requested:
             return ""
         return "Stopping: what is being trained is given up. Ctrl-C again stops at once."

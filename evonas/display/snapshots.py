@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.display.in_training import retraining_words, training_lines
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.runs.events import ASKED
 from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.reader import RunReader
@@ -96,7 +96,7 @@ def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
             best=tuple(run.best(top)),
             bests=tuple(sign * loss for loss in bests),
             training=training,
-            waiting=_waiting(run) if running and not training else (),
+            waiting=_pending_networks(run) if running and not training else (),
             retrainings=progress,
             late=run.retrainings.stopped if progress else 0,
         )
@@ -133,8 +133,8 @@ def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
     return lines
 
 
-def _waiting(run: RunReader, most: int = 4) -> tuple[str, ...]:
-    """Networks that have no result yet, where it is not known which are in training, as on other machines."""
+def _pending_networks(run: RunReader, most: int = 4) -> tuple[str, ...]:
+    """Networks that have no result yet, if it is not known which are in training, as on other machines."""
     if not run.settings.asynchronous:
         last = run.summaries()[-1:]
         left = sum(each.candidates - each.evaluations for each in last)

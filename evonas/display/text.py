@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from evonas.config import Budget
-from evonas.display import summaries
+from evonas.display import next_steps, scores, start_summary, summaries
 from evonas.display.progress_rate import ProgressRate
 from evonas.evolution.loop import Generation, Progress
 from evonas.io.console import say_lines
@@ -65,12 +65,12 @@ class Plain:
         self._objective, self._budget = run.objective, budget
         self._pace = ProgressRate(budget, run.objective, run.generations, run.evaluated, run.seconds)
         if not self._quiet:
-            self._print([*summaries.start_lines(run, budget), ""])
+            self._print([*start_summary.start_lines(run, budget), ""])
 
     def part(self, progress: Progress) -> None:
         if self._pace is not None:
             self._pace.part(progress)
-        self._between(progress)
+        self._show_progress(progress)
 
     def generation(self, generation: Generation) -> None:
         if not self._quiet and self._pace is not None:
@@ -91,35 +91,35 @@ class Plain:
         lines = [] if self._quiet else [""]
         lines += summaries.summary_lines(run, _test(exported, test_scores))
         if exported is not None:
-            lines += summaries.exported_lines(exported, run.objective.name)
+            lines += next_steps.exported_lines(exported, run.objective.name)
         elif test_scores:
-            lines.append(summaries.test_line(test_scores, run.objective.name))
+            lines.append(next_steps.test_line(test_scores, run.objective.name))
         elif run.source.get("build") and summaries.is_late(run):
             lines.append("Model: not written, since the time was over before; see Export")
-        self._print([*lines, *summaries.next_lines(run)])
+        self._print([*lines, *next_steps.next_lines(run)])
 
     def _generation_line(self, generation: Generation, pace: ProgressRate) -> str:
         of = f"/{self._budget.generations}" if self._budget.generations else ""
         failed = sum(evaluation.status != "ok" for evaluation in generation.evaluations)
-        best = summaries.score_of(generation.best, self._objective.name)
+        best = scores.score_of(generation.best, self._objective.name)
         parts = [
             f"generation {generation.number + 1}{of}: {generation.trained} trained"
             + (f" ({failed} failed)" if failed else ""),
-            f"best {self._objective.name} {summaries.format_score(best)}",
-            f"median {summaries.format_score(pace.median if generation.trained else None)}",
+            f"best {self._objective.name} {scores.format_score(best)}",
+            f"median {scores.format_score(pace.median if generation.trained else None)}",
             f"{pace.per_second:.2g} a second",
-            summaries.clock(generation.seconds),
+            scores.clock(generation.seconds),
         ]
         left = pace.seconds_left(generation.seconds)
-        return ", ".join(parts) + (f", {summaries.clock(left)} left" if left else "")
+        return ", ".join(parts) + (f", {scores.clock(left)} left" if left else "")
 
-    def _between(self, progress: Progress) -> None:
+    def _show_progress(self, progress: Progress) -> None:
         """A line during a generation that takes long."""
         if self._quiet or not self._is_silent or progress.trained >= progress.planned:
             return
-        best = summaries.format_score(summaries.score_of(progress.best, self._objective.name))
+        best = scores.format_score(scores.score_of(progress.best, self._objective.name))
         done = f"{progress.trained} of {progress.planned} trained, best {self._objective.name} {best}"
-        self._print([f"  generation {progress.generation + 1}: {done}, {summaries.clock(progress.seconds)}"])
+        self._print([f"  generation {progress.generation + 1}: {done}, {scores.clock(progress.seconds)}"])
 
     @property
     def _is_silent(self) -> bool:
@@ -151,7 +151,7 @@ class Events:
     def start(self, run: RunReader, budget: Budget) -> None:
         self._objective = run.objective.name
         self._pace = ProgressRate(budget, run.objective, run.generations, run.evaluated, run.seconds)
-        self._write("start", summaries.start_values(run, budget))
+        self._write("start", start_summary.start_values(run, budget))
 
     def part(self, progress: Progress) -> None:
         assert self._pace is not None, "a display is started first"
@@ -162,7 +162,7 @@ class Events:
             "planned": progress.planned,
             "evaluated": progress.evaluated,
             "failed": progress.failed,
-            "best": summaries.score_of(progress.best, self._objective),
+            "best": scores.score_of(progress.best, self._objective),
             "seconds": progress.seconds,
             "seconds_left": self._pace.seconds_left(progress.seconds),
         }
@@ -174,7 +174,7 @@ class Events:
             "generation": generation.number + 1,
             "trained": generation.trained,
             "failed": sum(evaluation.status != "ok" for evaluation in generation.evaluations),
-            "best": summaries.score_of(generation.best, self._objective),
+            "best": scores.score_of(generation.best, self._objective),
             "median": self._pace.median if generation.trained else None,
             "seconds": generation.seconds,
         }
@@ -187,7 +187,7 @@ class Events:
         pass
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
-        found = summaries.exported_values(exported)
+        found = next_steps.exported_values(exported)
         if exported is None and test_scores:
             found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
         self._write("finish", summaries.summary_values(run, _test(exported, test_scores)) | found)
@@ -195,7 +195,7 @@ class Events:
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-        with suppress(OSError, ValueError):  # nobody listens any more
+        with suppress(OSError, ValueError):  # no one listens any more
             print(json.dumps({"event": event, **finite}), file=self._stream, flush=True)
 
 

@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from evonas.display.in_training import retraining_words, training_lines
+from evonas.display.scores import best_words, clock, format_score
 from evonas.display.snapshots import RunSnapshot, sparkline
-from evonas.display.summaries import best_words, clock, format_score
 from evonas.io.printable import printable
 
 __all__ = ["live_view", "view"]

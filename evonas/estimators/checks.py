@@ -95,7 +95,7 @@ def one_hot_classes(y: Any, mend: str) -> NDArray[np.intp] | None:
 
     Args:
         y: as given.
-        mend: what to do with labels of several columns that are not of one class each.
+        fix: what to do with labels of several columns that are not of one class each.
 
     Raises:
         InputError: it has several columns that are no such target.

@@ -38,9 +38,9 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         best_params_: of the best network, by name.
         best_model_: its `keras.Model`.
         best_estimator_: this estimator.
-        cv_results_: columns by name, one row a network; history_: a DataFrame, one row a generation.
+        cv_results_: columns by name, one row per network; history_: a DataFrame, one row per generation.
         n_features_in_, feature_names_in_: as in scikit-learn.
-        network_: the best network as a plain value; run_dir_: the run directory, None where it was temporary.
+        network_: the best network as a plain value; run_dir_: the run directory, None if it was temporary.
     """
 
     _task = "classification"

@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from evonas.api.options import RunOptions
-from evonas.api.resolve import DEFAULT_QUANTILES, chosen_space, space_and_numbers
+from evonas.api.resolve import chosen_space, space_and_numbers
+from evonas.api.resolved_settings import DEFAULT_QUANTILES
 from evonas.api.result import SearchResult
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
 from evonas.data.frames import as_frame, is_table
@@ -142,7 +143,8 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _search(self, rows: Any, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches, and remembers what was found."""
-        from evonas.api.search import resume, search_prepared
+        from evonas.api.resume import resume
+        from evonas.api.search import search_prepared
         from evonas.execution.launch import worker_for
 
         threads = assigned_threads()  # beside other fits of a cross-validation

@@ -34,7 +34,7 @@ class Parameter:
 
     Attributes:
         gene: its domain, with a condition if it has one.
-        options: values by the gene's place; none where the gene is the value itself.
+        options: values by the gene's place; none if the gene is the value itself.
         quantile: from a gene in (0, 1) to the value.
     """
 

@@ -15,7 +15,7 @@ __all__ = ["mask_columns", "ranks", "results_of"]
 
 
 def results_of(records: Sequence[Record], space: Any, objective: Objective) -> dict[str, Any]:
-    """Columns by name, one row a network, in the order in which they were tried.
+    """Columns by name, one row per network, in the order in which they were tried.
 
     Args:
         records: evaluations of a run.

@@ -17,8 +17,8 @@ def run_directory(given: str | Path | None) -> Iterator[Path]:
     """The directory that was given, or a temporary one, which is gone afterwards.
 
     Raises:
-        KeyboardInterrupt: the search was stopped; of a temporary run nothing is left, which the text says.
-        StorageError: as the search raised it; of a temporary run the text names the place for temporary files.
+        KeyboardInterrupt: the search was stopped; of a temporary run nothing is left, which the message says.
+        StorageError: as the search raised it; of a temporary run the message names the location for temporary files.
     """
     if given is not None:
         yield Path(given)

@@ -1,6 +1,6 @@
-"""The loop: joins a strategy, an evaluator and a store through their protocols, and knows none of them by name.
+"""The search loop, which connects a strategy, an evaluator and a store through their protocols.
 
-`loop` runs generations, `asynchronous` one candidate after the other as trainings end; `deadline` holds both to a time.
-`constraints` keeps networks that are too costly from being trained, `rate_repair` adjusts children's learning rates,
-`warm_start` takes networks and weights from another run, `finalists` trains the best ones again.
+`loop` runs generations, `asynchronous` proposes a candidate whenever a training ends, and `deadline` enforces the time
+limit of both. `constraints` rejects networks that are too costly, `rate_repair` adjusts children's learning rates,
+`warm_start` takes networks and weights from another run, and `finalists` retrains the best networks.
 """

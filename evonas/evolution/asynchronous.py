@@ -1,14 +1,14 @@
 """The asynchronous loop: a network is proposed as soon as another one is trained, without waiting for a generation.
 
-A candidate and its evaluation are committed before the next step; that it was told, with the next commit,
-which is the first that depends on it. What a strategy proposes depends on the order of asking and telling alone
-(`evonas.runs.events`). So a run that was killed at any moment continues by asking and telling again what is on record
-since its last state; what was out then, it trains again.
+A candidate and its evaluation are committed before the next step; the event of telling is committed with the next
+commit, the first that depends on it. Proposals depend only on the order of asks and tells (`evonas.runs.events`). A
+killed run is therefore resumed by replaying the asks and tells recorded since the last saved state, and training again
+what was pending.
 
-With a window, results are told in order of asking, only when the window of pending candidates is full: the order
-is the same at any speed and on any number of threads, and so is the whole run. Others are trained meanwhile, so that a
-slow one keeps nobody waiting before the window is full. Without one, results are told as they arrive, which depends on
-who is ready first; `evonas.evolution.candidate_streams.Repeated` repeats such a run in its order.
+With a window, results are told in the order of asking, and only when the window of pending candidates is full. The
+order, and thus the whole run, is then independent of speed and of the number of threads; other candidates are trained
+meanwhile. Without a window, results are told as they arrive, which depends on timing;
+`evonas.evolution.candidate_streams.Repeated` repeats such a run in its order.
 
 A generation is as many candidates as the settings say, in the order in which they are asked for; it is complete when so
 many results were told. Nothing here draws random numbers. Imports no Keras, pandas or DEAP.
@@ -40,7 +40,7 @@ __all__ = ["evolve_asynchronously", "loop_of"]
 def loop_of(
     strategy: Strategy, evaluator: Evaluator, store: RunStore, space: SearchSpace, budget: Budget, **options: Any
 ) -> Generator[Generation, None, None]:
-    """The loop that the run's settings ask for; `options` as of `evonas.evolution.loop.evolve`."""
+    """The loop selected by the settings; `options` as of `evonas.evolution.loop.evolve`."""
     if store.settings.asynchronous:
         return evolve_asynchronously(cast(OneByOne, strategy), evaluator, store, space, budget, **options)
     return evolve(strategy, evaluator, store, space, budget, **options)
@@ -59,8 +59,8 @@ def evolve_asynchronously(
 ) -> Generator[Generation, None, None]:
     """As `evonas.evolution.loop.evolve`, for a strategy that proposes one by one.
 
-    Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. Where time, a
-    target or a request stops the search, what is in training is given up, and trained again should the run continue.
+    Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. If time, a target
+    or a request stops the search, trainings in progress are abandoned, and repeated if the run is resumed.
     """
     timetable = timetable or Timetable(store, budget.seconds)
     session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
@@ -87,7 +87,7 @@ def evolve_asynchronously(
 
 
 class _Loop:
-    """What is out, and the generation that is being completed."""
+    """Pending candidates, and the generation being completed."""
 
     def __init__(
         self,
@@ -107,11 +107,11 @@ class _Loop:
         self._out: dict[tuple[int, int], Candidate] = {}
         self._waiting: list[Candidate] = []
         self._training: dict[int, Candidate] = {}
-        #: Keys of what is in training, no two of which are equal; and numbers of what is to come.
+        #: Distinct keys of candidates in training; numbers of the next candidates.
         self._busy: set[Any] = set()
         self._numbers = itertools.count()
         self._ready: list[Candidate] = []
-        #: Of the generation that is being completed.
+        #: The generation being completed.
         self._told: list[tuple[Candidate, Evaluation]] = []
         self._trained = 0
         self._asked = store.events.asked
@@ -139,7 +139,7 @@ class _Loop:
         return self._training.get(number)
 
     def run(self, stream: Stream) -> Generator[Generation, None, Stop]:
-        """Generation after generation, until it is to stop; returns why."""
+        """Yields generations until a bound is reached; returns the reason."""
         self._timetable.begin_training()
         while True:
             if len(self._told) == self._size:
@@ -157,7 +157,7 @@ class _Loop:
             raise RuntimeError("the evaluator left candidates out, give each of them back once")
 
     def _stop(self) -> Stop | None:
-        """Why nothing more is to be done, or None."""
+        """The reason to stop, or None."""
         bound = self._budget.generations
         if bound is not None and self._store.generations >= bound:
             return Stop.GENERATIONS
@@ -167,14 +167,14 @@ class _Loop:
     def _owes_news(self) -> bool:
         """Whether a network was trained whose evaluation the strategy has not received yet.
 
-        Networks that were known before do not count: where the space holds no more, others are never asked for.
+        Networks known before do not count: in an exhausted space there are no new ones.
         """
         return any(self._store.events.was_trained(_place(candidate)) for candidate in self._ready)
 
-    # Steps: each says whether there was anything to do.
+    # Steps; each returns whether it did anything.
 
     def _sort_out(self, stream: Stream) -> bool:
-        """Takes a candidate that need not be trained from those that wait."""
+        """Moves a candidate that need not be trained from the waiting to the ready ones."""
         for candidate in self._waiting:
             if self._store.evaluation(candidate) is None:
                 if (evaluation := self._session.reject(candidate)) is None:
@@ -186,7 +186,7 @@ class _Loop:
         return False
 
     def _tell_next(self, stream: Stream) -> bool:
-        """Tells of what has arrived; in the order of asking, when as many are out as the window holds."""
+        """Tells the strategy of a result; with a window, in the order of asking and when the window is full."""
         if not self._ready or len(self._out) < self._window:
             return False
         candidate = next(iter(self._out.values())) if self._window else self._ready[0]
@@ -199,7 +199,9 @@ class _Loop:
         return True
 
     def _give(self, stream: Stream) -> bool:
-        """Gives the evaluator what waits, if it has room and the bounds allow it; not what it is training already."""
+        """Submits a waiting candidate, if the evaluator has room, the bounds allow it and no equal one is in
+        training.
+        """
         bound, training = self._budget.evaluations, len(self._training)
         if training >= stream.slots or (bound is not None and self._store.evaluated + training >= bound):
             return False
@@ -229,8 +231,8 @@ class _Loop:
     def _may_ask(self, stream: Stream) -> bool:
         """Whether another candidate may be pending, and, where results are told as they finish, the bounds allow it.
 
-        In the order of asking, candidates are asked for beyond the bounds until the window is full, and trained should
-        the run be extended, which then becomes what a longer one would have been.
+        With a window, candidates are asked for beyond the bounds until it is full, and trained only if the run is
+        extended, so that an extended run equals a longer one.
         """
         if self._window:
             return len(self._out) < self._window
@@ -257,7 +259,7 @@ class _Loop:
             (candidate, self._session.judge(candidate, part[number]))
             for number, candidate in zip(sorted(part), candidates, strict=True)
         ]
-        if pairs:  # in one transaction: a disk that takes its time is not waited for once for each of many workers
+        if pairs:  # in one transaction, so that a slow disk does not delay each of many workers
             self._store.commit_part(pairs, self._timetable.session_seconds)
         for candidate, evaluation in pairs:
             self._timetable.note_results([evaluation])
@@ -267,7 +269,7 @@ class _Loop:
         return True
 
     def _tell(self, candidate: Candidate) -> None:
-        # As read back from the store, so that a resumed run tells exactly the same values.
+        # Read back from the store, so that a resumed run tells exactly the same values.
         evaluation = self._session.known(candidate)
         self._strategy.tell_one(candidate, evaluation)
         self._told.append((candidate, evaluation))
@@ -276,7 +278,7 @@ class _Loop:
     def _complete(self) -> Generation:
         """Commits the state after a generation."""
         store, number = self._store, self._store.generations
-        # What is evaluated and not told, the strategy cannot name yet.
+        # The strategy does not know yet what is evaluated but not told.
         retained = self._strategy.retained() | set(filter(store.events.was_trained, self._out))
         store.complete_generation(number, self._strategy.state(), self._timetable.session_seconds, None, retained)
         candidates, evaluations = zip(*self._told, strict=True)
@@ -285,7 +287,7 @@ class _Loop:
 
     @property
     def _size(self) -> int:
-        """Candidates of the generation that is being completed."""
+        """Number of candidates of the generation being completed."""
         number = self._store.generations
         return self._candidates_in(number + 1) - self._candidates_in(number)
 

@@ -1,6 +1,6 @@
-"""Streams of candidates: of an evaluator that trains a generation at a time, and in the order of another run.
+"""Streams of candidates, for evaluators that train whole generations and for repeating the order of another run.
 
-What an evaluator that has a stream of its own does is in `evonas.execution`.
+Streaming evaluators are in `evonas.execution`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["OneAtATime", "Repeated", "stream_of"]
 
 
 def stream_of(evaluator: Evaluator) -> Stream:
-    """The evaluator's own stream; of one that has none, each candidate as a generation of its own."""
+    """The evaluator's stream; for one without streams, each candidate is a generation of its own."""
     return evaluator.stream() if isinstance(evaluator, StreamingEvaluator) else OneAtATime(evaluator)
 
 
 class OneAtATime:
-    """Candidates that are trained one after the other. Meets `Stream`."""
+    """Trains candidates one after the other. Implements `Stream`."""
 
     slots = 1
 
@@ -50,10 +50,10 @@ class OneAtATime:
 
 
 class Repeated:
-    """An evaluator whose results come in the order in which they came in another run. Meets `StreamingEvaluator`.
+    """An evaluator that delivers results in the order of another run. Implements `StreamingEvaluator`.
 
-    Where all else is as it was there, the run becomes the same: each network is trained, its result is held back until
-    it is its turn. When that run's results are all told, they come as they are ready.
+    With everything else equal, this reproduces the run: each result is held back until its turn. After the last result
+    of that run, results are delivered as they finish.
     """
 
     def __init__(self, evaluator: Evaluator, events: Events) -> None:
@@ -87,7 +87,9 @@ class Repeated:
 
 
 def _turns(events: Events) -> tuple[list[tuple[int, int]], list[int]]:
-    """The places of what was trained, in the order of arrival; and the most that were out before each of them came."""
+    """The positions of trained candidates in the order of arrival, and the most pending candidates before each
+    arrival.
+    """
     places: list[tuple[int, int]] = []
     most: list[int] = []
     out = peak = 0
@@ -102,7 +104,7 @@ def _turns(events: Events) -> tuple[list[tuple[int, int]], list[int]]:
 
 
 class _InOrder:
-    """Meets `Stream`."""
+    """Implements `Stream`."""
 
     def __init__(self, stream: Stream, places: Sequence[tuple[int, int]], most: Sequence[int]) -> None:
         self._stream, self._places, self._most = stream, places, most

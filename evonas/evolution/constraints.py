@@ -1,4 +1,4 @@
-"""What a network costs, and the limits on it: known before training, from the architecture graph. Imports no Keras.
+"""Cost measures of networks and limits on them, computed from the architecture graph before training. Imports no Keras.
 
 =================  ==================================================================================================
 measure            is
@@ -9,10 +9,10 @@ measure            is
 `latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
 =================  ==================================================================================================
 
-The parameters of models of a user's own are counted by the worker when they are built; their FLOPs are not known.
+Parameters of user-defined models are counted by the worker when they are built; their FLOPs are unknown.
 
-A network beyond a limit is not trained: its evaluation is INFEASIBLE and has the score "violation", the sum of the
-relative excesses. It costs no evaluation of the budget.
+A network that exceeds a limit is not trained: its evaluation is INFEASIBLE with the score "violation", the sum of
+relative excesses. It does not count towards the budget of evaluations.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from genomes.space import SearchSpace
 
 __all__ = ["Screen"]
 
-#: Measures that come with an evaluation; all others are known from the graph.
+#: Measures that are part of evaluations; all others are computed from the graph.
 _EVALUATED = ("latency_ms", "parameters")
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What a run has to know of a network before it is trained.
+    """Checks networks against limits before training.
 
     Attributes:
         space: that the genomes are from.
-        limits: measure -> the most that is allowed.
+        limits: measure -> upper limit.
         wanted: measures that are objectives.
-        columns: views of a network -> number of features that it sees.
+        columns: views of a network -> its number of features.
         num_outputs: of the problem.
-        placed: attaches the columns of the data to a graph.
+        with_columns: attaches the columns of the data to a graph, for embeddings.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
 
@@ -57,7 +57,7 @@ class Screen:
     wanted: tuple[str, ...]
     columns: Callable[..., int]
     num_outputs: int
-    placed: Callable[[Any], Any] = lambda graph: graph
+    with_columns: Callable[[Any], Any] = lambda graph: graph
     sample_shape: tuple[int, ...] = ()
 
     @classmethod
@@ -65,7 +65,7 @@ class Screen:
         """The screen of a run's settings.
 
         Raises:
-            InputError: limits or measures are asked for of networks whose space gives no architecture.
+            InputError: limits or measures are given, but the space has no architectures.
         """
         given = {"parameters": settings.max_parameters, "flops": settings.max_flops}
         limits = {name: float(limit) for name, limit in given.items() if limit is not None}
@@ -86,7 +86,7 @@ class Screen:
         def columns(*seen: str) -> int:
             return num_visible_columns(views, width, outputs, *seen)
 
-        def placed(graph: Any) -> Any:
+        def attach(graph: Any) -> Any:
             seen = views_of(graph)
             places = visible_columns(views, width, *seen)
             new = columns(*seen) - len(places)
@@ -96,19 +96,19 @@ class Screen:
             forms = [*(views[k] for k in places), *["standard"] * new] if views else []
             return with_columns(graph, known, forms, kinds)
 
-        return cls(space, limits, wanted, columns, outputs, placed, tuple(problem.get("sample_shape", ())))
+        return cls(space, limits, wanted, columns, outputs, attach, tuple(problem.get("sample_shape", ())))
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
-        """The measures that are objectives and not known from the evaluation."""
+        """The objectives that are not part of the evaluation."""
         return self._measure(candidate, self.wanted)
 
     def reject(self, candidate: Candidate) -> Evaluation | None:
-        """The evaluation of a candidate that need not be trained; None when it has to be."""
+        """The evaluation of a candidate that exceeds a limit; None if it should be trained."""
         return over_limit(self._measure(candidate, tuple(self.limits)), self.limits)
 
     def _measure(self, candidate: Candidate, names: tuple[str, ...]) -> dict[str, float]:
         if not names:
             return {}
-        graph = self.placed(self.space.architecture(candidate.genome))
+        graph = self.with_columns(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs, self.sample_shape)
         return {name: measured[name] for name in names}

@@ -1,11 +1,11 @@
-"""The time of a run: what is spent of it, and what of it is for the search, for its finalists and for the end.
+"""The time budget of a run: time spent, and time reserved for finalists and for the end.
 
-A run's time begins where its user's does, with the process of a command or the call of a function, and ends with the
-last line that is printed: reading the data, starting the worker, compiling and exporting count. A search ends early
-enough for what follows it. Nothing here enters a population: what is evaluated is the same at any speed.
+The time of a run starts with the process of a command, or the call of a function, and ends with the last line printed:
+it includes reading the data, starting the worker, compilation and export. The search stops early enough for what
+follows. Timing never affects which results a given candidate gets.
 
-`Timetable` is for every loop: it is asked at each part that an evaluator gives, and `abandon_when` has an evaluator ask
-it while it waits, so that the deadline is kept though no part comes.
+Every loop checks its `Timetable` after each result of the evaluator. With `abandon_when`, the evaluator also checks it
+while waiting, so that the deadline is kept even without results.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ __all__ = [
     "seconds_in_full",
 ]
 
-#: Seconds of a re-training over those that the search measured of the network: other seeds may stop later.
+#: Safety factor on the measured training time of a network: other seeds may stop later.
 RETRAINING_FACTOR = 1.2
-#: Share of a run's time that is left for re-trainings at most; and for all that follows the search, before a first
-#: generation is complete.
+#: Largest share of a run's time for retrainings; and for everything after the search, before the first generation is
+#: complete.
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
-#: The same share where networks of an ensemble are trained after the finalists.
+#: The same share if members of an ensemble are trained after the finalists.
 MOST_WITH_ENSEMBLE = 0.4
-#: Time that the end takes beyond what was measured: a share of the run's time, and seconds.
+#: Margin for the end in addition to measured times: a share of the run's time, and seconds.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
-#: What a run may take beyond its time: seconds, or a share of it; and how late scoring on the test split may end.
+#: Tolerance of the deadline: seconds, or a share of the time; and how late scoring on the test split may end.
 _LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5
-#: Results before which it is not measured how many networks are trained at a time.
+#: Results required before measuring how many networks are trained at a time.
 _FEW_RESULTS = 3
-#: A process that is older when this is imported did something else before: its time is not that of a command.
+#: Processes older than this at import did something else before, so their start is not that of a command.
 _START_AT_MOST = 20.0
 
 _IMPORTED = time.monotonic()
@@ -61,24 +61,26 @@ class Abandonable(Protocol):
     """An evaluator that can give up waiting."""
 
     def abandon_when(self, check: Callable[[], bool]) -> None:
-        """From now on, whatever waits for its worker raises `Abandoned` once `check`, asked ten times a second, holds.
+        """Makes all waits for the worker raise `Abandoned` as soon as `check`, polled ten times a second, returns true.
 
-        What is being trained then stops at its next step.
+        Trainings in progress stop at their next step.
         """
         ...
 
 
 def abandon_when(evaluator: object, check: Callable[[], bool]) -> None:
-    """Has the evaluator ask while it waits, if it can; else it is looked at the clock with each part that it gives."""
+    """Lets the evaluator poll `check` while waiting, if it supports that; otherwise the clock is checked between
+    results only.
+    """
     if isinstance(evaluator, Abandonable):
         evaluator.abandon_when(check)
 
 
 def process_started() -> float:
-    """The moment at which this process was started, as `time.monotonic()` counts.
+    """Start time of this process on the clock of `time.monotonic()`.
 
-    Where the system does not tell, or the process was a shell that turned into this program after a while: that at
-    which evonas was imported.
+    If unknown, or if the process was a shell that was replaced by this program later, the time at which evonas was
+    imported.
     """
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
@@ -90,11 +92,11 @@ def process_started() -> float:
 
 
 def makespan(seconds: Iterable[float], slots: float) -> float:
-    """Seconds until all of these trainings are done, the longest begun first.
+    """Makespan of the trainings in seconds, longest processing time first.
 
     Args:
         seconds: of each training.
-        slots: trainings at a time, > 0; not whole where what is measured is not.
+        slots: number of simultaneous trainings, > 0; may be fractional.
     """
     machines = [0.0] * max(1, round(slots))
     for each in sorted(seconds, reverse=True):
@@ -104,12 +106,12 @@ def makespan(seconds: Iterable[float], slots: float) -> float:
 
 
 def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
-    """Seconds that a network would be trained for all epochs, where it was trained up to a rung for so many.
+    """Estimated seconds for all epochs of a network that was trained up to a rung.
 
-    One that stopped before its rung would stop again.
+    A network that stopped before its rung is assumed to stop there again.
 
     Args:
-        seconds: that were measured, see `Times.training_seconds`.
+        seconds: measured, see `Times.training_seconds`.
         record: of the network at its rung.
         epochs: of a whole training.
     """
@@ -120,14 +122,13 @@ def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
 
 
 class Timetable:
-    """Of one session of a run.
+    """The time budget in one session of a run.
 
     Attributes:
-        bound: seconds that the run may take, all sessions together; infinite for no bound.
-        ending: seconds that exporting the best network will take, set by whoever is to do that.
-        most_slots: networks that can be trained at a time at most, where that is known: by default the cores of this
-            machine, set by whoever has more.
-        counts: whether the seconds of this session are those of the run.
+        bound: time limit of the run in seconds, over all sessions; infinite for no limit.
+        ending: estimated seconds for the export, set by the exporter.
+        most_slots: upper bound on simultaneous trainings; the cores of this machine unless set otherwise.
+        counts: whether the seconds of this session count as time of the run.
     """
 
     def __init__(
@@ -140,16 +141,16 @@ class Timetable:
         counts: bool = True,
         members: int = 0,
     ) -> None:
-        """A session begins.
+        """Begins a session.
 
         Args:
             store: of the run.
-            bound: seconds that the run may take, None for no bound.
+            bound: time limit of the run in seconds; None for no limit.
             started: when the session began, as `time.monotonic()` counts; now if None.
-            retrainings: networks to train again when the search has ended, and how often each.
-            has_end: whether anything follows search and finalists that takes time.
-            counts: whether the session is one of the run, whose seconds are its own.
-            members: networks to train for an ensemble after those.
+            retrainings: number of networks to retrain after the search, and how often each.
+            has_end: whether anything that takes time follows the search and finalists.
+            counts: whether the seconds of the session count as time of the run.
+            members: further networks to train for an ensemble.
         """
         self._store, self._retrainings, self._has_end = store, retrainings, has_end
         self._members = members
@@ -168,27 +169,27 @@ class Timetable:
 
     @property
     def began(self) -> float:
-        """Seconds of the run when the session began."""
+        """Seconds of the run at the beginning of the session."""
         return self._before
 
     @property
     def session_seconds(self) -> float:
-        """Since the session began."""
+        """Seconds of the session."""
         return time.monotonic() - self._started
 
     @property
     def seconds(self) -> float:
-        """All sessions together."""
+        """Seconds of all sessions."""
         return self._before + self.session_seconds
 
     @property
     def left(self) -> float:
-        """Seconds until the time is over, negative afterwards; infinite without a bound."""
+        """Seconds until the deadline, negative afterwards; infinite without a limit."""
         return self.bound - self.seconds
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Counts the seconds of the block as those of a part of the run, "search" or "finalists"."""
+        """Attributes the seconds of the block to a phase of the run, "search" or "finalists"."""
         self._part, self._part_began = name, time.monotonic()
         try:
             yield
@@ -197,7 +198,7 @@ class Timetable:
             self._part = "rest"
 
     def note(self) -> None:
-        """Commits the seconds so far, and how they are split: "search", "finalists" and "rest"."""
+        """Commits the seconds so far and their split into "search", "finalists" and "rest"."""
         now, seconds = time.monotonic(), self.seconds
         parts = {name: self._parts_before[name] + self._parts.get(name, 0.0) for name in ("search", "finalists")}
         if self._part in parts:
@@ -209,17 +210,17 @@ class Timetable:
 
     @property
     def search_is_over(self) -> bool:
-        """Whether what is left is for what follows."""
+        """Whether the remaining time is needed for what follows the search."""
         if self.bound == math.inf:
             return False
         return self.left <= self._for_what_follows()
 
     @property
     def is_too_late_to_ask(self) -> bool:
-        """Whether a strategy would answer too long after the search is over; nothing can interrupt it.
+        """Whether the strategy, which cannot be interrupted, would answer too late.
 
-        The shorter of its last two answers counts, since one of them may have imported what it needs; and half of what
-        a run may be late is for it, so that quick answers end no search early.
+        The shorter of its last two response times is used, since one may include imports. Half of the tolerance is
+        available for it, so that fast strategies do not end a search early.
         """
         if self.bound == math.inf:
             return False
@@ -227,7 +228,7 @@ class Timetable:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Measures how long a strategy takes to answer."""
+        """Measures the response time of a strategy."""
         began = time.monotonic()
         try:
             yield
@@ -235,14 +236,14 @@ class Timetable:
             self._asked.append(time.monotonic() - began)
 
     def begin_training(self) -> None:
-        """Called before candidates are given to an evaluator, to measure their training."""
+        """Called before candidates are submitted, to measure their training."""
         self._since = 0.0
 
     def note_results(self, evaluations: Sequence[Evaluation]) -> None:
         """Called with evaluations after they were committed."""
         self._retraining = None
         now, seconds = time.monotonic(), sum(each.train_seconds for each in evaluations)
-        if self._since:  # since the first result, which has waited for a process, for data and for a compiler
+        if self._since:  # since the first result, which includes starting a process, loading data and compiling
             self._results += len(evaluations)
             self._trained += seconds
             self._trained_in += now - self._since
@@ -250,7 +251,7 @@ class Timetable:
 
     @property
     def slots(self) -> float:
-        """Networks that are trained at a time, as measured: seconds of training in a second; 1 before that is known."""
+        """Measured number of simultaneous trainings: training seconds per second; 1 before there are enough results."""
         if self._results < _FEW_RESULTS or self._trained_in <= 0.0:
             return 1.0
         return min(max(self._trained / self._trained_in, 0.2), max(1.0, float(self.most_slots())))
@@ -258,11 +259,11 @@ class Timetable:
     # What follows it.
 
     def retraining_seconds(self, top: int, *, one_fold: bool = False) -> list[float]:
-        """Seconds that one training of each of the best networks will take, as far as the search can tell.
+        """Estimated seconds to train each of the best networks once, by the measurements of the search.
 
         Args:
             top: how many networks.
-            one_fold: whether they train on one fold of a cross-validation, not on all.
+            one_fold: whether they train on one cross-validation fold instead of all.
         """
         times, settings = self._store.times, self._store.settings
         factor = RETRAINING_FACTOR / ((settings.cv or 1) if one_fold else 1)
@@ -273,13 +274,13 @@ class Timetable:
 
     def _for_what_follows(self) -> float:
         if self._retraining is None:
-            self._retraining = self._for_retraining()
+            self._retraining = self._seconds_for_retraining()
             self._is_first, self._has_network = not self._store.generations, bool(self._store.best_places(1))
-        # While there is nothing to be written, no time is left for that.
+        # No time is reserved for an export as long as there is nothing to export.
         seconds = self._retraining + (self.ending() if self._has_network else 0.0)
         return self._usual_end + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
 
-    def _for_retraining(self) -> float:
+    def _seconds_for_retraining(self) -> float:
         top, seeds = self._retrainings
         if not top or not seeds:
             return 0.0
@@ -295,22 +296,22 @@ class Timetable:
 
     @property
     def end_seconds(self) -> float:
-        """Seconds for what follows the last training: test scores, reports, export, the last line."""
+        """Seconds reserved after the last training, for test scores, reports, export and output."""
         return self._usual_end + self.ending()
 
     @property
     def retrainings_are_over(self) -> bool:
-        """Whether what is left is for the end."""
+        """Whether the remaining time is needed for the end."""
         return self.left <= self.end_seconds
 
     @property
     def tests_are_over(self) -> bool:
-        """Whether what is left is for the export."""
+        """Whether the remaining time is needed for the export."""
         return self.left <= self.ending() - _TESTS_LATE
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is used up, including the tolerance by which a run may exceed it."""
+        """Whether the time is used up, including the tolerance."""
         return self.left <= -self._late
 
     @property

@@ -1,8 +1,7 @@
-"""What an evaluation of a run is expected to cost: the same on every machine, so that a seed gives the same run.
+"""Expected cost of an evaluation, equal on all machines, so that a seed determines the run.
 
-How much a search looks at before it proposes a network follows from it (`Settings.evaluation_seconds`). It is reckoned
-from architectures, rows and epochs at a nominal speed; nothing is measured. It is recorded with the settings, so that a
-resumed run looks at as much.
+It determines the effort per proposal (`Settings.evaluation_seconds`). It is computed from architectures, rows and
+epochs at a nominal speed, without measurements, and recorded with the settings for resumed runs.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["with_expected_seconds"]
 
-#: Random networks of which the middle one is what an evaluation costs.
+#: Number of random networks whose median cost is used.
 _SAMPLES = 15
 #: Operations a second of a nominal core.
 _NOMINAL_FLOPS = 5e10
-#: Of a network that a user's function builds.
+#: Nominal seconds of a user-defined model.
 _OWN_MODEL_SECONDS = 5.0
 
 
 def with_expected_seconds(settings: Settings, space: SearchSpace, data: PreparedData | None) -> Settings:
-    """The settings with `evaluation_seconds`, where the strategy uses it and it was not set.
+    """The settings with `evaluation_seconds`, if the strategy uses it and it was not set.
 
     Args:
         settings: of the run, resolved.
         space: that is searched.
-        data: to train on; None where a user's function trains.
+        data: to train on; None for user-defined trainings.
     """
     row = find_row(settings.strategy)
     if row is None or "evaluation_seconds" not in row.settings or settings.evaluation_seconds is not None:

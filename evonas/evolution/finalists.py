@@ -1,8 +1,7 @@
-"""The end of a search: its best networks are trained again from scratch, from other seeds, and tested.
+"""Finalists: the best networks of a search are retrained from scratch with other seeds, and tested.
 
-One batch, committed result by result, so that a run that is killed during it continues where it was.
-Where the time is too short for all, as many are trained as fit: each network once, the best first, then each again.
-Imports no Keras.
+The retrainings are one batch, committed result by result, so that a killed run resumes within it. If the time is too
+short, as many as possible are trained: each network once, best first, then each again. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members"]
 
-#: Called with the re-trainings that are done and those that there are to be.
+#: Called with the re-trainings that are done and if any to be.
 OnRetraining = Callable[[int, int], None]
 
 _TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was done")
@@ -30,7 +29,7 @@ _TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was d
 
 @runtime_checkable
 class Tester(Protocol):
-    """An evaluator that can score given weights on the test split, too."""
+    """An evaluator that can also score given weights on the test split."""
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
         """Scores on the test split; empty when there is none."""
@@ -48,29 +47,28 @@ def retrain_finalists(
     on_part: OnRetraining | None = None,
     timetable: Timetable | None = None,
 ) -> bool:
-    """Trains the best networks of a run again and commits what comes of it; what is committed is not trained again.
+    """Retrains the best networks of a run and commits the results; committed ones are not repeated.
 
     Args:
         store: open, of this run.
-        evaluator: not closed here. One that is no `Tester` leaves the finalists without test scores.
+        evaluator: not closed here. Without a `Tester`, finalists have no test scores.
         space: that the genomes are from.
-        top: networks, >= 1; fewer where fewer have a score.
-        seeds: re-trainings of each, >= 1.
-        interruption: asks for a stop.
+        top: number of networks, >= 1; fewer if fewer have a score.
+        seeds: retrainings of each, >= 1.
+        interruption: may request a stop.
         on_part: called after every commit.
         timetable: of the session; no bound on the time unless given.
 
-    Returns:
-        whether all is done that the time allows; False when a stop was asked for.
+    Returns: False if a stop was requested before everything that the time allows was done.
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     store.retrainings.ask(store.evaluated, top, seeds)
-    # As after the last generation, however often this is begun: the same plan, hence the same bits.
+    # The state after the last generation, so that the plan, and thus the results, are the same on every attempt.
     evaluator.restore(store.evaluator_state)
     abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     candidates = _candidates(store, space, top, seeds)
-    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
-    fitting = _fitting(candidates, done, timetable)
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable)
     if on_part is not None:
         on_part(len(done), len(done | fitting))
     with watching(evaluator, store, space, lambda number: candidates[number], "finalist"):
@@ -78,7 +76,7 @@ def retrain_finalists(
     if left and interruption.requested:
         return False
     if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
-        store.retrainings.commit([(candidates[place], _TOO_LATE) for place in late])
+        store.retrainings.commit([(candidates[index], _TOO_LATE) for index in late])
     abandon_when(evaluator, lambda: interruption.requested or timetable.tests_are_over)
     return _test(store, evaluator, candidates, interruption, timetable)
 
@@ -92,10 +90,10 @@ def train_ensemble_members(
     interruption: Interruption | None = None,
     timetable: Timetable | None = None,
 ) -> bool:
-    """Trains the best network from further seeds, for an ensemble, and commits what comes of it.
+    """Trains the best network from further seeds, for an ensemble, and commits the results.
 
-    Under cross-validation each of them is trained on one fold, see `ensemble_members`. Those that there is no time for
-    are left out; nothing ranks by them.
+    With cross-validation each of them is trained on one fold, see `ensemble_members`. Members for which there is no
+    time are skipped; they do not affect ranks.
 
     Args:
         store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
@@ -113,18 +111,18 @@ def train_ensemble_members(
     first = Candidate(space.genome_from_json(best.genome), best.digest, 0, settings.epochs, operator="member")
     members = ensemble_members(settings.seed or 0, best.digest, seeds, count, settings.cv)
     candidates = [
-        replace(first, seed=seed, fold=fold, generation=store.generations, index=place)
-        for place, (seed, fold) in enumerate(members)
+        replace(first, seed=seed, fold=fold, generation=store.generations, index=index)
+        for index, (seed, fold) in enumerate(members)
     ]
-    done = frozenset(place for place, each in enumerate(candidates) if _retraining(store, each) is not None)
-    fitting = _fitting(candidates, done, timetable)
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable)
     with watching(evaluator, store, space, lambda number: candidates[number], "member"):
         left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
     return not (left and interruption.requested)
 
 
 def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> list[Candidate]:
-    """One for each re-training: all networks with their first seed, the best first, then with their second, ..."""
+    """One candidate per retraining: all networks with their first seed, best first, then with their second, ..."""
     settings = store.settings
     networks = []
     for record in store.best(top):
@@ -139,17 +137,17 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
     return candidates
 
 
-def _fitting(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
-    """Places of those that are to be trained: in their order, as many as fit into the time."""
-    waiting = [place for place in range(len(candidates)) if place not in done]
-    if timetable.bound == math.inf:
+def _affordable(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
+    """Positions of the retrainings that fit into the time, in order."""
+    waiting = [index for index in range(len(candidates)) if index not in done]
+    if timetable.bound == math.inf or not waiting:  # none waits where no network was trained in time
         return frozenset(waiting)
-    # Not with the margin that the search left: what is not done when the time is over is given up.
+    # Without the margin of the search: retrainings unfinished at the deadline are abandoned.
     networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold is not None
     seconds = timetable.retraining_seconds(networks, one_fold=one_fold)
     left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
     count = len(waiting)
-    while count and makespan((seconds[place % len(seconds)] for place in waiting[:count]), timetable.slots) > left:
+    while count and makespan((seconds[index % len(seconds)] for index in waiting[:count]), timetable.slots) > left:
         count -= 1
     return frozenset(waiting[:count])
 
@@ -163,8 +161,8 @@ def _train(
     timetable: Timetable,
     on_part: OnRetraining | None,
 ) -> frozenset[int]:
-    """Trains and commits those that fit; gives the places of those that are left when it has to stop."""
-    left, before = set(fitting), sum(_retraining(store, each) is not None for each in candidates)
+    """Trains and commits those that fit; returns the positions of the rest if it has to stop."""
+    left, before = set(fitting), sum(_find_retraining(store, each) is not None for each in candidates)
     parts = evaluator.evaluate(candidates, frozenset(range(len(candidates))) - fitting) if fitting else iter(())
     while True:
         try:
@@ -196,9 +194,9 @@ def _test(
     interruption: Interruption,
     timetable: Timetable,
 ) -> bool:
-    """Scores on the test split what was trained; nothing where the time is over. False when a stop was asked for."""
+    """Scores retrained networks on the test split until the time is over. Returns False if a stop was requested."""
     for candidate in candidates:
-        retraining = _retraining(store, candidate)
+        retraining = _find_retraining(store, candidate)
         if retraining is None or retraining.test is not None:
             continue
         scores: dict[str, float] = {}
@@ -214,5 +212,5 @@ def _test(
     return True
 
 
-def _retraining(store: RunStore, candidate: Candidate) -> Retraining | None:
+def _find_retraining(store: RunStore, candidate: Candidate) -> Retraining | None:
     return store.retrainings.retraining(candidate.digest, candidate.seed, candidate.epochs)

@@ -1,13 +1,13 @@
-"""A first generation that can be trained in a short time: as it would be, or of smaller networks where those are many.
+"""The first generation of short runs: smaller networks if the default ones would take too long.
 
-A run of seconds is worth most when it has compared a whole generation of cheap networks, instead of a few costly ones.
-What a network costs is foreseen from its architecture, the rows and what one core of this machine computes. Where the
-time is long enough for the generation that the strategy would begin with, nothing is changed. Else random networks
-that are cheap enough take their place: as genomes to begin with, in the strategy's recorded state, so that a resumed
-run asks for the same. Networks of later generations may be of any size, but over images, series and texts, where one
-of any size could take all the time: there the FLOPs of all networks of the run are bounded.
+A run of seconds achieves most by comparing a whole generation of cheap networks instead of a few costly ones. The cost
+of a network is predicted from its architecture, the number of rows and the measured speed of a core. If the time
+suffices for the strategy's first generation, nothing is changed. Otherwise it is replaced by random networks that are
+cheap enough, which become the initial genomes in the strategy's recorded state, so that a resumed run asks for the
+same. Later networks may have any size, except for images, series and texts, where a single network could use up all the
+time: there the FLOPs of all networks of the run are bounded.
 
-Not for users' own models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
+Not for user-defined models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
 """
 
 from __future__ import annotations
@@ -39,39 +39,38 @@ __all__ = ["SPEEDS", "FirstGeneration", "Speed", "cost_of_training", "first_gene
 
 #: Share of a run's time in which its first generation is to be trained.
 _SHARE = 0.5
-#: Seconds that the worker takes until it trains, which are not there for it.
+#: Seconds until the worker starts training.
 _START_SECONDS = 2.0
-#: Random networks that are looked at for each one that is wanted, to find the cheap ones among them.
+#: Random networks drawn per wanted one, to find cheap ones among them.
 _DRAWS = 8
-#: Of these the cheapest, so many for each one that is wanted, are cheap enough whatever they cost: not all alike.
+#: The cheapest of them, this many per wanted one, are always eligible, for diversity.
 _CHEAPEST = 3
-#: What networks may take together, over what there is, before their epochs are cut; and the fewest epochs that they
-#: are cut to.
+#: Tolerated excess of the total time before epochs are cut, and the fewest epochs.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
-#: Epochs of networks over images, series and texts that are worth more than further networks: these begin slowly, and a
-#: good one says more after few epochs than a tiny one after all. Only while the number of epochs was not set.
+#: Fewest epochs of networks over images, series and texts, unless set by the user: these learn slowly, and a good
+#: network after a few epochs is more informative than a tiny one after all of them.
 _TELLING_EPOCHS = 10
-#: The same of the first of several rungs: what is good after them goes on.
+#: The same for the first of several rungs.
 _TELLING_RUNG = 6
-#: No network of these may cost more than it would if a generation had so few networks: the search would compare little,
-#: and have no time to train its best networks again.
+#: At least this many networks must fit into the time of the generation; otherwise the search would compare too few, and
+#: have no time for finalists.
 _FEW_NETWORKS = 4
-#: Random networks of them take at least such a share of what the costliest takes: tiny ones learn next to nothing.
+#: Smallest cost of random networks, as a share of the largest one: tiny networks learn next to nothing.
 _TINY = 0.25
-#: A step of training multiplies three times: forward, for the weights' gradients and for those of the inputs.
+#: Matrix products of a training step: forward, gradients of weights, gradients of inputs.
 _MULTIPLICATIONS = 3
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a trainer is.
+    """Speed model of a trainer.
 
     Attributes:
-        share: of what a core can multiply, that it does.
-        step_seconds: of a training step per layer, in addition to the multiplications.
-        start_seconds: of a network.
-        at_once: whether networks are trained on several cores at a time.
-        layer_seconds: that tracing and compiling a network takes for each layer, beside the start.
+        share: achieved share of a core's peak FLOPS.
+        step_seconds: overhead of a training step per layer.
+        start_seconds: overhead of a network.
+        at_once: whether networks are trained on several cores in parallel.
+        layer_seconds: further overhead of a network per layer, for tracing and compiling.
     """
 
     share: float
@@ -81,7 +80,7 @@ class Speed:
     layer_seconds: float = 0.0
 
 
-#: Trainer -> its speed on a CPU, rather too low than too high.
+#: Trainer -> its speed on a CPU, conservatively estimated.
 SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
     "single": Speed(0.2, 400e-6, 1.0, True, 0.3),
@@ -90,15 +89,15 @@ SPEEDS = {
 
 @dataclass(frozen=True)
 class FirstGeneration:
-    """What a run of short time begins with.
+    """The start of a short run.
 
     Attributes:
         genomes: the networks.
         epochs: the most that any network of the run trains.
-        seconds: in which they are expected to be trained.
-        core_flops: operations a second that one core was measured to do.
+        seconds: their expected training time.
+        core_flops: measured FLOPS of one core.
         rungs: of the run, which may be fewer than the settings'; None for those.
-        max_flops: of one sample's prediction, that a network of the run may take; None for no bound.
+        max_flops: bound on the FLOPs of a forward pass; None for no bound.
     """
 
     genomes: tuple[Any, ...]
@@ -109,12 +108,12 @@ class FirstGeneration:
     max_flops: int | None = None
 
     def settings(self) -> dict[str, Any]:
-        """Settings of the run that follow from it."""
+        """The resulting settings of the run."""
         bounds = {"rungs": self.rungs, "max_flops": self.max_flops}
         return {"epochs": self.epochs} | {name: value for name, value in bounds.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
-        """What a run records of it."""
+        """Its record in the run."""
         return {
             "networks": len(self.genomes),
             **self.settings(),
@@ -133,7 +132,7 @@ def training_seconds(
     flops: float,
     sample_shape: tuple[int, ...] = (),
 ) -> float:
-    """Seconds that an epoch of a network takes on one core.
+    """Estimated seconds of an epoch on one core.
 
     Args:
         graph: the architecture.
@@ -161,7 +160,7 @@ def first_generation(
     share: Callable[[int], float] = core_share,
     known: Sequence[Sequence[Any]] = (),
 ) -> FirstGeneration | None:
-    """What a run is to begin with, None for what the strategy begins with anyway.
+    """The start of a short run; None to use the strategy's own first generation.
 
     Args:
         space: that is searched.
@@ -173,8 +172,8 @@ def first_generation(
         threads: networks at a time.
         flops: measures what one core of the machine does.
         share: of a core that each of the threads will have.
-        known: genomes of known defaults, of each the widest first; a run of short time takes those that are as cheap as
-            a generation's mean network may be.
+        known: genomes of known defaults, for each the widest first; a short run uses those whose cost is at most the
+            mean allowed one.
     """
     widest = [variants[0] for variants in known]
     speed = SPEEDS.get(settings.trainer)
@@ -199,28 +198,56 @@ def first_generation(
         return None
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
-    if bounds_all:
-        offered = list(chain.from_iterable(known)) or drawn
-        passes = passes_of_epoch(len(data.splits[0].y_train))
-        cheapest = partial(_least, cost, offered)
-        cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
-        limit = max(room / few, _least(cost, offered, cut.epochs))
-        begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
-        genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
-        taken = sum(cost(genome, cut.first) for genome in genomes)
-        within = _flops_within(limit, data, settings, speed, core, cut.epochs)
-        most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-        return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
-    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / shared
+    if not bounds_all:
+        genomes, most, taken = _of_tables(space, initial, known, drawn, cost, epochs, settings, room, len(candidates))
+        return FirstGeneration(genomes, most, taken, core)
+    offered = list(chain.from_iterable(known)) or drawn
+    passes = passes_of_epoch(len(data.splits[0].y_train))
+    cheapest = partial(_least, cost, offered)
+    cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
+    limit = max(room / few, _least(cost, offered, cut.epochs))
+    begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
+    genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
+    taken = sum(cost(genome, cut.first) for genome in genomes)
+    within = _flops_within(limit, data, settings, speed, core, cut.epochs)
+    most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
+    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+
+
+def _of_tables(
+    space: Any,
+    initial: Sequence[Any],
+    known: Sequence[Sequence[Any]],
+    drawn: Sequence[Any],
+    cost: Callable[[Any, int], float],
+    epochs: int,
+    settings: Settings,
+    room: float,
+    count: int,
+) -> tuple[tuple[Any, ...], int, float]:
+    """The first generation of a short run over a table, the most epochs of a network, and the expected seconds.
+
+    Args:
+        space: of the genomes.
+        initial: genomes to include regardless of their cost.
+        known: of each known default its genomes, the widest first.
+        drawn: random genomes.
+        cost: seconds of a genome and epochs.
+        epochs: of the first generation.
+        settings: of the run; epochs that they name are kept.
+        room: seconds of the generation.
+        count: genomes of it.
+    """
+    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / count
     begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
-    kept = _different(space, begun)[: len(candidates)]
+    kept = _different(space, begun)[:count]
     room -= sum(cost(genome, epochs) for genome in kept)
-    wanted = len(candidates) - len(kept)
+    wanted = count - len(kept)
     found = _different(space, _cheap(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
-    taken = sum(cost(genome, epochs) for genome in found)
-    if taken > _TOLERANCE * room and not named:
+    taken, most = sum(cost(genome, epochs) for genome in found), settings.epochs
+    if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
-    return FirstGeneration((*kept, *found), most, taken * most / epochs, core)
+    return (*kept, *found), most, taken * most / epochs
 
 
 def _of_samples(
@@ -233,11 +260,12 @@ def _of_samples(
     room: float,
     count: int,
 ) -> tuple[Any, ...]:
-    """What a short run over samples begins with: those given, and random ones, none tiny, as many as there is room for.
+    """The first generation of a short run over samples: the given genomes, and as many random ones that are not tiny as
+    fit.
 
     Args:
         space: of the genomes.
-        begun: genomes that are begun with, whatever they cost.
+        begun: genomes to include regardless of their cost.
         drawn: random genomes.
         cost: seconds of a genome and epochs.
         cut: of the run.
@@ -253,13 +281,13 @@ def _of_samples(
 
 
 def _first_within(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool]) -> list[Any]:
-    """Of each known default the first genome, hence the widest, that fits."""
+    """For each known default its first, and thus widest, genome that fits."""
     firsts = (next(filter(fits, variants), None) for variants in known)
     return [genome for genome in firsts if genome is not None]
 
 
 def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
-    """The genomes in their order, each network once."""
+    """The genomes in order, without duplicate networks."""
     found: dict[str, Any] = {}
     for genome in genomes:
         found.setdefault(space.digest(genome), genome)
@@ -268,7 +296,7 @@ def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Epochs of a run over samples that is short: of the first rung, of all, and how many rungs."""
+    """Epochs of a short run over samples: of the first rung, in total, and the number of rungs."""
 
     first: int
     epochs: int
@@ -278,14 +306,14 @@ class _Cut:
 def _cut(
     settings: Settings, first: int, affordable: int, limit: float, cheapest: Callable[[int], float], passes: int = 1
 ) -> _Cut:
-    """As many rungs as a cheap network can climb within the limit.
+    """The largest number of rungs that a cheap network can complete within the limit.
 
     Args:
         settings: of the run.
         first: epochs that its first rung would have.
         affordable: the same, for the first generation to fit into its time.
         limit: seconds that a network may be trained.
-        cheapest: seconds of a cheap network that is trained for so many epochs.
+        cheapest: seconds of a cheap network that is trained for this many epochs.
         passes: see `passes_of_epoch`.
     """
     for rungs in range(settings.rungs, 1, -1):
@@ -312,7 +340,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
 def _flops_within(
     seconds: float, data: PreparedData, settings: Settings, speed: Speed, core: float, epochs: int
 ) -> int:
-    """FLOPs of one sample's prediction by a network that is trained for so many epochs in so many seconds."""
+    """FLOPs of one sample's prediction by a network that is trained for this many epochs in this many seconds."""
     split = data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
     samples = epochs * (_MULTIPLICATIONS * rows + len(split.y_validation))
@@ -321,7 +349,7 @@ def _flops_within(
 
 
 def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
-    """Those genomes, in their order, of which `count` are expected to fit into the room together; or the cheapest."""
+    """The genomes, in order, of which `count` are expected to fit together; at least the cheapest ones."""
     ranked = sorted(costs)
     eligible = min(len(ranked), _CHEAPEST * count)
     total = sum(ranked[:eligible])
@@ -341,7 +369,7 @@ def cost_of_training(
 
     @cache
     def seconds(genome: Any) -> tuple[float, float]:
-        """Of its start, and of an epoch."""
+        """Seconds of its start and of an epoch."""
         graph = problem.attach_columns(space.architecture(genome))
         features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)

@@ -1,8 +1,8 @@
 """The loop: ask -> evaluate and commit, part by part -> tell -> commit the strategy's state -> yield the generation.
 
-Joins a strategy, an evaluator and a store through protocols. A run that was killed continues from the last completed
-generation: the strategy is restored, asks for the same candidates again, and what was committed of them is not trained
-again. Nothing here draws random numbers, and no time enters a population. Imports no Keras, pandas or DEAP.
+Connects a strategy, an evaluator and a store through protocols. A killed run resumes after the last completed
+generation: the restored strategy asks for the same candidates again, and committed ones are not retrained. No random
+numbers are drawn, and results do not depend on time. Imports no Keras, pandas or DEAP.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from genomes.space import SearchSpace
 
 __all__ = ["Generation", "Progress", "Session", "Stop", "best_of", "describe_stop", "evolve", "restore", "spent"]
 
-#: Generations in a row without a network that was not tried before, after which the space counts as exhausted.
+#: Consecutive generations without a new network after which the space is considered exhausted.
 IDLE_GENERATIONS = 20
-#: New networks in a row that are over a limit, in no fewer generations, after which none is expected to be within.
+#: Consecutive new networks over a limit, in at least as many generations, after which the search gives up.
 IDLE_NETWORKS = 400
 
 
@@ -50,8 +50,8 @@ class Generation:
 
     Attributes:
         number: from 0.
-        candidates, evaluations: what was asked for and what came of it, in the same order (without weights).
-        trained: how many of them were trained in this generation; the others were known.
+        candidates, evaluations: the candidates and their evaluations, in the same order (without weights).
+        trained: number of them that were trained in this generation; the others were known.
         best: the best evaluation of the run so far, None while all have failed.
         seconds: wall-clock seconds of the run so far, all sessions together.
     """
@@ -73,7 +73,7 @@ class Progress:
         trained, planned: networks of this generation that are trained, and that it trains in all.
         evaluated, failed: networks trained by the run in all, and how many of them have no score.
         best: the best evaluation so far.
-        part: what this commit brought.
+        part: evaluations of this commit.
         seconds: wall-clock seconds of the run so far, all sessions together.
         candidates: of `part`, in the same order.
     """
@@ -90,7 +90,7 @@ class Progress:
 
 
 def describe_stop(stop: str, budget: Budget) -> str:
-    """The reason as text. Raises InputError if it is not one of `Stop`, as in a run that was edited."""
+    """The reason as text. Raises InputError if it is not one of `Stop`."""
     if stop not in tuple(Stop):
         raise InputError(
             f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
@@ -111,7 +111,7 @@ def _all_done(count: int | None, what: str) -> str:
 
 
 def spent(store: RunStore) -> Budget:
-    """What a run has spent so far; the target is set if the budget's was reached."""
+    """The budget spent so far; its target is set if the target was reached."""
     generations, evaluations, target = store.generations, store.evaluated, store.budget.target
     return Budget(
         generations=generations or None,
@@ -132,22 +132,22 @@ def evolve(
     on_part: Callable[[Progress], None] | None = None,
     timetable: Timetable | None = None,
 ) -> Generator[Generation, None, None]:
-    """Starts a run or continues with it, until a bound of `budget` is reached or a stop is asked for.
+    """Starts or continues a run until a bound of `budget` is reached or a stop is requested.
 
-    The reason is in `store.stop` when the iteration has ended. Bounds on evaluations are exact. A target acts between
-    the parts that the evaluator gives; time and requests to stop act between them, be they empty, and while an
-    evaluator waits that can be asked to give up (`evonas.evolution.deadline`). What is not committed then is trained by
-    a later session. Closing the generator counts as an interruption.
+    At the end, the reason is in `store.stop`. Bounds on evaluations are exact. Targets, time limits and requests to
+    stop are checked between results; the latter two also while waiting, if the evaluator supports that
+    (`evonas.evolution.deadline`). Uncommitted trainings are repeated by a later session. Closing the generator counts
+    as an interruption.
 
     Args:
-        strategy: restored from the store, whatever its state.
+        strategy: is restored from the store.
         evaluator: not closed here.
         store: open, of this run.
         space: that the genomes are from.
         budget: counts from the start of the run, not of this session.
-        interruption: asks for a stop.
+        interruption: may request a stop.
         on_part: called after every commit.
-        timetable: of the session, if it began before; made of the budget unless given.
+        timetable: of the session; created from the budget unless given.
 
     Yields:
         each generation, once it is committed.
@@ -188,7 +188,7 @@ def evolve(
 
 
 def restore(strategy: Strategy, store: RunStore) -> None:
-    """Has the strategy continue from the run's state. Raises InputError if the state is not of that strategy."""
+    """Restores the strategy from the run's state. Raises InputError if the state belongs to another strategy."""
     try:
         strategy.restore(store.state)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -199,7 +199,7 @@ def restore(strategy: Strategy, store: RunStore) -> None:
 
 
 class Session:
-    """One process's share of a run: trains generations and knows when to stop."""
+    """The training of generations in one session, and the conditions to stop."""
 
     def __init__(
         self,
@@ -222,10 +222,10 @@ class Session:
         return found[1]
 
     def plan(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """What this generation trains: no network twice, none that an earlier generation trained.
+        """Plans the trainings of a generation: no network twice, and none that is already known.
 
-        What is over a limit is committed as such, and not planned. Does not depend on how much of the generation is
-        committed: a resumed run plans what the straight run did.
+        Networks over a limit are committed as such and not planned. The plan does not depend on how much of the
+        generation is committed, so that a resumed run has the same plan.
         """
         planned: dict[Any, Candidate] = {}
         for candidate in candidates:
@@ -243,16 +243,16 @@ class Session:
         return [candidate for key, candidate in planned.items() if rejected[key] is None]
 
     def reject(self, candidate: Candidate) -> Evaluation | None:
-        """The evaluation of a candidate that is over a limit, None of one that is to be trained."""
+        """The evaluation of a candidate that exceeds a limit; None for one to be trained."""
         return self._screen.reject(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
-        """Trains and commits what is not committed of a generation; returns the reason if it has to stop early."""
+        """Trains and commits the uncommitted rest of a generation; returns the reason if it has to stop early."""
         store, budget = self._store, self._budget
-        missing = [place for place, candidate in enumerate(planned) if store.evaluation(candidate) is None]
+        missing = [index for index, candidate in enumerate(planned) if store.evaluation(candidate) is None]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
         waiting = set(missing[:allowed])
-        # Also with nothing missing: the evaluator plans, and remembers what a run that was not interrupted would.
+        # Even if nothing is missing, the evaluator plans and updates its state as in an uninterrupted run.
         parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting, self._starts(planned))
         self._timetable.begin_training()
         with watching(
@@ -264,7 +264,7 @@ class Session:
             raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
         if len(missing) <= allowed:
             return None
-        # What turned out to be over a limit has left room for others.
+        # Networks that turned out to exceed a limit leave room for others.
         return self.train(planned) if store.evaluated < (budget.evaluations or 0) else Stop.EVALUATIONS
 
     def _take_parts(
@@ -285,17 +285,17 @@ class Session:
                 return stop
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
-        """Place -> what was kept of the candidate's origin; nothing where that failed, or was not kept."""
-        starts = {place: self.start_of(candidate) for place, candidate in enumerate(planned)}
-        return {place: start for place, start in starts.items() if start is not None}
+        """Position -> kept state of the candidate's origin, unless it failed or was not kept."""
+        starts = {index: self.start_of(candidate) for index, candidate in enumerate(planned)}
+        return {index: start for index, start in starts.items() if start is not None}
 
     def start_of(self, candidate: Candidate) -> Start | None:
-        """What was kept of the candidate's origin; None where that failed, or was not kept."""
+        """The kept state of the candidate's origin; None if it failed or was not kept."""
         kept = None if candidate.origin is None else self._store.kept(candidate.origin)
         return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
 
     def stop_before_generation(self) -> Stop | None:
-        """Why no further generation is to be started, or None."""
+        """The reason not to start another generation, or None."""
         store, budget = self._store, self._budget
         if (stop := self.stop()) is not None:
             return stop
@@ -311,7 +311,7 @@ class Session:
         return None
 
     def stop(self) -> Stop | None:
-        """Why nothing more is to be trained, or None."""
+        """The reason to stop training, or None."""
         store, budget = self._store, self._budget
         if self.interruption.requested:
             return Stop.INTERRUPTED
@@ -322,12 +322,12 @@ class Session:
         return Stop.TIME if self._timetable.search_is_over else None
 
     def gives_up(self) -> bool:
-        """Whether nothing is to be waited for any more: asked often, and by this thread alone."""
+        """Whether to stop waiting; polled frequently, by this thread only."""
         return self.interruption.requested or self._timetable.search_is_over
 
     @property
     def given_up(self) -> Stop:
-        """Why something that was waited for was abandoned."""
+        """The reason why a wait was abandoned."""
         late = self._timetable.search_is_over and not self.interruption.requested
         return Stop.TIME if late else Stop.INTERRUPTED
 
@@ -344,7 +344,7 @@ class Session:
     def report_progress(
         self, generation: int, trained: int, planned: int, pairs: Sequence[tuple[Candidate, Evaluation]]
     ) -> None:
-        """Tells whoever wants to know of a commit; see `Progress`."""
+        """Reports a commit to the listener; see `Progress`."""
         if self._on_part is not None:
             store = self._store
             self._on_part(
@@ -362,7 +362,7 @@ class Session:
             )
 
     def judge(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
-        """The evaluation, with what the candidate costs; failed if it claims to be good but has no finite score."""
+        """The evaluation with the candidate's cost measures; FAILED if it is OK without a finite score."""
         name = self._store.objective.name
         score = evaluation.scores.get(name)
         if evaluation.status is not Status.OK:

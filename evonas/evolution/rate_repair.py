@@ -1,8 +1,8 @@
-"""The learning-rate range test as an operator: it sets the rate of networks whose structure a mutation has changed.
+"""The learning-rate range test as a repair operator for networks whose structure a mutation has changed.
 
-A child inherits the learning rate of its parent, which may suit other layers no longer. `--repair` trains each such
-child for a few steps, in the worker, while the rate grows (`evonas.tasks.sweep`), and gives it the rate at which its
-loss fell fastest. Imports no Keras.
+A child inherits its parent's learning rate, which may not suit the changed layers. With `--repair`, each such child is
+trained for a few steps with a growing rate, in the worker (`evonas.tasks.sweep`), and gets the rate at which its loss
+fell fastest. Imports no Keras.
 
 Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3.
 """
@@ -32,14 +32,14 @@ __all__ = ["RateRepair", "check_repair", "repair_of"]
 
 Sweep = Callable[[SweepTask], LearningRateCurve]
 
-#: Steps of a test; and how far it goes beyond the rates of the space at both ends, where the fall begins and ends.
+#: Steps of a test; and how far it extends the range of the space at both ends.
 _STEPS, _MARGIN = 60, 10.0
-#: A loss that falls by less, as a share of the first, is not an evidence: that is the noise of its batches.
+#: Smallest relative decrease of the loss; anything less may be noise of the batches.
 _LEAST_FALL = 0.05
 
 
 class RateRepair:
-    """Meets `evonas.strategies.repairs.Repair`."""
+    """Implements `evonas.strategies.repairs.Repair`."""
 
     operators: AbstractSet[str] = STRUCTURAL
 
@@ -57,17 +57,17 @@ class RateRepair:
         self._rates = sweep_rates(domain.least / _MARGIN, domain.greatest * _MARGIN, _STEPS)
 
     def __call__(self, genomes: Sequence[DenseGenome]) -> list[DenseGenome]:
-        """Each with the rate that its test suggests; as it was where the test shows nothing."""
+        """Each genome with the rate that its test suggests; unchanged if the test is inconclusive."""
         return [self._repair(genome) for genome in genomes]
 
     def _repair(self, genome: DenseGenome) -> DenseGenome:
-        from evonas.execution import WorkerError  # not before there is one: searches join their parts by protocols
+        from evonas.execution import WorkerError  # checked late, since parts are connected by protocols
 
         seed = candidate_seed(self._seed, self._space.digest(genome))
         task = SweepTask(graph_to_json(self._space.architecture(genome)), self._rates, (seed,))
         if self._interruption.requested:
             raise Abandoned
-        # Where the loss falls at no rate, or the network is too much for the worker, its training will tell.
+        # If the loss never falls, or the worker cannot hold the network, its training will show that.
         with suppress(InputError, WorkerError), self._interruption.waiting():
             curve = self._sweep(task)
             suggested = curve.suggested
@@ -76,7 +76,7 @@ class RateRepair:
         return genome
 
     def _nearest(self, rate: float) -> float:
-        """The rate of the space that is nearest."""
+        """The nearest rate of the space."""
         domain = self._space.domain("learning_rate")
         if isinstance(domain, Choice):
             return cast(float, min(domain.options, key=lambda option: abs(math.log(option / rate))))
@@ -84,7 +84,7 @@ class RateRepair:
 
 
 def check_repair(settings: Settings, space: SearchSpace) -> None:
-    """Raises InputError where children are to be repaired and cannot be."""
+    """Raises InputError if repair is requested but impossible."""
     if not settings.repair:
         return
     if not isinstance(space, DenseSpace):
@@ -110,7 +110,7 @@ def check_repair(settings: Settings, space: SearchSpace) -> None:
 
 
 def repair_of(settings: Settings, space: SearchSpace, evaluator: Any, interruption: Interruption) -> RateRepair | None:
-    """The repair that a run's settings ask for, None for none.
+    """The repair that the settings ask for; None without one.
 
     Raises:
         InputError: as `check_repair`, or the evaluator cannot sweep.

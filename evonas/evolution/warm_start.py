@@ -1,4 +1,4 @@
-"""What a search takes over from an earlier run, also of other data: its champions, and what their layers have learned.
+"""Warm start and transfer from an earlier run, also of other data: its best networks, and their weights.
 
 Imports no Keras and no pandas.
 
@@ -63,7 +63,9 @@ def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tupl
 
 
 def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The genome, with a form of numbers that these data have where they lack its own; without neighbours in others."""
+    """The genome, with a numeric encoding that these data have where they lack its own; without neighbours in
+    others.
+    """
     if not isinstance(space, DenseSpace):
         return genome
     near = genome.get("neighbours")
@@ -78,14 +80,14 @@ def known_genomes(
 ) -> tuple[tuple[Any, ...], ...]:
     """Known defaults to start with besides random networks; of each the widest genome first, then narrower ones.
 
-    At most half of a generation, and no more than the genomes that somebody has given leave room for. None where
-    networks are drawn at random, so that the baseline stays one, or are not trained.
+    At most half of a generation, including the given genomes. None for random search, which is a baseline, and for
+    strategies that do not train.
 
     Args:
         space: that is searched.
         settings: of the run, resolved.
         task: what is predicted.
-        initial: genomes that somebody has given.
+        initial: given genomes.
     """
     row = find_row(settings.strategy)
     if not settings.known_defaults or row is None or not row.trains:
@@ -98,12 +100,12 @@ def known_genomes(
 
 
 def load_pretrained(run_dir: str | Path, space: SearchSpace, strategy: str) -> PretrainedNetwork:
-    """The best network of a run, to start others from its weights.
+    """Loads the best network of a run, to initialise others with its weights.
 
     Args:
         run_dir: the other run's directory.
         space: that is searched now; of the same encoding.
-        strategy: that searches; must train weights.
+        strategy: of the search; must train weights.
 
     Raises:
         InputError: there is no run or it has no weights, its networks are of another kind, or the strategy does not

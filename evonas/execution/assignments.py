@@ -44,6 +44,8 @@ __all__ = ["MOST_LOSSES", "Assignments", "Fault", "Lease", "Outcome"]
 
 #: Workers that may be lost with a network before it is the network that is to blame.
 MOST_LOSSES = 4
+#: Networks waiting for each slot above which a worker is given one more than it trains.
+_MANY = 2
 #: Part of an even share that a group takes of what waits.
 _GROUP_SHARE = 0.5
 
@@ -260,8 +262,17 @@ class Assignments:
                 if not self._waiting and (self._planned or self._leases):
                     return ()
                 share = _GROUP_SHARE if workers > 1 else 1.0
-                return (self._leased(worker, math.ceil(share * len(self._waiting) / workers)),)
-            return tuple(self._leased(worker, 1) for _ in range(min(room, len(self._waiting))))
+                return (self._make_lease(worker, math.ceil(share * len(self._waiting) / workers)),)
+            return tuple(self._make_lease(worker, 1) for _ in range(min(room, len(self._waiting))))
+
+    def spare(self, slots: int) -> int:
+        """Networks that a worker may have beyond those that it trains, so that it begins the next one without asking.
+
+        None where few wait for that many slots, or the last ones would wait at a worker that is busy beside one that
+        is free.
+        """
+        with self.changed:
+            return int(not self._grouped and not self._requests and len(self._waiting) > _MANY * slots)
 
     def put(self, outcome: Outcome) -> bool:
         """Takes what a worker says; whether its lease is valid."""
@@ -326,7 +337,7 @@ class Assignments:
         """Leases that a worker has."""
         return self._held[worker]
 
-    def _leased(self, worker: int, count: int) -> Lease:
+    def _make_lease(self, worker: int, count: int) -> Lease:
         numbers = tuple(self._waiting.popleft() for _ in range(count))
         tasks = tuple(self._tasks.values()) if self._grouped else tuple(self._tasks[number] for number in numbers)
         lease = Lease(next(self._tokens), numbers, tasks, self._grouped, self._before if self._grouped else None)

@@ -63,7 +63,7 @@ class WorkerEvaluator:
 
         Args:
             space: that the genomes are of, see `genomes.encodings.blueprint`.
-            data_path: file of `PreparedData.save`; None where `build` is a trial, which brings its own data.
+            data_path: file of `PreparedData.save`; None if `build` is a trial, which brings its own data.
             settings: what is the same for every network.
             log: file that takes what the worker prints; None keeps it only to explain a failed start.
             limits: what a worker is killed for.
@@ -124,7 +124,7 @@ class WorkerEvaluator:
 
     def start(self) -> None:
         """Starts the worker, without waiting for it: it loads its libraries while the driver continues."""
-        self._running()
+        self._ready_worker()
 
     def evaluate(
         self,
@@ -178,7 +178,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker does not start.
         """
-        return WorkerStream(self._streaming, self.close, partial(task_of, self._space), self._limits)
+        return WorkerStream(self._start_stream_worker, self.close, partial(task_of, self._space), self._limits)
 
     def export(self, task: ExportTask | EnsembleTask) -> Exported:
         """Writes a network, or several as one, as a Keras file, in the worker.
@@ -235,7 +235,7 @@ class WorkerEvaluator:
         while not isinstance(answer, Finished):
             numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
             chosen = tuple(tasks[position] for position in batch.positions)
-            worker = self._started()
+            worker = self._start_worker()
             worker.on_progress = partial(self._tell_progress, batch.positions)
             with closing(worker.ask(Train, chosen, numbers, self._state)) as answers:
                 for answer in answers:
@@ -252,13 +252,13 @@ class WorkerEvaluator:
         """Passes on what is in training, by position in the generation."""
         self._on_progress([replace(each, number=positions[each.number]) for each in found])
 
-    def _streaming(self) -> WorkerProcess:
+    def _start_stream_worker(self) -> WorkerProcess:
         """The worker, started, for a stream, whose numbers are the driver's own."""
-        worker = self._started()
+        worker = self._start_worker()
         worker.on_progress = lambda found: self._on_progress(found)
         return worker
 
-    def _running(self) -> WorkerProcess:
+    def _ready_worker(self) -> WorkerProcess:
         if self._worker is None or not self._worker.settled():
             self.close()
             standby, self._standby = self._standby, None
@@ -271,7 +271,7 @@ class WorkerEvaluator:
             self._worker.gives_up = self._gives_up
         return self._worker
 
-    def _started(self) -> WorkerProcess:
+    def _start_worker(self) -> WorkerProcess:
         """The worker, once it has started. One that is killed while it starts is replaced, as one that trains is.
 
         Raises:
@@ -279,7 +279,7 @@ class WorkerEvaluator:
             WorkerError: it does not start.
         """
         for left in reversed(range(_START_ATTEMPTS)):
-            worker = self._running()
+            worker = self._ready_worker()
             try:
                 worker.wait_until_ready()
                 break
@@ -298,7 +298,7 @@ class WorkerEvaluator:
             WorkerError: the worker died, or raised.
         """
         try:
-            (answer,) = self._started().ask(request, *arguments)
+            (answer,) = self._start_worker().ask(request, *arguments)
         except WorkerDied as death:
             raise WorkerError(f"the worker {death}") from None
         assert isinstance(answer, Finished)

@@ -1,4 +1,4 @@
-"""What a worker process has to know of extensions from outside of evonas: the metric of a run, and its layer kinds.
+"""What a worker process has to know of extensions from outside evonas: the metric of a run, and its layer kinds.
 
 They travel over the private socket between driver and worker, as a user's `build` function does, whether they were
 given as objects or are installed: a worker looks for nothing. Imports no Keras.

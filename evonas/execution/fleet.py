@@ -111,12 +111,13 @@ class _ThreadPort:
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
         found: list[Lease] = []
 
-        def taken() -> bool:
-            found.extend(self._assignments.take(self.number, room, self._workers))
-            return bool(found) or self.closed or not (idle or self._assignments.looks == self._looks)
+        def take_or_closed() -> bool:
+            spare = self._assignments.spare(self._workers * max(1, self.slots))
+            found.extend(self._assignments.take(self.number, room + spare, self._workers))
+            return bool(found) or not room or self.closed or not (idle or self._assignments.looks == self._looks)
 
         with self._assignments.changed:
-            self._assignments.changed.wait_for(taken, _IDLE_SECONDS if idle else _LOOKED_SECONDS)
+            self._assignments.changed.wait_for(take_or_closed, _IDLE_SECONDS if idle else _LOOKED_SECONDS)
         return found
 
     def put(self, outcome: Outcome) -> None:

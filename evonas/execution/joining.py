@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
@@ -25,11 +26,12 @@ from evonas.execution import shared_folder
 from evonas.execution.assignments import Fault, Outcome
 from evonas.execution.evaluator import WorkerEvaluator
 from evonas.execution.launch import one_network_a_worker, resolve_threads, worker_share
-from evonas.execution.mailbox import Mailbox
+from evonas.execution.mailbox import Mailbox, Started
 from evonas.execution.options import Execution
 from evonas.execution.ray_actor import versions
 from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
+from evonas.execution.shared_session import check_place, session_or_none, wait_for_session
 from evonas.execution.worker_loop import drive
 from evonas.execution.worker_process import WorkerLimits
 from evonas.io.npz import open_plain
@@ -48,8 +50,8 @@ __all__ = ["join"]
 _LOOK_SECONDS = 0.1
 #: An owner whose beat has not changed for so long is gone; another one may take its place.
 _UNHEARD_SECONDS = 60.0
-#: What is waited for a search before that is said.
-_PATIENT_SECONDS = 3.0
+#: After so long it is tried again to use a folder that could not be used.
+_AGAIN_SECONDS = 3.0
 #: What worker processes have to end.
 _STOP_SECONDS = 3.0
 
@@ -60,7 +62,7 @@ def join(
     build: Any = None,
     threads: int | None = None,
     workers: int | None = None,
-    wait: str | float = "10m",
+    wait: str | float | None = None,
     on_news: Callable[[str], None] = lambda _: None,
     interruption: Interruption | None = None,
     unheard_seconds: float = _UNHEARD_SECONDS,
@@ -68,73 +70,59 @@ def join(
     """Trains networks for a search that runs on another machine, until that ends.
 
     Args:
-        run_dir: the directory of the run, on a folder that both machines have. The search has been started, or is
-            within `wait`, with `execution="shared"`.
-        build: the function of the run, if it trains models of your own: must have the source that it has there.
+        run_dir: the directory of the run, on a folder that both machines have. The search has been started with
+            `execution="shared"`, or is within `wait`.
+        build: the function of the run, if it trains user-defined models: must have the source that it has there.
         threads: networks trained at a time; all cores unless given.
         workers: worker processes, which share the threads; as many as the trainer is best with unless given.
-        wait: how long to wait for a search, also for one that was killed to be resumed.
+        wait: how long to wait for a search that is still to be started, or that was killed or has ended and is to be
+            resumed. Unless given: ten minutes for one that was killed, twenty seconds for one that is about to start,
+            and not at all where there is no run or the search has ended.
         on_news: called with a line of text on each event.
         interruption: how to listen to signals.
         unheard_seconds: after which an owner that is not heard from is gone.
 
     Returns:
-        how many networks were trained here.
+        how many networks were trained here; 0 where the search had ended.
 
     Raises:
-        InputError: there is no such search, versions or data differ, or it cannot be joined.
+        InputError: there is no such run or search, versions or data differ, or it cannot be joined.
         WorkerError: no worker process starts.
     """
-    from evonas.config import duration
     from evonas.interruption import Interruption
+    from evonas.quantities import duration
     from evonas.user_model import Build
 
     resolve_threads(threads)
     Execution("shared", workers)
-    seconds = duration(wait, "wait")
-    if not (Path(run_dir).is_dir() or Path(run_dir).absolute().parent.is_dir()):  # the search may make it yet
-        raise InputError(f"run directory must be there, but {run_dir} is not: is the shared folder mounted here?")
-    own, trained = None if build is None else Build.from_function(build), 0
+    folder, patience = Path(run_dir), None if wait is None else duration(wait, "wait")
+    check_place(folder, patience)
+    own, trained, joined, told = None if build is None else Build.from_function(build), 0, False, ""
     with interruption or Interruption(quiet=True) as listening:
-        while session := _awaited(Path(run_dir), seconds, unheard_seconds, on_news, listening):
-            with _Member(Path(run_dir), session, own, threads, workers) as member:
-                on_news(f"Joined the search of {run_dir}: {member.words}.")
-                why = member.serve(unheard_seconds, lambda: listening.requested)
-            trained += member.trained
+        while session := wait_for_session(folder, patience, unheard_seconds, on_news, listening, joined):
+            try:
+                with _Member(folder, session, own, threads, workers) as member:
+                    on_news(f"Joined the search of {run_dir}: {member.words}.")
+                    joined, told = True, ""
+                    why = member.serve(unheard_seconds, lambda: listening.requested)
+            except _FolderUnusable as error:
+                if not joined:
+                    raise
+                why = str(error)
+                time.sleep(_AGAIN_SECONDS)  # it was usable before, and may be again
+            else:
+                trained += member.trained
             if not why:
                 break
-            on_news(f"{why}: waiting for it to continue.")
+            if why != told:  # a folder that cannot be used is tried again and again
+                on_news(f"{why}: waiting for it to continue.")
+            told = why
     on_news(f"{trained} network{'s' * (trained != 1)} trained here.")
     return trained
 
 
-def _awaited(
-    run_dir: Path, seconds: float, unheard: float, on_news: Callable[[str], None], listening: Interruption
-) -> SessionFile | None:
-    """The session of an owner that is heard; None where a stop was asked for.
-
-    Raises:
-        InputError: there is none within the time.
-    """
-    began, told = time.monotonic(), False
-    heard: dict[str, Heard] = {}
-    while not listening.requested:
-        session = shared_folder.read_session(run_dir / SHARED)
-        if session is not None and not session["ended"]:
-            name = session["session"]
-            beat = heard.setdefault(name, Heard(run_dir / SHARED / name / "owner.beat"))
-            if beat.listen() <= unheard and beat.changes > 0:
-                return session
-        if (waited := time.monotonic() - began) > seconds:
-            raise InputError(
-                f"search must be running and shared, but none in {run_dir} was heard of within {seconds:g} s: start or "
-                "resume it on one machine with --execution shared, and see that this machine has the same folder"
-            )
-        if waited > _PATIENT_SECONDS and not told:
-            told = True
-            on_news(f"Waiting for a search in {run_dir} (evonas run or resume, with --execution shared) ...")
-        time.sleep(_LOOK_SECONDS)
-    return None
+class _FolderUnusable(InputError):
+    """The shared folder cannot be read or written by this machine now."""
 
 
 class _Member:
@@ -155,7 +143,7 @@ class _Member:
         self._folder = tempfile.TemporaryDirectory(prefix="evonas-join-")
         self._ports: list[_Port] = []
         try:
-            data = _copied(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
+            data = _copy_data(run_dir / "data.npz", Path(self._folder.name) / "data.npz", session["data_sha256"])
             settings, limits = _settings_of(session, resolve_threads(threads))
             execution = Execution("shared", workers)
             if settings.trainer == "single" and build is None:
@@ -192,24 +180,36 @@ class _Member:
             InputError: none starts by a user's mistake.
         """
         shared, name = self._run_dir / SHARED, self._session["session"]
-        beat = Heard(shared / name / "owner.beat")
+        beat, failing, looked = Heard(shared / name / "owner.beat"), 0.0, time.monotonic()
         while not stopped():
-            for port in self._ports:
-                try:
-                    self.trained += port.round()
-                except OSError as error:  # its folder is gone: it was given up, or the search has ended
-                    return "" if self._has_ended(shared) else f"The owner does not know this machine ({error.strerror})"
+            fault = self._round()
+            failing, looked = (failing + min(time.monotonic() - looked, 1.0)) * bool(fault), time.monotonic()
+            found = session_or_none(shared)
+            if found is not None and (found["session"] != name or found["ended"]):
+                return "" if found["session"] == name else "Another owner has the search now"
             if beat.listen() > unheard_seconds:
                 return f"The owner of the search was not heard from for {unheard_seconds:g} s"
-            if self._has_ended(shared):
-                return ""
-            if (found := shared_folder.read_session(shared)) is not None and found["session"] != name:
-                return "Another owner has the search now"
+            if fault and (failing > unheard_seconds or (found is not None and self._is_unknown())):
+                return f"The owner does not know this machine ({fault})"
             time.sleep(_LOOK_SECONDS)
         return ""
 
+    def _round(self) -> str:
+        """One round of each port; what is wrong with the folder, if anything: it may be usable again soon."""
+        fault = ""
+        for port in self._ports:
+            try:
+                self.trained += port.round()
+            except OSError as error:
+                fault = error.strerror or str(error)
+        return fault
+
+    def _is_unknown(self) -> bool:
+        """Whether the owner has deleted the folder of a port, which it does where it has given it up."""
+        return any(port.is_gone for port in self._ports)
+
     def _has_ended(self, shared: Path) -> bool:
-        found = shared_folder.read_session(shared)
+        found = session_or_none(shared)
         return found is not None and found["session"] == self._session["session"] and found["ended"]
 
     def close(self) -> None:
@@ -227,28 +227,30 @@ class _Port:
 
     def __init__(self, session: Path, evaluator: WorkerEvaluator) -> None:
         self._evaluator, self._mailbox = evaluator, Mailbox()
-        evaluator.start()
-        self._thread = threading.Thread(target=drive, args=(evaluator, self._mailbox, False), daemon=True)
-        self._thread.start()
+        #: What is to be told, as long as the folder takes it.
+        self._unsent: deque[Started | Fault | Outcome] = deque()
         try:
             self._folder = folder = shared_folder.make_worker(session)
             self._inbox, self._outbox = Inbox(folder / "to"), Outbox(folder / "from")
             self._beat = Beat(folder / "worker.beat")
         except OSError as error:
-            self.begin_closing()
-            raise InputError(
+            raise _FolderUnusable(
                 f"{session} must be a folder that this machine can write to, but {error.strerror or error}: mount it "
-                "with the rights to do so"
+                "with the rights to do so, and see that it has room"
             ) from None
+        evaluator.start()
+        self._thread = threading.Thread(target=drive, args=(evaluator, self._mailbox, False), daemon=True)
+        self._thread.start()
 
     def round(self) -> int:
         """Hands over what has come and what came of it; returns how many networks that is.
 
         Raises:
-            OSError: the folder is gone, or cannot be written.
+            OSError: the folder is gone, or cannot be read or written now; nothing of what was to be told is lost.
             WorkerError: the worker process does not start.
             InputError: by a user's mistake.
         """
+        self._unsent.extend(self._mailbox.news(0.0))
         self._beat.beat()
         for content in self._inbox.receive():
             with suppress(ValueError):  # damaged: the owner hears nothing of it, and gives it up with this worker
@@ -258,13 +260,20 @@ class _Port:
                     case Revoked(floor):
                         self._mailbox.revoke(floor)
         trained = 0
-        for news in self._mailbox.news(0.0):
+        while self._unsent:
+            news = self._unsent[0]
             self._outbox.send(to_bytes(news))
+            self._unsent.popleft()
             if isinstance(news, Fault):
                 raise news.exception()
             if isinstance(news, Outcome):
                 trained += sum(each.status is Status.OK for each in news.evaluations.values())
         return trained
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its folder is not there any more."""
+        return not self._folder.is_dir()
 
     def begin_closing(self) -> None:
         self._mailbox.close()
@@ -312,7 +321,7 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
     return given, limits
 
 
-def _copied(source: Path, target: Path, digest: str) -> Path:
+def _copy_data(source: Path, target: Path, digest: str) -> Path:
     """The data of the run on a disk of this machine.
 
     Raises:
@@ -322,7 +331,7 @@ def _copied(source: Path, target: Path, digest: str) -> Path:
         with open_plain(source) as file, target.open("wb") as copy:
             shutil.copyfileobj(file, copy, 1 << 20)
     except OSError as error:
-        raise InputError(
+        raise _FolderUnusable(
             f"{source} must be readable ({error.strerror or error}): share the whole run directory"
         ) from None
     if sha256(target) != digest:

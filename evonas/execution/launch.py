@@ -116,12 +116,12 @@ def worker_for(
     from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
 
-    chosen, limits = _chosen(settings, resolve_threads(threads), space)
+    chosen, limits = _worker_options(settings, resolve_threads(threads), space)
     packed = None if build is None else build.pack()
     return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
 
 
-def _chosen(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
+def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
     """What a worker trains with and what it is killed for, by itself on a machine."""
     from evonas.execution import WorkerLimits
     from evonas.execution.extensions import packed_extensions
@@ -155,7 +155,7 @@ def start_worker(
         space: that the genomes are of.
         data: file of `PreparedData.save`.
         settings: of the run.
-        build: of a user's own models.
+        build: of user-defined models.
         standby: see `standby_for`.
         threads: networks at a time, shared out among the workers of this machine; on Ray, those of each worker, which
             asks for as many CPUs, 1 unless given.
@@ -171,7 +171,7 @@ def start_worker(
         worker.start()
         return worker
     each = 1 if execution.place == "ray" and threads is None else resolve_threads(threads)
-    chosen, limits = _chosen(settings, each, space)
+    chosen, limits = _worker_options(settings, each, space)
     packed = None if build is None else build.pack()
     record = None if build is None else build.to_json()
     return _evaluator(space, data, chosen, limits, packed, execution, standby, record=record)
@@ -223,7 +223,7 @@ def _evaluator(
     log: Path | None = None,
     record: dict[str, Any] | None = None,
 ) -> Evaluator:
-    """Several workers, or none. `record` is `Build.to_json` of a user's own models."""
+    """Several workers, or none. `record` is `Build.to_json` of user-defined models."""
     if execution.place == "local":
         from evonas.execution.local import LocalRun
 

@@ -60,11 +60,11 @@ class LocalEvaluator:
         starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`. The global generators of `random` and numpy are as before after each part."""
-        tasks = [task_of(self._space, candidate, starts.get(place)) for place, candidate in enumerate(candidates)]
+        tasks = [task_of(self._space, candidate, starts.get(index)) for index, candidate in enumerate(candidates)]
         trainer = self._trainer_of(tasks)
         trainer.restore(self._state)
         parts = iter(trainer.train(tasks, done))
-        while (part := _undisturbed(parts)) is not None:
+        while (part := _next_part(parts)) is not None:
             self._on_progress(in_training_of(trainer))
             yield part
         self._state = trainer.state()
@@ -101,14 +101,14 @@ class LocalStream:
 
     def wait(self) -> Mapping[int, Evaluation]:
         """See `Stream.wait`."""
-        return _undisturbed(self._parts) or {}
+        return _next_part(self._parts) or {}
 
     def close(self) -> None:
         """See `Stream.close`."""
         self._parts.close()
 
 
-def _undisturbed(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evaluation] | None:
+def _next_part(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evaluation] | None:
     """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
     with unchanged_random():
         return next(parts, None)
@@ -122,7 +122,7 @@ class LocalRun(LocalEvaluator):
 
         Args:
             space: that the genomes are of.
-            data: file of `PreparedData.save`; None where `build` is a trial, which brings its own.
+            data: file of `PreparedData.save`; None if `build` is a trial, which brings its own.
             settings: what is the same for every network.
             build: a user's function, as it is sent to a worker.
         """

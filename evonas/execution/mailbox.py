@@ -92,11 +92,16 @@ class Mailbox:
         """See `Port.take`."""
 
         def due() -> bool:
-            return bool(self._given) or self.closed or not (idle or self._rounds == self._seen)
+            return bool(self._given) or not room or self.closed or not (idle or self._rounds == self._seen)
 
         with self._changed:
             self._changed.wait_for(due, _IDLE_SECONDS if idle else _GIVEN_SECONDS)
-            return [self._given.popleft() for _ in range(min(room, len(self._given)))]
+            return [self._given.popleft() for _ in range(min(room + self._spare, len(self._given)))]
+
+    @property
+    def _spare(self) -> int:
+        """One network that was given beyond the room goes on at once; groups and requests wait for their turn."""
+        return int(bool(self._given) and not (self._given[0].grouped or self._given[0].request))
 
     def note_progress(self, found: Sequence[InTraining]) -> None:
         """See `Port.note_progress`: how far a training elsewhere is, is not sent to the driver."""

@@ -91,7 +91,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Opened:
-    """So many networks are trained at a time."""
+    """This many networks are trained at a time."""
 
     number: int
     slots: int

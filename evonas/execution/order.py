@@ -10,7 +10,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evonas.tasks.train import TrainingTask
@@ -34,11 +34,16 @@ def expected_work(task: TrainingTask) -> float:
     epochs = float(task.epochs - max((snapshot.epoch for snapshot in task.start), default=0) * (not task.inherit))
     if not isinstance(nodes, list) or not isinstance(edges, list):
         return epochs
-    widths = [int(node.get("units", _WIDTH)) if isinstance(node, Mapping) else _WIDTH for node in nodes]
+    widths = [_width(node) if isinstance(node, Mapping) else _WIDTH for node in nodes]
     training = task.architecture.get("training") or {}
     steps = _STEP_MULTIPLICATIONS * len(nodes) / max(1, int(training.get("batch_size", 32)))
     members = int(nodes[0].get("members", 1)) if nodes and isinstance(nodes[0], Mapping) else 1
     return float(epochs * (members * sum(widths[before] * widths[after] for before, after in edges) + steps))
+
+
+def _width(node: Mapping[str, Any]) -> int:
+    """Numbers that a layer gives; each column of the input has as many as it is embedded in."""
+    return int(node["units"]) if "units" in node else _WIDTH * int(node.get("embedding_units", 1))
 
 
 def longest_first(tasks: Mapping[int, TrainingTask]) -> dict[int, TrainingTask]:

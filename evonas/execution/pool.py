@@ -34,7 +34,7 @@ _RAISED = 2
 
 
 class Fleet(Protocol):
-    """Workers that take what there is in `Assignments`."""
+    """Workers that take what exists in `Assignments`."""
 
     @property
     def slots(self) -> int:

@@ -70,7 +70,7 @@ class RayWorker:
 
         Args:
             spec: see there.
-            data: bytes of a file of `PreparedData.save` as an array, None where a trial brings its own.
+            data: bytes of a file of `PreparedData.save` as an array, None if a trial brings its own.
             cpus: that it was given.
         """
         # Ray tells libraries how many threads to have; a worker of this machine is not told, and is to do the same.

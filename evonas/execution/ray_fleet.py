@@ -3,8 +3,8 @@
 - Data and a user's function are put into the object store once; each machine fetches them once.
 - A worker asks for as many CPUs as it trains networks at a time; with a trainer that wants a GPU, and where the cluster
   has some, for a GPU, and takes groups of a generation instead of single networks.
-- Each worker has at most what it trains at a time, and gets more when that is back: a fast machine gets more, and
-  nothing piles up at a slow one.
+- Each worker has at most what it trains at a time, and one network more while many wait, and gets more when that is
+  back: a fast machine gets more, and nothing piles up at a slow one.
 - There are as many workers as networks wait or are in training, and no more than `--workers`, or than the cluster has
   room for. Those that were asked for and have no place yet are what an autoscaler grows the cluster for; those that
   have been idle for a minute are given back, so that it can shrink.
@@ -71,7 +71,7 @@ class RayFleet:
 
         Args:
             spec: of the workers.
-            data: file of `PreparedData.save`; None where trials bring their own.
+            data: file of `PreparedData.save`; None if trials bring their own.
             execution: the address, and the most workers.
             assignments: from which they take.
             unheard_seconds: after which a worker that is not heard from is lost.
@@ -210,7 +210,8 @@ class RayFleet:
                 actor.revoked = floor
             if not self._assignments.has_work:
                 continue
-            leases = self._assignments.take(actor.number, actor.slots - self._held(actor), len(ready))
+            room = actor.slots + self._assignments.spare(self.slots) - self._held(actor)
+            leases = self._assignments.take(actor.number, room, len(ready))
             if leases:
                 actor.worked = self._clock
                 self._send(actor, leases)

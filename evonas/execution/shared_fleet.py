@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -48,6 +49,9 @@ class _Joined:
     slots: int = 0
     revoked: int = 0
     reason: str = field(default="")
+    #: A message that the folder has not taken yet; and since how many seconds of looking the folder fails.
+    unsent: bytes = field(default=b"", repr=False)
+    failing: float = 0.0
 
 
 class SharedFleet:
@@ -99,6 +103,7 @@ class SharedFleet:
         if self._thread is not None:
             return
         try:
+            shared_folder.check_shared(self._shared)
             shared_folder.clear(self._shared)  # of an owner that was killed
             self._folder.mkdir(parents=True)
             self._beat = Beat(self._folder / "owner.beat")
@@ -138,15 +143,18 @@ class SharedFleet:
         try:
             while not self._ended.wait(_LOOK_SECONDS):
                 self._round()
-        except Exception:  # nobody waits for this thread: whoever waits for results is to hear of it
+        except Exception:  # no one waits for this thread: whoever waits for results is to hear of it
             self._fault = traceback.format_exc()
             with self._assignments.changed:
                 self._assignments.changed.notify_all()
 
     def _round(self) -> None:
-        self._beat.beat()
+        with suppress(OSError):  # a folder that fails for a while costs this machine nothing
+            self._beat.beat()
         for name in shared_folder.workers_in(self._folder):
-            if name not in self._joined and name not in self._refused:
+            if name in self._refused:  # it could not be deleted when it was given up: by that the worker is to know
+                shared_folder.clear_worker(self._folder / name)
+            elif name not in self._joined:
                 folder = self._folder / name
                 self._number += 1
                 sides = Inbox(folder / "from"), Outbox(folder / "to"), Heard(folder / "worker.beat")
@@ -155,8 +163,11 @@ class SharedFleet:
             try:
                 self._hear(each)
                 self._give(each)
-            except OSError as error:
-                each.reason = f"its folder cannot be used ({error.strerror or error})"
+                each.failing = 0.0
+            except OSError as error:  # full, read-only or away, perhaps for a while
+                each.failing += _LOOK_SECONDS
+                if each.failing > self._unheard or (self._folder.is_dir() and not each.folder.is_dir()):
+                    each.reason = f"its folder cannot be used ({error.strerror or error})"
             if not each.reason and each.beat.listen() > self._unheard:
                 each.reason = f"it was not heard from for {self._unheard:g} s"
             if each.reason:
@@ -180,19 +191,27 @@ class SharedFleet:
                     each.reason = "it left"
 
     def _give(self, each: _Joined) -> None:
-        """What there is room for; and one network more for each slot, where many wait: the next file takes a moment."""
+        """What exists room for; and one network more for each slot, where many wait: the next file takes a moment."""
         assignments = self._assignments
+        self._send(each, each.unsent)
         if each.revoked < assignments.floor:
             each.revoked = assignments.floor
-            each.outbox.send(to_bytes(Revoked(each.revoked)))
+            self._send(each, to_bytes(Revoked(each.revoked)))
         if not each.slots or each.reason or not assignments.waiting:
             return
-        spare = each.slots if assignments.waiting > 2 * self.slots else 0
+        spare = each.slots * assignments.spare(self.slots)
         leases = assignments.take(
             each.number, each.slots + spare - assignments.held_by(each.number), single_networks=True
         )
         if leases:
-            each.outbox.send(to_bytes(Given(leases)))
+            self._send(each, to_bytes(Given(leases)))
+
+    def _send(self, each: _Joined, message: bytes) -> None:
+        """Sends it, or keeps it to be sent first of all as soon as the folder takes it."""
+        each.unsent = message
+        if message:
+            each.outbox.send(message)
+        each.unsent = b""
 
     def _lose(self, name: str, each: _Joined) -> None:
         del self._joined[name]
@@ -208,7 +227,7 @@ def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, An
         settings: `TrainingSettings` of the run; what is a machine's own (threads, memory) is left out.
         limits: `WorkerLimits` of its workers.
         data_sha256: digest of the prepared data.
-        build: `Build.to_json` of a user's own models.
+        build: `Build.to_json` of user-defined models.
     """
     if settings.extensions is not None:
         raise InputError(

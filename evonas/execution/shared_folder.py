@@ -7,14 +7,16 @@
         to/00000001.npz, ...        what the owner has for it, one message a file
         from/00000001.npz, ...      what it has for the owner
 
-Built so that it holds on network file systems: nobody locks anything, every file has one writer, a message appears
+Built so that it holds on network file systems: no one locks anything, every file has one writer, a message appears
 whole (written under another name, then renamed) and is deleted by whoever it is for. Whether the other side is alive is
 told by its beat changing, on the reader's own clock: clocks of machines are never compared. The database of the run is
-opened by nobody but the owner.
+opened by no one but the owner.
 """
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 import secrets
@@ -31,8 +33,8 @@ from evonas.io.atomic import is_temporary, temporary_in
 from evonas.io.npz import open_plain
 from genomes.errors import InputError
 
-__all__ = ["BEAT_SECONDS", "SHARED", "Beat", "Heard", "Inbox", "Outbox", "SessionFile", "clear", "clear_worker"]
-__all__ += ["make_worker", "new_name", "read_session", "workers_in", "write_session"]
+__all__ = ["BEAT_SECONDS", "SHARED", "Beat", "Heard", "Inbox", "Outbox", "SessionFile", "check_shared", "clear"]
+__all__ += ["clear_worker", "make_worker", "new_name", "read_session", "workers_in", "write_session"]
 
 SHARED = "shared"
 SESSION_FILE = "session.json"
@@ -43,7 +45,9 @@ _NAME = re.compile("[0-9a-f]{16}")
 _MESSAGE = re.compile(r"(\d{8})\.npz")
 _BEATS = ("owner.beat", "worker.beat")
 _MOST_BYTES = 1 << 20
-#: After so many times that a file cannot be read, it is not a message.
+#: More than the weights of any network that is sent; a larger file is not read whole.
+_MOST_MESSAGE = 1 << 31
+#: After this many times that a file cannot be read, it is not a message.
 _UNREADABLE = 20
 
 
@@ -71,13 +75,26 @@ def new_name() -> str:
     return secrets.token_hex(8)
 
 
+def check_shared(shared: Path) -> None:
+    """Raises OSError if the folder is a link to elsewhere, or somebody else's file has the name of the session's."""
+    if shared.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link to another folder")
+    if os.path.lexists(shared / SESSION_FILE) and not _is_session(shared / SESSION_FILE):
+        raise OSError(errno.EEXIST, f"{SESSION_FILE} in it is not a file of evonas")
+
+
 def write_session(shared: Path, session: SessionFile) -> None:
-    """Says what is searched now, or that it has ended."""
+    """Says what is searched now, or that it has ended.
+
+    Raises:
+        OSError: it cannot be written, or as `check_shared`.
+    """
+    check_shared(shared)
     _put(shared / SESSION_FILE, _SESSIONS.dump_json(session))
 
 
 def read_session(shared: Path) -> SessionFile | None:
-    """What is searched now; None where nothing is.
+    """What is searched now; None if nothing is.
 
     Raises:
         InputError: the file is not one that this version of evonas writes.
@@ -98,6 +115,15 @@ def read_session(shared: Path) -> SessionFile | None:
         ) from None
 
 
+def _is_session(path: Path) -> bool:
+    """Whether a file is what `write_session` writes, in any version; its name is no proof."""
+    try:
+        with open_plain(path) as file:
+            return {"format", "session", "ended"} <= json.loads(file.read(_MOST_BYTES)).keys()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
 class Beat:
     """A file whose number its writer counts up. Written in place, at one length: the name is looked up once."""
 
@@ -114,13 +140,13 @@ class Beat:
         """
         if time.monotonic() < self._due:
             return
-        self._count, self._due = self._count + 1, time.monotonic() + BEAT_SECONDS
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if self._count == 1 else 0)
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if self._count else os.O_CREAT | os.O_EXCL)
         descriptor = os.open(self._path, flags, 0o666)
         try:
-            os.pwrite(descriptor, f"{self._count:016d}\n".encode(), 0)
+            os.pwrite(descriptor, f"{self._count + 1:016d}\n".encode(), 0)
         finally:
             os.close(descriptor)
+        self._count, self._due = self._count + 1, time.monotonic() + BEAT_SECONDS
 
 
 class Heard:
@@ -131,7 +157,7 @@ class Heard:
         self._path, self._last = path, b""
         #: How often it was found changed, the first time not counted: what stood there says nothing.
         self.changes = -1
-        #: Seconds of listening since it changed. A machine that slept blames nobody.
+        #: Seconds of listening since it changed. A machine that slept blames no one.
         self.silent = 0.0
         self._looked = time.monotonic()
 
@@ -158,10 +184,10 @@ class Outbox:
         """Puts a message there, whole.
 
         Raises:
-            OSError: the folder is gone, full, or cannot be written.
+            OSError: the folder is gone, full, or cannot be written; it may be sent again.
         """
+        _put(self._folder / f"{self._number + 1:08d}.npz", content)
         self._number += 1
-        _put(self._folder / f"{self._number:08d}.npz", content)
 
 
 class Inbox:
@@ -185,7 +211,9 @@ class Inbox:
             path = self._folder / name
             try:
                 with open_plain(path) as file:
-                    content = file.read()
+                    content = file.read(_MOST_MESSAGE + 1)
+                if len(content) > _MOST_MESSAGE:
+                    raise OSError(errno.EFBIG, "larger than any message")
             except OSError:  # a server that has it and does not give it yet
                 self._tried[name] = self._tried.get(name, 0) + 1
                 if self._tried[name] > _UNREADABLE:
@@ -214,20 +242,30 @@ def make_worker(session: Path) -> Path:
         OSError: it cannot be made.
     """
     folder = session / new_name()
-    for path in (folder, folder / "to", folder / "from"):
-        path.mkdir()
+    try:
+        for path in (folder, folder / "to", folder / "from"):
+            path.mkdir()
+    except OSError:
+        clear_worker(folder)
+        raise
     return folder
 
 
 def clear(shared: Path, session: str = "") -> None:
-    """Deletes what evonas has put there, of one session or of all; what is somebody else's stays, with its folder."""
+    """Deletes what evonas has put there, of one session or of all; what is somebody else's stays, with its folder.
+
+    Links are not followed: where they lead is not a folder of this run.
+    """
+    if shared.is_symlink():
+        return
     with suppress(OSError):
         for entry in list(os.scandir(shared)):
             if entry.is_dir(follow_symlinks=False) and _NAME.fullmatch(entry.name) and session in ("", entry.name):
                 _clear_session(Path(entry.path))
     if not session:
         with suppress(OSError):
-            (shared / SESSION_FILE).unlink(missing_ok=True)
+            if _is_session(shared / SESSION_FILE):
+                (shared / SESSION_FILE).unlink()
             shared.rmdir()
 
 
@@ -247,6 +285,8 @@ def clear_worker(folder: Path) -> None:
 
 def _empty(folder: Path) -> None:
     """Deletes messages, beats and temporary files in a folder, and the folder if nothing else is in it."""
+    if folder.is_symlink():
+        return
     with suppress(OSError):
         for name in os.listdir(folder):
             if _MESSAGE.fullmatch(name) or name in _BEATS or is_temporary(name):

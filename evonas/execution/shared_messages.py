@@ -168,7 +168,7 @@ def from_bytes(content: bytes) -> Message:
         check_weight(text, "a message")
         header = _HEADERS.validate_python(json.loads(text))
         ((kind, value),) = header.items()
-        return _message(kind, value, _grouped(arrays))
+        return _message(kind, value, _group_arrays(arrays))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
@@ -238,7 +238,7 @@ def _evaluation_from_json(
     return Evaluation(**given, weights=weights, snapshots=snapshots_from_arrays(arrays.get(f"kept {number}", {})))
 
 
-def _grouped(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
+def _group_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
     """Arrays by what they are of, then by name."""
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for key, value in arrays.items():

@@ -55,7 +55,8 @@ class WorkerStream:
         """
         self._running, self._end, self._task_of, self._limits = running, end, task_of, limits
         self.slots = 1
-        #: All that is to come back, and what of it the worker has: since how many seconds of waiting.
+        #: All that is to come back; and what of it the worker has, in the order in which it takes them: since how many
+        #: seconds of waiting. It trains the first `slots` of them; others are there for when one of those is done.
         self._tasks: dict[int, TrainingTask] = {}
         self._sent: dict[int, float] = {}
         #: To be tried alone, the first of them now.
@@ -136,7 +137,7 @@ class WorkerStream:
         if limit is None or self._worker is None:
             return ""
         until = self._worker.waited - limit - _GRACE_SECONDS
-        self._late = next((number for number, since in self._sent.items() if since < until), None)
+        self._late = next((number for number in self._in_training if self._sent[number] < until), None)
         return "" if self._late is None else f"took longer than the {limit:g} s that a network may"
 
     def _after_death(self, reason: str, opened: bool) -> Mapping[int, Evaluation]:
@@ -173,9 +174,16 @@ class WorkerStream:
         self._done(number)
         return {number: Evaluation(Status.FAILED, reason=reason)}
 
+    @property
+    def _in_training(self) -> list[int]:
+        return list(self._sent)[: self.slots]
+
     def _done(self, number: int) -> None:
         del self._tasks[number]
-        self._sent.pop(number, None)
+        before = self._in_training
+        if self._sent.pop(number, None) is not None and self._worker is not None:
+            for begun in set(self._in_training).difference(before):
+                self._sent[begun] = self._worker.waited
         if number in self._suspects:
             self._suspects.remove(number)
 

@@ -29,7 +29,7 @@ class Supply:
         self._queue.put(given)
 
     def note_returned(self, count: int) -> None:
-        """So many results were sent, in one message."""
+        """This many results were sent, in one message."""
         self._taken -= count
         self._owed += 1
 

@@ -48,10 +48,10 @@ class Port(Protocol):
         ...
 
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
-        """Leases of at most that many networks.
+        """Leases of at most that many networks, and of one more where many wait (`Assignments.spare`).
 
-        Waits for some for a while if the worker is idle; else, right after it has put something, until whoever gives
-        has had a look at that.
+        Waits for some for a while if the worker is idle; else, with room and right after it has put something, until
+        whoever gives has had a look at that.
         """
         ...
 
@@ -119,8 +119,8 @@ class _Driven:
 
     def step(self) -> None:
         """Takes what there is room for, and waits for what comes back."""
-        room = 0 if self._later else self._slots - len(self._held)
-        leases = self._port.take(room, not self._held) if room else ()
+        room = self._slots - len(self._held)
+        leases = self._port.take(room, not self._held) if room >= 0 and not self._later else ()
         self._idle = 0 if leases or self._held else self._idle + 1
         if self._idle == _IDLE_ROUNDS:
             self._close()  # a worker without work says every now and then that it has none
@@ -133,7 +133,7 @@ class _Driven:
         if self._held:
             self._guard(self._wait)
         while self._later and not self._held:
-            self._alone(self._later.popleft())
+            self._run_alone(self._later.popleft())
 
     def _give(self, lease: Lease) -> None:
         stream = self._opened()
@@ -156,7 +156,7 @@ class _Driven:
             for token in held.values():
                 self._port.put(Outcome(token, fault=Fault.from_exception(error)))
 
-    def _alone(self, lease: Lease) -> None:
+    def _run_alone(self, lease: Lease) -> None:
         """A group, or a request: nothing else is in training meanwhile."""
         self._close()
         self._held = {-1: lease.token}

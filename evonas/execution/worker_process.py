@@ -145,7 +145,7 @@ class WorkerProcess:
         """Has it read the data and make the trainer. Does not wait for it.
 
         Args:
-            data_path: the `PreparedData` to train on; None where `build` brings its own data.
+            data_path: the `PreparedData` to train on; None if `build` brings its own data.
             settings: what is the same for every network.
             limits: what the process is killed for.
             build: a user's function that builds the models; None for evonas's own networks.
@@ -308,12 +308,12 @@ class WorkerProcess:
                 raise Abandoned
             started = time.monotonic()
             try:
-                heard = self._connection.poll(_LOOK_SECONDS)
+                ready = self._connection.poll(_LOOK_SECONDS)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
             looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
             self._spent, self.waited = self._spent + looked, self.waited + looked
-            if heard:
+            if ready:
                 message = self._read()
                 self._note_progress(message)
                 headway = isinstance(message, PartialResult) and not message.evaluations
@@ -436,7 +436,7 @@ def _environment() -> dict[str, str]:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Memory of a process; 0 where the system does not tell, or when it has ended."""
+    """Memory of a process; 0 if the system does not tell, or when it has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):

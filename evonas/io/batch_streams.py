@@ -2,7 +2,7 @@
 
 A generator, a `tf.data.Dataset` or a `PyDataset` of the caller's stays in this process. The worker is given a `Stream`,
 by which it asks for one batch after the other over a socket: nothing is read ahead of that, nothing is kept, and each
-pass over a data set begins a new one, shuffled and augmented anew. Imports neither Keras nor TensorFlow.
+pass over a data set begins a new one, shuffled and augmented again. Imports neither Keras nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Stream:
         kind: what it is.
         name: of the argument, for messages.
         spec: of what its elements are, for who opens it.
-        count: batches, None where that is not known.
+        count: batches, None if that is not known.
         identity: by which it is known again.
     """
 

@@ -58,7 +58,7 @@ def publish(path: Path, content: bytes) -> None:
 
 
 def publish_folder(draft: Path, path: Path) -> None:
-    """Puts a copy of a folder at a path where there is nothing, whole or not at all.
+    """Puts a copy of a folder at a path if there is nothing, whole or not at all.
 
     Raises:
         InputError: there is something.
@@ -77,7 +77,7 @@ def publish_folder(draft: Path, path: Path) -> None:
 
 
 def check_place(path: Path, what: str = "file to write") -> None:
-    """Raises InputError where there is something that evonas did not write, or that was changed since it did."""
+    """Raises InputError if there is something that evonas did not write, or that was changed since it did."""
     if os.path.lexists(path) and not is_product(path):
         raise InputError(
             f"{what} must be new, or one that evonas wrote and that is still as it wrote it, but {path} is neither: "
@@ -114,7 +114,7 @@ def is_product(path: Path) -> bool:
 
 
 def mark_bytes(content: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
-    """The content with a mark behind it, between some more bytes."""
+    """The content with a mark after it, between some more bytes."""
     return _fill(content + before + _EMPTY + behind)
 
 

@@ -102,7 +102,7 @@ def read_compressed_arrays(path: Path) -> dict[str, NDArray[Any]]:
             with zipfile.ZipFile(file) as archive:
                 entries = archive.infolist()
                 _check_bound(entries, most_bytes(file.seek(0, os.SEEK_END)))
-                return {entry.filename.removesuffix(".npy"): _given_array(archive, entry) for entry in entries}
+                return {entry.filename.removesuffix(".npy"): _check_array(archive, entry) for entry in entries}
         except _DAMAGE as error:
             raise ValueError(str(error) or type(error).__name__) from None
 
@@ -115,7 +115,7 @@ def _check_bound(entries: list[zipfile.ZipInfo], most: int) -> None:
         raise ValueError("two of its arrays have one name")
 
 
-def _given_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+def _check_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     content, place = bytearray(entry.file_size), 0
     with archive.open(entry) as file, memoryview(content) as view:
         while found := file.read(min(1 << 20, len(content) - place)):
@@ -143,7 +143,7 @@ def _read(
         if only is not None and name not in only:
             continue
         if mapping is not None and entry.file_size >= mapping[1] and not entry.comment:
-            arrays[name] = _mapped(mapping[0], archive, entry)
+            arrays[name] = _map_array(mapping[0], archive, entry)
             continue
         array = _array(archive.read(entry), entry.filename).copy()
         arrays[name] = _with_bits_of(array, entry.comment.decode("ascii", "replace")) if entry.comment else array
@@ -159,12 +159,12 @@ def _with_bits_of(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array.view(kind)
 
 
-def _mapped(file: Any, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+def _map_array(file: Any, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     """The array as it lies in the file."""
     with archive.open(entry) as stream:
         shape, fortran, dtype, start = _header(stream.read(_LONGEST_HEADER), entry.file_size, entry.filename)
     file.seek(entry.header_offset + _LOCAL_LENGTHS)
-    lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what stands behind it
+    lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what stands after it
     offset = entry.header_offset + _LOCAL_LENGTHS + 4 + sum(lengths) + start
     return np.memmap(file, dtype, "r", offset, shape, order="F" if fortran else "C")
 
@@ -177,7 +177,7 @@ def _array(content: bytes | bytearray, place: str, kinds: str = "biufc") -> NDAr
 def _header(
     content: bytes | memoryview, size: int, place: str, kinds: str = "biufc"
 ) -> tuple[tuple[int, ...], bool, Any, int]:
-    """Shape, whether columns come first, type, and where the numbers begin, of an array of so many bytes in all."""
+    """Shape, whether columns come first, type, and where the numbers begin, of an array of this many bytes in all."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):

@@ -69,16 +69,16 @@ class Opened:
                     return
                 if self.kind == "zip":
                     with zipfile.ZipFile(file) as archive, archive.open(self.member) as inner:
-                        yield self._bounded(inner)
+                        yield self._within_bound(inner)
                     return
                 opener = next(each[2] for each in _COMPRESSED.values() if each[0] == self.kind)
                 with opener(file) as inner:
-                    yield self._bounded(inner)
+                    yield self._within_bound(inner)
         except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError) as e:
-            raise self._damaged(e) from None
+            raise self._damaged_error(e) from None
         except OSError as error:
             if self.kind and error.errno is None:
-                raise self._damaged(error) from None  # how bz2 and zstd say it
+                raise self._damaged_error(error) from None  # how bz2 and zstd say it
             raise InputError(
                 f"{self.path} must be readable, but: {error.strerror or error}; copy it to another place"
             ) from None
@@ -100,11 +100,11 @@ class Opened:
             raise InputError(f"{self.path} must hold at most {most:,} bytes to be read in one piece: save it as CSV")
         return found
 
-    def _bounded(self, inner: Any) -> IO[bytes]:
+    def _within_bound(self, inner: Any) -> IO[bytes]:
         bound = most_bytes(self.path.stat().st_size)
         return io.BufferedReader(_Bounded(inner, bound, self.path, self.kind), _CHUNK)
 
-    def _damaged(self, error: BaseException) -> InputError:
+    def _damaged_error(self, error: BaseException) -> InputError:
         return InputError(f"{self.path} must be a whole {self.kind} file, but: {error}; compress or fetch it again")
 
 
@@ -119,7 +119,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what there is room for.
+        """Reads what exists room for.
 
         Raises:
             InputError: more was read than the bound.

@@ -25,7 +25,7 @@ _LOWEST, _HIGHEST = 0.05, 20.0
 
 
 def temperature_of(problem: Problem, y_true: Array, raw_outputs: Array) -> float:
-    """The number that logits are to be divided by for the least log loss: above 1 where a network is too sure.
+    """The number that logits are to be divided by for the least log loss: above 1 if a network is too sure.
 
     It changes no prediction of a class, only how probable it is said to be.
 
@@ -35,7 +35,7 @@ def temperature_of(problem: Problem, y_true: Array, raw_outputs: Array) -> float
         raw_outputs: logits, shape `(num_samples, num_outputs)`.
 
     Returns:
-        between 0.05 and 20; 1 where nothing is better.
+        between 0.05 and 20; 1 if nothing is better.
     """
     from scipy.optimize import minimize_scalar
 
@@ -79,13 +79,13 @@ def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[s
     sorted_outputs, shares = np.sort(np.asarray(raw_outputs, np.float64), axis=1), problem.quantiles
     true = np.asarray(y_true, np.float64)[:, 0]
     found = []
-    for place in range(len(shares) // 2):
-        low, high = sorted_outputs[:, place], sorted_outputs[:, -1 - place]
+    for index in range(len(shares) // 2):
+        low, high = sorted_outputs[:, index], sorted_outputs[:, -1 - index]
         found.append(
             {
-                "low": shares[place],
-                "high": shares[-1 - place],
-                "nominal": round(shares[-1 - place] - shares[place], 10),
+                "low": shares[index],
+                "high": shares[-1 - index],
+                "nominal": round(shares[-1 - index] - shares[index], 10),
                 "observed": float(((low <= true) & (true <= high)).mean()),
                 "width": float((high - low).mean() * problem.target_std[0]),
             }
@@ -94,7 +94,7 @@ def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[s
 
 
 def calibration_of(problem: Problem, y_true: Array, raw_outputs: Array, temperature: float = 1.0) -> dict[str, Any]:
-    """What there is to be said of the rows, as JSON values: `ece` of classes, `coverage` of quantiles; else nothing.
+    """What exists to be said of the rows, as JSON values: `ece` of classes, `coverage` of quantiles; else nothing.
 
     Args:
         problem, y_true: as above.

@@ -35,7 +35,7 @@ class Metric:
         name: of it, a word that is none of evonas's metrics.
         direction: in which it improves, "min" or "max".
         score: `score(y_true, y_predicted)`, a number. Of a regression both are in the target's own units, shape
-            `(num_samples,)`, or `(num_samples, num_targets)` where there are several. Of classes `y_true` holds their
+            `(num_samples,)`, or `(num_samples, num_targets)` if there are several. Of classes `y_true` holds their
             numbers, shape `(num_samples,)`, and `y_predicted` probabilities, shape `(num_samples, num_classes)`.
         tasks: that have it.
 

@@ -26,7 +26,7 @@ _NUMBERS = ("regression",)
 _BINARY = ("binary",)
 _CLASSES = ("multiclass",)
 
-#: Name -> (class in `keras.metrics`, direction or None where it depends on what is wanted, tasks that have it). Those
+#: Name -> (class in `keras.metrics`, direction or None if it depends on what is wanted, tasks that have it). Those
 #: that need a number to be made (`RecallAtPrecision`) have no place here.
 KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = MappingProxyType(
     {
@@ -59,7 +59,7 @@ KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = Map
         "top_k_categorical_accuracy": ("TopKCategoricalAccuracy", "max", _CLASSES),
     }
 )
-#: Names that a metric from outside of evonas cannot have.
+#: Names that a metric from outside evonas cannot have.
 _RESERVED = frozenset((*METRICS, *KERAS_METRICS))
 _BY_CLASS = {class_name: name for name, (class_name, _, _) in KERAS_METRICS.items()}
 
@@ -91,7 +91,7 @@ def chosen_metric(text: str, task: str) -> Objective:
     else:
         raise InputError(f"objective must be a metric, not {name!r}: {_meant(name, task)}")
     if task not in tasks:
-        raise InputError(f"objective must be a metric of a {task} target, which {name!r} is not: {_known(task)}")
+        raise InputError(f"objective must be a metric of a {task} target, which {name!r} is not: {_known_names(task)}")
     if known is None and not wanted:
         raise InputError(
             f"objective {name} needs a direction, since more of it may be good or bad: write {name}:min or {name}:max"
@@ -140,7 +140,7 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
 
 
 def metric_from_outside(name: str) -> Metric | None:
-    """The metric from outside of evonas that is given or installed by that name. Raises InputError as `Extensions`."""
+    """The metric from outside evonas that is given or installed by that name. Raises InputError as `Extensions`."""
     return None if name in _RESERVED or not name else METRICS_FROM_OUTSIDE.find(name, _RESERVED)
 
 
@@ -204,9 +204,9 @@ def _meant(name: str, task: str) -> str:
     own = [metric for metric, (_, tasks) in METRICS.items() if task in tasks]
     keras = [metric for metric, (_, _, tasks) in KERAS_METRICS.items() if task in tasks]
     near = difflib.get_close_matches(name[:80], [*own, *keras, *_BY_CLASS, *get_scorer_names()], n=1)
-    return f"did you mean {near[0]!r}?" if near else _known(task)
+    return f"did you mean {near[0]!r}?" if near else _known_names(task)
 
 
-def _known(task: str) -> str:
+def _known_names(task: str) -> str:
     own = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)
     return f"one of {own}, a scorer of scikit-learn's, a metric of Keras's, or one that is installed"

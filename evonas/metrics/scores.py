@@ -36,7 +36,7 @@ def compute_scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[
 
     A regression of several targets has the mean over targets of each metric, in each target's own units (RMSE: the mean
     of the targets' RMSEs). F1 is the positive class's for binary, the unweighted mean over classes for multiclass. AUC
-    is left out where only one class occurs, pinball where no quantiles are predicted, R2 where there are fewer than two
+    is left out where only one class occurs, pinball where no quantiles are predicted, R2 if there are fewer than two
     rows or the targets do not vary.
 
     Args:
@@ -193,7 +193,7 @@ def _multiclass(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:
 
 
 def _f1(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
-    """Harmonic mean of precision and recall of a class; 0 where it neither occurs nor is predicted."""
+    """Harmonic mean of precision and recall of a class; 0 if it neither occurs nor is predicted."""
     either = np.count_nonzero(true) + np.count_nonzero(predicted)
     return 2.0 * np.count_nonzero(true & predicted) / either if either else 0.0
 

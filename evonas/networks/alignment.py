@@ -19,10 +19,10 @@ _SHAPING = ("kernel", "stride", "dilation", "separable", "cell", "bidirectional"
 
 
 def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
-    """Nodes of the child -> nodes of the parent that they correspond to, in the same order, where there is one.
+    """Nodes of the child -> nodes of the parent that they correspond to, in the same order, if there is one.
 
     The cheapest alignment of the two sequences of hidden layers (Needleman and Wunsch 1970): of equals, the first, so
-    that of a layer and its copy behind it the copy is the new one. Inputs and outputs correspond.
+    that of a layer and its copy after it the copy is the new one. Inputs and outputs correspond.
 
     References:
         Needleman and Wunsch, "A general method applicable to the search for similarities in the amino acid sequence of

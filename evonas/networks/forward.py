@@ -31,7 +31,7 @@ _CHUNK_ROWS = 8192
 
 #: How many times the learning rate of all else the trained factors of the features have (6 in Holzmüller et al. 2024,
 #: Better by default). A factor is this many times its weight, which starts at one over it: a step of adam moves the
-#: weight by the rate whatever its scale, and the factor by so many times that.
+#: weight by the rate whatever its scale, and the factor by this many times that.
 INPUT_RATE = 6.0
 #: Name of these weights.
 SCALES = "input/scale"

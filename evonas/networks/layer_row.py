@@ -85,7 +85,7 @@ class NetworkRow:
         flattens: whether it has them at every place, place by place.
         sums: whether it adds its sources; else they are concatenated.
         identity: see `Identity`.
-        silenced: names of the weights that are 0 where the layer is to give nothing; empty if there are none.
+        silenced: names of the weights that are 0 if the layer is to give nothing; empty if there are none.
         compiled: whether the native and the population trainer can hold it; else Keras trains it.
     """
 

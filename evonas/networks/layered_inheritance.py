@@ -117,7 +117,7 @@ class _Heir:
             if value is not None and known is not None and known.axes == weight.axes and known.gates == weight.gates:
                 own = self._found[f"{name}/{part}"]
                 given_by_gates = np.asarray(value, np.float32).reshape(known.by_gates)
-                self._found[f"{name}/{part}"] = _taken_over(own, weight, given_by_gates, taken, given)
+                self._found[f"{name}/{part}"] = _inherit_weight(own, weight, given_by_gates, taken, given)
         self._carried[node] = (there, self._pass(node, there, row, taken) if row.passes or row.flattens else given)
 
     def _take(self, node: int, there: int, row: NetworkRow) -> Places:
@@ -184,8 +184,8 @@ class _Heir:
             self._compute(node)
 
 
-def _taken_over(own: Array, weight: Weight, value: Array, taken: Places, given: Places) -> NDArray[np.float32]:
-    """A weight of the child: the parent's where there is such a place, nothing for what the parent never took in, else
+def _inherit_weight(own: Array, weight: Weight, value: Array, taken: Places, given: Places) -> NDArray[np.float32]:
+    """A weight of the child: the parent's if there is such a place, nothing for what the parent never took in, else
     its own.
 
     Args:

@@ -55,7 +55,7 @@ def can_be_compiled(kinds: Iterable[str]) -> bool:
 
 
 def network_row(kind: str) -> NetworkRow:
-    """The row of a kind, which may be one from outside of evonas.
+    """The row of a kind, which may be one from outside evonas.
 
     Raises:
         InputError: it is neither given nor installed.

@@ -1,7 +1,7 @@
 """What a network takes over part by part, where units of it and its parent cannot be followed through. Pure numpy.
 
 So it is where one of them has an embedding or members: weights of the same layer are copied as far as their shapes
-reach, and what is new keeps its own initial values. What columns of categories give comes last of what a layer takes
+reach, and what is new keeps its own initial values. What categorical columns give comes last of what a layer takes
 in: a child that has it otherwise takes over the rest, and begins without it. Members are taken over in turn; a plain
 network's weights are those of each member, whose own factors then begin near 1.
 """
@@ -64,8 +64,8 @@ def inherit_parts(
                 # Rows of a kernel correspond to the units of its sources.
                 if part not in ("kernel", "adapter") or (fed_alike and (single or given.shape == own.shape)):
                     if part == "kernel" and not same_categories and 0 in sources[0]:
-                        own, given = _without_categories(child, own), _of_the_rest(parent, given)
-                    found[name] = _overlaid(own, given)
+                        own, given = _zero_categories(child, own), _of_the_rest(parent, given)
+                    found[name] = _overlay(own, given)
             elif part == "adapter" and members is not None and ours in members.first and count_of(parent) == 1:
                 found[name] = 1.0 + np.float32(_SPREAD) * own
     return found
@@ -77,7 +77,7 @@ def _of_the_rest(graph: nx.DiGraph, kernel: Array) -> Array:
     return kernel if categories is None else kernel[..., : kernel.shape[-2] - categories.width, :]
 
 
-def _without_categories(graph: nx.DiGraph, kernel: Array) -> Array:
+def _zero_categories(graph: nx.DiGraph, kernel: Array) -> Array:
     """The kernel with the rows of categories 0, so that these add nothing until they are trained."""
     found = kernel.copy()
     found[..., _of_the_rest(graph, kernel).shape[-2] :, :] = 0.0
@@ -102,7 +102,7 @@ def _for_members(own: Array, given: Array, part: str) -> Array:
     return given[np.resize(np.arange(len(given)), len(own))]
 
 
-def _overlaid(own: Array, given: Array) -> Array:
+def _overlay(own: Array, given: Array) -> Array:
     """The own values, and the given ones as far as both reach."""
     found, both = own.copy(), tuple(slice(min(a, b)) for a, b in zip(own.shape, given.shape, strict=True))
     found[both] = given[both]

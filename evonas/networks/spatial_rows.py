@@ -52,7 +52,7 @@ def normalize_axes(kind: str, parts: Parts, z: Array) -> Array:
 
 
 def _after_product(attributes: Attributes, parts: Parts, z: Array) -> Array:
-    """Bias, normalisation and activation, those that there are."""
+    """Bias, normalisation and activation, if any."""
     if "bias" in parts:
         z = z + parts["bias"]
     z = normalize_axes(attributes.get("normalization", "none"), parts, z)

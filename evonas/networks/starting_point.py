@@ -72,7 +72,7 @@ def start_of(
 
 
 def _with_other_settings(snapshot: Snapshot, before: Any, after: Any) -> Snapshot:
-    """The training with its patience anew, and, for another optimizer, its moments."""
+    """The training with its patience reset, and, for another optimizer, its moments."""
     if before["optimizer"] != after["optimizer"]:
         snapshot = replace(snapshot, first=_zeros(snapshot.first), second=_zeros(snapshot.second))
     return replace(snapshot, waited=0)

@@ -43,10 +43,14 @@ def first_weights(
     """
     drawn = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
 
-    def own() -> dict[str, NDArray[Any]]:
+    def own_weights() -> dict[str, NDArray[Any]]:
         return with_data_biases(graph, drawn(), rows, seed) if begins_at_rows(graph) else drawn()
 
-    return own if pretrained is None else lambda: transfer_weights(pretrained, problem, graph, own(), rows, seed)
+    return (
+        own_weights
+        if pretrained is None
+        else lambda: transfer_weights(pretrained, problem, graph, own_weights(), rows, seed)
+    )
 
 
 def transfer_weights(

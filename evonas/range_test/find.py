@@ -72,7 +72,7 @@ def find_learning_rate(
         seed: of everything random.
 
     Raises:
-        InputError: an argument cannot be used; the text says which, and how to fix it.
+        InputError: an argument cannot be used; the message says which, and how to fix it.
     """
     architecture, encoding = architecture_and_encoding(architecture, encoding)
     reading = ReadOptions.from_arguments(

@@ -8,7 +8,7 @@ from pathlib import Path
 from evonas.data.prepared import PreparedData
 from evonas.display.baseline_summaries import verdict_of
 from evonas.display.in_training import training_lines
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
 from evonas.reporting.predictions import Predictions, constant_scores
@@ -74,7 +74,7 @@ def _in_training(run: RunData) -> list[Text]:
 
 
 def _verdict(run: RunData, test: Mapping[str, float]) -> str:
-    """Whether the network or one of the run's baselines is better; empty where that is not known."""
+    """Whether the network or one of the run's baselines is better; empty if that is not known."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (

@@ -47,11 +47,11 @@ def candidate_details(run: RunData) -> dict[str, Any]:
     """Of each record what the table has no room for: genes, parents, curves, reasons and where it started from."""
     children: dict[int, list[int]] = {}
     parents = []
-    for place, record in enumerate(run.records):
+    for index, record in enumerate(run.records):
         known = [run.places[digest] for digest in record.parents if digest in run.places]
         parents.append(known)
         for parent in known:
-            children.setdefault(parent, []).append(place)
+            children.setdefault(parent, []).append(index)
     curves = []
     for record in run.records:
         evaluation = record.evaluation
@@ -64,7 +64,7 @@ def candidate_details(run: RunData) -> dict[str, Any]:
             name: round_values(values) if _numeric(values) else _index(values) for name, values in run.genes.items()
         },
         "parents": parents,
-        "children": {str(place): places[:100] for place, places in children.items()},
+        "children": {str(index): places[:100] for index, places in children.items()},
         "curves": curves,
         "best_epoch": [record.evaluation.best_epoch for record in run.records],
         "reason": _index([record.evaluation.reason for record in run.records]),
@@ -84,5 +84,5 @@ def _numeric(values: Sequence[Any]) -> bool:
 def _index(values: Sequence[Any]) -> dict[str, Any]:
     """Distinct words and a position for each value; None becomes an empty word."""
     texts = ["" if value is None else str(value) for value in values]
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    places = {text: index for index, text in enumerate(dict.fromkeys(texts))}
     return {"distinct": list(places), "indices": [places[text] for text in texts]}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.display.summaries import best_words, clock, format_score
+from evonas.display.scores import best_words, clock, format_score
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figures.convergence import best_by
 from evonas.reporting.figures.figure import (
@@ -51,7 +51,7 @@ class Group:
     Attributes:
         name: what sets it apart from the other groups.
         runs: its runs.
-        scores: that are compared, one a run; see `Comparison.score_kind`.
+        scores: that are compared, one per run; see `Comparison.score_kind`.
     """
 
     name: str
@@ -338,9 +338,9 @@ def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
 def _holm(p_values: Sequence[float]) -> list[float]:
     """p-values corrected for testing them all."""
     order, found, least = np.argsort(p_values), [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
-        found[place] = least
+    for rank, index in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))
+        found[index] = least
     return found
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.display.in_training import training_lines
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.listing import list_runs, run_row
 from evonas.runs.directory import is_run
@@ -81,7 +81,7 @@ class Pages:
 
     @property
     def single(self) -> str | None:
-        """The one run that is shown; None where it is a folder."""
+        """The one run that is shown; None if it is a folder."""
         return _name(self._place.name) if self._single else None
 
     def run(self, name: str) -> Path:

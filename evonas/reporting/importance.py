@@ -50,7 +50,7 @@ def gene_importance(run: RunData, best_share: float = _BEST_SHARE) -> dict[str, 
 
 
 def positions_of(name: str, values: Sequence[Any], space: Any) -> NDArray[np.float64]:
-    """Where in [0, 1] each value lies on the scale of its gene; NaN where the gene is not active."""
+    """Where in [0, 1] each value lies on the scale of its gene; NaN if the gene is not active."""
     domains = {gene.name: gene.domain for gene in getattr(space, "genes", ())}
     if name in domains:
         domain = domains[name]
@@ -64,9 +64,9 @@ def positions_of(name: str, values: Sequence[Any], space: Any) -> NDArray[np.flo
 
 
 def _cells(name: str, values: list[Any], space: Any) -> NDArray[np.intp]:
-    """The cell of each value: its option, or its step of the scale; -1 where the gene is not active."""
+    """The cell of each value: its option, or its step of the scale; -1 if the gene is not active."""
     if any(isinstance(value, str | bool) for value in values):
-        options = {value: place for place, value in enumerate(dict.fromkeys(map(str, values)))}
+        options = {value: index for index, value in enumerate(dict.fromkeys(map(str, values)))}
         return np.array([-1 if value is None else options[str(value)] for value in values])
     positions = positions_of(name, values, space)
     cells = np.minimum(np.nan_to_num(positions) * _STEPS, _STEPS - 1).astype(np.intp)

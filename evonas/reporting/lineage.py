@@ -63,11 +63,11 @@ def operator_rates(run: RunData) -> list[Operator]:
     """Of every operator, the most frequent first."""
     gains: dict[str, list[float]] = {}
     failed: dict[str, int] = {}
-    for place, record in enumerate(run.records):
+    for index, record in enumerate(run.records):
         gains.setdefault(record.operator, [])
         failed.setdefault(record.operator, 0)
-        if np.isfinite(run.losses[place]):
-            gains[record.operator].append(gain(run, place))
+        if np.isfinite(run.losses[index]):
+            gains[record.operator].append(gain(run, index))
         else:
             failed[record.operator] += 1
     rates = []

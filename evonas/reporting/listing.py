@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evonas.display.summaries import clock, format_score
+from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.rundata import RunData
 from evonas.runs.directory import is_run
@@ -60,16 +60,16 @@ def run_row(directory: Path) -> dict[str, Any]:
 
 
 def candidate_rows(run: RunData) -> list[dict[str, Any]]:
-    """One row a candidate, the best first, those without a score last; `rank` counts those that have one."""
+    """One row per candidate, the best first, those without a score last; `rank` counts those that have one."""
     order = sorted(range(len(run.records)), key=lambda k: (math.isnan(run.losses[k]), run.losses[k], k))
     rows = []
-    for rank, place in enumerate(order, 1):
-        record = run.records[place]
+    for rank, index in enumerate(order, 1):
+        record = run.records[index]
         evaluation = record.evaluation
         rows.append(
             {
                 "rank": None if record.loss is None else rank,
-                "network": place + 1,
+                "network": index + 1,
                 "generation": record.generation + 1,
                 "status": evaluation.status.value,
                 run.objective.name: evaluation.scores.get(run.objective.name),

@@ -17,7 +17,7 @@ _WIDTH, _HEIGHT, _SCALE = 900, 500, 2
 
 
 def check_pictures(folder: Path) -> None:
-    """Raises InputError where pictures cannot be drawn, or where there is a file in place of the folder."""
+    """Raises InputError where pictures cannot be drawn, or if there is a file in place of the folder."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"pictures go to a folder, but {folder} is a file: choose another name")
     try:

@@ -1,6 +1,6 @@
 """What the champion predicts of rows that it was not trained on, and which columns it needs. Imports no Keras.
 
-For networks of dense layers, whose forward pass is numpy's; a user's own models take Keras and are left out.
+For networks of dense layers, whose forward pass is numpy's; user-defined models take Keras and are left out.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Predictions:
 
 
 def load_data(run: RunData) -> PreparedData | None:
-    """The prepared data of a run; None where it has none, or more than a report should load."""
+    """The prepared data of a run; None if it has none, or more than a report should load."""
     path = run.directory / DATA_NAME
     if not run.problem or not path.is_file() or path.stat().st_size > _LARGEST:
         return None
@@ -97,7 +97,7 @@ def load_data(run: RunData) -> PreparedData | None:
 
 
 def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | None:
-    """The champion's predictions; None where they take Keras, or its weights or data were not kept."""
+    """The champion's predictions; None if they take Keras, or its weights or data were not kept."""
     from evonas.networks.forward import raw_outputs
 
     if run.champion is None or run.weights is None or data is None:
@@ -124,7 +124,7 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
 
 
 def neighbours_seconds(run: RunData) -> float:
-    """Seconds that predictions take for finding the neighbours of the held-out rows; 0 where the champion has none."""
+    """Seconds that predictions take for finding the neighbours of the held-out rows; 0 if the champion has none."""
     if run.champion is None or not hasattr(run.space, "architecture"):
         return 0.0
     architecture = blueprint(run.space, run.space.genome_from_json(run.champion.genome))
@@ -212,5 +212,5 @@ def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]
     if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
         return {}
     steps, width = preparation.sample_shape
-    names = preparation.names or tuple(f"channel {place}" for place in range(1, preparation.shape[1] + 1))
-    return {name: [step * width + place for step in range(steps)] for place, name in enumerate(names)}
+    names = preparation.names or tuple(f"channel {index}" for index in range(1, preparation.shape[1] + 1))
+    return {name: [step * width + index for step in range(steps)] for index, name in enumerate(names)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
-from evonas.display.summaries import format_score
+from evonas.display.scores import format_score
 from evonas.io.marked_files import check_place, mark_text, publish
 from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
 from evonas.reporting.content import Block, Report, Section, Table, Text

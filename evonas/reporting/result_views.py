@@ -21,7 +21,7 @@ __all__ = ["ResultViews"]
 
 
 class ResultViews:
-    """The part of `evonas.SearchResult` that is for looking. Reads the run directory anew with each call.
+    """The part of `evonas.SearchResult` that is for looking. Reads the run directory at each call.
 
     Figures are those of `evonas report`, as `plotly.graph_objects.Figure`: they show themselves in a notebook, and
     `figure.show()`, `figure.write_html(path)` and `figure.write_image(path)` (with `evonas[report]`) do elsewhere.
@@ -40,7 +40,7 @@ class ResultViews:
     # Tables.
 
     def leaderboard(self, top: int | None = None) -> pd.DataFrame:
-        """One row a network, the best first: rank, scores, cost, operator; at most `top` rows."""
+        """One row per network, the best first: rank, scores, cost, operator; at most `top` rows."""
         import pandas as pd
 
         from evonas.reporting.listing import candidate_rows
@@ -72,20 +72,20 @@ class ResultViews:
         if found.problem.task == "regression":
             names = found.problem.target_names
             endings = [""] if len(names) < 2 else [f"_{name}" for name in names]
-            for place, ending in enumerate(endings):
-                columns[f"true{ending}"] = found.true[:, place]
-                columns[f"predicted{ending}"] = found.point[:, place]
-            for place, name in enumerate(quantile_names(found.problem)):
-                columns[name] = found.predicted[:, place]
+            for index, ending in enumerate(endings):
+                columns[f"true{ending}"] = found.true[:, index]
+                columns[f"predicted{ending}"] = found.point[:, index]
+            for index, name in enumerate(quantile_names(found.problem)):
+                columns[name] = found.predicted[:, index]
             return pd.DataFrame(columns)
         labels = labels_of(found.problem)
         columns |= {"true": labels[found.true], "predicted": labels[found.predicted.argmax(axis=1)]}
-        columns |= {f"probability_{label}": found.predicted[:, place] for place, label in enumerate(labels)}
+        columns |= {f"probability_{label}": found.predicted[:, index] for index, label in enumerate(labels)}
         return pd.DataFrame(columns)
 
     @property
     def baselines(self) -> pd.DataFrame:
-        """Gradient boosting and the linear model on the same rows, a row each; empty where none were trained.
+        """Gradient boosting and the linear model on the same rows, a row each; empty if none were trained.
 
         Whether each is `complete`, and its scores, such as `validation_rmse` and `test_rmse`.
         """
@@ -126,7 +126,7 @@ class ResultViews:
         return Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self).outputs(x)
 
     def predict_quantiles(self, x: Any) -> pd.DataFrame:
-        """Quantiles of the target of raw rows, a column each, such as "quantile_0.1"; they never cross.
+        """Quantiles of the target of raw rows, one column each, such as "quantile_0.1"; they never cross.
 
         Args:
             x: as for `inputs`.

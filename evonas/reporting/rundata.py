@@ -42,18 +42,18 @@ class RunData:
         directory: the run directory.
         objective: what is optimised.
         settings, budget, source, problem, environment: as `RunReader` has them.
-        space: that was searched; None where it is a class of the user's own.
+        space: that was searched; None if it is a class of the user.
         records: every evaluation, in the order of the candidates.
         finalists: trained again from other seeds, best first; empty before that is done.
         champion: what counts as the best network, None before any has a score.
-        weights: of the champion; None where they were not kept.
+        weights: of the champion; None if they were not kept.
         stop: why the search ended; None while it runs, or when it was killed.
         running: whether another process is searching in this directory.
         generations, seconds: of all sessions together.
         times: seconds of "search", "finalists" and "rest".
-        baseline: the random search of the same size, where there is one.
-        baselines: other models on the same rows; None where none were wanted.
-        trainings: when and where each was done; empty where that was not kept.
+        baseline: the random search of the same size, if there is one.
+        baselines: other models on the same rows; None if none were wanted.
+        trainings: when and where each was done; empty if that was not kept.
         retrainings: the same of finalists that were trained again, by the place of their network.
         in_training: what is trained now and how far; empty unless the run is searching.
     """
@@ -100,15 +100,15 @@ class RunData:
     def places(self) -> dict[str, int]:
         """Digest -> position in `records` of its best evaluation, of its first where none has a score."""
         found: dict[str, int] = {}
-        for place, record in enumerate(self.records):
+        for index, record in enumerate(self.records):
             known = found.get(record.digest)
             if known is None or (record.loss is not None and not self.losses[known] <= record.loss):
-                found[record.digest] = place
+                found[record.digest] = index
         return found
 
     @cached_property
     def genes(self) -> dict[str, list[Any]]:
-        """Gene -> its value in every record, None where it is not active."""
+        """Gene -> its value in every record, None if it is not active."""
         rows = [_values(self.space, record) for record in self.records]
         names = dict.fromkeys(name for row in rows for name in row)
         if hasattr(self.space, "genes"):
@@ -116,7 +116,7 @@ class RunData:
         return {name: [row.get(name) for row in rows] for name in names}
 
     def trainings_of(self, record: Record) -> list[TrainingSpan]:
-        """When and where a network was trained, each fold and replicate; empty where that was not kept."""
+        """When and where a network was trained, each fold and replicate; empty if that was not kept."""
         return [each for each in self.trainings if each.place == (record.generation, record.index)]
 
     @property

@@ -1,4 +1,4 @@
-"""When networks were trained, and where: as measured, or reckoned of runs that were made before that was kept."""
+"""When networks were trained, and where: as measured, or computed of runs that were made before that was kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Schedule:
         starts, ends: seconds since the search began, shape `(num_trainings,)`.
         names: of the lanes.
         again: whether each is of a finalist that was trained again, shape `(num_trainings,)`.
-        exact: whether the times were measured; else they are reckoned from how long each training took.
+        exact: whether the times were measured; else they are computed from how long each training took.
     """
 
     records: NDArray[np.intp]
@@ -39,7 +39,7 @@ class Schedule:
 
 
 def schedule_of(run: RunData, finalists: bool = False) -> Schedule:
-    """The trainings of a run whose times were measured; where none were, all of them, reckoned.
+    """The trainings of a run whose times were measured; where none were, all of them, computed.
 
     Args:
         run: the search.
@@ -49,7 +49,7 @@ def schedule_of(run: RunData, finalists: bool = False) -> Schedule:
 
 
 def finishing_times(run: RunData) -> tuple[Array, bool]:
-    """When each network was trained, and whether that was measured; else all are reckoned.
+    """When each network was trained, and whether that was measured; else all are computed.
 
     Returns:
         seconds since the search began, shape `(num_records,)`; what was not trained has those of its predecessor.
@@ -69,7 +69,7 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
 
 
 def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
-    places = {(record.generation, record.index): place for place, record in enumerate(run.records)}
+    places = {(record.generation, record.index): index for index, record in enumerate(run.records)}
     searched = [each for each in run.trainings if each.place in places]
     known = [*searched, *(each for each in more if each.place in places)]
     lanes, names = _lanes_of(known)
@@ -115,11 +115,11 @@ def _estimate(run: RunData) -> Schedule:
     free = np.zeros(count)
     lanes = np.zeros(len(seconds), np.intp)
     starts, ends = np.zeros(len(seconds)), np.zeros(len(seconds))
-    for place, each in enumerate(seconds):
+    for index, each in enumerate(seconds):
         lane = int(free.argmin())
-        lanes[place], starts[place] = lane, free[lane]
+        lanes[index], starts[index] = lane, free[lane]
         free[lane] += each
-        ends[place] = free[lane]
+        ends[index] = free[lane]
     latest = float(ends.max(initial=0.0))
     stretch = spent / latest if latest > 0 and spent > 0 else 1.0
     names = tuple(f"{lane + 1} at a time" for lane in range(count))

@@ -85,7 +85,7 @@ PROBLEM = TypeAdapter(Problem)
 
 
 def known_problem(value: dict[str, Any]) -> dict[str, Any]:
-    """The values of a problem, as they are, if they are of their types; empty where a run has none.
+    """The values of a problem, as they are, if they are of their types; empty if a run has none.
 
     Raises:
         ValueError: they are not.

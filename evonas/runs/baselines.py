@@ -54,7 +54,7 @@ class Baselines:
 
     Attributes:
         models: those that have scores, gradient boosting first.
-        missing: one line that says why a model, or its end, is missing; empty where all are complete.
+        missing: one line that says why a model, or its end, is missing; empty if all are complete.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -79,7 +79,7 @@ class BaselinesReader:
 
     @property
     def found(self) -> Baselines | None:
-        """What is known so far; None where no baseline was wanted, as in runs of an older evonas."""
+        """What is known so far; None if no baseline was wanted, as in runs of an older evonas."""
         row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
         try:
             return from_text(_BASELINES, row[0]) if row else None

@@ -39,10 +39,10 @@ def same_space(run: RunReader, given: Any = None) -> Any:
 
     Args:
         run: the run.
-        given: a space of the user's own, if the run is of one.
+        given: a space of the user, if the run is of one.
 
     Raises:
-        InputError: the run is of a class of the user's own, and none is given, or another one.
+        InputError: the run is of a class of the user, and none is given, or another one.
     """
     wanted = run.source.get("space_class")
     if given is None and wanted is None:

@@ -101,7 +101,7 @@ def claim(
         directory: made if need be. Has to be empty, or to hold what an earlier claim has left.
         overwrite: whether an existing run may be replaced: only its own files are deleted.
         rows: returns the rows of the database, given the SHA-256 of the data (empty if there are none).
-        save: writes the data of the run to a path; None where it has none.
+        save: writes the data of the run to a path; None if it has none.
 
     Returns:
         the lock, held.
@@ -183,7 +183,7 @@ def _check_room(directory: Path, overwrite: bool) -> list[Path]:
 
 
 def _about(path: Path) -> dict[str, str] | None:
-    """What the database of a run says of it; None where there is a file of that name and no database of a run."""
+    """What the database of a run says of it; None if there is a file of that name and no database of a run."""
     try:
         check_header(path)
     except InputError as error:

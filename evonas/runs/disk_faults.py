@@ -33,13 +33,13 @@ def storing(directory: Path, exists: bool = True) -> Iterator[None]:
     except (sqlite3.DatabaseError, OSError) as error:
         if (fault := _fault(error)) is None:
             raise
-        mend = (
+        fix = (
             "Nothing that was committed is lost: make room or repair the disk, then evonas resume "
             f"{shlex.quote(str(directory))}"
         )
         raise StorageError(
             f"{directory} could not be written: {fault} ({error}). "
-            f"{mend if exists else 'No run was made: make room, or choose another directory (out, --out)'}",
+            f"{fix if exists else 'No run was made: make room, or choose another directory (out, --out)'}",
             full=_is_full(error),
         ) from error
 

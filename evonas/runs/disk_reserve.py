@@ -20,7 +20,7 @@ _HEADER = b"Room that evonas keeps for its last commit when the disk is full.\n"
 
 
 def reserve_disk(directory: Path) -> None:
-    """Takes the room, or what there is of it, unless it is taken, or the name is somebody else's."""
+    """Takes the room, or what exists of it, unless it is taken, or the name is somebody else's."""
     with suppress(OSError):
         write_new(directory / DISK_RESERVE, _fill)
 

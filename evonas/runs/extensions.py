@@ -1,4 +1,4 @@
-"""What a run records of extensions from outside of evonas, and whether it is continued with the same ones.
+"""What a run records of extensions from outside evonas, and whether it is continued with the same ones.
 
 A run holds their names only. `resume` takes a strategy from its caller, or from an installed entry point of the
 recorded name; nothing is ever imported by a path that a run names.
@@ -37,7 +37,7 @@ _CALLED = {"mutation": lambda each: each, "layer kind": lambda each: each.keras,
 
 
 def distribution_record(module: str) -> dict[str, str]:
-    """Name and version of the distribution that installs a module; empty where none does, as of a script."""
+    """Name and version of the distribution that installs a module; empty if none does, as of a script."""
     names = packages_distributions().get(module.partition(".")[0], ())
     return {"distribution": names[0], "version": version(names[0])} if names else {}
 
@@ -75,7 +75,7 @@ def same_strategy(run: RunReader, given: Any = None) -> None:
         given: the strategy that the caller passes: a name, a class or a `StrategyRow`; None if nothing.
 
     Raises:
-        InputError: the run is of a strategy from outside of evonas that is not given, not installed, or another one.
+        InputError: the run is of a strategy from outside evonas that is not given, not installed, or another one.
     """
     recorded, name = run.source.get("strategy"), run.settings.strategy
     shown = printable(name)
@@ -113,7 +113,7 @@ def _check_same(what: str, shown: str, recorded: Mapping[str, Any], now: Mapping
 
 
 def extension_records(space: Any, objective: str | None) -> dict[str, Any]:
-    """What a run records of its mutations, layer kinds and metric from outside of evonas: "extensions".
+    """What a run records of its mutations, layer kinds and metric from outside evonas: "extensions".
 
     Args:
         space: of the run.

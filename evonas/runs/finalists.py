@@ -112,7 +112,7 @@ class Finalist:
 
     @property
     def test_scores(self) -> tuple[float, ...]:
-        """Scores of the re-trainings on the test split, where there is one."""
+        """Scores of the re-trainings on the test split, if there is one."""
         name = self.objective.name
         return tuple(each.test[name] for each in self._scored if each.test is not None and name in each.test)
 
@@ -327,7 +327,7 @@ def ensemble_members(
         [0, 1, 2, 0]
     """
     seeds = retraining_seeds(run_seed, digest, retrainings + count)[retrainings:]
-    return [(seed, None if folds is None else place % folds) for place, seed in enumerate(seeds)]
+    return [(seed, None if folds is None else index % folds) for index, seed in enumerate(seeds)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -73,8 +73,8 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
     """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
     "loss" where that is not a setting.
 
-    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds columns of numbers "numeric"
-    and "views" of these features, of one that embeds columns of categories "categorical", as `Problem` has them.
+    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds numeric columns "numeric"
+    and "views" of these features, of one that embeds categorical columns "categorical", as `Problem` has them.
     """
     width, views = problem["num_features"], problem.get("views", ())
     numeric, categorical = problem.get("numeric", ()), problem.get("categorical", ())

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from evonas.io.atomic import place_new, temporary_in
@@ -33,6 +33,7 @@ _SECONDS, _SHARE = 1.0, 0.01
 _Count = Annotated[int, Field(ge=0, lt=1 << 53, strict=True)]
 
 
+@with_config(ConfigDict(extra="forbid"))
 class NetworkInTraining(TypedDict):
     """One network in training.
 
@@ -45,8 +46,6 @@ class NetworkInTraining(TypedDict):
         seconds: since its training began.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-
     generation: _Count
     index: _Count
     kind: Literal["search", "finalist", "member"]
@@ -57,9 +56,8 @@ class NetworkInTraining(TypedDict):
     seconds: Annotated[float, Field(ge=0, lt=1e9)]
 
 
+@with_config(ConfigDict(extra="forbid"))
 class _Content(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-
     encoding: Literal["in training"]
     networks: Annotated[list[NetworkInTraining], Field(max_length=MOST_NETWORKS)]
 

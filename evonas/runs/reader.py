@@ -235,7 +235,7 @@ class RunReader:
             return list(read_training_spans(self._connection))
 
     def retraining_spans(self) -> list[RetrainingSpan]:
-        """When finalists were trained again; empty where that was not kept."""
+        """When finalists were trained again; empty if that was not kept."""
         with self._reading():
             return list(read_retraining_spans(self._connection))
 
@@ -317,8 +317,8 @@ class RunReader:
         """
         scored = int(self._value("SELECT count(DISTINCT digest) FROM evaluation WHERE loss IS NOT NULL"))
         if not 1 <= rank <= scored:
-            mend = f"choose one from 1 to {scored}" if scored else "no network has a score yet, resume the run"
-            raise InputError(f"rank must be at least 1 and at most the number of scored networks, not {rank}: {mend}")
+            fix = f"choose one from 1 to {scored}" if scored else "no network has a score yet, resume the run"
+            raise InputError(f"rank must be at least 1 and at most the number of scored networks, not {rank}: {fix}")
         leaders = [finalist.champion for finalist in self.finalists]
         known = {record.digest for record in leaders}
         ranking = leaders + [record for record in self.best(rank) if record.digest not in known]

@@ -95,7 +95,7 @@ def create(path: Path, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
     """Makes a database with these rows, durably. Nobody must know of the path yet: a crash leaves half of it.
 
     Args:
-        path: where there is nothing.
+        path: if there is nothing.
         rows: table -> its rows, without checksums.
     """
     with closing(_open(path, "rwc")) as connection:

@@ -26,7 +26,7 @@ class TrainingSpan:
     Attributes:
         place: generation and index of the network.
         process, thread: where, as `evonas.evaluation.Span`.
-        started, ended: seconds since the search began, all sessions one behind the other.
+        started, ended: seconds since the search began, all sessions one after the other.
     """
 
     place: tuple[int, int]

@@ -244,10 +244,10 @@ class RunStore(RunReader):
         states: dict[int, str] = {}
 
         def put() -> None:
-            files.update((place, self._weights.put(part[place][1].weights or {})) for place in sorted(kept))
-            for place, (candidate, evaluation) in enumerate(part):
+            files.update((index, self._weights.put(part[index][1].weights or {})) for index in sorted(kept))
+            for index, (candidate, evaluation) in enumerate(part):
                 if candidate.keep and evaluation.snapshots and evaluation.status is Status.OK:
-                    states[place] = self._weights.put(snapshots_to_arrays(evaluation.snapshots))
+                    states[index] = self._weights.put(snapshots_to_arrays(evaluation.snapshots))
 
         def add() -> None:
             rows = [
@@ -260,17 +260,17 @@ class RunStore(RunReader):
                     loss,
                     result_to_json(evaluation),
                     float(evaluation.train_seconds),
-                    files.get(place),
-                    states.get(place),
+                    files.get(index),
+                    states.get(index),
                 )
-                for place, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True))
+                for index, ((candidate, evaluation), loss) in enumerate(zip(part, losses, strict=True))
             ]
             insert(self._connection, "evaluation", rows)
             add_spans(self._connection, part, self._began, seconds)
             self._drop("weights", self._within_quota())
             self._spend(seconds)
 
-        counts, self._counted = self.counts, None  # counted anew should the commit fail
+        counts, self._counted = self.counts, None  # recounted should the commit fail
         self._commit(add, before=put)
         self._counted = counts.plus(
             (evaluation.status, loss) for (_, evaluation), loss in zip(part, losses, strict=True)
@@ -367,7 +367,7 @@ class RunStore(RunReader):
         return places
 
     def write_reports(self) -> None:
-        """Writes results.csv and population.json anew."""
+        """Rewrites results.csv and population.json."""
         started = time.monotonic()
         best = self.best(self.settings.population)
         population = population_text(best, self.space_json, self.objective.name)
@@ -405,14 +405,14 @@ class RunStore(RunReader):
         was cut into parts.
         """
         ranks = [(*row, -1) for row in self.best_places(self.settings.keep)]
-        for place, ((candidate, _), loss) in enumerate(zip(part, losses, strict=True)):
+        for index, ((candidate, _), loss) in enumerate(zip(part, losses, strict=True)):
             if loss is not None:
-                ranks.append((loss, candidate.generation, candidate.index, candidate.digest, place))
+                ranks.append((loss, candidate.generation, candidate.index, candidate.digest, index))
         networks: dict[str, int] = {}
-        for *_, digest, place in sorted(ranks):
-            networks.setdefault(digest, place)
-        best = {place for place in list(networks.values())[: self.settings.keep] if place >= 0}
-        return {place for place in best if part[place][1].weights is not None}
+        for *_, digest, index in sorted(ranks):
+            networks.setdefault(digest, index)
+        best = {index for index in list(networks.values())[: self.settings.keep] if index >= 0}
+        return {index for index in best if part[index][1].weights is not None}
 
     def _named_weights(self) -> set[str]:
         """Files that rows name, weights and snapshots."""

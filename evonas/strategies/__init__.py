@@ -1,5 +1,6 @@
-"""Search strategies: what to try next. One file and one row in `STRATEGIES` each; the rows drive the command line, the
-documentation and the contract tests. The only importer of deap and optuna; independent of training.
+"""Search strategies, which propose candidates. Each has one file and one row in `STRATEGIES`; the rows drive the
+command line, the documentation and the contract tests. The only package that imports deap and optuna; independent of
+training.
 
 A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in your own loop::
 
@@ -8,10 +9,10 @@ A strategy works for any `genomes.space.SearchSpace` and any evaluator, also in 
         candidates = strategy.ask(1)  # as many as can be evaluated at once; a whole generation unless given
         strategy.tell([f(candidate.genome) for candidate in candidates])  # numbers or `Evaluation`s; NaN is a failure
 
-Those with `StrategyRow.one_by_one` can also propose while others are being evaluated, for example by several
-workers: `ask_one()` and, in any order, `tell_one(candidate, score)`.
+Strategies with `StrategyRow.one_by_one` can also propose candidates while others are being evaluated, for example by
+several workers: `ask_one()` and, in any order, `tell_one(candidate, score)`.
 
-Strategies from outside are given as objects, a class or a `StrategyRow`, or installed as entry points
+User-defined strategies are passed as objects (a class or a `StrategyRow`) or installed as entry points
 (`evonas.strategies.outside`); `evonas.testing` checks them.
 
 `state()` returns a strategy's state as JSON values and `restore(state)` restores it: the next `ask` then returns what

@@ -1,8 +1,7 @@
-"""Regularised ("aging") evolution: the best of a random few becomes a parent, and the oldest dies, however good it is.
+"""Regularised ("aging") evolution: tournament winners become parents, and the oldest network is removed.
 
-A network stays only through its descendants: one that was lucky once is forgotten, one that is good passes on. Parents
-change by mutation alone. The paper's algorithm is asynchronous: `ask_one` gives a worker that gets free a child of
-those that are known by then.
+Networks survive only through their descendants, so that lucky evaluations are forgotten. Children are made by mutation
+only. The paper's algorithm is asynchronous: with `ask_one`, a free worker gets a child of the networks known by then.
 
 References:
     Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019,
@@ -31,9 +30,9 @@ __all__ = ["AgingEvolution"]
 
 
 class AgingEvolution(GenerationalStrategy):
-    """The last `population` networks are alive. Meets `OneByOne`.
+    """The population consists of the last `population` networks. Implements `OneByOne`.
 
-    The paper has them replaced one at a time, which is `ask_one`, or `offspring=1`.
+    In the paper they are replaced one at a time, as with `ask_one` or `offspring=1`.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class AgingEvolution(GenerationalStrategy):
         return super().ask(count)
 
     def ask_one(self) -> Candidate:
-        """A sample while the first population is not complete, then a child; the networks that are out are not news."""
+        """A sample until the first population is complete, then a child; pending networks are not proposed again."""
         self._ask_tell.check_one_by_one(self._generation)
         number = self._pending.asked
         if number < self._settings.population or not self._population:
@@ -71,12 +70,12 @@ class AgingEvolution(GenerationalStrategy):
         return self._pending.candidates
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
-        """The candidate lives, the oldest dies."""
+        """Adds the candidate to the population and removes the oldest network."""
         _, asked = self._pending.take(candidate)
         self._survive([(asked, self._ask_tell.evaluation(evaluation))])
 
     def state(self) -> dict[str, Any]:
-        """The living, the digests tried, and what is out."""
+        """The population, the digests tried, and pending candidates."""
         return super().state() | self._pending.state(self._space)
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -85,14 +84,14 @@ class AgingEvolution(GenerationalStrategy):
         self._pending.restore(state, self._space)
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """The new ones live, the oldest die."""
+        """Adds the new networks and removes the oldest."""
         self._population += [
             EvaluatedProposal.from_candidate(candidate, rank_of(each, self._objective)) for candidate, each in told
         ]
         self._population = self._population[-self._settings.population :]
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
-        # A few rivals at random may all have failed: where others have not, those do not compete.
+        # Failed networks do not take part in tournaments unless all have failed.
         rivals = [member for member in self._population if is_feasible(member.rank)] or self._population
 
         def mutant() -> Proposal:

@@ -1,4 +1,4 @@
-"""Whose turn it is: `ask` and `tell` alternate, and `state` is taken between a `tell` and an `ask`.
+"""Checks that `ask` and `tell` alternate, and that `state` is called between a `tell` and an `ask`.
 
 Plain numbers passed to `tell` become evaluations here.
 """
@@ -15,10 +15,10 @@ __all__ = ["AskTell"]
 
 
 class AskTell:
-    """Keeps the candidates that are out, and raises RuntimeError when a call comes out of order."""
+    """Holds the pending candidates, and raises RuntimeError for calls out of order."""
 
     def __init__(self, score: str) -> None:
-        """Of the score that plain numbers are values of."""
+        """For plain numbers as values of this score."""
         self._score = score
         self._asked: list[Candidate] | None = None
 
@@ -39,18 +39,18 @@ class AskTell:
             )
 
     def check_one_by_one(self, generations: int) -> None:
-        """Raises RuntimeError if whole generations were asked for before."""
+        """Raises RuntimeError if generations were asked for before."""
         self.check_settled("ask_one")
         if generations:
             raise RuntimeError("ask_one() must not follow ask(): ask for generations or one by one, not both")
 
     def note_asked(self, candidates: list[Candidate]) -> list[Candidate]:
-        """Notes that the candidates are out."""
+        """Marks the candidates as pending."""
         self._asked = candidates
         return list(candidates)
 
     def pair_evaluations(self, evaluations: Sequence[Evaluation | float]) -> list[tuple[Candidate, Evaluation]]:
-        """The candidates that were out, each with its evaluation.
+        """The pending candidates, each with its evaluation.
 
         Raises:
             RuntimeError: nothing was asked.
@@ -65,7 +65,7 @@ class AskTell:
         return pairs
 
     def evaluation(self, told: Evaluation | float) -> Evaluation:
-        """The evaluation of what a caller told: itself, or a plain score."""
+        """Converts a told value, an evaluation or a plain score, to an evaluation."""
         if isinstance(told, Evaluation):
             return told
         score = float(told)
@@ -74,5 +74,5 @@ class AskTell:
         return Evaluation(Status.OK, {self._score: score})
 
     def reset(self) -> None:
-        """Forgets what is out."""
+        """Forgets the pending candidates."""
         self._asked = None

@@ -1,4 +1,4 @@
-"""Parts of SciPy by name, imported when they are first used: no strategy needs them before its second generation.
+"""Lazily imported parts of SciPy, which no strategy needs before its second generation.
 
 >>> from evonas.strategies import deferred
 >>> float(deferred.log_ndtr(0.0))

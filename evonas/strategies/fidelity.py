@@ -1,4 +1,4 @@
-"""Training in several evaluations, each of which continues where the last one stopped, and rungs of epochs.
+"""Multi-fidelity training: rungs of epochs, each of which continues where the previous one stopped.
 
 References:
     Li et al., "A System for Massively Parallel Hyperparameter Tuning" (ASHA), MLSys 2020.
@@ -19,7 +19,7 @@ from genomes.space import SearchSpace
 
 __all__ = ["PartialTraining", "RungQueue", "rungs"]
 
-#: Networks of a rung that may still continue, at most: their states are kept.
+#: Most networks of a rung that may still continue, whose states are kept.
 _MOST_WAITING = 40
 
 
@@ -33,14 +33,14 @@ def rungs(epochs: int, eta: int) -> list[int]:
 
 @dataclass(frozen=True)
 class PartialTraining:
-    """A network and how far it is trained.
+    """A network with its training progress.
 
     Attributes:
         proposal: the network.
         rank: after its last evaluation.
         epochs: trained so far.
-        place: generation and index of the candidate from whose state it continues; None at the beginning.
-        kind: how it starts from there; its own training is continued once it has one.
+        place: generation and index of the candidate from whose state it continues; None before the first training.
+        kind: kind of the origin; "continue" once it was trained itself.
     """
 
     proposal: Proposal
@@ -50,7 +50,7 @@ class PartialTraining:
     kind: Literal["continue", "inherit"] = "continue"
 
     def candidate(self, settings: Settings, epochs: int, generation: int, index: int, keep: bool) -> Candidate:
-        """The candidate that trains it up to `epochs`; all share the horizon of the whole budget."""
+        """The candidate that trains it up to `epochs`, with the learning-rate horizon of the whole budget."""
         proposal = self.proposal
         return Candidate(
             genome=proposal.genome,
@@ -67,7 +67,7 @@ class PartialTraining:
         )
 
     def trained(self, candidate: Candidate, rank: Rank) -> PartialTraining:
-        """After the candidate's evaluation."""
+        """The training after the candidate's evaluation."""
         place = (candidate.generation, candidate.index)
         return replace(self, rank=rank, epochs=candidate.epochs, place=place, kind="continue")
 
@@ -90,7 +90,7 @@ class PartialTraining:
 
 
 class RungQueue:
-    """Trainings at their rungs.
+    """Trainings waiting at each rung.
 
     Attributes:
         rungs: epochs of each rung, ascending.
@@ -99,12 +99,12 @@ class RungQueue:
     def __init__(self, rungs: Sequence[int], eta: int) -> None:
         self.rungs = tuple(rungs)
         self._eta = eta
-        # Of each rung but the last: those that may continue, best first, and how many there were and continued.
+        # For each rung except the last: trainings that may continue, best first, and the numbers reached and promoted.
         self._waiting: list[list[PartialTraining]] = [[] for _ in self.rungs[:-1]]
         self._counts = [[0, 0] for _ in self.rungs[:-1]]
 
     def add(self, training: PartialTraining) -> None:
-        """A training has reached a rung."""
+        """Adds a training that has reached a rung."""
         rung = self.rungs.index(training.epochs)
         if rung == len(self.rungs) - 1:
             return
@@ -114,7 +114,7 @@ class RungQueue:
             self._waiting[rung] = waiting[:_MOST_WAITING]
 
     def take(self, count: int) -> list[PartialTraining]:
-        """At most that many trainings to continue, from the highest rung down: a share of 1/eta of each rung."""
+        """Takes at most `count` trainings to promote, from the highest rung down: a share of 1/eta of each rung."""
         taken: list[PartialTraining] = []
         for rung in reversed(range(len(self._waiting))):
             reached, gone = self._counts[rung]
@@ -126,11 +126,11 @@ class RungQueue:
         return taken
 
     def following(self, training: PartialTraining) -> int:
-        """Epochs of the rung after a training's."""
+        """Epochs of a training's next rung."""
         return next(rung for rung in self.rungs if rung > training.epochs)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Places of those that may continue."""
+        """Positions of the trainings that may continue."""
         places = (training.place for waiting in self._waiting for training in waiting)
         return frozenset(place for place in places if place is not None)
 

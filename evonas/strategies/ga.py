@@ -1,9 +1,8 @@
 """The (mu + lambda) genetic algorithm with tournament selection and elitism, on DEAP.
 
-Each generation, lambda offspring are made from parents that won a tournament; parents and offspring together are cut to
-the mu best. DEAP's selection and variation draw from the global `random`: it is seeded from (run seed, generation)
-inside one block and restored after. Fitness is the rank of `evonas.strategies.ranking`: feasibility first, never NaN,
-which would win half its comparisons.
+In each generation, lambda offspring are made from tournament winners, and the mu best of parents and offspring survive.
+DEAP draws from the global `random`, which is seeded from (run seed, generation) within one block and restored
+afterwards. Fitness is the rank of `evonas.strategies.ranking`: feasibility first, and never NaN.
 
 References:
     Bäck, Fogel and Michalewicz, "Evolutionary Computation 1", 2000, chapter 9 (mu + lambda).
@@ -29,13 +28,13 @@ __all__ = ["GeneticAlgorithm", "Individual", "RankFitness"]
 
 
 class RankFitness(base.Fitness):  # type: ignore[misc]
-    """A `Rank`: both numbers to be minimised, the second where the first are equal."""
+    """A `Rank` as DEAP fitness: two values to minimise in lexicographic order."""
 
     weights: ClassVar[tuple[float, ...]] = (-1.0, -1.0)
 
 
 class Individual:
-    """What DEAP moves about: a proposal and its fitness, which is empty until it is evaluated."""
+    """An individual of DEAP: a proposal and its fitness, which is empty until evaluated."""
 
     def __init__(self, proposal: Proposal, rank: Rank | None = None) -> None:
         self.proposal = proposal
@@ -72,7 +71,7 @@ class GeneticAlgorithm(GenerationalStrategy):
     """(mu + lambda) evolution: mu is `settings.population`, lambda `settings.offspring`."""
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Cuts parents and offspring to the mu best; of equals, the older stays."""
+        """Selects the mu best of parents and offspring; ties favour older ones."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in told:
             members.setdefault(
@@ -89,7 +88,7 @@ class GeneticAlgorithm(GenerationalStrategy):
             parents = toolbox.select_parents(population, 2)
             child: Individual
             (child,) = algorithms.varOr(parents, toolbox, 1, settings.crossover, settings.mutation)
-            # varOr's third way is to copy a parent, which would be trained in vain.
+            # varOr would otherwise also copy parents, which would be trained in vain.
             return sample_proposal(self._space, rng) if child.fitness.valid else child.proposal
 
         with seeded_random(rng):

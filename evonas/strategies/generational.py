@@ -1,7 +1,6 @@
-"""`GenerationalStrategy`, the base of several strategies: a first population, then its offspring.
+"""`GenerationalStrategy`, the base class of strategies with a population and offspring.
 
-Holds the population, the digests tried, and the JSON state of both. Selection of parents and survivors is
-left to each strategy.
+It holds the population, the digests tried, and the JSON state of both. Subclasses select parents and survivors.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class GenerationalStrategy(TurnTakingStrategy):
     ) -> None:
         super().__init__(space, objective, settings.resolve(objective.name), initial)
         self._population: list[EvaluatedProposal] = []
-        #: Changes children before they are candidates.
+        #: Repairs children before they become candidates.
         self._repair = repair
 
     def _next(self, count: int | None) -> list[Candidate]:
@@ -64,19 +63,19 @@ class GenerationalStrategy(TurnTakingStrategy):
         return to_candidates(proposals, self._settings, self._generation)
 
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Who lives on."""
+        """Selects the survivors."""
         self._survive(told)
 
     @abstractmethod
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
-        """So many children of the living."""
+        """Makes `count` children of the population."""
 
     @abstractmethod
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Takes in what was evaluated and cuts the population."""
+        """Adds the evaluated members and selects the survivors."""
 
     def _new(self, count: int, rng: np.random.Generator, draw: Callable[[], Proposal]) -> list[Proposal]:
-        """So many draws that were not tried before; where all neighbours were, new blood is better than the known."""
+        """`count` draws that were not tried before; random samples if all neighbours were."""
         proposals: list[Proposal] = []
         seen = set(self._seen)
         while len(proposals) < count:
@@ -85,7 +84,7 @@ class GenerationalStrategy(TurnTakingStrategy):
         return proposals
 
     def _own_state(self) -> dict[str, Any]:
-        """The living, with what they are ranked by."""
+        """The population with its ranks."""
         return {"population": [member.to_json(self._space) for member in self._population]}
 
     def _restore_own(self, state: Mapping[str, Any]) -> None:

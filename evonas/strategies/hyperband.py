@@ -1,11 +1,10 @@
-"""Hyperband: many networks for few epochs and the best of them for more, in brackets with different trade-offs.
+"""Hyperband: brackets of successive halving with different trade-offs between networks and epochs.
 
-A bracket trains its networks up to a rung; the best one in eta continues to the next from where it stopped, up
-to `settings.epochs` (successive halving). Brackets take turns: the first one drops most networks after the fewest
-epochs, the last one trains all of them in full, in case that early scores mislead. With `settings.brackets` 1 there is
-only the first kind. Sizes are the paper's, scaled so that the first bracket begins with `settings.population` networks.
-
-`Candidate.epochs` is the fidelity for your own loop.
+A bracket trains its networks up to a rung; the best 1/eta of them continue to the next one, up to `settings.epochs`
+(successive halving). The first bracket stops most networks after very few epochs, the last one trains all of them in
+full, in case early scores mislead. With `settings.brackets` 1, only the first kind is used. Sizes follow the paper,
+scaled so that the first bracket starts with `settings.population` networks. `Candidate.epochs` is the fidelity for your
+own loop.
 
 References:
     Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
@@ -37,9 +36,9 @@ class _Bracket:
     """Networks at one rung.
 
     Attributes:
-        rung: which one, from 0.
-        waiting: not yet asked for at this rung.
-        done: evaluated at it.
+        rung: index of the rung, from 0.
+        waiting: networks not yet asked for at this rung.
+        done: networks evaluated at this rung.
     """
 
     rung: int
@@ -48,7 +47,7 @@ class _Bracket:
 
 
 class Hyperband(TurnTakingStrategy):
-    """Runs bracket after bracket; another one starts in parallel when more is asked for than a rung holds."""
+    """Runs one bracket after the other; the next one starts early if more is asked for than a rung holds."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -60,7 +59,7 @@ class Hyperband(TurnTakingStrategy):
         self._out: list[tuple[_Bracket, PartialTraining]] = []
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The whole rung of a bracket, or that many of its networks, filled up from the next brackets."""
+        """The whole rung of a bracket, or `count` of its networks, filled up from the next brackets."""
         if not self._brackets:
             self._open()
         out = [(bracket, training) for bracket in self._brackets for training in bracket.waiting]
@@ -76,21 +75,21 @@ class Hyperband(TurnTakingStrategy):
         return candidates
 
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Lets the best of each rung that is through go on."""
+        """Promotes the best networks of each completed rung."""
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
             bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
         self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promote(bracket)]
         self._out = []
 
     def _open(self) -> _Bracket:
-        """The next bracket, at its first rung, with networks that no other one had while the space has such."""
+        """Opens the next bracket, with networks that were not tried before if the space has any."""
         settings, most = self._settings, len(self._rungs) - 1
         kinds = min(settings.brackets or most + 1, most + 1)
         rung = self._opened % kinds
         share = (most + 1) / (most - rung + 1) / settings.eta**rung
         count = max(1, math.ceil(settings.population * share - 1e-9))
         initial = self._initial_left()
-        # A bracket's networks are the same whenever it begins.
+        # The networks of a bracket do not depend on when it begins.
         proposals = sample_generation(self._space, initial, settings, self._opened, self._seen, count)
         self._seen |= {proposal.digest for proposal in proposals}
         self._opened += 1
@@ -98,7 +97,7 @@ class Hyperband(TurnTakingStrategy):
         return self._brackets[-1]
 
     def _promote(self, bracket: _Bracket) -> bool:
-        """Takes the bracket to its next rung; False when it is through."""
+        """Moves the bracket to its next rung; False if it is complete."""
         if bracket.rung == len(self._rungs) - 1:
             return False
         networks: dict[str, PartialTraining] = {}
@@ -118,7 +117,7 @@ class Hyperband(TurnTakingStrategy):
         return () if self._opened else self._initial
 
     def _own_state(self) -> dict[str, Any]:
-        """The open brackets, and how many there were."""
+        """The open brackets, and the number of brackets so far."""
         return {
             "opened": self._opened,
             "brackets": [

@@ -1,11 +1,11 @@
-"""Neuroevolution: a genetic algorithm over the weights themselves. Nothing is trained; there are no gradients.
+"""Neuroevolution: a genetic algorithm over the weights, without gradients.
 
-A network is a chain of seeds: of its initial weights, then of the Gaussian noise of each mutation. Its fitness is the
-loss on the training rows, its score, as of every network, that on the validation split. The best fifth of parents and
-children are the parents of the next generation (truncation selection, all of them elite). A few children change their
-architecture, too, and keep the chain: what fits is the same, what does not grows anew from the same seeds.
+A network is encoded by a chain of seeds: of its initial weights, then of the Gaussian noise of each mutation. Its
+fitness is the loss on the training rows; its score is that on the validation split. The best fifth of parents and
+children become the next parents (truncation selection with elitism). A few children also change their architecture and
+keep the chain: weights that fit are kept, others are redrawn from the same seeds.
 
-Where an evaluator knows no weights (your own loop on any function), genomes evolve by mutation, selected alike.
+If an evaluator has no weights (your own loop on any function), genomes evolve by mutation with the same selection.
 
 References:
     Such, Madhavan, Conti, Lehman, Stanley and Clune, "Deep Neuroevolution: Genetic Algorithms Are a Competitive
@@ -32,9 +32,9 @@ from genomes.space import SearchSpace
 
 __all__ = ["Neuroevolution"]
 
-#: Share of the population that become parents.
+#: Share of the population that becomes parents.
 PARENTS = 0.2
-#: Share of the children whose architecture changes with their weights.
+#: Share of the children whose architecture changes too.
 STRUCTURAL = 0.05
 
 
@@ -43,7 +43,7 @@ _Lineage = tuple[int, ...]
 
 
 class Neuroevolution(GenerationalStrategy):
-    """A first population of `population` networks, then `offspring` children a generation, of the best fifth."""
+    """A first population of `population` networks, then `offspring` children of the best fifth per generation."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -55,7 +55,7 @@ class Neuroevolution(GenerationalStrategy):
         self._has_weights = True
 
     def _candidates(self, proposals: Sequence[Proposal]) -> list[Candidate]:
-        """With seeds of their own, at the end of their parents' chains."""
+        """The candidates, each with a seed appended to its parent's chain."""
         candidates = super()._candidates(proposals)
         if not self._has_weights:
             return candidates
@@ -68,7 +68,7 @@ class Neuroevolution(GenerationalStrategy):
         return replace(candidate, seed=seed, lineage=(*inherited, seed))
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Cuts parents and children to the best; of equals, the older stays."""
+        """Selects the best of parents and children; ties favour older ones."""
         if self._generation == 0:
             self._has_weights = any(evaluation.train_curve for _, evaluation in told)
         parents = list(zip(self._population, self._lineages, strict=True))
@@ -82,7 +82,7 @@ class Neuroevolution(GenerationalStrategy):
         self._lineages = [lineage for _, lineage in parents]
 
     def _rank(self, evaluation: Evaluation) -> Rank:
-        """By the loss on the training rows, where there is one; else by the score."""
+        """By the loss on the training rows, if there is one; else by the score."""
         rank = rank_of(evaluation, self._objective)
         if not is_feasible(rank) or not evaluation.train_curve:
             return rank
@@ -95,7 +95,7 @@ class Neuroevolution(GenerationalStrategy):
             return self._new(count, rng, lambda: self._mutant(able, rng) if able else sample_proposal(self._space, rng))
         proposals = []
         self._inherited = []
-        for _ in range(count):  # equal networks with other weights are others
+        for _ in range(count):  # equal architectures with other weights are different networks
             if not able:
                 proposals.append(sample_proposal(self._space, rng))
                 self._inherited.append(())
@@ -110,7 +110,7 @@ class Neuroevolution(GenerationalStrategy):
         return proposals
 
     def _mutant(self, places: Sequence[int], rng: np.random.Generator) -> Proposal:
-        """A child of one of the population at these places, with another architecture."""
+        """A child with another architecture."""
         parent = self._population[places[int(rng.integers(len(places)))]].proposal
         genome, operator = self._space.mutate(parent.genome, rng)
         return Proposal(genome, self._space.digest(genome), (parent.digest,), operator)

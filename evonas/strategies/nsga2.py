@@ -1,8 +1,8 @@
-"""NSGA-II: networks that no other beats in every objective at once, spread along the front; NSGA-III from three on.
+"""NSGA-II for two objectives, and NSGA-III for three or more.
 
-(mu + lambda): parents win a binary tournament by front, then by how lonely they are on it; parents and offspring
-together are cut to mu by DEAP's selection. What breaks a limit is dominated by all that does not, and the less it does
-the better (Deb's constrained domination).
+(mu + lambda): parents are selected by binary tournaments on the front and the crowding distance, survivors by DEAP's
+selection. Infeasible networks are dominated by all feasible ones, and compared by their violation (Deb's constrained
+domination).
 
 References:
     Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE
@@ -33,15 +33,15 @@ from genomes.space import SearchSpace
 
 __all__ = ["ParetoEvolution"]
 
-#: Share of the children of two parents that are mutated too: a child of equals is otherwise an equal.
+#: Share of crossover children that are also mutated, since a child of equal parents would be their copy.
 _MUTATED = 0.5
 
-#: Sort key of a parent: tier, then front or violation, then minus the crowding distance. The lower, the better.
+#: Sort key of a parent, lower is better: tier, then front or violation, then minus the crowding distance.
 _Key = tuple[int, float, float]
 
 
 class ParetoEvolution(GenerationalStrategy):
-    """The objectives are `settings.objectives`; with none given, the score and the parameters."""
+    """Optimises `settings.objectives`; the score and the number of parameters by default."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ParetoEvolution(GenerationalStrategy):
         self._objectives = objectives_of(objective, settings.objectives or (objective.name, "parameters"))
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Cuts parents and offspring to mu, front by front."""
+        """Selects mu of parents and offspring, front by front."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in told:
             members.setdefault(candidate.digest, self._member(candidate, evaluation))
@@ -63,7 +63,7 @@ class ParetoEvolution(GenerationalStrategy):
         self._population = _survivors(list(members.values()), self._settings.population, rng)
 
     def _member(self, candidate: Candidate, evaluation: Evaluation) -> EvaluatedProposal:
-        """The member, with its losses if it has them all."""
+        """The member with its losses, if all objectives are available."""
         rank = rank_of(evaluation, self._objectives[0])
         if not is_feasible(rank):
             return EvaluatedProposal.from_candidate(candidate, rank)
@@ -100,7 +100,7 @@ class ParetoEvolution(GenerationalStrategy):
 
 
 class _Individual:
-    """What DEAP's selection looks at."""
+    """An individual for DEAP's selection."""
 
     def __init__(self, member: EvaluatedProposal, fitness: type[base.Fitness]) -> None:
         self.member, self.fitness = member, fitness(member.losses)
@@ -113,7 +113,7 @@ def _individuals(members: Sequence[EvaluatedProposal]) -> list[_Individual]:
 
 
 def _survivors(members: list[EvaluatedProposal], count: int, rng: np.random.Generator) -> list[EvaluatedProposal]:
-    """The best `count`: whole fronts, the last one thinned out; then what is infeasible, by rank."""
+    """The best `count` members: whole fronts, a subset of the last one, then infeasible members by rank."""
     feasible = [member for member in members if is_feasible(member.rank)]
     others = sorted((member for member in members if not is_feasible(member.rank)), key=lambda member: member.rank)
     if len(feasible) <= count:
@@ -129,7 +129,7 @@ def _survivors(members: list[EvaluatedProposal], count: int, rng: np.random.Gene
 
 
 def _reference_points(num_objectives: int, count: int) -> Any:
-    """Directions evenly over the simplex, the most that are no more than `count`, as Deb and Jain advise."""
+    """At most `count` evenly spaced reference directions on the simplex, as recommended by Deb and Jain."""
     divisions = 1
     while math.comb(num_objectives + divisions, divisions + 1) <= count:
         divisions += 1

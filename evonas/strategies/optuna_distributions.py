@@ -1,7 +1,7 @@
 """Genes as Optuna's parameters, and back.
 
-A range is a number on its scale; one that may also be exactly 0 is its position in [0, 1], on which the zero has its
-share; a choice among numbers is their rank, among names the name. A gene with one value only is not a parameter.
+A range becomes a float on its scale; with a possible value of 0, the position in [0, 1]. A choice of numbers becomes
+their rank, a choice of names a categorical. Fixed genes are no parameters.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class DistributionCodec:
 
     Args:
         genes: each after those that its condition names.
-        every: whether a gene that is not active is a parameter too, which then does nothing: for samplers that model
-            only what all trials have. Else parameters are defined by running along the genes.
+        every: whether inactive genes are parameters too (without effect), for samplers that model only parameters
+            common to all trials. Otherwise parameters are defined by run.
     """
 
     def __init__(self, genes: Sequence[Gene], every: bool) -> None:
@@ -47,7 +47,7 @@ class DistributionCodec:
         return values, dict(trial.params)
 
     def parameters(self, values: Mapping[str, Value], others: Mapping[str, Any] | None = None) -> Parameters:
-        """The parameters of these values; `others` are those of genes that are not active."""
+        """The parameters of these values; `others` are those of inactive genes."""
         found = dict(others or {}) if self._every else {}
         for gene in self._genes:
             if gene.name in values and gene.name in self.distributions:
@@ -56,7 +56,7 @@ class DistributionCodec:
 
     @property
     def num_numbers(self) -> int:
-        """How many of the parameters are numbers."""
+        """Number of numeric parameters."""
         return sum(not isinstance(each, CategoricalDistribution) for each in self.distributions.values())
 
 

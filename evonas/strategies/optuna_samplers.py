@@ -1,17 +1,14 @@
 """Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, on any space that is a `FlatSpace`.
 
-The state is the history of trials, as JSON: a study is made anew from it, with a sampler whose seed derives from (run
-seed, generation), so that nothing of Optuna's is ever stored. CMA-ES alone remembers more than its trials; its study is
-played through again when a run is resumed. Candidates that are out are running trials, of which each sampler makes what
-Optuna has it make: TPE takes them for bad ones (a constant liar), the Gaussian process for as good as the best so far
-or what it expects, CMA-ES nothing.
+The state is the history of trials as JSON: the study is rebuilt from it, with a sampler whose seed derives from (run
+seed, generation), so that no objects of Optuna are stored. CMA-ES has further state, so its study is replayed when a
+run is resumed. Pending candidates are running trials, which samplers treat as Optuna does: TPE as bad ones (constant
+liar), the Gaussian process as the best so far or as its expectation; CMA-ES ignores them.
 
-Failures are reported to the sampler: TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking`
-(feasibility first, then the violation, failures last); CMA-ES gets a failed trial, which it draws again. Where a
-sampler repeats a point that was tried, a neighbour replaces it.
+TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking` for failures (feasibility first, then
+the violation, failures last); CMA-ES gets a failed trial and draws again. Repeated points are replaced by a neighbour.
 
-Imports optuna (`evonas[optuna]`; the Gaussian process needs torch too, `evonas[gp]`), and is the only one that does,
-with `evonas.strategies.optuna_distributions`.
+Requires optuna (`evonas[optuna]`), and torch for the Gaussian process (`evonas[gp]`).
 
 References:
     Bergstra, Bardenet, Bengio and Kégl, "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011 (TPE).
@@ -61,11 +58,11 @@ __all__ = ["CMAES", "GaussianProcess", "TreeParzen"]
 
 @dataclass(frozen=True)
 class _Trial:
-    """What a sampler learns from: parameters, and what became of them.
+    """A trial: parameters and their outcome.
 
     Attributes:
         parameters: as suggested.
-        rank: `UNRANKED` while it is out.
+        rank: of its evaluation; `UNRANKED` while pending.
         number: in the order of asking.
         told_before: number of trials told before it was asked for.
     """
@@ -77,12 +74,12 @@ class _Trial:
 
 
 class _Sampled(TurnTakingStrategy):
-    """A strategy that leaves the choice to a sampler of Optuna's. Meets `OneByOne`."""
+    """A strategy based on a sampler of Optuna. Implements `OneByOne`."""
 
     name: ClassVar[str]
     #: Whether the sampler models only parameters that every trial has, see `DistributionCodec`.
     every: ClassVar[bool] = True
-    #: Whether the sampler remembers more than its trials.
+    #: Whether the sampler has state beyond its trials.
     remembers: ClassVar[bool] = False
 
     def __init__(
@@ -102,14 +99,14 @@ class _Sampled(TurnTakingStrategy):
         self._history: list[list[_Trial]] = []
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
-        #: By number, those that were asked for one by one and are out, and what Optuna knows them by.
+        #: Pending candidates asked for one by one, by number, with their trials.
         self._out: dict[int, _Trial] = {}
         self._running: dict[int, optuna.Trial] = {}
         self._pending = Pending(self._settings)
 
     @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
-        """The sampler of Optuna's that chooses, made from a seed."""
+        """Creates the sampler from a seed."""
 
     @property
     def _size(self) -> int:
@@ -118,15 +115,15 @@ class _Sampled(TurnTakingStrategy):
         return (settings.offspring if self._history else None) or settings.population
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The initial genomes, then what the sampler suggests, `count` or a generation at a time."""
+        """The initial genomes, then suggestions of the sampler, `count` or a generation at a time."""
         self._pending.check_unused()
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
         self._asked = []
         with _quiet():
             study = self._prepare(int(rng.integers(2**32)))
-            for place in range(count or self._size):
-                genome = self._initial[place] if not self._history and place < len(self._initial) else None
+            for index in range(count or self._size):
+                genome = self._initial[index] if not self._history and index < len(self._initial) else None
                 proposals.append(self._propose(study, genome, seen, rng))
                 seen.add(proposals[-1].digest)
         return to_candidates(proposals, self._settings, len(self._history))
@@ -143,7 +140,7 @@ class _Sampled(TurnTakingStrategy):
         self._history.append(batch)
 
     def ask_one(self) -> Candidate:
-        """The initial genomes, then what the sampler suggests, those that are out being running trials."""
+        """The initial genomes, then suggestions of the sampler, with pending candidates as running trials."""
         number = self._pending.asked
         self._ask_tell.check_one_by_one(0 if number else len(self._history))
         rng = generation_rng(self._settings.seed or 0, number)
@@ -201,7 +198,7 @@ class _Sampled(TurnTakingStrategy):
         return proposal
 
     def _prepare(self, seed: int) -> optuna.Study:
-        """The study of the history, with a sampler of that seed."""
+        """The study with the history, and a sampler with that seed."""
         if self._study is None or not self.remembers:
             self._study = optuna.create_study(sampler=self._sampler(seed), direction="minimize")
             self._replay(self._study)
@@ -228,16 +225,16 @@ class _Sampled(TurnTakingStrategy):
         """Replays earlier asks and tells."""
         waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
         self._running = {}
-        for place in range(len(told) + 1):
-            while waiting and waiting[0].told_before <= place:
+        for index in range(len(told) + 1):
+            while waiting and waiting[0].told_before <= index:
                 each = waiting.popleft()
                 study.enqueue_trial(dict(each.parameters))
                 trial = self._running[each.number] = study.ask()
-                # Fixed parameters ask the sampler for nothing, and it has to note the trial before any is told.
+                # With fixed parameters the sampler is not called, but it must register the trial before one is told.
                 _ = trial.relative_params
                 self._coding.suggest(trial)
-            if place < len(told):
-                self._finish(self._running.pop(told[place].number), told[place].rank)
+            if index < len(told):
+                self._finish(self._running.pop(told[index].number), told[index].rank)
 
     def _finish(self, trial: optuna.Trial, rank: Rank) -> None:
         assert self._study is not None
@@ -276,7 +273,7 @@ def _to_json(trial: _Trial, one_by_one: bool) -> dict[str, Any]:
 
 
 def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Trial:
-    """The trial back; of generations, which are told of as a whole, number and tellings follow from the place."""
+    """The trial back; in generations, which are told as a whole, its numbers follow from its position."""
     return _Trial(
         dict(value["parameters"]),
         rank_from_json(value["rank"]),
@@ -308,12 +305,12 @@ class GaussianProcess(_Sampled):
         super().__init__(space, objective, settings, initial)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """As the others', on one thread: the matrices are small, and sums come out the same on every run."""
+        """As in the base class, on one thread: matrices are small, and sums are reproducible."""
         with _one_thread():
             return super().ask(count)
 
     def ask_one(self) -> Candidate:
-        """As the others', on one thread."""
+        """As in the base class, on one thread."""
         with _one_thread():
             return super().ask_one()
 
@@ -322,7 +319,9 @@ class GaussianProcess(_Sampled):
 
 
 class CMAES(_Sampled):
-    """CMA-ES over the numbers; names are drawn at random. A generation of it is at least as large as ours."""
+    """CMA-ES for numeric genes; categorical ones are drawn at random. Its population is at least as large as a
+    generation.
+    """
 
     name = "cmaes"
     remembers = True

@@ -1,11 +1,11 @@
-"""Strategies from outside of evonas: given as objects, or installed by other distributions as entry points.
+"""User-defined strategies: given as objects, or installed by other distributions as entry points.
 
 A distribution names its strategies in the group `evonas.strategies`; each is a `StrategyRow` or a class::
 
     [project.entry-points."evonas.strategies"]
     climb = "my_package.climbing:ROW"
 
-Nothing here is imported by a path that was read from a run: only what the caller passes, and what is installed.
+Import paths read from runs are never imported; only objects of the caller and installed entry points are used.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from genomes.extensions import Extensions
 
 __all__ = ["check_methods", "distribution_of", "given_row", "installed_names", "installed_row", "remember"]
 
-#: What `evonas.evaluation.Strategy` asks for.
+#: Methods of `evonas.evaluation.Strategy`.
 _METHODS = ("ask", "tell", "state", "restore", "retained")
-#: Settings that a class without a row may be given.
+#: Settings accepted by a class without a row.
 _SETTINGS = ("population", "offspring")
 
 
@@ -46,12 +46,12 @@ def _row_of(strategy: Any, what: str) -> StrategyRow:
     return row
 
 
-#: Objects are known as `module:qualname`: settings are values, and carry the name of a strategy alone.
+#: Strategies given as objects, by `module:qualname`, since settings contain only names.
 _STRATEGIES: Extensions[StrategyRow] = Extensions("strategy", "strategies", "evonas.strategies", _row_of)
 
 
 def remember(strategy: Any) -> str:
-    """Makes a strategy that is given as an object known to this process.
+    """Registers a strategy that is given as an object in this process.
 
     Args:
         strategy: a class, a function that makes one, or a `StrategyRow`.
@@ -93,12 +93,12 @@ def installed_names(reserved: Collection[str]) -> list[str]:
 
 
 def distribution_of(name: str, reserved: Collection[str]) -> tuple[str, str] | None:
-    """Name and version of the distribution whose entry point has this name; None where none has."""
+    """Name and version of the distribution whose entry point has this name; None if none has."""
     return _STRATEGIES.distribution_of(name, reserved)
 
 
 def check_methods(strategy: Any, name: str) -> None:
-    """Raises InputError where a strategy, or its class, lacks methods of `evonas.evaluation.Strategy`."""
+    """Raises InputError if a strategy, or its class, lacks methods of `evonas.evaluation.Strategy`."""
     if missing := [method for method in _METHODS if not callable(getattr(strategy, method, None))]:
         raise InputError(
             f"strategy must have {', '.join(_METHODS)}, but {name} has no {', '.join(missing)}: see "

@@ -1,10 +1,10 @@
-"""Population-based training: networks train side by side, and the worst continue as changed copies of the best.
+"""Population-based training: during training, the worst networks are replaced by changed copies of the best.
 
-All train for an interval, a tenth of `settings.epochs`. Then those in the worst fifth, and all that failed, take over
-the training of one of the best fifth (truncation selection) with a changed genome: other training settings keep
-its weights and optimizer; a network that has grown starts from its weights, which preserves its function where
-possible, with a new optimizer and schedule (not with `--inherit off`). Other changes of the layers are left to other
-strategies. When the budget of epochs is through, a new population begins.
+All networks train for an interval, a tenth of `settings.epochs`. Then the worst fifth, and all failed ones, are
+replaced by changed copies of one of the best fifth (truncation selection). If only training settings change, the copy
+keeps the weights and the optimizer. A grown network starts from the weights, preserving its function where possible,
+with a new optimizer and schedule (not with `--inherit off`). Other changes of layers are not made. When the budget of
+epochs is used up, a new population begins.
 
 References:
     Jaderberg et al., "Population Based Training of Neural Networks", arXiv:1711.09846, 2017.
@@ -34,9 +34,9 @@ from genomes.space import SearchSpace
 
 __all__ = ["PopulationBasedTraining"]
 
-#: Intervals in which the budget of epochs is trained.
+#: Number of intervals of the budget of epochs.
 _STEPS = 10
-#: Share of the population that is best, and that is worst.
+#: Share of the population in the best and in the worst group.
 _SHARE = 0.2
 
 
@@ -53,7 +53,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         self._out: list[PartialTraining] = []
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """One interval of the population's training; with `count`, the best, or more copies of them."""
+        """The next interval of the population; with `count`, only the best, or more copies of them."""
         settings = self._settings
         if self._step == 0:
             initial = self._initial_left()
@@ -74,12 +74,12 @@ class PopulationBasedTraining(TurnTakingStrategy):
             population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
         self._population = sorted(population, key=lambda each: each.rank)
         self._out = []
-        # The oldest tell how far the population is: who starts from a parent's weights begins to count anew.
+        # The oldest members determine the progress, since members that start from a parent's weights count from zero.
         through = max(each.epochs for each in self._population) >= self._settings.epochs
         self._step = 0 if through else self._step + 1
 
     def _next_step(self, size: int) -> list[PartialTraining]:
-        """Those who continue, and changed copies of the best in the place of the others."""
+        """The members that continue, and changed copies of the best in place of the others."""
         rng = generation_rng(self._settings.seed or 0, self._generation)
         fifth = max(1, int(_SHARE * size))
         able = [each for each in self._population if is_feasible(each.rank)]
@@ -97,7 +97,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
             genome, operator = self._space.mutate(parent.proposal.genome, rng)
             proposal = Proposal(genome, self._space.digest(genome), (digest,), operator)
             if not is_feasible(parent.rank):
-                # Never trained: there is nothing to take over, and all to change.
+                # Never trained: there is nothing to take over.
                 return PartialTraining(proposal)
             kind = self._takes_over(parent.proposal.genome, genome)
             if kind == "continue":
@@ -107,12 +107,12 @@ class PopulationBasedTraining(TurnTakingStrategy):
         return PartialTraining(parent.proposal, epochs=parent.epochs, place=parent.place)
 
     def _takes_over(self, parent: Any, child: Any) -> Literal["continue", "inherit"] | None:
-        """How a child starts from its parent's training; None where its layers have changed, and not grown."""
+        """The kind of origin of a child; None if its layers changed other than by growth."""
         architecture = getattr(self._space, "architecture", None)
         if architecture is None:
-            # Who knows what the genome builds? Its trainer takes over what fits.
+            # Without an architecture, the trainer takes over what fits.
             return "inherit"
-        # Of one number: which of two networks is larger hardly depends on the data.
+        # For a nominal input size: the order of sizes hardly depends on the data.
         before, after = (with_columns(architecture(genome), (0,), (), (0,)) for genome in (parent, child))
         if same_layers(before, after):
             return "continue"
@@ -120,11 +120,11 @@ class PopulationBasedTraining(TurnTakingStrategy):
         return "inherit" if new > old else None
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """All of the population, until its budget is through."""
+        """The whole population, until its budget is used up."""
         return frozenset(each.place for each in self._population if each.place and self._step)
 
     def _own_state(self) -> dict[str, Any]:
-        """The population, and how far it is."""
+        """The population and its progress."""
         return {"step": self._step, "population": [training.to_json(self._space) for training in self._population]}
 
     def _restore_own(self, state: Mapping[str, Any]) -> None:

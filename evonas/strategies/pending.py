@@ -1,8 +1,8 @@
-"""Pending candidates of strategies that are asked and told one at a time, and their numbers.
+"""Pending candidates of strategies that propose one at a time, and their numbers.
 
-A candidate's number is its place in the order of asking, and everything random of its proposal derives from (run seed,
-number). Its generation and index follow from the number: the first `population` candidates are generation 0, and every
-`offspring` after them another one.
+A candidate's number is its position in the order of asking; the randomness of its proposal derives from (run seed,
+number). Generation and index follow from the number: the first `population` candidates are generation 0, then every
+`offspring` candidates are another one.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def number_of(place: tuple[int, int], settings: Settings) -> int:
 
 
 class Pending:
-    """The candidates that are out.
+    """The pending candidates.
 
     Attributes:
-        asked: how many were asked for so far; the next candidate's number.
+        asked: number of candidates asked for so far; the number of the next one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,12 +51,12 @@ class Pending:
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """Those that are out, in the order of asking."""
+        """The pending candidates in the order of asking."""
         return tuple(self._out.values())
 
     @property
     def digests(self) -> frozenset[str]:
-        """Of the networks that are out."""
+        """Digests of the pending networks."""
         return frozenset(candidate.digest for candidate in self._out.values())
 
     @property
@@ -65,12 +65,12 @@ class Pending:
         return place_of(self.asked, self._settings)
 
     def check_unused(self) -> None:
-        """Raises RuntimeError where candidates were asked for one by one: then no generations are."""
+        """Raises RuntimeError if candidates were asked for one by one, which excludes generations."""
         if self.asked:
             raise RuntimeError("ask() must not follow ask_one(): ask for generations or one by one, not both")
 
     def add(self, candidate: Candidate) -> Candidate:
-        """Notes that the next candidate is out, at `place`, and returns it."""
+        """Adds the next candidate, at `place`, and returns it."""
         self._out[self.asked] = candidate
         self.asked += 1
         return candidate
@@ -90,7 +90,7 @@ class Pending:
         return number, self._out.pop(number)
 
     def state(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values, to be part of a strategy's state; nothing where none was asked for one by one."""
+        """JSON values for the strategy's state; empty if none was asked for one by one."""
         if not self.asked:
             return {}
         out = [{"number": number, **_to_json(candidate, space)} for number, candidate in self._out.items()]

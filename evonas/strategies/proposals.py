@@ -1,4 +1,4 @@
-"""From genomes to candidates, the same for every strategy: digests, seeds, and no network twice."""
+"""Conversion of genomes to candidates, common to all strategies: digests, seeds, and no duplicates."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = [
     "to_candidates",
 ]
 
-#: How often a genome that was tried before is drawn again before it is let through: a small space runs out of new ones.
-#: What is let through costs nothing, its evaluation is known.
+#: Attempts to draw a genome that was not tried before. Duplicates, as in exhausted spaces, cost nothing, since their
+#: evaluations are known.
 ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A genome that may become a candidate: its digest, and where it comes from as in `Candidate`."""
+    """A genome that may become a candidate, with its digest, and its ancestry as in `Candidate`."""
 
     genome: Any
     digest: str
@@ -44,7 +44,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class EvaluatedProposal:
-    """A proposal and what became of it; with several objectives, its loss in each."""
+    """A proposal with its evaluation; with several objectives, its loss in each."""
 
     proposal: Proposal
     rank: Rank
@@ -52,7 +52,7 @@ class EvaluatedProposal:
 
     @classmethod
     def from_candidate(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> EvaluatedProposal:
-        """The member that a candidate becomes."""
+        """The member of an evaluated candidate."""
         return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
 
     @property
@@ -86,7 +86,7 @@ def sample_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
 
 
 def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Proposal:
-    """The first proposal that is not in `seen`: `ATTEMPTS` times from each draw in turn, then the last as it is."""
+    """The first proposal that is not in `seen`, with `ATTEMPTS` tries of each draw in turn; else the last one."""
     for draw in draws:
         for _ in range(ATTEMPTS):
             proposal = draw()
@@ -96,7 +96,7 @@ def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Prop
 
 
 def seed_proposal(space: SearchSpace, genome: Any) -> Proposal:
-    """The proposal of an initial genome; one that is a known default says so."""
+    """The proposal of an initial genome; known defaults are labelled as such."""
     name = known_default_name(space, genome)
     return Proposal(genome, space.digest(genome), operator="seed" if name is None else f"known default: {name}")
 
@@ -104,7 +104,7 @@ def seed_proposal(space: SearchSpace, genome: Any) -> Proposal:
 def sample_generation(
     space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str], count: int
 ) -> list[Proposal]:
-    """The first `count` of the initial genomes, filled up to as many with samples of the space."""
+    """The first `count` initial genomes, filled up with samples of the space."""
     rng = generation_rng(settings.seed or 0, generation)
 
     def sample() -> Proposal:

@@ -21,7 +21,7 @@ __all__ = ["RandomSearch"]
 
 
 class RandomSearch(TurnTakingStrategy):
-    """Samples `population` genomes a generation, none twice while the space has others. Meets `OneByOne`."""
+    """Samples `population` genomes per generation, without duplicates if possible. Implements `OneByOne`."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -41,7 +41,7 @@ class RandomSearch(TurnTakingStrategy):
         """Nothing."""
 
     def ask_one(self) -> Candidate:
-        """The next sample, while others are out."""
+        """The next sample."""
         self._ask_tell.check_one_by_one(self._generation)
         number, seen = self._pending.asked, self._seen | self._pending.digests
         (proposal,) = sample_generation(self._space, self._initial[:1], self._settings, number, seen, 1)
@@ -54,7 +54,7 @@ class RandomSearch(TurnTakingStrategy):
         return self._pending.candidates
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
-        """Forgets the score."""
+        """Ignores the score."""
         self._pending.take(candidate)
         self._seen.add(candidate.digest)
 

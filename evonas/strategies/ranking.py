@@ -1,8 +1,8 @@
-"""Feasibility first: who is better than whom, for every strategy. Imports no DEAP.
+"""Ranks of evaluations, feasibility first, common to all strategies. Imports no DEAP.
 
-A rank is a pair of finite numbers, and the lower pair is better: what has a score ranks by its loss, before what breaks
-a limit, which ranks by how much it does; all else (failed, no finite score) comes last. A space with few feasible
-networks is thus searched towards the feasible ones, with no weight to choose between the score and the limits.
+A rank is a pair of finite numbers, compared lexicographically, lower is better: feasible networks by their loss, then
+infeasible ones by their violation, then failures. Searches are thus guided towards feasible networks without a penalty
+weight.
 
 References:
     Deb, "An Efficient Constraint Handling Method for Genetic Algorithms", Computer Methods in Applied Mechanics and
@@ -28,13 +28,13 @@ __all__ = [
     "violation_of",
 ]
 
-#: (0, loss) of what has a score, (1, violation) of what breaks a limit, (2, 0.0) of the rest.
+#: (0, loss) with a score, (1, violation) if infeasible, (2, 0.0) otherwise.
 Rank = tuple[int, float]
 
-#: Of what has neither a score nor a violation.
+#: The rank of failures.
 UNRANKED: Rank = (2, 0.0)
 
-#: Name of the score in which an evaluation says by how much it breaks the limits: the sum of the relative excesses.
+#: Name of the score with the violation of limits: the sum of relative excesses.
 VIOLATION = "violation"
 
 
@@ -48,21 +48,21 @@ def rank_of(evaluation: Evaluation, objective: Objective) -> Rank:
 
 
 def violation_of(evaluation: Evaluation) -> float | None:
-    """By how much an infeasible evaluation breaks the limits, above 0; None for every other."""
+    """The violation of an infeasible evaluation, > 0; None for any other."""
     violation = evaluation.scores.get(VIOLATION, math.nan)
     return violation if evaluation.status is Status.INFEASIBLE and 0 < violation < math.inf else None
 
 
 def is_feasible(rank: Rank) -> bool:
-    """Whether the rank is that of something with a score."""
+    """Whether the rank is that of a feasible evaluation."""
     return rank[0] == 0
 
 
 def penalise_losses(ranks: Sequence[Rank]) -> list[float]:
-    """The ranks as finite losses in the same order, for methods that know nothing but one number.
+    """The ranks as finite losses in the same order, for methods that need a single number.
 
-    What has no score gets the worst loss there is, and up to as much again as the losses spread: Deb's penalty without
-    a parameter, bounded so that one broken limit does not flatten a model of all the others.
+    Without a score, the loss is the worst one plus up to the spread of losses: Deb's parameter-free penalty, bounded so
+    that violations do not dominate a surrogate model.
     """
     losses = [amount for tier, amount in ranks if tier == 0]
     worst = max(losses, default=0.0)
@@ -77,5 +77,5 @@ def rank_from_json(value: Sequence[float]) -> Rank:
 
 
 def _excess(tier: int, violation: float) -> float:
-    """In (1/2, 1] of the spread: by the violation, and all of it for what failed."""
+    """The penalty as a share of the spread, in (1/2, 1]: increasing in the violation, 1 for failures."""
     return 1.0 if tier == 2 else 0.5 + 0.5 * violation / (1.0 + violation)

@@ -1,4 +1,4 @@
-"""The table of strategies, and how one is made by name. Imports no strategy before it is asked for."""
+"""The table of strategies, and their creation by name. Strategies are imported on first use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["STRATEGIES", "STRATEGY_SETTINGS", "StrategyRow", "check_given", "che
 __all__ += ["given_settings", "make_strategy", "strategy_name", "strategy_row"]
 
 
-#: Fields of `Settings` that only some strategies use, with the value that asks for nothing.
+#: Fields of `Settings` that only some strategies use -> their neutral value.
 STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
         **dict.fromkeys(("population", "offspring", "crossover", "mutation", "tournament", "eta")),
@@ -72,7 +72,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
-            ("population", "offspring"),  # offspring: what counts as a generation, where it proposes one by one
+            ("population", "offspring"),  # offspring: the size of a generation if asked one by one
             one_by_one=True,
         ),
         "hyperband": StrategyRow(
@@ -125,15 +125,15 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
 
 
 def find_row(name: str) -> StrategyRow | None:
-    """The row of a strategy: of evonas, of those given as objects, or of those that other distributions install.
+    """The row of a strategy: built in, given as an object, or installed by another distribution.
 
-    Entry points are read only where the name is not one of evonas.
+    Entry points are read only if the name is not built in.
 
     Args:
         name: a key of `STRATEGIES`, the name of an entry point, or what `strategy_name` gave.
 
     Returns:
-        The row; None where there is no such strategy.
+        The row; None if there is no such strategy.
 
     Raises:
         InputError: an entry point of the name cannot be used, or one has the name of a strategy of evonas.
@@ -171,14 +171,14 @@ def strategy_name(strategy: Any) -> str:
 
 
 def check_given(strategy: str, given: Mapping[str, Any]) -> None:
-    """Refuses settings that the strategy does not use: ignored, they would mislead whoever gave them.
+    """Rejects settings that the strategy does not use, since ignoring them would be misleading.
 
     Args:
-        strategy: its name; of one that is unknown nothing is refused here.
-        given: settings that somebody has given, not those that were left to their defaults.
+        strategy: its name; unknown names are ignored here.
+        given: explicitly given settings, without defaults.
 
     Raises:
-        InputError: a setting is for other strategies, which are named.
+        InputError: a setting is for other strategies; the message names these.
 
     Example:
         >>> check_given("ga", {"tournament": 7})
@@ -206,12 +206,12 @@ use for it: leave it out, or choose ga, aging
 
 
 def given_settings(settings: Settings) -> dict[str, Any]:
-    """The fields that whoever made the settings has given; call it before they are resolved."""
+    """The explicitly given fields; must be called before the settings are resolved."""
     return {name: getattr(settings, name) for name in settings.model_fields_set}
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises InputError where resolved settings do not fit the strategy that they name, if that is one."""
+    """Raises InputError if resolved settings do not fit their strategy."""
     row = find_row(settings.strategy)
     if settings.window is not None and settings.asynchronous is False:
         raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
@@ -266,7 +266,7 @@ def make_strategy(
         direction: "min" or "max", when the objective is given by name.
         initial: genomes of `space` to begin with, best first; the first `population` of them are used.
         seed: of everything random.
-        repair: repairs children, of a strategy that `mutates`; a search gives its own, by the setting of that name.
+        repair: repairs children, for strategies with `mutates`; set by searches with the setting `repair`.
         settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
 
     Raises:
@@ -294,10 +294,10 @@ def make_strategy(
         raise InputError(
             f"space must be a search space, not {space!r:.80}: make one of it, as genomes.HyperparameterSpace does"
         )
-    for place, genome in enumerate(initial):
+    for index, genome in enumerate(initial):
         if not space.contains(genome):
             raise InputError(
-                f"initial genomes must be in the search space, which number {place + 1} is not ({genome!r:.200}): "
+                f"initial genomes must be in the search space, which number {index + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
     if settings.objectives and len(settings.objectives) > 1 and not row.several:

@@ -1,6 +1,6 @@
-"""Children that are repaired before they are evaluated: what a change of structure spoils may be set right by a test.
+"""Repair of children before their evaluation, after structural mutations.
 
-What is spoilt, and how it is repaired, whoever gives a strategy its `repair` knows; here, which children go to it.
+This module selects the children to repair; the `repair` of a strategy defines how.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from genomes.space import SearchSpace
 
 __all__ = ["REPAIRED", "Repair", "repair_children"]
 
-#: How the operator of a proposal ends that was repaired.
+#: Suffix of the operator of repaired proposals.
 REPAIRED = " + repair"
 
 
 class Repair(Protocol):
-    """Mends genomes."""
+    """Protocol of repairs."""
 
     @property
     def operators(self) -> AbstractSet[str]:
@@ -28,16 +28,16 @@ class Repair(Protocol):
         ...
 
     def __call__(self, genomes: Sequence[Any]) -> Sequence[Any]:
-        """The genomes repaired, in the same order; each a function of itself and the run's seed, at whatever time."""
+        """The repaired genomes in the same order; each depends only on the genome and the run's seed."""
         ...
 
 
 def repair_children(
     proposals: Sequence[Proposal], space: SearchSpace, seen: AbstractSet[str], repair: Repair | None
 ) -> list[Proposal]:
-    """The proposals, those that a mutation of the repair's has made repaired, and said to be where that changed them.
+    """Repairs the proposals made by one of the repair's mutations, and labels those that it changed.
 
-    Left as they are: what was tried before, and what would become a network that was tried or is proposed already.
+    Proposals that were tried before, or would become equal to another network, are left unchanged.
 
     Args:
         proposals: of one generation.

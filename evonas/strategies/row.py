@@ -1,4 +1,4 @@
-"""`StrategyRow`: what is known of a strategy without importing it."""
+"""`StrategyRow`: the description of a strategy, available without importing it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["StrategyRow"]
 
 @dataclass(frozen=True)
 class StrategyRow:
-    """One strategy: what is called with (space, objective, settings, initial genomes).
+    """A strategy: a callable of (space, objective, settings, initial genomes).
 
     Attributes:
-        path: `module:Class`; or the class itself, of a strategy from outside of evonas.
-        description, source: what it does, and the paper that it is from.
-        settings: those of `STRATEGY_SETTINGS` that it uses; others are refused.
-        extra: of the distribution which installs what the strategy imports, "" when all is there.
-        several: whether it takes several objectives.
-        rungs: whether it trains a network in several evaluations, each of which continues from the last.
-        trains: whether networks are trained at all; otherwise their weights evolve.
-        mutates: whether it makes new networks by mutations, and takes a `repair` of them as a keyword argument
+        path: `module:Class`; or the class itself, for user-defined strategies.
+        description, source: short description, and its reference.
+        settings: those of `STRATEGY_SETTINGS` that it uses; others are rejected.
+        extra: extra of the distribution that the strategy requires; "" for none.
+        several: whether it supports several objectives.
+        rungs: whether it supports training in rungs, each of which continues the previous one.
+        trains: whether networks are trained; otherwise their weights evolve.
+        mutates: whether it creates networks by mutation, and accepts `repair` as a keyword argument
             (`evonas.strategies.repairs`).
-        one_by_one: whether it can propose while others are out (`evonas.evaluation.OneByOne`).
+        one_by_one: whether it implements `evonas.evaluation.OneByOne`.
 
     Example:
         >>> StrategyRow("evonas.strategies.ga:GeneticAlgorithm", "a genetic algorithm", "", ("population",)).where
@@ -50,7 +50,7 @@ class StrategyRow:
         return f"{self.path.__module__}:{self.path.__qualname__}"
 
     def load(self) -> Callable[..., Any]:
-        """What makes the strategy, imported if need be."""
+        """The callable that creates the strategy, imported if necessary."""
         if not isinstance(self.path, str):
             return self.path
         module, _, attributes = self.path.partition(":")

@@ -1,13 +1,13 @@
-"""The default: evolution whose offspring are screened by a Gaussian process before they are evaluated.
+"""The default strategy: evolution with offspring screened by a Gaussian process.
 
-The first candidates are spread over the space. From then on each candidate is the winner of an inner evolution
-(`prescreening`) from the best genomes so far, run on the acquisition function of a surrogate (`acquisition`), with its
-numbers moved along the gradient (`local_search`). The surrogate is conditioned on its own means for those that were
-asked for before in the same generation or, if asked one by one, are still pending. While nothing
-better is found, one in three is chosen by a surrogate of shorter length scales (`exploration`); where that has not
-helped for long, every other one belongs to a restarted search, with an archive of its own. With `settings.rungs` above
-1 networks are trained in rungs: all for a few epochs, the best of them for more (`fidelity`); the surrogate predicts
-the loss after all epochs. With `settings.inherit` children of the best start from the weights of a parent.
+The first candidates are spread over the space. Each later candidate is the winner of an inner evolution
+(`prescreening`), started from the best genomes, on the acquisition function of a surrogate (`acquisition`), refined by
+gradients (`local_search`). For pending candidates and earlier ones of the same generation, the surrogate is conditioned
+on its own mean (kriging believer). During stagnation, one in three candidates is chosen by a surrogate with shorter
+length scales (`exploration`); after longer stagnation, every other one belongs to a restarted search with its own
+archive. With `settings.rungs` above 1, networks are trained in rungs: all for a few epochs, the best for more
+(`fidelity`); the surrogate predicts the loss after all epochs. With `settings.inherit`, children of the best networks
+start from a parent's weights.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -32,6 +32,7 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
+from evonas.strategies import deferred
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
@@ -51,23 +52,22 @@ __all__ = ["SurrogateEvolution"]
 
 Array = NDArray[np.float64]
 
-#: Candidates before the first is screened, at least, when they are asked for a few at a time.
+#: Smallest number of candidates before screening begins, when asked for a few at a time.
 _STARTUP = 8
-#: Samples of which the one is taken that lies farthest from all others, while nothing else is known.
+#: Number of samples from which the most distant one is taken in the initial design.
 _SPREAD = 5
-#: Genomes from which the inner evolution starts.
+#: Number of genomes from which the inner evolution starts.
 _ELITE = 12
-#: Winners, best first, that are looked through for one that was not tried before.
+#: Number of winners, best first, among which an untried one is sought.
 _LOOKED_THROUGH = 50
-#: While nothing better is found, one candidate in this many is chosen by a surrogate of shorter length scales.
+#: During stagnation, one candidate in this many is chosen by a surrogate with shorter length scales.
 _EXPLORE_EVERY = 3
-#: Evaluations without an improvement after which a restarted search runs in parallel; and after which that one
-#: ends.
+#: Evaluations without improvement after which a restarted search runs in parallel; and after which that one ends.
 _STUCK, _STUCK_AGAIN = 100, 30
 
 
 class SurrogateEvolution(TurnTakingStrategy):
-    """Evolution with offspring screened by a surrogate; meets `OneByOne`."""
+    """Evolution with offspring screened by a surrogate. Implements `OneByOne`."""
 
     def __init__(
         self,
@@ -91,10 +91,10 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._pending = Pending(self._settings)
         self._search = SurrogateState()
         self._operator_rates = OperatorRates()
-        #: Of the restarted search, and the networks that it asked for.
+        #: The restarted search, and the networks that it asked for.
         self._restart: SurrogateState | None = None
         self._asked_by_restart: set[str] = set()
-        #: Changes children before they are candidates.
+        #: Repairs children before they become candidates.
         self._repair = repair
 
     def _next(self, count: int | None) -> list[Candidate]:
@@ -117,7 +117,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return self._pending.add(self._candidate(training, self._pending.place))
 
     def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
-        """So many trainings that are to begin or to continue."""
+        """`count` trainings to begin or to continue."""
         continued = self._rung_queue.take(count)
         return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
@@ -134,12 +134,12 @@ class SurrogateEvolution(TurnTakingStrategy):
 
     @property
     def _parents(self) -> dict[str, tuple[int, int]]:
-        """Digest -> place of those that children start from."""
+        """Digest -> position of the networks that children may start from."""
         best = self._search.archive.best(_ELITE) if self._inherits else []
         return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
 
     def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
-        """So many networks that were not tried before, while the space has such."""
+        """`count` networks that were not tried before, if the space has any."""
         out = [training.proposal for training in self._out.values() if not training.epochs]
         initial = self._initial[:count]
         proposals = [seed_proposal(self._space, genome) for genome in initial]
@@ -157,13 +157,13 @@ class SurrogateEvolution(TurnTakingStrategy):
         return found
 
     def _share_of_restart(self, count: int, tried: int) -> int:
-        """How many of `count` belong to a restarted search, which starts and ends here, when it is time.
+        """The number of candidates for the restarted search, which is started and ended here.
 
         Args:
             count: networks to be proposed.
             tried: networks proposed before.
         """
-        if len(self._rung_queue.rungs) > 1:  # networks of two searches would not meet on them on equal terms
+        if len(self._rung_queue.rungs) > 1:  # rungs would compare networks of two searches unfairly
             return 0
         if self._restart and self._restart.exploration.waited >= _STUCK_AGAIN:
             self._restart, self._asked_by_restart = None, set()
@@ -180,14 +180,15 @@ class SurrogateEvolution(TurnTakingStrategy):
         seen: _Seen,
         rng: np.random.Generator,
     ) -> list[Proposal]:
-        """What is `pending`, and `count` more: spread until the archive holds `startup`, then screened.
+        """The `pending` proposals and `count` more: space-filling until the archive has `startup` records, then
+        screened.
 
         Args:
-            search: the state of the search that they are for.
-            pending: proposals that are not evaluated yet.
-            count: proposals to add.
-            startup: records and proposals before the first is screened.
-            seen: digests that are not proposed; the new ones are added.
+            search: state of the search.
+            pending: unevaluated proposals.
+            count: number of proposals to add.
+            startup: number of records and proposals before screening begins.
+            seen: digests to avoid; the new ones are added.
             rng: of everything random.
         """
         archive, proposals, count = search.archive, list(pending), len(pending) + count
@@ -200,7 +201,7 @@ class SurrogateEvolution(TurnTakingStrategy):
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
-            # These matrices are too small for threads to be worth waking.
+            # These matrices are too small to benefit from threads.
             with _linear_algebra().limit(limits=1):
                 self._screen(search, proposals, count, seen, rng)
         return proposals
@@ -247,7 +248,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._rung_queue.add(training.trained(candidate, member.rank))
 
     def _most_distant_sample(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
-        """Of a few samples, the one that is farthest from all places."""
+        """The sample, among a few, that is farthest from all given points."""
         options = [
             new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD if places else 1)
         ]
@@ -260,7 +261,7 @@ class SurrogateEvolution(TurnTakingStrategy):
     def _screen(
         self, search: SurrogateState, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
     ) -> None:
-        """Adds winners of the inner evolution until there are `count` proposals."""
+        """Adds winners of the inner search until there are `count` proposals."""
         effort = effort_of(len(self._seen), self._settings.evaluation_seconds)
         makers = search.surrogates(self._features_of, effort.observations)
         surrogates: dict[int, Surrogate] = {}
@@ -283,13 +284,13 @@ class SurrogateEvolution(TurnTakingStrategy):
             seen.add(proposals[-1].digest)
 
     def _features_of(self, record: ArchiveRecord) -> Array:
-        """A record's features, and at which rung it is, where there are several: `(num_features,)`."""
+        """A record's features, and at which rung it is, if there are several: `(num_features,)`."""
         last = len(self._rung_queue.rungs) - 1
         place = self._rung_queue.rungs.index(record.epochs) / last if last else 1.0
         return np.append(record.features, place) if last else record.features
 
     def _in_full(self, features: Array) -> Array:
-        """Features `(..., num_features)` of genomes as if they were trained in full."""
+        """Features `(..., num_features)` at full fidelity."""
         if len(self._rung_queue.rungs) == 1:
             return features
         return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
@@ -326,13 +327,13 @@ class SurrogateEvolution(TurnTakingStrategy):
 
 
 class _Seen(AbstractSet[str]):
-    """The digests tried, and those about to be: with many thousands of the first, no copy of them for each of these."""
+    """The digests tried and those about to be, without copying the former."""
 
     def __init__(self, tried: AbstractSet[str], more: Iterable[str]) -> None:
         self._tried, self._more = tried, set(more) - tried
 
     def add(self, digest: str) -> None:
-        """Adds one that is about to be tried."""
+        """Adds a digest that is about to be tried."""
         if digest not in self._tried:
             self._more.add(digest)
 
@@ -348,5 +349,6 @@ class _Seen(AbstractSet[str]):
 
 @cache
 def _linear_algebra() -> ThreadpoolController:
-    """The threads of numpy's and scipy's libraries."""
+    """Controls the threads of NumPy's and SciPy's linear algebra; SciPy loads a library of its own."""
+    deferred.lapack  # noqa: B018
     return ThreadpoolController().select(user_api="blas")

@@ -1,6 +1,6 @@
-"""`TurnTakingStrategy`: what strategies share that ask for a generation and are told of it as a whole.
+"""`TurnTakingStrategy`: base class of strategies with alternating `ask` and `tell` of generations.
 
-Whose turn it is, the genomes to begin with, the digests tried, and all of these in the state of the strategy.
+It implements the order of calls, the initial genomes, the digests tried, and their part of the state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["TurnTakingStrategy"]
 
 
 class TurnTakingStrategy(ABC):
-    """A strategy whose subclasses say what comes next, what they learn of it, and what of that their state holds."""
+    """A strategy whose subclasses define the next candidates, learning, and their own state."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -33,7 +33,7 @@ class TurnTakingStrategy(ABC):
         self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The next generation, or so many candidates."""
+        """The next generation, or this many candidates."""
         self._ask_tell.check_ask(count)
         return self._ask_tell.note_asked(self._next(count))
 
@@ -50,18 +50,18 @@ class TurnTakingStrategy(ABC):
 
     @abstractmethod
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Takes in what came of the candidates."""
+        """Learns from the evaluated candidates."""
 
     @abstractmethod
     def _own_state(self) -> dict[str, Any]:
-        """What is to be kept beside what all have, as JSON values."""
+        """The state of the subclass, as JSON values."""
 
     @abstractmethod
     def _restore_own(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `_own_state`, which stands in the whole state."""
+        """Restores `_own_state`, which is part of the whole state."""
 
     def _initial_left(self) -> Sequence[Any]:
-        """The genomes to begin with that are not asked for yet."""
+        """The initial genomes that are not asked for yet."""
         return () if self._generation else self._initial
 
     def state(self) -> dict[str, Any]:
@@ -76,12 +76,12 @@ class TurnTakingStrategy(ABC):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
-        self._generation = int(state.get("generation", 0))  # runs of Optuna's samplers had none
+        self._generation = int(state.get("generation", 0))  # absent in old runs of Optuna's samplers
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
         self._restore_own(state)
         self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Starts nothing from what was trained before."""
+        """Nothing is continued from earlier trainings."""
         return frozenset()

@@ -59,7 +59,7 @@ class ExportTask:
         format: one of `FORMATS`.
         weights: those of the scored epoch; only a retraining does without.
         scores: what was recorded of these weights on the validation split; empty compares nothing.
-        retrain: whether to train anew on training and validation rows together, for `best_epoch` epochs.
+        retrain: whether to train again on training and validation rows together, for `best_epoch` epochs.
         seed, epochs, best_epoch: of the recorded training; used by a retraining only. The learning-rate schedule spans
             `epochs`.
         calibrate: whether logits are divided by the temperature that fits the (first) validation rows best.
@@ -89,7 +89,7 @@ class EnsembleTask:
         objective: what they are chosen by.
         path: where to write; the name ends in `.keras`, the folder exists.
         calibrate: as of `ExportTask`.
-        folds: the fold that each network was trained on, where all are to be members with the same share; empty where
+        folds: the fold that each network was trained on, where all are to be members with the same share; empty if
             members are chosen on the validation rows.
     """
 
@@ -117,7 +117,7 @@ class Exported:
             input is made of), its "parameters", and the "backend" that it was written with; JSON values.
         members: of an ensemble: place among the task's networks, and share.
         card: the model card next to it, if there is one.
-        temperature: that logits are divided by; 1 where that was not asked for.
+        temperature: that logits are divided by; 1 if that was not asked for.
         calibration: "validation" and "test" -> what `evonas.metrics.calibration.calibration_of` says of these rows.
     """
 

@@ -28,7 +28,7 @@ class TrainingTask:
 
     Attributes:
         architecture: what to build, as JSON values (`genomes.encodings.blueprint`): an architecture graph, or the genes
-            of a user's own model.
+            of user-defined models.
         seed: of weights, data order and dropout.
         epochs: the most epochs it may train, counted from the training's beginning.
         horizon: epochs that the learning-rate schedule spans; `epochs` unless given.
@@ -82,7 +82,7 @@ class TrainingSettings:
         candidate_seconds: after which a network fails that is trained by itself; None means no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
-        extensions: metric and layer kinds from outside of evonas, a `PackedBuild` of `evonas.execution.extensions`.
+        extensions: metric and layer kinds from outside evonas, a `PackedBuild` of `evonas.execution.extensions`.
     """
 
     trainer: str = "native"

@@ -1,4 +1,4 @@
-"""Contract checks for what comes from outside of evonas; evonas's own go through the same ones.
+"""Contract checks for what comes from outside evonas; evonas's own go through the same ones.
 
     >>> from evonas.testing import ToySpace, check_space, check_strategy
     >>> check_strategy("aging", spaces={"toy": ToySpace()}, processes=False)

@@ -1,4 +1,4 @@
-"""Checks for a mutation, a metric and a layer kind from outside of evonas. They raise AssertionError."""
+"""Checks for a mutation, a metric and a layer kind from outside evonas. They raise AssertionError."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_mutation_function(mutation: Any, space: SearchSpace, seeds: Sequence[i
     """A mutation gives other members of the space, repeats with an equal generator, and leaves its parent alone.
 
     Args:
-        mutation: function `(genome, space, rng) -> genome`, None where it does not apply.
+        mutation: function `(genome, space, rng) -> genome`, None if it does not apply.
         space: of genomes to which it applies.
         seeds: of parents and mutations.
 

@@ -76,7 +76,7 @@ def check_mutation(space: SearchSpace, seed: int, operator: str | None = None) -
 
 
 def check_any_mutation(space: SearchSpace, seed: int) -> None:
-    """A mutation that the space chooses changes the genome; its name is "none" where there is nothing to change."""
+    """A mutation that the space chooses changes the genome; its name is "none" if there is nothing to change."""
     parent, child, name = check_mutation(space, seed)
     assert (child == parent) == (name == "none"), f"mutation {name!r} of {parent!r:.200} gave {child!r:.200}"
 

@@ -217,7 +217,7 @@ def check_new_networks(case: StrategyCase) -> None:
 
 
 def check_initial_genomes(case: StrategyCase) -> None:
-    """Initial genomes come first, one a network, as many as the population holds."""
+    """Initial genomes come first, one per network, as many as the population holds."""
     initial = [(1, 2, 3, "a"), (4, 5, 6, "a"), (1, 2, 3, "b")]
     candidates = case.make(ToySpace(), population=4, initial=initial).ask()
     assert [each.genome for each in candidates[:2]] == initial[:2], "initial genomes do not come first"

@@ -87,7 +87,7 @@ def genes_of(space: Any, genome: Mapping[str, Any]) -> dict[str, Any]:
     """Gene -> value; of a space that is not known, the plain values of the genome's JSON.
 
     Args:
-        space: of the run, None where it is a class of the user's own.
+        space: of the run, None if it is a class of the user.
         genome: as JSON values.
     """
     if hasattr(space, "values"):
@@ -96,7 +96,7 @@ def genes_of(space: Any, genome: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def space_of(run: RunReader) -> Any:
-    """The space of a run; None where it is a class of the user's own."""
+    """The space of a run; None if it is a class of the user."""
     try:
         return space_from_json(run.space_json)
     except InputError:

@@ -85,7 +85,7 @@ class TensorBoard(Callback):
             values += [(epoch, self._scalar(tag, value)) for epoch, value in enumerate(curve, 1)]
         scores = {name: score for name, score in evaluation.scores.items() if math.isfinite(score)}
         values += [(evaluation.best_epoch, self._scalar(name, score)) for name, score in scores.items()]
-        self._write(self._place / _folder_name(candidate), [*values, (0, self._ended(evaluation.status))])
+        self._write(self._place / _folder_name(candidate), [*values, (0, self._session_end(evaluation.status))])
 
     # What the files hold.
 
@@ -119,7 +119,7 @@ class TensorBoard(Callback):
                 start.hparams[name].string_value = str(value)
         return self._hparams("SESSION_START_INFO_TAG", session_start_info=start)
 
-    def _ended(self, status: Status) -> Any:
+    def _session_end(self, status: Status) -> Any:
         api = self._modules["api"]
         word = api.STATUS_FAILURE if status is Status.FAILED else api.STATUS_SUCCESS
         end = self._modules["data"].SessionEndInfo(status=word, end_time_secs=time.time())

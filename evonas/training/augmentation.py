@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to each sample, anew each time.
+    """Random augmentation of each sample, redrawn every time.
 
     Attributes:
         shape: of a sample, `(height, width, channels)` or `(steps, channels)`.
@@ -83,7 +83,7 @@ class Augmentation:
 
 
 def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = False) -> Augmentation | None:
-    """What the training settings ask for, of samples of a shape; None where that is nothing.
+    """What the training settings ask for, of samples of a shape; None if that is nothing.
 
     Of the tokens of a text, which are not numbers, nothing is asked.
     """

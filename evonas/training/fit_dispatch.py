@@ -68,7 +68,7 @@ class FitMode:
     Attributes:
         native: whether natively where that can be.
         keeps_optimizer: whether the models are trained on afterwards, so that what the optimizer holds is of use.
-        keras_lock: of several threads; None where there is one.
+        keras_lock: of several threads; None if there is one.
         natively: models that were trained natively.
         reasons: why Keras had to train the others.
     """

@@ -66,7 +66,7 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     return _median_milliseconds(lambda: np.asarray(forward(row)))
 
 
-def _seen(graph: nx.DiGraph, node: int) -> tuple[str, ...]:
+def _attributes_of_speed(graph: nx.DiGraph, node: int) -> tuple[str, ...]:
     """Attributes of a layer that its speed depends on; what only training sees is left out."""
     return ("kind", *row_of(graph.nodes[node]).builds)
 
@@ -83,7 +83,7 @@ def _median_milliseconds(call: Callable[[], Any]) -> float:
 class LatencyTrainer:
     """A trainer that measures each network first, does not train what is too slow, and notes the latency of the rest.
 
-    Two measurements of a network differ: a run that is resumed takes what was committed, and measures the others anew.
+    Two measurements of a network differ: a run that is resumed takes what was committed, and measures the others again.
     """
 
     def __init__(
@@ -118,20 +118,22 @@ class LatencyTrainer:
         """As `Trainer.train`; what is too slow comes first, as INFEASIBLE."""
         latencies: dict[int, float] = {}
         too_slow: set[int] = set()
-        for place, task in enumerate(tasks):
-            if place in done:
+        for index, task in enumerate(tasks):
+            if index in done:
                 continue
-            latencies[place] = self._latency(task)
-            rejected = over_limit({"latency_ms": latencies[place]}, self._limits)
+            latencies[index] = self._latency(task)
+            rejected = over_limit({"latency_ms": latencies[index]}, self._limits)
             if rejected is not None:
-                too_slow.add(place)
-            yield {} if rejected is None else {place: rejected}
+                too_slow.add(index)
+            yield {} if rejected is None else {index: rejected}
         for part in self._trainer.train(tasks, done | too_slow):
-            yield {place: _note(evaluation, latencies[place]) for place, evaluation in part.items()}
+            yield {index: _note(evaluation, latencies[index]) for index, evaluation in part.items()}
 
     def _latency(self, task: TrainingTask) -> float:
         graph = graph_from_json(task.architecture)
-        nodes = [[graph.nodes[node].get(name) for name in _seen(graph, node)] for node in range(len(graph))]
+        nodes = [
+            [graph.nodes[node].get(name) for name in _attributes_of_speed(graph, node)] for node in range(len(graph))
+        ]
         key = json.dumps([nodes, sorted(graph.edges)])
         if key not in self._known:
             self._known[key] = self._clock(graph, self._data, self._settings.precision)

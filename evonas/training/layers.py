@@ -48,7 +48,7 @@ class Node:
         attributes: of the graph's node; of an output with "units".
         seed: of its dropout.
         dtype: policy of its layers.
-        mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None where all are.
+        mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None if all are.
         batch_normalization: the layer to take for it.
     """
 
@@ -73,7 +73,7 @@ class Node:
         return keras.regularizers.L2(l2) if l2 else None
 
     def finish(self, h: Any) -> Any:
-        """After the product: normalisation, activation and dropout, those that there are."""
+        """After the product: normalisation, activation and dropout, if any."""
         kind = self.attributes.get("normalization", "none")
         if kind != "none":
             h = self.layer(self.batch_normalization if kind == "batch" else NORMALIZATIONS[kind], "normalization")(h)
@@ -273,5 +273,5 @@ ROWS: Mapping[str, Build] = MappingProxyType(
 
 
 def build_of(kind: str) -> Build:
-    """What builds a kind, which may be one from outside of evonas. Raises InputError where it is not known."""
+    """What builds a kind, which may be one from outside evonas. Raises InputError where it is not known."""
     return ROWS[kind] if kind in ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind).keras

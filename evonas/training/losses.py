@@ -58,7 +58,7 @@ def default_loss(
     Args:
         problem, settings: what is predicted, and which loss a regression has.
         from_logits: whether a classifier's outputs are logits; else they are probabilities.
-        columns: how many outputs; two of a binary classifier are one a class.
+        columns: how many outputs; two of a binary classifier are one per class.
     """
     if problem.task == "multiclass" or (problem.task == "binary" and columns == 2):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)

@@ -50,10 +50,10 @@ def build_model(
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
         sample = Sample(tuple(sample_shape)) if sample_shape else sample_of(graph, num_features)
-        return _layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization)
+        return _build_layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization)
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
-    scaled = _scaled(features, dtype) if scales_inputs(graph) else features
+    scaled = _scale_features(features, dtype) if scales_inputs(graph) else features
     first = scaled if embedding is None else _embed(scaled, embedding, dtype)
     if (categories := categories_of(graph)) is not None:
         beside = _by_column(features, categories, dtype)
@@ -102,7 +102,7 @@ def build_model(
     return keras.Model(features, outputs, name="network")
 
 
-def _layered(
+def _build_layered(
     graph: nx.DiGraph,
     sample: Sample,
     num_outputs: int,
@@ -196,7 +196,7 @@ def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
     return keras.layers.Reshape((count * embedding.units,), name=f"{name}_side_by_side")(h)
 
 
-def _scaled(inputs: Any, dtype: str) -> Any:
+def _scale_features(inputs: Any, dtype: str) -> Any:
     """The features times `INPUT_RATE` times their weights."""
     h = keras.layers.Rescaling(INPUT_RATE, name="input_rate", dtype=dtype)(inputs)
     return keras.layers.EinsumDense("ab,b->ab", int(inputs.shape[1]), name="input", dtype=dtype)(h)

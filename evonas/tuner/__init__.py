@@ -23,7 +23,7 @@ KerasTuner itself need not be installed. What differs from it:
 - Trials run in this process where the model of the defaults is trained natively, without Keras's `fit`; else in a
   worker process, which the function, arrays and callbacks are sent to. `in_process` says otherwise. What callbacks
   learn stays there. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
-  here, batch by batch, while trials train on them: shuffled and augmented anew in every epoch, never held in memory.
+  here, batch by batch, while trials train on them: shuffled and augmented again in every epoch, never held in memory.
 - A class derived from `Evolution` is called as in KerasTuner: with a `run_trial` or an `on_...` method for trials its
   trials run in this process. A method of KerasTuner's that would never be called is refused when the class is made.
 - The first trial has the defaults. A trial that fails costs that trial; when the first ones all fail alike, the search

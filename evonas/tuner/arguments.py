@@ -111,7 +111,7 @@ def portable(name: str, value: Any, streams: Streams) -> Any:
     if isinstance(value, Mapping):
         return {key: portable(f"{name}[{key!r}]", part, streams) for key, part in value.items()}
     if isinstance(value, (tuple, list)) and len(value) <= 3:
-        parts = [portable(f"{name}[{place}]", part, streams) for place, part in enumerate(value)]
+        parts = [portable(f"{name}[{index}]", part, streams) for index, part in enumerate(value)]
         return value if all(map(_is, parts, value)) else type(value)(parts)
     if isinstance(value, GeneratorType):
         return streams.add("generator", name, value)

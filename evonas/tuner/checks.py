@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from evonas.config import Settings
 from evonas.tuner.names import ARGUMENTS
 from genomes.errors import InputError
 
-__all__ = ["check_arguments", "check_counts", "check_project", "warn_of_no_use"]
+__all__ = ["check_arguments", "check_counts", "check_place", "check_project", "warn_of_no_use"]
 
 
 def check_counts(least: int, **given: Any) -> None:
@@ -28,6 +28,27 @@ def check_arguments(names: Iterable[str]) -> None:
     for name in names:
         if name in ARGUMENTS and name not in Settings.model_fields:
             raise InputError(f"{name} must be left out, since it is {ARGUMENTS[name]}")
+
+
+def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -> None:
+    """Refuses a place for the trials that methods of the user cannot work in.
+
+    Args:
+        in_process: as given to the tuner.
+        execution: as given to the tuner.
+        own: methods that a subclass overrides and trials call.
+
+    Raises:
+        InputError: the methods, or the trials, would have to be in two processes.
+    """
+    if in_process is False and own:
+        raise InputError(
+            f"in_process must not be False with {', '.join(sorted(own))} of your own, which work on the tuner "
+            "in this process: leave it out"
+        )
+    if execution is not None and (in_process or own):
+        why = f"{', '.join(sorted(own))} of your own" if own else "in_process"
+        raise InputError(f"execution must be left out with {why}: trials run in this process")
 
 
 def warn_of_no_use(**given: Any) -> None:

@@ -146,7 +146,7 @@ class _Discovery:
         where: dict[str, Any] = {}
         chosen: set[str] = set()
         for each in self.found.values():
-            option = next((one for one in _telling(each) if (each.name, _mark(one)) not in self._seen), None)
+            option = next((one for one in _revealing_values(each) if (each.name, _mark(one)) not in self._seen), None)
             if option is None or each.name in self._pinned or each.name not in self._context or each.name in chosen:
                 continue
             context = {**self._context[each.name], **self._opening(each.conditions)}
@@ -174,7 +174,7 @@ class _Discovery:
         return values
 
 
-def _telling(each: Hyperparameter) -> list[Any]:
+def _revealing_values(each: Hyperparameter) -> list[Any]:
     """Values that may hide more."""
     settings = dict(each.settings)
     if each.kind == "Boolean":

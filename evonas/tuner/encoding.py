@@ -61,7 +61,7 @@ class GeneCodec:
         Raises:
             InputError: there is nothing to choose.
         """
-        genes = {gene: Gene(each.domain, when=self._when(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
+        genes = {gene: Gene(each.domain, when=self._conditions_of(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
         for each in self.late:
             domain = late_domain(each) if self._is_tuned(each) else None
             if domain is not None:
@@ -124,7 +124,7 @@ class GeneCodec:
     def _is_tuned(self, each: Hyperparameter) -> bool:
         return each.kind != "Fixed" and (self.tuned is None or each.name in self.tuned)
 
-    def _when(self, each: Hyperparameter) -> dict[str, Any]:
+    def _conditions_of(self, each: Hyperparameter) -> dict[str, Any]:
         """The conditions that genes can have: on one other gene each.
 
         Where a name denotes several hyperparameters, the gene is always present, and active while it is requested.

@@ -248,7 +248,7 @@ class HyperParameters:
         return {"space": space, "values": dict(self.values)}
 
     def _ask(self, asked: Hyperparameter) -> Any:
-        """The value of what is asked for; None where its conditions do not hold."""
+        """The value of what is asked for; None if its conditions do not hold."""
         if any(name == asked.name for name, _ in asked.conditions):
             raise InputError(f"a hyperparameter must not be under its own condition, as {asked.name!r} is: rename it")
         key = asked.name, asked.conditions
@@ -265,7 +265,7 @@ class HyperParameters:
         if asked.name in self._pinned or known.kind == "Fixed":
             return value
         if first is asked and union is not None:
-            # Bounds may depend on other values: what there is not now becomes what is next to it.
+            # Bounds may depend on other values: what exists not now becomes what is next to it.
             value = self.values[asked.name] = asked.nearest(self._genes.get(late_gene(asked), value))
         elif asked.nearest(value) != value:
             warnings.warn(

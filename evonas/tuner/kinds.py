@@ -49,9 +49,9 @@ class Hyperparameter:
         name: with its name scopes.
         conditions: all of which must hold for it to be there.
         default: what it is where nothing else is known.
-        domain: of its gene; of one value where there is nothing to choose.
+        domain: of its gene; of one value if there is nothing to choose.
         settings: what it was asked for with, for people.
-        options: values by the gene's place, where the gene is a place; empty where it is the value itself.
+        options: values by the gene's place, where the gene is a place; empty if it is the value itself.
         ends: least and greatest value of a "reverse_log" without a step, whose gene is a position in [0, 1].
     """
 
@@ -71,7 +71,7 @@ class Hyperparameter:
         if self.ends is not None:
             low, high = self.ends
             value = high + low - low * (high / low) ** (1.0 - gene)
-            return _typed(self.kind, min(max(value, low), high))
+            return _to_python(self.kind, min(max(value, low), high))
         return gene
 
     def gene(self, value: Any) -> Any:
@@ -88,7 +88,7 @@ class Hyperparameter:
         return value
 
     def nearest(self, value: Any) -> Any:
-        """The value itself if it is one of these, else the one next to it; the default where there is no next one."""
+        """The value itself if it is one of these, else the one next to it; the default if there is no next one."""
         if self.kind == "Fixed":
             return self.default
         some = self.options or (self.domain.options if isinstance(self.domain, Choice) else ())
@@ -101,7 +101,7 @@ class Hyperparameter:
         if not real:
             return self.default
         settings = dict(self.settings)
-        return _typed(self.kind, min(max(value, settings["min_value"]), settings["max_value"]))
+        return _to_python(self.kind, min(max(value, settings["min_value"]), settings["max_value"]))
 
     def draw(self, rng: np.random.Generator) -> Any:
         """A random value."""
@@ -238,7 +238,7 @@ def is_same(a: Hyperparameter, b: Hyperparameter) -> bool:
 
 
 def widen(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | None:
-    """One that may take the values of both; None where they are too different, or one of them is fixed."""
+    """One that may take the values of both; None if they are too different, or one of them is fixed."""
     if known.kind != asked.kind or known.kind == "Fixed":
         return None
     one, other = dict(known.settings), dict(asked.settings)
@@ -283,14 +283,14 @@ def _steps(kind: str, low: Any, high: Any, step: Any, sampling: str) -> list[Any
         )
     places = range(count)
     if sampling == "linear":
-        return [_typed(kind, low + place * step) for place in places]
+        return [_to_python(kind, low + place * step) for place in places]
     powers = [low * step**place for place in places]
     if sampling == "log":
-        return [_typed(kind, power) for power in powers]
-    return [_typed(kind, high + low - power) for power in reversed(powers)]
+        return [_to_python(kind, power) for power in powers]
+    return [_to_python(kind, high + low - power) for power in reversed(powers)]
 
 
-def _typed(kind: str, value: float) -> Any:
+def _to_python(kind: str, value: float) -> Any:
     return int(value) if kind == "Int" else float(value)
 
 
@@ -299,7 +299,7 @@ def _end(kind: str, name: str, value: Any) -> Any:
     real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or (kind == "Int" and int(value) != value):
         raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: correct it")
-    return _typed(kind, value)
+    return _to_python(kind, value)
 
 
 def _plain(value: Any) -> Any:

@@ -50,7 +50,7 @@ class TunerObjective:
     given: bool = True
 
     def value(self, logs: Mapping[str, Any]) -> float | None:
-        """The value in the logs of an epoch, None where it is not in them."""
+        """The value in the logs of an epoch, None if it is not in them."""
         parts = self.parts or (Objective(self.name, "min"),)
         if not all(part.name in logs for part in parts):
             return None

@@ -56,12 +56,12 @@ def done_trials(run: RunReader, codec: GeneCodec, digits: int, best: int | None 
         best: how many of the best.
     """
     records = list(run.records())
-    places = {(record.generation, record.index): place for place, record in enumerate(records)}
+    places = {(record.generation, record.index): index for index, record in enumerate(records)}
     chosen = records if best is None else list(run.best(best))
-    return [_done(run, each, codec, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
+    return [_finished_trial(run, each, codec, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
 
 
-def _done(run: RunReader, record: Record, codec: GeneCodec, trial_id: str) -> Trial:
+def _finished_trial(run: RunReader, record: Record, codec: GeneCodec, trial_id: str) -> Trial:
     evaluation = record.evaluation
     ok = evaluation.status is Status.OK
     trial = Trial(hyperparameters_of(run, record, codec), trial_id, "COMPLETED" if ok else "FAILED")

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
 from evonas.api.fit_arguments import digest_of, parts_of
 from evonas.api.options import TunerOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials
-from evonas.config import Settings, duration
-from evonas.display.trainer_counts import TrainerCounts, count_trainers
+from evonas.config import Settings
 from evonas.evaluation import Evaluation, Status
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.io.batch_streams import Streams
 from evonas.io.console import say_lines
 from evonas.objective import Objective
+from evonas.quantities import duration
 from evonas.runs.reader import RunReader
-from evonas.runs.schema import DATABASE
 from evonas.seeds import unchanged_random
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
-from evonas.tuner.checks import check_arguments, check_counts, check_project, warn_of_no_use
+from evonas.tuner.checks import check_arguments, check_counts, check_place, check_project, warn_of_no_use
 from evonas.tuner.discovery import discover, discover_in_fit
 from evonas.tuner.encoding import GeneCodec
-from evonas.tuner.hooks import Hooks
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
 from evonas.tuner.names import why_not_there
 from evonas.tuner.objectives import objective_of
+from evonas.tuner.outcome import Outcome
 from evonas.tuner.reading import from_json, read_hyperparameters, to_json
-from evonas.tuner.results import done_trials, hyperparameters_of, print_results, print_space, read_codec
 from evonas.tuner.subclassing import Running, SubclassTrial
 from evonas.tuner.trial import Oracle, Trial
 from evonas.user_model import Build
@@ -45,7 +42,7 @@ __all__ = ["Evolution"]
 _KEPT = 20
 
 
-class Evolution(Hooks):
+class Evolution(Outcome):
     """Searches the hyperparameters of a build function that was written for KerasTuner.
 
         >>> tuner = Evolution(build_model, objective="val_accuracy", max_trials=20)         # doctest: +SKIP
@@ -96,7 +93,7 @@ class Evolution(Hooks):
             hypermodel: `build(hp)`, which returns a `keras.Model`; or an object with such a method and, if it likes,
                 `fit(hp, model, *args, **kwargs)`, such as a `keras_tuner.HyperModel`.
             objective: name of a log ("val_accuracy"), an `Objective(name, direction)`, a list of these, whose sum is
-                minimised, or None where `fit` returns a number to be minimised.
+                minimised, or None if `fit` returns a number to be minimised.
             max_trials: sets of hyperparameters in all.
             seed: of everything random; None is 0.
             executions_per_trial: trainings of each; the score is their mean.
@@ -130,15 +127,8 @@ class Evolution(Hooks):
         if max_consecutive_failed_trials is not None:
             check_counts(1, max_consecutive_failed_trials=max_consecutive_failed_trials)
         given = subclassing.overridden(self, Evolution)
-        if in_process is False and given:
-            raise InputError(
-                f"in_process must not be False with {', '.join(sorted(given))} of your own, which work on the tuner "
-                "in this process: leave it out"
-            )
+        check_place(in_process, execution, given)
         self._execution = Execution.from_arguments(execution)
-        if execution is not None and (in_process or given):
-            why = f"{', '.join(sorted(given))} of your own" if given else "in_process"
-            raise InputError(f"execution must be left out with {why}: trials run in this process")
         self._hooks, self._in_process = given, bool(in_process or given)
         self._asks_place = in_process is None and not given and execution is None
         if hypermodel is None and "run_trial" not in given:
@@ -206,26 +196,6 @@ class Evolution(Hooks):
             raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
         self.running.kept.keep(model)
 
-    def load_model(self, trial: Trial) -> Any:
-        """The model of a finished trial, built in this process, with the weights of its best epoch.
-
-        Raises:
-            InputError: the weights are not kept (of 20 trials they are, unless `keep` says otherwise).
-        """
-        from evonas.training.single.keras_tuner import rebuilt
-
-        with self._read() as run:
-            record = list(run.records())[int(trial.trial_id)]
-            if record.weights is None and "run_trial" in self._hooks:
-                raise InputError(
-                    f"weights of trial {trial.trial_id} must be kept for its model to be given, but they are not: let "
-                    "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
-                )
-            spec = self._spec((), {})
-            hp = hyperparameters_of(run, record, read_codec(run, self._codec))
-            with unchanged_random():
-                return rebuilt(spec, hp, run.weights(record), record.seed)
-
     # ---------------------------------------------------------------- searching
 
     def search(self, *args: Any, **kwargs: Any) -> None:
@@ -265,7 +235,7 @@ class Evolution(Hooks):
         parts = parts_of(args, kwargs)
         self._in_process = self._in_process or (self._asks_place and self._trains_here(args, kwargs))
         if not self._in_process:
-            args = tuple(portable(f"argument {place + 1}", value, streams) for place, value in enumerate(args))
+            args = tuple(portable(f"argument {index + 1}", value, streams) for index, value in enumerate(args))
             kwargs = {
                 name: value if name == "callbacks" else portable(name, value, streams) for name, value in kwargs.items()
             }
@@ -323,12 +293,6 @@ class Evolution(Hooks):
         except Exception:  # a trial will raise it again, and report it
             return False
 
-    @property
-    def trained(self) -> TrainerCounts:
-        """How many models were trained natively, and why Keras trained the others."""
-        with self._read() as run:
-            return count_trainers(record.evaluation for record in run.records())
-
     def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
         """Runs the first trial, of the defaults, to see what a `run_trial` asks for; or reads what it did once."""
         codec = self._codec
@@ -365,75 +329,7 @@ class Evolution(Hooks):
         if not self.allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
 
-    # ---------------------------------------------------------------- what was found
-
-    def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The best models, best first, built in this process, with the weights of their best epoch.
-
-        Raises:
-            InputError: there are none, or fewer weights are kept (20 unless `keep` says otherwise).
-        """
-        return [self.load_model(trial) for trial in self.done_trials(num_models)]
-
-    def get_best_hyperparameters(self, num_trials: int = 1) -> list[HyperParameters]:
-        """The hyperparameters of the best trials, best first: `tuner.hypermodel.build(best[0])`."""
-        return [trial.hyperparameters for trial in self.done_trials(num_trials)]
-
-    @property
-    def known(self) -> tuple[Hyperparameter, ...]:
-        """All hyperparameters known so far."""
-        if self._overwrite or not self._exists:
-            return self._codec.known
-        with self._read() as run:
-            return read_codec(run, self._codec).all
-
-    @property
-    def remaining_trials(self) -> int:
-        """Trials that a `search` would still do."""
-        if self._overwrite or not self._exists:
-            return self.max_trials
-        with self._read() as run:
-            return max(0, self.max_trials - run.evaluated)
-
-    def done_trials(self, best: int | None = None) -> list[Trial]:
-        """The finished trials in order; or that many of the best, best first."""
-        if self._overwrite or not self._exists:
-            if best is None:
-                return []
-            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
-        with self._read() as run:
-            return done_trials(run, read_codec(run, self._codec), len(str(self.max_trials)), best)
-
-    def results_summary(self, num_trials: int = 10) -> None:
-        """Prints the best trials."""
-        with self._read() as run:
-            say_lines(f"Results in {self.project_dir}: {run.evaluated} trials, {run.failed} of them without a score")
-            if (ways := count_trainers(record.evaluation for record in run.records())).total:
-                say_lines(ways)
-            say_lines(f"Best {min(num_trials, run.evaluated - run.failed)} by {self._shown}:")
-            failed = [each for each in run.records() if each.evaluation.status is not Status.OK][:3]
-        print_results(self.objective.name, self.done_trials(num_trials), failed)
-
-    def search_space_summary(self, extended: bool = False) -> None:
-        """Prints the hyperparameters.
-
-        Args:
-            extended: whether to show the conditions under which they are active.
-        """
-        known = self.known
-        say_lines(f"Search space: {len(known)} hyperparameters")
-        print_space(known, extended)
-
     # ---------------------------------------------------------------- within
-
-    @property
-    def _exists(self) -> bool:
-        return (self.project_dir / DATABASE).exists()
-
-    @property
-    def _shown(self) -> str:
-        parts = [f"{part.name} ({part.direction})" for part in self.objective.parts]
-        return " and ".join(parts) or f"{self.objective.name} ({self.objective.direction})"
 
     def _first_codec(self, given: Sequence[Hyperparameter]) -> GeneCodec:
         """The hyperparameters that `build` asks for."""
@@ -449,7 +345,7 @@ class Evolution(Hooks):
         if not self.allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
         if "run_trial" not in self._hooks:
-            codec.space  # noqa: B018  # refuses where there is nothing to search
+            codec.space  # noqa: B018  # refuses if there is nothing to search
         return codec
 
     def _spec(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -470,13 +366,6 @@ class Evolution(Hooks):
             max_parameters=self.max_model_size,
             retries=self.max_retries_per_trial,
         )
-
-    @contextmanager
-    def _read(self) -> Iterator[RunReader]:
-        if self._overwrite or not self._exists:
-            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
-        with RunReader(self.project_dir) as run:
-            yield run
 
     def _report(self, progress: Any) -> None:
         (last,) = progress.part[-1:]

@@ -1,8 +1,9 @@
-"""The architecture graph, the one thing that training sees of an encoding.
+"""The architecture graph: the interface between encodings and training.
 
-`graph` builds, checks and writes it as JSON, `canonical` gives networks that are the same one form, `drawing` writes it
-for people. `layers` has a row for each kind of layer, `shapes` and `cost` say what comes of one for data of a shape,
-`options` has the words and bounds of layers and training. Imports networkx when the first graph is made.
+`graph` builds, checks and serialises graphs, `canonical` computes their canonical form, and `drawing` renders them as
+text. `layers` has one row per layer kind, `shapes` and `cost` compute output shapes and costs for data of a given
+shape, and `options` defines the names and bounds of layer and training settings. networkx is imported when the first
+graph is built.
 """
 
 from genomes.architecture.cost import count_activations, count_flops, count_moving, count_parameters

@@ -1,10 +1,11 @@
-"""The canonical form of an architecture graph: equal exactly when two graphs build and train the same network.
+"""The canonical form of an architecture graph: two graphs have the same form exactly when they build and train the same
+network.
 
 Colours are refined until stable (Weisfeiler and Leman 1968, on a directed graph). Nodes that still share a colour are
 distinguished by individualising one of them and refining again; the smallest encoding over all choices is canonical. A
-choice is skipped when an automorphism is seen to lead to it from one that was tried (McKay and Piperno 2014).
+choice is pruned when a known automorphism maps it to one that was already tried (McKay and Piperno 2014).
 
-The first colours order nodes by depth, hence a chain, and most networks, need no second look.
+The initial colours order nodes by depth, so that chains, and thus most networks, need no refinement.
 
 References:
     Weisfeiler and Leman, "The reduction of a graph to canonical form", 1968.
@@ -32,10 +33,10 @@ Encoding = list[tuple[int, int]]  #: sorted edges, in canonical numbers
 
 
 def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
-    """The graph as JSON values, nodes in canonical order, without the settings that do nothing."""
+    """The graph as JSON values, with nodes in canonical order and without settings that have no effect."""
     nodes = _plain_nodes(graph)
     order = _order(graph, nodes)
-    number = {node: place for place, node in enumerate(order)}
+    number = {node: index for index, node in enumerate(order)}
     return {
         "nodes": [nodes[node] for node in order],
         "edges": sorted([number[u], number[v]] for u, v in graph.edges),
@@ -44,7 +45,7 @@ def canonical_form(graph: nx.DiGraph) -> dict[str, Any]:
 
 
 def canonical_order(graph: nx.DiGraph) -> tuple[int, ...]:
-    """The nodes in canonical order, a topological one: the order in which isomorphic graphs look alike."""
+    """The nodes in canonical order, which is topological; isomorphic graphs are equal in this order."""
     return _order(graph, _plain_nodes(graph))
 
 
@@ -59,7 +60,7 @@ def _order(graph: nx.DiGraph, nodes: list[dict[str, Any]]) -> tuple[int, ...]:
 
 
 class _Links:
-    """Who feeds whom, by node number."""
+    """Predecessors and successors by node number."""
 
     def __init__(self, graph: nx.DiGraph) -> None:
         self.sources = [sorted(graph.predecessors(node)) for node in range(len(graph))]
@@ -70,7 +71,7 @@ class _Links:
 
 
 def _active(training: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that act."""
+    """The settings that have an effect."""
     settings = {name: _TRAINING[name](value) for name, value in training.items()}
     decay = settings.pop("weight_decay")
     if settings["optimizer"] not in ("adam", "adamw", "nadam"):
@@ -86,10 +87,10 @@ def _active(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of a node, without what is off, in which equal values are written alike.
+    """Attributes of a node in normal form, without those that are off.
 
-    Reals 0, 0.0 and -0.0 are 0.0; whole numbers stay so, but where a row says that they were always written as reals; a
-    kernel of one width along all axes is that one number.
+    0, 0.0 and -0.0 become 0.0; integers stay integers unless the row's `written_as_real` lists them; a kernel of equal
+    width along all axes becomes that number.
     """
     writers, off = _writers(attributes["kind"])
     return {name: writers[name](value) for name, value in attributes.items() if name not in off or value != off[name]}
@@ -97,7 +98,7 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _writers(kind: str) -> tuple[Mapping[str, Callable[[Any], Any]], Mapping[str, Any]]:
-    """Attribute of a kind -> what writes it, and the row's `off`."""
+    """Attribute of a kind -> function that normalises it, and the row's `off`."""
     row = row_of({"kind": kind})
     writers = {
         name: _real if name in row.written_as_real else _writer(of_name) for name, of_name in row.attributes.items()
@@ -132,10 +133,10 @@ _TRAINING = {name: _writer(kind) for name, kind in TRAINING_KINDS.items()}
 
 
 def _first_colours(nodes: list[dict[str, Any]], links: _Links) -> Colours:
-    """Nodes by depth (longest way from the input), then by attributes; twins are numbered.
+    """Nodes by depth (longest path from the input), then by attributes; twins are numbered.
 
-    Twins are alike and have the same sources and the same users: exchanging them changes nothing, so that any order
-    will do, and telling them apart here spares trying all orders.
+    Twins have equal attributes, sources and users, so swapping them changes nothing. Numbering them here in any order
+    avoids trying all of them.
     """
     depth: list[int] = []
     for sources in links.sources:
@@ -151,10 +152,10 @@ def _first_colours(nodes: list[dict[str, Any]], links: _Links) -> Colours:
 
 
 def _ranks(keys: list[Any]) -> Colours:
-    """Each key's number of smaller keys: leaving room to distinguish the members of a cell."""
+    """The number of keys smaller than each key, which leaves room to distinguish the members of a cell."""
     rank: dict[Any, int] = {}
-    for place, key in enumerate(sorted(keys)):
-        rank.setdefault(key, place)
+    for index, key in enumerate(sorted(keys)):
+        rank.setdefault(key, index)
     return tuple(rank[key] for key in keys)
 
 
@@ -178,19 +179,19 @@ def _refine(links: _Links, colours: Colours) -> Colours:
 
 
 def _choices(colours: Colours) -> list[int]:
-    """Nodes of the first colour that several share; empty when every node has its own."""
+    """The nodes of the first colour that is shared; empty if all colours are distinct."""
     shared = {colour for colour in colours if colours.count(colour) > 1}
     return [node for node, colour in enumerate(colours) if shared and colour == min(shared)]
 
 
 def _individualize(links: _Links, colours: Colours, node: int) -> Colours:
-    """`node` before the others of its colour, refined."""
+    """The refined colouring with `node` before the others of its colour."""
     others = (c + (c == colours[node] and other != node) for other, c in enumerate(colours))
     return _refine(links, tuple(others))
 
 
 def _smallest(links: _Links, colours: Colours) -> tuple[Colours, Encoding]:
-    """The colouring, every node with its own colour, that has the smallest encoding."""
+    """The discrete colouring with the smallest encoding."""
     choices = _choices(colours)
     if not choices:
         return colours, links.encoding(colours)
@@ -198,7 +199,7 @@ def _smallest(links: _Links, colours: Colours) -> tuple[Colours, Encoding]:
     results: list[tuple[Encoding, Colours]] = []
     for node in choices:
         chosen = _individualize(links, colours, node)
-        # Two choices with one encoding below them are images of each other: what follows from either is alike.
+        # Choices that lead to the same encoding are images of each other under an automorphism; one of them suffices.
         sample = links.encoding(_any_leaf(links, chosen))
         if sample not in tried:
             tried.append(sample)

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, floating-point operations and numbers held, from its architecture graph."""
+"""Parameters, floating-point operations and activations of a network, computed from its architecture graph."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["count_activations", "count_flops", "count_moving", "count_parameters
 
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
-    """Columns of the concatenation that a dense node of a network of dense layers takes."""
+    """Width of a dense node's input: the concatenated outputs of its sources."""
     return sum(
         input_columns(graph, num_features) if source == 0 else int(graph.nodes[source]["units"])
         for source in graph.predecessors(node)
@@ -26,20 +26,20 @@ def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
 
 
 def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
-    """Trainable parameters: kernels, biases, two a unit where normalised (moving averages are not trained), and one a
-    feature where these are scaled.
+    """Trainable parameters: kernels, biases, two per normalised unit (moving averages are not trained) and one per
+    scaled feature.
 
-    Layers with batch normalisation have no bias: the normalisation would take it away again. Those of an embedding and
-    what members have of their own are counted.
+    Layers with batch normalisation have no bias, since the normalisation would cancel it. Parameters of embeddings and
+    of individual members are included.
 
     Args:
-        graph: the network's.
-        num_features: numbers of a sample.
-        num_outputs: numbers that the network gives.
+        graph: architecture of the network.
+        num_features: size of a flat sample.
+        num_outputs: size of the output.
         sample_shape: of a sample with several axes, see `genomes.architecture.shapes.input_shape`.
 
     Raises:
-        InputError: a layer cannot take what its sources give; the text names the node.
+        InputError: a layer cannot take what its sources give; the message names the node.
     """
     total = num_features if graph.nodes[0].get("scaling") else 0
     total += sum(each.parameters for each in (embedding_of(graph), categories_of(graph)) if each is not None)
@@ -54,8 +54,8 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
 def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
     """Floating-point operations of the forward pass of one sample, in products, their sums and biases.
 
-    A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions, at each place and for each
-    member. Work that is done once a unit (activation, normalisation, pooling, members' factors) is not counted.
+    A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions, at each position and for
+    each member. Elementwise work (activation, normalisation, pooling, members' factors) is not counted.
 
     Args:
         graph, num_features, num_outputs, sample_shape: as in `count_parameters`.
@@ -70,13 +70,15 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_s
 
 
 def count_activations(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
-    """Numbers that the layers give for one sample, those of the input among them. Arguments as `count_parameters`."""
+    """Size of all layer outputs for one sample, including the input. Arguments as in `count_parameters`."""
     nodes = _nodes(graph, num_features, num_outputs, sample_shape)
     return input_columns(graph, num_features) + sum(members.count * math.prod(given) for *_, given, members in nodes)
 
 
 def count_moving(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
-    """Moving averages of batch normalisation, which are held and not trained. Arguments as `count_parameters`."""
+    """Number of moving averages of batch normalisation, which are stored but not trained. Arguments as in
+    `count_parameters`.
+    """
     nodes = _nodes(graph, num_features, num_outputs, sample_shape)
     return sum(row.moving(attributes, taken, given) for attributes, row, taken, given, _ in nodes)
 
@@ -84,7 +86,7 @@ def count_moving(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_
 def _nodes(
     graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape
 ) -> Iterator[tuple[Attributes, LayerRow, Shape, Shape, NodeMembers]]:
-    """Of each node but the input: attributes, row, the shapes that it takes and gives, and how often it is computed."""
+    """For each node except the input: attributes, row, input and output shape, and how often it is computed."""
     shapes = node_shapes(graph, sample_shape or (num_features,), num_outputs)
     members = members_of(graph)
     for node in range(1, len(graph)):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-#: Settings of what is done to samples in training, drawn by their names.
+#: Augmentation settings, drawn by name.
 _AUGMENTATION = ("flip", "shift", "rotation", "zoom", "noise", "cutout", "mixup")
 
 _THROUGH = {" ": "─", "│": "┼", "╮": "┬", "╯": "┴"}
@@ -40,7 +40,7 @@ def draw(graph: nx.DiGraph) -> str:
 
 
 def _lanes(skips: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Skip connections in as few lanes as keep them apart."""
+    """Assigns skip connections to as few columns as possible without overlap."""
     lanes: list[list[tuple[int, int]]] = []
     for skip in skips:
         for lane in lanes:
@@ -53,7 +53,7 @@ def _lanes(skips: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
 
 
 def _rails(lanes: list[list[tuple[int, int]]], node: int) -> str:
-    """The lanes in a node's own line: those that start or end here are joined to it."""
+    """The rails in a node's own line: connections that start or end at the node are joined to it."""
     marks = []
     for lane in lanes:
         mark = " "

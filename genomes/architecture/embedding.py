@@ -1,7 +1,7 @@
-"""What embeddings of numbers and of categories do to the features of a network: which they take, and what they give.
+"""Embeddings of numeric and categorical columns: which features they take and how wide their output is.
 
-Embeddings are part of a network's graph, the columns of the data are not: `with_columns` attaches them. Every trainer,
-and what counts parameters, then asks `embedding_of` and `categories_of`.
+Embeddings are part of a network's graph, but the columns of the data are not; `with_columns` attaches them. Trainers
+and cost functions then read them with `embedding_of` and `categories_of`.
 
 Sources: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning (arXiv
 2203.05556), section 3; Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), PBLD; Guo and
@@ -28,12 +28,12 @@ FREQUENCIES = 16
 
 @dataclass(frozen=True)
 class Embedding:
-    """A trained embedding of columns of numbers, or of categories.
+    """A trained embedding of numeric or categorical columns.
 
     Attributes:
         kind: "linear" (each column's features by one linear map, then relu), "periodic" (each column's rank x as `W2
             cos(2 pi (w1 x + b1)) + b2`) or "categories" (each column's one-hot features by one linear map).
-        units: what each column gives.
+        units: output size of each column.
         sigma: standard deviation of the initial frequencies of "periodic".
         groups: features that each column's map takes, positions in ascending order.
         rest: features that pass through unchanged; empty for categories, whose outputs are appended to all features.
@@ -47,17 +47,17 @@ class Embedding:
 
     @property
     def fan_in(self) -> int:
-        """The most numbers that a column's linear map takes; it has weights for as many."""
+        """Largest input size of a column's linear map, for which weights are allocated."""
         return FREQUENCIES if self.kind == "periodic" else max(len(group) for group in self.groups)
 
     @property
     def width(self) -> int:
-        """Numbers that the first layer takes: what the columns give, then the features that pass through unchanged."""
+        """Input width of the first layer: the embedded columns, then the features that pass through unchanged."""
         return len(self.groups) * self.units + len(self.rest)
 
     @property
     def parameters(self) -> int:
-        """Trained numbers."""
+        """Number of trained parameters."""
         waves = 2 * FREQUENCIES if self.kind == "periodic" else 0
         return len(self.groups) * (waves + (self.fan_in + 1) * self.units)
 
@@ -80,12 +80,12 @@ def with_columns(
 
     Args:
         graph: an architecture graph; one without embeddings is left unchanged.
-        columns: of each feature, the number of its column; -1 where it is of no column of numbers.
-        views: of each feature, whose it is, see `evonas.data.prepared.Problem.views`; empty where all are everybody's.
-        categories: of each feature, the number of its column of categories; -1 where it is of none.
+        columns: numeric column of each feature; -1 for features of other columns.
+        views: view of each feature, see `evonas.data.prepared.Problem.views`; empty if all networks see all features.
+        categories: categorical column of each feature; -1 for features of other columns.
 
     Raises:
-        InputError: there is an embedding, and no column that it takes.
+        InputError: the graph has an embedding, but the data have no column for it.
     """
     about = graph.nodes[0]
     if "embedding" in about:
@@ -115,13 +115,13 @@ def embedding_of(graph: nx.DiGraph) -> Embedding | None:
     if "embedding" not in about:
         return None
     if "columns" not in graph.graph:
-        raise _untold("numbers")
+        raise _unknown_columns("numbers")
     columns, views = graph.graph["columns"]
-    # Both kinds of intervals are embedded alike.
+    # Quantile and tree intervals are embedded in the same way.
     kind = "linear" if about["embedding"] == "tree" else about["embedding"]
     units, sigma = about.get("embedding_units", 8), about.get("embedding_sigma", 0.1)
     groups = _group(columns)
-    rest = tuple(place for place, column in enumerate(columns) if column < 0 or kind == "periodic")
+    rest = tuple(index for index, column in enumerate(columns) if column < 0 or kind == "periodic")
     if kind == "periodic":
         units, groups = units - 1, tuple((_number(group, views),) for group in groups)
     return Embedding(kind, units, sigma, groups, rest)
@@ -137,12 +137,12 @@ def categories_of(graph: nx.DiGraph) -> Embedding | None:
     if not units:
         return None
     if "categories" not in graph.graph:
-        raise _untold("categories")
+        raise _unknown_columns("categories")
     return Embedding("categories", units, 0.0, _group(graph.graph["categories"]), ())
 
 
 def input_columns(graph: nx.DiGraph, num_features: int) -> int:
-    """Numbers that layers take from the input: as many as there are features, but for embeddings.
+    """Width of the input as layers see it: the number of features unless there are embeddings.
 
     The order is: outputs of numeric columns, features that pass through unchanged, outputs of categorical columns.
     """
@@ -151,7 +151,7 @@ def input_columns(graph: nx.DiGraph, num_features: int) -> int:
     return width + (0 if categories is None else categories.width)
 
 
-def _untold(what: str) -> InputError:
+def _unknown_columns(what: str) -> InputError:
     return InputError(
         f"columns of {what} must be known for a network with an embedding, and are not: build it from a run "
         "directory, which knows them"
@@ -159,15 +159,15 @@ def _untold(what: str) -> InputError:
 
 
 def _group(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """Places of the features of each column."""
+    """Positions of the features of each column."""
     features: dict[int, list[int]] = {}
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         if column >= 0:
-            features.setdefault(column, []).append(place)
+            features.setdefault(column, []).append(index)
     return tuple(tuple(features[column]) for column in sorted(features))
 
 
 def _number(group: Sequence[int], views: Sequence[str]) -> int:
-    """The feature of a column that waves are of: its rank where there is one, else the first."""
+    """The feature of a column that a periodic embedding uses: its rank if there is one, else the first."""
     own = [place for place in group if views and views[place] == EMBEDDED_NUMERIC_ENCODINGS["periodic"]]
     return (own or list(group))[0]

@@ -1,4 +1,4 @@
-"""Rows of what takes and gives flat numbers: the input, dense layers, the output."""
+"""Rows of the nodes with flat inputs and outputs: the input, dense layers and the output."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def _dense_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
 
 
 def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape, members: NodeMembers) -> int:
-    """Members share all kernels but the output's, and each has its own factors."""
+    """Parameters of a dense node with members, which share all kernels except the output's and have factors of their
+    own.
+    """
     if members.own_kernels:
         return members.count * (taken[0] + 1) * given[0]
     total = _dense_parameters(attributes, taken, given)
@@ -53,7 +55,7 @@ def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape,
         total += (members.count - 1) * given[0]
     if members.adapted:
         total += members.count * taken[0]
-    if members.scaled:  # whose bias takes the place of everybody's
+    if members.scaled:  # whose bias takes the place of everyone's
         total += (2 * members.count - (attributes.get("normalization") != "batch")) * given[0]
     return total
 
@@ -99,7 +101,7 @@ def _output_label(attributes: Attributes) -> str:
     return details("output", attributes)
 
 
-#: The first node. Every attribute may be left out; those without a value in `OFF` act only with others.
+#: The first node. All attributes are optional; those without a value in `OFF` have an effect only together with others.
 INPUT = LayerRow(
     attributes={**INPUT_KINDS, "neighbours": _Near()},
     off={name: OFF.get(name) for name in (*INPUT_KINDS, "neighbours")},
@@ -124,7 +126,7 @@ DENSE = LayerRow(
     moving=moving_averages,
 )
 
-#: The last node: a dense layer whose units are those of the data.
+#: The last node: a dense layer with as many units as the data have outputs.
 OUTPUT = LayerRow(
     attributes={name: LAYER_KINDS[name] for name in ("initializer", "l2")},
     shape=_dense_shape,

@@ -1,13 +1,13 @@
-"""The architecture graph: the one thing that training sees of an encoding. Knows no encoding; imports networkx late.
+"""The architecture graph, which is all that training sees of a genome. Independent of encodings; imports networkx late.
 
-An `nx.DiGraph` with nodes 0 (input), 1..L (hidden, in topological order) and L + 1 (output); an edge u -> v says that v
-takes u's output, and a node's input is the concatenation of its predecessors in ascending order. Attributes:
+An `nx.DiGraph` with nodes 0 (input), 1..L (hidden, in topological order) and L + 1 (output); an edge u -> v means that
+v takes the output of u. The input of a node is the concatenation of its predecessors in ascending order. Attributes:
 
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
 0          kind="input"; what is not off of `options.INPUT_KINDS` (attributes of embeddings and members only with
-            them alone), neighbours where there are some (`neighbours`)
+            them alone), neighbours if there are some (`neighbours`)
 1..L       kind, and the attributes of its row in `layers.LAYERS`: of "dense" units, activation, dropout,
             normalization, initializer, l2
 L + 1      kind="output", initializer, l2
@@ -16,8 +16,8 @@ L + 1      kind="output", initializer, l2
 The predecessors of "add" are summed instead. `graph.graph["training"]` holds the training settings
 (`genomes.architecture.options.TRAINING_KINDS`). What holds its value of `options.OFF` is left out.
 
-Over images, series and texts a layer takes a shape (`genomes.architecture.shapes`), which the graph does not say: it is
-that of the data.
+For images, series and texts, layers take shaped inputs (`genomes.architecture.shapes`). The shape is a property of the
+data and not part of the graph.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ __all__ = [
 def make_graph(
     nodes: Iterable[Mapping[str, Any]], edges: Iterable[tuple[int, int]], training: Mapping[str, Any]
 ) -> nx.DiGraph:
-    """The graph of nodes 0, 1, ... with these attributes; nothing is checked."""
-    import networkx as nx  # here, because it takes longer to import than all the rest
+    """Builds the graph with nodes 0, 1, ... and these attributes, unchecked."""
+    import networkx as nx  # imported late: it takes longer than everything else here
 
     graph = nx.DiGraph(training=dict(training))
     graph.add_nodes_from((number, dict(attributes)) for number, attributes in enumerate(nodes))
@@ -87,7 +87,7 @@ def graph_from_json(value: Any) -> nx.DiGraph:
     """The graph back.
 
     Raises:
-        InputError: the value is not an architecture graph; the text names the place.
+        InputError: the value is not an architecture graph; the message names the location.
     """
     parts = table(value, "graph", ("nodes", "edges", "training"), required=("nodes", "edges", "training"))
     nodes = items(parts["nodes"], "graph.nodes", MAX_NODES + 2)
@@ -96,11 +96,11 @@ def graph_from_json(value: Any) -> nx.DiGraph:
     checked = [_read_node(node, number, len(nodes) - 1) for number, node in enumerate(nodes)]
     number_of_node = Whole(0, len(nodes) - 1)
     edges: list[tuple[int, int]] = []
-    for place, edge in enumerate(items(parts["edges"], "graph.edges", len(nodes) ** 2)):
-        ends = items(edge, f"graph.edges[{place}]", 2)
+    for index, edge in enumerate(items(parts["edges"], "graph.edges", len(nodes) ** 2)):
+        ends = items(edge, f"graph.edges[{index}]", 2)
         if len(ends) != 2:
-            refuse(f"graph.edges[{place}]", "a pair of node numbers", edge)
-        u, v = (number_of_node.read(end, f"graph.edges[{place}]") for end in ends)
+            refuse(f"graph.edges[{index}]", "a pair of node numbers", edge)
+        u, v = (number_of_node.read(end, f"graph.edges[{index}]") for end in ends)
         edges.append((u, v))
     needed = [name for name in TRAINING_KINDS if name not in OFF]
     settings = table(parts["training"], "graph.training", TRAINING_KINDS, required=needed)
@@ -111,33 +111,34 @@ def graph_from_json(value: Any) -> nx.DiGraph:
 
 
 def check_graph(graph: nx.DiGraph) -> None:
-    """Raises InputError, naming the place, unless the graph is an architecture graph."""
+    """Raises InputError, naming the location, unless the graph is an architecture graph."""
     if sorted(graph.nodes, key=repr) != sorted(range(len(graph)), key=repr):
         raise InputError(f"graph nodes must be 0 to {len(graph) - 1}, not {list(graph.nodes)}: number them so")
     graph_from_json(graph_to_json(graph))
 
 
 def numbers_of(graph: nx.DiGraph) -> str:
-    """How columns of numbers enter the network, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`."""
+    """Encoding of numeric columns, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`."""
     about = graph.nodes[0]
     return str(EMBEDDED_NUMERIC_ENCODINGS.get(about.get("embedding", "none"), about.get("numbers", "standard")))
 
 
 def scales_inputs(graph: nx.DiGraph) -> bool:
-    """Whether each feature has a trained factor before the first layer."""
+    """Whether each feature is multiplied by a trained factor before the first layer."""
     return bool(graph.nodes[0].get("scaling", False))
 
 
 def views_of(graph: nx.DiGraph) -> tuple[str, ...]:
-    """What the network uses of a table besides what all networks use: its `numbers`, and a mark per bandwidth of its
-    neighbours (`genomes.architecture.neighbours.neighbours_view`)."""
+    """Views of the table that the network uses: its numeric encoding, and one view per bandwidth of its neighbours
+    (`genomes.architecture.neighbours.neighbours_view`).
+    """
     neighbours = graph.nodes[0].get("neighbours")
     marks = () if neighbours is None else neighbours_from_json(neighbours, "graph.nodes[0].neighbours").views
     return (numbers_of(graph), *marks)
 
 
 def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
-    """Whether two networks are built alike, so that either computes the same with the other's weights."""
+    """Whether two networks have the same layers, so that each computes the same function with the other's weights."""
 
     def layers(graph: nx.DiGraph) -> list[dict[str, Any]]:
         nodes = [graph.nodes[node] for node in range(len(graph))]
@@ -151,7 +152,7 @@ def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
 
 
 def digest(graph: nx.DiGraph) -> str:
-    """SHA-256, in hexadecimal, of what the graph builds and how it is trained.
+    """SHA-256 (hexadecimal) of the network that the graph builds and of how it is trained.
 
     Exact: equal for graphs that differ in the numbering of their nodes or in settings that do nothing (weight decay
     without adamw; adamw without weight decay is adam), and different for all others.
@@ -164,8 +165,8 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
     kinds = ("input",) if number == 0 else ("output",) if number == output else tuple(LAYERS)
     kind = value.get("kind", kinds[0]) if isinstance(value, Mapping) else kinds[0]
     if kind not in kinds and not (len(kinds) > 1 and is_kind(kind)):
-        mend = suggestion(kind, kinds) if len(kinds) > 1 else "the first node is the input, the last one the output"
-        refuse(f"{place}.kind", repr(kinds[0]) if len(kinds) == 1 else "a kind of layer", kind, mend)
+        fix = suggestion(kind, kinds) if len(kinds) > 1 else "the first node is the input, the last one the output"
+        refuse(f"{place}.kind", repr(kinds[0]) if len(kinds) == 1 else "a kind of layer", kind, fix)
     row = row_of({"kind": kind})
     needed = [name for name in row.attributes if name not in row.off]
     attributes = table(value, place, ("kind", *row.attributes), required=("kind", *needed))
@@ -179,14 +180,15 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
 def _read(
     values: Mapping[str, Any], place: str, kinds: Mapping[str, Readable], off: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is given, checked; without what is off."""
+    """The given attributes, checked, without those that are off."""
     found = record(values, place, {name: kinds[name] for name in kinds if name in values})
     return {name: value for name, value in found.items() if name not in off or value != off[name]}
 
 
 def _check_members(graph: nx.DiGraph) -> None:
-    """Raises InputError where a network of several members has layers that cannot be computed for several, or one of
-    other layers than dense ones has parametric activations."""
+    """Raises InputError if a network with members has layers that do not support members, or if a network with other
+    than dense layers has parametric activations.
+    """
     if kinds_of(graph) - {"dense"} and any(graph.nodes[node].get("parametric_activation") for node in graph):
         raise InputError("graph.nodes must have no parametric_activation with other layers than dense: leave it out")
     if members_of(graph) is not None:

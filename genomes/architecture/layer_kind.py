@@ -1,6 +1,6 @@
-"""Layer kinds from outside of evonas: one `LayerKind` holds what evonas's own have in three tables.
+"""User-defined layer kinds: a `LayerKind` combines the three rows that built-in kinds have in separate tables.
 
-Passed to `evonas.search(layer_kinds=...)`, or installed by a distribution as an entry point, whose name is the kind's::
+They are passed to `evonas.search(layer_kinds=...)`, or installed as entry points named after the kind::
 
     [project.entry-points."evonas.layer_kinds"]
     depthwise = "my_package.layers:DEPTHWISE"
@@ -21,14 +21,14 @@ __all__ = ["LAYER_KINDS_FROM_OUTSIDE", "LayerKind"]
 
 @dataclass(frozen=True)
 class LayerKind:
-    """A kind of layer that evonas does not have.
+    """A user-defined kind of layer.
 
     Attributes:
-        name: of the kind, as graphs write it; a word.
-        layer: what it is: attributes, shapes, costs, a label.
-        network: an `evonas.networks.layer_row.NetworkRow`: its weights and its forward pass in numpy.
-        keras: builds it, as a row of `evonas.training.layers`: `(node, sources) -> (output, mask)`. Imports Keras when
-            it is called, and uses layers of Keras's own alone, so that plain Keras opens what is exported.
+        name: of the kind in graphs; an identifier.
+        layer: its attributes, shapes, costs and label.
+        network: an `evonas.networks.layer_row.NetworkRow` with its weights and its forward pass in numpy.
+        keras: function that builds it, `(node, sources) -> (output, mask)`, as in `evonas.training.layers`. It should
+            import Keras when called, and use built-in Keras layers only, so that exported models open in plain Keras.
         keras_layers: class of Keras's that it uses and evonas does not -> (settings, shapes of the sources, other
             arguments) to (shape, number of weights), by which an exported file is checked before it is opened; see
             `evonas.training.export.layered_file`.

@@ -1,4 +1,4 @@
-"""What a layer kind is to an architecture graph: one `LayerRow`, and what rows are made of.
+"""`LayerRow`: a layer kind as the architecture graph sees it, and the functions that rows share.
 
 Shapes are those of one sample, without the batch: `(units,)`, `(steps, channels)` or `(height, width, channels)`.
 Imports the standard library only.
@@ -34,27 +34,27 @@ __all__ = [
 Attributes = Mapping[str, Any]
 Shape = tuple[int, ...]
 
-#: Normalization -> trained vectors of a layer: a bias, unless a batch's mean takes it away again; gamma and beta.
+#: Normalization -> number of trained vectors of a layer: a bias (except with batch normalisation), gamma and beta.
 VECTORS: Mapping[str, int] = MappingProxyType({"none": 1, "batch": 2, "layer": 3})
 
-#: Attributes that act in training only: networks that differ in them compute the same of the same weights.
+#: Attributes that affect training only; networks that differ in these compute the same function with equal weights.
 _OF_TRAINING = ("dropout", "initializer", "l2")
 
 
 def concatenate_shapes(shapes: Sequence[Shape]) -> Shape:
-    """The shape of several outputs side by side along the last axis. Raises InputError where they do not fit."""
+    """The shape of outputs concatenated along the last axis. Raises InputError if the other axes differ."""
     if len({shape[:-1] for shape in shapes}) > 1:
         raise InputError(f"must be given outputs that differ in their last axis only, not {_list(shapes)}")
     return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
 def same_shape(attributes: Attributes, taken: Shape) -> Shape:
-    """The output shape of a layer that changes no shape."""
+    """The output shape of a layer that keeps its input shape."""
     return taken
 
 
 def no_parameters(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    """Of a layer without weights."""
+    """Number of parameters of a layer without weights."""
     return 0
 
 
@@ -62,7 +62,7 @@ no_flops = no_parameters
 
 
 def needs_rank(taken: Shape, *ranks: int) -> None:
-    """Raises InputError unless the shape has one of these numbers of axes."""
+    """Raises InputError unless the rank of the shape is one of `ranks`."""
     if len(taken) not in ranks:
         names = {1: "(units)", 2: "(steps, channels)", 3: "(height, width, channels)"}
         raise InputError(f"must be given {' or '.join(names[rank] for rank in sorted(ranks))}, not {_text(taken)}")
@@ -77,22 +77,21 @@ class LayerRow:
     """A kind of layer.
 
     Attributes:
-        attributes: name -> what it may hold, in the order in which they are written.
-        shape: attributes and the shape taken -> the output's shape. Raises InputError, saying what the layer "must be
-            given".
-        parameters: attributes, the shape taken and the output's -> trained numbers.
-        flops: the same -> floating-point operations for one sample, in products and their sums; a multiplication and an
-            addition are two. Work that is done once an output (activation, normalisation, pooling) is not counted.
-        label: attributes -> a few words for a drawing.
-        off: attribute -> the value at which it is left out of a graph; what is not here has to be given.
-        shaped: whether it takes samples with several axes. A network without such layers takes flat ones.
-        merge: shapes of the sources -> the shape taken.
+        attributes: name -> valid values, in the order of serialisation.
+        shape: (attributes, input shape) -> output shape. Raises InputError, starting with "must be given".
+        parameters: (attributes, input shape, output shape) -> number of trained parameters.
+        flops: same arguments -> floating-point operations of matrix products for one sample, counting a multiply-add as
+            two. Elementwise work (activation, normalisation, pooling) is not counted.
+        label: attributes -> short text for drawings.
+        off: attribute -> default value, at which it is left out of graphs; all other attributes are required.
+        shaped: whether it takes samples with several axes. A network without such layers takes flat samples.
+        merge: shapes of the sources -> input shape.
         member_parameters: `parameters` of a node that is computed for several members (`genomes.architecture.members`);
-            None where the kind cannot be.
-        moving: numbers a layer holds that are not trained, as `parameters`.
-        settle: attributes that were read -> those that do something.
-        check: attributes -> what is wrong with them together, None if nothing is.
-        written_as_real: attributes whose whole numbers the canonical form writes as reals, as it always has.
+            None if the kind does not support members.
+        moving: number of stored values that are not trained; arguments as `parameters`.
+        settle: attributes -> those that have an effect.
+        check: attributes -> error message for an invalid combination, or None.
+        written_as_real: attributes whose integers the canonical form writes as floats, for compatibility.
     """
 
     attributes: Mapping[str, Readable]
@@ -111,12 +110,12 @@ class LayerRow:
 
     @property
     def builds(self) -> tuple[str, ...]:
-        """Attributes that decide what is computed of given weights."""
+        """Attributes that determine the function computed from given weights."""
         return tuple(name for name in self.attributes if name not in _OF_TRAINING)
 
 
 def details(first: str, attributes: Attributes) -> str:
-    """A label: what the layer is, then normalisation and what acts in training where they are there."""
+    """A label followed by normalisation, dropout and l2, if any."""
     parts = [first]
     if attributes.get("normalization", "none") != "none":
         parts.append(f"{attributes['normalization']} normalization")
@@ -125,12 +124,12 @@ def details(first: str, attributes: Attributes) -> str:
 
 
 def moving_averages(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    """Mean and variance a channel of a layer with batch normalisation."""
+    """Number of moving averages: mean and variance of each channel, with batch normalisation."""
     return 2 * given[-1] if attributes.get("normalization") == "batch" else 0
 
 
 def positions_in(shape: Shape) -> int:
-    """Places of an output with channels on its last axis: pixels or steps."""
+    """Number of positions (pixels or steps) of an output with channels on its last axis."""
     return math.prod(shape[:-1])
 
 

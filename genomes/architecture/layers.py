@@ -1,7 +1,7 @@
-"""The layer kinds of an architecture graph, one row each; nothing else in `genomes` asks for a kind by its name.
+"""The layer kinds of an architecture graph, one row each. Nothing else in `genomes` refers to a kind by name.
 
-A kind has a row in two more tables: what its weights are (`evonas.networks.layers`), and how it is trained
-(`evonas.training.layers`). Words and bounds, which are found here too, are in `genomes.architecture.options`. Imports
+Each kind has a row in two more tables: its weights and forward pass (`evonas.networks.layers`), and its Keras layers
+(`evonas.training.layers`). The names and bounds re-exported here are defined in `genomes.architecture.options`. Imports
 the standard library only.
 """
 
@@ -106,15 +106,15 @@ _ROWS = {**LAYERS, "input": INPUT, "output": OUTPUT}
 
 
 def row_of(attributes: Mapping[str, Any]) -> LayerRow:
-    """The row of a node, which may be the input or the output, by its "kind".
+    """The row of a node (also of the input or the output) by its "kind".
 
     Raises:
-        InputError: the kind is one from outside of evonas that is neither given nor installed.
+        InputError: the kind is neither built in, nor given to the search, nor installed.
     """
     kind = attributes["kind"]
     return _ROWS[kind] if kind in _ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind, _ROWS).layer
 
 
 def is_kind(kind: Any) -> bool:
-    """Whether it is the name of a kind of hidden node: of evonas's, or one that is given or installed."""
+    """Whether this is the name of a kind of hidden node: built in, given to the search, or installed."""
     return isinstance(kind, str) and (kind in LAYERS or LAYER_KINDS_FROM_OUTSIDE.find(kind, _ROWS) is not None)

@@ -1,7 +1,7 @@
-"""Networks that share their weights: how many there are in one, and where they differ.
+"""Weight-sharing ensembles: how many members a network has, and where they differ.
 
-Members are computed side by side. Layers that come before the first difference are computed once; each kernel is
-everybody's, and members differ by factors of their own, and by the output.
+Members are computed side by side. Layers before the first difference are computed once. Hidden kernels are shared; each
+member has its own elementwise factors and its own output layer.
 
 Source: Gorishniy, Kotelnikov and Babenko 2025, TabM (arXiv 2410.24210); Wen, Tran and Ba 2020, BatchEnsemble.
 """
@@ -19,14 +19,14 @@ __all__ = ["Members", "NodeMembers", "count_of", "members_of", "node_members"]
 
 @dataclass(frozen=True)
 class Members:
-    """The members of a network of several.
+    """The members of a network with more than one.
 
     Attributes:
-        count: how many, at least 2.
-        shared: nodes that are computed once for all of them, the input among them.
+        count: number of members, at least 2.
+        shared: nodes that are computed once for all members, including the input.
         first: hidden nodes in which members begin to differ.
-        adapted: hidden nodes that multiply what they take in by each member's own factors.
-        scaled: hidden nodes that multiply what their kernel gives by each member's own factors, and add its own bias.
+        adapted: hidden nodes whose input is multiplied by factors of each member.
+        scaled: hidden nodes whose output is multiplied by factors of each member, with a bias of its own.
     """
 
     count: int
@@ -37,12 +37,12 @@ class Members:
 
 
 def count_of(graph: nx.DiGraph) -> int:
-    """How many members the network has; 1 of a plain one, and of one without hidden layers, whose would be alike."""
+    """Number of members; 1 for a plain network, and for one without hidden layers, whose members would be equal."""
     return int(graph.nodes[0].get("members", 1)) if len(graph) > 2 else 1
 
 
 def members_of(graph: nx.DiGraph) -> Members | None:
-    """The members of the network; None where it has no others than itself."""
+    """The members of the network; None if it has only one."""
     count, about = count_of(graph), graph.nodes[0]
     if count < 2:
         return None
@@ -50,7 +50,7 @@ def members_of(graph: nx.DiGraph) -> Members | None:
     shared: set[int] = set()
     if about.get("member_start", "hidden") == "hidden":
         shared = {node for node in hidden if set(graph.predecessors(node)) == {0}}
-        if len(shared) == len(hidden):  # behind them is the output, whose factors would change nothing
+        if len(shared) == len(hidden):  # the output follows, whose factors would have no effect
             shared = set()
     shared.add(0)
     several = frozenset(node for node in hidden if node not in shared)
@@ -61,11 +61,11 @@ def members_of(graph: nx.DiGraph) -> Members | None:
 
 @dataclass(frozen=True)
 class NodeMembers:
-    """How a node is computed for several members.
+    """How a node is computed for the members.
 
     Attributes:
-        count: how often.
-        own_kernels: whether each time with a kernel of its own.
+        count: how many times.
+        own_kernels: whether each member has a kernel of its own.
         adapted, scaled: as in `Members`.
     """
 

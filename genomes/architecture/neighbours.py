@@ -1,4 +1,4 @@
-"""Neighbours: features of a network that are kernel-weighted means of the target over near training rows.
+"""Neighbour features: kernel-weighted means of the target over nearby training rows.
 
 For a row with a few standardised columns z, and training rows z_i with targets y_i, a bandwidth h gives the feature
 `sum_i y_i K_i / sum_i K_i` with `K_i = exp(-|z - z_i|**2 / (2 h**2))`. Which columns and which bandwidths are genes.
@@ -34,7 +34,7 @@ __all__ = [
     "read_columns",
 ]
 
-#: Bandwidths that a search tries, in standard deviations of the columns. Few, so that candidates share the features.
+#: Bandwidths that a search tries, in standard deviations of the columns. Only a few, so that candidates share features.
 BANDWIDTHS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 
 MOST_COLUMNS = 6
@@ -47,12 +47,12 @@ _MARK = "neighbours "
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Which training rows are near.
+    """The columns and bandwidths of neighbour features.
 
     Attributes:
-        columns: names of 1 to `MOST_COLUMNS` standardised columns of numbers, sorted.
+        columns: names of 1 to `MOST_COLUMNS` standardised numeric columns, sorted.
         bandwidths: 1 to `MOST_BANDWIDTHS` of them, ascending, in standard deviations of the columns; each gives one
-            feature a target.
+            feature per target.
     """
 
     columns: tuple[str, ...]
@@ -60,12 +60,12 @@ class Neighbours:
 
     @property
     def views(self) -> tuple[str, ...]:
-        """What marks the features of each bandwidth; see `neighbours_view`."""
+        """The view of each bandwidth; see `neighbours_view`."""
         return tuple(neighbours_view(self.columns, bandwidth) for bandwidth in self.bandwidths)
 
 
 def neighbours_to_json(neighbours: Neighbours) -> dict[str, Any]:
-    """As JSON values."""
+    """The neighbours as JSON values."""
     return {"columns": list(neighbours.columns), "bandwidths": list(neighbours.bandwidths)}
 
 
@@ -73,7 +73,7 @@ def neighbours_from_json(value: Any, place: str) -> Neighbours:
     """The neighbours back.
 
     Raises:
-        InputError: the value is not valid; the text names the place.
+        InputError: the value is not valid; the message names the location.
     """
     keys = ("columns", "bandwidths")
     parts = table(value, place, keys, required=keys)
@@ -87,7 +87,7 @@ def neighbours_from_json(value: Any, place: str) -> Neighbours:
 
 
 def read_columns(value: Any, place: str, most: int) -> tuple[str, ...]:
-    """Names of columns, each once."""
+    """Reads distinct column names."""
     names = items(value, place, most)
     for number, name in enumerate(names):
         if not isinstance(name, str) or len(name) > _LONGEST_NAME:
@@ -98,12 +98,12 @@ def read_columns(value: Any, place: str, most: int) -> tuple[str, ...]:
 
 
 def neighbours_view(columns: Iterable[str], bandwidth: float) -> str:
-    """The mark of the features of one bandwidth among those of a table, like those of `NUMERIC_ENCODINGS`."""
+    """The name of the view with the features of one bandwidth, used like those of `NUMERIC_ENCODINGS`."""
     return _MARK + json.dumps([bandwidth, *columns])
 
 
 def neighbours_of_view(view: str) -> tuple[tuple[str, ...], float] | None:
-    """Columns and bandwidth of a mark of `neighbours_view`; None for any other."""
+    """Columns and bandwidth of a name made by `neighbours_view`; None for any other name."""
     if not view.startswith(_MARK):
         return None
     bandwidth, *columns = json.loads(view.removeprefix(_MARK))
@@ -111,5 +111,5 @@ def neighbours_of_view(view: str) -> tuple[tuple[str, ...], float] | None:
 
 
 def attributes_of(neighbours: Neighbours | None) -> Mapping[str, Any]:
-    """The attribute of a graph's input; none where there are no neighbours."""
+    """The input attribute that describes the neighbours; empty if there are none."""
     return {} if neighbours is None else {"neighbours": neighbours_to_json(neighbours)}

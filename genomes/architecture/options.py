@@ -1,4 +1,4 @@
-"""The words and bounds of an architecture graph: what layers and their training may be given, whatever the encoding.
+"""Names and bounds of layer and training settings, common to all encodings.
 
 Imports the standard library only.
 """
@@ -42,44 +42,44 @@ __all__ = [
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "sigmoid", "linear")
 NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
-#: At which rates kernels are trained: all alike, or as if each were a standard normal one times 1 / sqrt(fan in), the
-#: neural tangent parametrisation of Jacot, Gabriel and Hongler 2018 (arXiv 1806.07572).
+#: Learning rates of kernels: "standard", or scaled as in the neural tangent parametrisation (Jacot, Gabriel and Hongler
+#: 2018, arXiv 1806.07572), in which a kernel is a standard normal one times 1 / sqrt(fan in).
 PARAMETRIZATIONS = ("standard", "ntk")
 SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
-#: Where biases of hidden layers begin: at 0, or each where its unit turns at a random training row (Steinwart 2019, A
-#: sober look at neural network initializations, arXiv 1903.11482).
+#: Initial biases of hidden layers: 0, or such that each unit's pre-activation is 0 at a random training row (Steinwart
+#: 2019, A sober look at neural network initializations, arXiv 1903.11482).
 BIAS_INITIALIZERS = ("zeros", "rows")
-#: What weight decay is multiplied by besides the learning rate.
+#: Schedule of weight decay, in addition to the learning rate's.
 DECAY_SCHEDULES = ("constant", "flat_cosine")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 POOLINGS = ("max", "average")
 #: Cells of recurrent layers: Cho et al. 2014; Hochreiter and Schmidhuber 1997.
 CELLS = ("gru", "lstm")
-#: How attention knows the position of a step: a trained vector, or sines and cosines (Vaswani et al. 2017).
+#: Position encodings of attention: a trained vector, or sines and cosines (Vaswani et al. 2017).
 POSITIONS = ("learned", "sine")
 
-#: Encodings of numeric columns: standardised, and in addition nothing, the rank among the training rows, the
-#: logarithm, the way through the intervals between quantiles, or between the cuts of a decision tree ("tree"), or sines
-#: and cosines of several frequencies; "robust" is in its place: scaled by the interquartile range and smoothly clipped.
+#: Encodings of numeric columns. All but "robust" add to the standardised number: nothing, its rank among the training
+#: rows, its logarithm, a piecewise linear encoding with quantiles or with the cuts of a decision tree ("tree") as
+#: knots, or sines and cosines of several frequencies. "robust" replaces it: scaled by the interquartile range and
+#: smoothly clipped.
 NUMERIC_ENCODINGS = ("standard", "quantile", "log", "piecewise", "tree", "periodic", "robust")
 
-#: What is trained of each column of numbers before the first layer: nothing; one linear map with relu of its way
-#: through the intervals between quantiles, or the same between the cuts of a decision tree (Gorishniy et al. 2022); or
-#: waves of trained frequencies of its rank (Holzmüller et al. 2024). Data without that form give the standardised
-#: number in its place.
+#: Trained embeddings of numeric columns: none; a linear map with relu of the piecewise linear encoding, with quantiles
+#: or tree cuts as knots (Gorishniy et al. 2022); or a periodic one of its rank (Holzmüller et al. 2024). Where the data
+#: lack that encoding, the standardised number is used instead.
 EMBEDDINGS = ("none", "linear", "tree", "periodic")
-#: What each member of a network of several has of its own in its hidden layers: factors of what the first one takes in
-#: ("mini"), or in every layer also factors of the inputs and the outputs, and the bias ("full"); Gorishniy et al. 2025.
+#: Adapters of members: factors on the input of the first hidden layer ("mini"), or on inputs and outputs of every
+#: hidden layer, with biases ("full"); Gorishniy et al. 2025.
 ADAPTERS = ("mini", "full")
-#: From where on members differ: behind the first hidden layer, or from the input on.
+#: Where members begin to differ: after the first hidden layer, or at the input.
 MEMBER_STARTS = ("hidden", "input")
 
-#: Embedding -> the form that it takes.
+#: Embedding -> the numeric encoding that it takes.
 EMBEDDED_NUMERIC_ENCODINGS: Mapping[str, str] = MappingProxyType(
     {"linear": "piecewise", "tree": "tree", "periodic": "quantile"}
 )
 
-#: Hidden layers of a dense network; hidden nodes of any graph, where an addition and a pooling are nodes too.
+#: Most hidden layers of a dense network; most hidden nodes of any graph, including additions and poolings.
 MAX_LAYERS = 64
 MAX_NODES = 256
 MAX_UNITS = 65536
@@ -87,7 +87,7 @@ MAX_MEMBERS = 64
 #: Width of a convolution's kernel along one axis.
 MAX_KERNEL = 64
 
-#: Attribute of the input -> what it may hold.
+#: Attribute of the input -> valid values.
 INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "embedding": Word(EMBEDDINGS),
@@ -101,12 +101,12 @@ INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
         "member_start": Word(MEMBER_STARTS),
     }
 )
-#: Attribute of the input -> those that act only together with it, when it is not off.
+#: Attribute of the input -> those that have an effect only if it is not off.
 SWITCHED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"embedding": ("embedding_units", "embedding_sigma"), "members": ("adapters", "member_start")}
 )
 
-#: Attribute of a hidden layer -> what it may hold.
+#: Attribute of a hidden layer -> valid values.
 LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "units": Whole(1, MAX_UNITS),
@@ -119,8 +119,7 @@ LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
-#: Training setting -> what it may hold. From `flip` on: what is done to a sample each time that it is trained on; to
-#: series, what can be done along their one axis.
+#: Training setting -> valid values. From `flip` on: augmentation of samples; for series, along their one axis.
 TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "optimizer": Word(OPTIMIZERS),
@@ -145,8 +144,8 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
-#: Attributes and settings that are left out of a graph, and of a genome's JSON, where they hold this: networks that are
-#: older than these genes keep their digests, and are read as what they were.
+#: Default values, at which attributes and settings are left out of graphs and of genomes' JSON, so that networks older
+#: than these genes keep their digests and are read correctly.
 OFF: Mapping[str, object] = MappingProxyType(
     {
         "numbers": "standard",

@@ -65,7 +65,9 @@ def _steps_shape(attributes: Attributes, taken: Shape) -> Shape:
 
 
 def _attention_parameters(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    """Of the layer normalisation, the three maps to keys, queries and values, and the one back."""
+    """Parameters of the layer normalisation, the three projections to keys, queries and values, and the output
+    projection.
+    """
     channels, keys = taken[-1], int(attributes["key_units"])
     return 2 * channels + 3 * (channels + 1) * keys + (keys + 1) * channels
 
@@ -119,7 +121,7 @@ RECURRENT = LayerRow(
     label=_recurrent_label,
 )
 
-#: Multi-head self-attention of layer-normalised steps, dropout, and what it took added again.
+#: Pre-norm multi-head self-attention with dropout and a residual connection.
 ATTENTION = LayerRow(
     attributes={"heads": Whole(1, 64), "key_units": Whole(1, MAX_UNITS), "dropout": LAYER_KINDS["dropout"]},
     shape=_steps_shape,
@@ -129,7 +131,7 @@ ATTENTION = LayerRow(
     check=_attention_check,
 )
 
-#: Adds to each step what its position is.
+#: Adds a position encoding to each step.
 POSITION = LayerRow(
     attributes={"positions": Word(POSITIONS)},
     shape=_steps_shape,
@@ -138,7 +140,7 @@ POSITION = LayerRow(
     label=lambda attributes: f"{attributes['positions']} positions",
 )
 
-#: Tokens to vectors. Of ids at or above `vocabulary` each is the unknown one, 1; id 0 is padding.
+#: Embedding of tokens. Ids at or above `vocabulary` are mapped to 1, the unknown token; id 0 is padding.
 TOKENS = LayerRow(
     attributes={
         "vocabulary": Whole(2, 1 << 20),

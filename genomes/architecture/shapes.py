@@ -1,4 +1,4 @@
-"""The shape of what each node of an architecture graph gives, for data of one shape."""
+"""Output shapes of the nodes of an architecture graph, for data of a given shape."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def kinds_of(graph: nx.DiGraph) -> frozenset[str]:
 
 
 def input_shape(graph: nx.DiGraph, num_features: int, sample_shape: Shape = ()) -> Shape:
-    """The shape in which the network takes a sample: flat, unless one of its layers takes several axes.
+    """The shape of the network's input: flat, unless one of its layers takes several axes.
 
     Args:
-        graph: the network's.
-        num_features: numbers of a sample.
-        sample_shape: of a sample before it was made flat; empty where it has no other shape.
+        graph: architecture of the network.
+        num_features: size of a flat sample.
+        sample_shape: shape of a sample before flattening; empty for tables.
     """
     shaped = any(row_of(graph.nodes[node]).shaped for node in range(1, len(graph) - 1))
     return tuple(sample_shape) if shaped and sample_shape else (input_columns(graph, num_features),)
@@ -41,7 +41,7 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
         num_outputs: numbers that the network gives.
 
     Raises:
-        InputError: a layer cannot take what its sources give; the text names the node.
+        InputError: a layer cannot take what its sources give; the message names the node.
 
     Example:
         >>> from genomes.architecture import make_graph
@@ -66,10 +66,10 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
 
 
 def least_shape(graph: nx.DiGraph) -> Shape:
-    """The shape of one number that the network takes: to compare networks where there are no data.
+    """The smallest valid input shape, to compare networks without data.
 
     Raises:
-        InputError: it takes samples of no number of axes from one to three.
+        InputError: the network takes no samples of one to three axes.
     """
     for axes in (1, 2, 3):
         try:
@@ -82,7 +82,7 @@ def least_shape(graph: nx.DiGraph) -> Shape:
 
 
 def input_shape_of(graph: nx.DiGraph, node: int, shapes: dict[int, Shape]) -> Shape:
-    """The shape that a node takes, of the shapes of its sources.
+    """The input shape of a node, from the shapes of its sources.
 
     Raises:
         InputError: the sources do not fit together.

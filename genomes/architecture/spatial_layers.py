@@ -1,7 +1,7 @@
-"""Rows of layers over maps `(height, width, channels)` and series `(steps, channels)`: one kind serves both.
+"""Rows of layers over feature maps `(height, width, channels)` and series `(steps, channels)`; each kind serves both.
 
-All are padded to the size that they take ("same"), so that any graph is valid for any size: a stride divides it and
-rounds up, and what is down to one pixel stays so.
+All use "same" padding, so that any graph is valid for inputs of any size: a stride divides the size, rounding up, and a
+size of 1 stays 1.
 
 References:
     Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017, arXiv 1610.02357.
@@ -34,7 +34,7 @@ __all__ = ["ADD", "CONV", "FLATTEN", "GLOBAL_POOL", "NORMALIZE", "POOL", "SQUEEZ
 
 
 def kernel_of(attributes: Attributes, taken: Shape) -> tuple[int, ...]:
-    """The kernel's width along each axis of a convolution that takes this shape."""
+    """The kernel's width along each axis, for an input of this shape."""
     kernel = tuple(attributes["kernel"])
     return kernel * (len(taken) - 1) if len(kernel) == 1 else kernel
 
@@ -53,7 +53,7 @@ def _conv_shape(attributes: Attributes, taken: Shape) -> Shape:
 
 
 def _conv_kernel(attributes: Attributes, taken: Shape) -> int:
-    """Numbers of the kernel, of a separable convolution of both of its kernels; biases are not counted."""
+    """Size of the kernel, or of both kernels of a separable convolution, without biases."""
     area, channels, filters = math.prod(kernel_of(attributes, taken)), taken[-1], int(attributes["filters"])
     return channels * (area + filters) if attributes["separable"] else area * channels * filters
 
@@ -144,7 +144,7 @@ def _normalize_label(attributes: Attributes) -> str:
     return details(f"{attributes['activation']}", attributes)
 
 
-#: Convolution, then normalisation, activation and dropout of whole channels. Without bias before batch normalisation.
+#: Convolution, then normalisation, activation and spatial dropout. No bias with batch normalisation.
 CONV = LayerRow(
     attributes={
         "filters": Whole(1, MAX_UNITS),
@@ -162,7 +162,7 @@ CONV = LayerRow(
     check=_conv_check,
 )
 
-#: The largest or mean value of each window of `size`; windows do not overlap.
+#: Maximum or average pooling over non-overlapping windows of `size`.
 POOL = LayerRow(
     attributes={"pooling": Word(POOLINGS), "size": Whole(1, 64)},
     shape=_pool_shape,
@@ -171,7 +171,7 @@ POOL = LayerRow(
     label=_pool_label,
 )
 
-#: The largest or mean number of each channel: flat.
+#: Global maximum or average pooling; the output is flat.
 GLOBAL_POOL = LayerRow(
     attributes={"pooling": Word(POOLINGS)},
     shape=_global_shape,
@@ -199,7 +199,7 @@ ADD = LayerRow(
     merge=_equal,
 )
 
-#: Each channel times a gate: of all channels' means, dense to channels / ratio units, relu, dense, sigmoid.
+#: Multiplies channels by gates: global average, dense to channels / ratio units, relu, dense, sigmoid.
 SQUEEZE_EXCITE = LayerRow(
     attributes={"ratio": Whole(1, 1024)},
     shape=_excite_shape,
@@ -208,7 +208,7 @@ SQUEEZE_EXCITE = LayerRow(
     label=_excite_label,
 )
 
-#: Normalisation over channels, activation and dropout by themselves.
+#: Normalisation over channels, activation and dropout without a product before them.
 NORMALIZE = LayerRow(
     attributes={
         "normalization": Word(tuple(name for name in NORMALIZATIONS if name != "none")),

@@ -1,7 +1,7 @@
-"""Networks of convolutions: stages of blocks over images `(height, width, channels)` or series `(steps, channels)`.
+"""Convolutional networks: stages of blocks over images `(height, width, channels)` or series `(steps, channels)`.
 
-`ConvolutionalGenome` is a network and how it is trained, `ConvolutionalSpace` says which of them a search may try, and
-`to_graph` gives the architecture graph that training sees. `MUTATIONS` names the ways in which a network can change::
+`ConvolutionalGenome` is a network with its training settings, `ConvolutionalSpace` defines which of them a search may
+try, and `to_graph` gives the architecture graph that training sees. `MUTATIONS` lists the mutations::
 
     import numpy as np
     from genomes import ConvolutionalSpace, Range, architecture

@@ -1,10 +1,11 @@
-"""The genes of a network of convolutions."""
+"""The genes of convolutional networks."""
 
 from __future__ import annotations
 
 from genomes.architecture.options import MAX_KERNEL, MAX_UNITS
 from genomes.checks import Truth, Whole, Word
 from genomes.convolutional.genome import POOLINGS, Block, ConvolutionalGenome
+from genomes.convolutional.graph import LAYER_KINDS
 from genomes.staged.genome import DOWNSAMPLINGS
 from genomes.staged.rows import Encoding, GeneRow
 from genomes.staged.training import head_rows, network_rows, training_rows
@@ -12,7 +13,7 @@ from genomes.training import AugmentedTraining
 
 __all__ = ["AUGMENTATION", "CONVOLUTIONAL"]
 
-#: What may be done to samples in training.
+#: Augmentation of images.
 AUGMENTATION = ("flip", "shift", "rotation", "zoom", "cutout", "mixup")
 
 _HEAD = head_rows(POOLINGS)
@@ -53,5 +54,5 @@ CONVOLUTIONAL = Encoding(
             *(name for name in _TRAINING if name not in (*AUGMENTATION, "learning_rate")),
         ),
     },
-    layer_kinds=frozenset({"conv", "pool", "global_pool", "flatten", "add", "squeeze_excite", "dense"}),
+    layer_kinds=LAYER_KINDS,
 )

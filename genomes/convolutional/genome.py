@@ -1,7 +1,7 @@
-"""`ConvolutionalGenome`: stages of blocks of convolutions and how they are trained, as one frozen value.
+"""`ConvolutionalGenome`: stages of convolutional blocks with training settings, as a frozen value.
 
-No fitness, no id, no weights. What the fields may hold is checked where genomes are read; which of them a search may
-choose is the space's affair.
+It has no fitness, id or weights. Fields are validated when genomes are read; the space decides which values a search
+may choose.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from genomes.training import AugmentedTraining
 
 __all__ = ["POOLINGS", "Block", "ConvolutionalGenome"]
 
-#: What makes the last map flat: the mean or the largest number of each channel, or all numbers.
+#: How the last feature map is flattened: global average or maximum pooling, or all values.
 POOLINGS = ("average", "max", "flatten")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Convolutions of one kind, one behind the other, each followed by normalisation and activation.
+    """Equal convolutions in sequence, each followed by normalisation and activation.
 
     Attributes:
         filters: of each convolution, at least 1.
         convolutions: how many, 1 to 3.
         kernel: width along each axis.
-        separable: whether each is a depthwise and a pointwise one (Chollet 2017).
-        residual: whether what the block takes is added to what it gives, before the last activation (He et al. 2016).
-        squeeze_excite: the ratio of squeeze-and-excitation behind the convolutions (Hu et al. 2018), 0 for none.
+        separable: whether they are depthwise separable (Chollet 2017).
+        residual: whether the block's input is added to its output, before the last activation (He et al. 2016).
+        squeeze_excite: ratio of squeeze-and-excitation after the convolutions (Hu et al. 2018), 0 for none.
     """
 
     filters: int
@@ -39,13 +39,13 @@ class Block:
 
     @property
     def width(self) -> int:
-        """Channels that it gives."""
+        """Number of output channels."""
         return self.filters
 
 
 @dataclass(frozen=True)
 class ConvolutionalGenome:
-    """A network of convolutions.
+    """A convolutional network.
 
     >>> ConvolutionalGenome(stages=(), head_layers=1, head_units=32).head_pooling
     'average'
@@ -53,9 +53,8 @@ class ConvolutionalGenome:
     Attributes:
         stages: of `Block`s; may be empty.
         activation, normalization, initializer: of every layer.
-        dropout: share of the channels that the last convolution of each block drops in training, in [0, 0.9].
-        input_pooling: how many pixels along each axis are averaged before the first stage, 1 to 8: the network sees
-            images that are so much smaller, 1 for images as they are.
+        dropout: rate of spatial dropout after the last convolution of each block, in [0, 0.9].
+        input_pooling: size of the average pooling before the first stage, 1 (none) to 8.
         head_pooling: one of `POOLINGS`.
         head_layers: dense layers before the output, 0 to 3.
         head_units, head_dropout: of each of these.

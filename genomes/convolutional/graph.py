@@ -1,4 +1,4 @@
-"""From a genome of convolutions to the architecture graph that training sees."""
+"""Conversion of convolutional genomes to architecture graphs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from genomes.staged.builder import Builder
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["to_graph"]
+__all__ = ["LAYER_KINDS", "to_graph"]
+
+#: Layer kinds in the graphs that `to_graph` builds.
+LAYER_KINDS = frozenset({"conv", "pool", "global_pool", "flatten", "add", "squeeze_excite", "dense"})
 
 
 def to_graph(genome: ConvolutionalGenome) -> nx.DiGraph:

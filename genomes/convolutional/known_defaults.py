@@ -1,4 +1,4 @@
-"""Published networks of convolutions, as recipes of genomes.
+"""Published convolutional networks, as recipes of genomes.
 
 References:
     LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE 86, 1998.
@@ -30,7 +30,7 @@ def _stage(downsampling: str | tuple[str, ...], count: int, **block: Any) -> Sta
     return StageRecipe({"downsampling": downsampling}, (block,) * count)
 
 
-#: The quickest to be good comes first: a short search may have no time for the others.
+#: Ordered by how fast they become good, since short searches may have no time for the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "small VGG",

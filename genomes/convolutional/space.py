@@ -1,4 +1,4 @@
-"""`ConvolutionalSpace`: which networks of convolutions a search may try."""
+"""`ConvolutionalSpace`: the convolutional networks that a search may try."""
 
 # ruff: noqa: RUF009 (domains are frozen: as defaults they can be shared)
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MUTATIONS", "ConvolutionalSpace"]
 
-#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
+#: Accepted forms of a gene: a domain, the options of a choice, or a fixed value.
 Given = Domain | Sequence[Value] | Value
 
 MUTATIONS: Mapping[str, Mutation] = mutations_of(CONVOLUTIONAL)
@@ -30,7 +30,7 @@ MUTATIONS: Mapping[str, Mutation] = mutations_of(CONVOLUTIONAL)
 
 @dataclass(frozen=True)
 class ConvolutionalSpace(StagedSpace):
-    """Networks of convolutions. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
+    """Convolutional networks. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
 
     The default suits images of 28x28 to 64x64 pixels, trained on a few CPUs.
 
@@ -40,21 +40,21 @@ class ConvolutionalSpace(StagedSpace):
     2
 
     Attributes:
-        stages: how many, 0 to 8; each halves its map, unless `downsampling` is "none".
+        stages: number of stages, 0 to 8; each halves its feature map, unless `downsampling` is "none".
         blocks: of a stage, 1 to 8.
         filters, convolutions, kernel, separable, residual, squeeze_excite: of each block, see
-            `genomes.convolutional.Block`. In random networks a stage's blocks are of one width.
+            `genomes.convolutional.Block`. In random networks all blocks of a stage have the same width.
         downsampling: of each stage, among "none", "stride", "max" and "average" (pooling).
         activation, normalization, dropout, initializer, input_pooling, head_pooling, head_layers, head_units,
             head_dropout: see `genomes.convolutional.ConvolutionalGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
-        flip, shift, rotation, zoom, cutout, mixup: what is done to samples in training, see
+        flip, shift, rotation, zoom, cutout, mixup: augmentation of training samples, see
             `genomes.training.AugmentedTraining`; each is off in more than half of all random networks.
-        extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
+        extra_mutations: names of mutations from outside evonas, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
+        InputError: a value is invalid for its gene; the message names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = CONVOLUTIONAL

@@ -1,4 +1,4 @@
-"""Crossover of dense networks: layers are spliced, the other genes mixed one by one. Pure functions."""
+"""Crossover of dense networks: layers are spliced, all other genes are mixed uniformly. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["mix_settings", "splice_layers"]
 
 
 def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
-    """The first layers of `a` and the last layers of `b`, cut where the space allows what comes of it.
+    """The first layers of `a` and the last layers of `b`, cut where the space allows the result.
 
-    Uniform width and a network's one activation are those of a random layer of the child.
+    A uniform width and a network-wide activation are taken from a random layer of the child.
     """
     cuts = [
         (i, j)
@@ -27,7 +27,7 @@ def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.ran
         for j in range(len(b.layers) + 1)
         if space.domain("layers").contains(i + len(b.layers) - j) and _fits(a, b, i, j, space)
     ]
-    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: all of `a` and nothing of `b` is one
+    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: all of `a` and none of `b` is a valid cut
     layers = [*a.layers[:i], *b.layers[j:]]
     if layers:
         model = layers[int(rng.integers(len(layers)))]
@@ -40,7 +40,7 @@ def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.ran
 
 
 def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generator) -> DenseGenome:
-    """The child with each gene outside the layers kept or taken from `other`, one coin each."""
+    """Uniform crossover of all genes outside the layers."""
     coins = rng.random(len(SETTINGS)).tolist()
     taken = [name for name, coin in zip(SETTINGS, coins, strict=True) if coin < 0.5]
     child = with_genes(child, {name: gene_of(other, name) for name in taken})
@@ -50,19 +50,19 @@ def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generato
 
 
 def _fits(a: DenseGenome, b: DenseGenome, i: int, j: int, space: DenseSpace) -> bool:
-    """Whether a pyramid stays one across the cut."""
+    """Whether the widths still form a pyramid across the cut."""
     outside = i == 0 or j == len(b.layers)
     return space.shape != "pyramid" or outside or a.layers[i - 1].units >= b.layers[j].units
 
 
 def _splice_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
-    """Wires of nodes 1..i of `a` and j + 1.. of `b`, whose sources in the part that is gone become those of `a`."""
+    """Wires of nodes 1..i of `a` and j + 1.. of `b`; sources in the removed part are mapped to nodes of `a`."""
 
-    def moved(source: int) -> int:
+    def shift_source(source: int) -> int:
         return source - j + i if source > j else min(source, i)
 
-    wires = [set(wire) for wire in a[:i]] + [{moved(source) for source in wire} for wire in b[j:]]
+    wires = [set(wire) for wire in a[:i]] + [{shift_source(source) for source in wire} for wire in b[j:]]
     for node in range(1, len(wires)):
         if not any(node in wire for wire in wires[node:]):
-            wires[node].add(node)  # no longer used by any node: the next one uses it
+            wires[node].add(node)  # unused after the cut: connected to the next node
     return wires

@@ -1,4 +1,4 @@
-"""Dense genomes as numbers for a surrogate model."""
+"""Features of dense genomes for a surrogate model."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Features"]
 
-#: Inputs of the table that sizes are reckoned for: the order of networks hardly depends on it.
+#: Nominal number of input features for network sizes, whose order hardly depends on it.
 _NUM_FEATURES = 16
 
 
 class Features:
-    """Gives a genome's place in a space; what depends on the space alone is found once.
+    """Computes the feature vectors of genomes; what depends on the space alone is computed once.
 
     The numbers, each in [0, 1], in order: share of the most layers; log of the number of weights; share of all edges
     there could be (where the space has skips); log units of each layer, 0 if there is none; share of the layers with
@@ -34,7 +34,7 @@ class Features:
     the neighbours, see `genomes.dense.neighbourhood`. Genes that do nothing in a genome are 0.
 
     Args:
-        space: that the genomes are of.
+        space: of the genomes.
     """
 
     def __init__(self, space: DenseSpace) -> None:
@@ -47,7 +47,7 @@ class Features:
         self._log_largest = math.log(_largest(space))
 
     def __call__(self, genome: DenseGenome) -> NDArray[np.float64]:
-        """The genome's place, shape `(num_features,)`; the length depends on the space alone."""
+        """The genome's features, shape `(num_features,)`; the length depends on the space alone."""
         most, layers = self._most, genome.layers
         count, edges = len(layers), list(_edges(genome))
         widths = [_NUM_FEATURES, *(layer.units for layer in layers), 1]
@@ -55,7 +55,7 @@ class Features:
         parts = [count / max(most, 1), math.log(weights) / self._log_largest]
         if self._has_skips:
             parts.append(2 * len(edges) / ((most + 1) * (most + 2)))
-        # The narrowest layer still differs from none.
+        # The narrowest layer must differ from no layer.
         parts += [(1 + self._units.position(layer.units)) / 2 for layer in layers] + [0.0] * (most - count)
         if self._activations:
             names = [layer.activation for layer in layers]
@@ -68,7 +68,7 @@ class Features:
 
 
 def _positions(domain: Domain) -> tuple[Callable[[Value], Sequence[float]], Sequence[float]]:
-    """What finds a gene's numbers from its value, and those of a gene that does nothing."""
+    """The function from a gene's value to its features, and the features of an inactive gene."""
     if not isinstance(domain, Choice) or not isinstance(domain.options[0], str):
         return (lambda value: (domain.position(value),)), (0.0,)
     known = {option: [float(each == option) for each in domain.options] for option in domain.options}
@@ -90,7 +90,7 @@ def _options(space: DenseSpace, gene: str) -> tuple[object, ...]:
 
 
 def _largest(space: DenseSpace) -> int:
-    """Weights of the largest network of the space."""
+    """Number of weights of the largest network of the space."""
     widest = [_NUM_FEATURES, *[int(space.domain("units").greatest)] * space.max_layers, 1]
     if space.skip_connections:
         return sum(widest[u] * widest[v] for v in range(len(widest)) for u in range(v))

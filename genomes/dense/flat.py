@@ -1,8 +1,8 @@
-"""Dense genomes as named values, for methods that know no layers: the genes of a space, and both ways between.
+"""Dense genomes as named values, for methods that do not know layers: the genes of a space, and conversion both ways.
 
-Widths, activations and edges are genes of their own, there when the network has so many layers. Values may be chosen
-one by one in the order of the genes; those that do not fit together are brought into the space (a pyramid's widths are
-sorted, a layer without a source or a user takes the chain's edge), so that every choice is a genome.
+Widths, activations and edges are conditional genes, active if the network has enough layers. Values may be chosen one
+by one in the order of the genes; inconsistent ones are repaired (the widths of a pyramid are sorted, a layer without
+source or user gets the edge of the chain), so that every choice yields a genome.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SWITCH = Choice((False, True))
 
 
 def genes(space: DenseSpace) -> tuple[Gene, ...]:
-    """The genes that decide something, each after those that its condition names."""
+    """The genes that are not fixed, each after those in its condition."""
     most = space.max_layers
     parts = [Gene(space.domain("layers"), (), "layers")]
     for name, scope in (("units", space.shape == "uniform"), ("activation", space.activation_scope == "network")):
@@ -60,7 +60,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
     return (*parts, *neighbours_genes(space))
 
 
-#: Gene -> the embeddings with which it acts.
+#: Gene -> the embeddings with which it is active.
 _EMBEDDINGS = {
     "embedding_units": ("linear", "tree", "periodic"),
     "embedding_sigma": ("periodic",),
@@ -70,7 +70,7 @@ _EMBEDDINGS = {
 
 
 def _of_switches(space: DenseSpace, name: str) -> Condition | None:
-    """The condition of a gene of embeddings or members; None where it never does anything."""
+    """The condition of a gene of embeddings or members; None if it is never active."""
     if name in _EMBEDDINGS:
         domain = space.domain("embedding")
         options = domain.options if isinstance(domain, Choice) else ()
@@ -91,7 +91,7 @@ def _of_switches(space: DenseSpace, name: str) -> Condition | None:
 
 
 def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
-    """The genome's value of each gene that is active in it."""
+    """The values of the genes that are active in the genome."""
     count, wires = len(genome.layers), wires_of(genome)
     all_values: dict[str, Value] = {"layers": count}
     for k, layer in enumerate(genome.layers, start=1):
@@ -135,7 +135,7 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
 
 
 def _from_layer(space: DenseSpace, k: int) -> Condition:
-    """The condition that there are at least k layers; none where there always are."""
+    """The condition that there are at least k layers; empty if always true."""
     enough = space.domain("layers").restrict(low=k)
     return () if enough is None or space.domain("layers").least >= k else (("layers", enough),)
 
@@ -150,7 +150,7 @@ def _edge(source: int, node: int, output: int) -> str:
 
 
 def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
-    """The edges that are on, and those of the chain where a node would have no source or no user."""
+    """The selected edges, and edges of the chain for nodes without source or user."""
     if not space.skip_connections:
         return chain(count)
     output = space.max_layers + 1
@@ -165,5 +165,5 @@ def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
 
 
 def _idle(domain: Domain) -> Value:
-    """What a gene holds that does nothing."""
+    """The value of an inactive gene."""
     return domain.options[0] if isinstance(domain, Choice) else domain.least

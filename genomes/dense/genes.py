@@ -1,4 +1,4 @@
-"""The genes of a dense network that are not its layers' own: one name each, wherever the genome keeps it."""
+"""The genes of a dense network outside its layers, each by one name, wherever the genome stores it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "with_genes",
 ]
 
-#: Genes of the [network] table of a space, and what they may hold.
+#: Genes of the [network] table of a space, and their valid values.
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
     {"layers": Whole(0, MAX_LAYERS)}
     | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
@@ -37,23 +37,23 @@ NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
 #: Genes of the [training] table: the fields of `Training`.
 TRAINING_GENES: Mapping[str, Kind] = training_kinds(Training)
 
-#: Genes of the embedding of numbers, and of members; the first of each says whether the others do anything.
+#: Genes of the numeric embedding, and of members; the first of each determines whether the others are active.
 EMBEDDING_GENES = ("embedding", "embedding_units", "embedding_sigma")
 MEMBER_GENES = ("members", "adapters", "member_start")
 
-#: Genes that a network has once, each held by a field of the genome or of its training.
+#: Genes per network, each stored in a field of the genome or of its training.
 SETTINGS = (
     *("dropout", "normalization", "initializer", *TRAINING_GENES),
     *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
     "parametric_activation",
 )
 
-#: Genes that make a network cost a multiple, with the value at which they do not.
+#: Genes that multiply the cost of a network -> the value at which they do not.
 COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1})
-#: The share of random networks that have that value: an embedding often pays, members cost several times as much.
+#: The share of random networks with that value: an embedding often pays off, members cost several times as much.
 CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8})
 
-#: Embedding -> the genes that act with it.
+#: Embedding -> its genes.
 _WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "none": ("numbers", "scaling"),
@@ -78,14 +78,14 @@ def with_gene(genome: DenseGenome, name: str, value: Value) -> DenseGenome:
 
 
 def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
-    """The genome with other values of some of `SETTINGS`, at the cost of one copy."""
+    """The genome with other values of some of `SETTINGS`, in a single copy."""
     inner = {name: value for name, value in values.items() if name in TRAINING_GENES}
     outer = {name: value for name, value in values.items() if name not in TRAINING_GENES}
     return replace_fields(genome, training=replace_fields(genome.training, **inner), **outer)
 
 
 def is_active(genome: DenseGenome, name: str) -> bool:
-    """Whether one of `SETTINGS` changes anything in this genome."""
+    """Whether one of `SETTINGS` is active in this genome."""
     if name in ("dropout", "normalization", "parametric_activation", "members"):
         return bool(genome.layers)
     if name in MEMBER_GENES:

@@ -1,7 +1,7 @@
-"""`DenseGenome`: a network of dense layers and how it is trained, as one frozen value.
+"""`DenseGenome`: a dense network with its training settings, as a frozen value.
 
-No fitness, no id, no run settings, no weights. What the fields may hold is checked where genomes are read
-(`genomes.dense.json`); which of them a search may choose is the space's affair.
+It has no fitness, id, run settings or weights. Fields are validated when genomes are read (`genomes.dense.json`); the
+space decides which values a search may choose.
 """
 
 from __future__ import annotations
@@ -62,18 +62,19 @@ class Layer:
 
 @dataclass(frozen=True)
 class Training(AnyTraining):
-    """How a dense network is trained: as every network, and
+    """Training settings of a dense network, in addition to those of all networks.
 
     >>> Training(optimizer="adamw", weight_decay=1e-4).learning_rate
     0.001
 
     Attributes:
-        bias_rate: learning rate of biases, as a multiple of that of all else; > 0.
-        parametrization: "standard", or "ntk": kernels learn at the rate that they have as standard normal ones times
-            1 / sqrt(fan in).
-        decay_schedule: what weight decay is multiplied by besides the rate: "constant", or "flat_cosine" as `schedule`.
-        bias_initializer: where biases of hidden layers begin: at "zeros", or so that each unit's argument is 0 at a
-            random one of the training "rows"; with batch normalisation there are none.
+        bias_rate: learning rate of biases, as a multiple of that of all other weights; > 0.
+        parametrization: "standard", or "ntk", the neural tangent parametrisation: kernels are trained as standard
+            normal ones times 1 / sqrt(fan in).
+        decay_schedule: schedule of weight decay, in addition to that of the rate: "constant", or "flat_cosine" as in
+            `schedule`.
+        bias_initializer: initial biases of hidden layers: "zeros", or "rows", so that each unit's pre-activation is 0
+            at a random training row; there are no biases with batch normalisation.
     """
 
     bias_rate: float = 1.0
@@ -94,24 +95,24 @@ class DenseGenome:
         output_sources: positions concatenated as the input of the output layer, ascending; `(len(layers),)` in a chain.
         dropout: share of each hidden layer's outputs dropped in training, in [0, 0.9].
         normalization: one of `NORMALIZATIONS`, in every hidden layer.
-        parametric_activation: whether each unit has a trained share of its activation: x + share * (activation(x) - x),
-            where the share begins at 1.
+        parametric_activation: whether each unit has a trained weight of its activation: x + w * (activation(x) - x),
+            with w = 1 initially.
         initializer: one of `INITIALIZERS`, of every kernel, the output's included.
         training: how it is trained.
         numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
             the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
-        scaling: whether each feature has a trained factor before the first layer; does nothing with an embedding.
-        category_units: outputs of a trained linear map of each categorical column, in addition to its
-            one-hot features; 0 for none.
-        neighbours: which training rows are near, for features that are means of their targets; None for no such
-            features.
-        embedding: one of `EMBEDDINGS`: what is trained of each column of numbers before the first layer.
-        embedding_units: that each column gives, at least 2; one less with "periodic", where the number itself is one.
-        embedding_sigma: standard deviation of the initial frequencies of "periodic", in waves a standard deviation.
-        members: networks that share their kernels and are trained side by side; the prediction is their mean. 1 is a
-            plain network; a network without hidden layers has no others.
-        adapters: one of `ADAPTERS`: what each member has of its own.
-        member_start: one of `MEMBER_STARTS`: from where on members differ; "input" if there is one hidden layer only.
+        scaling: whether each feature is multiplied by a trained factor before the first layer; no effect with an
+            embedding.
+        category_units: output size of a trained linear map of each categorical column, in addition to its one-hot
+            features; 0 for none.
+        neighbours: columns and bandwidths of neighbour features; None for no such features.
+        embedding: one of `EMBEDDINGS`: what is trained of each numeric column before the first layer.
+        embedding_units: output size per column, at least 2; with "periodic" one of them is the number itself.
+        embedding_sigma: standard deviation of the initial frequencies of "periodic", in periods per standard deviation.
+        members: number of networks that share their kernels and are trained side by side; the prediction is their mean.
+            1 is a plain network, and so is any network without hidden layers.
+        adapters: one of `ADAPTERS`: the parameters of individual members.
+        member_start: one of `MEMBER_STARTS`: where members begin to differ; "input" if there is only one hidden layer.
     """
 
     layers: tuple[Layer, ...]

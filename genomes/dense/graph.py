@@ -1,4 +1,4 @@
-"""From a dense genome to the architecture graph that training sees."""
+"""Conversion of dense genomes to architecture graphs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
 
 
 def _of_input(genome: DenseGenome) -> dict[str, Any]:
-    """Attributes of the input: those that do something, so that equal networks have equal graphs."""
+    """Attributes of the input that have an effect, so that equal networks have equal graphs."""
     found: dict[str, Any] = {}
     for name in ("numbers", "scaling", "category_units"):
         if getattr(genome, name) != OFF[name] and is_active(genome, name):

@@ -1,4 +1,4 @@
-"""Dense genomes as JSON values, and back with every value checked."""
+"""Dense genomes as JSON values, and back, validated."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NETWORK_KINDS = {
         "parametric_activation",
     )
 }
-#: Genes that came later, each with the value at which it is left out: it was that of every network before.
+#: Genes added later -> the default at which they are left out, which is the value of all older networks.
 _LATER = {name: getattr(DenseGenome((), (0,)), name) for name in (*EMBEDDING_GENES, *MEMBER_GENES)}
 _LATER_KINDS = {name: NETWORK_GENES[name] for name in _LATER}
 _KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, *_LATER, "neighbours", "training")
 _REQUIRED = tuple(key for key in _KEYS if key not in OFF and key not in _LATER and key != "neighbours")
-#: Written, off or not: genomes had it before others could be left out.
+#: Always written, since it is older than the rule of leaving out defaults.
 _ALWAYS = "numbers"
 _POSITION = Whole(0, MAX_LAYERS)
 
@@ -50,10 +50,10 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
         "version": VERSION,
         "layers": layers,
         "output_sources": list(genome.output_sources),
-        **_written({name: getattr(genome, name) for name in _NETWORK_KINDS}),
+        **_drop_off_values({name: getattr(genome, name) for name in _NETWORK_KINDS}),
         **{name: value for name, usual in _LATER.items() if (value := getattr(genome, name)) != usual},
         **attributes_of(genome.neighbours),
-        "training": _written(asdict(genome.training)),
+        "training": _drop_off_values(asdict(genome.training)),
     }
 
 
@@ -61,7 +61,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
     """The genome back.
 
     Raises:
-        InputError: the value is not a dense genome; the text names the place.
+        InputError: the value is not a dense genome; the message names the location.
     """
     check_header(value, place, "dense")
     parts = {**OFF, **_LATER, **table(value, place, _KEYS, required=_REQUIRED)}
@@ -80,7 +80,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
     return genome
 
 
-def _written(values: dict[str, Any]) -> dict[str, Any]:
+def _drop_off_values(values: dict[str, Any]) -> dict[str, Any]:
     """The values without those that are off."""
     return {name: value for name, value in values.items() if name == _ALWAYS or value != OFF.get(name)}
 

@@ -1,8 +1,8 @@
-"""Defaults that others have published for tables, as genomes of a space: what a search can begin with.
+"""Published defaults for tables, as genomes of a space that a search can start from.
 
-A recipe names values of genes; those that a space has no gene for are left out, numbers are brought into its ranges,
-and of several words the first that it has is taken. The rates are those of plain parametrisation: RealMLP's own are of
-the neural tangent one.
+A recipe specifies values of genes. Genes that a space lacks are skipped, numbers are clipped to its ranges, and of
+several names the first valid one is used. Learning rates are for the standard parametrisation; RealMLP's published ones
+are for the neural tangent parametrisation.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["RECIPES", "TASKS", "Recipe", "known_defaults"]
 
 CLASSIFICATION = ("binary", "multiclass")
 TASKS = ("regression", *CLASSIFICATION)
-#: Shares of their width that recipes are also had in, for searches of short time.
+#: Narrower variants of recipes, as shares of their width, for short searches.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
-#: Genes without which a recipe would be another one.
+#: Genes that define a recipe; without them it is skipped.
 _ESSENTIAL = ("optimizer", "activation", "embedding")
 
 
@@ -104,7 +104,7 @@ _PLAIN: Mapping[str, Any] = {
 }
 _TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units": 16}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
-#: The quickest to be good comes first: a short search may have no time for the others.
+#: Ordered by how fast they become good, since short searches may have no time for the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "plain network with neighbours",
@@ -170,10 +170,9 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
-    """Of each recipe for a task, its genomes in a space, by name: as it is, then narrower ones.
+    """For each recipe for a task, its genomes in a space by name: in full width, then narrower ones.
 
-    Recipes that the space cannot express, or that come to the same as one before, are left out. See
-    `genomes.known_defaults`.
+    Recipes that the space cannot express, or that equal an earlier one, are left out. See `genomes.known_defaults`.
 
     Args:
         space: that is searched.
@@ -203,7 +202,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
 
 
 def _express(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
-    """The recipe at a share of its width in the space; None where the space has no such."""
+    """The recipe at a share of its width in the space; None if the space cannot express it."""
     values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
     if any(values.get(name, "") is None for name in _ESSENTIAL):
         return None

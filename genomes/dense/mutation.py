@@ -1,7 +1,7 @@
-"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, None where one does not apply.
+"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, or None where they do not apply.
 
-A child is a member of the space and differs from its parent. Genes that the space fixes stay as they are. One row in
-`MUTATIONS` enrols a mutation in the space, in the strategies and in the contract tests.
+A child is a member of the space and differs from its parent. Fixed genes stay fixed. One row in `MUTATIONS` registers a
+mutation with the space, the strategies and the contract tests.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ T = TypeVar("T")
 
 
 def insert_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Puts a new layer on an edge; several, where the space does not allow one more."""
+    """Inserts a new layer on an edge; several, if the space does not allow one more."""
     return _grow(genome, space, rng, _insert_one)
 
 
 def duplicate_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Puts a copy of a layer behind it; several times, where the space does not allow one more."""
+    """Inserts a copy of a layer after it; several copies, if the space does not allow one more."""
     return _grow(genome, space, rng, _duplicate_one) if genome.layers else None
 
 
 def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Takes a layer out, whoever used it takes its sources; several, where the space does not allow one less."""
+    """Removes a layer, whose users take its sources; several layers, if the space does not allow one less."""
     count = space.previous_count(len(genome.layers))
     if count is None:
         return None
@@ -60,7 +60,7 @@ def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
 
 
 def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Gives a layer other units; all layers the same, where the space asks for uniform width."""
+    """Changes the width of a layer; of all layers alike, if the space has a uniform width."""
     if not genome.layers:
         return None
     layers = genome.layers
@@ -77,7 +77,7 @@ def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
 
 
 def change_activation(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Gives a layer another activation; all layers the same, where the space has one activation a network."""
+    """Changes the activation of a layer; of all layers, if the space has one activation per network."""
     domain = space.domain("activation")
     if domain.is_fixed or not genome.layers:
         return None
@@ -100,7 +100,7 @@ def add_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -
 
 
 def remove_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Removes an edge whose ends stay in use without it."""
+    """Removes an edge whose ends stay connected without it."""
     wires = wires_of(genome)
     spare = spare_edges(wires) if space.skip_connections else []
     if not spare:
@@ -111,7 +111,7 @@ def remove_skip(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator
 
 
 def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Multiplies the learning rate by a log-normal factor, within the range; takes another one from a choice."""
+    """Multiplies the learning rate by a log-normal factor, within its range; picks another option of a choice."""
     domain = space.domain("learning_rate")
     if domain.is_fixed:
         return None
@@ -119,19 +119,19 @@ def scale_learning_rate(genome: DenseGenome, space: DenseSpace, rng: np.random.G
 
 
 def change_embedding(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Changes what is trained of each column of numbers: the kind, or, as often, one of its own genes."""
+    """Changes the numeric embedding: its kind or, equally often, one of its genes."""
     return _switch(genome, space, rng, EMBEDDING_GENES)
 
 
 def change_members(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Changes how many members share the weights, or, as often, what they have of their own."""
+    """Changes the number of members or, equally often, their adapters."""
     return _switch(genome, space, rng, MEMBER_GENES)
 
 
 def _switch(
     genome: DenseGenome, space: DenseSpace, rng: np.random.Generator, genes: tuple[str, ...]
 ) -> DenseGenome | None:
-    """Varies the first of the genes, or one of the others where the first is not off."""
+    """Varies the first gene, or one of the others if the first is not off."""
     switch, *others = [name for name in genes if is_active(genome, name)] or [""]
     free = (
         [name for name in others if space.is_free(name)] if switch and getattr(genome, switch) != COSTLY[switch] else []
@@ -145,7 +145,7 @@ def _switch(
 
 
 def change_training_gene(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Varies one of the other genes that a network has once, among those that act in it."""
+    """Varies one of the other active genes outside the layers."""
     genes = [name for name in GENES_MOVED["change_training_gene"] if space.is_free(name) and is_active(genome, name)]
     if not genes:
         return None
@@ -158,7 +158,7 @@ def change_training_gene(genome: DenseGenome, space: DenseSpace, rng: np.random.
 
 
 def change_neighbours(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Turns the neighbours on or off, or changes their columns or bandwidths."""
+    """Turns neighbour features on or off, or changes their columns or bandwidths."""
     if not space.is_free("neighbours"):
         return None
     return replace_fields(genome, neighbours=vary_neighbours(genome.neighbours, space, rng))
@@ -184,10 +184,10 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
     }
 )
 
-#: Mutations that change what the layers are and how they are connected.
+#: Mutations of layers and their connections.
 STRUCTURAL = frozenset(MUTATIONS) - {"scale_learning_rate", "change_training_gene", "change_neighbours"}
 
-#: Mutation -> the settings of a space that it moves; where the space fixes all of them, it has no such mutation.
+#: Mutation -> the genes that it changes; a space that fixes all of them does not have the mutation.
 GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "insert_layer": ("layers",),

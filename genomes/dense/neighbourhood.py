@@ -1,7 +1,7 @@
-"""The gene `neighbours`: how it is drawn, varied, and given as named values and as numbers.
+"""The gene `neighbours`: sampling, variation, and conversion to named values and features.
 
-Where a space knows sets of columns that are promising (`DenseSpace.neighbour_sets`), half of the draws are from them,
-the first ones more often; the others are of any columns.
+If a space has promising sets of columns (`DenseSpace.neighbour_sets`), half of the samples are drawn from these, the
+first ones more often; the others are drawn from all columns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
     "vary_neighbours",
 ]
 
-#: Columns, and sets of them, that a space may name.
+#: Most columns, and sets of columns, of a space.
 MOST_LISTED = 256
 _SWITCH = "neighbours"
 _COUNT = "neighbour_bandwidths"
@@ -45,7 +45,7 @@ Vary = Callable[[Neighbours, "DenseSpace", np.random.Generator], Neighbours | No
 
 
 def sample_neighbours(space: DenseSpace, rng: np.random.Generator) -> Neighbours:
-    """Random neighbours in a space that has columns for them."""
+    """Samples neighbours in a space that has columns for them."""
     count = 1 + int(rng.choice(len(_COUNTS), p=_COUNTS))
     bandwidths = tuple(sorted(rng.choice(BANDWIDTHS, count, replace=False).tolist()))
     return Neighbours(_sample_columns(space, rng), bandwidths)
@@ -62,7 +62,7 @@ def _sample_columns(space: DenseSpace, rng: np.random.Generator) -> tuple[str, .
 
 
 def vary_neighbours(neighbours: Neighbours | None, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
-    """Others: turned on or off, with another column or bandwidth, with one more or one less."""
+    """Varies neighbours: on or off, another column or bandwidth, one more or one less."""
     if neighbours is None:
         return sample_neighbours(space, rng)
     if rng.random() < 0.15:
@@ -85,11 +85,11 @@ def _with_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Gener
 def _without_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
     if len(neighbours.columns) < 2:
         return None
-    return replace_fields(neighbours, columns=_without(neighbours.columns, rng))
+    return replace_fields(neighbours, columns=_replace_gene(neighbours.columns, rng))
 
 
 def _other_column(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
-    return _with_column(replace_fields(neighbours, columns=_without(neighbours.columns, rng)), space, rng)
+    return _with_column(replace_fields(neighbours, columns=_replace_gene(neighbours.columns, rng)), space, rng)
 
 
 def _other_columns(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours:
@@ -97,7 +97,7 @@ def _other_columns(neighbours: Neighbours, space: DenseSpace, rng: np.random.Gen
 
 
 def _other_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
-    """One of the bandwidths moves by one to three steps."""
+    """Moves one of the bandwidths by one to three steps."""
     place = int(rng.integers(len(neighbours.bandwidths)))
     step = int(rng.integers(1, 4)) * (1 if rng.random() < 0.5 else -1)
     there = BANDWIDTHS.index(neighbours.bandwidths[place]) + step
@@ -119,15 +119,15 @@ def _with_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Ge
 def _without_bandwidth(neighbours: Neighbours, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
     if len(neighbours.bandwidths) < 2:
         return None
-    return replace_fields(neighbours, bandwidths=_without(neighbours.bandwidths, rng))
+    return replace_fields(neighbours, bandwidths=_replace_gene(neighbours.bandwidths, rng))
 
 
-def _without(values: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+def _replace_gene(values: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
     place = int(rng.integers(len(values)))
     return values[:place] + values[place + 1 :]
 
 
-#: A step in a bandwidth, which is a small one, is as likely as a change of the columns.
+#: A step of a bandwidth, which is a small change, is as likely as a change of the columns.
 _VARIATIONS: tuple[Vary, ...] = (
     _with_column,
     _without_column,
@@ -142,7 +142,7 @@ _VARIATIONS: tuple[Vary, ...] = (
 
 
 def neighbours_genes(space: DenseSpace) -> tuple[Gene, ...]:
-    """Genes of their own: a switch for all and one a column, how many bandwidths, and each of these."""
+    """The flat genes: a switch for all, one per column, the number of bandwidths, and each bandwidth."""
     if not space.is_free(_SWITCH):
         return ()
     switch, on = Choice((False, True)), ((_SWITCH, Choice((True,))),)
@@ -166,7 +166,9 @@ def neighbours_values(space: DenseSpace, neighbours: Neighbours | None) -> dict[
 
 
 def neighbours_from_values(space: DenseSpace, values: Mapping[str, Value]) -> Neighbours | None:
-    """The neighbours of these values; of too many columns the first ones, of none the most promising."""
+    """The neighbours of these values: the first columns if there are too many, the most promising ones if there are
+    none.
+    """
     if not values.get(_SWITCH, False):
         return None
     columns = [name for name in space.neighbour_columns if values[_column_gene(name)]][:MOST_COLUMNS]
@@ -185,7 +187,7 @@ def _bandwidth_gene(number: int) -> str:
 
 
 def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> list[float]:
-    """Numbers in [0, 1] for a surrogate model: on or off, the middle and the spread of the bandwidths, each column."""
+    """Features in [0, 1] for a surrogate model: on or off, centre and spread of the bandwidths, each column."""
     told = space.neighbour_columns[:_MOST_TOLD]
     if neighbours is None:
         return [0.0] * (3 + len(told))
@@ -195,7 +197,7 @@ def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> lis
 
 
 def read_sets(value: Any, columns: tuple[str, ...], most: int) -> tuple[tuple[str, ...], ...]:
-    """At most that many sets of columns, as a space holds them, each sorted by name."""
+    """Reads at most that many sets of columns, each sorted by name."""
     place = "network.neighbour_sets"
     sets = [
         read_columns(each, f"{place}[{number}]", MOST_COLUMNS) for number, each in enumerate(items(value, place, most))

@@ -1,4 +1,4 @@
-"""Members of a dense space: random ones, and a typical one."""
+"""Sampling of dense spaces, and their typical genome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["sample", "typical"]
 
 
 def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
-    """A random genome: half of them chains, the others with one to L extra edges where the space allows them."""
+    """A random genome: half are chains, the others have one to L extra edges if the space allows them."""
     count = int(space.domain("layers").sample(rng))
     units = [int(space.domain("units").sample(rng)) for _ in range(count)]
     if space.shape == "uniform":
@@ -55,9 +55,9 @@ def _on(domain: Domain, off: Value, rng: np.random.Generator) -> Value:
 
 
 def typical(space: DenseSpace) -> DenseGenome:
-    """A chain in the middle of the space: middling depth and width, all else as `DenseGenome` has it by default.
+    """A chain of medium depth and width, with the defaults of `DenseGenome` otherwise.
 
-    Where the default is not a member, the first option of a list and the middle of a range take its place.
+    Defaults outside the space are replaced by the first option of a choice or the middle of a range.
     """
     count, units = int(_middle(space.domain("layers"))), int(_middle(space.domain("units")))
     activation = str(_nearest(space.domain("activation"), "relu"))

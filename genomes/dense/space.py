@@ -1,4 +1,4 @@
-"""`DenseSpace`: which dense networks a search may try, and how it moves among them. A `genomes.space.SearchSpace`."""
+"""`DenseSpace`: the dense networks that a search may try, a `genomes.space.SearchSpace`."""
 
 # ruff: noqa: RUF009 (domains are frozen: as defaults they can be shared)
 
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DenseSpace"]
 
-#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
+#: Accepted forms of a gene: a domain, the options of a choice, or a fixed value.
 Given = Domain | Sequence[Value] | Value
 
-#: Genes of hidden layers, which do nothing if there are none.
+#: Genes of hidden layers, which have no effect without any.
 _OF_LAYERS = (
     *("units", "activation", "skip_connections", "dropout", "normalization", "parametric_activation"),
     *MEMBER_GENES,
@@ -75,43 +75,41 @@ class DenseSpace:
     (True, True)
 
     Attributes:
-        layers: how many hidden layers, 0 to 64.
-        units: of a hidden layer, 1 to 65,536.
+        layers: number of hidden layers, 0 to 64.
+        units: width of a hidden layer, 1 to 65,536.
         shape: "free", "uniform" (all layers equally wide) or "pyramid" (no layer wider than the one before it).
         activation: among `genomes.dense.ACTIVATIONS`.
-        activation_scope: "network" (all layers have the same) or "layer".
-        skip_connections: whether a layer may take the outputs of several earlier layers; else networks are chains.
+        activation_scope: "network" (the same for all layers) or "layer".
+        skip_connections: whether a layer may take the outputs of several earlier layers; otherwise networks are chains.
         dropout: share of outputs dropped, 0 to 0.9.
         normalization: among "none", "batch", "layer".
-        parametric_activation: whether each unit has a trained share of its activation.
+        parametric_activation: whether each unit has a trained weight of its activation.
         initializer: of all kernels.
-        numbers: encoding of numeric columns, of `genomes.dense.genome.NUMERIC_ENCODINGS`. A search of a table drops
-            those that the table has no use for.
+        numbers: encoding of numeric columns, of `genomes.dense.genome.NUMERIC_ENCODINGS`. A search drops those that its
+            table does not have.
         scaling: whether each feature has a trained factor before the first layer.
-        category_units: numbers to which a trained map brings each column of categories, 0 (none) to 256. A search of
-            data without columns of categories, or on a GPU, has 0 alone.
+        category_units: output size of a trained map of each categorical column, 0 (none) to 256. Fixed to 0 for data
+            without categorical columns and on GPUs.
         neighbours: whether networks may have features that are means of the targets of training rows near in some
-            columns, see `genomes.dense.Neighbours`. Which columns and how near is a gene, where there are columns.
-        neighbour_columns: names of the standardised columns of numbers that may be taken; a search of a table fills
-            them in if there are none.
-        neighbour_sets: sets of these columns that are promising, the most promising first; half of the draws are of
-            them. A search fills them in with the columns.
-        embedding: what is trained of each column of numbers, among `genomes.dense.EMBEDDINGS`; half of all random
-            networks have "none", if the space has it. A search on a GPU, or of data without columns of numbers, has
-            "none" alone.
-        embedding_units: that each column gives, 2 to 256.
+            columns, see `genomes.dense.Neighbours`. Columns and bandwidths are genes.
+        neighbour_columns: names of the standardised numeric columns to choose from; filled in by a search if empty.
+        neighbour_sets: promising sets of these columns, best first, from which half of the samples are drawn; filled in
+            together with the columns.
+        embedding: embedding of numeric columns, among `genomes.dense.EMBEDDINGS`; half of all random networks have
+            "none", if the space has it. Fixed to "none" for data without numeric columns and on GPUs.
+        embedding_units: output size per column, 2 to 256.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", 0.001 to 1,000.
-        members: shared-weight networks side by side, 1 to 64; four of five random networks have 1, if the space has it.
-            A search on a GPU has 1 alone.
+        members: number of weight-sharing networks, 1 to 64; four of five random networks have 1, if the space has it.
+            Fixed to 1 on GPUs.
         adapters, member_start: see `genomes.dense.DenseGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
             parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
             range with `zero=True`.
 
-        extra_mutations: names of mutations from outside of evonas that it has beside its own, see `genomes.mutations`.
+        extra_mutations: names of user-defined mutations in addition to the built-in ones, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
+        InputError: a value is invalid for its gene; the message names the table, the key, the value and the fix.
     """
 
     layers: Given = Range(1, 5)
@@ -168,12 +166,12 @@ class DenseSpace:
 
     @property
     def layer_kinds(self) -> frozenset[str]:
-        """Kinds of layers that its networks may have."""
+        """Layer kinds that its networks may have."""
         return frozenset({"dense"})
 
     @cached_property
     def mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that can change something here."""
+        """Names of the mutations that apply to this space."""
         own = tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
         return (*own, *self.extra_mutations)
 
@@ -183,7 +181,7 @@ class DenseSpace:
         return domain
 
     def is_free(self, gene: str) -> bool:
-        """Whether a search can change anything with this gene."""
+        """Whether the gene is free and has an effect."""
         return gene in self._free
 
     @cached_property
@@ -212,12 +210,12 @@ class DenseSpace:
         return self.skip_connections if gene == "skip_connections" else not self.domain(gene).is_fixed
 
     def optimizers_of(self, gene: str) -> tuple[str, ...]:
-        """The optimizers of this space with which one of `genomes.dense.genes.OPTIMIZERS_OF` does something."""
+        """The optimizers of this space with which one of `genomes.dense.genes.OPTIMIZERS_OF` has an effect."""
         domain = self.domain("optimizer")
         return tuple(each for each in OPTIMIZERS_OF[gene] if domain.contains(each))
 
     def _has_embedding(self, gene: str) -> bool:
-        """Whether the space has an embedding that this gene of embeddings does something to."""
+        """Whether the space has an embedding that uses this gene."""
         kinds = ("periodic",) if gene == "embedding_sigma" else ("linear", "tree", "periodic")
         return any(self.domain("embedding").contains(kind) for kind in kinds)
 
@@ -237,7 +235,7 @@ class DenseSpace:
         return None if smaller is None else int(smaller.greatest)
 
     def units_between(self, before: Layer | None = None, after: Layer | None = None) -> Domain:
-        """Units that a layer may have between two others; only a pyramid minds them."""
+        """Valid widths of a layer between two others, which restrict it only in a pyramid."""
         domain = self.domain("units")
         if self.shape != "pyramid":
             return domain
@@ -247,11 +245,11 @@ class DenseSpace:
     # ---------------------------------------------------------------- moving in it
 
     def sample(self, rng: np.random.Generator) -> DenseGenome:
-        """A random genome: half of them chains, the others with a few skip connections where the space allows them."""
+        """A random genome: half are chains, the others have a few skip connections if the space allows them."""
         return sample(self, rng)
 
     def typical(self) -> DenseGenome:
-        """A genome in the middle of the space; no randomness in it."""
+        """A genome in the middle of the space; deterministic."""
         return typical(self)
 
     def mutate(
@@ -273,7 +271,7 @@ class DenseSpace:
             child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
             if child is not None:
                 return child, name
-        for gene in SETTINGS:  # nothing that acts can change: what is left are genes that do nothing here
+        for gene in SETTINGS:  # no active gene can change; only inactive ones are left
             if not (domain := self.domain(gene)).is_fixed:
                 return with_gene(genome, gene, domain.vary(gene_of(genome, gene), rng)), "change_training_gene"
         return genome, "none"
@@ -292,7 +290,7 @@ class DenseSpace:
             return False
         try:
             value = genome_to_json(genome)
-            canonical_json(value)  # numbers of other types than Python's own, which Keras refuses, have no JSON
+            canonical_json(value)  # numpy's numbers, which Keras rejects, have no JSON
             return next(faults(self, genome_from_json(value)), None) is None
         except (TypeError, ValueError):
             return False
@@ -302,7 +300,7 @@ class DenseSpace:
         return to_graph(genome)
 
     def digest(self, genome: DenseGenome) -> str:
-        """Hexadecimal digest of what the genome builds and how it is trained."""
+        """Hexadecimal digest of the network and its training settings."""
         return digest(to_graph(genome))
 
     def features(self, genome: DenseGenome) -> NDArray[np.float64]:
@@ -323,10 +321,10 @@ class DenseSpace:
         return flat.values(self, genome)
 
     def from_values(self, values: Mapping[str, Value]) -> DenseGenome:
-        """The genome of these values; those of genes whose condition does not hold are left out.
+        """The genome with these values, without those of inactive genes.
 
         Raises:
-            InputError: a gene is not known, or an active one has no value, or one outside its domain.
+            InputError: a gene is unknown, or an active gene has no value or one outside its domain.
         """
         return flat.from_values(self, values)
 
@@ -342,11 +340,11 @@ class DenseSpace:
 
     @staticmethod
     def read_genome(value: Any) -> DenseGenome:
-        """A genome of this encoding, of this space or not. Raises InputError, naming the place."""
+        """A genome of this encoding, of this space or not. Raises InputError, naming the location."""
         return genome_from_json(value)
 
     def genome_from_json(self, value: Any) -> DenseGenome:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         genome = genome_from_json(value)
         for place, fault in faults(self, genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
@@ -364,10 +362,10 @@ class DenseSpace:
 
     @classmethod
     def from_json(cls, value: Any) -> DenseSpace:
-        """The space back; what is left out is as in the default space.
+        """The space back; missing keys are as in the default space.
 
         Raises:
-            InputError: the value is not a dense space; the text names the table, the key, the value and the fix.
+            InputError: the value is not a dense space; the message names the table, the key, the value and the fix.
         """
         check_header(value, "space", "dense")
         table(value, "space", ("encoding", "version", "extra_mutations", *TABLES))

@@ -1,4 +1,4 @@
-"""The TOML tables of a dense space and their contents."""
+"""The TOML tables of dense spaces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from genomes.dense.genes import COSTLY, EMBEDDING_GENES, MEMBER_GENES, NETWORK_G
 
 __all__ = ["GENES", "LISTS", "TABLES", "WORDS", "read_tables"]
 
-#: Genes, and what they may hold.
+#: Genes -> valid values.
 GENES = {**NETWORK_GENES, **TRAINING_GENES}
-#: Settings that are one of some words.
+#: Settings with a fixed set of values.
 WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
 #: Settings that are lists.
 LISTS = ("neighbour_columns", "neighbour_sets")
@@ -22,7 +22,7 @@ TABLES = {
     "network": (*NETWORK_GENES, *WORDS, "skip_connections", "neighbours", *LISTS),
     "training": tuple(TRAINING_GENES),
 }
-#: Genes that came later than others that can be off; every network before had them off.
+#: Genes added later, which are off in all older networks.
 _LATER = (
     *("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"),
     "parametric_activation",
@@ -32,10 +32,10 @@ _BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, 
 
 
 def read_tables(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of all tables of a space; without those that are left out, but for one of before there were such.
+    """The settings of all tables of a space, without those left out, except in spaces from before these genes.
 
     Raises:
-        InputError: a table holds what it cannot.
+        InputError: a table has an invalid value.
     """
     settings: dict[str, Any] = {}
     for name, keys in TABLES.items():

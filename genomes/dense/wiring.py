@@ -1,7 +1,7 @@
-"""Who feeds whom in a dense network, as lists that can be edited: `wires[k - 1]` holds the sources of node k.
+"""The connections of a dense network as editable lists: `wires[k - 1]` holds the sources of node k.
 
-Node 0 is the input, 1..L are the hidden layers, L + 1 is the output. Wires are valid when each node has sources, all of
-them earlier, and each hidden layer is used; functions here keep valid wires valid.
+Node 0 is the input, 1..L are the hidden layers, L + 1 is the output. Wires are valid if each node has sources, all of
+them earlier, and each hidden layer is used. All functions here preserve validity.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def wires_of(genome: DenseGenome) -> Wires:
 
 
 def rewire(genome: DenseGenome, layers: Sequence[Layer], wires: Wires) -> DenseGenome:
-    """The genome with these layers, wired so."""
+    """The genome with these layers and wires."""
     sources = [tuple(sorted(wire)) for wire in wires]
     wired = tuple(replace_fields(layer, sources=wire) for layer, wire in zip(layers, sources[:-1], strict=True))
     return replace_fields(genome, layers=wired, output_sources=sources[-1])
 
 
 def chain(num_layers: int) -> Wires:
-    """Each node takes the one before it."""
+    """Wires of a chain."""
     return [{node} for node in range(num_layers + 1)]
 
 
@@ -50,38 +50,38 @@ def edges(wires: Wires) -> list[tuple[int, int]]:
 
 
 def missing_edges(wires: Wires) -> list[tuple[int, int]]:
-    """Edges that could be added."""
+    """Edges that can be added."""
     return [(u, v) for v, wire in enumerate(wires, start=1) for u in range(v) if u not in wire]
 
 
 def spare_edges(wires: Wires) -> list[tuple[int, int]]:
-    """Edges that could be removed: the node has another source and the source another user."""
+    """Edges that can be removed: the node has another source and the source another user."""
     present = edges(wires)
     users = [u for u, _ in present]
     return [(u, v) for u, v in present if len(wires[v - 1]) > 1 and users.count(u) > 1]
 
 
 def insert_on_edge(wires: Wires, source: int, node: int) -> Wires:
-    """Wires with a new node on the edge; the new one gets the number `node`, which and all after it move up."""
+    """Inserts a node on the edge; it gets the number `node`, and later nodes move up."""
     moved = [{u + (u >= node) for u in wire} for wire in wires]
     moved[node - 1] = (moved[node - 1] - {source}) | {node}
     return [*moved[: node - 1], {source}, *moved[node - 1 :]]
 
 
 def insert_behind(wires: Wires, node: int) -> Wires:
-    """Wires with a new node, numbered `node + 1`, which takes `node` and feeds all that `node` fed."""
+    """Inserts node `node + 1`, which takes `node` and feeds all former users of `node`."""
     moved = [{u + (u >= node) for u in wire} for wire in wires]
     return [*moved[:node], {node}, *moved[node:]]
 
 
 def bypass(wires: Wires, node: int) -> Wires:
-    """Wires without a hidden node: whoever used it takes its sources instead."""
+    """Removes a hidden node, whose users take its sources instead."""
     joined = [(wire - {node}) | wires[node - 1] if node in wire else wire for wire in wires]
     return [{u - (u > node) for u in wire} for wire in (*joined[: node - 1], *joined[node:])]
 
 
 def wiring_faults(genome: DenseGenome) -> Iterator[tuple[str, str]]:
-    """What is wrong with a genome's wires: (place inside the genome, what must be repaired)."""
+    """Problems of a genome's wires: (location inside the genome, what must be repaired)."""
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     for node, sources in enumerate(wiring, start=1):
         place = "output_sources" if node == len(wiring) else f"layers[{node - 1}].sources"

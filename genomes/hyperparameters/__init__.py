@@ -1,8 +1,8 @@
-"""Flat typed genes, for a model that a function of the user's builds.
+"""Flat typed genes, for user-defined models.
 
 `HyperparameterSpace` names the genes: numbers (whole or real, on a linear or logarithmic scale), choices, true or
-false, fixed values, each always there or only for some values of other genes. A `HyperparameterGenome` is a value for
-each active gene: a read-only mapping, with attribute access, which the function is called with::
+false, fixed values, each active always or only for some values of other genes. A `HyperparameterGenome` has a value for
+each active gene: a read-only mapping with attribute access, which is passed to the build function::
 
     from genomes import Gene, HyperparameterSpace, Range
 
@@ -25,8 +25,8 @@ The same in a TOML file::
     regularise = [false, true]
     dropout = { low = 0.05, high = 0.5, when = { regularise = true } }
 
-`MUTATIONS` names the ways in which a genome can change. `space.genes` and `space.from_values` are how other programs
-(Optuna's samplers) see the space and come back with a genome.
+`MUTATIONS` lists the mutations. `space.genes` and `space.from_values` let other programs (Optuna's samplers) describe
+the space and create genomes.
 """
 
 from genomes.hyperparameters.genome import HyperparameterGenome

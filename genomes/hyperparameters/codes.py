@@ -1,7 +1,7 @@
-"""Many genomes of a flat space at once, as rows of numbers: what a search that looks at thousands of them works on.
+"""Batches of genomes of a flat space as rows of numbers, for searches that evaluate thousands of them.
 
 A row of codes has a number for each gene that is not fixed: the position in [0, 1] of a value in its range, the index
-of an option in its choice. Genes that are inactive have a code too, which says nothing.
+of an option in its choice. Inactive genes have a code too, which has no meaning.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["Codes"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Positions nearer to each other than this are equal.
+#: Tolerance for equal positions.
 _EQUAL = 1e-9
 
 
 class Codes:
-    """Rows of codes of one space's genomes: drawn, settled, read and made into features.
+    """Codes of the genomes of one space: sampling, rounding to members, decoding and features.
 
     Attributes:
-        genes: those that are not fixed, in the order of the columns.
-        columns: gene -> the first column of `features` that is its own, and how many are.
+        genes: the free genes, in the order of the columns.
+        columns: gene -> its first column of `features`, and the number of its columns.
 
     >>> from genomes import HyperparameterSpace, Range
     >>> space = HyperparameterSpace({"rate": Range(0.001, 0.1, log=True), "layers": Range(1, 3)})
@@ -75,7 +75,7 @@ class Codes:
 
     @cached_property
     def low(self) -> Array:
-        """The position of a range's lowest number, shape `(num_genes,)`: above 0 where "off" is a member too."""
+        """The position of a range's lowest number, shape `(num_genes,)`: above 0 if "off" is a member too."""
         return np.array([g.domain.position(g.domain.low) if isinstance(g.domain, Range) else 0.0 for g in self.genes])
 
     def members(self, k: int, most: int) -> Array:
@@ -89,7 +89,7 @@ class Codes:
         return np.array([domain.position(number) for number in numbers])
 
     def sample(self, count: int, rng: np.random.Generator) -> Array:
-        """So many random rows, shape `(count, num_genes)`, settled."""
+        """Random rows of members, shape `(count, num_genes)`."""
         drawn = rng.random((count, len(self.genes)))
         for k, gene in enumerate(self.genes):
             if isinstance(gene.domain, Choice):

@@ -1,4 +1,4 @@
-"""Hyperparameter genomes as numbers for a surrogate model."""
+"""Features of hyperparameter genomes for a surrogate model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Features", "option_codes"]
 
 
 class Features:
-    """Reckons features of genomes of one space; what depends on the genes alone is reckoned once."""
+    """Computes features of genomes of one space; what depends on the genes alone is computed once."""
 
     def __init__(self, genes: Sequence[Gene]) -> None:
         """Of the genes, in their order."""
@@ -26,11 +26,11 @@ class Features:
         self._conditional = list({gene.when: gene for gene in genes if gene.when}.values())
 
     def __call__(self, values: Mapping[str, Value]) -> NDArray[np.float64]:
-        """The genome's place in the space, shape `(num_features,)`, in [0, 1]; the length depends on the space alone.
+        """The genome's features in [0, 1], shape `(num_features,)`; the length depends on the space alone.
 
         In order of the genes, fixed ones left out: the position in the domain of a number or a truth value; one number
-        an option of a choice among three names or more. Then, for each different condition, whether it holds. A gene
-        that is absent lies in the middle: 0.5, or the same for each option.
+        an option of a choice among three names or more. Then, for each distinct condition, whether it holds. An absent
+        gene is encoded as 0.5, or as equal values for all options.
         """
         parts: list[float] = []
         for name, position, absent, codes in self._columns:
@@ -45,7 +45,7 @@ class Features:
 
 
 def option_codes(domain: Domain) -> dict[Value, list[float]]:
-    """A code for each name if there are three or more; else none."""
+    """One column per name if there are three or more; else none."""
     if not (isinstance(domain, Choice) and isinstance(domain.options[0], str) and len(domain.options) > 2):
         return {}
     return {name: [float(name == option) for option in domain.options] for name in domain.options}

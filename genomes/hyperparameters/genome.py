@@ -1,4 +1,4 @@
-"""`HyperparameterGenome`: a value for each active gene, as one frozen value."""
+"""`HyperparameterGenome`: a frozen mapping from active genes to values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HyperparameterGenome"]
 class HyperparameterGenome(Mapping[str, Value]):
     """A read-only mapping from the names of genes to their values; `genome.units` is `genome["units"]`.
 
-    A gene whose condition does not hold is absent: `genome.get("dropout", 0.0)`.
+    Inactive genes are absent: `genome.get("dropout", 0.0)`.
 
     >>> genome = HyperparameterGenome.from_values({"units": 32, "pool": "max"})
     >>> genome.units, genome.get("dropout", 0.0)

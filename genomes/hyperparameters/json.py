@@ -1,4 +1,4 @@
-"""Genes as a person wrote them: of which kind each is, its domain, and its condition. Every value is checked."""
+"""Parsing and validation of genes: their kinds, domains and conditions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ MAX_GENES = 1000
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _TAKEN = frozenset(name for name in dir(HyperparameterGenome) if not name.startswith("_")) | {"pairs"}
-_LARGEST_WHOLE = 2**53  # beyond it, floats skip some
+_LARGEST_WHOLE = 2**53  # beyond this, floats cannot represent all integers
 _WHOLE = Whole(-_LARGEST_WHOLE, _LARGEST_WHOLE)
 _REAL = Real(-1e300, 1e300)
 _ENDS = ("low", "high", "log", "zero")
-#: Distributions of scipy that are domains -> whether they are on a logarithmic scale.
+#: Supported distributions of scipy -> whether they are on a logarithmic scale.
 _SCIPY = {"uniform": False, "randint": False, "loguniform": True, "reciprocal": True}
 
 
 def read_genes(value: Any) -> tuple[Gene, ...]:
-    """The genes, each after those that its condition names, else sorted by name.
+    """The genes in topological order of their conditions, else sorted by name.
 
     Raises:
         InputError: a gene is not a domain, or a condition can never hold; names the gene, the value and the fix.

@@ -1,7 +1,7 @@
-"""Moves among hyperparameter genomes: pure functions of a genome's values, None where one does not apply.
+"""Mutations of hyperparameter genomes: pure functions of a genome's values, or None where they do not apply.
 
-A child is a member of the space and differs from its parent. Genes whose condition comes to hold are drawn anew, those
-whose condition no longer holds fall away. One row in `MUTATIONS` enrols a mutation.
+A child is a member of the space and differs from its parent. Genes whose condition comes to hold are redrawn, those
+whose condition no longer holds are dropped. One row in `MUTATIONS` registers a mutation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Mutation = Callable[[Values, Sequence[Gene], np.random.Generator], Values | None
 
 
 def complete_values(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values:
-    """The values of the genes that are active, drawn if there are none yet."""
+    """The values of all active genes; missing ones are sampled."""
     whole: Values = {}
     for gene in genes:
         if gene.is_active(whole):
@@ -30,12 +30,12 @@ def complete_values(values: Values, genes: Sequence[Gene], rng: np.random.Genera
 
 
 def step_number(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
-    """Moves one number of a range, likely to a near one."""
+    """Varies one number of a range, probably by a small step."""
     return _vary(values, _movable(values, genes, Range), 1, rng)
 
 
 def step_numbers(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
-    """Moves several numbers of ranges at once: each with even chance, two at least."""
+    """Varies several numbers of ranges: each with probability 1/2, at least two."""
     movable = _movable(values, genes, Range)
     return _vary(values, movable, max(2, int(rng.binomial(len(movable), 0.5))), rng)
 
@@ -46,7 +46,7 @@ def change_option(values: Values, genes: Sequence[Gene], rng: np.random.Generato
 
 
 def redraw_gene(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
-    """Draws one gene anew, from all of its domain."""
+    """Samples one gene again from its domain."""
     movable = _movable(values, genes, object)
     if not movable:
         return None
@@ -59,26 +59,26 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
     {function.__name__: function for function in (step_number, step_numbers, change_option, redraw_gene)}
 )
 
-#: Mutation -> the domains that it moves, and how many of them it needs.
+#: Mutation -> the domains that it varies, and how many of them it needs.
 _MOVES: Mapping[str, tuple[type, int]] = MappingProxyType(
     {"step_number": (Range, 1), "step_numbers": (Range, 2), "change_option": (Choice, 1), "redraw_gene": (object, 1)}
 )
 
 
 def applies_to(mutation: str, genes: Sequence[Gene]) -> bool:
-    """Whether the mutation can change something in a space of these genes."""
+    """Whether the mutation applies to a space with these genes."""
     domain, count = _MOVES[mutation]
     return sum(isinstance(gene.domain, domain) and not gene.domain.is_fixed for gene in genes) >= count
 
 
 def _movable(values: Values, genes: Sequence[Gene], domain: type) -> list[Gene]:
-    """The active genes of such a domain that have other values."""
+    """The active genes with such a domain that are not fixed."""
     free = [gene for gene in genes if gene.name in values and not gene.domain.is_fixed]
     return [gene for gene in free if isinstance(gene.domain, domain)]
 
 
 def _vary(values: Values, movable: Sequence[Gene], count: int, rng: np.random.Generator) -> Values | None:
-    """The values with as many of these genes varied; None when there are fewer."""
+    """The values with `count` of these genes varied; None if there are fewer."""
     if len(movable) < count:
         return None
     moved = (movable[place] for place in rng.permutation(len(movable))[:count].tolist())

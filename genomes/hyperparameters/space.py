@@ -1,4 +1,4 @@
-"""`HyperparameterSpace`: flat typed genes and the moves among them. A `genomes.space.SearchSpace`."""
+"""`HyperparameterSpace`: flat typed genes, a `genomes.space.SearchSpace`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["HyperparameterSpace"]
 
 @dataclass(frozen=True)
 class HyperparameterSpace:
-    """Named genes, for a model that a function of the user's builds.
+    """Named genes, for user-defined models.
 
     >>> import numpy as np
     >>> from genomes import Range
@@ -43,7 +43,7 @@ class HyperparameterSpace:
             `Gene`s, each after those that its condition names, else sorted by name.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the gene, the value and the fix.
+        InputError: a gene is invalid; the message names the gene, the value and the fix.
     """
 
     genes: tuple[Gene, ...]
@@ -55,7 +55,7 @@ class HyperparameterSpace:
 
     @cached_property
     def mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that can change something here."""
+        """Names of the mutations that apply to this space."""
         return tuple(name for name in MUTATIONS if applies_to(name, self.genes))
 
     def sample(self, rng: np.random.Generator) -> HyperparameterGenome:
@@ -85,7 +85,7 @@ class HyperparameterSpace:
     def crossover(
         self, a: HyperparameterGenome, b: HyperparameterGenome, rng: np.random.Generator
     ) -> HyperparameterGenome:
-        """A child with each gene of one parent or the other, one coin each; of the only one that has it, if so."""
+        """Uniform crossover; genes that only one parent has are taken from it."""
         coins = rng.random(len(self.genes)) < 0.5
         first, second = dict(a.pairs), dict(b.pairs)
         mixed = first | second
@@ -109,7 +109,7 @@ class HyperparameterSpace:
             return False
 
     def digest(self, genome: HyperparameterGenome) -> str:
-        """Hexadecimal digest of the values; genes that are absent leave no trace in it."""
+        """Hexadecimal digest of the values; absent genes do not affect it."""
         return sha256(self.genome_to_json(genome))
 
     def features(self, genome: HyperparameterGenome) -> NDArray[np.float64]:
@@ -134,10 +134,10 @@ class HyperparameterSpace:
         return dict(genome.pairs)
 
     def from_values(self, values: Mapping[str, Value]) -> HyperparameterGenome:
-        """The genome of these values; those of genes whose condition does not hold are left out.
+        """The genome with these values, without those of inactive genes.
 
         Raises:
-            InputError: a gene is not known, or an active one has no value, or one outside its domain.
+            InputError: a gene is unknown, or an active gene has no value or one outside its domain.
         """
         table(values, "genome", [gene.name for gene in self.genes])
         active: dict[str, Value] = {}
@@ -151,7 +151,7 @@ class HyperparameterSpace:
         return {"encoding": "hyperparameters", "version": VERSION, "values": dict(genome.pairs)}
 
     def genome_from_json(self, value: Any) -> HyperparameterGenome:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         check_header(value, "genome", "hyperparameters")
         return self._read(
             table(value, "genome", ("encoding", "version", "values"), required=("values",))["values"], "genome.values"
@@ -175,8 +175,8 @@ class HyperparameterSpace:
             value = self._kinds[gene.name].read(values[gene.name], where)
             if not gene.domain.contains(value):
                 domain = format_value(domain_to_json(gene.domain))
-                mend = "widen the space or change the genome"
-                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {mend}")
+                fix = "widen the space or change the genome"
+                raise InputError(f"{where} must be in {domain} of the space, not {format_value(value)}: {fix}")
             read[gene.name] = value
         return HyperparameterGenome.from_values(read)
 
@@ -192,7 +192,7 @@ class HyperparameterSpace:
         """The space back.
 
         Raises:
-            InputError: the value is not a space of hyperparameters; the text names the gene, the value and the fix.
+            InputError: the value is not a space of hyperparameters; the message names the gene, the value and the fix.
         """
         check_header(value, "space", "hyperparameters")
         return cls(table(value, "space", ("encoding", "version", "genes"), required=("genes",))["genes"])

@@ -53,7 +53,7 @@ def _conv(units: int, kernel: int, convolutions: int = 1, **other: Any) -> Mappi
     return {"layer": "conv", "units": units, "kernel": kernel, "convolutions": convolutions, **other}
 
 
-#: The quickest to be good comes first, of series and of texts: a short search may have no time for the others.
+#: Ordered by how fast they become good, since short searches may have no time for the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "FCN",

@@ -1,4 +1,4 @@
-"""`SequenceSpace`: which networks over steps a search may try."""
+"""`SequenceSpace`: the sequence networks that a search may try."""
 
 # ruff: noqa: RUF009 (domains are frozen: as defaults they can be shared)
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MUTATIONS", "SequenceSpace"]
 
-#: What a gene may be given as: a domain, the options of a choice, or one value that stays fixed.
+#: Accepted forms of a gene: a domain, the options of a choice, or a fixed value.
 Given = Domain | Sequence[Value] | Value
 
 MUTATIONS: Mapping[str, Mutation] = mutations_of(SEQUENCE)
@@ -30,7 +30,7 @@ MUTATIONS: Mapping[str, Mutation] = mutations_of(SEQUENCE)
 
 @dataclass(frozen=True)
 class SequenceSpace(StagedSpace):
-    """Networks over steps. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
+    """Sequence networks. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
 
     The default suits series of some tens to hundreds of steps, trained on a few CPUs; `for_text` is that of texts.
 
@@ -45,17 +45,17 @@ class SequenceSpace(StagedSpace):
         layer, units, convolutions, kernel, dilation, separable, squeeze_excite, cell, bidirectional, heads, positions,
             feed_forward, residual: of each block, see `genomes.sequence.Block`.
         downsampling: of each stage, among "none", "max" and "average" (pooling).
-        tokens: whether samples are texts; of a search all or none are.
+        tokens: whether samples are texts; the same for all networks of a search.
         vocabulary, length, token_units, token_dropout, activation, normalization, dropout, initializer, head_pooling,
             state_units, head_layers, head_units, head_dropout: see `genomes.sequence.SequenceGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
-        shift, noise, cutout, mixup: what is done to series in training, see `genomes.training.AugmentedTraining`; each
-            is off in more than half of all random networks.
-        extra_mutations: names of mutations from outside of evonas, see `genomes.mutations`.
+        shift, noise, cutout, mixup: augmentation of training series, see `genomes.training.AugmentedTraining`; each is
+            off in more than half of all random networks.
+        extra_mutations: names of mutations from outside evonas, see `genomes.mutations`.
 
     Raises:
-        InputError: a gene is given what it cannot be; the text names the table, the key, the value and the fix.
+        InputError: a value is invalid for its gene; the message names the table, the key, the value and the fix.
     """
 
     encoding: ClassVar[Encoding] = SEQUENCE
@@ -109,10 +109,10 @@ class SequenceSpace(StagedSpace):
 
     @classmethod
     def for_text(cls, **genes: Any) -> SequenceSpace:
-        """The default space of texts: an embedding of tokens, then few stages or none, which is the mean of its words.
+        """The default space for texts: an embedding of tokens, followed by few stages or none.
 
         Args:
-            **genes: that differ from it.
+            **genes: genes that differ from the default.
         """
         return cls(**{"tokens": True, "stages": Range(0, 2), "head_layers": 0, "kernel": Choice((2, 3, 4, 5)), **genes})
 

@@ -1,9 +1,8 @@
-"""Networks of stages of blocks: what the encodings `genomes.convolutional` and `genomes.sequence` share.
+"""Networks made of stages of blocks, shared by the encodings `genomes.convolutional` and `genomes.sequence`.
 
 An encoding is a table of genes (`rows.Encoding`), a class of blocks and one of genomes, and `architecture`, which
-writes a genome as a graph; `StagedSpace` does the rest from the table: samples, mutations, crossover by stages,
-features, flat genes, JSON and TOML. Any genome is valid for data of any size: operations are padded to the size that
-they take.
+converts a genome to a graph. `StagedSpace` derives everything else from the table: sampling, mutations, crossover by
+stages, features, flat genes, JSON and TOML. Any genome is valid for data of any size, thanks to "same" padding.
 """
 
 from genomes.staged.genome import DOWNSAMPLINGS, Stage

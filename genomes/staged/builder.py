@@ -1,4 +1,4 @@
-"""Writing a network of stages of blocks as an architecture graph, node by node."""
+"""Builds the architecture graph of a network made of stages, node by node."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Builder"]
 
 
 class Builder:
-    """The nodes so far, what the next one takes, and how many channels that has.
+    """The nodes so far, the source of the next one, and its number of channels.
 
     Attributes:
         last: number of the last node.
-        channels: of what it gives; None where only the data know.
+        channels: of its output; None if it depends on the data.
     """
 
     def __init__(self, genome: Any) -> None:
@@ -32,7 +32,7 @@ class Builder:
         self.channels: int | None = None
 
     def add(self, kind: str, *sources: int, **attributes: Any) -> int:
-        """A node behind others, behind the last one unless they are given. Its number."""
+        """Adds a node after the given sources, or after the last node, and returns its number."""
         node = len(self._nodes)
         self._edges += [(source, node) for source in sorted(sources or (self.last,))]
         self._nodes.append({"kind": kind, **attributes})
@@ -40,7 +40,9 @@ class Builder:
         return node
 
     def conv(self, filters: int, kernel: int, activation: str | None = None, **other: Any) -> int:
-        """A convolution as the network's genes say; its stride, dilation, dropout and so on where they differ."""
+        """Adds a convolution with the network's genes; `other` holds stride, dilation, dropout etc. if not the
+        defaults.
+        """
         self.channels = filters
         return self.add(
             "conv",
@@ -53,9 +55,10 @@ class Builder:
         )
 
     def convolutions(self, block: Any, stride: int = 1, dilation: int = 1) -> None:
-        """A block of convolutions, the first with the stride, the last with the dropout; then squeeze-and-excitation.
+        """Adds a block of convolutions, the first with the stride, the last with the dropout; then
+        squeeze-and-excitation.
 
-        Where the block is residual, what it took is added, by way of a convolution of 1 if shapes differ.
+        A residual block adds its input, through a 1x1 convolution if shapes differ.
         """
         before, channels = self.last, self.channels
         for number in range(block.convolutions):
@@ -75,7 +78,7 @@ class Builder:
             self.add_to(before, channels, stride)
 
     def add_to(self, before: int, channels: int | None, stride: int = 1) -> None:
-        """Adds the last node and an earlier one with that many channels, then applies the activation."""
+        """Adds the sum of the last node and an earlier one, followed by the activation."""
         last, width = self.last, self.channels
         if stride > 1 or channels != width or width is None:
             if width is None:
@@ -85,17 +88,17 @@ class Builder:
         self.add("add", last, before, activation=self._genome.activation)
 
     def step_dense(self, units: int, activation: str, dropout: float = 0.0) -> None:
-        """A dense layer for each step by itself, not normalised."""
+        """Adds a position-wise dense layer without normalisation."""
         parts = {"filters": units, "kernel": [1], "stride": 1, "dilation": 1, "separable": False}
         self.add("conv", **parts, activation=activation, normalization="none", dropout=dropout, **self._kernel)
         self.channels = units
 
     def pool(self, pooling: str, size: int = 2) -> None:
-        """Makes the map smaller by pooling, half as large along each axis unless the size is given."""
+        """Adds a pooling, which halves each axis unless the size is given."""
         self.add("pool", pooling=pooling, size=size)
 
     def dense(self, units: int, dropout: float) -> None:
-        """A dense layer as the network's genes say."""
+        """Adds a dense layer with the network's genes."""
         genome = self._genome
         self.add(
             "dense",
@@ -107,7 +110,7 @@ class Builder:
         )
 
     def head(self) -> nx.DiGraph:
-        """Dense layers, the output, and the graph."""
+        """Adds the head and the output, and returns the graph."""
         genome = self._genome
         for _ in range(genome.head_layers):
             self.dense(genome.head_units, genome.head_dropout)

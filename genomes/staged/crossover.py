@@ -18,7 +18,8 @@ __all__ = ["splice_stages"]
 
 def splice_stages(a: Any, b: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
     """The first stages of `a` and the last of `b`, cut where the space allows what comes of it; of the genes that a
-    network has once each is of one parent or the other, of the only one in which it acts, if so."""
+    network has once each is of one parent or the other, of the only one in which it acts, if so.
+    """
     counts = space.domain("stages")
     cuts = [
         (i, j)

@@ -1,4 +1,4 @@
-"""`Stage`: blocks one behind the other, then a smaller map. The genomes of stages hold a tuple of them."""
+"""`Stage`: blocks one after the other, then a smaller map. The genomes of stages hold a tuple of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOWNSAMPLINGS = ("none", "stride", "max", "average")
 
 @dataclass(frozen=True)
 class Stage:
-    """Blocks one behind the other.
+    """Blocks one after the other.
 
     Attributes:
         blocks: at least one, of the class of the encoding.

@@ -34,7 +34,7 @@ def genome_from_json(encoding: Encoding, value: Any, place: str = "genome") -> A
     """The genome back.
 
     Raises:
-        InputError: the value is not a genome of this encoding; the text names the place.
+        InputError: the value is not a genome of this encoding; the message names the location.
     """
     check_header(value, place, encoding.name)
     keys = ("encoding", "version", "stages", *encoding.network, "training")

@@ -90,7 +90,7 @@ def nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
 
 
 def _genome(space: StagedSpace, recipe: Recipe, share: float) -> Any | None:
-    """The recipe at a share of its width; None where the space has no such."""
+    """The recipe at a share of its width; None if the space cannot express it."""
     encoding, counts = space.encoding, space.domain("stages")
     if not counts.contains(len(recipe.stages)):
         return None

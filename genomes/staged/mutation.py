@@ -1,7 +1,7 @@
-"""Mutations of networks of stages of blocks: pure functions `(genome, space, rng) -> genome`.
+"""Mutations of networks made of stages: pure functions `(genome, space, rng) -> genome`.
 
-None where one does not apply. A child is a member of the space and differs from its parent. Mutations that move genes
-are made of an encoding's table.
+They return None where they do not apply. A child is a member of the space and differs from its parent. Mutations of
+genes are derived from the table of the encoding.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a new block, as wide as its neighbour, into a stage; several, where the space asks for more."""
+    """Inserts a new block, as wide as its neighbour, into a stage; several, if the space does not allow one more."""
 
     def insert(blocks: list[Any]) -> None:
         at = int(rng.integers(len(blocks) + 1))
@@ -42,7 +42,7 @@ def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def duplicate_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a copy of a block behind it; several times, where the space does not allow one more."""
+    """Inserts a copy of a block after it; several copies, if the space does not allow one more."""
 
     def duplicate(blocks: list[Any]) -> None:
         at = int(rng.integers(len(blocks)))
@@ -52,12 +52,12 @@ def duplicate_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -
 
 
 def remove_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Takes a block out of a stage; several, where the space does not allow one less."""
+    """Removes a block from a stage; several, if the space does not allow one less."""
     return _with_blocks(genome, space, rng, lambda blocks: blocks.pop(int(rng.integers(len(blocks)))), -1)
 
 
 def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a new stage, as wide as its neighbour, among the others; several, where the space asks for more."""
+    """Inserts a new stage, as wide as its neighbour; several, if the space does not allow one more."""
 
     def insert(stages: list[Stage]) -> None:
         at, width = int(rng.integers(len(stages) + 1)), space.encoding.width
@@ -68,7 +68,7 @@ def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def duplicate_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Puts a copy of a stage behind it; several times, where the space does not allow one more."""
+    """Inserts a copy of a stage after it; several copies, if the space does not allow one more."""
     if not genome.stages:
         return None
 
@@ -80,12 +80,12 @@ def duplicate_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -
 
 
 def remove_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Takes a stage out; several, where the space does not allow one less."""
+    """Removes a stage; several, if the space does not allow one less."""
     return _with_stages(genome, space, rng, lambda stages: stages.pop(int(rng.integers(len(stages)))), -1)
 
 
 def scale_learning_rate(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Multiplies the learning rate by a log-normal factor, within the range; takes another one from a choice."""
+    """Multiplies the learning rate by a log-normal factor, within its range; picks another option of a choice."""
     domain = space.domain("learning_rate")
     if domain.is_fixed:
         return None
@@ -95,7 +95,7 @@ def scale_learning_rate(genome: Any, space: StagedSpace, rng: np.random.Generato
 
 
 def change_idle(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Moves a gene of the network though the network stays as it is: what is left where nothing else can change."""
+    """Changes a gene without an effect on the network, when nothing else can change."""
     encoding = space.encoding
     values = encoding.once_values(genome)
     for name in values:

@@ -1,7 +1,7 @@
-"""What an encoding of stages of blocks is made of: its genes, and the classes that hold them.
+"""The table that defines an encoding of stages: its genes, and the classes that hold them.
 
-A gene belongs to a block, a stage, or the network (or its training). It may act only with some values
-of other genes only; where it does not act it holds its `idle` value, so that equal networks are equal genomes.
+A gene belongs to a block, a stage, or the network (including its training). It may be active only for some values of
+other genes; inactive genes have their `idle` value, so that equal networks are equal genomes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class GeneRow:
     """A gene.
 
     Attributes:
-        kind: what it may hold.
-        idle: what it holds where it does not act.
-        when: genes of the same holder that come before it, and the values with which it acts; for genes of the
-            network also "stages", how many there are.
-        subtle: whether another value may leave the network as it is, so that a mutation has to look.
-        usually_off: the share of random networks in which it is off (its `idle` value), where the space allows that.
+        kind: valid values.
+        idle: its value where it is inactive.
+        when: earlier genes of the same holder, and the values for which it is active; for genes of the network also
+            "stages", their number.
+        subtle: whether another value may leave the network unchanged, so that mutations must check.
+        usually_off: the share of random networks in which it is off (its `idle` value), if the space allows that.
     """
 
     kind: Kind
@@ -48,8 +48,8 @@ class Encoding:
         block, stage, network, training: gene -> row, of each holder; the fields of its class, in their order.
         block_class, genome_class, training_class: that hold the genes.
         width: the gene of a block that says how wide it is.
-        moves: mutation -> genes of one holder, of which it moves one.
-        layer_kinds: kinds of layers that its networks may have.
+        moves: mutation -> genes of one holder, of which it changes one.
+        layer_kinds: layer kinds of its networks.
     """
 
     name: str
@@ -97,12 +97,12 @@ class Encoding:
 def active_values(
     rows: Mapping[str, GeneRow], values: Mapping[str, Value], beside: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """The values of the genes that act.
+    """The values of the active genes.
 
     Args:
         rows: genes of one holder.
         values: of all of them.
-        beside: values of other genes that conditions may name.
+        beside: values of genes of other holders that conditions may refer to.
     """
     known = dict(beside or {})
     found: dict[str, Value] = {}
@@ -117,12 +117,12 @@ def complete_block(
     draw: Callable[[str], Value],
     beside: Mapping[str, Value] | None = None,
 ) -> dict[str, Value]:
-    """The values of all genes: those that act and have none are drawn, those that do not act are idle.
+    """The values of all genes: missing active ones are drawn, inactive ones are idle.
 
     Args:
         rows: genes of one holder.
         values: of some of them.
-        draw: gives a value of a gene.
+        draw: samples a value of a gene.
         beside: as in `active_values`.
     """
     known = dict(beside or {})
@@ -133,7 +133,7 @@ def complete_block(
 
 
 def _active(rows: Mapping[str, GeneRow], known: dict[str, Value]) -> Iterator[str]:
-    """Genes that act given what is `known`, to which the caller adds each."""
+    """Yields active genes given the `known` values, to which the caller adds each one."""
     for name, row in rows.items():
         if not row.when or all(other in known and domain.contains(known[other]) for other, domain in row.when):
             yield name

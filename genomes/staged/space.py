@@ -224,11 +224,11 @@ class StagedSpace:
 
     @classmethod
     def read_genome(cls, value: Any) -> Any:
-        """A genome of this encoding, of this space or not. Raises InputError, naming the place."""
+        """A genome of this encoding, of this space or not. Raises InputError, naming the location."""
         return genome_from_json(cls.encoding, value)
 
     def genome_from_json(self, value: Any) -> Any:
-        """The genome back. Raises InputError, naming the place, when the value is not a genome of this space."""
+        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
         genome = genome_from_json(self.encoding, value)
         for place, fault in self._faults(genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
@@ -276,7 +276,7 @@ class StagedSpace:
         """The space back; what is left out is as in the default space.
 
         Raises:
-            InputError: the value is not a space of this encoding; the text names the table, the key and the value.
+            InputError: the value is not a space of this encoding; the message names the table, the key and the value.
         """
         check_header(value, "space", cls.encoding.name)
         tables = cls._tables()

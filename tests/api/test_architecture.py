@@ -16,7 +16,7 @@ from evonas.data.prepared import PreparedData, Problem
 from evonas.data.sample_kind import KINDS
 from evonas.deploy.card import Exhibit, card_values
 from evonas.deploy.card_text import card_text
-from evonas.display.summaries import start_lines, start_values
+from evonas.display.start_summary import start_lines, start_values
 from evonas.reporting.report import write_report
 from evonas.runs import RunReader
 from evonas.runs.reader import DATA_NAME

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_epoch_rows, with_precision, with_rungs
+from evonas.api.resolve import fit_space, space_and_numbers, trainable
+from evonas.api.resolved_settings import with_epoch_rows, with_precision, with_rungs
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
@@ -186,7 +187,7 @@ def test_evolution_over_samples_has_rungs_unless_they_are_named() -> None:
 def test_samples_are_trained_in_mixed_precision_on_a_gpu_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     images, settings = replace(PROBLEM, sample_shape=(8, 8, 1)), Settings(trainer="single")
     for there, wanted in ((False, "float32"), (True, "bfloat16")):
-        monkeypatch.setattr("evonas.api.resolve.has_gpu", partial(bool, there))
+        monkeypatch.setattr("evonas.api.resolved_settings.has_gpu", partial(bool, there))
         assert with_precision(settings, images).precision == wanted
         assert with_precision(settings, PROBLEM).precision == "float32"
         assert with_precision(Settings(trainer="single", precision="float32"), images).precision == "float32"

@@ -16,7 +16,7 @@ import evonas
 from evonas.api import search as api
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
-from evonas.display.summaries import next_lines
+from evonas.display.next_steps import next_lines
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.runs import RunReader
 from evonas.strategies.random_search import RandomSearch

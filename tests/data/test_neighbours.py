@@ -156,14 +156,14 @@ def test_columns_that_the_table_does_not_have_are_refused():
 
 def test_views_are_made_once_also_by_several_threads(monkeypatch):
     made, lock = [], threading.Lock()
-    original = neighbours.NeighbourFeatures._computed
+    original = neighbours.NeighbourFeatures._compute
 
     def counted(self, key):
         with lock:
             made.append(key)
         return original(self, key)
 
-    monkeypatch.setattr(neighbours.NeighbourFeatures, "_computed", counted)
+    monkeypatch.setattr(neighbours.NeighbourFeatures, "_compute", counted)
     views = Views(prepare_table(table(), "y", seed=0))
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: views("standard", *NEAR.views), range(16)))

@@ -15,7 +15,7 @@ from evonas.data.prepare import prepare_arrays
 from evonas.display import Events, Plain, Several, make_display
 from evonas.display.live import Live
 from evonas.display.progress_rate import ProgressRate
-from evonas.display.summaries import clock, format_score, scores_words
+from evonas.display.scores import clock, format_score, scores_words
 from evonas.evaluation import Evaluation, Status
 from evonas.evolution.loop import Progress
 from evonas.interruption import Interruption

@@ -103,10 +103,10 @@ def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
     search(tmp_path / "straight", Budget(generations=6), **settings)
     search(tmp_path / "run", Budget(evaluations=3), **settings)
     for evaluations in (9, 11, 16):
-        api.resume(tmp_path / "run", evaluations=evaluations, evaluator=Noting)
+        evonas.resume(tmp_path / "run", evaluations=evaluations, evaluator=Noting)
         with RunReader(tmp_path / "run") as run:
             assert run.evaluated == evaluations  # exactly: what is over a limit costs none
-    api.resume(tmp_path / "run", generations=6, evaluations=1000, evaluator=Noting)
+    evonas.resume(tmp_path / "run", generations=6, evaluations=1000, evaluator=Noting)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
         assert run.digest() == straight.digest()
 

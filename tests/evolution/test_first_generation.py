@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import evonas
 from evonas.api import search as api
-from evonas.api.resolve import with_rungs
+from evonas.api.resolved_settings import with_rungs
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.display import summaries
+from evonas.display import start_summary
 from evonas.evolution.first_generation import FirstGeneration, Speed, first_generation, training_seconds
 from evonas.objective import Objective
 from evonas.runs import RunReader
@@ -170,14 +171,14 @@ def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
     search("run", 4)
     # On a machine that is faster, too.
     monkeypatch.setattr(api, "first_generation", partial(first_generation, flops=lambda: 1e12))
-    api.resume(tmp_path / "run", evaluations=14, evaluator=StubEvaluator, threads=2)
+    evonas.resume(tmp_path / "run", evaluations=14, evaluator=StubEvaluator, threads=2)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
         assert run.digest() == straight.digest()
         assert run.source["first_generation"]["networks"] == 10
         first = [record for record in run.records() if record.generation == 0]
         assert {record.operator.partition(":")[0] for record in first} == {"seed", "known default"}
         assert "The time is short: the first 10 networks are small ones" not in "\n".join(
-            summaries.start_lines(run, run.budget)
+            start_summary.start_lines(run, run.budget)
         )
 
 
@@ -201,7 +202,7 @@ def test_a_short_run_over_images_has_rungs_and_a_bound_and_a_resumed_one_has_the
 
     search("straight", 9)
     search("run", 5)
-    api.resume(tmp_path / "run", evaluations=9, evaluator=StubEvaluator)
+    evonas.resume(tmp_path / "run", evaluations=9, evaluator=StubEvaluator)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
         assert run.digest() == straight.digest()
         assert run.settings.rungs == 2

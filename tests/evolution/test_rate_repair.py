@@ -209,7 +209,7 @@ def test_a_search_that_is_stopped_in_the_midst_of_repairs_ends_as_the_straight_o
         search(tmp_path / "stopped", Sweeping.interruption)
     assert digest(tmp_path / "stopped") != straight
     Sweeping.interruption = None
-    api.resume(tmp_path / "stopped", evaluator=Sweeping)
+    evonas.resume(tmp_path / "stopped", evaluator=Sweeping)
     assert digest(tmp_path / "stopped") == straight
 
 
@@ -230,7 +230,7 @@ def test_a_search_that_is_killed_in_the_midst_of_repairs_ends_as_the_straight_on
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     assert digest(tmp_path / "killed") != straight
-    api.resume(tmp_path / "killed", evaluator=Sweeping)
+    evonas.resume(tmp_path / "killed", evaluator=Sweeping)
     assert digest(tmp_path / "killed") == straight
 
 

@@ -109,6 +109,19 @@ def test_a_generation_that_is_done_is_planned_and_a_plan_that_was_lost_is_made_a
     assert (assignments.unfinished, assignments.state) == (0, 2)
 
 
+def test_a_worker_has_one_more_than_it_trains_only_while_many_wait() -> None:
+    assignments = Assignments()
+    assignments.add(dict.fromkeys(range(6), "task"))
+    assert assignments.spare(slots=2) == 1
+    assignments.add_request("Test", 1)
+    assert assignments.spare(slots=2) == 0
+    assignments.take(1, 1)
+    assignments.take(1, 2)
+    assert (assignments.waiting, assignments.spare(slots=2)) == (4, 0)
+    assignments.add_generation(["a"] * 9, frozenset(), None)
+    assert assignments.spare(slots=2) == 0
+
+
 def test_faults_and_requests() -> None:
     assignments = Assignments()
     token = assignments.add_request("Test", 1)
@@ -133,6 +146,9 @@ def test_the_longest_trainings_of_a_generation_begin_first() -> None:
 
     tasks = {0: task(8, 5), 1: task(512, 5), 2: task(8, 50), 3: task(8, 5)}
     assert list(longest_first(tasks)) == [2, 1, 0, 3]
+    embedded = task(8, 5)
+    embedded.architecture["nodes"][0] |= {"embedding": "tree", "embedding_units": 24}
+    assert list(longest_first({0: task(64, 5), 1: embedded, 2: task(256, 5)})) == [2, 1, 0]
     own = {number: TrainingTask({"units": 8}, 0, epochs) for number, epochs in enumerate((1, 3, 3))}
     assert list(longest_first(own)) == [1, 2, 0]
 

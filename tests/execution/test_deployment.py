@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,29 @@ def test_the_commands_of_the_files_are_evonas_s() -> None:
     command = get_command(app).commands["run"]
     known = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+def numbers(version: str) -> list[int]:
+    """Of the lowest version in a requirement, or of a version."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu"])
+def test_the_images_are_of_this_package_and_of_the_ray_that_the_manifest_names(name: str) -> None:
+    from typer.main import get_command
+
+    from evonas.cli.app import app
+
+    text = (FOLDER / name).read_text()
+    setup = configparser.ConfigParser()
+    setup.read(FOLDER.parent / "setup.cfg")
+    (extras,) = re.findall(r"'\.\[([\w,]+)\]'", text)
+    assert set(extras.split(",")) <= set(setup["options.extras_require"])
+    (python,) = re.findall(r"^FROM python:([\d.]+)-slim$", text, re.MULTILINE)
+    assert numbers(python) >= numbers(setup["options"]["python_requires"])
+    (version,) = re.findall(r"^ARG RAY_VERSION=([\d.]+)$", text, re.MULTILINE)
+    job = next(yaml.safe_load_all((FOLDER / "kuberay.yaml").read_text()))
+    assert job["spec"]["rayClusterSpec"]["rayVersion"] == version
+    assert numbers(version) >= numbers(setup["options.extras_require"]["ray"])
+    known = {each for parameter in get_command(app).commands["run"].params for each in parameter.opts}
+    assert set(re.findall(r"evonas run .*?(--[\w-]+)", text)) <= known

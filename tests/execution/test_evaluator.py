@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from evonas.evaluation import Status
-from evonas.execution import WorkerError, WorkerLimits, standing_by
+from evonas.execution import WorkerError, WorkerLimits, standing_by, worker_process
 from evonas.execution.worker_process import WorkerProcess
 from evonas.interruption import Abandoned
 from evonas.tasks.train import TrainingSettings
@@ -26,17 +26,26 @@ from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates, collect
 ROOT = Path(__file__).parents[2]
 
 
-def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Whether the process ends in time (a zombie that waits to be reaped has ended)."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
+#: Seconds for what takes an instant on an idle machine; what it is told from goes on for minutes, or for ever.
+AT_ONCE = 60.0
+
+
+def has_ended(pid: int) -> bool:
+    """Whether there is no such process any more (a zombie that waits to be reaped has ended)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def ends(pid: int) -> bool:
+    """Whether the process ends in time."""
+    deadline = time.monotonic() + AT_ONCE
+    while not has_ended(pid):
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.05)
-    return False
+    return True
 
 
 def test_evaluates_a_generation_and_leaves_out_what_is_done(evaluator):
@@ -80,12 +89,12 @@ def test_several_culprits_also_at_both_ends(evaluator):
 
 def test_a_hanging_candidate_fails_alone(data_path):
     with StubEvaluator(
-        UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(silence_seconds=1.5)
+        UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(silence_seconds=3.0)
     ) as evaluator:
         found = collected(evaluator.evaluate(candidates(3, HANG)))
     assert found[0].status is Status.OK
     assert found[1].status is Status.FAILED
-    assert "no headway for 1.5 s" in found[1].reason
+    assert "no headway for 3 s" in found[1].reason
 
 
 @pytest.mark.soak
@@ -134,13 +143,14 @@ def test_a_network_that_raises_fails_alone_when_others_can_be_trained(evaluator)
 )
 def test_limits_of_memory_and_life(data_path, units):
     """One that takes too much memory, one that is stopped and beats no more, and one that beats but trains for ever."""
-    limits = WorkerLimits(silence_seconds=3.0, beat_seconds=1.5, memory_bytes=600 << 20)
+    # What a busy machine takes to fill the memory is no silence, nor what it may keep a worker from a beat.
+    limits = WorkerLimits(silence_seconds=20.0, beat_seconds=3.0, memory_bytes=600 << 20)
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = collected(evaluator.evaluate(candidates(*units)))
     reasons = {
         GROW: "the worker process took more memory than the 0.629 GB that it may",
-        STOP: "the worker process hung: it gave no sign of life for 1.5 s",
-        SPIN: "the worker process hung: it made no headway for 3 s",
+        STOP: "the worker process hung: it gave no sign of life for 3 s",
+        SPIN: "the worker process hung: it made no headway for 20 s",
     }
     for place, each in enumerate(units):
         assert found[place].status is (Status.FAILED if each in reasons else Status.OK)
@@ -161,14 +171,16 @@ def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
         evaluator.ping()
 
 
-def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator):
-    parts = evaluator.evaluate(candidates(*range(1, 50), epochs=20))
+def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator, monkeypatch):
+    patient = (AT_ONCE, AT_ONCE)  # so that it is not replaced where it is slow to notice
+    monkeypatch.setattr(worker_process, "_CANCEL_SECONDS", patient)
+    parts = evaluator.evaluate(candidates(*range(1, 50), epochs=2000))
     next(parts)
     pid = evaluator.pid
     parts.close()
     started = time.monotonic()
     assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < AT_ONCE  # not the quarter of an hour that the others take
     assert evaluator.pid == pid
 
 
@@ -180,13 +192,13 @@ def test_a_second_request_while_one_is_answered_is_refused(evaluator):
     assert len(collected(parts)) == 1
 
 
-def test_close_ends_a_busy_worker_within_two_seconds_and_may_be_called_twice(evaluator):
+def test_close_ends_a_busy_worker_and_may_be_called_twice(evaluator):
     parts = evaluator.evaluate(candidates(1, HANG))
     next(parts)
     pid, started = evaluator.pid, time.monotonic()
     evaluator.close()
-    assert time.monotonic() - started < 2.0
-    assert gone(pid, 0.1)
+    assert time.monotonic() - started < AT_ONCE  # not the ten minutes that it hangs
+    assert has_ended(pid)
     evaluator.close()
     assert evaluator.pid is None
 
@@ -235,11 +247,11 @@ def test_no_orphan_survives_a_killed_driver(data_path, units):
     assert driver.stdout is not None
     worker = int(driver.stdout.readline())
     time.sleep(0.3)
-    assert not gone(worker, 0.1)
+    assert not has_ended(worker)
     driver.kill()
     driver.wait()
     driver.stdout.close()
-    assert gone(worker)
+    assert ends(worker)
 
 
 def test_the_driver_side_imports_no_keras():
@@ -284,7 +296,7 @@ def test_a_standby_that_died_is_replaced(data_path):
 def test_a_standby_that_nobody_took_ends_with_its_block():
     with pytest.raises(InputError), standing_by("population") as standby:
         raise InputError("no such table")
-    assert gone(standby.pid, 0.1)
+    assert has_ended(standby.pid)
 
 
 @pytest.mark.soak
@@ -299,13 +311,15 @@ def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_
 
 
 @pytest.mark.parametrize(("units", "goes_on"), [(8, True), pytest.param(SPIN, False, marks=pytest.mark.soak)])
-def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, units, goes_on):
+def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, monkeypatch, units, goes_on):
+    if goes_on:
+        monkeypatch.setattr(worker_process, "_CANCEL_SECONDS", (AT_ONCE, AT_ONCE))
     evaluator.ping()
     pid, until = evaluator.pid, time.monotonic() + 0.3
     evaluator.abandon_when(lambda: time.monotonic() > until)
     with pytest.raises(Abandoned):
-        collected(evaluator.evaluate(candidates(units, epochs=3000)))
-    assert time.monotonic() - until < 1.0
+        collected(evaluator.evaluate(candidates(units, epochs=60_000)))
+    assert time.monotonic() - until < AT_ONCE  # the training goes on for ten minutes
     evaluator.abandon_when(lambda: False)
     assert collected(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
     assert (evaluator.pid == pid) == goes_on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
 import signal
@@ -27,7 +28,7 @@ from evonas.runs.directory import sha256
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes import InputError
 from tests.execution.stub_worker import EXIT, NAN
-from tests.execution.stubs import UnitsSpace, candidates
+from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
 from tests.execution.test_pool import evaluated
 
 
@@ -176,7 +177,7 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
     with pytest.raises(InputError, match=r"none in .* was heard of within 1 s"):
         evonas.join(tmp_path, wait=1)
     with pytest.raises(InputError, match="is the shared folder mounted here"):
-        evonas.join(tmp_path / "nowhere" / "run")
+        evonas.join(tmp_path / "nowhere" / "run", wait=5)
     with shared_pool(tmp_path, data_path) as pool:
         pool.start()
         with Machine(tmp_path, 60.0, "3.9") as machine:
@@ -189,6 +190,59 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
             file.write(b"x")
         with pytest.raises(InputError, match="was changed"):
             evonas.join(tmp_path, wait=5)
+
+
+def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is_said(tmp_path, data_path):
+    began, said = time.monotonic(), []
+    with pytest.raises(InputError, match="is the shared folder mounted here"):
+        evonas.join(tmp_path / "houzes")
+    with pytest.raises(InputError, match="must hold a run"):
+        evonas.join(tmp_path)
+    with shared_pool(tmp_path, data_path) as pool:
+        pool.start()
+    assert evonas.join(tmp_path, on_news=said.append) == 0
+    assert said == [f"The search of {tmp_path} has ended.", "0 networks trained here."]
+    assert time.monotonic() - began < 10
+    with pytest.raises(InputError, match="within 1 s"):  # it may be resumed
+        evonas.join(tmp_path, wait=1)
+
+
+@pytest.mark.parametrize("side", ["to", "from"])
+def test_a_folder_that_takes_nothing_for_a_while_loses_nothing(tmp_path, data_path, monkeypatch, side):
+    sent, put, refused = [], shared_folder._put, []
+
+    def full_for_a_while(path, content):
+        sent.append(path.parent.name)
+        if path.parent.name == side and sent.count(side) in range(2, 8):
+            refused.append(path)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(path, content)
+
+    monkeypatch.setattr(shared_folder, "_put", full_for_a_while)
+    monkeypatch.setattr(joining, "WorkerEvaluator", StubEvaluator)
+    said = []
+    with shared_pool(tmp_path, data_path) as pool:
+        helping = threading.Thread(
+            target=joining.join, args=(tmp_path,), kwargs={"threads": 1, "wait": 30, "on_news": said.append}
+        )
+        helping.start()
+        found = evaluated(pool, 1, 2, 3)
+        assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(3)}
+        assert pool._fleet.joined == 1
+        pool.close()
+        helping.join(30)
+    assert len(refused) == 6
+    assert sum("Joined" in line for line in said) == 1, "it was given up"
+
+
+def test_a_machine_that_was_given_up_joins_again(tmp_path, data_path):
+    with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
+        assert evaluated(pool, 1)[0].scores == {"rmse": 1.0}
+        fleet = pool._fleet
+        next(iter(fleet._joined.values())).reason = "it was not heard from"
+        assert evaluated(pool, 2)[0].scores == {"rmse": 2.0}
+        until(lambda: sum("Joined" in line for line in machine.said) == 2)
+        assert fleet.joined == 1
 
 
 @pytest.mark.parametrize(
@@ -233,7 +287,7 @@ def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
                 until(lambda: list((tmp_path / "there" / "shared").glob("*/*/to/*")), 60)
 
     there = evonas.search(*x_y, out=tmp_path / "there", execution="shared", callbacks=[Help()], threads=1, **options)
-    said, _ = joined[0].communicate(timeout=30)
+    said, _ = joined[0].communicate(timeout=120)
     assert joined[0].returncode == 0
     assert "Joined the search" in said
     digests = []
@@ -270,7 +324,9 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
     subprocess.run([*run, "--out", str(tmp_path / "straight")], check=True, capture_output=True)
     shared, joined = str(tmp_path / "shared"), ["--execution", "shared", "--threads", "1", "--quiet"]
     owner = subprocess.Popen([*run, "--out", shared, "--execution", "shared"], stdout=subprocess.DEVNULL)
-    with subprocess.Popen(command("join", shared, "--threads", "1"), stdout=subprocess.PIPE, text=True) as helper:
+    with subprocess.Popen(
+        command("join", shared, "--wait", "2m", *joined[2:4]), stdout=subprocess.PIPE, text=True
+    ) as helper:
         folders = tmp_path / "shared" / "shared"
         until(lambda: list(folders.glob("*/*/to/*")) or owner.poll() is not None, 120)
         owner.kill()
@@ -283,3 +339,43 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
         with RunReader(tmp_path / name) as reader:
             digests.add(reader.digest())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("linked", ["shared", "session", "to", "file"])
+def test_nothing_behind_a_link_is_deleted_or_written(tmp_path, linked):
+    """A run directory of others may hold links to folders of frames, whose names are those of messages."""
+    precious = tmp_path / "precious"
+    name = "0123456789abcdef"
+    inner = {"shared": [name, name, "to"], "session": [name, "to"], "to": []}.get(linked, [])
+    folder = precious.joinpath(*inner)
+    folder.mkdir(parents=True)
+    for file in ("00000001.npz", "owner.beat", "worker.beat"):
+        (folder / file).write_text("years of work")
+    (precious / "session.json").write_text('{"mine": 1}')
+    shared = tmp_path / "run" / "shared"
+    place = shared.joinpath(*{"shared": [], "session": [name], "to": [name, name, "to"]}.get(linked, ["session.json"]))
+    place.parent.mkdir(parents=True)
+    place.symlink_to(precious / "session.json" if linked == "file" else precious)
+    before = {path: path.is_file() and path.read_text() for path in precious.rglob("*")}
+    fleet = SharedFleet(
+        NobodyHere(None), tmp_path / "run", session_of(TrainingSettings(), WorkerLimits(), "0" * 64, None), None
+    )
+    fleet._local.start = lambda: None
+    try:
+        if linked in ("shared", "file"):
+            with pytest.raises(InputError, match="must be a folder that can be written"):
+                fleet.start()
+        else:
+            fleet.start()
+    finally:
+        fleet.close()
+    assert {path: path.is_file() and path.read_text() for path in precious.rglob("*")} == before
+    assert place.is_symlink()
+
+
+def test_a_message_larger_than_any_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_folder, "_MOST_MESSAGE", 10)
+    (tmp_path / "00000001.npz").write_bytes(b"x" * 11)
+    (tmp_path / "00000002.npz").write_bytes(b"x" * 10)
+    inbox = shared_folder.Inbox(tmp_path)
+    assert [list(inbox.receive()) for _ in range(30)] == [[b"x" * 10]] + [[]] * 29

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import evonas
-from evonas.config import Settings, byte_size
+from evonas.config import Settings
 from evonas.execution import launch
 from evonas.machine import machine_bytes, usable_cores
+from evonas.quantities import byte_size
 from genomes import DenseSpace, InputError
 
 

@@ -23,7 +23,7 @@ from tests.execution.stub_worker import EXIT, HANG, MISTAKE, NAN, RAISE
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
 
 
-def pool_of(data_path, workers=2, settings=None, silence=20.0, **options):
+def pool_of(data_path, workers=2, settings=None, silence=300.0, **options):
     assignments = Assignments()
 
     def make(number):
@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(
     for part in parts:
         assert not found.keys() & part.keys()
         found |= part
-    assert time.monotonic() - killed < 10.0
+    assert time.monotonic() - killed < 100.0  # not when the killed one has been silent for long enough
     assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(8)}
 
 
@@ -119,7 +119,7 @@ def test_whoever_gives_up_is_not_kept_waiting_and_the_workers_are_free_again(poo
     began = time.monotonic()
     with pytest.raises(Abandoned):
         list(pool.evaluate(candidates(HANG, HANG)))
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 100.0  # not the ten minutes that both hang
     pool.abandon_when(lambda: False)
     assert evaluated(pool, 3, 4)[1].scores == {"rmse": 4.0}
 

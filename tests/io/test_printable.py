@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evonas.cli.tables import show_rows
-from evonas.display import summaries
+from evonas.display import next_steps, summaries
 from evonas.display.text import Plain
 from evonas.io.console import say, say_lines
 from evonas.io.printable import printable
@@ -42,7 +42,7 @@ def test_nothing_in_a_run_reaches_the_terminal_raw(tmp_path: Path) -> None:
     with toy_store(folder, source=source) as store:
         fill_failed(store)
     with RunReader(folder) as run:
-        lines = [*summaries.summary_lines(run), *summaries.next_lines(run)]
+        lines = [*summaries.summary_lines(run), *next_steps.next_lines(run)]
         assert all(line.isprintable() for line in lines)
         assert not any(line.startswith("Go on:   rm") for line in lines)
         assert "evil.py" not in "".join(lines)

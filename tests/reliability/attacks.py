@@ -13,6 +13,7 @@ import resource
 import shutil
 import sqlite3
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -50,12 +51,13 @@ def attempt(folder: str, name: str, golden: str) -> int:
     read = ATTACKS[name](Path(folder), Path(golden))
     files = sorted(os.walk(folder))
     watched(Path(folder))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     try:
         read()
     except InputError as error:
         print(error)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512 << 10
+        assert time.process_time() - started < 5.0
         assert not (Path(folder) / MARK).exists()
         assert sorted(os.walk(folder)) == files, "it has written"
         return 0

@@ -63,7 +63,7 @@ class Runs:
         else:
             assert not committed
 
-    def finish(self, directory: Path, seconds: float = 60.0) -> None:
+    def finish(self, directory: Path, seconds: float = 180.0) -> None:
         """Resumes to the end, and finds there what the straight run has."""
         process = self.start(directory)
         assert process.wait(seconds) == 0, process.text()

@@ -41,7 +41,7 @@ class Process:
     pid: int
     out: Path
 
-    def wait(self, seconds: float = 60.0) -> int:
+    def wait(self, seconds: float = 180.0) -> int:
         """The exit code, negative for a signal. Kills the process, and fails, when it is not done in time."""
         deadline = time.monotonic() + seconds
         while (code := self.poll(min(0.5, seconds))) is None and time.monotonic() < deadline:

@@ -69,12 +69,12 @@ def _each(folder: str, count: int, read: Callable[[int], None]) -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused, slowest = 0, 0.0
     for number in range(count):
-        started = time.monotonic()
+        started = time.process_time()  # of this process: another one may have the machine
         try:
             read(number)
         except InputError:
             refused += 1
-        slowest = max(slowest, time.monotonic() - started)
+        slowest = max(slowest, time.process_time() - started)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert slowest < SECONDS, slowest
     assert grown < BYTES, grown

@@ -52,7 +52,7 @@ def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) ->
         disk: folder on the disk whose commits are timed.
         rounds: of twenty commits in each of two stores.
     """
-    settings = toy_settings(population=50)
+    settings = toy_settings(population=50, strategy="evolution")
     space = WideSpace()
     strategy = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
     marks: list[dict[str, int]] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+import evonas
 from evonas.api import search as api
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
@@ -26,7 +27,7 @@ def main(directory: str, generations: int, population: int, epochs: int) -> None
 
     print("ready", flush=True)
     if (Path(directory) / "run.sqlite").exists():
-        api.resume(directory, generations=generations, on_part=on_part)
+        evonas.resume(directory, generations=generations, on_part=on_part)
         return
     x = np.random.default_rng(0).normal(size=(200, 4))
     api.search_prepared(

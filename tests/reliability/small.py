@@ -15,11 +15,14 @@ from evonas.runs import RunStore
 from evonas.runs.schema import DATABASE
 from evonas.strategies import make_strategy
 from genomes.errors import InputError
+from tests.reliability.counts import SOAK
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
 
 __all__ = ["main"]
 
 GENERATIONS = 3
+#: The default of the command line in the soak; in `make test` one that has nothing to compute.
+STRATEGY = "ga" if SOAK is None else "evolution"
 
 
 def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = None) -> int:
@@ -41,7 +44,7 @@ def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = Non
 
 def _search(directory: Path, sleep_seconds: float, seconds: float | None) -> int:
     there = (directory / DATABASE).exists()
-    store = RunStore.open(directory) if there else toy_store(directory, toy_settings(seed=4))
+    store = RunStore.open(directory) if there else toy_store(directory, toy_settings(seed=4, strategy=STRATEGY))
     log = _owners(directory)
     _say(f"in {os.getpid()}", log)
     strategy = make_strategy(store.settings.strategy, ToySpace(), objective=RMSE, settings=store.settings)

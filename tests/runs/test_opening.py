@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evonas.api import search as api
+import evonas
 from evonas.data.source import check_origin, origin_of
 from evonas.runs import RunReader, RunStore
 from evonas.runs.checksums import insert, seal, update, verify
@@ -109,7 +109,7 @@ def test_a_source_of_other_types_is_refused(run: Path, source: dict[str, Any]) -
     connection = sqlite3.connect(run / "run.sqlite", isolation_level=None)
     update(connection, "about", {"key": "source"}, {"value": json.dumps(source)})
     connection.close()
-    for attempt in (RunReader, api.resume):
+    for attempt in (RunReader, evonas.resume):
         with pytest.raises(InputError, match=r"must hold what evonas wrote"):
             attempt(run)
 

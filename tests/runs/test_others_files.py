@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evonas.api import random_baseline
-from evonas.api import search as api
+from evonas.api.resume import finalists, load_run, resume
 from evonas.deploy.card import card_paths
 from evonas.errors import StorageError
 from evonas.io.atomic import place_new, temporary_in, write_new
@@ -64,9 +64,9 @@ def commands(folder: Path) -> list[Callable[[], object]]:
         lambda: RunStore.open(folder).close(),
         lambda: fill_once(folder),
         lambda: RunReader(folder).close(),
-        lambda: api.load_run(folder).evaluations,
-        lambda: api.resume(folder, generations="+1"),
-        lambda: api.finalists(folder, 1, 1),
+        lambda: load_run(folder).evaluations,
+        lambda: resume(folder, generations="+1"),
+        lambda: finalists(folder, 1, 1),
         lambda: random_baseline.random_baseline_of(folder, 1, 1),
         lambda: toy_store(folder, data=data, overwrite=True).close(),
     ]
@@ -79,7 +79,9 @@ def fill_once(folder: Path) -> None:
         store.write_reports()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own
 @given(files=FILES, there=st.booleans())
 def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, bytes], there: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -281,3 +283,13 @@ def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
         exploration.note(rank, typical=10.0)
         assert exploration.waited == waited
         exploration = LengthScaleShrinkage.from_json(json.loads(json.dumps(exploration.to_json())))
+
+
+def test_the_threads_of_scipy_s_library_are_limited_too() -> None:
+    """It has one of its own, and no other one is there before SciPy is: in a process that has not imported it."""
+    script = (
+        "from evonas.strategies.surrogate_evolution import _linear_algebra as limited; import numpy, threadpoolctl; "
+        "few = limited(); import scipy.linalg; every = threadpoolctl.ThreadpoolController().select(user_api='blas'); "
+        "print(sorted(each['filepath'] for each in few.info()) == sorted(each['filepath'] for each in every.info()))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"True\n"

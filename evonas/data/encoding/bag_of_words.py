@@ -36,7 +36,7 @@ PUNCTUATION = b"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 
 @dataclass(frozen=True)
 class BagOfWords:
-    """Features of a column of free text: one a known word, 0 where it does not occur.
+    """Features of a column of free text: one a known word, 0 if it does not occur.
 
     Where it does, its weight, divided by the length of the row's vector of weights and multiplied by `scale`: a text of
     many words has no more of a say than one of few. Words that are not known, and a missing text, give nothing.
@@ -72,7 +72,7 @@ class BagOfWords:
 
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
-        places = {word: place for place, word in enumerate(self.words)}
+        places = {word: index for index, word in enumerate(self.words)}
         rows: list[int] = []
         columns: list[int] = []
         for row, cell in enumerate(texts(series)):

@@ -69,11 +69,11 @@ class Logarithm:
 
 
 def fit_logarithm(column: str, values: Numbers, imputed: float) -> Logarithm | None:
-    """The scale of a column; None where it is not skewed.
+    """The scale of a column; None if it is not skewed.
 
     Args:
         column: its name.
-        values: of the rows that are fitted on, NaN where missing.
+        values: of the rows that are fitted on, NaN if missing.
         imputed: taken where the value is missing.
     """
     present = values[~np.isnan(values)]

@@ -23,13 +23,13 @@ _MIN_INTERVALS = 6
 
 
 def affordable_encodings(numbers: Collection[str], num_columns: int, num_rows: int) -> dict[str, int]:
-    """The forms that there is room for, and how many features a column each has at most.
+    """The forms that there is room for, and how many features one column each has at most.
 
     One that is the only one asked for is given whatever it takes.
 
     Args:
         numbers: forms that are asked for, among `genomes.architecture.layers.NUMERIC_ENCODINGS`.
-        num_columns: columns of numbers.
+        num_columns: numeric columns.
         num_rows: rows of the whole table.
     """
     widths = {"log": 1, "robust": 1, "quantile": 1, "piecewise": MAX_INTERVALS, "tree": MAX_INTERVALS}
@@ -60,7 +60,7 @@ def fit_numeric_encodings(
 
     Args:
         column: its name.
-        values: of the rows that are fitted on, NaN where missing.
+        values: of the rows that are fitted on, NaN if missing.
         imputed: taken where the value is missing.
         forms: of `affordable_encodings`.
         targets: of these rows, shape `(num_samples, num_columns)`; without them there are no cuts of a tree.

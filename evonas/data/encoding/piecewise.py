@@ -35,7 +35,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PiecewiseLinear:
-    """Features of one column of numbers between its knots.
+    """Features of one numeric column between its knots.
 
     Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, clipped to 0 and 1; the first one extends below,
     the last one above. With `values`, the one feature interpolates `(knots, values)`, constant outside.
@@ -96,18 +96,18 @@ class PiecewiseLinear:
 
 
 def reader(series: pd.Series[Any]) -> Numbers:
-    """The cells as float32 holds them, which is what models take, NaN where missing."""
+    """The cells as float32 holds them, which is what models take, NaN if missing."""
     return numbers(series).astype(np.float32).astype(np.float64)
 
 
 def fit_piecewise(
     column: str, values: Numbers, imputed: float, ranks: bool, most: int = MAX_INTERVALS
 ) -> PiecewiseLinear | None:
-    """The knots of a column; None where its values are too few to bend between.
+    """The knots of a column; None if its values are too few to bend between.
 
     Args:
         column: its name.
-        values: of the rows that are fitted on, NaN where missing.
+        values: of the rows that are fitted on, NaN if missing.
         imputed: taken where the value is missing.
         ranks: whether the feature shall be the rank, else the way through the intervals.
         most: intervals.
@@ -130,11 +130,11 @@ def fit_piecewise(
 def fit_tree_piecewise(
     column: str, values: Numbers, imputed: float, targets: Numbers, most: int = MAX_INTERVALS
 ) -> PiecewiseLinear | None:
-    """The intervals between the cuts of a decision tree of the column; None where it would not cut it.
+    """The intervals between the cuts of a decision tree of the column; None if it would not cut it.
 
     Args:
         column: its name.
-        values: of training rows, NaN where missing.
+        values: of training rows, NaN if missing.
         imputed: taken where the value is missing.
         targets: of these rows, see `evonas.data.encoding.tree_cuts.impurity_columns`.
         most: intervals.

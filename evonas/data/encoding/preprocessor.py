@@ -10,44 +10,29 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.cells import date_parts, date_texts, flags, kind_of, seconds, texts
-from evonas.data.columns import ColumnPlan, Role
-from evonas.data.encoding.bag_of_words import BagOfWords, fit_bag_of_words
+from evonas.data.cells import date_parts, date_texts, flags, seconds, texts
+from evonas.data.encoding.bag_of_words import BagOfWords
 from evonas.data.encoding.logarithm import Logarithm
-from evonas.data.encoding.numeric_encodings import affordable_encodings, fit_numeric_encodings
 from evonas.data.encoding.periodic import Periodic
 from evonas.data.encoding.piecewise import PiecewiseLinear, reader
-from evonas.data.encoding.robust import Robust, fit_robust
+from evonas.data.encoding.robust import Robust
 from evonas.data.frames import plain_column
 from evonas.data.readers.options import MISSING
-from evonas.data.statistics import frequent_categories, mean_and_scale, value_for_gaps
 from evonas.data.written import Written, read_written
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "UNLESS_ROBUST",
-    "Categories",
-    "InputKind",
-    "Number",
-    "Preparation",
-    "fit_encoding",
-    "input_name",
-    "is_visible",
-    "view_of",
-]
+__all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "input_name", "is_visible", "view_of"]
 
-#: At most this many one-hot columns for one categorical column, the one for rare values among them.
-MOST_CATEGORIES = 50
 
 #: Scaled numbers further out are brought here: one outlier must not become infinite in float32, nor drown all else.
 FURTHEST = 1e6
@@ -79,7 +64,7 @@ class Number:
         column: name of the raw column.
         part: what is read: the number itself, 0 or 1 for a flag, a part of a date, or whether there is a value.
         imputed: taken where the value is missing.
-        mean, std: of the imputed training rows; 0 and 1 where nothing is scaled.
+        mean, std: of the imputed training rows; 0 and 1 if nothing is scaled.
         indicator: whether a second feature says where the value was missing.
         form: how the raw column enters a model; a date is text.
     """
@@ -151,7 +136,7 @@ class Categories:
         other = len(self.categories)
         # A word for "no value" that is not a category says so here as it does in a file.
         places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
-        places |= {category: place for place, category in enumerate(self.categories)}
+        places |= {category: index for index, category in enumerate(self.categories)}
         rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
         one_hot = np.eye(other + 1)[rows]
         return one_hot if self.other else one_hot[:, :other]
@@ -206,7 +191,7 @@ class Preparation:
         return tuple(view for step, view in self._place() for _ in step.names())
 
     def numeric(self) -> tuple[int, ...]:
-        """Of each feature, the number of the column of numbers whose it is; -1 of all others."""
+        """Of each feature, the number of the numeric column whose it is; -1 of all others."""
         places: dict[str, int] = {}
         for step in self.steps:
             if isinstance(step, (PiecewiseLinear, Logarithm, Periodic)) or (
@@ -219,7 +204,7 @@ class Preparation:
         return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
 
     def categorical(self) -> tuple[int, ...]:
-        """Of each feature, the number of the column of categories whose it is; -1 of all others."""
+        """Of each feature, the number of the categorical column whose it is; -1 of all others."""
         places: dict[str, int] = {}
         found: list[int] = []
         for step in self.steps:
@@ -288,7 +273,7 @@ class Preparation:
 
     def _columns(self, frame: pd.DataFrame) -> dict[str, pd.Series[Any]]:
         known = [str(name) for name in frame.columns]
-        places = {name: place for place, name in enumerate(known)}
+        places = {name: index for index, name in enumerate(known)}
         for name in self.columns():
             if name not in places:
                 close = difflib.get_close_matches(name, known, 3)
@@ -359,7 +344,7 @@ def is_visible(view: str, numbers: Collection[str]) -> bool:
 
 
 def _read(series: pd.Series[Any], part: ColumnFeature) -> NDArray[np.float64]:
-    """One part of every cell, NaN where missing, shape `(num_samples,)`."""
+    """One part of every cell, NaN if missing, shape `(num_samples,)`."""
     if part == "number":
         return reader(series)  # models take float32: what is fitted and searched is what they see
     if part == "flag":
@@ -380,88 +365,3 @@ def _as_input(series: pd.Series[Any], step: Step) -> NDArray[Any]:
     if part == "present":
         values[values == 0] = np.nan
     return values.astype(np.float32)
-
-
-def fit_encoding(
-    frame: pd.DataFrame,
-    plan: ColumnPlan,
-    rows: Positions,
-    known_rows: Positions | None = None,
-    numbers: Sequence[str] = ("standard",),
-    targets: NDArray[np.float64] | None = None,
-) -> Preparation:
-    """Fits imputing, scaling and one-hot coding.
-
-    Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a value
-    that is missing somewhere in `known_rows` gets an indicator. Categories seen in fewer than 10 rows (2 % of the rows
-    where that is less), or beyond the `MOST_CATEGORIES` most frequent, share one feature. Free text gives its words.
-
-    Args:
-        frame: raw columns, shape `(num_samples, num_columns)`.
-        plan: their roles.
-        rows: positions of the training rows: all that statistics are fitted on.
-        known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
-            fold of a cross-validation has the same; the training rows when None.
-        numbers: what columns of numbers give beside the standardised number, among
-            `genomes.architecture.layers.NUMERIC_ENCODINGS`; knots decide which features there are, hence are those of
-            `known_rows`.
-        targets: of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`: where a tree cuts a
-            column is fitted on those of the training rows. None where folds are to have the same features.
-    """
-    known_rows = rows if known_rows is None else known_rows
-    columns = sum(column.role is Role.NUMERIC for column in plan.used())
-    forms = affordable_encodings(numbers, columns, len(frame))
-    steps: list[Step] = []
-    for column in plan.used():
-        series = frame[column.name]
-        form: InputKind = "number" if kind_of(series) in ("number", "boolean") else "text"
-        if column.role is Role.CATEGORICAL:
-            steps.append(_fit_categories(column.name, texts(series.iloc[known_rows]), form))
-        elif column.role is Role.TEXT:
-            cells = texts(series)
-            steps.append(fit_bag_of_words(column.name, cells[rows].tolist(), cells[known_rows].tolist()))
-        elif column.role is Role.PRESENCE:
-            steps.append(Number(column.name, "present", 0.0, 0.0, 1.0, False, form))
-        else:
-            for part in _parts(column.role):
-                values = _read(series, part)
-                indicator = bool(np.isnan(values[known_rows]).any()) and part in ("number", "flag", "days")
-                number = _fit_number(column.name, part, values[rows], indicator, "number" if part == "number" else form)
-                if part != "number" or set(numbers) != {"robust"}:
-                    steps.append(number)
-                if part == "number" and "robust" in forms:
-                    steps.append(fit_robust(column.name, values[rows], number.imputed, indicator))
-                if part == "number":
-                    steps += fit_numeric_encodings(
-                        column.name,
-                        values[known_rows],
-                        number.imputed,
-                        forms,
-                        # Never of rows that are held out: `known_rows` are then the training rows.
-                        targets[known_rows] if targets is not None and known_rows is rows else None,
-                    )
-    return Preparation(tuple(steps))
-
-
-def _parts(role: Role) -> tuple[ColumnFeature, ...]:
-    if role is Role.DATE:
-        return DATE_PARTS
-    return ("flag",) if role is Role.BOOLEAN else ("number",)
-
-
-def _fit_number(
-    name: str, part: ColumnFeature, values: NDArray[np.float64], indicator: bool, form: InputKind
-) -> Number:
-    imputed = value_for_gaps(values, most_frequent=part == "flag")
-    if part == "number":
-        imputed = float(np.float32(imputed))  # so that models subtract it without an error
-    if part == "flag":
-        return Number(name, part, imputed, 0.0, 1.0, indicator, form)
-    mean, scale = mean_and_scale(np.where(np.isnan(values), imputed, values))
-    return Number(name, part, imputed, mean, scale, indicator, form)
-
-
-def _fit_categories(name: str, cells: NDArray[np.object_], form: InputKind) -> Categories:
-    words = np.array([cell or "" for cell in cells], dtype=object)
-    frequent, others = frequent_categories(words, max(1, min(10, len(cells) // 50)), MOST_CATEGORIES)
-    return Categories(name, frequent, others, form)

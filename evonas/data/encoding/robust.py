@@ -78,11 +78,11 @@ class Robust:
 
 
 def fit_robust(column: str, values: Numbers, imputed: float, indicator: bool) -> Robust:
-    """The scale of a column: where half of the values are equal, half of their range; 1 where all are.
+    """The scale of a column: where half of the values are equal, half of their range; 1 if all are.
 
     Args:
         column: its name.
-        values: of the training rows, NaN where missing.
+        values: of the training rows, NaN if missing.
         imputed: taken where the value is missing.
         indicator: whether a feature says where the value is missing.
     """

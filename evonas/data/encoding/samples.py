@@ -52,7 +52,7 @@ class SamplePreparation(Preparation, ABC):
         return math.prod(self.sample_shape)
 
     def columns(self) -> tuple[str, ...]:
-        """See `Preparation.columns`; none where samples are an array."""
+        """See `Preparation.columns`; none if samples are an array."""
         return ()
 
     def feature_names(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def channel_statistics(
         most: numbers of a portion, so that no copy in float64 of all samples is made.
 
     Returns:
-        Means and deviations, each of shape `(channels,)`; a deviation of 1 where a channel is constant.
+        Means and deviations, each of shape `(channels,)`; a deviation of 1 if a channel is constant.
     """
     channels = samples.shape[-1]
     at_once = max(1, most // max(1, math.prod(samples.shape[1:])))
@@ -115,7 +115,7 @@ def channel_statistics(
 
 
 def check_channels(what: str, shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    """Raises InputError where there is not one finite mean and one positive deviation for each channel."""
+    """Raises InputError if there is not one finite mean and one positive deviation for each channel."""
     fits = len(mean) == len(std) == shape[-1] and all(size > 0 for size in shape) and math.prod(shape) <= 1 << 30
     if not fits or not all(map(math.isfinite, (*mean, *std))) or not all(each > 0 for each in std):
         raise InputError(

@@ -24,8 +24,8 @@ __all__ = ["SeriesPreparation", "as_series", "fit_series", "lengths_and_gaps"]
 class SeriesPreparation(SamplePreparation):
     """From raw series to `(value - mean) / std`, with the channel's mean where a value is missing.
 
-    Where samples are of several lengths, the steps behind the last one with a value are absent: 0 in all channels, and
-    one more channel, the last, is 1 where a step is there and else 0.
+    Where samples are of several lengths, the steps after the last one with a value are absent: 0 in all channels, and
+    one more channel, the last, is 1 if a step is there and else 0.
 
     Attributes:
         shape: (steps, channels) of a raw series; shorter ones are padded with NaN at the end.

@@ -138,7 +138,7 @@ def _is_missing(cell: Any) -> bool:
 
 def text_ids(texts: Sequence[str] | NDArray[np.object_], words: Sequence[str], length: int) -> NDArray[np.int32]:
     """Ids of the first words of each text, shape `(num_samples, length)`."""
-    known = {word: place for place, word in enumerate(words, start=FIRST_WORD)}
+    known = {word: index for index, word in enumerate(words, start=FIRST_WORD)}
     found = np.zeros((len(texts), length), np.int32)
     for row, text in enumerate(texts):
         ids = [known.get(word, 1) for word in words_of(text)[:length]]

@@ -57,7 +57,7 @@ def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, 
     """The rows of all parts below each other.
 
     Args:
-        parts: name -> (x, y), or None where there is no such part; the first is there.
+        parts: name -> (x, y), or None if there is no such part; the first is there.
 
     Returns:
         Feature columns, target columns, and the number of rows of each part that there is, in order.
@@ -113,9 +113,9 @@ def feature_columns(x: Any, what: str) -> pd.DataFrame:
         raise InputError(f"{what} must be dense, not a sparse {type(x).__name__}: pass its .toarray()")
     array = flat(_array(x, what))
     if array.ndim != 2 or array.shape[1] == 0:
-        mend = ".reshape(-1, 1) makes one column" if array.ndim == 1 else "pass rows"
-        raise InputError(f"{what} must have shape (num_samples, num_columns), not {array.shape}: {mend}")
-    return _frame(array, [f"x{place}" for place in range(array.shape[1])])
+        fix = ".reshape(-1, 1) makes one column" if array.ndim == 1 else "pass rows"
+        raise InputError(f"{what} must have shape (num_samples, num_columns), not {array.shape}: {fix}")
+    return _frame(array, [f"x{index}" for index in range(array.shape[1])])
 
 
 def target_columns(y: Any, what: str) -> pd.DataFrame:
@@ -137,7 +137,7 @@ def target_columns(y: Any, what: str) -> pd.DataFrame:
             f"{what} must have shape (num_samples,) or (num_samples, num_targets), not {array.shape}: reshape it"
         )
     columns = array[:, None] if array.ndim == 1 else array
-    return _frame(columns, ["y"] if columns.shape[1] == 1 else [f"y{place}" for place in range(columns.shape[1])])
+    return _frame(columns, ["y"] if columns.shape[1] == 1 else [f"y{index}" for index in range(columns.shape[1])])
 
 
 def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

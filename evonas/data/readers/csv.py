@@ -210,7 +210,7 @@ def read_table(path: str | Path, options: ReadOptions | None = None) -> pd.DataF
     Raises:
         InputError: the file is missing, no file, empty, not readable, no text or not CSV; a row is longer or
             shorter than the header; two columns have one name; there are no rows, or more than 100,000 columns; a
-            column of numbers holds an infinite one.
+            numeric column holds an infinite one.
     """
     path = Path(path)
     return read_csv(open_source(path, check_file(path)), options or ReadOptions()).frame
@@ -225,10 +225,10 @@ def read_csv(source: Opened, options: ReadOptions) -> Table:
     try:
         if dialect.spaced or odd:
             raise Unfit
-        columns, count = _seen(rows, dialect, options)
+        columns, count = _scan_columns(rows, dialect, options)
     except Unfit:
         rows = lambda: plain_rows(source, text, dialect)  # noqa: E731
-        columns, count = _seen(rows, dialect, options)
+        columns, count = _scan_columns(rows, dialect, options)
     if not count:
         raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
     kept = len(columns)
@@ -248,7 +248,9 @@ def read_csv(source: Opened, options: ReadOptions) -> Table:
     return Table(frame, tuple(note for note in (text.note, *dialect.notes) if note), style, absent)
 
 
-def _seen(rows: Callable[[], Iterator[list[Any]]], dialect: Dialect, options: ReadOptions) -> tuple[list[_Column], int]:
+def _scan_columns(
+    rows: Callable[[], Iterator[list[Any]]], dialect: Dialect, options: ReadOptions
+) -> tuple[list[_Column], int]:
     """What the columns are, and the number of rows."""
     columns, count = [_Column(name, options.words) for name in dialect.names], 0
     for batch in rows():
@@ -327,6 +329,6 @@ def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) 
         raise InputError(f"{path} must hold a header and rows, but is empty (0 bytes): write the table again")
     for magic, what in other_formats.items():
         if start.startswith(magic):
-            mend = "end its name in .parquet" if magic == b"PAR1" else "save the table as CSV"
-            raise InputError(f"{path} must be a CSV file, not {what}: {mend}")
+            fix = "end its name in .parquet" if magic == b"PAR1" else "save the table as CSV"
+            raise InputError(f"{path} must be a CSV file, not {what}: {fix}")
     return start

@@ -178,7 +178,7 @@ def _leaves(element: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
     if isinstance(x, Mapping):
         yield from ((f"x[{name!r}]", part) for name, part in x.items())
     elif isinstance(x, tuple):
-        yield from ((f"x[{place}]", part) for place, part in enumerate(x))
+        yield from ((f"x[{index}]", part) for index, part in enumerate(x))
     else:
         yield "x", x
     yield from zip(("y", "weight"), element[1:], strict=False)
@@ -189,7 +189,7 @@ def _fill(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
     if isinstance(x, Mapping):
         return {str(key): arrays[f"{name}[{key!r}]"] for key in x}
     if isinstance(x, tuple):
-        return tuple(arrays[f"{name}[{place}]"] for place in range(len(x)))
+        return tuple(arrays[f"{name}[{index}]"] for index in range(len(x)))
     return arrays[name]
 
 

@@ -141,7 +141,7 @@ def _head(source: Opened, encoding: str) -> list[_Line]:
 
 def _fill(lines: list[_Line]) -> list[_Line]:
     """From the first line on that is not blank."""
-    start = next((place for place, (_, line) in enumerate(lines) if line.strip("\ufeff\r\n \t\v\f")), len(lines))
+    start = next((index for index, (_, line) in enumerate(lines) if line.strip("\ufeff\r\n \t\v\f")), len(lines))
     return lines[start:]
 
 
@@ -313,18 +313,18 @@ def _check(names: list[str], source: Opened) -> Iterator[str]:
         raise InputError(
             f"{path} must begin with a line of column names, not of numbers ({', '.join(names[:4])}): add a header line"
         )
-    called = [name or f"Unnamed: {place}" for place, name in enumerate(names)]
+    called = [name or f"Unnamed: {index}" for index, name in enumerate(names)]
     if len(set(called)) < len(called):
         first: dict[str, int] = {}
-        for place, name in enumerate(called, start=1):
-            if first.setdefault(name, place) != place:
+        for index, name in enumerate(called, start=1):
+            if first.setdefault(name, index) != index:
                 if _NUMBER.fullmatch(name):
                     raise InputError(
                         f"{path} must begin with a line of column names, but its first line looks like a row "
                         f"({', '.join(called[:4])}): add a header line"
                     )
                 raise InputError(
-                    f"column names must differ, but columns {first[name]} and {place} of {path} are both {name!r}: "
+                    f"column names must differ, but columns {first[name]} and {index} of {path} are both {name!r}: "
                     "rename one"
                 )
     yield from called

@@ -15,7 +15,7 @@ from evonas.data.readers.csv import check_file, read_csv
 from evonas.data.readers.json_table import read_json, read_json_lines
 from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.data.readers.spreadsheet import read_workbook
-from evonas.io.opened import Opened, open_source
+from evonas.io.opened import Opened, most_bytes, open_source
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _columnar(source: Opened, kind: str) -> pd.DataFrame:
 
     where: Any = io.BytesIO(source.read(_MOST_BYTES)) if source.kind else str(path)
     try:
-        frame = as_frame(_arrow_table(where, kind), str(path))
+        frame = as_frame(_arrow_table(where, kind, most_bytes(path.stat().st_size)), str(path))
     except InputError:
         raise
     except Exception as error:  # pyarrow's errors have no common class but this
@@ -111,11 +111,11 @@ def _columnar(source: Opened, kind: str) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _arrow_table(where: Any, kind: str) -> Any:
+def _arrow_table(where: Any, kind: str, most: int) -> Any:
     if kind == "parquet":
-        import pyarrow.parquet
+        from evonas.data.readers.parquet import read_parquet
 
-        return pyarrow.parquet.read_table(where)
+        return read_parquet(where, most)
     import pyarrow.feather
 
     return pyarrow.feather.read_table(where, memory_map=False)

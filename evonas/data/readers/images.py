@@ -133,7 +133,7 @@ def read_image_folder(
     pixels = _empty((len(files), *size, channels), shaped)
     for row, (path, _) in enumerate(files):
         pixels[row] = _pixels(path, size, channels)
-    notes = (*_notes(headers, size, channels), *_left_out(folder))
+    notes = (*_notes(headers, size, channels), *_skipped_note(folder))
     return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), notes)
 
 
@@ -142,7 +142,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
 
     Args:
         folder: with PNG and JPEG files, also in folders of its own.
-        size: height and width that all are brought to; None where they stay as they are, and must be of one size.
+        size: height and width that all are brought to; None if they stay as they are, and must be of one size.
         channels: 1 or 3.
 
     Returns:
@@ -213,7 +213,7 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _left_out(folder: Path) -> tuple[str, ...]:
+def _skipped_note(folder: Path) -> tuple[str, ...]:
     """A line on files of images that are neither PNG nor JPEG."""
     inside = (path for path in folder.glob("*/**/*") if not any(map(_is_hidden, path.relative_to(folder).parts)))
     endings = [path.suffix.lower() for path in inside if path.suffix.lower() in OTHER_ENDINGS]

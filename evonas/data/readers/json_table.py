@@ -19,6 +19,8 @@ __all__ = ["read_json", "read_json_lines"]
 
 #: An array is held in memory whole, at some ten times its size.
 MOST_BYTES = 1 << 29
+#: A table has a cell for each row and column: each object with a key of its own would make it the square of the file.
+_LEAST_CELLS, _CELLS_A_VALUE = 1 << 23, 64
 _Pairs = list[tuple[str, Any]]
 
 
@@ -110,8 +112,17 @@ def _frame(records: Iterable[tuple[str, Any]], path: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, list[Any]] = {}
-    for count, (place, record) in enumerate(records):
-        for name, cell in _cells(record, path, place).items():
+    given = 0
+    for count, (index, record) in enumerate(records):
+        cells = _cells(record, path, index)
+        given += len(cells)
+        added = sum(name not in columns for name in cells)
+        if (len(columns) + added) * (count + 1) > max(_LEAST_CELLS, _CELLS_A_VALUE * given):
+            raise InputError(
+                f"{path} must have the same keys in most of its objects, but {index} is the {count + 1:,}th, and there "
+                f"are {len(columns) + added:,} different keys: is each object one row?"
+            )
+        for name, cell in cells.items():
             column = columns.setdefault(name, [None] * count)
             column.append(cell)
         for column in columns.values():

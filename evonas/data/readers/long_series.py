@@ -21,7 +21,7 @@ __all__ = ["long_series", "number_columns"]
 
 
 def number_columns(frame: pd.DataFrame, names: Sequence[str], style: Style) -> NDArray[np.float64]:
-    """Columns of numbers side by side, NaN where a cell is empty, shape `(num_rows, len(names))`.
+    """Columns of numbers side by side, NaN if a cell is empty, shape `(num_rows, len(names))`.
 
     Raises:
         InputError: a column is not there, or holds something else.
@@ -47,12 +47,12 @@ def long_series(
         frame: one row a step, shape `(num_rows, num_columns)`.
         id_column: whose equal values are one sample.
         time_column: by which steps are ordered; "" for the order of the rows.
-        channels: columns of numbers.
+        channels: numeric columns.
         constant: columns with one value for each id: targets, groups, weights.
         style: how numbers are written.
 
     Returns:
-        The series, `(num_samples, steps, channels)`, NaN behind the last step of shorter ones; and the constant
+        The series, `(num_samples, steps, channels)`, NaN after the last step of shorter ones; and the constant
         columns, a row for each sample.
 
     Raises:

@@ -44,7 +44,7 @@ def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
 
     if len(dialect.separator.encode()) > 1:
         raise Unfit
-    wanted = {f"f{place}": pa.string() for place in range(dialect.width)}
+    wanted = {f"f{index}": pa.string() for index in range(dialect.width)}
     try:
         with (
             utf8_stream(source, text.encoding, dialect.skipped, dialect.comment) as file,
@@ -98,7 +98,7 @@ class _Begun:
 
 def _not_csv(source: Opened, text: Scan, dialect: Dialect, error: str, begun: _Begun) -> str:
     """What to say of a row that cannot be taken apart, whose fault often lies lines before the end that was seen."""
-    place, mend = "", "close the quotes there"
+    place, fix = "", "close the quotes there"
     with decode(source, text.encoding) as file:
         line = next(itertools.islice(file, begun.line, None), "")
     with suppress(csv.Error, StopIteration):
@@ -107,8 +107,8 @@ def _not_csv(source: Opened, text: Scan, dialect: Dialect, error: str, begun: _B
     # Quotes that never close take all the lines that follow.
     if "field limit" in error:
         error = f"a cell has more than {csv.field_size_limit():,} characters"
-        mend = "shorten it, leave out the column, or close the quotes there"
-    return f"{source.path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{place}); {mend}"
+        fix = "shorten it, leave out the column, or close the quotes there"
+    return f"{source.path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{place}); {fix}"
 
 
 def _lines(file: Any, path: Path, dialect: Dialect) -> Iterator[str]:

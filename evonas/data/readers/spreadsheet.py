@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.readers.options import ReadOptions, Style, Table
-from evonas.io.opened import MOST_TIMES, Opened
+from evonas.data.readers.workbook_bounds import check_bounds
+from evonas.io.opened import Opened
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_workbook"]
 
-#: Bytes of a workbook, and of all its parts decompressed.
+#: Bytes of a workbook.
 MOST_BYTES = 1 << 28
-MOST_UNPACKED = 1 << 30
 
 
 def read_workbook(source: Opened, options: ReadOptions) -> Table:
@@ -35,7 +34,7 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
             "CSV"
         ) from None
     data = (Opened(path, source.name) if source.kind == "workbook" else source).read(MOST_BYTES)
-    _check_bounds(data, source)
+    check_bounds(data, source.path)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         names = list(book.sheet_names)
@@ -51,33 +50,11 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} must be a whole Excel workbook, but: {reason:.200}; save the table as CSV") from None
     notes = [] if len(names) == 1 else [f"{path.name} has {len(names)} sheets: {name!r} is read"]
+    if options.skip_rows >= len(rows):
+        raise InputError(f"skip_rows must leave a header and rows of {path}, which has {len(rows)}: skip fewer")
     frame = _table(rows[options.skip_rows :], source, notes, bool(options.skip_rows), options.words)
     style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
     return Table(frame, tuple(notes), style)
-
-
-def _check_bounds(data: bytes, source: Opened) -> None:
-    """Refuses a workbook whose parts decompress to more than a bound; reads them all to be sure."""
-    if not data.startswith(b"PK"):
-        return
-    left = min(MOST_UNPACKED, max(1 << 27, MOST_TIMES * len(data)))
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                with archive.open(entry) as part:
-                    while chunk := part.read(1 << 20):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise InputError(
-                                f"{source.path} must unpack to at most {min(MOST_UNPACKED, MOST_TIMES * len(data)):,} "
-                                "bytes, but holds more: save the table as CSV"
-                            )
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{source.path} must be a whole zip archive or Excel workbook, but: {error}; save the table as CSV"
-        ) from None
 
 
 def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool, words: frozenset[str]) -> pd.DataFrame:
@@ -91,16 +68,16 @@ def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool,
     if titles:
         notes.append(f"{titles} row{'s' * (titles > 1)} above the header of {source.path.name} skipped")
     header, body = rows[titles], [row for row in rows[titles + 1 :] if any(cell != "" for cell in row)]
-    names = [_name(cell, place) for place, cell in enumerate(header)]
-    names += [f"Unnamed: {place}" for place in range(len(names), width)]
+    names = [_name(cell, index) for index, cell in enumerate(header)]
+    names += [f"Unnamed: {index}" for index in range(len(names), width)]
     if not body:
         raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
-    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
         raise InputError(f"column names must differ, but {twice[0]!r} of {source.path} occurs twice: rename one")
     columns = {
-        name: pd.Series([_cell(row, place, words) for row in body], dtype=object).infer_objects()
-        for place, name in enumerate(names)
+        name: pd.Series([_cell(row, index, words) for row in body], dtype=object).infer_objects()
+        for index, name in enumerate(names)
     }
     kept = {
         name: column

@@ -47,7 +47,7 @@ def scan(source: Opened, asked: str = "") -> Scan:
     """Reads all of a text file and finds its encoding.
 
     UTF-8, UTF-16 and UTF-32 are recognised for sure; of anything else, cp1252 (Windows) is taken where it has the
-    characters of all bytes, Latin-1 where not.
+    characters of all bytes, Latin-1 if not.
 
     Args:
         source: of the text.
@@ -155,7 +155,7 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what there is room for."""
+        """Reads what exists room for."""
         found = self._inner.read(len(buffer))
         buffer[: len(found)] = found
         return len(found)
@@ -172,7 +172,7 @@ class _Encoded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what there is room for."""
+        """Reads what exists room for."""
         if not self._rest:
             self._rest = self._more().encode()
         part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]

@@ -50,7 +50,7 @@ class Vocabulary:
 
 
 class Packing:
-    """Cells on their way into a `Vocabulary` and numbers, `codes`: -1 where a text is missing."""
+    """Cells on their way into a `Vocabulary` and numbers, `codes`: -1 if a text is missing."""
 
     def __init__(self, count: int, few: bool, missing: Iterable[str], remembered: int) -> None:
         """An empty column.

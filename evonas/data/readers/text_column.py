@@ -29,7 +29,7 @@ class PackedType(ExtensionDtype):
 
 
 class PackedTexts(ExtensionArray):
-    """Texts, None where missing, shape `(num_samples,)`. They cannot be changed."""
+    """Texts, None if missing, shape `(num_samples,)`. They cannot be changed."""
 
     def __init__(self, codes: NDArray[Any], vocabulary: Vocabulary) -> None:
         """Takes whole numbers, the places of the texts, -1 for none."""
@@ -89,7 +89,7 @@ class PackedTexts(ExtensionArray):
         return self.texts() == (other.texts() if isinstance(other, PackedTexts) else other)
 
     def isna(self) -> NDArray[np.bool_]:
-        """Where there is no text."""
+        """If there is no text."""
         return np.asarray(self._codes < 0)
 
     def copy(self) -> PackedTexts:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.display.summaries import format_score
+from evonas.display.scores import format_score
 from evonas.io.printable import printable
 from evonas.reporting.figures.figure import (
     BLUE,
@@ -40,7 +40,7 @@ _LONGEST_LINE = 30
 
 
 def architecture(run: RunData) -> Figure | None:
-    """The champion's network, from input to output; None where it is a model of the user's own."""
+    """The champion's network, from input to output; None if it is a model of the user."""
     if run.champion is None or not hasattr(run.space, "architecture"):
         return None
     graph = run.space.architecture(run.space.genome_from_json(run.champion.genome))
@@ -57,7 +57,7 @@ def architecture(run: RunData) -> Figure | None:
         dark = color == ORANGE
         font = {"color": "#000000" if dark else "#ffffff", "size": 12}
         notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
-    # Room for curves only where there are some: on a phone, the boxes need all there is.
+    # Room for curves only if there are some: on a phone, the boxes need all there is.
     ends = [-1.05, 1.85 if any(node > source + 1 for source, node in graph.edges) else 1.05]
     corners = points(ends, [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
@@ -153,7 +153,7 @@ def learning_curves(run: RunData) -> Figure | None:
 
 
 def lineage(run: RunData) -> Figure | None:
-    """The networks that the champion descends from, itself the last of them; None where there is no champion."""
+    """The networks that the champion descends from, itself the last of them; None if there is no champion."""
     family = ancestors(run)
     if not family:
         return None
@@ -218,7 +218,7 @@ def _gain_words(run: RunData, place: int) -> str:
 
 
 def operators(run: RunData) -> Figure | None:
-    """How often each operator made a better network than the parents; None where nothing has parents."""
+    """How often each operator made a better network than the parents; None if nothing has parents."""
     rates = [each for each in operator_rates(run) if np.isfinite(each.median_gain)][::-1]
     if not rates:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.display.summaries import format_score
+from evonas.display.scores import format_score
 from evonas.reporting.figures.figure import (
     BLUE,
     GREEN,

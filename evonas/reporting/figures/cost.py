@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.display.summaries import best_words, format_score
+from evonas.display.scores import best_words, format_score
 from evonas.evaluation import Status
 from evonas.io.printable import printable
 from evonas.reporting.figures.figure import (

@@ -59,7 +59,7 @@ def importance(run: RunData) -> Figure | None:
 def gene_scatters(run: RunData) -> list[Figure]:
     """Score over the value of each gene, the most important genes first."""
     figures = []
-    for number, name in enumerate(_varying(run)[:_MOST_GENES]):
+    for number, name in enumerate(_varying_genes(run)[:_MOST_GENES]):
         values = run.genes[name]
         there = [place for place in _score(run) if values[place] is not None]
         shown = [there[k] for k in thin_out(len(there), _MOST_POINTS)]
@@ -83,7 +83,7 @@ def gene_scatters(run: RunData) -> list[Figure]:
 
 def parallel_coordinates(run: RunData) -> Figure | None:
     """Networks as lines through the most important genes, the best in the lightest colour; None of fewer than two."""
-    names = _varying(run)[: _COORDINATES - 1]
+    names = _varying_genes(run)[: _COORDINATES - 1]
     order = sorted(_score(run), key=lambda place: -run.losses[place])
     if len(names) < 2 or len(order) < 2:
         return None
@@ -175,7 +175,7 @@ def rank(run: RunData) -> Figure | None:
         round_values(x[shown], 4), round_values(y[shown], 4), "a network", round_values(ranks[shown], 3), marker=marker
     )
     trace |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
-    caption = "The same networks by rank, which no outlier distorts: the lightest are the best."
+    caption = "Each point is a network, coloured by its rank, which no outlier distorts: the lightest are the best."
     return Figure("rank", "Rank over two genes", caption, [trace], _gene_axes(run, names))
 
 
@@ -183,7 +183,7 @@ def _score(run: RunData) -> list[int]:
     return [int(place) for place in np.flatnonzero(np.isfinite(run.losses))]
 
 
-def _varying(run: RunData) -> list[str]:
+def _varying_genes(run: RunData) -> list[str]:
     """Genes of more than one value, the most important first."""
     shares = gene_importance(run)
     rest = [name for name, values in run.genes.items() if name not in shares and len(set(map(str, values))) > 1]
@@ -193,7 +193,7 @@ def _varying(run: RunData) -> list[str]:
 def _two_numbers(run: RunData) -> tuple[list[str], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
     """Two genes, the scored networks that have both, and the genes' positions in them."""
     empty = np.zeros(0)
-    names = [name for name in _varying(run) if all(_is_number(value) for value in run.genes[name])]
+    names = [name for name in _varying_genes(run) if all(_is_number(value) for value in run.genes[name])]
     always = [name for name in names if sum(value is None for value in run.genes[name]) < 0.5 * len(run.records)][:2]
     if len(always) < 2:
         return [], np.zeros(0, np.intp), empty, empty

@@ -113,13 +113,13 @@ def roc(found: Predictions) -> Figure:
     classes, probabilities = found.problem.classes, found.predicted
     which = [1] if len(classes) == 2 else list(range(min(len(classes), _MOST_CURVES)))
     traces, areas = [], list[list[str]]()
-    for number, place in enumerate(which):
-        rates = _roc(found.true == place, probabilities[:, place])
+    for number, index in enumerate(which):
+        rates = _roc(found.true == index, probabilities[:, index])
         if rates is not None:
             false, true, area = rates
-            name = f"{label(classes[place], 20)} (area {area:.3f})"
+            name = f"{label(classes[index], 20)} (area {area:.3f})"
             traces.append(line(round_values(false, 4), round_values(true, 4), name, _COLORS[number]))
-            areas.append([printable(classes[place]), f"{area:.4f}"])
+            areas.append([printable(classes[index]), f"{area:.4f}"])
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
     caption = "The further a curve goes to the upper left corner, the better the class is separated from the others."
@@ -177,7 +177,7 @@ def _height(rows: list[Any]) -> int:
 
 
 def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any, float] | None:
-    """False and true positive rates at falling thresholds, and the area; None where one class is absent."""
+    """False and true positive rates at falling thresholds, and the area; None if one class is absent."""
     many, others = int(positive.sum()), int((~positive).sum())
     if not many or not others:
         return None

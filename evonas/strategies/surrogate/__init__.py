@@ -1,1 +1,3 @@
-"""The surrogate of `surrogate_evolution`: a Gaussian process on what was trained, and what is chosen by it."""
+"""The surrogate of `surrogate_evolution`: a Gaussian process on evaluations, and the search of its acquisition
+function.
+"""

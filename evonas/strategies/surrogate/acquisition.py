@@ -1,8 +1,8 @@
-"""What the evaluations so far say of genomes that were not evaluated: which are worth it.
+"""The acquisition function: log expected improvement of a Gaussian process, given the evaluations so far.
 
-A Gaussian process on the losses, those worse than typical on a logarithmic scale, so that a few disasters do not hide
-what happens near the best; and, where evaluations have failed, the chance that another one does not. Free of spaces,
-genomes and randomness.
+Losses worse than typical are on a logarithmic scale, so that outliers do not hide differences near the best. If
+evaluations have failed, a second process models the probability of success. Independent of spaces and genomes, and
+deterministic.
 
 References:
     Jones, Schonlau and Welch, "Efficient Global Optimization of Expensive Black-Box Functions", J. Glob. Opt. 13, 1998.
@@ -32,28 +32,27 @@ __all__ = ["MOST_FAILURES", "Observations", "Surrogate", "fit_to_observations", 
 
 Array = NDArray[np.float64]
 
-#: Of the evaluations that a process is conditioned on, the share that is the best; the others are spread evenly over
-#: the ranks below.
+#: Share of the best among the observations of a process; the others are spread evenly over the remaining ranks.
 _BEST_SHARE = 0.6
-#: Failures that are remembered, at most.
+#: Most failures that are kept.
 MOST_FAILURES = 100
-#: Evaluations up to which hyperparameters are also sought from the prior, not from the last ones alone.
+#: Number of evaluations up to which fits also start from the prior, not only from the last hyperparameters.
 _UNSETTLED = 40
-#: Of whether evaluations fail: logarithm of how much nearer than for losses the neighbours are that tell, and of the
-#: noise; and the variance of a label without any certainty.
+#: Success model: log of the factor on squared inverse length scales, log of the noise, and the prior variance of a
+#: label.
 _NEARER, _LABEL_NOISE = 2.0 * math.log(2.0), math.log(1e-2)
 _LABEL_SPREAD = 0.01
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What a surrogate is conditioned on.
+    """The data of a surrogate.
 
     Attributes:
-        features: of what has a loss, shape `(count, num_features)`.
+        features: of evaluations with a loss, shape `(count, num_features)`.
         losses: shape `(count,)`, finite.
-        failures: features of what has none, shape `(num_failures, num_features)`.
-        typical: loss of a random genome, the scale of all others.
+        failures: features of failed evaluations, shape `(num_failures, num_features)`.
+        typical: loss of a random genome, which sets the scale.
     """
 
     features: Array
@@ -63,7 +62,7 @@ class Observations:
 
 
 def spread_ranks(count: int, most: int) -> list[int]:
-    """Of `count` ranks, best first, the most informative ones: the best, and some of all below."""
+    """The most informative of `count` ranks: the best ones, and an even spread over the rest."""
     if count <= most:
         return list(range(count))
     num_best = int(most * _BEST_SHARE)
@@ -72,7 +71,7 @@ def spread_ranks(count: int, most: int) -> list[int]:
 
 
 def warp(losses: Array, typical: float) -> Array:
-    """The losses in the same order, with zero mean and unit variance; logarithmic above what is typical."""
+    """A monotonic transformation of the losses to zero mean and unit variance, logarithmic above the typical loss."""
     scale = typical - losses.min()
     if scale <= 0:
         scale = float(losses.std()) or 1.0
@@ -83,7 +82,7 @@ def warp(losses: Array, typical: float) -> Array:
 
 
 def fit_to_observations(observations: Observations, last: Sequence[float]) -> list[float]:
-    """The most probable hyperparameters given the observations, near the last ones unless there are none."""
+    """Fits the hyperparameters to the observations (maximum a posteriori), starting from the last ones if any."""
     prior = prior_hyperparameters(observations.features.shape[1])
     starts = [last, prior] if last and len(observations.losses) < _UNSETTLED else [last or prior]
     iterations = 10 if last else 30
@@ -94,13 +93,13 @@ def fit_to_observations(observations: Observations, last: Sequence[float]) -> li
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A Gaussian process on losses, another one on failures, and the acquisition function that follows from them.
+    """A Gaussian process on losses, another one on success, and their acquisition function.
 
     Attributes:
-        process: of the warped losses.
+        process: the Gaussian process of warped losses.
         best: the lowest posterior mean among the observations.
-        success: of 1 where an evaluation had a loss and 0 where it failed; None while nothing failed.
-        num_conditioned: number of its own posterior means that it is conditioned on, as if they were observed.
+        success: of 1 if an evaluation had a loss and 0 if it failed; None while nothing failed.
+        num_conditioned: number of posterior means that it is conditioned on as if observed.
     """
 
     process: GaussianProcess
@@ -122,9 +121,8 @@ class Surrogate:
         return cls(process, process.best_mean(), success)
 
     def acquisition(self, features: Array) -> Array:
-        """Log expected improvement at features `(count, num_features)`, shape `(count,)`.
-
-        Less the logarithm of the odds against an evaluation at all, where some have failed.
+        """Log expected improvement at features `(count, num_features)`, shape `(count,)`, plus the log probability of
+        success if some evaluations have failed.
         """
         mean, deviation = self.process.predict(features)
         gain = log_expected_improvement(mean, deviation, self.best)

@@ -1,4 +1,4 @@
-"""What a search has seen and still learns from: genomes with their features and ranks, a bounded number of them."""
+"""A bounded archive of evaluations: genomes with their features and ranks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from genomes.space import SearchSpace
 
 __all__ = ["Archive", "ArchiveRecord"]
 
-#: Records kept: the best and the latest. Trimmed when there are twice as many, so that it costs little.
+#: Records kept: the best and the latest. Trimmed at twice that number, to amortise the cost.
 _BEST, _LATEST = 300, 100
-#: Losses up to which violations of limits count in addition.
+#: Number of losses up to which violations of limits are used too.
 _FEW = 20
-#: Losses of random genomes that tell what is typical.
+#: Number of losses of random genomes that define the typical loss.
 _TYPICAL = 40
 
 
@@ -50,10 +50,10 @@ class ArchiveRecord:
 
 
 class Archive:
-    """Records in the order of their evaluation, and in that of their ranks: it is asked for the best at every turn."""
+    """Records in the order of evaluation and, for fast access to the best, in the order of ranks."""
 
     def __init__(self, typical: Sequence[float] = ()) -> None:
-        """Has no records.
+        """An empty archive.
 
         Args:
             typical: losses of random genomes, known from elsewhere.
@@ -63,14 +63,14 @@ class Archive:
         self._typical = list(typical)
 
     def add(self, record: ArchiveRecord, at_random: bool) -> None:
-        """Adds a record; those of genomes drawn at random tell what is typical."""
+        """Adds a record; random genomes also define the typical loss."""
         self.records.append(record)
         insort(self._ranked, record, key=_rank)
         if at_random and is_feasible(record.rank) and len(self._typical) < _TYPICAL:
             self._typical.append(record.rank[1])
 
     def trim(self) -> None:
-        """Forgets what is neither among the best nor among the latest."""
+        """Removes records that are neither among the best nor among the latest."""
         if len(self.records) < 2 * (_BEST + _LATEST):
             return
         older = sorted(self.records[:-_LATEST], key=_rank)[:_BEST]
@@ -90,7 +90,7 @@ class Archive:
 
     @property
     def is_informative(self) -> bool:
-        """Whether there is a loss, or else a violation, and another record to compare it with."""
+        """Whether there are at least two records, one of them with a loss or a violation."""
         return self._num_informative > 0 and len(self.records) > 1
 
     def would_be_elite(self, rank: Rank, count: int) -> bool:
@@ -99,7 +99,7 @@ class Archive:
         return is_feasible(rank) and (len(best) < count or rank < best[-1].rank)
 
     def best(self, count: int) -> list[ArchiveRecord]:
-        """The best records that have a loss, or else a violation; best first, of equals the older, no genome twice."""
+        """The best distinct records with a loss, or else a violation; best first, ties by age."""
         best: dict[str, ArchiveRecord] = {}
         for record in islice(self._ranked, self._num_informative):
             best.setdefault(record.member.digest, record)
@@ -108,10 +108,9 @@ class Archive:
         return list(best.values())
 
     def observations(self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int) -> Observations:
-        """What a surrogate is conditioned on: at most `most` losses, the best ones and some of every rank below.
+        """The data of a surrogate: at most `most` losses, the best ones and a spread of the others.
 
-        While nothing has a loss, what breaks a limit least is looked for; while little has, both count, the violation
-        as a worse loss, so that the way to where limits are kept is not forgotten at the first step.
+        Without any loss, violations are used instead; with few losses, both are used, with violations as worse losses.
         """
         count = self._num_informative
         informative = self._ranked[:count]
@@ -137,7 +136,7 @@ class Archive:
 
     @property
     def _num_informative(self) -> int:
-        """How many records teach, the first of the ranked: those with losses, with violations while these are few."""
+        """The number of informative records: those with losses and, while these are few, those with violations."""
         with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
         return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
 

@@ -1,7 +1,7 @@
-"""How much is looked at before a network is proposed: more where an evaluation costs more, and while few were made.
+"""Effort per proposal: more if evaluations are costly, and at the beginning of a search.
 
-A few percent of an evaluation's time are spent on choosing it. The time is a setting (`Settings.evaluation_seconds`),
-forecast and recorded by a run, never a measurement: equal runs look at as much on any machine.
+A few percent of an evaluation's time are spent on its proposal. The time is a setting (`Settings.evaluation_seconds`),
+predicted and recorded by the run rather than measured, so that runs are reproducible on any machine.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ __all__ = ["Effort", "effort_of"]
 
 @dataclass(frozen=True)
 class Effort:
-    """What one proposal may cost.
+    """The effort for one proposal.
 
     Attributes:
-        genomes: in spaces that are searched genome by genome.
-        rows: in spaces whose genomes are rows of codes.
-        observations: evaluations that the surrogate is conditioned on, at most; more cost more and say little more of
-            the best region.
+        genomes: for spaces that are searched genome by genome.
+        rows: for spaces with codes.
+        observations: most evaluations in the surrogate; more are costlier and add little about the best region.
     """
 
     genomes: ScreeningEffort
@@ -30,7 +29,7 @@ class Effort:
     observations: int
 
 
-#: Evaluations up to which it holds -> effort where an evaluation costs nothing: the first ones are worth more.
+#: Number of evaluations up to which it applies -> effort for free evaluations; higher at the beginning.
 _CHEAP = (
     (
         100,
@@ -65,12 +64,12 @@ _CHEAP = (
         ),
     ),
 )
-#: Seconds of an evaluation from which the effort is this multiple of that for cheap ones.
+#: Seconds per evaluation -> factor on the effort.
 _DEAR = ((4.0, 6), (1.0, 3), (0.25, 1))
 
 
 def effort_of(num_evaluated: int, evaluation_seconds: float | None) -> Effort:
-    """What the next proposal may cost.
+    """The effort for the next proposal.
 
     Args:
         num_evaluated: networks that were evaluated.

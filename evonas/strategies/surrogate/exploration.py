@@ -1,8 +1,8 @@
-"""Exploration of a search that is stuck, by shorter length scales of its surrogate; nothing that was seen is forgotten.
+"""Exploration of stagnating searches by shorter length scales of the surrogate.
 
-A search that has settled in a basin is sure of its surroundings and, by length scales fitted there, of all else. Each
-time nothing better was found for a while, length scales are taken for shorter, so that what lies between the
-evaluations is uncertain again and worth one. After the shortest ones come the fitted ones again.
+In a basin, fitted length scales may make the surrogate overconfident elsewhere. Whenever nothing better was found for a
+while, length scales are shortened, which increases the uncertainty between evaluations. After the shortest ones, the
+fitted ones are used again.
 
 References:
     Wang and de Freitas, "Theoretical Analysis of Bayesian Optimisation with Unknown Gaussian Process
@@ -20,16 +20,16 @@ from evonas.strategies.ranking import UNRANKED, Rank, is_feasible, rank_from_jso
 
 __all__ = ["LengthScaleShrinkage"]
 
-#: Evaluations without an improvement after which length scales shrink by one step, and the most steps.
+#: Evaluations without improvement per step, and the most steps.
 _PATIENCE, _MOST = 10, 4
-#: What a step does to the logarithm of a squared inverse length scale: lengths by 0.7.
+#: Change of the log squared inverse length scale per step: length scales shrink by 0.7.
 _SHORTER = -2.0 * math.log(0.7)
-#: Smallest improvement, as a share of what the best is below the typical.
+#: Smallest improvement, relative to the distance of the best from the typical loss.
 _LEAST_IMPROVEMENT = 0.01
 
 
 class LengthScaleShrinkage:
-    """Steps by which length scales are shortened, while nothing better is found.
+    """Counts evaluations without improvement, and derives the shrinkage of length scales.
 
     Attributes:
         waited: evaluations since the last improvement.
@@ -40,9 +40,8 @@ class LengthScaleShrinkage:
         self.waited = 0
 
     def note(self, rank: Rank, typical: float) -> None:
-        """An evaluation has this rank; `typical` is the loss of a random genome, infinite while it is not known.
-
-        What breaks the limits less is better too, while nothing is within them.
+        """Notes the rank of an evaluation; `typical` is the loss of a random genome, infinite if unknown. Without
+        feasible evaluations, smaller violations count as improvements.
         """
         span = typical - self._best[1] if is_feasible(rank) else self._best[1]
         worth = _LEAST_IMPROVEMENT * max(span, 0.0) if math.isfinite(span) else 0.0
@@ -53,11 +52,11 @@ class LengthScaleShrinkage:
 
     @property
     def steps(self) -> int:
-        """Steps by which length scales are shortened now; 0 for none."""
+        """Current number of shrinkage steps."""
         return self.waited // _PATIENCE % (_MOST + 1)
 
     def with_shorter_length_scales(self, hyperparameters: Sequence[float]) -> list[float]:
-        """The hyperparameters with length scales shortened by `steps`."""
+        """The hyperparameters with shorter length scales."""
         return [*(weight + self.steps * _SHORTER for weight in hyperparameters[:-2]), *hyperparameters[-2:]]
 
     def to_json(self) -> dict[str, Any]:

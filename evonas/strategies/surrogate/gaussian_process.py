@@ -1,7 +1,7 @@
-"""A Gaussian process on features in [0, 1]: what a search has seen, as a mean and an uncertainty anywhere else.
+"""Gaussian process regression on features in [0, 1].
 
-Matérn 5/2 with a length scale for each feature, a constant mean and noise; hyperparameters are the most probable ones,
-found with the gradient in closed form. Imports numpy and scipy only; no state, no randomness.
+Matérn 5/2 kernel with one length scale per feature, constant mean and noise; maximum a posteriori hyperparameters, with
+analytic gradients. Imports only numpy and scipy; stateless and deterministic.
 
 References:
     Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5.
@@ -33,13 +33,13 @@ __all__ = [
 Array = NDArray[np.float64]
 
 _SQRT5 = math.sqrt(5.0)
-#: Priors, normal in the logarithm: of a squared inverse length scale, of the signal's and of the noise's variance.
+#: Log-normal priors of squared inverse length scales, signal variance and noise variance.
 _LENGTH, _LENGTH_SPREAD = 0.16, 1.2
 _SIGNAL_SPREAD = 1.0
 _NOISE, _NOISE_SPREAD = 1e-4, 2.0
 _LEAST_NOISE = 1e-7
 _FAR = 14.0
-#: Deviations above which an improvement is certain.
+#: Number of standard deviations from which an improvement is considered certain.
 _SURE = 25.0
 
 
@@ -52,12 +52,12 @@ def _prior(num_features: int) -> tuple[Array, Array]:
 
 
 def prior_hyperparameters(num_features: int) -> list[float]:
-    """The hyperparameters that are most probable before anything is seen."""
+    """The prior mode of the hyperparameters."""
     return [float(value) for value in _prior(num_features)[0]]
 
 
 def _matern(squared: Array) -> tuple[Array, Array]:
-    """The kernel and its derivative by the squared distance."""
+    """The kernel and its derivative with respect to the squared distance."""
     root = _SQRT5 * np.sqrt(squared)
     decay = np.exp(-root)
     derivative = (1.0 + root) * decay
@@ -65,7 +65,7 @@ def _matern(squared: Array) -> tuple[Array, Array]:
 
 
 def _squared_distances(a: Array, b: Array) -> Array:
-    """Of rows already divided by their length scales."""
+    """Squared distances between scaled rows."""
     squared: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2.0 * (a @ b.T)
     return np.maximum(squared, 0.0, out=squared)
 
@@ -85,7 +85,7 @@ def _loss_and_gradient(theta: Array, x: Array, y: Array, mean: Array, spread: Ar
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     ones = inverse.sum(axis=1)
     alpha = inverse @ y
-    alpha = alpha - ones * (alpha.sum() / ones.sum())  # the mean that fits best is taken off
+    alpha = alpha - ones * (alpha.sum() / ones.sum())  # less the maximum likelihood mean
     off = (theta - mean) / spread
     loss = 0.5 * (alpha @ y) + np.log(factor.diagonal()).sum() + 0.5 * (off @ off)
     by_covariance = 0.5 * (inverse - np.outer(alpha, alpha))
@@ -99,13 +99,13 @@ def _loss_and_gradient(theta: Array, x: Array, y: Array, mean: Array, spread: Ar
 
 
 def fit_hyperparameters(x: Array, y: Array, starts: Sequence[Sequence[float]], iterations: int = 30) -> list[float]:
-    """The most probable hyperparameters: logarithms of squared inverse length scales, signal and noise variance.
+    """Maximum a posteriori hyperparameters: logs of squared inverse length scales, signal and noise variance.
 
     Args:
         x: features, shape `(count, num_features)`.
         y: targets of about zero mean and unit variance, shape `(count,)`.
-        starts: hyperparameters to begin from, at least one. The best end is taken.
-        iterations: of L-BFGS, at most, from each start.
+        starts: initial hyperparameters, at least one; the best result is returned.
+        iterations: most iterations of L-BFGS from each start.
     """
     mean, spread = _prior(x.shape[1])
     bounds = [(m - _FAR, m + _FAR) for m in mean]
@@ -126,7 +126,7 @@ def fit_hyperparameters(x: Array, y: Array, starts: Sequence[Sequence[float]], i
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A Gaussian process conditioned on what was seen.
+    """A Gaussian process conditioned on observations.
 
     Attributes:
         root_weights: inverse length scale of each feature, shape `(num_features,)`.
@@ -134,8 +134,8 @@ class GaussianProcess:
         scaled: features divided by their length scales, shape `(count, num_features)`.
         targets: shape `(count,)`.
         factor: lower Cholesky factor of the covariance, shape `(count, count)`.
-        alpha: the inverse covariance times targets less the mean, shape `(count,)`.
-        mean: far from all that was seen.
+        alpha: inverse covariance times centred targets, shape `(count,)`.
+        mean: prior mean.
     """
 
     root_weights: Array
@@ -155,7 +155,7 @@ class GaussianProcess:
         scaled = x * root_weights
         covariance = signal * _matern(_squared_distances(scaled, scaled))[0]
         failed = 1
-        while failed:  # points too close together need more noise to be distinguished
+        while failed:  # nearly equal points need more noise for a stable factorisation
             jittered = covariance.copy()
             jittered.flat[:: len(x) + 1] += noise
             factor, failed = deferred.lapack.dpotrf(jittered, lower=1, clean=1)
@@ -166,7 +166,7 @@ class GaussianProcess:
         return cls(root_weights, signal, noise, scaled, y, factor, inverse_y - mean * ones, mean)
 
     def best_mean(self) -> float:
-        """The lowest mean among what was seen: without noise, the lowest target."""
+        """The lowest posterior mean at the observations."""
         return float((self.targets - self.noise * self.alpha).min())
 
     def predict(self, x: Array) -> tuple[Array, Array]:
@@ -180,7 +180,7 @@ class GaussianProcess:
     def predict_with_gradients(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """Mean and standard deviation at features `(count, num_features)`, shape `(count,)` each.
 
-        And how each changes there, shape `(count, num_features)` each.
+        Also their gradients, shape `(count, num_features)` each.
         """
         places = x * self.root_weights
         shape, derivative = _matern(_squared_distances(self.scaled, places))
@@ -200,7 +200,7 @@ class GaussianProcess:
         )
 
     def condition_on_mean(self, x: Array) -> GaussianProcess:
-        """Conditioned on its own mean at one more place `(num_features,)`, which leaves the mean as it is."""
+        """The process conditioned on its posterior mean at `(num_features,)`, which leaves the mean unchanged."""
         row = x[None] * self.root_weights
         cross = self.signal * _matern(_squared_distances(self.scaled, row))[0]
         half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0][:, 0]
@@ -221,7 +221,7 @@ class GaussianProcess:
 
 
 def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Array:
-    """Logarithm of the expected improvement on `best` of what is minimised; stable where it is tiny.
+    """Log expected improvement below `best`, numerically stable for tiny values.
 
     Source: Ament et al. 2023, equation 9.
     """
@@ -229,18 +229,18 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
 
 
 def log_expected_improvement_gradient(mean: Array, deviation: Array, best: float) -> tuple[Array, Array, Array]:
-    """The same, and how it changes with the mean and with the deviation; shape `(count,)` each."""
+    """The same with its derivatives with respect to mean and standard deviation; shape `(count,)` each."""
     z = (best - mean) / deviation
     gain, slope = _log_gain(z)
     return gain + np.log(deviation), -slope / deviation, (1.0 - z * slope) / deviation
 
 
 def _log_gain(z: Array) -> tuple[Array, Array]:
-    """log(phi(z) + z Phi(z)), and its derivative; by Mills' ratio Phi(z) / phi(z), which is not tiny where they are."""
+    """log(phi(z) + z Phi(z)) and its derivative, by Mills' ratio Phi(z) / phi(z) for numerical stability."""
     w = np.minimum(z, _SURE)
     mills = math.sqrt(math.pi / 2) * deferred.erfcx(w / -math.sqrt(2))
     ratio = 1.0 + w * mills
-    ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # its limit, where the difference cancels
+    ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # the asymptote, where the difference cancels
     ratio = np.maximum(ratio, 1e-300)
     gain, slope = np.log(ratio) - 0.5 * w * w - 0.5 * math.log(2 * math.pi), mills / ratio
     sure = z > _SURE

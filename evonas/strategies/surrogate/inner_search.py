@@ -1,7 +1,6 @@
-"""Genomes that a surrogate expects most of: the inner evolution of a space, with its local search.
+"""Maximisation of the acquisition function over a space: inner evolution with local search.
 
-Row by row where the space has codes for many genomes at once (`rows`), genome by genome elsewhere (`prescreening`,
-`local_search`).
+Vectorised for spaces with codes (`rows`), genome by genome otherwise (`prescreening`, `local_search`).
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ def highest_acquisition(
 
     Args:
         space: where to search.
-        elite: the best genomes that were evaluated, best first; the parent of each is itself.
-        surrogate: what is expected.
-        in_full: features `(count, num_features)` -> those that the surrogate takes, as if trained in full.
+        elite: the best evaluated genomes, best first; each is its own parent.
+        surrogate: provides the acquisition function.
+        in_full: features `(count, num_features)` -> features of the surrogate at full fidelity.
         rates: operator -> share of the variation, of the space's mutations and crossover.
-        effort: how much is looked at.
+        effort: size of the inner search.
         rng: of everything random.
     """
 

@@ -1,8 +1,7 @@
-"""Local search: the numbers of genomes are moved along the gradient of the acquisition, all at once.
+"""Local search: gradient ascent of the acquisition function over the numeric genes of genomes.
 
-For flat spaces only (`genomes.space.FlatSpace`). How the features follow each number is seen from one small move of it,
-and taken for a straight line, which it is for most. Names, and which genes there are, stay as they are: to change
-these is the business of mutations.
+For flat spaces only (`genomes.space.FlatSpace`). The dependence of features on each number is linearised by finite
+differences; it is linear for most genes. Categorical genes and the set of active genes do not change.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ Array = NDArray[np.float64]
 #: Features `(count, num_features)` -> what to maximise, shape `(count,)`, and its gradients, of the features' shape.
 AcquisitionAndGradient = Callable[[Array], tuple[Array, Array]]
 
-#: The small move of a real number, as a share of its range; a whole number moves by 1.
+#: Finite difference of a real number, as a share of its range; integers move by 1.
 _MOVE = 0.01
 
 
 def improve_numbers(
     space: FlatSpace, genomes: Sequence[Any], acquisition_and_gradient: AcquisitionAndGradient, evaluations: int
 ) -> list[Any]:
-    """The genomes with their numbers moved to higher acquisition values; those themselves that have no numbers.
+    """The genomes with their numbers moved to higher acquisition values; unchanged without numbers.
 
     Args:
         space: of the genomes.
         genomes: where to begin.
         acquisition_and_gradient: what to maximise.
-        evaluations: of it, at most, each of all genomes at once; as many again if there are whole numbers besides
-            others, which are settled first.
+        evaluations: most evaluations, each for all genomes at once; twice as many with both integers, which are settled
+            first, and reals.
     """
     domains = {gene.name: gene.domain for gene in space.genes if isinstance(gene.domain, Range)}
     if not domains or not genomes:
@@ -80,14 +79,14 @@ def improve_numbers(
 
 
 def _numbers(space: FlatSpace, values: Mapping[str, Value]) -> set[str]:
-    """The genes that can be moved: in a range, not switched off, and not deciding which others are there."""
+    """The movable genes: in a range, not off, and without dependent genes."""
     deciding = {name for gene in space.genes for name, _ in gene.when}
     there = ((gene.name, gene.domain) for gene in space.genes if gene.name in values and gene.name not in deciding)
     return {name for name, domain in there if isinstance(domain, Range) and not (domain.zero and values[name] == 0)}
 
 
 def _feature_gradient(space: FlatSpace, values: Mapping[str, Value], base: Array, name: str, domain: Range) -> Array:
-    """How the features change with the position of one number, shape `(num_features,)`."""
+    """Derivative of the features with respect to the position of one number, shape `(num_features,)`."""
     value = values[name]
     here = domain.position(value)
     if isinstance(domain.low, int):

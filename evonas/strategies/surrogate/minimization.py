@@ -1,7 +1,7 @@
-"""Descent from many starts at once: projected quasi-Newton steps, one evaluation for all starts that are not settled.
+"""Batched bound-constrained minimisation: projected BFGS from many starts, with vectorised evaluations.
 
-Numpy only; knows no genomes. Each start has an inverse Hessian of its own; a step that does not lower the loss enough
-is cut at the next evaluation, while the other starts continue.
+Each start has its own inverse Hessian and backtracking line search; one evaluation covers all unconverged starts.
+scipy's L-BFGS-B minimises one start at a time, which took longer at equal quality (`benchmarks/minimization.py`).
 
 References:
     Nocedal and Wright, "Numerical Optimization", 2006, chapters 3.1 (Armijo), 6.1 (BFGS) and 16.7 (projection on
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 __all__ = ["minimize_all"]
 
 Array = NDArray[np.float64]
-#: Places `(count, num_numbers)` and the starts that they belong to -> a loss each, `(count,)`, and its gradients.
+#: (points `(count, num_numbers)`, their starts) -> losses `(count,)` and gradients.
 ValuesAndGradients = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 
-#: No step is longer, as a share of a range; the first one is shorter. Steps that are not good enough are cut to a part.
+#: Largest step and first step, as shares of a range; backtracking factor.
 _LONGEST, _FIRST, _CUT = 0.25, 0.1, 0.3
-#: A start has converged after this many backtracks in a row, or steps that gain less (acquisition is a logarithm).
+#: A start has converged after this many consecutive backtracks or small gains.
 _CUTS, _LEAST_GAIN, _IDLE = 5, 1e-3, 2
 _ARMIJO = 1e-4
 
@@ -31,16 +31,16 @@ _ARMIJO = 1e-4
 def minimize_all(
     loss: ValuesAndGradients, starts: Array, low: Array, high: Array, evaluations: int, metric: Array | None = None
 ) -> tuple[Array, Array]:
-    """Where a loss is lowest near each start, within bounds.
+    """Minimises a loss from each start, within bounds.
 
     Args:
         loss: to be minimised, with its gradients.
-        starts, low, high: shape `(count, num_numbers)` each; a number whose bounds are equal stays.
-        evaluations: of the loss, at most; each is of all starts that are not settled.
-        metric: squared lengths over which the loss changes, shape `(num_numbers,)`: the first inverse Hessian.
+        starts, low, high: shape `(count, num_numbers)` each; coordinates with equal bounds are fixed.
+        evaluations: most evaluations, each for all unconverged starts.
+        metric: squared length scales, shape `(num_numbers,)`: the initial inverse Hessian.
 
     Returns:
-        Places `(count, num_numbers)` and their losses `(count,)`, none higher than at its start.
+        Points `(count, num_numbers)` and their losses `(count,)`, none higher than at its start.
     """
     place = starts.copy()
     diagonal = np.ones(starts.shape[1]) if metric is None else metric / metric.max(initial=1e-12)
@@ -86,7 +86,7 @@ def _steps(
     diagonal: Array,
     of: NDArray[np.intp],
 ) -> Array:
-    """Quasi-Newton steps of some starts, along the bounds that they touch; the gradient's where they would rise."""
+    """Quasi-Newton steps, projected on active bounds; gradient steps where they would ascend."""
     here, slope = place[of], gradient[of]
     free = ~(((here <= low[of]) & (slope > 0)) | ((here >= high[of]) & (slope < 0)))
     slope = np.where(free, slope, 0.0)
@@ -99,7 +99,7 @@ def _steps(
 
 
 def _update(inverse: Array, fresh: NDArray[np.bool_], moved: Array, turned: Array, of: NDArray[np.intp]) -> None:
-    """BFGS, equation 6.17 of Nocedal and Wright, where the curvature along the step is positive."""
+    """BFGS update, equation 6.17 of Nocedal and Wright, if the curvature along the step is positive."""
     along = (moved * turned).sum(axis=1)
     good = along > 1e-12
     which, moved, turned, along = of[good], moved[good], turned[good], along[good]
@@ -107,7 +107,7 @@ def _update(inverse: Array, fresh: NDArray[np.bool_], moved: Array, turned: Arra
         return
     old = inverse[which]
     weighed = np.einsum("nij,nj->ni", old, turned)
-    # The first Hessian gets the scale of what was seen, equation 6.20.
+    # Scaling of the initial Hessian, equation 6.20.
     scale = np.where(fresh[which], along / np.maximum((turned * weighed).sum(axis=1), 1e-300), 1.0)
     old, weighed = old * scale[:, None, None], weighed * scale[:, None]
     crossed = np.einsum("ni,nj->nij", moved, weighed) / along[:, None, None]

@@ -1,4 +1,4 @@
-"""How well the ways to make a genome have done, and how often each is to be used from now on.
+"""Adaptive operator selection: success of the operators, and their future rates.
 
 References:
     Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
@@ -13,24 +13,24 @@ __all__ = ["CROSSOVER", "OperatorRates"]
 
 CROSSOVER = "crossover"
 
-#: Crossover's share before anything is known; the mutations share the rest.
+#: Initial rate of crossover; mutations share the rest.
 _CROSSOVER_SHARE = 0.3
-#: What an operator keeps of its share, however badly it does: what is useless now may be needed later.
+#: Smallest rate of an operator, relative to its initial one, since it may become useful later.
 _FLOOR = 0.3
-#: Trials that the first shares weigh as much as.
+#: Weight of the initial rates in trials.
 _PRIOR_TRIALS = 10.0
-#: What a trial before this one still counts.
+#: Discount factor of earlier trials.
 _DECAY = 0.99
 
 
 class OperatorRates:
-    """Successes and trials of each operator, the older ones fading."""
+    """Discounted successes and trials of each operator."""
 
     def __init__(self) -> None:
         self._counts: dict[str, list[float]] = {}
 
     def note(self, operator: str, success: bool) -> None:
-        """An operator made a genome that became one of the best, or did not."""
+        """Notes whether a genome made by an operator became one of the best."""
         for counts in self._counts.values():
             counts[:] = [_DECAY * value for value in counts]
         counts = self._counts.setdefault(operator, [0.0, 0.0])
@@ -38,7 +38,7 @@ class OperatorRates:
         counts[1] += 1.0
 
     def rates(self, mutations: Sequence[str]) -> dict[str, float]:
-        """Operator -> share of the variation, of the mutations and crossover; they add up to 1."""
+        """Operator -> rate, for mutations and crossover; rates add up to 1."""
         first = {name: (1.0 - _CROSSOVER_SHARE) / len(mutations) for name in mutations}
         first[CROSSOVER] = _CROSSOVER_SHARE if mutations else 1.0
         totals = [self._counts.get(name, (0.0, 0.0)) for name in first]

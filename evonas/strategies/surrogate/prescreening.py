@@ -1,7 +1,7 @@
-"""Offspring are screened before they are evaluated: an inner evolution, on DEAP, on what a surrogate expects of them.
+"""Surrogate-assisted pre-screening: an inner evolution, on DEAP, that maximises the acquisition function.
 
-The population of the inner evolution starts from the best genomes seen and from samples, and is varied by the space's
-own mutations and crossover; its winner is worth an evaluation. Knows genomes, features and a Gaussian process only.
+The inner population starts from the best genomes and from samples, and is varied by the mutations and the crossover of
+the space; its winner is evaluated.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -29,13 +29,13 @@ Array = NDArray[np.float64]
 
 
 class _Unset:
-    """DEAP's variation deletes the fitness of what it changed; the acquisition value goes with the genome."""
+    """DEAP's variation deletes the fitness of changed individuals; here that resets the acquisition value."""
 
     values = property(lambda self: (), None, lambda self: None)
 
 
 class Offspring:
-    """What DEAP varies: a genome, its evaluated ancestors, the operator that made it and its acquisition value."""
+    """An individual of DEAP: a genome, its evaluated ancestors, its operator and its acquisition value."""
 
     __slots__ = ("acquisition", "genome", "operator", "parents")
 
@@ -52,15 +52,15 @@ class Offspring:
 
 @dataclass(frozen=True)
 class ScreeningEffort:
-    """How many genomes are screened for one evaluation.
+    """Size of the inner evolution.
 
     Attributes:
         samples: random genomes in the first population.
-        offspring: children of the best in the first population, and in each round.
+        offspring: children in the first population, and in each round.
         rounds: of the inner evolution after the first population.
-        survivors: of a round.
-        improved: winners whose numbers are moved along the gradient of the acquisition.
-        evaluations: of the gradient for that, at most, each of all of them.
+        survivors: genomes kept per round.
+        improved: number of winners improved by local search.
+        evaluations: most gradient evaluations of the local search.
     """
 
     samples: int
@@ -79,13 +79,13 @@ def prescreen(
     effort: ScreeningEffort,
     rng: np.random.Generator,
 ) -> list[Offspring]:
-    """Genomes of the space by acquisition value, highest first, each once.
+    """Distinct genomes of the space by acquisition value, highest first.
 
     Args:
         elite: the best genomes that were evaluated, best first.
         acquisition: features `(count, num_features)` -> what to maximise, shape `(count,)`.
         rates: operator -> share of the variation, of the space's mutations and `CROSSOVER`.
-        rng: of everything here but DEAP's selection, which draws from the global `random`: seed that outside.
+        rng: of everything except DEAP's selection, which uses the global `random`, seeded by the caller.
     """
     toolbox = _toolbox(space, rates, rng)
     share = rates.get(CROSSOVER, 0.0)
@@ -105,7 +105,7 @@ def prescreen(
 
     first = [Offspring(space.sample(rng)) for _ in range(effort.samples)]
     if elite:
-        # The better of two at random is a parent.
+        # Binary tournaments.
         pairs = rng.integers(len(elite), size=(effort.offspring, 2)).tolist()
         first += algorithms.varOr([elite[min(pair)] for pair in pairs], toolbox, effort.offspring, share, 1.0 - share)
     population = _best(evaluate(first + [parent.clone() for parent in elite]), effort.survivors)

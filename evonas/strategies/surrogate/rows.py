@@ -1,9 +1,9 @@
-"""The inner evolution and local search on rows of codes: hundreds of genomes of a flat space at once.
+"""Vectorised inner evolution and local search on codes of genomes of a flat space.
 
-For spaces that have `codes` (`genomes.hyperparameters.codes.Codes`); the others are searched genome by genome, see
-`prescreening` and `local_search`. Random rows and offspring of the best genomes are screened by the acquisition; from
-the most promising ones numbers are moved along its gradient, all starts together, then options and whole numbers are
-exchanged for their neighbours, until nothing is higher.
+For spaces with `codes` (`genomes.hyperparameters.codes.Codes`); other spaces are searched genome by genome, see
+`prescreening` and `local_search`. Random rows and offspring of the best genomes are screened by the acquisition
+function. From the best ones, numbers are optimised by gradients, all starts at once; then options and integers are
+exchanged for neighbours until nothing improves.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -30,24 +30,24 @@ __all__ = ["AcquisitionFunction", "RowEffort", "Rows", "search_rows"]
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-#: Standard deviation of a step of a number, as a share of its range: between these, evenly on a logarithmic scale.
+#: Standard deviation of a step of a number, as a share of its range: log-uniform between these.
 _STEP, _FINE_STEP = 0.3, 0.002
-#: Up to this many whole numbers are all tried as neighbours; of more, only those at these distances.
+#: Up to this many integers are all tried as neighbours; otherwise only those at these distances.
 _ALL_NEIGHBOURS, _DISTANCES = 16, (1, 2, 4, 8, 16)
-#: What a local search from the best genome is called: the first of these that the space has.
+#: Operator name of local search from the best genome: the first of these that the space has.
 _LOCAL = ("step_numbers", "step_number", "change_option")
-#: What an exchange of an option has to gain.
+#: Smallest gain of an exchange.
 _LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True)
 class AcquisitionFunction:
-    """What is maximised, of features `(count, num_features)`.
+    """The function to maximise, of features `(count, num_features)`.
 
     Attributes:
         values: shape `(count,)`.
         values_and_gradients: the same, and shape `(count, num_features)`.
-        metric: squared lengths over which the features matter, shape `(num_features,)`.
+        metric: squared length scales, shape `(num_features,)`.
     """
 
     values: Callable[[Array], Array]
@@ -57,16 +57,16 @@ class AcquisitionFunction:
 
 @dataclass(frozen=True)
 class RowEffort:
-    """How much is looked at for one proposal.
+    """Size of the search for one proposal.
 
     Attributes:
         samples: random rows.
         offspring: of the best genomes, in the first population and in each round.
         rounds: of the inner evolution after the first population.
-        starts: rows whose numbers are moved along the gradient.
-        evaluations: of the gradients, at most, each of all starts.
-        exchanged: of these the best, of which options and whole numbers are exchanged for others.
-        exchanges: rounds of that, at most.
+        starts: rows optimised by gradients.
+        evaluations: most gradient evaluations, each for all starts.
+        exchanged: best rows for which options and integers are exchanged.
+        exchanges: most rounds of exchanges.
     """
 
     samples: int
@@ -80,7 +80,7 @@ class RowEffort:
 
 @dataclass(frozen=True)
 class Rows:
-    """Genomes as codes, with where they come from.
+    """Genomes as codes, with their ancestry.
 
     Attributes:
         codes: shape `(count, num_genes)`.
@@ -126,24 +126,24 @@ def search_rows(
         rng: of everything random.
     """
 
-    def valued(rows: Rows) -> Rows:
+    def with_values(rows: Rows) -> Rows:
         return replace(rows, values=acquisition.values(codes.features(rows.codes)))
 
     nobody = np.full((effort.samples, 2), -1)
-    found = valued(_rows(codes.sample(effort.samples, rng), nobody, np.full(effort.samples, "sample")))
+    found = with_values(_rows(codes.sample(effort.samples, rng), nobody, np.full(effort.samples, "sample")))
     if len(elite):
         chosen = rng.integers(len(elite), size=(effort.offspring, 2)).min(axis=1)
         parents = _rows(elite[chosen], np.stack([chosen, np.full_like(chosen, -1)], axis=1), np.array(["sample"]))
-        found += valued(_vary(codes, parents, elite, rates, rng))
+        found += with_values(_vary(codes, parents, elite, rates, rng))
     for _ in range(effort.rounds):
         best = _best(found, max(effort.starts, 8))
         chosen = rng.integers(len(best.codes), size=(effort.offspring, 2)).min(axis=1)
-        found += valued(_vary(codes, best.take(chosen), best.codes, rates, rng, best.parents))
+        found += with_values(_vary(codes, best.take(chosen), best.codes, rates, rng, best.parents))
     starts = found.take(_starts(found.values, effort.starts, rng))
     if len(elite):
         first = np.array([[0, -1]], np.intp)
         operator = next((name for name in _LOCAL if name in rates), CROSSOVER)
-        starts += valued(_rows(elite[:1], first, np.array([operator])))
+        starts += with_values(_rows(elite[:1], first, np.array([operator])))
     return _best(found + _improve(codes, starts, acquisition, effort), len(found.codes))
 
 
@@ -158,9 +158,9 @@ def _best(rows: Rows, count: int) -> Rows:
 
 
 def _starts(values: Array, count: int, rng: np.random.Generator) -> Indices:
-    """The highest one, and others drawn by expected improvement, of which the values are logarithms."""
+    """The best row, and others sampled in proportion to their expected improvement."""
     best = int(np.argmax(values))
-    # The largest of exponentials with these rates: drawing without replacement by the weights exp(values).
+    # Exponential race: sampling without replacement with weights exp(values).
     keys = values - np.log(rng.exponential(size=len(values)))
     keys[best] = np.inf
     return np.argsort(-keys, kind="stable")[:count]
@@ -180,14 +180,14 @@ def _vary(
     drawn = np.array(names, "U32")[rng.choice(len(names), size=count, p=shares / shares.sum())]
     child = parents.codes.copy()
     active = codes.active(child)
-    # Crossover: each gene of one parent or the other.
+    # Uniform crossover.
     mate = rng.integers(len(mates), size=count)
     crossed = drawn == CROSSOVER
     coins = rng.random(child.shape) < 0.5
     child = np.where(crossed[:, None] & coins, mates[mate], child)
     second = mate if mates_parents is None else mates_parents[mate, 0]
     others = np.where(crossed, second, parents.parents[:, 1])
-    # One gene, or each with an even chance, of those that the mutation can change.
+    # One gene, or each with probability 1/2, of those that the mutation can change.
     movable = active & np.where((drawn == "change_option")[:, None], ~codes.is_range, codes.is_range)
     movable = np.where((drawn == "redraw_gene")[:, None], active, movable)
     keys = np.where(movable, rng.random(child.shape), -1.0)
@@ -210,7 +210,7 @@ def _vary(
 
 
 def _improve(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort: RowEffort) -> Rows:
-    """The rows moved to where the acquisition is highest near them; the best of them to the end."""
+    """The rows after local search; the best ones until convergence."""
     rows = _ascend(codes, rows, acquisition, effort.evaluations, held=False)
     if codes.is_whole.any():
         whole = replace(rows, codes=codes.settle(rows.codes))
@@ -230,7 +230,7 @@ def _improve(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort:
 
 
 def _ascend(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluations: int, held: bool) -> Rows:
-    """Rows with their numbers moved along the gradient; whole numbers stay if `held`."""
+    """Gradient ascent over the numbers of rows; integers are fixed if `held`."""
     numbers = np.flatnonzero(codes.is_range & ~codes.decides & ~(codes.is_whole if held else False))
     features = codes.features(rows.codes)
     if not len(numbers):

@@ -1,7 +1,6 @@
-"""What a search knows: its archive, the hyperparameters of its surrogate and how far it explores.
+"""The state of a search: its archive, the hyperparameters of its surrogate, and its exploration.
 
-`evolution` has one state of all that was evaluated and, once that is stuck, a second one of what was found since the
-restart.
+`evolution` has one state for all evaluations and, after stagnation, a second one for a restarted search.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ class SurrogateState:
     """The archive of a search and the hyperparameters fitted to it; evaluations are added in order.
 
     Attributes:
-        archive: what was seen.
-        exploration: shrinks length scales while nothing better is found.
+        archive: evaluations.
+        exploration: shrinks length scales during stagnation.
         size: number of networks added.
     """
 
@@ -43,13 +42,13 @@ class SurrogateState:
         self._fitted = 0
 
     def note(self, record: ArchiveRecord, new: bool, in_full: bool, at_random: bool) -> None:
-        """An evaluation.
+        """Adds an evaluation.
 
         Args:
-            record: what came of it.
-            new: whether it is the network's first one.
-            in_full: whether it was of all epochs.
-            at_random: whether the network was drawn at random.
+            record: of the evaluation.
+            new: whether it is the first one of the network.
+            in_full: whether it was at full fidelity.
+            at_random: whether the network was sampled randomly.
         """
         self.size += new
         self.archive.add(record, at_random)
@@ -59,12 +58,11 @@ class SurrogateState:
     def surrogates(
         self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int
     ) -> list[Callable[[], Surrogate]]:
-        """What to choose by: a surrogate, and while nothing better is found another one of shorter length
-        scales.
+        """A surrogate, and during stagnation another one with shorter length scales.
 
         Args:
             features_of: features of a record.
-            most: losses to learn from, at most.
+            most: most observations.
         """
         observations = self.archive.observations(features_of, most)
         if len(self._hyperparameters) != observations.features.shape[1] + 2:  # the space has grown

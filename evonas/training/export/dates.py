@@ -37,7 +37,7 @@ class _Shape:
     """One way to write a part of a cell.
 
     Attributes:
-        classes: that each character may be of, the one behind it included.
+        classes: that each character may be of, the one after it included.
         digits: field -> the place of each digit, first to last, and their sign.
         marks: fields that are 1 for this shape.
         letters: where the three letters of a month begin, or -1.
@@ -112,13 +112,13 @@ def date_fields(cells: Any, format: str = "") -> Any:
     is_date, date, rest = _take_apart(codes, _dates(format), ("Y", "y", "m", "d", "short"), _DATE, _TIME + _ZONE + 1)
     is_time, time, rest = _take_apart(rest, _times(), ("hour", "minute", "second"), _TIME, _ZONE + 1)
     is_zone, zone, _ = _take_apart(rest, _zones(), ("zone_hours", "zone_minutes", "half", "late"), _ZONE, 0)
-    year, short_year, month, day, short = (_column(date, place) for place in range(5))
+    year, short_year, month, day, short = (_column(date, index) for index in range(5))
     hour, half, late = _column(time, 0), _column(zone, 2), _column(zone, 3)
     year = ops.add(ops.add(year, short_year), ops.multiply(short, _century(short_year)))
     if "b" in format:
-        month = ops.add(month, _month_named(codes, _dates(format)))
+        month = ops.add(month, _month_number(codes, _dates(format)))
     noon = ops.multiply(half, _flag(ops.greater(hour, 11.5)))
-    possible = ops.subtract(1.0, ops.multiply(half, ops.subtract(1.0, _between(hour, 1, 12))))
+    possible = ops.subtract(1.0, ops.multiply(half, ops.subtract(1.0, _is_between(hour, 1, 12))))
     hour = ops.add(ops.subtract(hour, ops.multiply(noon, 12.0)), ops.multiply(late, 12.0))
     fields = [year, month, day, hour, *(_column(time, k) for k in (1, 2)), *(_column(zone, k) for k in (0, 1))]
     present = ops.multiply(ops.multiply(is_date, is_time), ops.multiply(is_zone, possible))
@@ -137,13 +137,13 @@ def _take_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], widt
     """
     matched = _match(codes, shapes, width)
     first = ops.take(codes, np.arange(width), axis=1)
-    digits = ops.multiply(ops.subtract(first, float(_DIGIT)), _between(first, *_CLASSES["0"]))
+    digits = ops.multiply(ops.subtract(first, float(_DIGIT)), _is_between(first, *_CLASSES["0"]))
     read = np.zeros((width, len(names), len(shapes)), np.float32)
     marked = np.zeros((len(shapes), len(names)), np.float32)
     for number, shape in enumerate(shapes):
         for name, (places, factor) in shape.digits.items():
-            for power, place in enumerate(reversed(places)):
-                read[place, names.index(name), number] = factor * 10.0**power
+            for power, index in enumerate(reversed(places)):
+                read[index, names.index(name), number] = factor * 10.0**power
         for name in shape.marks:
             marked[number, names.index(name)] = 1
     found = layers.Reshape((len(names), len(shapes)))(ops.matmul(digits, read.reshape(width, -1)))
@@ -168,18 +168,18 @@ def _match(codes: Any, shapes: Sequence[_Shape], width: int) -> Any:
     wanted = np.zeros((width, len(_CLASSES), len(shapes)), np.float32)
     names = list(_CLASSES)
     for number, shape in enumerate(shapes):
-        for place, allowed in enumerate(shape.classes):
+        for index, allowed in enumerate(shape.classes):
             for name in allowed:
-                wanted[place, names.index(name), number] = 1
+                wanted[index, names.index(name), number] = 1
     hits = ops.matmul(layers.Reshape((width * len(names),))(classes), wanted.reshape(-1, len(shapes)))
     lengths = np.array([[len(shape.classes) - 0.5 for shape in shapes]], np.float32)
     return _of_width(_flag(ops.greater(hits, lengths)), len(shapes))
 
 
-def _month_named(codes: Any, shapes: Sequence[_Shape]) -> Any:
+def _month_number(codes: Any, shapes: Sequence[_Shape]) -> Any:
     """The month whose three letters are at the position given by the matching shape; 0 for none."""
     first = ops.take(codes, np.arange(_DATE), axis=1)
-    letters = ops.multiply(ops.subtract(first, float(_LETTER)), _between(first, *_CLASSES["a"]))
+    letters = ops.multiply(ops.subtract(first, float(_LETTER)), _is_between(first, *_CLASSES["a"]))
     read = np.zeros((_DATE, len(shapes)), np.float32)
     for number, shape in enumerate(shapes):
         if shape.letters >= 0:
@@ -201,15 +201,15 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
         short: whether two-digit years mean those around 2000.
 
     Returns:
-        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 where there
+        days since `base`, month 1-12, weekday 0-6 from Monday and hour, float32 `(num_samples, 4)`; and 1.0 if there
         is a date, else 0.0, `(num_samples, 1)`.
     """
-    year, month, day, hour, minute, seconds, zone_hours, zone_minutes = (_column(fields, place) for place in range(8))
+    year, month, day, hour, minute, seconds, zone_hours, zone_minutes = (_column(fields, index) for index in range(8))
     if short:
         year = ops.add(year, ops.multiply(_flag(ops.less(year, 99.5)), _century(year)))
-    present = ops.multiply(_is_possible(year, month, day), _between(hour, 0, 23))
-    present = ops.multiply(present, ops.multiply(_between(minute, 0, 59), _between(seconds, 0, 59)))
-    present = ops.multiply(present, ops.multiply(_between(zone_hours, -23, 23), _between(zone_minutes, -59, 59)))
+    present = ops.multiply(_is_possible(year, month, day), _is_between(hour, 0, 23))
+    present = ops.multiply(present, ops.multiply(_is_between(minute, 0, 59), _is_between(seconds, 0, 59)))
+    present = ops.multiply(present, ops.multiply(_is_between(zone_hours, -23, 23), _is_between(zone_minutes, -59, 59)))
     present = _of_width(present, 1)
     # Coded minutes have no sign of their own.
     sign = ops.subtract(1.0, ops.multiply(_flag(ops.less(zone_hours, -0.5)), 2.0))
@@ -239,13 +239,13 @@ def _century(year: Any) -> Any:
 
 
 def _is_possible(year: Any, month: Any, day: Any) -> Any:
-    """1.0 where the calendar has such a day."""
+    """1.0 if the calendar has such a day."""
     december = _flag(ops.greater(month, 11.5))
     following = ops.subtract(ops.add(month, 1.0), ops.multiply(december, 12.0))
     one = ops.add(ops.multiply(day, 0.0), 1.0)
     length = ops.subtract(_days(ops.add(year, december), following, one), _days(year, month, one))
     in_month = ops.multiply(_flag(ops.greater(day, 0.5)), _flag(ops.less(day, ops.add(length, 0.5))))
-    return ops.multiply(ops.multiply(_between(month, 1, 12), _between(year, 1, 9999)), in_month)
+    return ops.multiply(ops.multiply(_is_between(month, 1, 12), _is_between(year, 1, 9999)), in_month)
 
 
 def _month(year: Any, month: Any, day: Any, days: Any, later: Any) -> Any:
@@ -277,7 +277,7 @@ def _quotient(x: Any, divisor: int) -> Any:
 
 
 def _of_width(x: Any, width: int) -> Any:
-    """The same, said to have so many columns: whoever checks a file before it is opened knows by this."""
+    """The same, said to have this many columns: whoever checks a file before it is opened knows by this."""
     return layers.Reshape((width,))(x)
 
 
@@ -285,7 +285,7 @@ def _column(x: Any, place: int) -> Any:
     return ops.take(x, [place], axis=1)
 
 
-def _between(x: Any, low: float, high: float) -> Any:
+def _is_between(x: Any, low: float, high: float) -> Any:
     return ops.multiply(_flag(ops.greater(x, low - 0.5)), _flag(ops.less(x, high + 0.5)))
 
 

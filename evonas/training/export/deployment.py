@@ -38,7 +38,7 @@ class Deployment(Protocol):
 
     #: Relative difference allowed between a recorded score and that of the file's model.
     tolerance: float
-    #: That logits are divided by; 1 where they are not.
+    #: That logits are divided by; 1 if they are not.
     temperature: float
     #: Whether the model takes raw columns, `PreparedData.raw`; known once it is saved.
     takes_raw: bool
@@ -54,7 +54,7 @@ class Deployment(Protocol):
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """What an opened model gives for the rows: raw outputs as `evonas.metrics.scores` takes them, and predictions.
 
-        Predictions are None where they are not in the form of `evonas.metrics.scores.predictions`.
+        Predictions are None if they are not in the form of `evonas.metrics.scores.predictions`.
         """
         ...
 
@@ -118,7 +118,7 @@ def write(
 def _calibration(
     outputs: NDArray[np.float32], deployment: Deployment, problem: Problem, y: NDArray[Any]
 ) -> dict[str, Any]:
-    """See `calibration_of`; of models of a user's own, whose outputs may be anything, nothing."""
+    """See `calibration_of`; of user-defined models, whose outputs may be anything, nothing."""
     if problem.task == "regression" and not problem.quantiles:
         return {}
     if outputs.shape != (len(y), problem.num_outputs):
@@ -137,7 +137,7 @@ def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], proble
         name = "prediction" if problem.task == "regression" else "probability"
         several = len(model.outputs) > 1
         outputs = {f"{name}_{k}" if several else name: tensor for k, tensor in enumerate(model.outputs, 1)}
-    order = {each["name"]: place for place, each in enumerate(coding)}
+    order = {each["name"]: index for index, each in enumerate(coding)}
     inputs = sorted(model.inputs, key=lambda given: order.get(given.name, 0))
     return {
         "inputs": [_describe(given.name, given) | made.get(given.name, {}) for given in inputs],

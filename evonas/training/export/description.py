@@ -35,7 +35,7 @@ class Description:
 
     Attributes:
         task: "regression", "binary" or "multiclass".
-        targets: names of what is predicted; none where it came as an array.
+        targets: names of what is predicted; none if it came as an array.
         classes: labels as text, in the order of the outputs.
         label_type: of the labels, as `Problem.label_type`.
         series: how series are read of a table or an array; None of other samples.
@@ -56,7 +56,7 @@ def with_description(content: bytes, problem: Problem, preparation: Preparation 
     Args:
         content: as Keras writes it.
         problem: what is predicted.
-        preparation: of the raw rows that the model takes; None where it takes something else.
+        preparation: of the raw rows that the model takes; None if it takes something else.
     """
     about: dict[str, Any] = {"task": problem.task, "targets": list(problem.target_names)}
     about |= {"classes": list(problem.classes), "label_type": problem.label_type}

@@ -49,7 +49,7 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
     raw = blend_outputs([outputs[k] for k in chosen], shares, problem)
-    unseen = _unseen(task, data) if task.folds else [(raw, split.y_validation)]
+    unseen = _held_out_outputs(task, data) if task.folds else [(raw, split.y_validation)]
     temperature = 1.0
     if task.calibrate:
         labels, logits = (np.concatenate([each[k] for each in unseen]) for k in (1, 0))
@@ -102,7 +102,7 @@ class _EnsembleDeployment(GraphDeployment):
         deployable(mean, problem, preparation, coded, self.temperature).save(path)
 
 
-def _unseen(task: EnsembleTask, data: PreparedData) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def _held_out_outputs(task: EnsembleTask, data: PreparedData) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Raw outputs of each network on the rows that its fold kept from it, and what was to be predicted there."""
     pairs = zip(task.networks, task.folds, strict=True)
     return [(_outputs(network, data, fold), data.splits[fold].y_validation) for network, fold in pairs]

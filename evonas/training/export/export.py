@@ -1,6 +1,6 @@
 """From a scored network to a `.keras` file that plain Keras opens, checked by opening it again.
 
-What differs between evonas's networks and users' own models is a `Deployment`. Runs in the worker process. A file
+What differs between evonas's networks and user-defined models is a `Deployment`. Runs in the worker process. A file
 appears under its name only when its model gives the recorded scores.
 """
 

@@ -52,8 +52,8 @@ class Written:
 
     Attributes:
         model: as the `.keras` file holds it.
-        coded: the same with codes in the place of text (`evonas.data.encoding.codes`); None where there is no text.
-        preparation: of the raw columns that it takes; None where it takes something else.
+        coded: the same with codes in the place of text (`evonas.data.encoding.codes`); None if there is no text.
+        preparation: of the raw columns that it takes; None if it takes something else.
         problem: what is predicted.
     """
 
@@ -120,7 +120,7 @@ def write_format(
         beside = path.with_name(path.name + ".json")
         about = _about(coding, written.problem)
         publish(beside, mark_json(json.dumps(about, indent=1)))
-        said += f"; {_said(coding, written.problem, kind, other, beside.name)}"
+        said += f"; {_description_text(coding, written.problem, kind, other, beside.name)}"
     return said, coding, model
 
 
@@ -195,7 +195,9 @@ def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, A
     return about
 
 
-def _said(coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str) -> str:
+def _description_text(
+    coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str
+) -> str:
     """What is in the accompanying file, for a person."""
     says, holds = [], ["the names and the order of the inputs"] if coding else []
     if renamed:

@@ -3,7 +3,7 @@
 Keras imports whatever module a file names and builds whatever class it asks for. Here a file is opened when it is a
 plain archive of the three parts that Keras writes, when every object in it is on a short list, when its layers are a
 network that has as many weights as there are in the file, and when those are plain arrays inside of it. What is checked
-are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened. Models of a user's own:
+are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened. User-defined models:
 `user_model_file.py`.
 """
 
@@ -216,7 +216,7 @@ def _count_weights(content: bytes) -> int:
 
 
 def _is_allowed(module: Any, name: Any) -> bool:
-    """Whether it is on the list, or a layer of Keras's that a layer kind from outside of evonas uses."""
+    """Whether it is on the list, or a layer of Keras's that a layer kind from outside evonas uses."""
     return name in _ALLOWED.get(module, ()) or (
         module == "keras.layers" and isinstance(name, str) and row_from_outside(name) is not None
     )

@@ -35,7 +35,7 @@ def holds_layered(config: Mapping[str, Any]) -> bool:
 
 
 def row_from_outside(class_name: str) -> Row | None:
-    """The row of a class of Keras's that only layer kinds from outside of evonas use, if they are known here."""
+    """The row of a class of Keras's that only layer kinds from outside evonas use, if they are known here."""
     for kind in LAYER_KINDS_FROM_OUTSIDE.known():
         if class_name in kind.keras_layers:
             return kind.keras_layers[class_name]

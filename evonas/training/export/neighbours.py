@@ -48,9 +48,9 @@ def rows_at_a_time(preparation: Preparation | None, most: int) -> int:
 def _squared_distances(features: Any, places: Sequence[int], regression: KernelRegression, number: int) -> Any:
     """Squared distances of each row to each centre, `(num_rows, num_centres)`."""
     total = None
-    for k, place in enumerate(places):
+    for k, index in enumerate(places):
         # Shapes are written out, so that a check of the file can count the weights of its layers.
-        column = layers.Reshape((1,))(ops.take(features, [place], axis=1))
+        column = layers.Reshape((1,))(ops.take(features, [index], axis=1))
         centre = regression.centres[:, k]
         away = _dense(column, np.ones((1, len(centre)), np.float32), f"distances_{number}_{k + 1}", -centre)
         square = ops.multiply(away, away)

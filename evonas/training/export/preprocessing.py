@@ -1,4 +1,4 @@
-"""Layers in front of a network that take raw columns, and one behind it that names classes: what is exported.
+"""Layers in front of a network that take raw columns, and one after it that names classes: what is exported.
 
 What `Preparation.apply` computes is computed here by layers and operations of Keras itself, so that plain Keras opens
 the file in safe mode. Text (categories, flags as words, dates) is looked up by layers that need TensorFlow; tables of
@@ -69,7 +69,7 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
     if preparation.array:
         inputs = keras.Input(preparation.shape or (len(preparation.array),), name=ARRAY)
         columns = layers.Reshape((len(preparation.array),))(inputs) if preparation.shape else inputs
-        places = {name: place for place, name in enumerate(preparation.array)}
+        places = {name: index for index, name in enumerate(preparation.array)}
         _add_numbers(features, _take(columns, [places[name] for name in numbers]), steps, numbers)
         return inputs, features.in_order(preparation)
     names = preparation.input_names()
@@ -125,13 +125,13 @@ class _Features:
 
     def in_order(self, preparation: Preparation) -> Any:
         """The features in the order of the network's input."""
-        wanted = [(place, k) for place, step in enumerate(preparation.steps) for k in range(len(step.names()))]
-        places = {key: place for place, key in enumerate(self._keys)}
+        wanted = [(index, k) for index, step in enumerate(preparation.steps) for k in range(len(step.names()))]
+        places = {key: index for index, key in enumerate(self._keys)}
         return _take(_join(self._tensors), [places[key] for key in wanted])
 
 
 def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], names: Sequence[str]) -> None:
-    """The features of columns of numbers, all at once: `x` is float32 `(num_samples, len(names))`."""
+    """The features of numeric columns, all at once: `x` is float32 `(num_samples, len(names))`."""
     is_missing = ops.isnan(x)
     missing = ops.cast(is_missing, "float32")
     # Imputed before anything is rounded: numbers near what is subtracted from them keep all their digits.
@@ -171,7 +171,7 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
 
 
 def _within(x: Any, pieces: Sequence[tuple[int, PiecewiseLinear]], count: int | None = None) -> Any:
-    """Each way through its intervals, one column of `x` each, side by side; with `count` so many features each."""
+    """Each way through its intervals, one column of `x` each, side by side; with `count` this many features each."""
     columns: list[int] = []
     starts: list[float] = []
     factors: list[float] = []

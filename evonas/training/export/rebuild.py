@@ -37,7 +37,7 @@ def build_untrained(
         num_features, num_outputs, task: as in `Problem`.
         loss: as in `TrainingSettings`.
         seed: of weights and dropout.
-        num_rows, epochs: that the learning-rate schedule spans; needed where there is one.
+        num_rows, epochs: that the learning-rate schedule spans; needed if there is one.
     """
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)

@@ -1,4 +1,4 @@
-"""Which models of a user's own are opened: of classes that Keras itself has, by the one name that it writes for each.
+"""Which user-defined models are opened: of classes that Keras itself has, by the one name that it writes for each.
 
 The names are gathered from Keras as it is imported here, once; nothing is imported because a file names it. Weights are
 counted before any is allocated, where Keras holds back what is to be a weight (`keras.StatelessScope`), in a thread, so
@@ -63,7 +63,7 @@ def _check_objects(value: Any, place: str) -> None:
         return
     if {"class_name", "module", "registered_name"} & value.keys():
         module, name, registered = (value.get(key) for key in ("module", "class_name", "registered_name"))
-        known = (module, name) in _allowed() and registered in (None, name)
+        known = (module, name) in _allowed_classes() and registered in (None, name)
         known = known or (name in _VALUES and module in (None, "builtins"))
         if not known and not _is_registered(registered, name):
             raise InputError(f"{place} is {module}.{name}, which Keras itself does not have, or which runs code")
@@ -74,7 +74,7 @@ def _check_objects(value: Any, place: str) -> None:
 
 
 @cache
-def _allowed() -> frozenset[tuple[str, str]]:
+def _allowed_classes() -> frozenset[tuple[str, str]]:
     """Module and class of all that a model may hold."""
     import keras
 

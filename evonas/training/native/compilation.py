@@ -53,7 +53,7 @@ def load() -> Callable[..., None]:
     with _LOCK:
         if "function" not in _HELD:
             _initialize()
-            _HELD["function"], _HELD["engine"] = _load(_stored() or _compile_once(), ENTRY)
+            _HELD["function"], _HELD["engine"] = _load(_load_object_code() or _compile_once(), ENTRY)
         function: Callable[..., None] = prototype()(_HELD["function"])
         return function
 
@@ -67,7 +67,7 @@ def prepare() -> float:
 
 def is_prepared() -> bool:
     """Whether loading will not have to compile: False if the user should be told that it takes some seconds."""
-    return "function" in _HELD or _stored() is not None
+    return "function" in _HELD or _load_object_code() is not None
 
 
 def is_profiled() -> bool:
@@ -129,7 +129,7 @@ def _content(path: Path) -> bytes | None:
     return None
 
 
-def _stored() -> bytes | None:
+def _load_object_code() -> bytes | None:
     """The object code kept by an earlier process, if it is whole."""
     for folder in cache_directories():
         content = _content(folder / _file_name())
@@ -144,9 +144,9 @@ def _stored() -> bytes | None:
 def _compile_once() -> bytes:
     """Compiles and keeps the object code, unless another process has begun to: then that one's."""
     with _alone():
-        code = _stored()
+        code = _load_object_code()
         if code is None:
-            code = _compiled_elsewhere()
+            code = _compile_in_process()
             # An upgrade meanwhile may have changed what was compiled.
             if _file_name.__wrapped__() == _file_name():
                 _store(code)
@@ -236,7 +236,7 @@ def _load(code: bytes, name: str) -> tuple[int, Any]:
     return address, engine
 
 
-def _compiled_elsewhere() -> bytes:
+def _compile_in_process() -> bytes:
     """Compiles in a separate process, so that numba need not be imported or configured in this one."""
     root = str(_HERE.parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
@@ -317,7 +317,8 @@ def _optimize(module: Any, machine: Any) -> None:
 
 
 if __name__ == "__main__":
-    # Loops that may only be vector code if up to so many pairs of vectors do not overlap; the default of 8 is too few.
+    # Loops that may only be vector code if up to this many pairs of vectors do not overlap; the default of 8 is too
+    # few.
     llvm.set_option("", "-runtime-memory-check-threshold=64")
     _initialize()
     sys.stdout.buffer.write(_MAGIC + _compile_object())

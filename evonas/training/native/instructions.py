@@ -63,7 +63,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "dropout": Operation(("source", "target", "width", "add_error", "layer"), ("rate",)),
     # target = source * scale (+ bias), a trained factor for each column; bias is -1 if there is none.
     "scale": Operation(("source", "target", "width", "add_error", "scale", "bias")),
-    # target = source as often as there are members, side by side, each time by factors of its own; scale is -1 where
+    # target = source as often as there are members, side by side, each time by factors of its own; scale is -1 if
     # there are none.
     "repeat": Operation(("source", "target", "width", "add_error", "members", "scale")),
     # Of each group, `inputs` columns of the source by a kernel of its own (+ bias) to `units` columns of the target.

@@ -22,7 +22,7 @@ __all__ = ["Builder", "Program", "Tensor", "lower"]
 MOMENTUM = 0.99
 #: Where frozen weights begin until it is known how many are trained.
 _FROZEN = 1 << 48
-#: Slope of leaky relu below 0 where a network does not say.
+#: Slope of leaky relu below 0 if a network does not say.
 LEAKY_SLOPE = 0.2
 
 
@@ -188,7 +188,7 @@ class Builder:
         return [self.activation(given, "relu"), *rest]
 
     def embed_categories(self, embedding: Embedding) -> Tensor:
-        """What columns of categories give; weights `categories/kernel` and `categories/bias`."""
+        """What categorical columns give; weights `categories/kernel` and `categories/bias`."""
         weights = self._column_weights("categories", (len(embedding.groups), embedding.fan_in, embedding.units))
         given = self.tensor(embedding.width)
         self._by_column(embedding, given, *weights, embedding.units)

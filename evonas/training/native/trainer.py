@@ -162,6 +162,8 @@ class NativeTrainer:
     def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
         """Trains what `source` gives, a task for each thread that is free; yields as `train`, without end.
 
+        The next task, if there is one already, is prepared while others are in training.
+
         Args:
             source: asked whenever a thread is free, and at every sign of headway.
         """
@@ -169,7 +171,7 @@ class NativeTrainer:
         pool = Pool(threads, self._memory_bytes)
         try:
             while True:
-                while waiting < threads and (given := source()) is not None:
+                while waiting <= threads and (given := source()) is not None:
                     members = self._members(_Work(*given))
                     self._submit(pool, members)
                     waiting += len(members)
@@ -250,9 +252,9 @@ class NativeTrainer:
         size = count_parameters(graph, problem.num_features, problem.num_outputs)
         folds = task.folds(len(self._splits))
         return [
-            _QueuedTraining(work, replicate * len(folds) + place, fold, replicate, graph, program, view, size)
+            _QueuedTraining(work, replicate * len(folds) + index, fold, replicate, graph, program, view, size)
             for replicate in range(self._settings.replicates)
-            for place, fold in enumerate(folds)
+            for index, fold in enumerate(folds)
         ]
 
     def _run(self, member: _QueuedTraining) -> Evaluation:
@@ -268,12 +270,12 @@ class NativeTrainer:
             if member.num_bytes > self._memory_bytes:
                 return Evaluation(Status.FAILED, reason=self._too_large(member), parameters=member.parameters)
             if self._candidate_seconds is not None and member.work.seconds > self._candidate_seconds:
-                return self._stopped(member, began)
-            training = member.training = self._training(member)
+                return self._stopped_evaluation(member, began)
+            training = member.training = self._make_training(member)
             try:
                 training.advance(member.work.task.epochs)
             except Stopped:
-                return self._stopped(member, began)
+                return self._stopped_evaluation(member, began)
             return self._evaluation(member, training.snapshot(), time.perf_counter() - began)
         finally:
             with self._lock:
@@ -282,7 +284,7 @@ class NativeTrainer:
                 member.training = None  # its arrays are let go
                 member.work.seconds += time.perf_counter() - began
 
-    def _stopped(self, member: _QueuedTraining, began: float) -> Evaluation:
+    def _stopped_evaluation(self, member: _QueuedTraining, began: float) -> Evaluation:
         late = not member.cancelled and self._candidate_seconds
         return Evaluation(
             status=Status.FAILED if late else Status.STOPPED,
@@ -295,7 +297,7 @@ class NativeTrainer:
         needed, free = member.num_bytes / 2**20, self._memory_bytes / 2**20
         return f"out of memory: training the network takes {needed:,.0f} MiB, and {free:,.0f} MiB may be taken"
 
-    def _training(self, member: _QueuedTraining) -> NetworkTraining:
+    def _make_training(self, member: _QueuedTraining) -> NetworkTraining:
         task, graph, fold = member.work.task, member.graph, member.fold
         data = self._views(*member.view)
         rows = self._rows((member.view, fold))

@@ -56,7 +56,7 @@ class TrainingRows:
     Attributes:
         x, x_validation: features, shape `(num_rows, num_features)`.
         y, y_validation: targets, shape `(num_rows, num_targets)`; a class is its number.
-        weight: of each training row, shape `(num_rows,)`; None where all count the same.
+        weight: of each training row, shape `(num_rows,)`; None if all count the same.
     """
 
     x: Array
@@ -180,7 +180,7 @@ class NetworkTraining:
         return diverged or (self.how.patience is not None and waited >= self.how.patience)
 
     def advance(self, epochs: int) -> None:
-        """Trains until `epochs` are behind it, or it ends.
+        """Trains until `epochs` are after it, or it ends.
 
         Raises:
             Stopped: it was asked to stop.

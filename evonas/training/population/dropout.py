@@ -24,7 +24,7 @@ def _mix(h: Any) -> Any:
 
 
 def keep_mask(seed: Any, step: Any, layer: int, rate: Any, rows: int, units: int) -> Any:
-    """Inverted dropout mask: 0 where an element is dropped, `1 / (1 - rate)` where it is kept.
+    """Inverted dropout mask: 0 if an element is dropped, `1 / (1 - rate)` where it is kept.
 
     Args:
         seed: int32, shape `(slots,)`.

@@ -63,7 +63,7 @@ class PopulationMember:
 
     @property
     def first_epoch(self) -> int:
-        """Epochs behind it."""
+        """Epochs after it."""
         return self.start.epoch if self.start else 0
 
     @property

@@ -24,7 +24,7 @@ class Network:
         penalties: L2 factor of each hidden layer's kernel, then of the output's.
         optimizer, learning_rate, batch_size, schedule, warmup, weight_decay, beta2: see `genomes.dense.Training`.
         view: which features it sees, see `evonas.data.prepared.Problem.view`.
-        columns: their positions among all features; none where it sees all.
+        columns: their positions among all features; none if it sees all.
     """
 
     widths: tuple[int, ...]

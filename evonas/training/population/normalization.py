@@ -42,7 +42,7 @@ class Rows:
 
 
 def rows_of(row_mask: Any) -> Rows:
-    """The rows of a batch whose mask is 1 where a row is there, (slots, rows)."""
+    """The rows of a batch whose mask is 1 if a row is there, (slots, rows)."""
     ops = keras.ops
     count = ops.sum(row_mask, axis=1, keepdims=True)
     share = row_mask / ops.maximum(count, 1.0)
@@ -65,7 +65,7 @@ def layer_moments(z: Any, share: Any) -> tuple[Any, Any]:
 def make_normalize(shape: ProgramShape, backend: ModuleType) -> Any:
     """The function `(z, bias, gamma, beta, ...) -> normalised z`; gradients by these four.
 
-    The rest: `batch`, `layer`, 1 where a network has that kind, (slots, 1, 1), and `unbatched`, `plain`, 1 where it has
+    The rest: `batch`, `layer`, 1 if a network has that kind, (slots, 1, 1), and `unbatched`, `plain`, 1 if it has
     not the first and neither; `share` as in `layer_moments`; `sums`, `rows` as `Rows.sums`, `Rows.share`; `mean` and
     `variance` of `batch_moments`. Batch normalisation takes any bias away again, so such networks train without.
     """

@@ -155,7 +155,7 @@ class Planner:
             num_features=workload.width(network.view),
             num_outputs=workload.num_outputs,
             loss=workload.loss,
-            widths=tuple(_round(width, self.device.width_buckets) for width in network.widths),
+            widths=tuple(_round_widths(width, self.device.width_buckets) for width in network.widths),
             edges=network.edges,
             rows=network.batch_size,
             steps=steps,
@@ -211,7 +211,7 @@ class Planner:
             held: dict[ProgramShape, _Cluster] = {}
             for cluster in clusters:
                 if cluster.members:
-                    widths = tuple(_round(width, width_buckets) for width in cluster.shape.widths)
+                    widths = tuple(_round_widths(width, width_buckets) for width in cluster.shape.widths)
                     cluster = replace(cluster, shape=replace(cluster.shape, widths=widths))
                 same = held.get(cluster.shape)
                 held[cluster.shape] = _union(same, cluster, workload) if same else cluster
@@ -269,7 +269,7 @@ def _rounds(count: int, slots: int, workload: Workload) -> float:
     return max(1.0, (count + 0.5 * (slots - 1)) / slots)
 
 
-def _round(width: int, width_buckets: tuple[int, ...]) -> int:
+def _round_widths(width: int, width_buckets: tuple[int, ...]) -> int:
     for bucket in width_buckets:
         if width <= bucket:
             return bucket

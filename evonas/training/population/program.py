@@ -39,7 +39,7 @@ Arrays = dict[str, Any]
 def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tuple[Arrays, Arrays]]:
     """The compiled function `(state, members, schedule, data) -> (state, history)`.
 
-    state: "parameters", "first", "second" (moments; empty where no network keeps them), "moving", "best" and
+    state: "parameters", "first", "second" (moments; empty if no network keeps them), "moving", "best" and
         "best_moving" (name -> (slots, ...)), and
         "best_loss", "reference", "wait" (slots,), "best_outputs" (chunks, slots, chunk_rows, num_outputs).
     members: "activation_<node>" (slots, NUM_COEFFICIENTS); "mask_<node>" (slots, 1, width); "edge_<source>_<node>",
@@ -52,7 +52,7 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
         "remaining" (epochs still to train); int32 scalars "num_steps", "num_epochs".
     data: "x", "y", "weight", "x_validation", "y_validation"; the folds' rows one after the other.
 
-    history: "train" and "validation" losses and "trained", 1 where the slot trained that epoch, each (epochs, slots).
+    history: "train" and "validation" losses and "trained", 1 if the slot trained that epoch, each (epochs, slots).
     """
     activation = backend.custom_gradient(
         partial(activate, saturating=shape.saturating, smooth=shape.smooth, gaussian=shape.gaussian, mish=shape.mish),
@@ -84,7 +84,7 @@ class _Program:
     normalized: Callable[..., Any]
     frozen: Any
 
-    def seen(self, x: Any, members: Arrays) -> Any:
+    def mask_features(self, x: Any, members: Arrays) -> Any:
         """The features that each slot's network sees; the others are 0, so that their weights stay 0."""
         return x * members["seen"] if self.shape.view == MIXED else x
 
@@ -192,7 +192,7 @@ class _Program:
         row_mask = ops.cast(ops.arange(self.shape.rows, dtype="float32")[None, :] < count[:, None], "float32")
         weight = row_mask * self.backend.gather(data["weight"], index) if self.shape.weighted else row_mask
         weight = weight / ops.maximum(count, 1.0)[:, None]
-        x, y = self.seen(self.backend.gather(data["x"], index), members), self.backend.gather(data["y"], index)
+        x, y = self.mask_features(self.backend.gather(data["x"], index), members), self.backend.gather(data["y"], index)
         rows = rows_of(row_mask)
 
         def objective(p: Arrays) -> tuple[Any, Any]:
@@ -226,7 +226,7 @@ class _Program:
         def body(chunk: Any, total: Any, outputs: Any) -> tuple[Any, Any, Any]:
             place = chunk * self.shape.chunk_rows + within
             index = start + ops.minimum(place, last)
-            x = self.seen(self.backend.gather(data["x_validation"], index), members)
+            x = self.mask_features(self.backend.gather(data["x_validation"], index), members)
             y = self.backend.gather(data["y_validation"], index)
             z, _ = self.forward(learner["parameters"], learner["moving"], members, x)
             losses = ops.where(place <= last, self.row_losses(z, y), 0.0)

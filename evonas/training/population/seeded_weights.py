@@ -64,7 +64,7 @@ class SeededWeightsTrainer:
         with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
             try:
                 # Weights are continued from those of earlier networks, in the order of the tasks.
-                scored = {threads.submit(self._scored, tasks[k], self._weights(tasks[k])): k for k in left}
+                scored = {threads.submit(self._evaluate, tasks[k], self._weights(tasks[k])): k for k in left}
                 given = time.monotonic()
                 for future in as_completed(scored):
                     ready[scored[future]] = future.result()
@@ -81,7 +81,7 @@ class SeededWeightsTrainer:
         sizes = problem.num_features, problem.num_outputs
         return self._lineages.weights(task.architecture, graph, task.lineage, *sizes)
 
-    def _scored(self, task: TrainingTask, weights: Mapping[str, Any]) -> Evaluation:
+    def _evaluate(self, task: TrainingTask, weights: Mapping[str, Any]) -> Evaluation:
         """The evaluation of a network with these weights; its fitness is its loss on the training rows."""
         began, started = time.time(), time.perf_counter()
         problem, loss = self._problem, self._settings.loss

@@ -261,13 +261,13 @@ def _folds(data: PreparedData) -> tuple[Fold, ...]:
 def _rows(data: PreparedData) -> dict[str, Any]:
     """Rows of all folds, one after the other; targets as columns."""
 
-    def joined(name: str) -> Any:
+    def stack(name: str) -> Any:
         return np.concatenate([np.asarray(getattr(split, name), np.float32) for split in data.splits])
 
     def columns(values: Any) -> Any:
         return values.reshape(len(values), -1)
 
-    rows = {"x": joined("x_train"), "y": columns(joined("y_train"))}
-    rows |= {"x_validation": joined("x_validation"), "y_validation": columns(joined("y_validation"))}
+    rows = {"x": stack("x_train"), "y": columns(stack("y_train"))}
+    rows |= {"x_validation": stack("x_validation"), "y_validation": columns(stack("y_validation"))}
     weights = [np.ones(len(s.x_train), np.float32) if s.weight_train is None else s.weight_train for s in data.splits]
     return rows | {"weight": np.concatenate(weights).astype(np.float32)}

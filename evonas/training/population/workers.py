@@ -25,7 +25,7 @@ __all__ = ["Queues", "run_parts"]
 #: How often waiting callers are notified of progress.
 _HEADWAY_SECONDS = 5.0
 
-#: Position of a member, what came of it (a text where there is nothing), its share of the seconds, and when it began.
+#: Position of a member, what came of it (a text if there is nothing), its share of the seconds, and when it began.
 Result = tuple[int, Snapshot | str, float, float]
 
 
@@ -45,7 +45,7 @@ class Queues:
         self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
 
     def next(self) -> ProgramShape | None:
-        """The program for which most work waits; None where none does."""
+        """The program for which most work waits; None if none does."""
         left = [shape for shape, members in self._waiting.items() if members]
         return max(left, key=lambda shape: len(self._waiting[shape]) * self._seconds[shape], default=None)
 

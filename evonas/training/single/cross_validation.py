@@ -37,7 +37,7 @@ class CrossValidationTrial:
         build: `build(**parameters)`, which returns a compiled `keras.Model`.
         parameters: from genes to parameters.
         x, y: all rows.
-        classes: labels of `y`, sorted; None where `y` has several columns.
+        classes: labels of `y`, sorted; None if `y` has several columns.
         splits: training and test rows of each fold.
         scorers: name -> scikit-learn's scorer; the name "score" with None is the model's own score.
         chosen: name of the scorer that ranks.
@@ -111,7 +111,7 @@ class CrossValidationTrial:
         return estimator.fit(x, y, **arguments)
 
     def refusal(self, genes: Mapping[str, Any], seed: int) -> str:
-        """Why the model of these genes is not trained natively; empty where it is."""
+        """Why the model of these genes is not trained natively; empty if it is."""
         estimator, x, y, arguments = self._ready(genes, seed, self.splits[0][0], [])
         given = prepare_fit(estimator.model_, (x, estimator.encode_target(y)), arguments)
         return given.reason if isinstance(given, Refused) else ""

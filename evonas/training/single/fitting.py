@@ -61,14 +61,14 @@ def values_of(variables: Iterable[Any]) -> dict[str, Any]:
 def _state_values(variables: Iterable[Any]) -> dict[str, Any]:
     """As `values_of`, by number and name: the paths of what an optimizer holds number the models of the process."""
     return {
-        f"{place:04d}/{each.name}": keras.ops.convert_to_numpy(each.value).copy()
-        for place, each in enumerate(variables)
+        f"{index:04d}/{each.name}": keras.ops.convert_to_numpy(each.value).copy()
+        for index, each in enumerate(variables)
     }
 
 
 def named_values(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
     """As `values_of`, of variables with the values that they are to have."""
-    return {f"{place:04d}/{variable.path}": value for place, (variable, value) in enumerate(pairs)}
+    return {f"{index:04d}/{variable.path}": value for index, (variable, value) in enumerate(pairs)}
 
 
 def assign(variables: Iterable[Any], values: Weights) -> None:

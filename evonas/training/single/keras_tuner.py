@@ -34,7 +34,7 @@ _BUILT = "~built"
 
 
 class TooLarge(Exception):
-    """A model has more parameters than it may have; the text says how many."""
+    """A model has more parameters than it may have; the message says how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class TunerTrial:
         return self.fit is None
 
     def refusal(self, hp: Any, seed: int) -> str:
-        """Why the model of the hyperparameters is not trained natively; empty where it is."""
+        """Why the model of the hyperparameters is not trained natively; empty if it is."""
         if self.fit is not None:
             return "fit is one's own"
         named = {name: value for name, value in self.named.items() if name != "callbacks"}
@@ -295,12 +295,12 @@ def _result(given: Any, objective: Any) -> _Result:
     if not objective.given and objective.name not in logs:
         raise InputError("objective must be given where fit returns no number: name one of its logs, as val_loss")
     if isinstance(given, Mapping):
-        return _Result({**_numbers(logs), objective.name: _required(logs, objective)})
+        return _Result({**_numbers(logs), objective.name: _objective_value(logs, objective)})
     length = max((len(values) for values in logs.values()), default=0)
     epochs = [
         {name: values[number] for name, values in logs.items() if number < len(values)} for number in range(length)
     ]
-    curve = [_required(epoch, objective) for epoch in epochs]
+    curve = [_objective_value(epoch, objective) for epoch in epochs]
     if not curve:
         raise InputError(f"fit must train for at least one epoch to have {objective.name}: raise epochs")
     best = min(range(length), key=lambda number: objective.loss(curve[number]))
@@ -312,14 +312,14 @@ def _result(given: Any, objective: Any) -> _Result:
     )
 
 
-def _required(logs: Mapping[str, Any], objective: Any) -> float:
+def _objective_value(logs: Mapping[str, Any], objective: Any) -> float:
     value = objective.value(logs)
     if value is None:
         names = ", ".join(part.name for part in objective.parts) or objective.name
         validated = any(name.startswith("val_") for name in logs)
         wants_rows = "val_" in names and not validated
-        mend = "pass validation_data to search" if wants_rows else "compile the model with that metric, or name another"
-        raise InputError(f"objective {names} must be among what the training logs ({', '.join(logs)}): {mend}")
+        fix = "pass validation_data to search" if wants_rows else "compile the model with that metric, or name another"
+        raise InputError(f"objective {names} must be among what the training logs ({', '.join(logs)}): {fix}")
     return float(value)
 
 

@@ -1,4 +1,4 @@
-"""What a user's own model gives and takes: outputs, losses and targets, brought into the forms that evonas scores.
+"""What user-defined models gives and takes: outputs, losses and targets, brought into the forms that evonas scores.
 
 `Outputs` says once for each model what its outputs are; `to_raw` makes of them what `evonas.metrics.scores` takes
 (standardised predictions or logits), `encode_target` makes of the target what the model's loss takes.

@@ -71,11 +71,11 @@ def predictions_of(model: keras.Model, graph: nx.DiGraph) -> Callable[[Array], N
     """What gives the model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
     predict = _predict(model)
 
-    def predicted(x: Array) -> NDArray[np.float32]:
+    def predict_all(x: Array) -> NDArray[np.float32]:
         size = rows_at_a_time(graph, x.shape[1], model.output_shape[-1], _MOST_ROWS)
         return np.concatenate([predict(x[k : k + size]) for k in range(0, len(x), size)])
 
-    return predicted
+    return predict_all
 
 
 def _predict(model: keras.Model) -> Callable[[Array], NDArray[np.float32]]:

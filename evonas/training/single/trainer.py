@@ -129,7 +129,7 @@ class SingleTrainer:
             self._now = replace(self._now, epoch=epoch, seconds=seconds, parameters=parameters)
 
     def failure(self, error: Exception) -> str | None:
-        """Why a network that raised this has failed; None where the error is not its doing."""
+        """Why a network that raised this has failed; None if the error is not its doing."""
         return out_of_memory(error)
 
     def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:

@@ -162,7 +162,7 @@ class TrialTrainer:
 
 
 def _next(pool: Pool) -> tuple[int | None, Any, BaseException | None]:
-    """The next trial that has ended; none where none does for a moment."""
+    """The next trial that has ended; none if none does for a moment."""
     try:
         return pool.results.get(timeout=_MOMENT_SECONDS)
     except queue.Empty:

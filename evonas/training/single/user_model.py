@@ -13,7 +13,7 @@
   one that ends in logits is exported with a last layer more.
 - A model that comes compiled keeps its optimizer, loss and all else. A regression sees the target in its own units; a
   loss that wants one column a class gets one. It is exported as it is.
-- Outputs: one number a target of a regression; one a class; of two classes, one number or two.
+- Outputs: one number a target of a regression; one per class; of two classes, one number or two.
 - The genes `batch_size` (32 unless given) and `epochs` (at most those of the run) count for both.
 - After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
   scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
@@ -162,7 +162,7 @@ class UserModelFitting:
         self._native = self._natively() if self._settings.trainer == "native" else None
 
     def _natively(self) -> PreparedFit | None:
-        """The training by the native trainer, from the model and its optimizer as they are; None where Keras has to."""
+        """The training by the native trainer, from the model and its optimizer as they are; None if Keras has to."""
         split = self._split
         weight = {} if self._weight is None else {"sample_weight": self._weight}
         held = num_rows(split.x_validation)

@@ -6,11 +6,12 @@ import pytest
 
 from evonas.api.resolve import fit_space, space_and_numbers
 from evonas.data.columns import infer_columns
+from evonas.data.encoding.fit import fit_encoding
 from evonas.data.encoding.logarithm import fit_logarithm
 from evonas.data.encoding.numeric_encodings import MOST_FEATURES, affordable_encodings
 from evonas.data.encoding.periodic import Periodic
 from evonas.data.encoding.piecewise import PiecewiseLinear
-from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.encoding.robust import BOUND, fit_robust
 from evonas.data.prepare import prepare_table
 from genomes import DenseSpace

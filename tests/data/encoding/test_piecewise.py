@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from evonas.data.columns import infer_columns
+from evonas.data.encoding.fit import fit_encoding
 from evonas.data.encoding.piecewise import REACH, PiecewiseLinear, fit_piecewise
-from evonas.data.encoding.preprocessor import Preparation, fit_encoding
+from evonas.data.encoding.preprocessor import Preparation
 from genomes.errors import InputError
 
 

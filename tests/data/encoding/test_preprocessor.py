@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from evonas.data.columns import Role, infer_columns
-from evonas.data.encoding.preprocessor import Categories, Number, Preparation, fit_encoding
+from evonas.data.encoding.fit import fit_encoding
+from evonas.data.encoding.preprocessor import Categories, Number, Preparation
 from evonas.data.readers.csv import read_table
 from genomes.errors import InputError
 

@@ -29,7 +29,7 @@ ordinary = pytest.mark.skipif(os.getuid() == 0, reason="root may write everywher
 def code():
     """This machine's kernels."""
     load()
-    return compilation._stored() or compilation._compiled_elsewhere()
+    return compilation._load_object_code() or compilation._compile_in_process()
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def compiled(monkeypatch, tmp_path, code):
         calls.append(1)
         return code
 
-    monkeypatch.setattr(compilation, "_compiled_elsewhere", compiler)
+    monkeypatch.setattr(compilation, "_compile_in_process", compiler)
     monkeypatch.setattr(compilation, "_HELD", {})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(compilation.tempfile, "tempdir", str(tmp_path / "temporary"))
@@ -244,7 +244,7 @@ def compiler():
         file.write("x")
     time.sleep(0.5)
     return (place / "code").read_bytes()
-compilation._compiled_elsewhere = compiler
+compilation._compile_in_process = compiler
 Path(place / f"ready-{{__import__('os').getpid()}}").touch()
 while len(list(place.glob("ready-*"))) < 3:
     time.sleep(0.01)

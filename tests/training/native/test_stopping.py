@@ -74,8 +74,8 @@ def test_a_mark_stops_it_before_the_next_step():
 
 def test_it_stops_within_one_step_of_a_wide_network():
     """By the losses that it writes down step by step: none follows, but that of the step that it was in."""
-    network, steps = graph((1500, 1500), batch_size=5), 30
-    training = training_of(network)
+    network, steps = graph((1500, 1500), batch_size=5), 2000  # which takes so long that no busy machine is too late
+    training = training_of(network, data(num_rows=5 * steps))
     losses = np.full(steps, np.nan)
     thread = threading.Thread(target=quietly(training._call, 1, losses))
     thread.start()
@@ -90,7 +90,7 @@ def test_it_stops_within_one_step_of_a_wide_network():
 
 def test_it_stops_within_a_validation():
     """Of far more rows than one step has: the outputs of those behind are not computed."""
-    few = data(num_rows=10, num_validation=60_000)
+    few = data(num_rows=10, num_validation=400_000)
     training = training_of(graph((600, 600), batch_size=10), few)
     outputs = training._arrays["outputs"]
     thread = threading.Thread(target=quietly(training.advance, 1))

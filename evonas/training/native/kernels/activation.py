@@ -87,7 +87,7 @@ def _mish(size, z, h, d):
     """x * tanh(softplus(x))."""
     for i in range(size):
         x = z[i]
-        # 0 where the exponential is at its bound, since it is multiplied by x.
+        # 0 if the exponential is at its bound, since it is multiplied by x.
         e = F(0.0) if abs(x) > F(87.0) else exp(-abs(x))
         step = F(1.0) / (F(1.0) + e) if x > F(0.0) else e / (F(1.0) + e)
         # tanh(log(1 + y)) = y * (y + 2) / (y * (y + 2) + 2), divided by y * y above 0

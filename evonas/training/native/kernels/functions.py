@@ -53,7 +53,7 @@ def exp(x):
 
 @kernel
 def logistic(x):
-    """1 / (1 + exp(-x)); 0 where the exponential is at its bound, since silu multiplies by x."""
+    """1 / (1 + exp(-x)); 0 if the exponential is at its bound, since silu multiplies by x."""
     return F(0.0) if x < -_MOST else F(1.0) / (F(1.0) + exp(-x))
 
 

@@ -138,7 +138,7 @@ def _dropout(layer: Any, state: Lowering, sources: list[Tensor], name: str, endi
 def _batch_norm(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
     if not layer.trainable or layer.axis not in (-1, 1) or getattr(layer, "synchronized", False):
         raise Refusal(f"the layer {layer.name} (BatchNormalization) is frozen, synchronized or of another axis")
-    missing = _missing(layer)
+    missing = _missing_parts(layer)
     target = state.builder.batch_norm(sources[0], name, float(layer.epsilon), float(layer.momentum), missing)
     _bind_scale(layer, state, sources[0].width, name)
     state.bind(f"{name}/moving_mean", layer.moving_mean)
@@ -150,13 +150,13 @@ def _layer_norm(layer: Any, state: Lowering, sources: list[Tensor], name: str, e
     axis = tuple(layer.axis) if isinstance(layer.axis, (list, tuple)) else (layer.axis,)
     if axis not in ((-1,), (1,)) or getattr(layer, "rms_scaling", False):
         raise Refusal(f"the layer {layer.name} (LayerNormalization) is of another axis, or scales by the mean square")
-    missing = {"gamma", "beta"} if not layer.trainable else _missing(layer)
+    missing = {"gamma", "beta"} if not layer.trainable else _missing_parts(layer)
     target = state.builder.layer_norm(sources[0], name, float(layer.epsilon), missing)
     _bind_scale(layer, state, sources[0].width, name)
     return target
 
 
-def _missing(layer: Any) -> set[str]:
+def _missing_parts(layer: Any) -> set[str]:
     return {part for part in ("gamma", "beta") if getattr(layer, part, None) is None}
 
 

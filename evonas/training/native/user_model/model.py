@@ -134,7 +134,7 @@ def _lower(model: keras.Model, batch_size: int) -> LoweredModel:
     widths = [_width(graph, number) for number in blocks]
     state = Lowering(Builder(sum(widths), max(CHUNK_ROWS, batch_size)))
     tensors = _inputs(state.builder, blocks, widths)
-    ending = _ending(graph)
+    ending = _last_activation(graph)
     loss = loss_of(model, ending)
     for number, step in enumerate(graph.steps):
         layer = step.operation
@@ -199,7 +199,7 @@ def _inputs(builder: Builder, blocks: list[int], widths: list[int]) -> dict[int,
     return tensors
 
 
-def _ending(graph: Graph) -> str:
+def _last_activation(graph: Graph) -> str:
     """The activation that the model ends in, where a loss may take it away."""
     last: Any = next((step.operation for step in graph.steps if step.target == graph.output), None)
     if type(last) in (keras.layers.Dense, keras.layers.Activation):

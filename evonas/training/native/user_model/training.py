@@ -27,7 +27,7 @@ class TrainingData:
     Attributes:
         x, y: features and targets.
         x_validation, y_validation: no rows if there are none.
-        weight: of each training row; None where all count the same.
+        weight: of each training row; None if all count the same.
     """
 
     x: Array

@@ -66,7 +66,7 @@ def custom_gradient(
     """`function(*arguments) -> (value, kept)`; gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
-    def wrapped(*arguments: Any) -> Any:
+    def wrapper(*arguments: Any) -> Any:
         return function(*arguments)[0]
 
     def forward(*arguments: Any) -> Any:
@@ -78,8 +78,8 @@ def custom_gradient(
         found = pullback(upstream, kept)
         return *found, *map(jax.numpy.zeros_like, arguments[len(found) :])
 
-    wrapped.defvjp(forward, backward)
-    return wrapped  # type: ignore[no-any-return]
+    wrapper.defvjp(forward, backward)
+    return wrapper  # type: ignore[no-any-return]
 
 
 def gather(rows: Any, index: Any) -> Any:

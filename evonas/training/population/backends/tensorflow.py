@@ -75,7 +75,7 @@ def custom_gradient(
     """`function(*arguments) -> (value, kept)`; gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def wrapped(*arguments: Any) -> Any:
+    def wrapper(*arguments: Any) -> Any:
         value, kept = function(*arguments)
 
         def gradient(upstream: Any) -> list[Any]:
@@ -84,7 +84,7 @@ def custom_gradient(
 
         return value, gradient
 
-    return wrapped  # type: ignore[no-any-return]
+    return wrapper  # type: ignore[no-any-return]
 
 
 def gather(rows: Any, index: Any) -> Any:

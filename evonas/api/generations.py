@@ -1,0 +1,50 @@
+"""The search loop, shared by searches of networks and of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from evonas.config import Budget
+from evonas.evaluation import Evaluator, Strategy
+from evonas.evolution.asynchronous import loop_of
+from evonas.evolution.loop import Generation
+from evonas.runs.store import RunStore
+from evonas.user_model import check_first
+from genomes.space import SearchSpace
+
+__all__ = ["run_generations"]
+
+
+def run_generations(
+    store: RunStore,
+    space: SearchSpace,
+    strategy: Strategy,
+    evaluator: Evaluator,
+    budget: Budget,
+    *,
+    log: str | Path | None,
+    **options: Any,
+) -> Generator[Generation, None, None]:
+    """Searches, one generation after the other; `store.stop` says why it ended.
+
+    Args:
+        store: open, of the run.
+        space: of the genomes.
+        strategy: proposes them.
+        evaluator: trains them.
+        budget: of the run.
+        log: where to find what user-defined models printed, if all of the first generation fail alike; None does not
+            look for that.
+        **options: as of `evonas.evolution.loop.evolve`.
+
+    Raises:
+        InputError: all models of the first generation failed in the same way.
+    """
+    with closing(loop_of(strategy, evaluator, store, space, budget, **options)) as generations:
+        for generation in generations:
+            if log is not None and generation.number == 0:
+                check_first([each.reason for each in generation.evaluations], log)
+            yield generation

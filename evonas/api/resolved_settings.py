@@ -1,0 +1,170 @@
+"""Settings that follow from the data: objectives, epochs, rungs and precision."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from evonas.config import Settings
+from evonas.devices import has_gpu
+from evonas.metrics.named import chosen_metric
+from evonas.networks.initial import passes_of_epoch
+from evonas.networks.layers import can_be_compiled
+from evonas.objective import Objective, default_objective, objectives_named
+from evonas.strategies import find_row
+from genomes.errors import InputError
+from genomes.space import SearchSpace
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import Problem
+
+__all__ = [
+    "DEFAULT_QUANTILES",
+    "SCORES_OF_CLASSES",
+    "resolve_objectives",
+    "with_epoch_rows",
+    "with_precision",
+    "with_rungs",
+]
+
+#: Training rows, of samples with a shape, up to which an epoch takes all of them; and the share of more that it takes.
+_ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
+#: Rungs of evolution over such samples, and where an epoch is a share of the rows; and the fewest epochs of the first.
+_RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
+
+#: Scores of predicted classes rather than of their probabilities.
+SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
+
+
+#: Quantiles where none are named: the median, and an interval of 80%.
+DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
+
+
+def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, compiled: bool) -> Settings:
+    """The settings with the quantiles of the objective "pinball".
+
+    Raises:
+        InputError: quantiles without that objective, or with a trainer that does not support them.
+    """
+    if objective.name != "pinball":
+        if settings.quantiles:
+            raise InputError(f"quantiles must be given with objective pinball, not {objective.name}: leave one out")
+        return settings
+    if own_models:
+        raise InputError("objective pinball must be of networks that evonas builds: compile your own models with it")
+    if settings.loss != "auto":
+        raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
+    if settings.trainer == "population" or settings.strategy == "neuroevolution":
+        raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
+    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also if there is a GPU
+    return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
+
+
+def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
+    """The settings with the number of rows per epoch, for images, series and texts.
+
+    With many rows, a full pass takes long before it says anything about a network, so an epoch is a share of it. With
+    few rows, an epoch is only a few steps, so the default epochs and patience are multiplied.
+
+    Args:
+        settings: of the run, resolved.
+        problem: of the data.
+        rows: number of training rows.
+
+    Raises:
+        InputError: they are given for tables.
+    """
+    if not problem.sample_shape or settings.trainer != "single":
+        if settings.epoch_rows is not None:
+            raise InputError(
+                f"epoch_rows must be left out where networks see columns of a table, not {settings.epoch_rows}: an "
+                "epoch takes all rows there"
+            )
+        return settings
+    if settings.epoch_rows is not None or rows <= _ROWS_OF_WHOLE_EPOCHS:
+        return _with_more_epochs(settings, passes_of_epoch(rows))
+    share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
+    return settings.model_copy(update={"epoch_rows": share})
+
+
+def _with_more_epochs(settings: Settings, passes: int) -> Settings:
+    """The settings with this many times the default epochs and patience, unless the user set them."""
+    names = ("epochs", "patience") if passes > 1 else ()
+    found = {name: getattr(settings, name) for name in names if name not in settings.model_fields_set}
+    longer = settings.model_copy(update={name: value * passes for name, value in found.items() if value is not None})
+    longer.model_fields_set.difference_update(found)  # they are still defaults: a short run may cut them
+    return longer
+
+
+def with_precision(settings: Settings, problem: Problem) -> Settings:
+    """The settings with mixed precision, for images, series and texts on a GPU.
+
+    The precision is recorded, so that a run that is resumed elsewhere keeps it. An explicit precision is not changed.
+
+    Args:
+        settings: of the run, resolved.
+        problem: of the data.
+    """
+    given = "precision" in settings.model_fields_set
+    if given or not problem.sample_shape or settings.trainer != "single" or not has_gpu():
+        return settings
+    return settings.model_copy(update={"precision": "bfloat16"})
+
+
+def with_rungs(settings: Settings, problem: Problem) -> Settings:
+    """The settings with default rungs, for evolution over images, series and texts.
+
+    These networks are slow to train: most are stopped after a share of the epochs and, if an epoch is a share of the
+    rows, of the rows too.
+
+    Args:
+        settings: of the run, resolved, with `epoch_rows`.
+        problem: of the data.
+    """
+    given = "rungs" in settings.model_fields_set or settings.strategy != "evolution"
+    if given or not problem.sample_shape or settings.trainer != "single":
+        return settings
+    number = _RUNGS if settings.epoch_rows is None else _RUNGS_OF_PARTS
+    while number > 1 and settings.epochs < _LEAST_RUNG * settings.eta ** (number - 1):
+        number -= 1
+    return settings.model_copy(update={"rungs": number}) if number > 1 else settings
+
+
+def resolve_objectives(
+    settings: Settings, problem: Problem, own_models: bool = False, space: SearchSpace | None = None
+) -> tuple[Objective, Settings]:
+    """The ranking objective, and the settings with all objectives resolved.
+
+    Args:
+        settings: as given.
+        problem: what is predicted.
+        own_models: whether a user's function builds the models.
+        space: of the networks, which says what trains them; of dense ones unless given.
+
+    Raises:
+        InputError: a setting does not fit the others, or the networks.
+    """
+    compiled = can_be_compiled(getattr(space, "layer_kinds", ()))
+    several = settings.objectives
+    if several is not None and settings.objective not in (None, several[0]):
+        raise InputError(
+            f"objective must be the first of objectives ({', '.join(several)}), not {settings.objective}: give one"
+        )
+    chosen = several[0] if several else settings.objective
+    if problem.metric and chosen == problem.metric:
+        objective = Objective(problem.metric, "min" if problem.direction == "min" else "max")
+    else:
+        objective = chosen_metric(chosen, problem.task) if chosen else default_objective(problem.task)
+    settings = _with_quantiles(settings, objective, own_models, compiled)
+    if settings.ensemble and (own_models or not settings.finalists):
+        what = "networks that evonas builds" if own_models else "finalists, of which it takes the best, but there are 0"
+        raise InputError(f"ensemble must be of {what}: leave it out")
+    if settings.calibrate and (own_models or problem.task == "regression"):
+        what = "networks that evonas builds" if own_models else "classes, but the target is a number"
+        raise InputError(f"calibrate must be of {what}: leave it out")
+    if several is None and (row := find_row(settings.strategy)) and row.several:
+        several = (objective.name, "parameters")
+    if several is not None:
+        several = (objective.name, *several[1:])
+        objectives_named(objective, several, problem.task)
+    return objective, settings.resolve(objective.name, own_models, compiled).model_copy(update={"objectives": several})

@@ -1,0 +1,67 @@
+"""The exported file, and the commands that continue from a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from evonas.display.scores import command, scores_words
+from evonas.io.printable import printable
+from evonas.runs.reader import RunReader
+
+if TYPE_CHECKING:
+    from evonas.tasks.export import Exported
+
+__all__ = ["exported_lines", "exported_values", "next_lines", "test_line"]
+
+
+def test_line(scores: Mapping[str, float], objective: str) -> str:
+    """Scores on the test split."""
+    return f"Test, which the search never saw: {scores_words(scores, objective)}"
+
+
+def exported_lines(exported: Exported, objective: str) -> list[str]:
+    """A Keras file: its scores and where it is."""
+    lines = []
+    if exported.test_scores:
+        lines.append(test_line(exported.test_scores, objective))
+    lines.append(f"Model: {exported.path} ({exported.note})")
+    lines += [] if exported.card is None else [f"Card: {exported.card}"]
+    return list(map(printable, lines))
+
+
+def exported_values(exported: Exported | None) -> dict[str, Any]:
+    """The same as JSON values."""
+    if exported is None:
+        return {"model": None, "validation_scores": None, "test_scores": None}
+    return {
+        "model": str(exported.path),
+        "card": None if exported.card is None else str(exported.card.with_suffix(".json")),
+        "retrained": exported.retrained,
+        "validation_scores": dict(exported.validation_scores),
+        "test_scores": dict(exported.test_scores),
+        "temperature": exported.temperature,
+        "calibration": {part: dict(values) for part, values in exported.calibration.items()},
+    }
+
+
+def next_lines(run: RunReader) -> list[str]:
+    """What to do next."""
+    more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
+    build = run.source.get("build")
+    if build is not None and build.get("trial"):
+        return ["", f"Go on:   in Python, by the same search of {printable(build['name'])} in this directory"]
+    # The file is not named as the run names it: whoever made the run would have it run by whoever pastes this.
+    own = () if build is None else ("--build", f"FILE.py:{build['name']}")
+    again = run.source.get("space_class")
+    lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
+    if again is not None:
+        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
+    recorded = run.source.get("strategy", {"entry_point": True})
+    if not recorded.get("entry_point"):
+        more_space = "" if again is None else ", space=..."
+        given = f"strategy={run.settings.strategy}{more_space}"
+        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, {given})"]
+    if run.best(1):
+        lines.append(f"Export:  {command('export', run, '-o', 'best.keras', *own)}")
+    return list(map(printable, lines))

@@ -1,0 +1,60 @@
+"""Words for scores, durations, counts and commands."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evonas.runs.reader import RunReader
+from evonas.runs.records import Record
+from genomes.encodings import short_name
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["best_words", "clock", "command", "format_score", "plural", "score_of", "scores_words"]
+
+
+def format_score(score: float | None) -> str:
+    """Five significant digits, none of them lost before the point, no exponent where people would not write one."""
+    if score is None or not math.isfinite(score):
+        return "none"
+    if score == 0 or not 1e-4 <= abs(score) < 1e15:
+        return f"{score:.4g}"
+    return f"{score:,.{max(0, 4 - math.floor(math.log10(abs(score))))}f}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as `0:07`, `12:30` or `1:02:03`."""
+    minutes, rest = divmod(round(min(seconds, 1e12)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def scores_words(scores: Mapping[str, float], first: str) -> str:
+    """All metrics, the objective first."""
+    names = [first, *sorted(scores.keys() - {first})]
+    return ", ".join(f"{name} {format_score(scores[name])}" for name in names if name in scores)
+
+
+def score_of(record: Record | None, objective: str) -> float | None:
+    """The objective's score of an evaluation that may not be there."""
+    return None if record is None else record.evaluation.scores.get(objective)
+
+
+def best_words(record: Record | None) -> str:
+    """A network in a few words."""
+    if record is None:
+        return "none yet"
+    return f"{short_name(record.genome)}, {record.evaluation.parameters:,} parameters"
+
+
+def command(name: str, run: RunReader, *options: str) -> str:
+    """A command about the run, to be pasted into a shell."""
+    return shlex.join(["evonas", name, str(run.directory), *options])
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
