@@ -22,12 +22,13 @@ SOURCES := $(shell find evonas genomes -name '*.py')
 demo: $(VENV)/demo.stamp
 	$(BIN)/python scripts/demo.py
 
-# Lint beside the tests: mypy has one process, and tests wait for clocks now and then.
+# Lint beside the tests: mypy has one process, and tests wait for clocks now and then. More processes would only import
+# the same libraries, which is a tenth of a process's time.
 test: $(VENV)/test.stamp
 	$(MAKE) --no-print-directory --jobs=2 lint quick
 
 quick: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not soak'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not soak'
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -57,8 +58,9 @@ $(VENV)/demo.stamp: $(VENV)/python.stamp $(PARTS) $(SOURCES)
 	  $(BIN)/pip install --quiet .; fi
 	touch $@
 
+# Python compiles what the tests import, a part of all modules.
 $(VENV)/test.stamp: $(VENV)/python.stamp $(PARTS)
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[test]'
 	touch $@
 
 $(VENV)/docs.stamp: $(VENV)/python.stamp $(PARTS)

@@ -57,7 +57,10 @@ def catboost(split: Split, classes: int, seed: int) -> np.ndarray:
     """CatBoost."""
     from catboost import CatBoostClassifier, CatBoostRegressor
 
-    parts = {part: (x.assign(**{name: x[name].astype(str) for name in words(x)}), y) for part, (x, y) in split.items()}
+    parts = {
+        part: (x.assign(**{name: x[name].astype(object).fillna("missing").astype(str) for name in words(x)}), y)
+        for part, (x, y) in split.items()
+    }
     (x, y), (x_val, y_val), (x_test, _) = (parts[part] for part in ("train", "validation", "test"))
     kind = CatBoostClassifier if classes else CatBoostRegressor
     model = kind(
@@ -101,6 +104,11 @@ def installed_peers() -> dict[str, Peer]:
     """Those whose library is installed."""
     needed = {"LightGBM": "lightgbm", "CatBoost": "catboost"}
     return {name: peer for name, peer in PEERS.items() if name not in needed or find_spec(needed[name])}
+
+
+def _as_text(x: pd.DataFrame) -> pd.DataFrame:
+    """The table with categories as text, a missing one being one of them."""
+    return x.assign(**{name: x[name].astype(object).fillna("missing").astype(str) for name in words(x)})
 
 
 def _categorical(split: Split) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:

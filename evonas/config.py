@@ -111,6 +111,10 @@ class Settings(_Frozen):
     )
     max_parameters: Whole | None = Field(default=None, ge=1, description="maximum number of trainable parameters")
     max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
+    flops_of_training: bool = Field(
+        default=False,
+        description="whether max_flops leaves out what fixed layers compute once for each row, as a short run's does",
+    )
     max_latency_ms: Real | None = Field(default=None, gt=0, description="maximum milliseconds per prediction, measured")
     patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before training stops")
     min_delta: Real = Field(default=0.0, ge=0, description="smallest decrease of the validation loss that counts")
@@ -146,6 +150,18 @@ class Settings(_Frozen):
         le=100,
         description="number of further seeds to train the best network from at the end, for an ensemble; none "
         "means no ensemble",
+    )
+    average: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="number of trainings of the finalists whose mean is the final model; 0 takes the best network "
+        "alone; none: 8 for tables in a run with a time limit, else 0",
+    )
+    all_rows: bool | None = Field(
+        default=None,
+        description="with average: whether these are new trainings on training and validation rows together; none: "
+        "for at most 10,000 rows, unless validation rows were given",
     )
     asynchronous: bool | None = Field(
         default=None,

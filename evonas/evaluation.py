@@ -93,7 +93,8 @@ class Candidate:
         keep: whether to keep its state after the last epoch, for later candidates to start from.
         lineage: seeds of its weights, the last one `seed`: of the initial weights, then of noise that is added to
             them. Such a network is scored without training; with an empty lineage it is trained.
-        fold: the only cross-validation fold to train on, from 0; None for all folds.
+        fold: the only cross-validation fold to train on, from 0; None for all folds. See also
+            `evonas.tasks.train.ALL_ROWS`.
     """
 
     genome: Any

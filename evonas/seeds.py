@@ -68,6 +68,8 @@ class RandomStream(IntEnum):
     # Of the seed of a training again.
     AUGMENTATION = 19  # epoch
     BIAS_ROWS = 21  # node
+    # Of no seed again: it is 0.
+    RANDOM_CONVOLUTIONS = 24  # dilation
 
 
 def draw_seed() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 __all__ = ["known_default_name", "known_defaults"]
@@ -11,12 +12,17 @@ __all__ = ["known_default_name", "known_defaults"]
 _TASKS = ("regression", "binary", "multiclass")
 
 
-def known_defaults(space: Any, task: str) -> tuple[Mapping[str, Any], ...]:
+#: Number of training rows below which batches are small.
+FEW_ROWS = 2_000
+
+
+def known_defaults(space: Any, task: str, rows: int | None = None) -> tuple[Mapping[str, Any], ...]:
     """For each published network for a task, its genomes in a space by name: in full width, then narrower ones.
 
     Args:
         space: searched space; the result is empty for encodings without `known_defaults`.
         task: "regression", "binary" or "multiclass".
+        rows: number of training rows; with fewer than `FEW_ROWS`, batches are small.
 
     Example:
         >>> from genomes import ConvolutionalSpace, DenseSpace
@@ -26,6 +32,8 @@ def known_defaults(space: Any, task: str) -> tuple[Mapping[str, Any], ...]:
         ['small VGG', 'small ResNet', 'LeNet']
     """
     find = getattr(space, "known_defaults", None)
+    if rows is not None and rows < FEW_ROWS:
+        find = getattr(space, "known_defaults_of_few_rows", find)
     return () if find is None else find(task)
 
 
@@ -38,8 +46,8 @@ def known_default_name(space: Any, genome: Any) -> str | None:
 def _names(space: Any) -> Mapping[str, str]:
     """Digest -> name."""
     names: dict[str, str] = {}
-    for task in _TASKS:
-        for variants in known_defaults(space, task):
+    for task, rows in product(_TASKS, (None, 1)):
+        for variants in known_defaults(space, task, rows):
             for name, genome in variants.items():
                 names.setdefault(space.digest(genome), name)
     return names

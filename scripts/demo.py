@@ -22,7 +22,7 @@ def main() -> int:
         write_digits(arrays)
         searched = type_command(
             f"run {arrays} --target digit --objective accuracy --generations 2 --population 6 --epochs 12 "
-            f"--out {RUN_DIR} --overwrite --export {MODEL}"
+            f"--max-parameters 30000 --out {RUN_DIR} --overwrite --export {MODEL}"
         )
     if searched != 0:
         return searched

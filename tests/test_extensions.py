@@ -81,7 +81,7 @@ def test_the_contract_kit_passes_what_keeps_its_promises(module: Any) -> None:
 
 
 SAMPLES = {
-    **dict.fromkeys(("recurrent", "attention", "positions"), (7, 4)),
+    **dict.fromkeys(("recurrent", "attention", "positions", "random_convolutions"), (7, 4)),
     **dict.fromkeys(("dense", "add", "normalize"), (5,)),
 }
 

@@ -33,6 +33,7 @@ class TunerOptions(TypedDict, total=False):
     epochs: int
     max_parameters: int | None
     max_flops: int | None
+    flops_of_training: bool
     max_latency_ms: float | None
     epoch_rows: int | None
     patience: int | None
@@ -52,6 +53,8 @@ class TunerOptions(TypedDict, total=False):
     finalists: int
     finalist_seeds: int
     ensemble: int | None
+    average: int | None
+    all_rows: bool | None
 
 
 class Options(TunerOptions, total=False):

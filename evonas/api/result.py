@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -175,6 +176,8 @@ class SearchResult(ResultViews):
 
         Equal to those of the exported model up to rounding.
         """
+        if (mean := self._mean(x)) is not None:
+            return mean
         if self._is_dense:
             from evonas.networks.forward import raw_outputs
 
@@ -188,10 +191,30 @@ class SearchResult(ResultViews):
         )
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
 
+    def _mean(self, x: Any) -> Any:
+        """What the final model predicts where it is a mean of networks; None where it is the best network itself."""
+        if not self._is_dense:
+            return None
+        from evonas.deploy.final_model import mean_outputs
+
+        with self._read() as run:
+            if (model := run.final_model) is None:
+                return None
+            given, data = self._rows(x), self._data
+
+            def rows(views: tuple[str, ...]) -> Any:
+                preparation = data.preparation_of(*views)
+                assert preparation is not None
+                return preparation.apply(given)
+
+            raw = mean_outputs(run, model, data, rows)
+        assert raw is not None
+        return predictions(data.problem, raw).astype("float32")
+
     @cached_property
     def temperature(self) -> float:
         """The temperature that divides the best network's logits; 1 unless the run calibrates."""
-        if not self.settings.calibrate:
+        if not self.settings.calibrate or self._data.refits:
             return 1.0
         from evonas.metrics.calibration import temperature_of
         from evonas.networks.forward import raw_outputs
@@ -289,10 +312,19 @@ class SearchResult(ResultViews):
             return self.exported.test_scores
         from evonas.training.held_out import test_scores
 
+        with self._read() as run:
+            if (model := run.final_model) is not None:
+                from evonas.deploy.final_model import score_final_model
+
+                return run.final_test.scores_of(model) or score_final_model(run, model, self._data)
         return test_scores(self._architecture, self._weights, self._data, None)
 
     @property
     def _model_path(self) -> Path:
+        with self._read() as run:
+            model = run.final_model
+        if model is not None:  # named by all of its weights
+            return self.run_dir / "models" / f"{hashlib.sha256(''.join(model.names).encode()).hexdigest()[:16]}.keras"
         return self.run_dir / "models" / f"{(self.best.weights or self.best.digest)[:16]}.keras"
 
     @cached_property
@@ -336,7 +368,7 @@ class SearchResult(ResultViews):
     def export(
         self,
         path: str | Path,
-        rank: int = 1,
+        rank: int | None = None,
         *,
         retrain: bool = False,
         format: str | None = None,

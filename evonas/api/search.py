@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from evonas.api.extensions import given_extensions, named_objectives, with_mutations
+from evonas.api.final_model import with_final_model
 from evonas.api.options import SearchOptions
 from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
@@ -310,6 +311,8 @@ def search_data(
         numbers=forms,
         as_given=build is not None,
     )
+    if settings.cv is None and len(prepared.splits) > 1:  # few series
+        settings = settings.model_copy(update={"cv": len(prepared.splits)})
     space = chosen_space(searched, request.space is not None, asked.architecture, prepared.problem)
     return search_prepared(
         prepared,
@@ -326,6 +329,8 @@ def search_data(
         standby=standby,
         threads=request.threads,
         execution=request.execution,
+        mean_by_default=request.budget is not None and request.budget.seconds is not None,
+        validation_given=parts.get("validation") is not None,
         **listeners,
     )
 
@@ -347,6 +352,8 @@ def search_prepared(
     standby: WorkerProcess | None = None,
     threads: int | None = None,
     execution: str | Execution | None = None,
+    mean_by_default: bool = False,
+    validation_given: bool = False,
     **listeners: Any,
 ) -> SearchResult:
     """As `search`, for prepared data.
@@ -356,6 +363,8 @@ def search_prepared(
         evaluator: trains the networks; a worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
         threads, execution: as in `search`.
+        mean_by_default: whether the final model is a mean of networks where the settings leave that open.
+        validation_given: whether the validation rows were given as such.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
     hooks, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
@@ -363,10 +372,11 @@ def search_prepared(
     if hooks.export is not None:
         check_export(hooks.export)
     objective, settings, space, data = _resolve(data, build, space, settings or Settings(seed=0), evaluator is None)
+    settings = with_final_model(settings, data, space, usually=mean_by_default, validation_given=validation_given)
     genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
     budget = budget or Budget.from_bounds()
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
-    known = known_genomes(space, settings, data.problem.task, genomes)
+    known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
         genomes, settings = first.genomes, settings.model_copy(update=first.settings())

@@ -8,15 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.final_model import members_after_finalists
 from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
+from evonas.data.prepared import PreparedData
 from evonas.deploy.export import Exporter, export, export_ensemble
+from evonas.deploy.final_model import score_final_model
 from evonas.errors import Interrupted
 from evonas.evaluation import Evaluator
 from evonas.evolution.deadline import Abandonable, Timetable
-from evonas.evolution.finalists import OnRetraining, Tester, retrain_finalists, train_ensemble_members
+from evonas.evolution.finalists import (
+    OnRetraining,
+    Tester,
+    retrain_finalists,
+    train_ensemble_members,
+    train_on_all_rows,
+)
 from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.execution.pool import PoolEvaluator
@@ -114,7 +123,7 @@ def run_session(
             listeners.on_start(store, budget)
         trains = trains_networks(store)
         finals = store.retrainings_wanted if trains else (0, 0)
-        members = store.settings.ensemble or 0 if trains else 0
+        members = members_after_finalists(store.settings) if trains else 0
         timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
@@ -131,7 +140,7 @@ def run_session(
                 stopped = _search(store, space, budget, trainer, timetable, listening, listeners, build, exporter)
                 if not stopped and trains and all(store.retrainings_wanted):
                     stopped = not _retrain(store, space, trainer, timetable, listening, listeners, exporter, members)
-                scores = {} if stopped or build is not None else _test_scores(store, space, trainer)
+                scores = {} if stopped or build is not None else _test_scores(store, space, trainer, timetable)
             finally:
                 trainer.close()
             if baselines is not None:
@@ -191,8 +200,16 @@ def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Time
     store.baselines.note(replace(outcome, missing="the search was stopped") if stopped else outcome)
 
 
-def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator) -> dict[str, float]:
-    """Scores of the best network on the test split; empty if there is none, or no time for it."""
+def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timetable: Timetable) -> dict[str, float]:
+    """Scores of the final model on the test split; of the best network where there is no time for the mean of several.
+
+    Empty if there is none, or no time for it.
+    """
+    if (model := store.final_model) is not None:
+        data = PreparedData.load(store.directory / DATA_NAME)
+        if scores := score_final_model(store, model, data, lambda: timetable.tests_are_over):
+            store.final_test.note(model, scores)
+            return scores
     if not isinstance(trainer, Tester) or not store.best(1):
         return {}
     record = store.ranked(1)
@@ -273,14 +290,15 @@ def _retrain(
     exporter: Exporter | None,
     members: int,
 ) -> bool:
-    """Retrains the finalists, and trains the members of an ensemble; returns whether that was completed."""
+    """Retrains the finalists, and trains the members of an ensemble or a mean; returns whether that was completed."""
     if exporter is not None:
         exporter.start()
     options: dict[str, Any] = {"interruption": interruption, "timetable": timetable}
     top, seeds = store.retrainings_wanted
     with timetable.part("finalists"):
         done = retrain_finalists(store, trainer, space, top, seeds, on_part=listeners.on_finalists, **options)
-        return done and (not members or train_ensemble_members(store, trainer, space, members, **options))
+        further = train_on_all_rows if store.settings.all_rows else train_ensemble_members
+        return done and (not members or further(store, trainer, space, members, **options))
 
 
 def _export(store: RunStore, build: Build | None, exporter: Exporter | None, path: Path | None) -> Exported | None:

@@ -1,4 +1,4 @@
-"""What a practitioner would try first on the same rows: gradient boosting and a linear model, of scikit-learn.
+"""Baselines on the same rows: gradient boosting and a linear model of scikit-learn.
 
 ==============  =======================================================================================================
 `features.py`   prepared rows as trees take them: a category is one column, a missing number is missing

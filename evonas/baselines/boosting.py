@@ -1,6 +1,6 @@
 """Histogram gradient boosting of scikit-learn, some trees at a time, stopped early on the validation rows.
 
-Trained in portions, so that there is a score whenever the time is over. Imports scikit-learn when it trains.
+Trees are added in portions, so that there is a score whenever the time is over. Imports scikit-learn for training.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ __all__ = ["BaselineRows", "Boosting", "logits"]
 
 Array = NDArray[Any]
 
-#: Trees of the first portion, growth of the portions, the most trees (a class), and trees without improvement.
+#: Trees of the first portion, growth of portions, most trees (per class), and trees without improvement before
+#: stopping.
 _FIRST, _GROWTH, MOST_TREES, _PATIENCE = 50, 1.5, 1000, 20
-#: The least probability, so that logits are finite.
+#: Lower bound of probabilities, so that logits are finite.
 _SMALLEST = 1e-12
 
 
@@ -35,7 +36,7 @@ class BaselineRows:
 
 
 class Boosting:
-    """Gradient boosting of a problem: a model for each target of a regression, or for each quantile of one."""
+    """Gradient boosting, with one model per regression target or quantile."""
 
     def __init__(
         self,
@@ -45,14 +46,14 @@ class Boosting:
         categorical: Sequence[int],
         seed: int = 0,
     ) -> None:
-        """Nothing is trained yet.
+        """Creates the models, untrained.
 
         Args:
             problem: what is predicted.
             training: rows to learn from.
             validation: rows for early stopping.
             categorical: positions of columns with codes of categories.
-            seed: of what is drawn, the rows that bins are made from.
+            seed: of the subsample for histogram bins.
         """
         self._problem = problem
         options = {"categorical_features": list(categorical) or None, "random_state": seed}
@@ -64,7 +65,7 @@ class Boosting:
 
     @property
     def trees(self) -> int:
-        """Trees of the best iteration, all models together."""
+        """Number of trees at the best iteration, over all models."""
         return sum(self._best(model) for model in self._models)
 
     @property
@@ -73,13 +74,13 @@ class Boosting:
         return type(self._models[0]).__name__
 
     def grow(self) -> None:
-        """Trains another portion, unless it is complete."""
+        """Trains the next portion, unless training is complete."""
         if self.complete:
             return
         self._planned = min(MOST_TREES, max(_FIRST, round(self._planned * _GROWTH)))
         for index, model in enumerate(self._models):
             if index in self._stopped:
-                continue  # told again, it would continue
+                continue  # another call to fit would continue
             (x, y, weight), (x_held, y_held, _) = self._training[index], self._validation[index]
             model.set_params(max_iter=self._planned)
             model.fit(x, y, weight, X_val=x_held, y_val=y_held)
@@ -102,7 +103,7 @@ class Boosting:
 
 
 def logits(probabilities: Array, classes: Array, num_outputs: int) -> Array:
-    """Raw outputs as a network's; classes without a training row have next to no probability.
+    """Raw outputs as of a network; classes without training rows have a tiny probability.
 
     Args:
         probabilities: shape `(num_rows, num_classes_seen)`.
@@ -130,7 +131,7 @@ def _models(problem: Problem, options: dict[str, Any]) -> list[Any]:
 
 
 def _target(problem: Problem, rows: BaselineRows, place: int) -> tuple[Array, Array, Array | None]:
-    """What a model is fitted to; of classes, whole numbers."""
+    """The target as scikit-learn takes it; integers for classes."""
     if problem.task == "regression":
         return rows.x, np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)[:, place], rows.weight
     return rows.x, np.asarray(rows.y).reshape(-1).astype(np.intp), rows.weight

@@ -1,7 +1,6 @@
-"""Prepared rows as trees take them: each category column as one column of codes, missing numbers as missing.
+"""Prepared rows in a form for trees: categorical columns as codes, missing numbers as NaN.
 
-What networks need and trees do not (one-hot features, imputed values with an indicator) is undone exactly;
-scaling stays, which no tree sees.
+One-hot encoding and imputation with indicators are reversed exactly; scaling is kept, since it does not affect trees.
 """
 
 from __future__ import annotations

@@ -21,19 +21,19 @@ from evonas.training.metrics import compute_scores
 
 __all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fit_boosting", "is_table"]
 
-#: Training rows that baselines see, and cells of them; validation rows that stop boosting early.
+#: Most training rows and cells of baselines; most validation rows for early stopping.
 MOST_ROWS, MOST_CELLS, _MOST_HELD_ROWS = 100_000, 10_000_000, 20_000
-#: Numbers of an image or a series from which on there is no gradient boosting, which would take minutes.
+#: Sample size from which gradient boosting, which would take minutes, is skipped.
 MOST_PIXELS = 400
 
 
 def is_table(data: PreparedData) -> bool:
-    """Whether the rows are one array of numbers, which is what the baselines take."""
+    """Whether the rows are a single numeric array, as baselines require."""
     return not data.problem.input_shapes
 
 
 def boosts(problem: Problem) -> bool:
-    """Whether gradient boosting has a use for the features: no ids of words, and no images of many pixels."""
+    """Whether gradient boosting suits the features: neither word ids nor images with many pixels."""
     return not problem.vocabulary and (not problem.sample_shape or problem.num_features <= MOST_PIXELS)
 
 
@@ -43,7 +43,7 @@ def fit_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf
     Args:
         data: prepared, of a table.
         seed: of the rows that are drawn if there are too many.
-        seconds: of this process's time on a core, from now on, after which no portion of trees is begun.
+        seconds: of processor time of this process, after which no further portion of trees is started.
 
     Yields:
         a model that has scores; one of the same name replaces the one before.
@@ -128,7 +128,7 @@ def _columns(rows: BaselineRows, columns: TreeColumns) -> BaselineRows:
 
 
 def _draw(rows: BaselineRows, seed: int, most_rows: int, most_cells: int) -> BaselineRows:
-    """As many of the rows as there may be, in their order."""
+    """A random subset of the rows if there are too many, in order."""
     count = min(most_rows, max(1, most_cells // max(1, rows.x.shape[1])))
     if len(rows.y) <= count:
         return rows
@@ -138,7 +138,7 @@ def _draw(rows: BaselineRows, seed: int, most_rows: int, most_cells: int) -> Bas
 
 
 def _of_known_classes(problem: Problem, held: BaselineRows, training: BaselineRows) -> BaselineRows:
-    """Validation rows without those of a class that no training row has, which scikit-learn refuses."""
+    """Validation rows without classes absent from the training rows, which scikit-learn rejects."""
     if problem.task == "regression":
         return held
     known = np.isin(np.asarray(held.y).reshape(-1), np.unique(training.y))

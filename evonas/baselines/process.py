@@ -1,8 +1,7 @@
 """The process that trains the baselines during a search: `python -m evonas.baselines.process DATA SEED SECONDS PARENT`.
 
-Prints one JSON object a line: a model and its scores, as soon as it has any and again when it is better known; or
-`{"missing": why}`. It has one thread, a low priority and a bound on its time, and ends with the process that started
-it. Nothing of it enters the search.
+Prints JSON lines: each model with its scores, repeatedly as they improve, or `{"missing": why}`. It has one thread, low
+priority and limited time, and ends with its parent process. It does not affect the search.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def _say(values: dict[str, object]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process when the one that started it is gone, however that ended. Ctrl-C is that one's to handle."""
+    """Ends this process when its parent is gone. Ctrl-C is handled by the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

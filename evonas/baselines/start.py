@@ -1,4 +1,4 @@
-"""The driver's end of the process that trains baselines: started with a search, read while it runs, ended with it."""
+"""The driver's handle of the baseline process, which runs during a search."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from evonas.runs.baselines import BaselineModel, Baselines
 
 __all__ = ["OFF_VARIABLE", "BaselineProcess", "baselines_wanted", "reason_against"]
 
-#: `EVONAS_BASELINE=off` in the environment trains none, whatever else is said.
+#: `EVONAS_BASELINE=off` in the environment disables baselines.
 OFF_VARIABLE = "EVONAS_BASELINE"
-#: Seconds on a core, and the share of a run's time that they are at most; the shortest run that has any.
+#: Processor seconds, their largest share of a run's time, and the shortest run with baselines.
 _MOST_SECONDS, _MOST_SHARE, _LEAST_SECONDS, _SHORTEST_RUN = 60.0, 0.1, 4.0, 10.0
-#: The process holds the data once more: they may take this share of the free memory.
+#: Largest size of the data, which the process loads again, as a share of the free memory.
 _MEMORY_SHARE = 0.25
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS")
 
@@ -32,7 +32,7 @@ _MODEL = TypeAdapter(BaselineModel)
 
 
 def baselines_wanted(asked: bool, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether baselines are to be trained: asked for, and not switched off for all searches."""
+    """Whether baselines are requested, and not disabled globally."""
     return asked and environment.get(OFF_VARIABLE, "").strip().lower() not in ("off", "0", "no", "false")
 
 
@@ -89,7 +89,7 @@ class BaselineProcess:
         self.end()
 
     def news(self) -> Baselines | None:
-        """What is known, if there is more of it than when this was asked last."""
+        """The results, if there are new ones since the last call."""
         if not self._new:
             return None
         self._new = False
@@ -117,7 +117,7 @@ class BaselineProcess:
         self._reader.join(1.0)
 
     def _collect(self) -> Baselines:
-        # Gradient boosting first: what is harder to beat.
+        # Gradient boosting, the stronger baseline, first.
         return Baselines(tuple(sorted(self._models.copy().values(), key=lambda model: model.name)), self._missing)
 
     def _read(self, stream: IO[bytes]) -> None:

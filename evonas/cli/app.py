@@ -1,4 +1,4 @@
-"""The command line, `evonas COMMAND`. Nobody imports it.
+"""The command line, `evonas COMMAND`. Not imported by other modules.
 
 Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
 is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.

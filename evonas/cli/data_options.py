@@ -1,4 +1,4 @@
-"""Options of every command that reads data: what columns and rows are, and how a table is written."""
+"""Options of commands that read data: roles of columns and rows, and table formats."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["DataFlags", "FileFlags"]
 
 @dataclass(frozen=True)
 class FileFlags:
-    """How a table is written."""
+    """Options of the format of tables."""
 
     separator: SeparatorOption = None
     encoding: EncodingOption = None
@@ -51,7 +51,7 @@ class FileFlags:
     missing: MissingOption = None
 
     def reading(self, date_order: str | None = None, encoding: str | None = None) -> ReadOptions:
-        """The same for what reads tables.
+        """The options as `ReadOptions`.
 
         Args:
             date_order: of dates such as 01/02/2020.
@@ -76,7 +76,7 @@ class FileFlags:
 
 @dataclass(frozen=True)
 class DataFlags:
-    """What rows and columns are, and how files are written."""
+    """Options of rows, columns and file formats."""
 
     group: GroupOption = None
     time_column: TimeOption = None
@@ -96,7 +96,7 @@ class DataFlags:
     date_order: DateOrderOption = None
 
     def options(self, task: str | None) -> DataOptions:
-        """The same for what reads data.
+        """The options as `DataOptions`.
 
         Raises:
             InputError: one of them cannot be.

@@ -23,7 +23,10 @@ def export(
     format: Annotated[
         str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format", choices=FORMATS)
     ] = None,
-    rank: Annotated[int, option("1 for the best network, 2 for the next [1].", "N")] = 1,
+    rank: Annotated[
+        int | None,
+        option("1 for the best network, 2 for the next [the final model: the best one, or the mean of several].", "N"),
+    ] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train it again, on training and validation rows together.")
     ] = False,
@@ -63,7 +66,7 @@ def export(
             card=not no_card,
             **asked,
         )
-    elif retrain or rank != 1 or build is not None or resize or format not in (None, "keras"):
+    elif retrain or rank not in (None, 1) or build is not None or resize or format not in (None, "keras"):
         raise InputError(
             "ensemble must be given without --rank, --retrain, --build, --resize and --format: it chooses from all "
             "that is kept"

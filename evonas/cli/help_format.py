@@ -1,7 +1,7 @@
-"""How a command's help is laid out: options in groups, and an example at the end.
+"""Layout of command help: options in groups, and an example at the end.
 
-Groups are by the name of an option, so that a new option of a known name is in its group in every command; options of
-no group come first. Plain text: rich would take longer to load than many commands to run.
+Options are grouped by name, consistently across commands; ungrouped ones come first. Plain text, since loading rich
+would take longer than many commands.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: Command -> what may be typed.
+#: Command -> example.
 EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
         "run": "evonas run houses.csv --target price --time 10m",
@@ -64,7 +64,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "space": "evonas space > space.toml",
     }
 )
-#: Commands that turn garbage collection on when their search begins.
+#: Commands that enable garbage collection themselves when their search begins.
 _ENABLE_THEMSELVES = ("run", "resume")
 #: Fewer options than this need no groups.
 _FEWEST = 8
@@ -74,7 +74,9 @@ class GroupedCommand(TyperCommand):
     """A command whose help has its options in groups, and an example."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs it, with garbage collection unless it turns that on itself; see `evonas.__main__`."""
+        """Runs the command, after enabling garbage collection unless the command does so later; see
+        `evonas.__main__`.
+        """
         if ctx.info_name not in _ENABLE_THEMSELVES:
             gc.enable()
         return super().invoke(ctx)

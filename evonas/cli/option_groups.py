@@ -1,4 +1,4 @@
-"""Options in groups: a frozen dataclass whose annotated fields are options of every command that takes one of it."""
+"""Option groups: frozen dataclasses whose annotated fields become options of all commands that take them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["with_option_groups"]
 
 
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer is to see it: each field of a dataclass among its parameters is an option of its own.
+    """Expands dataclass parameters of a command into one option per field, as typer expects.
 
-    Options are in the order of the parameters and fields. A dataclass may hold others.
+    Options keep the order of parameters and fields. Dataclasses may be nested.
 
     Example:
         >>> from dataclasses import dataclass
@@ -64,7 +64,7 @@ def _parameters(kind: Any) -> Iterator[inspect.Parameter]:
 
 
 def _make_group(kind: Any, given: dict[str, Any]) -> Any:
-    """An object of the class, whose options are taken out of those that are given."""
+    """An instance of the class, from its options among the given ones."""
     hints = get_type_hints(kind)
     return kind(
         **{

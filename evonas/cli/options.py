@@ -1,4 +1,4 @@
-"""What several commands take: how an option is described and read."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -195,12 +195,12 @@ DateOrderOption = Annotated[
     str | None, option("dmy or mdy, for dates such as 01/02/2020 [detected].", "ORDER", "--date-order")
 ]
 GrayscaleOption = Annotated[bool, typer.Option("--grayscale", help="Convert images to grayscale.")]
-#: Of a table or arrays; a folder of images has none.
+#: For tables and arrays; folders of images have no target option.
 TargetOption = Annotated[str | None, option("Column to predict; not for a folder of images.", "COLUMN", "--target")]
 
 
 def check_target(data: Path, target: str | None) -> None:
-    """Raises InputError where data of which a column is to be predicted come without its name."""
+    """Raises InputError if the data need a target column, but none is named."""
     if target is None and not data.is_dir():
         raise InputError("--target must be given with a table or arrays: name the column to predict")
 
@@ -212,7 +212,7 @@ def roles_of(
     date: list[str] | None,
     text: list[str] | None = None,
 ) -> dict[str, str]:
-    """Column -> the role that was asked for.
+    """Column -> requested role.
 
     Raises:
         InputError: one column is given two roles.

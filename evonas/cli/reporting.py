@@ -1,4 +1,4 @@
-"""The report at the end of a command that searches: within the run's time, or not at all."""
+"""The report at the end of a search command, if the time of the run allows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NoReport = Annotated[
     ),
 ]
 
-#: Seconds that a report takes, and more for each network; how late a run may end, in seconds.
+#: Estimated seconds of a report, and per network; tolerated excess of the time limit in seconds.
 REPORT_SECONDS, _SECONDS_EACH, _LATE_SECONDS = 0.9, 0.0012, 0.7
 
 
 def report_at_end(run_dir: Path, ended: float, quiet: bool, as_json: bool) -> None:
     """Writes `report.html` into a run directory, if the time of the run allows, and says so in a line.
 
-    A report that fails must not fail a search that is done: why it failed is said in that line, too.
+    A failing report must not fail a completed search; the line then says why it failed.
 
     Args:
         run_dir: the run directory.

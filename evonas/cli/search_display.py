@@ -1,4 +1,4 @@
-"""A search on the command line: with a display, and with its outcome at the end."""
+"""Displays a search on the command line, and its outcome at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show_search(
     """Runs a search with a display, and shows its outcome.
 
     Args:
-        search: called with what listens to it.
+        search: called with the listeners.
         context: of the command; its object says when that began, as `time.monotonic()` counts.
         quiet, as_json: options of the display.
         report: whether to write a report at the end.
@@ -42,13 +42,13 @@ def show_search(
     from evonas.interruption import Interruption
     from evonas.runs.reader import RunReader
 
-    # A live display says itself that a stop is on its way; a notice would tear it.
+    # A live display shows the pending stop itself; printing would corrupt it.
     stream = sys.stderr if as_json else sys.stdout
     interruption = Interruption(quiet=stream.isatty() and not quiet)
     display = make_display(interruption, sys.stdout, sys.stderr, quiet=quiet, as_json=as_json)
 
     def start(run: RunReader, budget: Budget) -> None:
-        gc.freeze()  # what was imported is not garbage
+        gc.freeze()  # imports are not garbage
         gc.enable()
         display.start(run, budget)
 

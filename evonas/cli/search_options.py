@@ -1,4 +1,4 @@
-"""Options of the commands that search: when to stop, settings, where networks are trained, trackers, what is shown."""
+"""Options of search commands: budget, settings, execution, trackers and output."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEFAULTS = Settings(seed=0)
 
 @dataclass(frozen=True)
 class BudgetFlags:
-    """When a new run stops."""
+    """Options of the budget of a new run."""
 
     generations: Annotated[
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
@@ -45,13 +45,13 @@ class BudgetFlags:
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None
 
     def budget(self) -> Budget:
-        """The budget of the run. Raises InputError where a bound cannot be."""
+        """The budget of the run. Raises InputError for an invalid bound."""
         return Budget.from_bounds(self.generations, self.evaluations, self.time, self.target_score)
 
 
 @dataclass(frozen=True)
 class SettingsFlags:
-    """Fields of `evonas.Settings`, but the seed and the population; what is not given is None or off."""
+    """Options of `evonas.Settings` except the seed and the population; None or off if not given."""
 
     objective: Annotated[
         str | None,
@@ -156,9 +156,25 @@ class SettingsFlags:
             "Train the best network from K more seeds at the end; --export then writes an ensemble of up to K.", "K"
         ),
     ] = None
+    average: Annotated[
+        int | None,
+        option(
+            "The final model is the mean of K trainings of the finalists; 0 for the best network alone [8 of tables "
+            "with --time, else 0].",
+            "K",
+        ),
+    ] = None
+    all_rows: Annotated[
+        bool | None,
+        typer.Option(
+            "--all-rows/--no-all-rows",
+            help="Whether these K are trained on validation rows too [up to 10,000 rows, unless --validation].",
+            show_default=False,
+        ),
+    ] = None
 
     def settings(self, seed: int, population: int | None) -> Settings:
-        """The settings of the run; what is not given is as it is by default.
+        """The settings of the run, with defaults for options not given.
 
         Raises:
             InputError: one of them cannot be.
@@ -175,7 +191,7 @@ class SettingsFlags:
 
 @dataclass(frozen=True)
 class ExecutionFlags:
-    """Where networks are trained."""
+    """Options of the execution."""
 
     threads: ThreadsOption = None
     execution: ExecutionOption = None
@@ -184,7 +200,7 @@ class ExecutionFlags:
     address: AddressOption = None
 
     def placed(self) -> Execution:
-        """The same for what trains. Raises InputError where it cannot be."""
+        """The options as `Execution`. Raises InputError if invalid."""
         from evonas.execution.options import Execution
 
         return Execution.from_arguments(self.execution, self.workers, self.devices, self.address)
@@ -192,20 +208,20 @@ class ExecutionFlags:
 
 @dataclass(frozen=True)
 class TrackerFlags:
-    """Who is told of a search."""
+    """Options of trackers."""
 
     tensorboard: TensorBoardOption = None
     mlflow: MLflowOption = None
     wandb: WandBOption = None
 
     def callbacks(self) -> list[Callback]:
-        """The trackers. Raises InputError where a library is not installed."""
+        """The trackers. Raises InputError if a library is not installed."""
         return trackers_asked(self.tensorboard, self.mlflow, self.wandb)
 
 
 @dataclass(frozen=True)
 class OutcomeFlags:
-    """What is made and shown beside the search."""
+    """Options of output."""
 
     no_baseline: NoBaselineOption = False
     no_report: NoReport = False

@@ -1,4 +1,4 @@
-"""Rows on standard output: as a table for people, as JSON lines or as CSV for programs."""
+"""Output of rows: as a table for people, as JSON lines or CSV for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
 
 
 def check_one(as_json: bool, as_csv: bool) -> None:
-    """Raises InputError where two formats are asked for."""
+    """Raises InputError if two formats are requested."""
     if as_json and as_csv:
         raise InputError("--json and --csv must not be given together: choose one")
 
@@ -27,7 +27,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, no
     Args:
         rows: column -> value.
         as_json, as_csv: for programs; at most one of them.
-        nothing: what to tell people if there is no row.
+        nothing: message for people if there are no rows.
     """
     from evonas.io.console import say, say_data
     from evonas.reporting.listing import csv_text, json_text, table_text

@@ -1,4 +1,4 @@
-"""From a table or arrays to numbers that a network can be trained on.
+"""Preparation of tables and arrays for training.
 
 The steps, one module each:
 

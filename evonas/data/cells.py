@@ -1,7 +1,7 @@
 """The cells of one column as text, numbers or dates, whatever type pandas gave them.
 
-Owns the meaning of a cell: the same cell read from a file, a DataFrame or an array, today or when the exported model is
-used, is the same text and the same number. Imports pandas inside functions only.
+Defines the meaning of cells, so that the same cell has the same text and number whether it comes from a file, a
+DataFrame or an array, in training and in exported models. Imports pandas inside functions only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
-#: Text that means yes and no, in lower case.
+#: Lower-case texts for yes and no.
 FLAGS = dict.fromkeys(("true", "yes", "y", "t", "on", "1"), 1.0) | dict.fromkeys(
     ("false", "no", "n", "f", "off", "0"), 0.0
 )

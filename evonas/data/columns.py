@@ -54,10 +54,10 @@ class Column:
     Attributes:
         name: of the column.
         role: how it is interpreted.
-        missing: number of rows without a value.
-        distinct: number of different values.
-        reason: one line for a person.
-        warning: what its owner may not expect of it, for a person; empty when there is nothing.
+        missing: number of missing values.
+        distinct: number of distinct values.
+        reason: one line for the user.
+        warning: what the user may not expect; empty if there is nothing.
     """
 
     name: str
@@ -111,7 +111,7 @@ class ColumnPlan:
         )
 
 
-#: Roles that may be asked for.
+#: Roles that users may specify.
 ASKED = (Role.NUMERIC, Role.BOOLEAN, Role.CATEGORICAL, Role.DATE, Role.TEXT)
 
 
@@ -221,7 +221,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
 
 
 def _lost_digits(values: np.ndarray[Any, Any]) -> str:
-    """What to say of numbers that a network, which computes in float32, cannot tell apart; empty if it can."""
+    """The warning for numbers that are equal in float32, in which networks compute; empty if there are none."""
     distinct = np.unique(values[~np.isnan(values)])
     seen = len(np.unique(distinct.astype(np.float32)))
     if 2 * seen >= len(distinct):
@@ -237,7 +237,7 @@ def describe_mixed_column(
     mend: str = "leave such cells empty if it is to be numbers",
     series: pd.Series[Any] | None = None,
 ) -> str:
-    """What to say of a column of text most of whose values are numbers; empty for others."""
+    """The warning for a text column with mostly numeric values; empty for others."""
     rows: dict[str, int] = {}
     for row, cell in enumerate(cells):
         if cell is not None and cell not in rows:
@@ -263,7 +263,7 @@ def _is_number(text: str) -> bool:
 
 
 def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: int) -> bool:
-    """Whether the numbers only tell the rows apart.
+    """Whether the numbers are merely identifiers of rows.
 
     They do if they are whole and all different, and either count (0..n-1 or 1..n in any order, of which some rows may
     not be there) or are named like an id.

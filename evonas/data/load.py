@@ -133,11 +133,14 @@ def _from_array_file(given: _Given) -> _Given:
     from evonas.data.prepare_inputs import named_parts, read_arrays
 
     x, y, inside = named_parts(*read_arrays(given.x, given.y), given.y)  # first: it says what is wrong with the file
-    parts = {
-        name: inside.get(name) if getattr(given, name) is None else getattr(given, name)
-        for name in ("validation", "test")
-    }
-    return replace(given, x=x, y=y, source={**origin_of(given.x), "target": given.y}, **parts)
+    return replace(
+        given,
+        x=x,
+        y=y,
+        validation=inside.get("validation") if given.validation is None else given.validation,
+        test=inside.get("test") if given.test is None else given.test,
+        source={**origin_of(given.x), "target": given.y},
+    )
 
 
 def _prepare_table(
@@ -238,6 +241,7 @@ def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **com
         {part: read_samples(kind, x, f"{part} x") for part, (x, _) in given.items()},
         {part: y for part, (_, y) in given.items()},
         split=asked.split,
+        few_in_folds=True,
         **common,
     )
 

@@ -71,6 +71,7 @@ class SampleTable:
             groups=None if timed else keys,
             instants=keys if timed else None,
             split=self.options.split,
+            few_in_folds=True,
             style=style,
             about={"features": list(self.features), "series_id": self.options.series_id},
             **common,

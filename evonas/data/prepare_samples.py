@@ -25,7 +25,7 @@ from evonas.data.readers.arrays import target_columns
 from evonas.data.readers.options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
-from evonas.data.splits import RowSplit, share_for_validation
+from evonas.data.splits import RowSplit, folds_of_few, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap
 from evonas.io.disk_arrays import is_on_disk, join_rows, take_rows
@@ -95,6 +95,7 @@ def prepare_samples(
     groups: Any = None,
     instants: NDArray[np.float64] | None = None,
     split: str = "",
+    few_in_folds: bool = False,
     style: Style | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> PreparedData:
@@ -107,6 +108,8 @@ def prepare_samples(
         instants: of the training samples, shape `(num_samples,)`: the latest are the test part.
         split: "time" where training samples are in the order of time, "random" where they are dealt whatever they
             look like, "" for windows that overlap in their order as "time", all others at random.
+        few_in_folds: whether few series without validation rows of their own are validated in folds, and none held out
+            for a test, see `evonas.data.prepared.FEW_SERIES`.
         about: what else decides the features, for the fingerprint; JSON values.
 
     Raises:
@@ -130,7 +133,8 @@ def prepare_samples(
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight)
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
-    rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split))
+    few = few_in_folds and folds is None and "validation" not in sizes
+    rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split), few)
     data = _fit_and_apply(whole, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
@@ -147,6 +151,7 @@ def _deal(
     groups: NDArray[np.intp] | None,
     instants: NDArray[np.float64] | None,
     split: str,
+    few: bool,
 ) -> tuple[RowSplit, tuple[str, ...]]:
     """The rows of each part, and what is to be said of how they were dealt."""
     if groups is not None:
@@ -158,7 +163,15 @@ def _deal(
     series = samples.kind == "series" and split != "random"
     reach = overlap_of(samples.values[:count]) if series else 0
     if not reach and split != "time":
-        return deal_rows(target, settings, sizes), ()
+        classes = np.zeros(count, np.intp) if target.task == "regression" else target.values[:count]
+        folds = folds_of_few(classes) if few and samples.kind == "series" else None
+        if folds is None:
+            return deal_rows(target, settings, sizes), ()
+        said = "" if "test" in sizes else ", and none are held out for a test, for which you can pass some"
+        note = (
+            f"{count:,} series are few: networks are validated in {folds} folds (cv), their weights then trained on all"
+        )
+        return deal_rows(target, replace(settings, folds=folds, test_share=0.0), sizes), (note + said,)
     if settings.folds is not None:
         raise InputError(
             f"cv must not be given with windows in the order of time, not {settings.folds}: folds would train on what "

@@ -8,15 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.inputs import map_arrays
-from evonas.data.prepared import Split
+from evonas.data.prepared import FEW_SERIES, Split
 from evonas.io.disk_arrays import join_rows
 from evonas.seeds import RandomStream, stream_rng
 from genomes.errors import InputError
 
-__all__ = ["RowSplit", "join_split", "share_for_validation", "split_by_time", "split_groups", "split_rows"]
+__all__ = [
+    "RowSplit",
+    "folds_of_few",
+    "join_split",
+    "share_for_validation",
+    "split_by_time",
+    "split_groups",
+    "split_rows",
+]
 
 Positions = NDArray[np.intp]
 
+#: Folds of few series.
+_FOLDS_OF_FEW = 5
 #: Validation rows that tell networks apart well enough: with more of them, the part is smaller than a fifth.
 _ENOUGH = 2_000
 
@@ -45,6 +55,20 @@ def share_for_validation(asked: float | None, count: int) -> float:
     less than what networks learn from them.
     """
     return min(0.2, max(0.1, _ENOUGH / max(count, 1))) if asked is None else asked
+
+
+def folds_of_few(classes: NDArray[np.intp]) -> int | None:
+    """In how many folds few series are validated; None where a class has a single one, or they are not few.
+
+    Args:
+        classes: class number of each row; all zeros for regression.
+
+    Example:
+        >>> folds_of_few(np.array([0] * 20 + [1] * 3)), folds_of_few(np.zeros(1000, dtype=np.intp))
+        (3, None)
+    """
+    least = int(np.unique(classes, return_counts=True)[1].min())
+    return min(_FOLDS_OF_FEW, least) if len(classes) <= FEW_SERIES and least > 1 else None
 
 
 def split_groups(

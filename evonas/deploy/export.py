@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
-from evonas.runs.finalists import Retraining, ensemble_members
+from evonas.runs.final_model import FinalModel, members_on_all_rows
+from evonas.runs.finalists import ensemble_members, record_of_retraining
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build, check_build
@@ -56,7 +57,7 @@ def check_export(path: Path, format: str | None = None, *, card: bool = True) ->
 def export(
     run_dir: str | Path,
     path: str | Path,
-    rank: int = 1,
+    rank: int | None = None,
     *,
     retrain: bool = False,
     build: Any = None,
@@ -75,7 +76,8 @@ def export(
         path: of the file to write, with its format's ending; replaced atomically if it exists. A SavedModel
             is a new folder.
         rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
-            the weights of their median re-training (`RunReader.ranked`).
+            the weights of their median re-training (`RunReader.ranked`). None for the final model: the best network,
+            or the mean of several (`RunReader.final_model`).
         retrain: train again on training and validation rows together, for as many epochs as the best one had; else the
             model has exactly the weights that were scored.
         build: the build function of the run, if it has one.
@@ -101,6 +103,9 @@ def export(
         what = f"the format {chosen}" if build is None else "models of your own"
         raise InputError(f"resize must be asked for keras or savedmodel, of networks that evonas builds, not {what}")
     with RunReader(run_dir) as run:
+        if rank is None and not retrain and not resize and (model := run.final_model) is not None:
+            return _export_mean(run, model, Path(path), chosen, card, calibrate, worker)
+        rank = rank or 1
         record, finalists = run.ranked(rank), run.finalists
         own = None if build is None else Build.from_function(build)
         check_build(own, run.source.get("build"), run.directory)
@@ -127,6 +132,49 @@ def export(
             note = f"weights of the median of {len(finalists[rank - 1].scores)} re-trainings"
             exported = replace(exported, note=note + semicolon + more)
         return _with_card(exported, run, [(record, 1.0)], rank) if card else exported
+
+
+def _export_mean(
+    run: RunReader,
+    model: FinalModel,
+    path: Path,
+    format: str,
+    card: bool,
+    calibrate: bool | None,
+    worker: WorkerEvaluator | None,
+) -> Exported:
+    """Writes the mean of the networks of a final model as one file."""
+    from evonas.tasks.export import EnsembleTask
+
+    calibrated = _calibrates(run, calibrate)
+    if calibrated and model.all_rows:
+        raise InputError(
+            "calibrate must be of a model that has not seen the validation rows, not of networks trained on them too: "
+            "export a single network, with --rank 1"
+        )
+    space = space_from_json(run.space_json)
+    networks = tuple(
+        (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
+        for record, name in zip(model.members, model.names, strict=True)
+    )
+    task = EnsembleTask(
+        networks,
+        len(networks),
+        run.objective,
+        path.absolute(),
+        calibrated,
+        format=format,
+        equal=True,
+        all_rows=model.all_rows,
+    )
+    made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings)
+    with made as exporting:
+        exported = exporting.export(task)
+    _, semicolon, more = exported.note.partition(";")
+    exported = replace(exported, note=model.note + semicolon + more)
+    shares = [share for _, share in exported.members]
+    members = list(zip(model.members, shares, strict=True))
+    return _with_card(exported, run, members, None) if card else exported
 
 
 class Exporter:
@@ -212,7 +260,7 @@ class Exporter:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
         else:
             seconds = _EXPORT_FACTOR * known
-        if self._settings.ensemble:
+        if self._settings.ensemble or self._settings.average:
             seconds *= _ENSEMBLE_FACTOR
         return min(seconds, _EXPORT_SHARE * self._timetable.bound)
 
@@ -311,11 +359,12 @@ def export_ensemble(
 def _records_by_weights(run: RunReader) -> dict[str, Record]:
     """Name of weights -> record, of the best networks and of all re-trainings of finalists."""
     held = [(record, record.weights) for record in run.best(run.settings.keep)]
-    bagged = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
+    bagged: set[str | None] = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
+    bagged |= {record.weights for record in members_on_all_rows(run, run.finalists)}
     for finalist in run.finalists:
         for each in run.retrainings.trained(finalist.record.digest):
             if each.weights not in bagged:  # they have seen the rows that the others are compared on
-                held.append((_with_retraining(finalist.record, each), each.weights))
+                held.append((record_of_retraining(finalist.record, each), each.weights))
     return {name: record for record, name in held if name}
 
 
@@ -331,13 +380,8 @@ def _fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
     trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
     members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
     found = [
-        (each.weights, _with_retraining(best, each), fold)
+        (each.weights, record_of_retraining(best, each), fold)
         for seed, fold in members[:size]
         if fold is not None and (each := trained.get(seed)) is not None and each.weights
     ]
     return found if len(found) > 1 else []
-
-
-def _with_retraining(record: Record, each: Retraining) -> Record:
-    """The record with a re-training in place of the search's."""
-    return replace(record, seed=each.seed, evaluation=each.evaluation, origin=None)

@@ -72,7 +72,12 @@ def verdict_of(
 
 
 def champion_test_scores(run: RunReader) -> dict[str, float]:
-    """Test scores of the best network as they are committed: of the re-training whose weights it has."""
+    """Test scores of the final model as they are committed; of a single network, of the re-training that it is.
+
+    Where the final model is a mean that was not scored, those of the best network.
+    """
+    if (model := run.final_model) is not None and (scores := run.final_test.scores_of(model)):
+        return scores
     return retrained_test_scores(run.finalists) if run.best(1) else {}
 
 

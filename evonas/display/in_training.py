@@ -9,7 +9,7 @@ from evonas.runs.in_training import NetworkInTraining
 
 __all__ = ["retraining_words", "training_lines"]
 
-_KINDS = {"finalist": "re-training", "member": "training for an ensemble"}
+_KINDS = {"finalist": "re-training", "member": "training for the final model"}
 
 
 def training_lines(networks: Sequence[NetworkInTraining], most: int = 4) -> list[str]:

@@ -76,10 +76,21 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
         "",
         f"Validation: {scores}",
         *finalist_lines(run),
+        *_final_model_lines(run),
         *_ensemble_lines(run),
         *_baseline_lines(run, test or champion_test_scores(run)),
         *_front_lines(run),
     ]
+
+
+def _final_model_lines(run: RunReader) -> list[str]:
+    """What the final model is where it is no single network, and its test scores; else nothing."""
+    model = run.final_model
+    if model is None:
+        return []
+    scores = run.final_test.scores_of(model)
+    told = f"; test {scores_words(scores, run.objective.name)}" if scores else ""
+    return ["", f"Final model: {model.note}{told}"]
 
 
 def _ensemble_lines(run: RunReader) -> list[str]:
@@ -219,8 +230,18 @@ def summary_values(run: RunReader, test: Mapping[str, float] | None = None) -> d
         },
         "finalists": [_finalist_values(finalist) for finalist in run.finalists],
         "in_training": list(run.in_training),
+        "final_model": _final_model_values(run),
         "baselines": baseline_values(run, test or champion_test_scores(run)),
     }
+
+
+def _final_model_values(run: RunReader) -> dict[str, Any] | None:
+    """The networks of the final model; None where it is the best network itself."""
+    model = run.final_model
+    if model is None:
+        return None
+    members = [{"digest": record.digest, "seed": record.seed} for record in model.members]
+    return {"members": members, "all_rows": model.all_rows, "test_scores": run.final_test.scores_of(model)}
 
 
 def _facts(run: RunReader, record: Record) -> dict[str, Any]:

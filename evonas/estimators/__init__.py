@@ -1,13 +1,13 @@
-"""For those who live in scikit-learn: estimators that search when they are fitted.
+"""Estimators for scikit-learn that search when they are fitted.
 
 =======================  ============================================================================================
-`EvolutionClassifier`    evolves networks for a table, and is the best one: `fit`, `predict`, `predict_proba`, `score`
+`EvolutionClassifier`    evolves networks and predicts with the best one: `fit`, `predict`, `predict_proba`, `score`
 `EvolutionRegressor`     the same for numbers
 `EvolutionSearchCV`      searches the parameters of a function that builds a compiled Keras model, by cross-validation:
                          what `RandomizedSearchCV` does over a wrapped model
 =======================  ============================================================================================
 
-They are in `evonas` too, which loads scikit-learn only when one of them is asked for.
+They are also available in `evonas`, which loads scikit-learn only when they are used.
 """
 
 from evonas.estimators.classifier import EvolutionClassifier

@@ -1,4 +1,4 @@
-"""What is passed to `fit`, checked as scikit-learn's own estimators do, by its public functions alone."""
+"""Validation of the arguments of `fit` as in scikit-learn, using its public functions only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["as_rows", "check_labels", "check_numbers", "check_sample_weight", "o
 
 
 def as_rows(X: Any) -> Any:
-    """A table of polars's, pyarrow's or another library's as one of pandas's; all else as it is."""
+    """Converts tables of polars, pyarrow and other libraries to pandas; returns anything else unchanged."""
     for method in ("to_pandas", "toPandas"):
         if hasattr(X, method) and not hasattr(X, "iloc"):
             return getattr(X, method)()
@@ -26,7 +26,7 @@ def check_labels(y: Any, estimator: Any) -> NDArray[Any]:
     """Labels, shape `(num_samples,)`.
 
     Raises:
-        ValueError: there are none, or they are of several columns, missing or complex.
+        ValueError: there are none, or they have several columns, missing values or complex values.
     """
     labels: NDArray[Any] = np.asarray(column_or_1d(plain_labels(y), warn=True))
     _check_real(labels)
@@ -35,7 +35,7 @@ def check_labels(y: Any, estimator: Any) -> NDArray[Any]:
 
 
 def plain_labels(y: Any) -> Any:
-    """Labels of pandas's nullable and Arrow's types as numpy's of the same kind; all else as it is.
+    """Converts labels of pandas's nullable and Arrow types to numpy types; returns others unchanged.
 
     Raises:
         InputError: one is missing.
@@ -61,7 +61,7 @@ def check_numbers(y: Any, estimator: Any) -> NDArray[Any]:
     """Numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
 
     Raises:
-        ValueError: they are none, missing or complex.
+        ValueError: they are not numeric, or missing or complex.
     """
     found = check_array(y, ensure_all_finite=True, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
     _check_real(found)
@@ -69,10 +69,10 @@ def check_numbers(y: Any, estimator: Any) -> NDArray[Any]:
 
 
 def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float64]:
-    """Weights of rows, shape `(num_samples,)`, none below 0 and not all of them 0; one number is that of all.
+    """Sample weights, shape `(num_samples,)`, non-negative and not all 0; a scalar applies to all rows.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are invalid.
     """
     if isinstance(weight, numbers.Number):
         weight = np.full(count, weight)
@@ -91,14 +91,14 @@ def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.f
 
 
 def one_hot_classes(y: Any, mend: str) -> NDArray[np.intp] | None:
-    """Class numbers of a target with one column a class, exactly one of which is 1; None of one with one column.
+    """Class indices of a one-hot target; None for a target with one column.
 
     Args:
         y: as given.
-        fix: what to do with labels of several columns that are not of one class each.
+        fix: advice for targets with several columns that are not one-hot.
 
     Raises:
-        InputError: it has several columns that are no such target.
+        InputError: it has several columns and is not one-hot.
     """
     values = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
     if values.ndim != 2 or values.shape[1] < 2:

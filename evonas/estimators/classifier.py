@@ -1,4 +1,4 @@
-"""`EvolutionClassifier`: evolved networks as a classifier of scikit-learn's."""
+"""`EvolutionClassifier`: evolved networks as a scikit-learn classifier."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _ONE_EACH = (
 
 
 class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[misc]
-    """Evolves networks for the classes of a table, of images, series or texts; predicts with the best one.
+    """Evolves networks for the classification of tables, images, series or texts; predicts with the best one.
 
-    Tables get dense networks, images convolutional ones, series and texts those over sequences, as in `evonas.search`.
+    Tables get dense networks, images convolutional ones, series and texts sequence networks, as in `evonas.search`.
 
         >>> EvolutionClassifier(time="5m").fit(x, y).predict_proba(x_new)                  # doctest: +SKIP
 
     Attributes:
         classes_: labels, sorted.
-        best_score_: on the validation rows; greater is better, errors and losses are negative.
+        best_score_: on the validation rows; greater is better, so errors and losses are negative.
         best_params_: of the best network, by name.
         best_model_: its `keras.Model`.
         best_estimator_: this estimator.
         cv_results_: columns by name, one row per network; history_: a DataFrame, one row per generation.
         n_features_in_, feature_names_in_: as in scikit-learn.
-        network_: the best network as a plain value; run_dir_: the run directory, None if it was temporary.
+        network_: the best network as a `FittedNetwork`; run_dir_: the run directory, None if it was temporary.
     """
 
     _task = "classification"
@@ -94,12 +94,12 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
             X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing. Or images
                 `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays
                 of several lengths), or texts `(num_samples,)`.
-            y: labels, shape `(num_samples,)`; or one column a class with one 1 in each row, which `predict` gives back.
-            sample_weight: of the rows in training, shape `(num_samples,)`; rows of weight 0 are left out.
-            groups: of the rows, shape `(num_samples,)`: no group is in both the training and the validation rows.
+            y: labels, shape `(num_samples,)`; or one-hot, in which case `predict` is one-hot too.
+            sample_weight: for training, shape `(num_samples,)`; rows with weight 0 are left out.
+            groups: shape `(num_samples,)`: each group is either in the training or in the validation rows.
 
         Raises:
-            InputError: something given cannot be used; a ValueError, as scikit-learn raises.
+            InputError: an argument is invalid; this is a ValueError, as raised by scikit-learn.
         """
         found = None if y is None else one_hot_classes(y, _ONE_EACH)
         self._one_hot = found is not None
@@ -116,7 +116,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
             raise InputError(f"y must have at least 2 classes, not only the class {only!r}: add rows of another class")
-        # Training and validation rows hold every class: the only row of one is in both.
+        # Training and validation rows must contain every class: a single row of a class is in both.
         alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
         places = np.concatenate([np.arange(len(codes)), alone])
         weight = None if weight is None else weight[places]
@@ -132,7 +132,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         return given
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Labels, shape `(num_samples,)`; of a target with one column a class, such columns."""
+        """Labels, shape `(num_samples,)`; one-hot if the target was."""
         chances = self._predictions(X)
         codes = chances.argmax(axis=1)
         labels: NDArray[Any] = (

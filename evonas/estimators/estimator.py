@@ -1,4 +1,4 @@
-"""`EvolutionEstimator`: what `EvolutionClassifier` and `EvolutionRegressor` share: the search and its best network."""
+"""`EvolutionEstimator`: base class of `EvolutionClassifier` and `EvolutionRegressor`."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EvolutionEstimator"]
 
-#: Cells of a table up to which "auto" trains in this process: such networks need no guard, and start at once.
+#: Table size in cells up to which "auto" trains in this process, which starts faster and needs no isolation.
 _SMALL_CELLS = 100_000
-#: Wall-clock limit of a search without any bound, in addition to its generations.
+#: Time limit of a search without explicit bounds, in addition to its generations.
 _DEFAULT_TIME = "2m"
 
 
 class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
-    """An estimator whose `fit` searches, and which predicts with the best network."""
+    """An estimator that searches in `fit` and predicts with the best network."""
 
     _task = "regression"
 
@@ -78,7 +78,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         run_dir: str | Path | None = None,
         in_process: bool | str = "auto",
     ) -> None:
-        """Stores its arguments, as scikit-learn's estimators do.
+        """Stores the arguments unchanged. scikit-learn requires them spelt out in every constructor.
 
         Args:
             generations, evaluations, time: bounds of the search, as of `evonas.search`; unless one of them is given, 10
@@ -86,7 +86,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             population: networks that survive a generation.
             epochs: maximum epochs per network.
             patience: epochs without improvement before training stops; None never stops early.
-            objective: a metric of evonas's, such as "mae" or "accuracy"; rmse or log_loss unless given.
+            objective: a metric, such as "mae" or "accuracy"; by default rmse or log_loss.
             folds: number of cross-validation folds; None uses a single split.
             validation_fraction: share of validation rows in that split; None means a fifth, less above 10,000 rows.
             strategy: a key of `evonas.strategies.STRATEGIES`.
@@ -95,8 +95,8 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             random_state: random seed.
             verbose: 1 prints one line per generation, 2 also one per network.
             run_dir: directory of the run, which is continued if it exists; a temporary one if None.
-            in_process: whether to train in this process and not in a worker; "auto" does so with small tables, of at
-                most 100,000 cells.
+            in_process: whether to train in this process rather than in a worker; "auto" does so for tables of at most
+                100,000 cells.
         """
         self.generations = generations
         self.evaluations = evaluations
@@ -121,7 +121,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
     def best_model_(self) -> Any:
         """The best `keras.Model`, from raw columns to predictions, as `SearchResult.best_model` is.
 
-        It takes `network_.preparation.inputs(rows)` of a DataFrame; of an array, the array as float32.
+        Its input is `network_.preparation.inputs(rows)` for a DataFrame, or a float32 array.
         """
         check_is_fitted(self)
         labels = np.asarray(getattr(self, "classes_", ()))
@@ -142,12 +142,12 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
     # ---------------------------------------------------------------- fitting
 
     def _search(self, rows: Any, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
-        """Searches, and remembers what was found."""
+        """Searches and stores the results."""
         from evonas.api.resume import resume
         from evonas.api.search import search_prepared
         from evonas.execution.launch import worker_for
 
-        threads = assigned_threads()  # beside other fits of a cross-validation
+        threads = assigned_threads()  # possibly in parallel with other fits of a cross-validation
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
         dealt: dict[str, Any] = {
@@ -162,7 +162,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         }
         if self._samples:
             data = prepare_samples({"training": Samples(self._samples, rows)}, {"training": y}, **dealt)
-        else:  # columns of an array are no identifiers
+        else:  # columns of an array are not treated as identifiers
             data = prepare_arrays(rows if self._table else rows.to_numpy(), y, numbers=forms, **dealt)
         space = chosen_space(space, self.space is not None, "", data.problem)
         chosen: dict[str, Any] = {
@@ -226,7 +226,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         self.run_dir_ = None if self.run_dir is None else result.run_dir
 
     def _in_this_process(self, data: PreparedData) -> bool:
-        """Whether to train in this process; by itself small tables alone, whose networks need no Keras."""
+        """Whether to train in this process; with "auto", only for small tables, whose networks do not need Keras."""
         if self.in_process not in (True, False, "auto"):
             raise InputError(f"in_process must be True, False or 'auto', not {self.in_process!r}: choose one")
         if self.in_process == "auto" and data.problem.sample_shape:
@@ -245,7 +245,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
     def _check(
         self, X: Any, y: Any, sample_weight: Any, groups: Any, numeric: bool
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
-        """Rows, targets, weights and groups to fit, as scikit-learn checks them; rows of weight 0 are left out.
+        """Validates rows, targets, weights and groups as scikit-learn does; rows with weight 0 are left out.
 
         Rows are a DataFrame, or of images, series and texts an array.
         """
@@ -279,7 +279,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         X = as_frame(X, "X") if table else as_rows(X)
         if reset:
             self._table = table
-        if not self._table:  # columns of a table go by their place, as scikit-learn has it
+        if not self._table:  # columns of an array are matched by position, as in scikit-learn
             least = 2 if reset else 1
             checked = validate_data(
                 self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric", ensure_min_samples=least

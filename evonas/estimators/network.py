@@ -1,7 +1,6 @@
-"""`FittedNetwork`: a trained dense network as a plain value, which predicts in numpy. Imports no Keras.
+"""`FittedNetwork`: a trained network as a plain value, which predicts in numpy. Imports no Keras.
 
-In float64: a prediction depends on the other rows in its last digits only. The Keras model of the same
-weights, in float32, agrees to its precision.
+Predictions are computed in float64 and agree with the Keras model of the same weights up to float32 precision.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """A network, its weights, and the way from raw rows to its input and from its output to predictions.
+    """A network with its weights, preprocessing and conversion of outputs to predictions.
 
     Attributes:
         architecture: the graph, as JSON values.
         weights: by name, as `evonas.evaluation.Weights`.
         problem: what is predicted.
         preparation: from raw rows to features.
-        temperature: that logits are divided by; 1 unless the fit calibrates.
+        temperature: divides the logits; 1 without calibration.
     """
 
     architecture: Mapping[str, Any]

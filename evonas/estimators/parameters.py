@@ -1,4 +1,4 @@
-"""`Parameters`: distributions as `RandomizedSearchCV` takes them, as genes, and back. Imports no scipy."""
+"""`Parameters`: conversion of parameter distributions of `RandomizedSearchCV` to genes, and back. Imports no scipy."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Parameters", "read_parameters"]
 
-#: Distributions of scipy that are ranges -> whether on a logarithmic scale.
+#: scipy distributions that become ranges -> whether on a logarithmic scale.
 _RANGES = {"uniform": False, "randint": False, "loguniform": True, "reciprocal": True}
-#: Numbers in a list, from which on their order is searched, and not each for itself.
+#: Length of a list of numbers from which it is treated as ordered.
 _MANY = 8
-#: Draws that represent a distribution that can only be sampled.
+#: Number of draws that represent a distribution that can only be sampled.
 _DRAWS = 200
-#: Where the tails of a distribution are cut.
+#: Quantiles at which distributions are truncated.
 _TAIL = 1e-3
 
 
@@ -34,8 +34,8 @@ class Parameter:
 
     Attributes:
         gene: its domain, with a condition if it has one.
-        options: values by the gene's place; none if the gene is the value itself.
-        quantile: from a gene in (0, 1) to the value.
+        options: values by index; empty if the gene is the value itself.
+        quantile: maps a gene in (0, 1) to the value.
     """
 
     gene: Any
@@ -74,7 +74,9 @@ class Parameters:
 
     @property
     def identity(self) -> dict[str, list[Any]]:
-        """What genes alone do not hold: the options that indices denote, and distributions by some quantiles."""
+        """What genes do not determine: the options that indices denote, and distributions, represented by some
+        quantiles.
+        """
         return {
             name: [each.value(place) for place in (0.1, 0.5, 0.9)] if each.quantile else list(each.options)
             for name, each in self.known.items()
@@ -94,7 +96,7 @@ def read_parameters(space: Any, seed: int) -> Parameters:
         seed: to draw from distributions that can only be drawn from.
 
     Raises:
-        InputError: it is no such mapping, or one of its values is none of these.
+        InputError: it is not a mapping, or a value is of another type.
     """
     if isinstance(space, HyperparameterSpace):
         return Parameters({gene.name: Parameter(gene) for gene in space.genes})

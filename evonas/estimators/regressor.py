@@ -1,4 +1,4 @@
-"""`EvolutionRegressor`: evolved networks as a regressor of scikit-learn's."""
+"""`EvolutionRegressor`: evolved networks as a scikit-learn regressor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["EvolutionRegressor"]
 
 
 class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[misc]
-    """Evolves networks for the numbers of a table, of images, series or texts; predicts with the best one.
+    """Evolves networks for regression on tables, images, series or texts; predicts with the best one.
 
         >>> EvolutionRegressor(time="5m").fit(x, y).predict(x_new)                          # doctest: +SKIP
 
@@ -51,9 +51,10 @@ class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[mi
         return found[:, 0] if found.shape[1] == 1 else found
 
     def predict_quantiles(self, X: Any) -> NDArray[np.float64]:
-        """What a fit with `objective="pinball"` predicts, shape `(num_samples, num_quantiles)`: rows that never fall.
+        """Predicted quantiles with `objective="pinball"`, shape `(num_samples, num_quantiles)`, non-decreasing in each
+        row.
 
-        `settings={"quantiles": (0.1, 0.5, 0.9)}` says which quantiles.
+        `settings={"quantiles": (0.1, 0.5, 0.9)}` selects the quantiles.
 
         Raises:
             InputError: the objective was another one.

@@ -20,7 +20,7 @@ def results_of(records: Sequence[Record], space: Any, objective: Objective) -> d
     Args:
         records: evaluations of a run.
         space: of their genomes.
-        objective: that ranks; scores are such that greater is better, and NaN if there is none.
+        objective: ranks the networks; scores are negated if necessary so that greater is better, and NaN for failures.
     """
     params = [space.values(space.genome_from_json(record.genome)) for record in records]
     scores = np.array([np.nan if record.loss is None else -record.loss for record in records])
@@ -46,6 +46,6 @@ def mask_columns(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def ranks(scores: NDArray[Any]) -> NDArray[np.int32]:
-    """1 for the best; equals share the better rank; NaN is last."""
+    """Ranks from 1 (best); ties share the better rank; NaN is last."""
     ordered = np.where(np.isnan(scores), -np.inf, scores)
     return np.array([1 + int((ordered > value).sum()) for value in ordered], np.int32)

@@ -1,4 +1,4 @@
-"""`run_directory`: where the search of an estimator keeps its run."""
+"""`run_directory`: the run directory of an estimator's search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["run_directory"]
 
 @contextmanager
 def run_directory(given: str | Path | None) -> Iterator[Path]:
-    """The directory that was given, or a temporary one, which is gone afterwards.
+    """The given directory, or a temporary one, which is deleted afterwards.
 
     Raises:
         KeyboardInterrupt: the search was stopped; of a temporary run nothing is left, which the message says.

@@ -1,4 +1,4 @@
-"""Images, series and texts as scikit-learn's tools hand them on: arrays of more dimensions, or lists."""
+"""Images, series and texts in scikit-learn: arrays of more than two dimensions, or lists."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["first_samples", "flatten", "kind_of_samples", "rows_at"]
 
 
 def kind_of_samples(X: Any, space: Any) -> str:
-    """ "image", "series" or "text" where that is what rows are; "" of a table, and of rows of numbers.
+    """ "image", "series" or "text" for such samples; "" for tables and numeric arrays.
 
     Args:
         X: as given to `fit`.
-        space: as given; one of dense networks sees images and series as rows of numbers.
+        space: as given; with a dense space, images and series are treated as rows of numbers.
 
     Raises:
         InputError: networks of that space cannot take such rows.
@@ -52,11 +52,11 @@ def first_samples(estimator: Any, kind: str, X: Any) -> NDArray[Any]:
 
 
 def flatten(X: Any) -> Any:
-    """Images and series as rows of numbers; all else as it is."""
+    """Flattens images and series; returns anything else unchanged."""
     is_array = isinstance(X, np.ndarray) and X.ndim in (3, 4) and len(X) > 0
     return X.reshape(len(X), -1) if is_array else X
 
 
 def rows_at(rows: Any, places: NDArray[np.intp]) -> Any:
-    """Rows of a DataFrame or an array by their places."""
+    """Rows of a DataFrame or an array by position."""
     return rows.iloc[places] if hasattr(rows, "iloc") else rows[places]

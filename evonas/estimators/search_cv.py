@@ -1,4 +1,4 @@
-"""`EvolutionSearchCV`: takes what scikit-learn's `RandomizedSearchCV` takes over a Keras model, and evolves."""
+"""`EvolutionSearchCV`: an evolutionary counterpart of scikit-learn's `RandomizedSearchCV` for Keras models."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from genomes.errors import InputError
 
 __all__ = ["EvolutionSearchCV"]
 
-#: Scores that a run keeps of one trial.
+#: Most scores that a run stores per trial.
 _MOST_SCORES = 100
 
 
 class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
-    """Searches the parameters of a function that builds a compiled Keras model, with cross-validation.
+    """Searches the parameters of a function that builds compiled Keras models, by cross-validation.
 
         >>> from scipy.stats import loguniform
         >>> def build_model(units, rate): ...  # returns a compiled keras.Model
@@ -89,26 +89,27 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         """Stores its arguments, as scikit-learn's estimators do.
 
         Args:
-            build_model: `build_model(**parameters)`, which returns a compiled `keras.Model`. Its loss says whether it
-                is a classifier; labels are given to it as class numbers, or one column a class.
+            build_model: `build_model(**parameters)`, which returns a compiled `keras.Model`. Its loss determines
+                whether it is a classifier; labels are passed as class indices or one-hot, as the loss requires.
             space: name -> a frozen distribution of scipy's, a list, a range, an array, or a gene of
                 `genomes.HyperparameterSpace`. Values are plain Python ints, floats, ... when `build_model` gets them.
-                Names that it does not have go to `fit` if they are `epochs`, `batch_size` or the like, or `fit__...`.
+                Names that it does not accept are passed to `fit`, if they are `epochs`, `batch_size` etc., or
+                `fit__...`.
             n_iter: number of parameter sets to try.
             scoring: as in scikit-learn, one or several. None means accuracy for classifiers, else the negative loss.
             cv: folds or a splitter, as in scikit-learn.
             refit: whether to train on all rows at the end; with several scores, the name of the ranking one.
             verbose: 1 prints one line per parameter set.
             random_state: random seed.
-            error_score: NaN, or "raise" to stop at a model that raises.
+            error_score: NaN, or "raise" to stop at the first exception.
             return_train_score: whether to score the training rows too.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             settings: of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
             run_dir: directory of the run, which is continued if it exists; a temporary one if None.
-            in_process: whether to train in this process; None does so where Keras is loaded here already and models are
-                trained natively. `settings={"trainer": "single"}` leaves all training to Keras.
-            execution: "processes" or "ray", or an `evonas.Execution` that says how many workers: where models are
-                trained that are not trained in this process.
+            in_process: whether to train in this process; None does so if Keras is loaded already and models are trained
+                natively. `settings={"trainer": "single"}` trains everything with Keras.
+            execution: "processes" or "ray", or an `evonas.Execution` with the number of workers: where models are
+                trained if not in this process.
         """
         self.build_model = build_model
         self.space = space
@@ -133,15 +134,15 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: an array, a table, or arrays in a mapping, a tuple or a list, of `num_samples` rows each.
-            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`; of a classifier also one
-                column a class, which `predict` gives back.
-            sample_weight: of the rows in training, dealt with them.
-            groups: of the rows, for splitters that want them.
+            y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`; for classifiers also one-hot,
+                in which case `predict` is one-hot too.
+            sample_weight: for training, split together with the rows.
+            groups: for splitters that use them.
             **fit_params: of `keras.Model.fit`: `epochs`, `validation_data`, `callbacks` (copied for each training),
                 `class_weight`, ...
 
         Raises:
-            InputError: something given cannot be used, or every first model fails alike.
+            InputError: an argument is invalid, or all first models fail in the same way.
         """
         from evonas.training.single.cross_validation import CrossValidationTrial
 
@@ -201,7 +202,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         return np.asarray(self._fit().predict_proba(X))
 
     def score(self, X: Any, y: Any) -> float:
-        """The score of the best model on these rows, as it was searched by."""
+        """The score of the best model on these rows, by the scorer of the search."""
         estimator = self._fit()
         scorers, chosen = self._scorers()
         scorer = scorers[chosen]
@@ -219,7 +220,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
     @property
     def history_(self) -> Any:
-        """What the training on all rows logged: name -> values by epoch."""
+        """Logs of the final training: name -> values by epoch."""
         return self._fit().history_
 
     def __sklearn_tags__(self) -> Any:
@@ -306,16 +307,16 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.best_score_ = float(self.cv_results_[score][self.best_index_])
 
     def _trains_here(self, trial: Any, parameters: Parameters, seed: int) -> bool:
-        """Whether some model is trained natively, which is safe and quick in this process."""
+        """Whether models are trained natively, which is safe and fast in this process."""
         if not may_stay_here(self.settings or {}):
             return False
         try:
             return not trial.refusal(parameters.space.sample(stream_rng(RandomStream.PROBE, seed)), seed)
-        except Exception:  # a trial will raise it again, and report it
+        except Exception:  # the trial will raise it again and report it
             return False
 
     def _parts(self, trial: Any) -> dict[str, Any]:
-        """What a user gave, by the names that messages call it by."""
+        """The user's objects by their names in messages."""
         scorers = {f"scoring {name!r}": scorer for name, scorer in trial.scorers.items() if callable(scorer)}
         return {"build_model": self.build_model, **scorers, **parts_of((), trial.arguments), "X": trial.x}
 
@@ -335,7 +336,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
 
 class _Scored(BaseEstimator):  # type: ignore[misc]
-    """Stands for whatever estimator is scored by its own `score`."""
+    """A stand-in for an estimator that is scored by its own `score`."""
 
     def fit(self, X: Any, y: Any) -> _Scored:
         return self
@@ -345,9 +346,9 @@ class _Scored(BaseEstimator):  # type: ignore[misc]
 
 
 def _deal_by(targets: NDArray[Any]) -> NDArray[Any] | None:
-    """Labels, shape `(num_samples,)`, where the targets look like some, to be dealt evenly; else None.
+    """Labels for stratification, shape `(num_samples,)`, if the targets look like classes; else None.
 
-    Words, truth, few whole numbers, or one column a class with one 1 in each row.
+    These are texts, booleans, few distinct integers, or one-hot columns.
     """
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]

@@ -27,6 +27,7 @@ from evonas.data.prepared import visible_columns
 from evonas.evaluation import Candidate, Evaluation
 from evonas.metrics.cost import measured_before, over_limit
 from evonas.objective import MEASURES
+from genomes.architecture.cost import count_frozen_flops
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
 from genomes.errors import InputError
@@ -67,7 +68,10 @@ class Screen:
         Raises:
             InputError: limits or measures are given, but the space has no architectures.
         """
-        given = {"parameters": settings.max_parameters, "flops": settings.max_flops}
+        given = {
+            "parameters": settings.max_parameters,
+            "training_flops" if settings.flops_of_training else "flops": settings.max_flops,
+        }
         limits = {name: float(limit) for name, limit in given.items() if limit is not None}
         wanted = tuple(name for name in settings.objectives or () if name in MEASURES and name not in _EVALUATED)
         if problem and not hasattr(space, "architecture"):
@@ -111,4 +115,6 @@ class Screen:
             return {}
         graph = self.with_columns(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs, self.sample_shape)
+        size = self.columns(*views_of(graph)), self.num_outputs, self.sample_shape
+        measured["training_flops"] = measured["flops"] - count_frozen_flops(graph, *size)
         return {name: measured[name] for name in names}

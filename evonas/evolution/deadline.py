@@ -289,6 +289,11 @@ class Timetable:
         return min(makespan(trainings, self.slots), share * self.bound)
 
     @property
+    def members_seconds(self) -> float:
+        """Seconds for the networks that are trained after the finalists, for an ensemble or a mean."""
+        return makespan(self.retraining_seconds(1, one_fold=True) * self._members, self.slots) if self._members else 0.0
+
+    @property
     def _usual_end(self) -> float:
         if self.bound == math.inf or not self._has_end:
             return 0.0

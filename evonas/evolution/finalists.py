@@ -15,14 +15,18 @@ from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
 from evonas.evolution.progress import watching
 from evonas.interruption import Abandoned, Interruption
-from evonas.runs.finalists import Retraining, ensemble_members, retraining_seeds
+from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
+from evonas.tasks.train import ALL_ROWS
 from genomes.space import SearchSpace
 
-__all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members"]
+__all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members", "train_on_all_rows"]
 
 #: Called with the re-trainings that are done and if any to be.
 OnRetraining = Callable[[int, int], None]
+
+#: Share of what is left that is kept for the members of the final model, when finalists are trained again.
+_MOST_RESERVED = 0.5
 
 _TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was done")
 
@@ -68,7 +72,7 @@ def retrain_finalists(
     abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     candidates = _candidates(store, space, top, seeds)
     done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
-    fitting = _affordable(candidates, done, timetable)
+    fitting = _affordable(candidates, done, timetable, timetable.members_seconds)
     if on_part is not None:
         on_part(len(done), len(done | fitting))
     with watching(evaluator, store, space, lambda number: candidates[number], "finalist"):
@@ -121,6 +125,54 @@ def train_ensemble_members(
     return not (left and interruption.requested)
 
 
+def train_on_all_rows(
+    store: RunStore,
+    evaluator: Evaluator,
+    space: SearchSpace,
+    count: int,
+    *,
+    interruption: Interruption | None = None,
+    timetable: Timetable | None = None,
+) -> bool:
+    """Trains the finalists in turn on training and validation rows together, for the mean of these networks.
+
+    Each for the median of the best epochs of its re-trainings, since no row is left that would tell when to stop.
+
+    Args:
+        store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
+        count: networks, >= 1; those that there is no time for are left out.
+
+    Returns:
+        whether all is done that the time allows; False when a stop was asked for.
+    """
+    interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
+    finalists = store.finalists
+    if not finalists:
+        return not interruption.requested
+    evaluator.restore(store.evaluator_state)
+    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
+    settings, (_, seeds) = store.settings, store.retrainings_wanted
+    candidates = [
+        Candidate(
+            space.genome_from_json(finalist.record.genome),
+            finalist.record.digest,
+            seed,
+            finalist.best_epoch,
+            generation=store.generations,
+            index=index,
+            operator="member",
+            horizon=settings.epochs,
+            fold=ALL_ROWS,
+        )
+        for index, (finalist, seed) in enumerate(all_rows_members(finalists, settings.seed or 0, seeds, count))
+    ]
+    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+    fitting = _affordable(candidates, done, timetable)
+    with watching(evaluator, store, space, lambda number: candidates[number], "member"):
+        left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+    return not (left and interruption.requested)
+
+
 def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> list[Candidate]:
     """One candidate per retraining: all networks with their first seed, best first, then with their second, ..."""
     settings = store.settings
@@ -137,15 +189,18 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
     return candidates
 
 
-def _affordable(candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable) -> frozenset[int]:
-    """Positions of the retrainings that fit into the time, in order."""
+def _affordable(
+    candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable, reserved: float = 0.0
+) -> frozenset[int]:
+    """Positions of the retrainings that fit into the time, in order, leaving the reserved seconds."""
     waiting = [index for index in range(len(candidates)) if index not in done]
     if timetable.bound == math.inf or not waiting:  # none waits where no network was trained in time
         return frozenset(waiting)
     # Without the margin of the search: retrainings unfinished at the deadline are abandoned.
-    networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold is not None
+    networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold not in (None, ALL_ROWS)
     seconds = timetable.retraining_seconds(networks, one_fold=one_fold)
     left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
+    left -= min(reserved, _MOST_RESERVED * left)
     count = len(waiting)
     while count and makespan((seconds[index % len(seconds)] for index in waiting[:count]), timetable.slots) > left:
         count -= 1

@@ -26,8 +26,9 @@ from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
-from genomes.architecture.cost import count_flops
+from genomes.architecture.cost import count_flops, count_frozen_flops
 from genomes.architecture.graph import views_of
+from genomes.architecture.layers import has_frozen_layers
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class FirstGeneration:
         core_flops: measured FLOPS of one core.
         rungs: of the run, which may be fewer than the settings'; None for those.
         max_flops: bound on the FLOPs of a forward pass; None for no bound.
+        flops_of_training: whether it leaves out those of frozen layers.
     """
 
     genomes: tuple[Any, ...]
@@ -106,10 +108,11 @@ class FirstGeneration:
     core_flops: float
     rungs: int | None = None
     max_flops: int | None = None
+    flops_of_training: bool = False
 
     def settings(self) -> dict[str, Any]:
         """The resulting settings of the run."""
-        bounds = {"rungs": self.rungs, "max_flops": self.max_flops}
+        bounds = {"rungs": self.rungs, "max_flops": self.max_flops, "flops_of_training": self.flops_of_training or None}
         return {"epochs": self.epochs} | {name: value for name, value in bounds.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
@@ -142,7 +145,8 @@ def training_seconds(
         flops: operations a second of the core.
         sample_shape: of a sample, see `Problem.sample_shape`.
     """
-    operations: int = count_flops(graph, num_features, num_outputs, sample_shape)
+    size = num_features, num_outputs, sample_shape
+    operations: int = count_flops(graph, *size) - count_frozen_flops(graph, *size)
     operations *= _MULTIPLICATIONS * rows + validation_rows
     steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
     return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
@@ -211,7 +215,8 @@ def first_generation(
     taken = sum(cost(genome, cut.first) for genome in genomes)
     within = _flops_within(limit, data, settings, speed, core, cut.epochs)
     most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops)
+    of_training = settings.max_flops is None and has_frozen_layers(space)
+    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops, of_training)
 
 
 def _of_tables(
@@ -334,7 +339,8 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
     """The FLOPs of the costliest of the genomes, or `least` where that is more."""
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
-    return max([least, *(count_flops(problem.attach_columns(space.architecture(genome)), *size) for genome in genomes)])
+    graphs = [problem.attach_columns(space.architecture(genome)) for genome in genomes]
+    return max([least, *(count_flops(graph, *size) - count_frozen_flops(graph, *size) for graph in graphs)])
 
 
 def _flops_within(
@@ -365,7 +371,7 @@ def cost_of_training(
     """Seconds to train a genome for that many epochs, on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
-    trainings, sizes = len(data.splits) * settings.replicates, (rows, len(split.y_validation))
+    trainings, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
 
     @cache
     def seconds(genome: Any) -> tuple[float, float]:
@@ -373,7 +379,9 @@ def cost_of_training(
         graph = problem.attach_columns(space.architecture(genome))
         features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
-        return speed.start_seconds + speed.layer_seconds * (len(graph) - 1), epoch
+        frozen = count_frozen_flops(graph, features, problem.num_outputs, problem.sample_shape) * sum(sizes)
+        start = speed.start_seconds + speed.layer_seconds * (len(graph) - 1) + frozen / (speed.share * flops)
+        return start, epoch
 
     def cost(genome: Any, epochs: int) -> float:
         start, epoch = seconds(genome)

@@ -76,7 +76,7 @@ def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str
 
 
 def known_genomes(
-    space: SearchSpace, settings: Settings, task: str, initial: Sequence[Any] = ()
+    space: SearchSpace, settings: Settings, task: str, initial: Sequence[Any] = (), rows: int | None = None
 ) -> tuple[tuple[Any, ...], ...]:
     """Known defaults to start with besides random networks; of each the widest genome first, then narrower ones.
 
@@ -88,6 +88,7 @@ def known_genomes(
         settings: of the run, resolved.
         task: what is predicted.
         initial: given genomes.
+        rows: number of training rows, see `genomes.known_defaults`.
     """
     row = find_row(settings.strategy)
     if not settings.known_defaults or row is None or not row.trains:
@@ -95,7 +96,7 @@ def known_genomes(
     if settings.strategy == "random":
         return ()
     count = max(0, min(settings.population // 2, settings.population - len(initial)))
-    found = known_defaults(space, task)[:count]
+    found = known_defaults(space, task, rows)[:count]
     return tuple(tuple(variants.values()) for variants in found)
 
 

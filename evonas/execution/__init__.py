@@ -1,7 +1,7 @@
 """Trains networks in worker processes, so that the driver imports no Keras and survives every crash.
 
-Small searches, and models that cannot be pickled, train in the caller's process (`local.py`, `LocalEvaluator`). One
-worker process is the default; several, on this machine or on those of a Ray cluster, are a pool.
+One worker process is the default; several, on this machine or on a Ray cluster, form a pool. Small searches, and models
+that cannot be pickled, are trained in the caller's process (`local.py`, `LocalEvaluator`).
 
 1. `messages.py`: the messages between driver and worker, over a private socket.
 2. `worker.py`: the worker, `python -m evonas.execution.worker`. Holds the data and a trainer.

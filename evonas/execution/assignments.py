@@ -1,14 +1,14 @@
-"""`Assignments`: which networks wait, which worker has them, and what came back.
+"""`Assignments`: waiting networks, leases of workers, and results.
 
-A worker takes a `Lease`: some networks, and a token that is given once. What comes back under a token that is no longer
-valid (of a worker that was given up, or of a generation that was abandoned) is dropped, and so is what comes twice: a
-late, repeated or reordered answer changes nothing. A worker that is lost gives its networks back.
+A worker takes a `Lease`: some networks, and a unique token. Results under an invalid token (of a lost worker or an
+abandoned generation) are dropped, and so are duplicates, so that late, repeated or reordered answers have no effect.
+The networks of a lost worker become available again.
 
-Workers take when they are free (self-scheduling), so that a slow machine gets as much as it can do. Where a trainer
-plans for a whole generation, as the compiled programs of a GPU do, each lease is of a group that is a share of what
-waits (guided self-scheduling, Polychronopoulos and Kuck 1987), and has the whole generation with it, to plan alike.
+Workers take networks when they are free (self-scheduling), which balances the load between fast and slow machines. If a
+trainer plans whole generations, as compiled programs on GPUs do, each lease is a group (guided self-scheduling,
+Polychronopoulos and Kuck 1987) and includes the whole generation, so that all workers plan identically.
 
-Thread-safe. Knows no processes, no Ray and no clock.
+Thread-safe, and independent of processes, Ray and time.
 
     >>> assignments = Assignments()
     >>> assignments.add({0: "first task", 1: "second task"})
@@ -42,25 +42,25 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_LOSSES", "Assignments", "Fault", "Lease", "Outcome"]
 
-#: Workers that may be lost with a network before it is the network that is to blame.
+#: Number of workers lost with a network after which the network is considered the cause.
 MOST_LOSSES = 4
-#: Networks waiting for each slot above which a worker is given one more than it trains.
+#: Waiting networks per slot above which workers prefetch one network.
 _MANY = 2
-#: Part of an even share that a group takes of what waits.
+#: Size of a group, relative to an even share of the waiting networks.
 _GROUP_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Networks that a worker has.
+    """Networks assigned to a worker.
 
     Attributes:
         token: identifies the lease, also among leases of the same networks.
         numbers: by which the networks come back.
         tasks: of the networks; where `grouped`, of the whole generation, by number.
         grouped: whether they are to be trained as a part of the generation.
-        state: what the trainer remembers of earlier generations, where `grouped`.
-        request: a message and its arguments, of a lease that has no networks but a question (`messages.Test`, `Sweep`).
+        state: the trainer's state from earlier generations, if `grouped`.
+        request: a message and its arguments, for a lease with a request (`messages.Test`, `Sweep`) instead of networks.
     """
 
     token: int
@@ -73,12 +73,12 @@ class Lease:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a network has no evaluation: an exception, and whether it is a user's mistake (then `text` is for a person).
+    """An exception in place of an evaluation, and whether it is a user error (then `text` is for the user).
 
     Attributes:
-        text: all that is known.
+        text: full description.
         raised: the exception in one line; empty if the worker itself failed.
-        mistake: whether it is a user's.
+        mistake: whether it is a user error.
     """
 
     text: str
@@ -97,14 +97,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker has to say of a lease.
+    """Results for a lease.
 
     Attributes:
         token: of the lease.
         evaluations: by number.
-        finished: whether nothing more comes under this token.
+        finished: whether these are the last results of the lease.
         state: of the trainer, once a group is finished; the answer to a request.
-        fault: what was raised; the lease is finished then.
+        fault: an exception, which finishes the lease.
     """
 
     token: int
@@ -115,16 +115,16 @@ class Outcome:
 
 
 class Assignments:
-    """Of one evaluator, from its first generation to its last."""
+    """The assignments of one evaluator."""
 
     def __init__(self) -> None:
         """Nothing is to be done."""
         self._tokens = itertools.count(1)
-        #: Signalled when there is work, when there are results, and when the driver has had a look at them.
+        #: Notified when there is work, when there are results, and when the driver has processed them.
         self.changed = threading.Condition()
-        #: Tokens below are not valid any more.
+        #: Tokens below this are invalid.
         self.floor = 0
-        #: How often the driver has looked for results, after it gave what it had.
+        #: Number of times that the driver has processed results and submitted work.
         self.looks = 0
         #: Of the trainer after the generation, None before one of its groups is finished.
         self.state: Any = None
@@ -144,14 +144,14 @@ class Assignments:
     # What the driver does.
 
     def add(self, tasks: Mapping[int, TrainingTask]) -> None:
-        """Networks to be trained one by one; numbers of none that is not back yet."""
+        """Adds networks to train individually; their numbers must not be in use."""
         with self.changed:
             self._tasks |= tasks
             self._waiting.extend(tasks)
             self.changed.notify_all()
 
     def add_generation(self, tasks: Sequence[TrainingTask], done: frozenset[int], state: Any) -> None:
-        """A generation to be planned as a whole; with everything done, one worker plans it all the same."""
+        """Adds a generation to be planned as a whole; if all are done, one worker still plans it."""
         with self.changed:
             self.revoke()
             self._grouped, self._planned, self._before, self.state = True, False, state, state
@@ -160,7 +160,7 @@ class Assignments:
             self.changed.notify_all()
 
     def add_request(self, *request: Any) -> int:
-        """A question to any worker; returns the token of its answer."""
+        """Adds a request to any worker; returns the token of its answer."""
         with self.changed:
             lease = Lease(next(self._tokens), (), request=request)
             self._requests.append(lease)
@@ -173,13 +173,13 @@ class Assignments:
             return self._answers.pop(token, None)
 
     def look(self) -> None:
-        """Tells whoever waits for more work that the driver has given what it had."""
+        """Notifies waiting workers that the driver has submitted all available work."""
         with self.changed:
             self.looks += 1
             self.changed.notify_all()
 
     def results(self) -> dict[int, Evaluation]:
-        """What came back since this was last asked, in the order of arrival."""
+        """Results since the last call, in the order of arrival."""
         with self.changed:
             found, self._results = self._results, {}
             for number in found:
@@ -189,7 +189,7 @@ class Assignments:
             return found
 
     def forget(self, numbers: Iterable[int]) -> None:
-        """Networks that raised, and of which nothing is to come any more."""
+        """Removes networks that raised."""
         with self.changed:
             for number in numbers:
                 self._tasks.pop(number, None)
@@ -208,7 +208,9 @@ class Assignments:
 
     @property
     def unfinished(self) -> int:
-        """Networks that wait, are in training or are not asked for with `results`; 1 while only the plan is missing."""
+        """Number of networks that are waiting, in training or not yet returned by `results`; 1 if only the plan is
+        missing.
+        """
         with self.changed:
             out = sum(len(lease.numbers) for _, lease in self._leases.values())
             return len(self._waiting) + out + len(self._results) or int(not self._planned)
@@ -225,13 +227,13 @@ class Assignments:
 
     @property
     def demand(self) -> int:
-        """Workers that would have something to do, one network each."""
+        """Number of workers that could be busy, with one network each."""
         with self.changed:
             out = sum(max(1, len(lease.numbers)) for _, lease in self._leases.values())
             return len(self._requests) + len(self._waiting) + out
 
     def revoke(self) -> None:
-        """Nothing is wanted any more; what still comes back is dropped."""
+        """Invalidates all leases; later results are dropped."""
         with self.changed:
             self.floor = next(self._tokens)
             self._grouped, self._planned = False, True
@@ -245,13 +247,13 @@ class Assignments:
     # What workers do.
 
     def take(self, worker: int, room: int, workers: int = 1, single_networks: bool = False) -> tuple[Lease, ...]:
-        """Leases for a worker with room for that many networks; empty if nothing is waiting.
+        """Leases for a worker with room for this many networks; empty if nothing is waiting.
 
         Args:
             worker: by which it is known.
             room: networks that it can train in addition to those that it has.
             workers: that take from here, for the size of a group.
-            single_networks: whether the worker takes neither groups nor questions.
+            single_networks: whether the worker takes neither groups nor requests.
         """
         with self.changed:
             if room < 1 or (single_networks and self._grouped):
@@ -266,16 +268,16 @@ class Assignments:
             return tuple(self._make_lease(worker, 1) for _ in range(min(room, len(self._waiting))))
 
     def spare(self, slots: int) -> int:
-        """Networks that a worker may have beyond those that it trains, so that it begins the next one without asking.
+        """Number of networks that a worker may prefetch.
 
-        None where few wait for that many slots, or the last ones would wait at a worker that is busy beside one that
-        is free.
+        Zero if few networks are waiting, since the last ones should not wait at a busy worker while another one is
+        free.
         """
         with self.changed:
             return int(not self._grouped and not self._requests and len(self._waiting) > _MANY * slots)
 
     def put(self, outcome: Outcome) -> bool:
-        """Takes what a worker says; whether its lease is valid."""
+        """Adds results of a worker; returns whether its lease is valid."""
         with self.changed:
             if outcome.token not in self._leases:
                 return False
@@ -288,7 +290,7 @@ class Assignments:
             self._results |= {number: e for number, e in outcome.evaluations.items() if number in lease.numbers}
             left = tuple(number for number in lease.numbers if number not in outcome.evaluations)
             if outcome.fault is not None:
-                # Of a group it is not a network's doing, or the worker would have found the one to blame.
+                # In a group the cause is not a network, or the worker would have isolated it.
                 self.faults |= dict.fromkeys((-1,) if lease.grouped else left or (-1,), outcome.fault)
             elif outcome.finished:
                 self._waiting.extendleft(reversed(left))
@@ -305,9 +307,9 @@ class Assignments:
             self._progress[worker] = found
 
     def lost(self, worker: int, reason: str) -> int:
-        """A worker is gone: others take what it had, first of all; returns how many networks that is.
+        """Returns the networks of a lost worker to the front of the queue; returns their number.
 
-        One with which `MOST_LOSSES` workers were lost has failed.
+        Networks with which `MOST_LOSSES` workers were lost have failed.
         """
         from evonas.evaluation import Evaluation, Status
 
@@ -330,7 +332,7 @@ class Assignments:
             return len(numbers)
 
     def is_valid(self, token: int) -> bool:
-        """Whether what comes back under the token is still wanted."""
+        """Whether the token is still valid."""
         return token in self._leases
 
     def held_by(self, worker: int) -> int:

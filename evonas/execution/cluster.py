@@ -1,4 +1,4 @@
-"""`RayCluster`: the connection to a Ray cluster, what it has, and whether its head still answers.
+"""`RayCluster`: the connection to a Ray cluster, its resources, and a health check of its head.
 
 Ray is imported here and in `ray_fleet.py` alone, when a run asks for it.
 
@@ -22,7 +22,7 @@ from genomes.errors import InputError
 
 __all__ = ["HeadLost", "RayCluster", "check_ray"]
 
-#: How long the head has to accept a connection, and how often in a row it may fail to.
+#: Timeout of connections to the head, and tolerated consecutive failures.
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
 #: What Ray has to disconnect.
 _SHUTDOWN_SECONDS = 5.0
@@ -41,13 +41,13 @@ def check_ray() -> None:
 
 
 class RayCluster:
-    """A cluster that this process is connected to, or one on this machine that was started for it alone."""
+    """An existing Ray cluster, or one started on this machine for this process."""
 
     def __init__(self, address: str | None, workers: int | None, cpus: int, data_bytes: int = 0) -> None:
         """Connects, or starts Ray's processes, which takes some seconds.
 
-        What is started here listens on the loopback interface alone, and wants Ray's token. A connection that the
-        program has already is used.
+        A cluster started here listens on the loopback interface only, and requires Ray's token. An existing connection
+        of the program is reused.
 
         Args:
             address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
@@ -61,7 +61,7 @@ class RayCluster:
         """
         check_ray()
         with _signals_kept():
-            # No word about the use of evonas leaves the machine unless its owner says so.
+            # No usage statistics unless the user enables them.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             if address is None and not os.environ.get("RAY_ADDRESS"):
                 os.environ.setdefault("RAY_AUTH_MODE", "token")  # other users of this machine have none
@@ -89,8 +89,16 @@ class RayCluster:
             options["address"] = address
         try:
             self.ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        except Exception as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if not isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
+                # Ray says so, of no class of its own, where its processes take too long to start on a busy machine.
+                with suppress(Exception):
+                    self.ray.shutdown()
+                raise WorkerError(
+                    f"Ray did not start on this machine ({why:.300}): try again when it is less busy, or search "
+                    "without Ray (--execution processes)"
+                ) from error
             raise InputError(
                 f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
                 "one with `ray start --head`, set RAY_AUTH_MODE=token if it wants a token, or leave the address out"
@@ -109,8 +117,8 @@ class RayCluster:
     def check_head(self) -> None:
         """Raises HeadLost when the head has not answered several times in a row. To be asked every few seconds.
 
-        As long as it does not answer, nothing is to be asked of the cluster: Ray would wait for it, and end this
-        process without a word when it has been away for a minute.
+        As long as it does not answer, Ray must not be called: it would block, and silently end this process after a
+        minute.
         """
         try:
             with socket.create_connection(self._head, _HEAD_SECONDS):
@@ -127,7 +135,7 @@ class RayCluster:
         """Disconnects, if the connection is ours. May be called twice."""
         if not self._ours or not self.ray.is_initialized():
             return
-        # Of a head that is gone, Ray may wait for an answer: what is left ends with this process.
+        # Ray may wait for a lost head; the rest ends with this process.
         ending = threading.Thread(target=self._shut_down, daemon=True)
         ending.start()
         ending.join(_SHUTDOWN_SECONDS)
@@ -139,7 +147,7 @@ class RayCluster:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray sets a handler of SIGTERM of its own: whoever listened before is to hear of it."""
+    """Keeps the SIGTERM handler, which Ray replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,8 @@
-"""`WorkerEvaluator`: evaluates generations in a worker process and outlives whatever a network does to it.
+"""`WorkerEvaluator`: evaluates generations in a worker process, and survives its crashes.
 
-A worker that dies is replaced, and what it left is tried again in halves until the network to blame is isolated: that
-one is FAILED, with the reason; all others are evaluated. So it is with a network whose training raises an exception, as
-long as others can be trained at all. Imports no Keras.
+If a worker dies, it is replaced, and its remaining networks are retried in halves until the culprit is isolated: it is
+FAILED, with the reason, and all others are evaluated. The same applies to networks whose training raises an exception,
+as long as others can be trained at all. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evonas.execution.streaming import WorkerStream
 from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess, command_of
 from evonas.tasks.from_candidate import architecture_of, task_of
 
-# A worker is started before anything else is imported that takes long: it has more to load than the driver.
+# The worker is started before slow imports, since it has more to load than the driver.
 if TYPE_CHECKING:
     from evonas.evaluation import InTraining, Start
     from evonas.tasks.export import EnsembleTask, Exported, ExportTask
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 __all__ = ["WorkerEvaluator", "standing_by", "warm_process"]
 
 _WORKER = "evonas.execution.worker"
-#: Processes that are started before it is said that a worker does not start: others may be killed meanwhile.
+#: Attempts to start a worker, since it may be killed by others.
 _START_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Positions to be sent to a worker together, those already done, and whether a worker died of them before."""
+    """Positions to send to a worker together, those already done, and whether a worker died with them before."""
 
     positions: tuple[int, ...]
     done: frozenset[int] = frozenset()
@@ -46,7 +46,7 @@ class _Batch:
 
 
 class WorkerEvaluator:
-    """Trains candidates in a worker process. Meets `Evaluator`."""
+    """Trains candidates in a worker process. Implements `Evaluator`."""
 
     def __init__(
         self,
@@ -59,16 +59,16 @@ class WorkerEvaluator:
         standby: WorkerProcess | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Starts nothing yet: `start` does, or the first request.
+        """Does not start the worker; `start` or the first request does.
 
         Args:
             space: that the genomes are of, see `genomes.encodings.blueprint`.
             data_path: file of `PreparedData.save`; None if `build` is a trial, which brings its own data.
-            settings: what is the same for every network.
-            log: file that takes what the worker prints; None keeps it only to explain a failed start.
-            limits: what a worker is killed for.
+            settings: common to all networks.
+            log: file for the worker's output; None keeps it only to explain a failed start.
+            limits: that end a worker.
             build: a user's function that builds the models of the space's genomes; or a `Trial`.
-            standby: a process that was started already, to be the first worker; see `standing_by`.
+            standby: an already started process to use as the first worker; see `standing_by`.
             environment: variables of a worker in addition to those of this process.
         """
         self._space, self._settings = space, settings
@@ -136,7 +136,7 @@ class WorkerEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: the worker does not start, or raised an error that is not a candidate's doing.
+            WorkerError: the worker does not start, or raised an error not caused by a candidate.
         """
         return self.evaluate_tasks(
             tuple(task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)), done
@@ -167,7 +167,7 @@ class WorkerEvaluator:
                 else:
                     waiting += _halves(sorted(left))
         if raised and not self._trained:
-            # Nothing has ever been trained well here: it is not these networks that are to blame.
+            # Nothing was ever trained successfully, so the networks are not the cause.
             raise next(iter(raised.values()))
         for position, why in raised.items():
             yield {position: Evaluation(Status.FAILED, reason=f"it raised {why.raised}")}
@@ -217,19 +217,19 @@ class WorkerEvaluator:
         self.ask_once(Ping)
 
     def kill(self) -> None:
-        """Ends the worker at once, as `close`, and does not wait until its process has ended."""
+        """Kills the worker without waiting for the end of its process."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
 
     def close(self) -> None:
-        """Ends the worker, within two seconds. May be called twice; a later request starts another one."""
+        """Ends the worker within two seconds. Idempotent; a later request starts a new one."""
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
 
     def _train(self, tasks: Sequence[TrainingTask], batch: _Batch) -> Iterator[dict[int, Evaluation]]:
-        """Evaluations by position in the generation. A worker that retires is followed by another one."""
+        """Yields evaluations by position. A retiring worker is replaced."""
         done = set(batch.done)
         answer: Any = None
         while not isinstance(answer, Finished):
@@ -272,7 +272,7 @@ class WorkerEvaluator:
         return self._worker
 
     def _start_worker(self) -> WorkerProcess:
-        """The worker, once it has started. One that is killed while it starts is replaced, as one that trains is.
+        """The worker, once it has started. A worker killed during its start is replaced.
 
         Raises:
             Abandoned: see `abandon_when`.
@@ -309,11 +309,11 @@ class WorkerEvaluator:
 def standing_by(
     trainer: str, own: bool = False, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[WorkerProcess]:
-    """A worker process that loads its libraries while the driver reads the data; ended with the block.
+    """A context with a worker process that loads its libraries while the driver reads the data.
 
     Args:
         trainer: as `TrainingSettings.trainer`.
-        own: whether the models are a user's own.
+        own: whether the models are user-defined.
         environment: variables of the process in addition to those of this one.
     """
     process = warm_process(trainer, own, environment)
@@ -333,7 +333,7 @@ def warm_process(
 
 
 def _halves(positions: Sequence[int]) -> list[_Batch]:
-    """Two batches, the first one last since it is taken first. A single network is given a second chance."""
+    """Splits a batch in two, in reverse order for the stack. A single network gets a second chance."""
     middle = (len(positions) + 1) // 2
     halves = (positions[middle:], positions[:middle])
     return [_Batch(tuple(half), suspected=True) for half in halves if half]

@@ -1,7 +1,7 @@
-"""What a worker process has to know of extensions from outside evonas: the metric of a run, and its layer kinds.
+"""User-defined extensions in worker processes: the metric of a run, and its layer kinds.
 
-They travel over the private socket between driver and worker, as a user's `build` function does, whether they were
-given as objects or are installed: a worker looks for nothing. Imports no Keras.
+They are sent over the private socket between driver and worker, like `build` functions, whether given as objects or
+installed; a worker never looks for them. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def packed_extensions(objective: str | None, space: Any) -> PackedBuild | None:
 
 
 def load_extensions(packed: PackedBuild | None) -> None:
-    """Makes known to this process what `packed_extensions` gave. Runs the user's code."""
+    """Registers the extensions of `packed_extensions` in this process. Runs the user's code."""
     if packed is None:
         return
     from evonas.metrics.metric import metric_name

@@ -1,4 +1,4 @@
-"""`ProcessFleet`: worker processes of this machine, each driven by a thread of its own. Imports no Keras."""
+"""`ProcessFleet`: worker processes of this machine, each driven by a thread. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["ProcessFleet"]
 #: How long a worker without work waits for some before it is looked whether it is to end; and, after it has put
 #: something, for the driver to have a look at that.
 _IDLE_SECONDS, _LOOKED_SECONDS = 0.5, 0.5
-#: What threads have to end before their processes are killed.
+#: Seconds that threads have to end before their processes are killed.
 _CLOSE_SECONDS = 3.0
 
 
 class ProcessFleet:
-    """Meets `Fleet`."""
+    """Implements `Fleet`."""
 
     def __init__(
         self, make: Callable[[int], WorkerEvaluator], workers: int, assignments: Assignments, grouped: bool = False
@@ -32,7 +32,7 @@ class ProcessFleet:
         """Starts nothing yet.
 
         Args:
-            make: makes a worker of that number.
+            make: creates the worker with a number.
             workers: how many.
             assignments: from which they take.
             grouped: as in `PoolEvaluator`.
@@ -91,7 +91,7 @@ class ProcessFleet:
 
 
 class _ThreadPort:
-    """Meets `Port`: straight from the driver's assignments."""
+    """Implements `Port`: straight from the driver's assignments."""
 
     def __init__(self, assignments: Assignments, number: int, workers: int) -> None:
         self._assignments, self.number, self._workers = assignments, number, workers

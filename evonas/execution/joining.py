@@ -1,8 +1,8 @@
-"""`join`: this machine trains for a search that another one runs, over a folder that both have.
+"""`join`: trains networks for a search on another machine, through a shared folder.
 
-The other machine owns the run (`--execution shared`) and is the only one that writes to it: here, nothing but
-`data.npz` and the folder `shared` is opened, neither locked. What is in training here when this machine is lost is
-trained by others. The networks are trained in watched worker processes, as everywhere.
+The other machine owns the run (`--execution shared`) and is its only writer: here, only `data.npz` and the folder
+`shared` are opened, without locks. If this machine is lost, its networks are trained by others. As everywhere, training
+happens in monitored worker processes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LOOK_SECONDS = 0.1
 _UNHEARD_SECONDS = 60.0
 #: After so long it is tried again to use a folder that could not be used.
 _AGAIN_SECONDS = 3.0
-#: What worker processes have to end.
+#: Seconds that worker processes have to end.
 _STOP_SECONDS = 3.0
 
 
@@ -109,12 +109,12 @@ def join(
                 if not joined:
                     raise
                 why = str(error)
-                time.sleep(_AGAIN_SECONDS)  # it was usable before, and may be again
+                time.sleep(_AGAIN_SECONDS)  # it was usable before and may recover
             else:
                 trained += member.trained
             if not why:
                 break
-            if why != told:  # a folder that cannot be used is tried again and again
+            if why != told:  # an unusable folder is retried indefinitely
                 on_news(f"{why}: waiting for it to continue.")
             told = why
     on_news(f"{trained} network{'s' * (trained != 1)} trained here.")
@@ -227,7 +227,7 @@ class _Port:
 
     def __init__(self, session: Path, evaluator: WorkerEvaluator) -> None:
         self._evaluator, self._mailbox = evaluator, Mailbox()
-        #: What is to be told, as long as the folder takes it.
+        #: Messages to send as soon as the folder is usable.
         self._unsent: deque[Started | Fault | Outcome] = deque()
         try:
             self._folder = folder = shared_folder.make_worker(session)
@@ -243,7 +243,7 @@ class _Port:
         self._thread.start()
 
     def round(self) -> int:
-        """Hands over what has come and what came of it; returns how many networks that is.
+        """Exchanges messages in both directions; returns the number of finished networks.
 
         Raises:
             OSError: the folder is gone, or cannot be read or written now; nothing of what was to be told is lost.
@@ -253,7 +253,9 @@ class _Port:
         self._unsent.extend(self._mailbox.news(0.0))
         self._beat.beat()
         for content in self._inbox.receive():
-            with suppress(ValueError):  # damaged: the owner hears nothing of it, and gives it up with this worker
+            with suppress(
+                ValueError
+            ):  # damaged: the owner gets no result, and reassigns the network when this worker is given up
                 match from_bytes(content):
                     case Given(leases):
                         self._mailbox.give(leases)
@@ -272,7 +274,7 @@ class _Port:
 
     @property
     def is_gone(self) -> bool:
-        """Whether its folder is not there any more."""
+        """Whether its folder was deleted."""
         return not self._folder.is_dir()
 
     def begin_closing(self) -> None:

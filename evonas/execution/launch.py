@@ -1,4 +1,4 @@
-"""The workers of a run: where they are, what they train with, what bounds them, and when they are started.
+"""Creation of the workers of a run: location, settings, limits and start.
 
 Imports no Keras.
 """
@@ -37,18 +37,18 @@ __all__ = [
     "worker_share",
 ]
 
-#: Seconds beyond a network's time before the process is ended whose trainer should have ended it.
+#: Seconds after the time limit of a network before the process is killed, if its trainer does not end it.
 _GRACE_SECONDS = 10.0
-#: What a worker may take at least, however many share the machine.
+#: Smallest memory limit of a worker, however many share the machine.
 _LEAST_BYTES = 2 << 30
-#: Places whose workers are processes of this machine, or among others such.
+#: Places with worker processes on this machine.
 _HERE = ("processes", "shared")
-#: What a worker that trains with Keras is expected to take.
+#: Expected memory of a worker that trains with Keras.
 _KERAS_BYTES = 3 << 29
 
 
 def resolve_threads(threads: Any) -> int:
-    """Networks to train at a time: as many as this process has cores if None.
+    """Number of networks to train at a time; by default the available cores.
 
     Raises:
         InputError: it is not a whole number from 1 to 1024.
@@ -61,7 +61,7 @@ def resolve_threads(threads: Any) -> int:
 
 
 def networks_at_a_time(threads: int | None, execution: Execution = Execution()) -> int:  # noqa: B008 (frozen)
-    """How many networks a run is expected to train at a time, before there are workers to ask."""
+    """Expected number of networks trained at a time, before workers have started."""
     if execution.place == "ray":
         return (execution.workers or usable_cores()) * (threads or 1)
     return max(resolve_threads(threads), execution.worker_count)
@@ -72,7 +72,7 @@ def standby_for(
     build: Any,
     execution: Execution = Execution(),  # noqa: B008 (frozen)
 ) -> AbstractContextManager[WorkerProcess | None]:
-    """A process that loads its libraries while the driver reads the data, to be the run's first worker.
+    """A context with a process that loads its libraries while the driver reads the data, and becomes the first worker.
 
     Args:
         settings: of the run.
@@ -122,7 +122,7 @@ def worker_for(
 
 
 def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
-    """What a worker trains with and what it is killed for, by itself on a machine."""
+    """Training settings and limits of a worker that is alone on its machine."""
     from evonas.execution import WorkerLimits
     from evonas.execution.extensions import packed_extensions
     from evonas.tasks.train import TrainingSettings
@@ -130,7 +130,9 @@ def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tup
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
     seconds = settings.candidate_timeout
-    by_itself = chosen["trainer"] == "native"  # such a trainer ends a network by itself; the process is a last resort
+    by_itself = (
+        chosen["trainer"] == "native"
+    )  # such trainers enforce the limit themselves; killing the process is a last resort
     limits = WorkerLimits(
         candidate_seconds=seconds + _GRACE_SECONDS if seconds and by_itself else seconds,
         memory_bytes=settings.worker_memory,
@@ -149,7 +151,7 @@ def start_worker(
     threads: int | None = None,
     execution: Execution = Execution(),  # noqa: B008 (frozen)
 ) -> Evaluator:
-    """What trains for a run, reading the data and loading its libraries while the driver continues.
+    """Starts the evaluator of a run, which reads the data and loads its libraries in the background.
 
     Args:
         space: that the genomes are of.
@@ -178,9 +180,9 @@ def start_worker(
 
 
 def one_network_a_worker(execution: Execution, threads: int | None) -> Execution:
-    """With Keras, which trains one network a process: as many workers as networks are to be trained at a time.
+    """For Keras, which trains one network per process: one worker per network trained at a time.
 
-    Each has one thread: two networks on two cores are done sooner than one after the other on both.
+    Each has one thread: two networks on two cores finish sooner in parallel than one after the other.
     """
     if execution.place not in _HERE or execution.workers is not None or execution.devices or has_gpu():
         return execution
@@ -191,7 +193,7 @@ def one_network_a_worker(execution: Execution, threads: int | None) -> Execution
 def evaluator_for_trials(
     space: SearchSpace, directory: Path, settings: Settings, trial: PackedBuild, execution: Execution
 ) -> Evaluator:
-    """What runs a user's trials; see `evonas.api.trials`. They bring their own data."""
+    """The evaluator of user-defined trials, which have their own data; see `evonas.api.trials`."""
     from evonas.execution import WorkerLimits
     from evonas.tasks.train import TrainingSettings
 

@@ -1,7 +1,7 @@
-"""`LocalEvaluator`: evaluates generations in this process: no process to start, and none to die in its place.
+"""`LocalEvaluator`: evaluates generations in this process, without isolation.
 
-For what is small, or cannot be sent to another process. A crash or an exhausted memory takes the search with it, up to
-what is committed. Imports no Keras before the first evaluation.
+For small searches, or models that cannot be sent to another process. A crash or exhausted memory ends the search;
+committed results are kept. Imports no Keras before the first evaluation.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["LocalEvaluator", "LocalRun"]
 
 
 class LocalEvaluator:
-    """Trains candidates in the calling process. Meets `Evaluator`."""
+    """Trains candidates in the calling process. Implements `Evaluator`."""
 
     def __init__(self, space: Any, make: Callable[[], Trainer]) -> None:
-        """Makes nothing yet.
+        """Does not create the trainer yet.
 
         Args:
             space: that the genomes are of, see `genomes.encodings.blueprint`.
-            make: makes the trainer, when the first generation is to be evaluated.
+            make: creates the trainer, on first use.
         """
         self._space, self._make = space, make
         self._trainer: Trainer | None = None
@@ -82,12 +82,12 @@ class LocalEvaluator:
         return self._trainer
 
     def close(self) -> None:
-        """Lets the trainer go. May be called twice."""
+        """Releases the trainer. Idempotent."""
         self._trainer = None
 
 
 class LocalStream:
-    """Candidates in training in this process. Meets `Stream`."""
+    """Candidates in training in this process. Implements `Stream`."""
 
     def __init__(self, space: Any, trainer: Trainer) -> None:
         """Of genomes of the space, by the trainer."""
@@ -115,7 +115,7 @@ def _next_part(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evalua
 
 
 class LocalRun(LocalEvaluator):
-    """Does in this process all that a run asks of its worker process. Meets `Tester`, too."""
+    """Handles all requests of a run in this process. Also implements `Tester`."""
 
     def __init__(self, space: Any, data: Path | None, settings: TrainingSettings, build: PackedBuild | None) -> None:
         """Loads nothing yet.

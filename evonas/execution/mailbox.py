@@ -1,8 +1,8 @@
-"""`Mailbox`: the port of a worker that is elsewhere than its driver: leases come in, news go out.
+"""`Mailbox`: the port of a remote worker: leases in, results out.
 
-The same for an actor of a Ray cluster (`ray_actor.py`) and for a process that has joined a search over a shared folder
-(`joining.py`): a thread that drives the worker process (`worker_loop.drive`) is on one side, what talks to the driver
-on the other. Imports the standard library only.
+Used by actors of a Ray cluster (`ray_actor.py`) and by machines that join over a shared folder (`joining.py`): on one
+side is a thread that drives the worker process (`worker_loop.drive`), on the other the communication with the driver.
+Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["NEWS_SECONDS", "Mailbox", "Started"]
 
 _IDLE_SECONDS, _GIVEN_SECONDS = 0.5, 0.2
-#: After so long, `news` answers though there are none.
+#: Timeout of `news`.
 NEWS_SECONDS = 5.0
 
 
@@ -33,10 +33,10 @@ class Started:
 
 
 class Mailbox:
-    """Meets `Port`."""
+    """Implements `Port`."""
 
     def __init__(self) -> None:
-        """Nothing is given, and nothing is told."""
+        """Empty."""
         self._changed = threading.Condition()
         self._given: deque[Lease] = deque()
         self._news: list[Started | Fault | Outcome] = []

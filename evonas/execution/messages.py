@@ -1,7 +1,7 @@
 """The messages between driver and worker, pickled over a private socket pair; never read from disk.
 
-Every request has a number, and every answer the number of its request: answers to a request that the driver gave up are
-told apart from those that it waits for. Imports no Keras.
+Requests are numbered, and answers carry the number of their request, so that late answers to abandoned requests are
+recognised. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Warm:
-    """May come before `StartWorker`: load the libraries of that trainer, the data are not read yet. Not answered.
+    """Optional, before `StartWorker`: load the libraries of the trainer while the data are read. Not answered.
 
     `own` is whether the models are a user's own.
     """
@@ -52,7 +52,7 @@ class Warm:
 
 @dataclass(frozen=True)
 class StartWorker:
-    """Which data to read, how to train, and how much memory the worker may take in all.
+    """Start training: the data to read, the settings, and the memory limit of the worker.
 
     `build` is the user's function, where the models are a user's own; without data, it is a `Trial`. `log` is a file
     that takes what is printed from here on, where that is not so already.
@@ -67,7 +67,8 @@ class StartWorker:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a generation, except what is done. Answered by `PartialResult`s, then `Finished` or `Retiring`.
+    """Train a generation, except for positions already done. Answered by `PartialResult`s, then `Finished` or
+    `Retiring`.
 
     `state` is what the trainer remembers of earlier generations, the value of `Finished` what it does after this one.
     """
@@ -160,9 +161,9 @@ class Beat:
 
 @dataclass(frozen=True)
 class PartialResult:
-    """Evaluations by position in the generation; an empty part says that the training makes headway.
+    """Evaluations by position in the generation; an empty part signals progress.
 
-    `in_training` is what is being trained at that moment, None where the worker did not look.
+    `in_training` is what is being trained at that moment, None if the worker did not look.
     """
 
     number: int
@@ -180,14 +181,14 @@ class Finished:
 
 @dataclass(frozen=True)
 class Retiring:
-    """The worker has grown too large and exits; another one is to do the rest of the request."""
+    """The worker uses too much memory and exits; a new one continues the request."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Refused:
-    """The request raised: a user's mistake (InputError; the text is for a person) or something else (a traceback)."""
+    """The request raised: a user error (InputError, with a message) or another exception (with a traceback)."""
 
     number: int
     text: str

@@ -41,11 +41,11 @@ class Execution:
         place: one of `PLACES`.
         workers: worker processes; on Ray, the most that are asked for. None is one (or one for each device), and on Ray
             as many as the cluster has room for, which is looked up again while the search runs.
-        devices: GPUs of this machine, as `CUDA_VISIBLE_DEVICES` names them: workers take them in turns.
+        devices: GPUs of this machine, as in `CUDA_VISIBLE_DEVICES`, assigned to workers in turn.
         address: of a Ray cluster, "auto" or HOST:PORT; None starts one on this machine, for this run alone.
 
     Raises:
-        InputError: a value cannot be, or has no meaning there.
+        InputError: a value is invalid, or does not apply to the place.
     """
 
     place: str = "processes"

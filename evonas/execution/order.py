@@ -1,7 +1,7 @@
-"""`longest_first`: in which order a generation is given to several workers. Changes no result, but the end of it.
+"""`longest_first`: the order in which a generation is assigned to several workers, which affects only the total time.
 
-A worker that begins the longest training last keeps all others waiting. Longest first is within a third of the best
-order (Graham 1969), and needs no true times, but the order of them: multiplications and steps tell it well enough.
+If the longest training starts last, all other workers wait for it. Longest processing time first is within a third of
+the optimum (Graham 1969), and requires only the order of times, for which multiplications and steps are a good proxy.
 
 References:
     Graham 1969, Bounds on Multiprocessing Timing Anomalies. SIAM Journal on Applied Mathematics 17(2).
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["expected_work", "longest_first"]
 
-#: Multiplications that take as long as the other costs of a layer in a training step.
+#: Overhead of a layer per training step, in multiplications.
 _STEP_MULTIPLICATIONS = 25_000.0
 #: Width of what has none: the input, whose columns are not known here, and the output.
 _WIDTH = 16
 
 
 def expected_work(task: TrainingTask) -> float:
-    """How long a task takes, in no unit; its epochs alone where the network is not known before it is built.
+    """Relative duration of a task; its epochs if the network is unknown before it is built.
 
     >>> from evonas.tasks.train import TrainingTask
     >>> expected_work(TrainingTask({"units": 8}, seed=0, epochs=3))

@@ -1,8 +1,8 @@
-"""`PoolEvaluator`: evaluates generations and streams of candidates on several workers, wherever they are.
+"""`PoolEvaluator`: evaluates generations and streams of candidates on several workers.
 
-A candidate's seed decides what comes of it, so the order in which workers answer, and how many there are, change no
-result. Whatever the workers are (`fleet.py`: processes of this machine; `ray_fleet.py`: actors of a Ray cluster), they
-take their leases from `Assignments`, and this is what gives to it and takes from it. Imports no Keras and no Ray.
+Results depend on the candidates' seeds only, and not on the number of workers or the order of their answers. Whatever
+the workers are (`fleet.py`: processes of this machine; `ray_fleet.py`: actors of a Ray cluster), they take their leases
+from `Assignments`, and this is what gives to it and takes from it. Imports no Keras and no Ray.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Fleet", "PoolEvaluator", "PoolStream"]
 
-#: How long is waited for workers before it is asked whether to give up; and how often an empty part is given.
+#: Interval of checks whether to give up while waiting; and of empty parts.
 _LOOK_SECONDS, _HEADWAY_SECONDS = 0.1, 1.0
-#: How often is told what is in training, at most.
+#: Least interval between reports of what is in training.
 _PROGRESS_SECONDS = 1.0
-#: Networks that may raise before any was trained well: with more, it is not these networks that are to blame.
+#: Number of failing networks, before any success, after which the networks are not considered the cause.
 _RAISED = 2
 
 
@@ -60,7 +60,7 @@ class Fleet(Protocol):
 
 
 class PoolEvaluator:
-    """Trains candidates on the workers of a fleet. Meets `Evaluator` and `StreamingEvaluator`.
+    """Trains candidates on the workers of a fleet. Implements `Evaluator` and `StreamingEvaluator`.
 
     Attributes:
         assignments: what the workers take from.
@@ -132,7 +132,7 @@ class PoolEvaluator:
         tasks = [task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)]
         raised: dict[int, Fault] = {}
         assignments.revoke()
-        # The weights of networks with a lineage are evolved: many are scored as quickly as one.
+        # Networks with a lineage are only scored, which is fast for many at once.
         if grouped := self._grouped or any(task.lineage for task in tasks):
             assignments.add_generation(tasks, done, self._state)
         else:
@@ -232,7 +232,7 @@ class PoolEvaluator:
 
 
 class PoolStream:
-    """Candidates in training on the workers of a pool. Meets `Stream`."""
+    """Candidates in training on the workers of a pool. Implements `Stream`."""
 
     def __init__(self, space: Any, pool: PoolEvaluator) -> None:
         """Of genomes of the space, on the pool, which starts."""

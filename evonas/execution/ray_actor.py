@@ -1,4 +1,4 @@
-"""`RayWorker`: what runs on a machine of the cluster: an actor that holds one watched worker process. Imports no Ray.
+"""`RayWorker`: an actor with one monitored worker process. Imports no Ray.
 
 The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which answers
 after a few seconds even if there are none: so the driver knows that it is there. The worker process holds data, kernels
@@ -37,14 +37,14 @@ _STOP_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What is the same for every worker of a run.
+    """The specification common to all workers of a run.
 
     Attributes:
         settings: of the trainer; `threads` are those of each worker, which asks for as many CPUs.
-        limits: what a worker process is killed for.
+        limits: that end a worker process.
         build: a user's function or trial.
         grouped: see `PoolEvaluator`.
-        command: what to run as a worker process, in place of evonas's own.
+        command: of a worker process, instead of evonas's own.
     """
 
     settings: TrainingSettings
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 
 
 class RayWorker:
-    """Its methods are called by the driver, several at a time, each in a thread of its own."""
+    """Its methods are called by the driver concurrently, in separate threads."""
 
     def __init__(self, spec: WorkerSpec, data: Any, cpus: float) -> None:
         """Starts the worker process, without waiting for it.
@@ -73,7 +73,7 @@ class RayWorker:
             data: bytes of a file of `PreparedData.save` as an array, None if a trial brings its own.
             cpus: that it was given.
         """
-        # Ray tells libraries how many threads to have; a worker of this machine is not told, and is to do the same.
+        # Ray limits the threads of libraries; undone here, so that workers behave as on one machine.
         os.environ.pop("OMP_NUM_THREADS", None)
         self._folder = None if data is None else tempfile.TemporaryDirectory(prefix="evonas-ray-")
         path = None if self._folder is None else Path(self._folder.name) / "data.npz"

@@ -30,17 +30,17 @@ from genomes.errors import InputError
 
 __all__ = ["RayFleet", "WorkerSpec"]
 
-#: How often it is looked whether the cluster has grown, and whether its head answers.
+#: Interval of checks of the cluster's size and head.
 _LOOK_SECONDS = 3.0
-#: A worker that is not heard from for so long is lost: it answers every five seconds.
+#: Silence after which a worker is lost; it answers every five seconds.
 _UNHEARD_SECONDS = 60.0
-#: A worker without work is given back after this.
+#: Idle seconds after which a worker is released.
 _IDLE_SECONDS = 60.0
-#: Workers in a row that may be lost before any was ready, after which none is expected to be.
+#: Consecutive workers lost before any was ready, after which the run gives up.
 _START_FAILURES = 3
-#: What is waited for a cluster that has no room at all, before that is said.
+#: Seconds without free resources before a message is shown.
 _ROOM_SECONDS = 600.0
-#: What workers have to end, all together, before they are killed.
+#: Seconds that all workers have to end before they are killed.
 _STOP_SECONDS = 3.0
 
 
@@ -57,7 +57,7 @@ class _Actor:
 
 
 class RayFleet:
-    """Meets `Fleet`."""
+    """Implements `Fleet`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""`SharedFleet`: workers of this machine, and of all machines that have joined the run over a shared folder.
+"""`SharedFleet`: workers of this machine and of all machines that join the run over a shared folder.
 
 The owner of the run is the one that started or resumed it: it alone writes to the database. Others (`joining.py`) take
 leases and give evaluations, as files (`shared_folder.py`, `shared_messages.py`); whatever becomes of them costs no more
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedFleet", "session_of"]
 
-#: How often it is looked for messages.
+#: Polling interval of messages.
 _LOOK_SECONDS = 0.1
-#: A worker whose beat has not changed for so long is lost.
+#: Seconds without a change of its beat after which a worker is lost.
 UNHEARD_SECONDS = 60.0
 #: Numbers of workers that have joined, above those of this machine's.
 _FIRST_NUMBER = 10_000
@@ -55,7 +55,7 @@ class _Joined:
 
 
 class SharedFleet:
-    """Meets `Fleet`."""
+    """Implements `Fleet`."""
 
     def __init__(
         self,

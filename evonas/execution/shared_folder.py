@@ -7,10 +7,9 @@
         to/00000001.npz, ...        what the owner has for it, one message a file
         from/00000001.npz, ...      what it has for the owner
 
-Built so that it holds on network file systems: no one locks anything, every file has one writer, a message appears
-whole (written under another name, then renamed) and is deleted by whoever it is for. Whether the other side is alive is
-told by its beat changing, on the reader's own clock: clocks of machines are never compared. The database of the run is
-opened by no one but the owner.
+Suitable for network file systems: there are no locks, every file has one writer, messages appear atomically (written
+under another name, then renamed) and are deleted by their receiver. Liveness is detected by a changing beat, on the
+reader's own clock; clocks of machines are never compared. The database of the run is opened by no one but the owner.
 """
 
 from __future__ import annotations
@@ -150,7 +149,7 @@ class Beat:
 
 
 class Heard:
-    """Whether somebody's beat changes, on the clock of whoever listens."""
+    """Detects changes of a beat on the listener's clock."""
 
     def __init__(self, path: Path) -> None:
         """Nothing was heard yet."""

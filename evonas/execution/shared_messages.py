@@ -26,7 +26,7 @@ from evonas.execution.assignments import Fault, Lease, Outcome
 from evonas.execution.mailbox import Started
 from evonas.io.npz import read_arrays
 from evonas.runs.weights import weights_to_bytes
-from evonas.tasks.train import TrainingTask
+from evonas.tasks.train import ALL_ROWS, TrainingTask
 from genomes.codec import check_weight
 from genomes.errors import InputError
 
@@ -70,7 +70,7 @@ class _Task(TypedDict):
     origin: dict[str, Any] | None
     inherit: bool
     keep_snapshots: bool
-    fold: Annotated[int, Field(ge=0, lt=1_000)] | None
+    fold: Annotated[int, Field(ge=ALL_ROWS, lt=1_000)] | None
 
 
 class _Lease(TypedDict):

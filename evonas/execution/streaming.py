@@ -1,7 +1,7 @@
-"""`WorkerStream`: candidates that a worker process trains one by one as they are given. Imports no Keras.
+"""`WorkerStream`: trains candidates one by one in a worker process. Imports no Keras.
 
-As with generations, the search outlives whatever a network does: when the worker dies, or an exception ends what it
-trains, each network that was in training then is tried again alone; the one that does it again has failed.
+As with generations, the search survives crashes: if the worker dies, or an exception ends the training, each network
+that was in training is retried alone, and the one that fails again is FAILED.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _IDLE_DEATHS = 3
 
 
 class WorkerStream:
-    """Meets `Stream`.
+    """Implements `Stream`.
 
     Attributes:
         slots: see `Stream`.

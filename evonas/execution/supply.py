@@ -1,4 +1,4 @@
-"""`Supply`: the tasks that the driver gives one by one, as a trainer takes them. In the worker. Imports no Keras."""
+"""`Supply`: a queue of tasks from the driver, from which a trainer takes. Used in the worker; imports no Keras."""
 
 from __future__ import annotations
 

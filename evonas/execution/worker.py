@@ -1,8 +1,8 @@
-"""The worker process: holds the data and a trainer, and answers the driver until the driver is gone.
+"""The worker process: holds the data and a trainer, and serves the driver.
 
 Started by `WorkerProcess` as `python -m evonas.execution.worker DESCRIPTOR PARENT`, with one end of a socket pair. The
-main thread trains; a second one listens, so that a cancellation is heard while training, and so that the process ends
-with the driver, however that ended: no orphan trains on.
+main thread trains; a second one listens, to handle cancellations during training, and to end the process with the
+driver.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
 #: Given (trainer, own), see `Warm`.
 LibraryLoader = Callable[[str, bool], None]
 
-#: A worker retires when it has grown by this much since it was ready, but not before it has evaluated some networks.
+#: Memory growth since the start after which a worker retires, but not before some evaluations.
 GROWTH_BYTES = 2 << 30
 EVALUATIONS_AT_LEAST = 100
-#: It retires too, at the end of a part, with this share of the memory that it may take: at all of it, it is killed.
+#: Share of the memory limit at which it retires after a part; at the limit it is killed.
 RETIRING_SHARE = 0.75
 
 _BEAT_SECONDS = 1.0
@@ -94,10 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(descriptor: int, parent: int, factory: TrainerFactory, load: LibraryLoader = lambda *_: None) -> None:
     """Answers requests on the socket until the other end is closed. Never returns."""
-    # Ctrl-C is the driver's to handle.
+    # Ctrl-C is handled by the driver.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
-        # When the machine runs out of memory, the kernel is to take this process and not the driver.
+        # If the machine runs out of memory, the kernel should kill this process rather than the driver.
         Path("/proc/self/oom_score_adj").write_text("1000")
     worker = _Worker(Connection(descriptor), parent)
     os.register_at_fork(after_in_child=worker.let_go)
@@ -108,7 +108,7 @@ def serve(descriptor: int, parent: int, factory: TrainerFactory, load: LibraryLo
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
-    # Not `sys.exit`: the libraries take seconds to put themselves away.
+    # Not `sys.exit`, since libraries take seconds to shut down.
     os._exit(0)
 
 
@@ -153,7 +153,7 @@ class _Worker:
             self._refuse(0, error)
             return
         self._trainer = trainer
-        # Keras collects garbage after every network, and would look through all that the libraries made each time.
+        # Keras collects garbage after every network, which would traverse all objects of the libraries each time.
         gc.freeze()
         self._bytes_when_ready = _resident_bytes()
         self._send(Ready())

@@ -1,4 +1,4 @@
-"""What drives one worker process: takes leases from a port, trains them, and puts there what came of them.
+"""The loop that drives one worker process: takes leases from a port, trains them, and returns the results.
 
 The same on every machine: on the driver's, a thread for each worker; in a Ray cluster, a thread of
 the actor (`ray_actor.py`). The process that trains is watched as ever (`evaluator.py`), so that a network that crashes,

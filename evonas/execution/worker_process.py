@@ -1,4 +1,6 @@
-"""`WorkerProcess`: one worker as the driver sees it: start, ask, kill, and how it died. Imports no Keras."""
+"""`WorkerProcess`: the driver's handle of one worker: start, requests, termination, and cause of death. Imports no
+Keras.
+"""
 
 from __future__ import annotations
 
@@ -46,26 +48,26 @@ __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess", "comman
 
 _LOG_TAIL_BYTES = 4000
 _LOOK_SECONDS, _REAP_SECONDS = 0.1, 0.005
-#: What a worker has to end a request that was cancelled: half the time that it took to start, within these bounds.
+#: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
 
 
 class WorkerDied(Exception):
-    """The worker process ended, or had to be ended, before it answered. The text says how, in one line."""
+    """The worker process ended, or was killed, before it answered. The message says how, in one line."""
 
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """What ends a worker.
+    """Limits that end a worker.
 
     Attributes:
-        start_seconds: until it is ready: data read, libraries loaded.
-        silence_seconds: without headway. The single trainer makes some with every epoch, the other one with every few.
+        start_seconds: until it has read the data and loaded its libraries.
+        silence_seconds: without progress. The single trainer reports every epoch, the others every few.
         beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
-        candidate_seconds: in training, from one result to the next: what a network, or those that are trained together,
-            may take before it is ended, headway or not; None means no bound.
-        memory_bytes: resident memory above it; None is 80% of what the machine, or its container, has.
+        candidate_seconds: time between results for one network or a group trained together, regardless of progress;
+            None for no limit.
+        memory_bytes: resident memory; None is 80% of the memory of the machine or its container.
     """
 
     start_seconds: float = 600.0
@@ -81,13 +83,13 @@ class WorkerLimits:
 
 
 class WorkerProcess:
-    """A worker process and the driver's end of the socket to it. Starts at once, without waiting for it.
+    """A worker process and the driver's end of its socket. The process is started without waiting for it.
 
-    It has to `begin` before it is asked.
+    `begin` must be called before requests.
 
     Attributes:
-        gives_up: asked ten times a second while an answer is waited for: whether to raise `Abandoned` instead.
-        on_progress: called with what is in training whenever the worker says it, by the thread that waits.
+        gives_up: polled ten times a second while waiting for an answer; if true, `Abandoned` is raised.
+        on_progress: called with what is in training whenever the worker reports it, by the thread that waits.
     """
 
     def __init__(
@@ -182,7 +184,7 @@ class WorkerProcess:
         self._send(request(self._number, *arguments))
 
     def settled(self) -> bool:
-        """Whether it can be asked at once: waits for the end of what was cancelled, but not for long.
+        """Whether it accepts requests; waits briefly for the end of a cancelled request.
 
         Not as long as another worker would take to be ready; one that does not end it is to be replaced.
         """

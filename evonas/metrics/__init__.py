@@ -1,1 +1,1 @@
-"""What a network is judged by: `scores` of its predictions, metrics by name (`named`), Keras's own in numpy."""
+"""Evaluation of networks: `scores` of predictions, metrics by name (`named`), and Keras metrics in numpy."""

@@ -1,4 +1,4 @@
-"""How far probabilities and quantiles can be believed, and temperature scaling. Pure numpy; scipy to fit.
+"""Calibration of probabilities and quantiles, and temperature scaling. Pure numpy, with scipy for fitting.
 
 References:
     Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
@@ -20,22 +20,22 @@ Array = NDArray[Any]
 
 #: Bins of equal width, as in Guo et al.
 BINS = 15
-#: Temperatures that are looked at.
+#: Range of temperatures.
 _LOWEST, _HIGHEST = 0.05, 20.0
 
 
 def temperature_of(problem: Problem, y_true: Array, raw_outputs: Array) -> float:
-    """The number that logits are to be divided by for the least log loss: above 1 if a network is too sure.
+    """The temperature that minimises the log loss, by which logits are divided; above 1 for overconfident networks.
 
-    It changes no prediction of a class, only how probable it is said to be.
+    It changes probabilities, but not the predicted classes.
 
     Args:
         problem: of classes.
-        y_true: coded as in `Split`, of rows that the network was not trained on.
+        y_true: encoded as in `Split`, for rows that the network was not trained on.
         raw_outputs: logits, shape `(num_samples, num_outputs)`.
 
     Returns:
-        between 0.05 and 20; 1 if nothing is better.
+        between 0.05 and 20; 1 if there is no improvement.
     """
     from scipy.optimize import minimize_scalar
 
@@ -49,13 +49,13 @@ def temperature_of(problem: Problem, y_true: Array, raw_outputs: Array) -> float
 
 
 def expected_calibration_error(problem: Problem, y_true: Array, raw_outputs: Array) -> float:
-    """Mean distance, over rows, of how probable the predicted class is said to be from how often it is right (ECE).
+    """Expected calibration error (ECE): mean absolute difference between confidence and accuracy, over bins.
 
     Args:
         problem, y_true, raw_outputs: as of `temperature_of`.
 
     Returns:
-        0 (as sure as it is right) to 1.
+        between 0 (perfectly calibrated) and 1.
     """
     probabilities = predictions(problem, raw_outputs)
     sure = probabilities.max(axis=1)
@@ -66,7 +66,7 @@ def expected_calibration_error(problem: Problem, y_true: Array, raw_outputs: Arr
 
 
 def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[str, float]]:
-    """The share of rows that each interval between two quantiles is to have in it, and has.
+    """Nominal and observed coverage of the intervals between symmetric quantiles.
 
     Args:
         problem: of quantiles.
@@ -94,12 +94,12 @@ def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[s
 
 
 def calibration_of(problem: Problem, y_true: Array, raw_outputs: Array, temperature: float = 1.0) -> dict[str, Any]:
-    """What exists to be said of the rows, as JSON values: `ece` of classes, `coverage` of quantiles; else nothing.
+    """Calibration statistics as JSON values: `ece` for classes, `coverage` for quantiles; empty otherwise.
 
     Args:
         problem, y_true: as above.
-        raw_outputs: of the model; logits already divided by the temperature.
-        temperature: that they were divided by; `ece_before` is then without it.
+        raw_outputs: of the model, after temperature scaling.
+        temperature: used for scaling; `ece_before` is the value without it.
     """
     if not len(y_true) or not np.isfinite(raw_outputs).all():
         return {}

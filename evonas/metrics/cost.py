@@ -1,4 +1,4 @@
-"""What a network costs, known before training from the architecture graph; and what over a limit means. No Keras."""
+"""Cost measures of networks from their architecture graph, and limits on them. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["excess", "measured_before", "over_limit"]
 
-_UNITS = {"parameters": "parameters", "flops": "FLOPs", "latency_ms": "ms"}
+_UNITS = {"parameters": "parameters", "flops": "FLOPs", "training_flops": "FLOPs in training", "latency_ms": "ms"}
 
 
 def measured_before(
@@ -31,12 +31,12 @@ def measured_before(
 
 
 def excess(value: float, limit: float) -> float:
-    """By how much of the limit the value is over it; 0 when it is not."""
+    """Relative excess over the limit; 0 if within."""
     return max(0.0, value / limit - 1.0)
 
 
 def over_limit(measures: Mapping[str, float], limits: Mapping[str, float]) -> Evaluation | None:
-    """The evaluation of a network that is over a limit; None when it is not."""
+    """The evaluation of a network that exceeds a limit; None if it is within."""
     over = {name: excess(measures[name], limit) for name, limit in limits.items() if measures[name] > limit}
     if not over:
         return None

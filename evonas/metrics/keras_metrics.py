@@ -1,4 +1,4 @@
-"""Keras's metrics in numpy: what `keras.metrics` gives of a whole split, without Keras.
+"""Keras metrics in numpy, equal to `keras.metrics` over a whole split.
 
 Each function takes targets and predictions, float64 of shape `(num_samples, num_columns)`: numbers in the target's own
 units, the probability of the second of two classes, or of each of several (targets then one-hot). Probabilities are
@@ -28,7 +28,7 @@ _THRESHOLD, _TOP = 0.5, 5
 
 
 def keras_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> float:
-    """What a metric of Keras's gives, of predictions in the target's own units or of probabilities.
+    """The value of a Keras metric, for predictions in the target's units or for probabilities.
 
     Args:
         name: a key of `FUNCTIONS`.
@@ -43,12 +43,12 @@ def keras_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: 
         truth, found = np.asarray(y_true, np.float64).reshape(-1, 1), found[:, 1:]
     else:
         truth = np.eye(found.shape[1])[np.asarray(y_true).reshape(-1).astype(np.intp)]
-    with np.errstate(all="ignore"):  # what is not finite is not a score
+    with np.errstate(all="ignore"):  # non-finite values are not scores
         return float(FUNCTIONS[name](truth, found))
 
 
 def _clip(p: Array, greatest: float = 1.0) -> Array:
-    """Probabilities within what float32 holds, so that their logarithms are finite."""
+    """Clips probabilities in float32, so that their logarithms are finite."""
     return np.clip(p.astype(np.float32), np.float32(_SMALL), np.float32(greatest)).astype(np.float64)
 
 

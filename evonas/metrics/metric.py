@@ -1,6 +1,6 @@
-"""`Metric`: a score of a user's own, to be what a search optimises.
+"""`Metric`: a user-defined objective.
 
-Passed to `evonas.search(objective=...)`, or installed by a distribution as an entry point, whose name is the metric's::
+Passed to `evonas.search(objective=...)`, or installed as an entry point named after the metric::
 
     [project.entry-points."evonas.metrics"]
     profit = "my_package.metrics:PROFIT"
@@ -32,15 +32,15 @@ class Metric:
     """A score of predictions.
 
     Attributes:
-        name: of it, a word that is none of evonas's metrics.
-        direction: in which it improves, "min" or "max".
+        name: an identifier that is not a built-in metric.
+        direction: "min" or "max".
         score: `score(y_true, y_predicted)`, a number. Of a regression both are in the target's own units, shape
             `(num_samples,)`, or `(num_samples, num_targets)` if there are several. Of classes `y_true` holds their
             numbers, shape `(num_samples,)`, and `y_predicted` probabilities, shape `(num_samples, num_classes)`.
-        tasks: that have it.
+        tasks: for which it is defined.
 
     Raises:
-        InputError: one of them cannot be.
+        InputError: a field is invalid.
 
     Example:
         >>> Metric("bias", "min", lambda y, predicted: abs((predicted - y).mean()), ("regression",)).name
@@ -74,15 +74,15 @@ METRICS_FROM_OUTSIDE: Extensions[Metric] = Extensions("metric", "metrics", "evon
 
 
 def metric_name(metric: Any) -> Any:
-    """The name by which settings know a metric: a `Metric` is known to this process by its name from here on.
+    """The name of a metric in settings; registers a `Metric` in this process.
 
-    What is no `Metric` stays as it is.
+    Other values are returned unchanged.
     """
     return METRICS_FROM_OUTSIDE.give(metric.name, metric) if isinstance(metric, Metric) else metric
 
 
 def metric_value(metric: Metric, problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> float:
-    """What the metric gives.
+    """The value of the metric.
 
     Args:
         metric: a user's own.
@@ -91,7 +91,7 @@ def metric_value(metric: Metric, problem: Problem, y_true: NDArray[Any], raw_out
         raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
 
     Raises:
-        ValueError: it is no finite number, or the metric raised, whatever that was.
+        ValueError: it is not a finite number, or the metric raised an exception.
     """
     found = predictions(problem, raw_outputs)
     if problem.task == "regression":

@@ -1,5 +1,5 @@
-"""Metrics beyond evonas's own: scikit-learn's scorers and Keras's metrics, by name. Which way each improves is known,
-or asked for; it is never guessed. Imports no Keras; scikit-learn when it is needed.
+"""Metrics by name beyond the built-in ones: scikit-learn scorers and Keras metrics. The direction of each is known or
+must be given; it is never guessed. Imports no Keras; scikit-learn when needed.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = Map
         "top_k_categorical_accuracy": ("TopKCategoricalAccuracy", "max", _CLASSES),
     }
 )
-#: Names that a metric from outside evonas cannot have.
+#: Names that user-defined metrics must not have.
 _RESERVED = frozenset((*METRICS, *KERAS_METRICS))
 _BY_CLASS = {class_name: name for name, (class_name, _, _) in KERAS_METRICS.items()}
 
@@ -102,10 +102,10 @@ def chosen_metric(text: str, task: str) -> Objective:
 
 
 def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem:
-    """The problem, whose scores have the objective too, after it was tried on perfect predictions.
+    """The problem with the objective among its scores, after testing it on perfect predictions.
 
     Raises:
-        InputError: the scorer refuses such a target; with its own words.
+        InputError: the scorer rejects such a target; with its message.
     """
     if objective.name in METRICS:
         return problem
@@ -140,7 +140,7 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
 
 
 def metric_from_outside(name: str) -> Metric | None:
-    """The metric from outside evonas that is given or installed by that name. Raises InputError as `Extensions`."""
+    """The user-defined metric that is given or installed by that name. Raises InputError as `Extensions`."""
     return None if name in _RESERVED or not name else METRICS_FROM_OUTSIDE.find(name, _RESERVED)
 
 
@@ -152,7 +152,7 @@ def is_scorer(name: str) -> bool:
 
 
 def scorer_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> float:
-    """What scikit-learn's scorer gives; greater is better.
+    """The value of a scikit-learn scorer; greater is better.
 
     Classes are counted, and the second of two is the positive one.
 
@@ -198,7 +198,7 @@ _WORDS = {"min": "less", "max": "more"}
 
 
 def _meant(name: str, task: str) -> str:
-    """What to write in place of a name that nothing has."""
+    """A suggestion for an unknown name."""
     from sklearn.metrics import get_scorer_names
 
     own = [metric for metric, (_, tasks) in METRICS.items() if task in tasks]

@@ -1,4 +1,4 @@
-"""Scores: from a network's raw outputs to every metric of its task, in the target's own units. Imports no Keras."""
+"""Computation of all metrics of a task from raw outputs, in the target's units. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Values = NDArray[np.float64]
 
 
 def constant_outputs(problem: Problem, y_train: NDArray[Any]) -> Values:
-    """Raw outputs of a model that predicts the same for every row, shape `(num_outputs,)`.
+    """Raw outputs of a constant predictor, shape `(num_outputs,)`.
 
-    The training rows' mean, or their quantiles, or how frequent the classes are among them.
+    The mean, the quantiles or the class frequencies of the training rows.
     """
     if problem.quantiles:
         return np.quantile(np.asarray(y_train, np.float64)[:, 0], problem.quantiles)
@@ -72,7 +72,7 @@ def compute_scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[
 
 
 def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
-    """Predictions for a person: in the target's own units, or probabilities of each class.
+    """Predictions in the target's units, or probabilities of each class.
 
     Args:
         problem: what is predicted.
@@ -94,7 +94,7 @@ def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
 def mean_loss(
     problem: Problem, loss: str, y_true: NDArray[Any], raw_outputs: NDArray[Any], weight: NDArray[Any] | None = None
 ) -> float:
-    """What a training minimises, over rows: standardised errors, or the log loss. Penalties are not in it.
+    """The training loss over rows without penalties: of standardised errors, or the log loss.
 
     Args:
         problem: what is predicted.
@@ -125,7 +125,7 @@ def _log_sum_exp(logits: Values) -> Values:
 
 
 def _regression(problem: Problem, y_true: Values, outputs: Values) -> dict[str, float]:
-    # Errors are unscaled, not values: a target of 1e9 with a spread of 1 would lose its digits otherwise.
+    # Errors are rescaled rather than values, since a target of 1e9 with a spread of 1 would lose its digits.
     std = np.array(problem.target_std)
     with np.errstate(over="ignore", invalid="ignore"):
         errors = (outputs - y_true.reshape(outputs.shape)) * std
@@ -142,7 +142,7 @@ def _regression(problem: Problem, y_true: Values, outputs: Values) -> dict[str, 
 
 
 def pinball(error: Values, quantiles: Any) -> Values:
-    """Pinball losses, whose least mean the quantiles have (Koenker and Bassett 1978).
+    """Pinball losses, whose mean is minimised by the quantiles (Koenker and Bassett 1978).
 
     Args:
         error: true value less prediction, shape `(num_rows, num_quantiles)`.
@@ -155,7 +155,7 @@ def pinball(error: Values, quantiles: Any) -> Values:
 def _quantiles(problem: Problem, y_true: Values, outputs: Values) -> dict[str, float]:
     """Mean pinball loss over rows and quantiles, and the scores of a regression, of the median.
 
-    Outputs are sorted, as predictions are: that never has a greater pinball loss (Chernozhukov et al. 2010).
+    Outputs are sorted, as in predictions, which never increases the pinball loss (Chernozhukov et al. 2010).
     """
     outputs = np.sort(outputs, axis=1)
     place = point_place(problem)
@@ -189,7 +189,7 @@ def _multiclass(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:
     }
 
 
-# Written out here: scikit-learn, which has them too, takes longer to import than a small network to train.
+# Implemented here, since importing scikit-learn takes longer than training a small network.
 
 
 def _f1(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:

@@ -64,6 +64,9 @@ Forward = Callable[[Attributes, Parts, Sources, Array | None], tuple[Array, Arra
 #: weights with which it gives what it takes in. None if there are none.
 Identity = Callable[[Attributes, Parts, Array, bool], Mapping[str, Array] | None]
 
+#: Of attributes, initial weights, what the layer takes in of the training rows, and their mask: its weights.
+Fit = Callable[[Attributes, Parts, Array, Array | None], Mapping[str, Array]]
+
 
 def no_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> None:
     """Of a layer that cannot pass on what it takes in."""
@@ -86,6 +89,7 @@ class NetworkRow:
         sums: whether it adds its sources; else they are concatenated.
         identity: see `Identity`.
         silenced: names of the weights that are 0 if the layer is to give nothing; empty if there are none.
+        fit: fits the weights of a frozen layer to the training rows; None for a trained layer.
         compiled: whether the native and the population trainer can hold it; else Keras trains it.
     """
 
@@ -96,6 +100,7 @@ class NetworkRow:
     sums: bool = False
     identity: Identity = no_identity
     silenced: tuple[str, ...] = ()
+    fit: Fit | None = None
     compiled: bool = False
 
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
 from evonas.networks.draws import draw_kernel, orthogonal
-from evonas.networks.layer_row import NetworkRow, Sources, Weight
+from evonas.networks.layer_row import NetworkRow, Sources, Weight, side_by_side
 from evonas.networks.layers import network_row
 from evonas.seeds import RandomStream, stream_rng
+from genomes.architecture.layers import row_of
 from genomes.architecture.shapes import input_shape_of, kinds_of, node_shapes
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
     "name_of",
     "rows_at_a_time",
 ]
-__all__ += ["sample_of", "weights_of"]
+__all__ += ["fit_frozen", "frozen_nodes", "sample_of", "weights_of"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -87,6 +88,28 @@ def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
         initializer = str(graph.nodes[node].get("initializer", "glorot_uniform"))
         for part, weight in weights.items():
             found[f"{name_of(graph, node)}/{part}"] = _draw(weight, weight.initializer or initializer, rng)
+    return found
+
+
+def frozen_nodes(graph: nx.DiGraph) -> tuple[int, ...]:
+    """Layers whose weights are fitted to the training rows and then stay."""
+    return tuple(node for node in range(1, len(graph) - 1) if row_at(graph, node).fit is not None)
+
+
+def fit_frozen(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """The initial weights, with those of frozen layers fitted to training rows, shape `(num_rows, num_features)`."""
+    found, held = dict(weights), {0: shape_input(graph, rows, np.float32)}
+    frozen = frozen_nodes(graph)
+    for node in range(1, max(frozen, default=0) + 1):
+        parts = _parts(graph, node, found, np.float32)
+        if (fit := row_at(graph, node).fit) is not None:
+            sources = sorted(graph.predecessors(node))
+            mask = next((held[source][1] for source in sources if held[source][1] is not None), None)
+            x = side_by_side([held[source][0] for source in sources])
+            parts = dict(fit(graph.nodes[node], parts, x, mask))
+            found |= {f"{name_of(graph, node)}/{name}": value for name, value in parts.items()}
+        if node < frozen[-1]:
+            held[node] = forward_node(graph, node, parts, held)
     return found
 
 
@@ -156,6 +179,8 @@ def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most:
 
 def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
     """Numbers that a convolution takes for each that it gives, which lie side by side."""
+    if row_of(attributes).frozen:  # all steps of its outputs, of which few are held at a time
+        return max(1, taken[0] // 4)
     if "kernel" not in attributes:
         return max(1, math.prod(taken) // max(1, math.prod(given)))
     window = attributes["kernel"]

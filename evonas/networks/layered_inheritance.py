@@ -25,6 +25,7 @@ from evonas.networks.layer_row import NetworkRow, Weight, side_by_side
 from evonas.networks.layered import (
     Value,
     forward_node,
+    frozen_nodes,
     layered_values,
     name_of,
     row_at,
@@ -55,6 +56,9 @@ def inherit_layered_weights(
         child, initial: the network that takes over, and its own initial weights.
         rows: some features that are trained on, shape `(num_rows, num_features)`.
     """
+    if [parent.nodes[node] for node in frozen_nodes(parent)] != [child.nodes[node] for node in frozen_nodes(child)]:
+        # Other features than the parent's head was trained on: what it has learned of them is noise to the child.
+        return {name: np.array(value, np.float32) for name, value in initial.items()}, False
     some = np.asarray(rows[:_ROWS], np.float32)
     found = _Heir(parent, trained, child, initial, some).weights()
     theirs, ours = (

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from evonas.networks.layer_row import NetworkRow
+from evonas.networks.random_convolutions import RANDOM_CONVOLUTIONS
 from evonas.networks.sequence_rows import ATTENTION, POSITIONS, RECURRENT, TOKENS
 from evonas.networks.spatial_rows import (
     ADD,
@@ -41,6 +42,7 @@ LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
         "attention": ATTENTION,
         "positions": POSITIONS,
         "tokens": TOKENS,
+        "random_convolutions": RANDOM_CONVOLUTIONS,
     }
 )
 

@@ -17,7 +17,7 @@ from evonas.networks.data_biases import begins_at_rows, with_data_biases
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
-from evonas.networks.layered import is_layered
+from evonas.networks.layered import fit_frozen, frozen_nodes, is_layered
 from evonas.networks.partial_inheritance import inherit_parts, is_plain
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
@@ -30,7 +30,12 @@ _ROWS = 256
 
 
 def first_weights(
-    graph: nx.DiGraph, problem: Problem, seed: int, pretrained: PretrainedNetwork | None, rows: NDArray[Any]
+    graph: nx.DiGraph,
+    problem: Problem,
+    seed: int,
+    pretrained: PretrainedNetwork | None,
+    rows: NDArray[Any],
+    frozen: Callable[[], Weights | None] = lambda: None,
 ) -> Callable[[], dict[str, NDArray[Any]]]:
     """What gives a network's weights before its first epoch: the seed alone, or the seed and a pretrained.
 
@@ -40,11 +45,17 @@ def first_weights(
         seed: of what is not taken over.
         pretrained: whose layers are taken over, if any.
         rows: features of the training rows, shape `(num_rows, num_features)`.
+        frozen: gives the weights of frozen layers where these are fitted already.
     """
     drawn = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
 
     def own_weights() -> dict[str, NDArray[Any]]:
-        return with_data_biases(graph, drawn(), rows, seed) if begins_at_rows(graph) else drawn()
+        if begins_at_rows(graph):
+            return with_data_biases(graph, drawn(), rows, seed)
+        if not is_layered(graph) or not frozen_nodes(graph):
+            return drawn()
+        fitted = frozen()
+        return fit_frozen(graph, drawn(), rows) if fitted is None else {**drawn(), **fitted}
 
     return (
         own_weights

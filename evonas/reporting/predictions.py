@@ -108,6 +108,8 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     graph = data.problem.attach_columns(graph_from_json(architecture))
     views = views_of(graph)
     has_test = data.x_test is not None and data.y_test is not None
+    if not has_test and data.refits:
+        return None  # its weights have seen all rows
     x = data.x_test if has_test else data.splits[0].x_validation
     y = np.asarray(data.y_test if has_test else data.splits[0].y_validation)
     total = num_rows(x) if x is not None else 0

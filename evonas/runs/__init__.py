@@ -1,4 +1,4 @@
-"""The run directory: what has been committed, and its only writer.
+"""The run directory and its only writer.
 
 ==================  =================================================================================================
 `run.sqlite`        everything: settings, space, candidates, evaluations, the strategy's state, sessions
@@ -11,10 +11,10 @@
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 
-`RunStore` owns a directory (one process at a time) and writes it; `RunReader` reads it, also during a search.
-Whatever a commit reported as done survives SIGKILL and power loss: files are written under a temporary name, synced and
-renamed before the row that names them; the database is synced before the commit returns. Nothing read from the
-directory can run code: no pickle, no import strings.
+`RunStore` owns a directory (one process at a time) and writes to it; `RunReader` reads it, even during a search.
+Committed results survive SIGKILL and power loss: files are written under a temporary name, synced and renamed before
+the row that references them; the database is synced before the commit returns. Nothing read from the directory can run
+code: no pickle, no import strings.
 """
 
 from evonas.runs.reader import RunReader

@@ -1,6 +1,6 @@
-"""What a run says of itself, and of where its data came from: read as values of known types, never believed.
+"""Metadata of a run and the origin of its data, type-checked on reading and never trusted.
 
-References to files (`absolute`) and functions (`build`) are words for people here; who follows one checks it first.
+References to files (`absolute`) and functions (`build`) are informational; callers must check them before use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["PROBLEM", "SOURCE", "known_problem"]
 _Text = Annotated[str, Field(max_length=100_000, strict=True)]
 _Name = Annotated[str, Field(max_length=10_000, strict=True)]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", strict=True)]
-#: Wider networks are not trained; whoever counts the columns makes a list of them.
+#: Upper bound on the number of columns, to limit the size of lists.
 _WIDEST = 1 << 24
 
 
@@ -85,7 +85,7 @@ PROBLEM = TypeAdapter(Problem)
 
 
 def known_problem(value: dict[str, Any]) -> dict[str, Any]:
-    """The values of a problem, as they are, if they are of their types; empty if a run has none.
+    """The values of a problem after type checks; empty if a run has none.
 
     Raises:
         ValueError: they are not.

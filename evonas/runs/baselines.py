@@ -1,6 +1,6 @@
-"""Scores of other models on a run's rows: the row "baselines" of `about`, which is read and written here only.
+"""Scores of baselines on the rows of a run, stored in the row "baselines" of the table `about`.
 
-They are no part of what a repetition of the run must reproduce: how far boosting gets depends on the clock.
+They are not part of the digest of a run, since the progress of boosting depends on time.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class BaselineModel:
         name: for people, such as "gradient boosting".
         about: what it is, such as "HistGradientBoostingRegressor, 120 trees".
         complete: whether its training ended by itself.
-        rows: training rows that it saw.
-        seconds: of a core that it took so far.
+        rows: number of training rows used.
+        seconds: processor time so far.
         validation, test: metric -> score; of a cross-validation, the mean over folds, and the first fold's on the test
             rows, as networks have them.
     """
@@ -79,7 +79,7 @@ class BaselinesReader:
 
     @property
     def found(self) -> Baselines | None:
-        """What is known so far; None if no baseline was wanted, as in runs of an older evonas."""
+        """The results so far; None if no baselines were wanted, as in older runs."""
         row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
         try:
             return from_text(_BASELINES, row[0]) if row else None
@@ -98,7 +98,7 @@ class BaselinesWriter(BaselinesReader):
         self._commit = commit
 
     def note(self, baselines: Baselines) -> None:
-        """Commits what is known, in place of what was."""
+        """Commits the results, replacing earlier ones."""
         value = canonical_json(asdict(baselines))
 
         def write() -> None:

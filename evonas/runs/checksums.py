@@ -1,4 +1,4 @@
-"""Rows that know when they were changed: the last column of every table is a checksum of the others."""
+"""Row checksums: the last column of every table is a checksum of the others."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TABLES: tuple[str, ...] = (
     *("span", "retraining_span"),
 )
 
-#: Tables -> the first format that has them, where that is not 3.
+#: Tables -> the first format that has them, if not 3.
 _SINCE = {"event": 4, "span": 5, "retraining_span": 6}
 
-#: Queries that find something only when a row is missing.
+#: Queries that return rows only if a row is missing.
 _MISSING = (
     "SELECT count(*) FROM evaluation e LEFT JOIN candidate c USING (generation, position) WHERE c.seed IS NULL",
     "SELECT count(*) FROM (SELECT max(position) - count(*) AS gap FROM candidate GROUP BY generation) WHERE gap != -1",
@@ -35,7 +35,7 @@ _MISSING_SPANS = (
 _MISSING_RETRAININGS = (
     "SELECT count(*) FROM retraining_span s LEFT JOIN retraining r USING (digest, seed, epochs) WHERE r.status IS NULL",
 )
-#: The same for an asynchronous run: each candidate was asked for, and asked for before it was told.
+#: The same for asynchronous runs: each candidate was asked for, and asked for before it was told.
 _MISSING_EVENTS = (
     "SELECT max(number) != count(*) FROM event",
     "SELECT EXISTS (SELECT 1 FROM event) AND (SELECT count(*) FROM candidate) != "
@@ -46,9 +46,9 @@ _MISSING_EVENTS = (
 
 
 def seal(row: Sequence[Any]) -> Row:
-    """The row with its checksum; values as they are read back, which numbers of numpy and enumerations are not.
+    """Appends the checksum to a row, after converting numpy numbers and enumerations to plain values.
 
-    SQLite has one zero, and takes NaN for NULL.
+    SQLite does not distinguish -0.0 from 0.0, and stores NaN as NULL.
     """
     row = tuple(map(_plain, row))
     return (*row, hashlib.blake2b(repr(row).encode(), digest_size=8).hexdigest())
@@ -80,7 +80,7 @@ def update(connection: sqlite3.Connection, table: str, key: Mapping[str, Any], c
 
 
 def verify(connection: sqlite3.Connection, version: int) -> None:
-    """Looks at every page and every row; rows have checksums from format 3 on.
+    """Verifies every page and every row; rows have checksums from format 3 on.
 
     Raises:
         sqlite3.DatabaseError: one is not as it was written, or one is missing.

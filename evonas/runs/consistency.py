@@ -1,4 +1,4 @@
-"""Whether what a run is continued is what it began with: its space, data and settings. Imports no pandas."""
+"""Checks that a run is continued with its own space, data and settings. Imports no pandas."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _OPEN = ("trainer", "auto")
 
 
 def space_class(space: Any) -> dict[str, Any]:
-    """What a run records of a space whose class is a user's own: "space_class" and, if a
-    distribution installs it, "space_package"; nothing of those of evonas."""
+    """The record of a user-defined space class in a run: "space_class" and, if installed by a distribution,
+    "space_package"; empty for built-in spaces.
+    """
     kind = type(space)
     if kind in ENCODINGS.values():
         return {}
@@ -76,13 +77,13 @@ def _owner(package: Mapping[str, str] | None) -> str:
 
 
 def check_same(store: RunReader, data: PreparedData | None, settings: Mapping[str, Any]) -> None:
-    """Raises InputError, with the difference, if data or settings that are given are not those of the run."""
+    """Raises InputError, with the difference, if given data or settings differ from those of the run."""
     if data is not None and data.fingerprint != store.fingerprint:
         raise InputError(
             f"data must be those of the run {store.directory}, but their fingerprint is {data.fingerprint[:16]}, not "
             f"{store.fingerprint[:16]}: resume with the same rows, target and split, or start a new run"
         )
-    # What is left open agrees with whatever it came to.
+    # Unset settings agree with any resolved value.
     given = {name: value for name, value in settings.items() if value is not None and (name, value) != _OPEN}
     wanted = Settings(**{**store.settings.model_dump(), **given})
     if difference := store.settings.difference(wanted):

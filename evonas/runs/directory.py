@@ -1,7 +1,7 @@
-"""What a run directory holds: claimed, emptied of an earlier run, and checked for what evonas never puts there.
+"""Claiming, clearing and checking run directories.
 
-A directory is a run's when its database says so, by SQLite's `application_id`: names of files say nothing. Of its
-files, those are the run's that are what the database says, or bear a name that only evonas gives; all others stay.
+A directory is a run if the `application_id` of its SQLite database says so, regardless of file names. A file belongs to
+the run if the database confirms it, or if its name is one that only evonas uses; all others are kept.
 """
 
 from __future__ import annotations
@@ -50,28 +50,28 @@ __all__ = [
 
 DATA_NAME = "data.npz"
 WORKER_LOG = "worker.log"
-#: A run of its own in the run directory: the random search that it is compared with.
+#: Nested run directory of the random search baseline.
 BASELINE_NAME = "random-baseline"
 RESULTS, POPULATION = "results.csv", "population.json"
 WEIGHTS, MODELS = "weights", "models"
 _FOLDERS = (WEIGHTS, MODELS)
-#: How the reports of a run begin: a file of these names that does not is somebody else's.
+#: First bytes of the reports of a run; files of these names that begin differently are foreign.
 _BEGINNINGS = {RESULTS: b"generation,index,status,", POPULATION: b'{"encoding": "population"'}
 _LOG_BEGINNING = b"What the processes that train networks for this run have printed (evonas).\n"
-#: Key in the table `about` of runs whose models and logs can be distinguished from others'.
+#: Key in the table `about` of runs whose models and logs are marked.
 MARKS = "marks"
-#: What else than hash names evonas writes in the directory of a run.
+#: Other names than hashes that evonas uses in a run directory.
 _NAMES = (DATA_NAME, *_BEGINNINGS, DISK_RESERVE, WORKER_LOG, BASELINE_NAME, IN_TRAINING)
 
 
 def check_links(directory: Path) -> None:
-    """Refuses symbolic links, devices and pipes in a run directory: evonas makes none, and would follow them.
+    """Refuses symbolic links, devices and pipes in a run directory, which evonas never creates but would follow.
 
     Raises:
         InputError: there is one; names it.
     """
     if not os.path.lexists(directory / DATABASE):
-        return  # no run, which is what whoever opens it says
+        return  # not a run, which is reported on opening
     for folder in (directory, *(directory / name for name in _FOLDERS)):
         try:
             if folder != directory and not stat.S_ISDIR(folder.lstat().st_mode):
@@ -95,10 +95,11 @@ def claim(
     rows: Callable[[str], Mapping[str, Sequence[Sequence[Any]]]],
     save: Callable[[Path], None] | None = None,
 ) -> RunLock:
-    """Makes a new run of a directory. The run exists when its database has its name; before, a crash leaves room.
+    """Creates a new run in a directory. The run exists once its database has its final name; after an earlier crash the
+    directory can be claimed again.
 
     Args:
-        directory: made if need be. Has to be empty, or to hold what an earlier claim has left.
+        directory: created if necessary. Must be empty, or contain leftovers of an earlier claim.
         overwrite: whether an existing run may be replaced: only its own files are deleted.
         rows: returns the rows of the database, given the SHA-256 of the data (empty if there are none).
         save: writes the data of the run to a path; None if it has none.
@@ -107,14 +108,14 @@ def claim(
         the lock, held.
 
     Raises:
-        InputError: it holds a run, or anything else; nothing was changed.
+        InputError: it contains a run or other files; nothing was changed.
     """
     _make_directory(directory)
     _check_room(directory, overwrite)
     lock = RunLock(directory)
     data, database = temporary_in(directory), temporary_in(directory)
     try:
-        own = _check_room(directory, overwrite)  # once more: now no other process can make a run of it
+        own = _check_room(directory, overwrite)  # again, now that no other process can claim it
         digest = ""
         if save is not None:
             save(data)
@@ -152,7 +153,7 @@ def _make_directory(directory: Path) -> None:
 
 
 def _check_room(directory: Path, overwrite: bool) -> list[Path]:
-    """What is to be deleted to make room for a run; refuses if there is none. Changes nothing."""
+    """The files to delete for a new run; raises InputError if other files are in the way. Changes nothing."""
     names = sorted(os.listdir(directory))
     about = _about(directory / DATABASE) if DATABASE in names else None
     if about is not None and not overwrite:
@@ -183,7 +184,7 @@ def _check_room(directory: Path, overwrite: bool) -> list[Path]:
 
 
 def _about(path: Path) -> dict[str, str] | None:
-    """What the database of a run says of it; None if there is a file of that name and no database of a run."""
+    """The table `about` of a run's database; None if the file is not one."""
     try:
         check_header(path)
     except InputError as error:
@@ -195,7 +196,7 @@ def _about(path: Path) -> dict[str, str] | None:
 
 
 def _own_files(directory: Path, about: Mapping[str, str] | None) -> list[Path]:
-    """Files that are a run's, but for its database and its lock; without a run, what a claim has left."""
+    """Files that belong to a run, except its database and lock; without a run, leftovers of a claim."""
     old = about is not None and MARKS not in about
     temporary = [path for path in directory.iterdir() if is_temporary(path.name)]
     claims = [about] if about is not None else []
@@ -235,7 +236,7 @@ def _model_names(directory: Path) -> set[str]:
 
 
 def _remove(paths: Iterable[Path]) -> None:
-    """Deletes files of a run, and what is a run's own in the run of the baseline."""
+    """Deletes files of a run, including those of its nested baseline run."""
     for path in paths:
         if path.name == BASELINE_NAME:
             _remove_run(path)
@@ -244,7 +245,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _remove_run(directory: Path) -> None:
-    """Deletes what is a run's own in a directory, and the directory if nothing else is in it."""
+    """Deletes the files of a run in a directory, and the directory if it is empty then."""
     _remove(_own_files(directory, _about(directory / DATABASE)))
     for path in (journal_of(directory / DATABASE), directory / DATABASE, directory / LOCK_NAME):
         path.unlink(missing_ok=True)
@@ -267,7 +268,7 @@ def _is_database(path: Path) -> bool:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file named as one of a run's reports is one."""
+    """Whether a file with the name of a report was written by evonas."""
     return _begins_with(path, _BEGINNINGS[path.name])
 
 
@@ -285,7 +286,7 @@ def _begins_with(path: Path, beginning: bytes) -> bool:
 
 
 def check_reports(directory: Path) -> None:
-    """Refuses to continue with a run where one of its reports would take the place of a file of somebody else's.
+    """Refuses to continue a run if a report would replace a foreign file.
 
     Raises:
         InputError: there is one; names it.
@@ -299,13 +300,13 @@ def check_reports(directory: Path) -> None:
 
 
 def open_log(directory: Path) -> None:
-    """Makes the log of a run, unless there is one, or the name is somebody else's."""
+    """Creates the log of a run, unless a file of that name exists."""
     with suppress(OSError):
         write_new(directory / WORKER_LOG, lambda file: file.write(_LOG_BEGINNING))
 
 
 def log_of(directory: Path) -> Path | None:
-    """Where workers print: the run's log, if this process owns the run and the file is the run's; else nowhere."""
+    """The log file for workers, if this process owns the run and the file belongs to it; else None."""
     path = directory / WORKER_LOG
     if owner_of(directory) != os.getpid() or not is_log(path):
         return None
@@ -322,7 +323,7 @@ def sha256(path: Path) -> str:
 
 
 def new_directory() -> Path:
-    """A directory of its own, named by the time, in `evonas-runs`; made, so that no other search is given it."""
+    """Creates a new directory in `evonas-runs`, named by the time."""
     name = datetime.now().strftime("%Y%m%d-%H%M%S")
     for number in range(1, 10_000):
         path = Path("evonas-runs") / (name if number == 1 else f"{name}-{number}")

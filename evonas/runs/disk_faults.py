@@ -1,4 +1,4 @@
-"""Faults of the disk as one error with a name, whoever met them: SQLite or a call on a file."""
+"""Disk errors, of SQLite or of file operations, as `StorageError`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FAULTS = {
 
 @contextmanager
 def storing(directory: Path, exists: bool = True) -> Iterator[None]:
-    """Raises StorageError for every fault of the disk inside the block; `exists` is whether there is a run already."""
+    """Converts disk errors inside the block to StorageError; `exists` is whether the run exists already."""
     try:
         yield
     except (sqlite3.DatabaseError, OSError) as error:
@@ -45,10 +45,10 @@ def storing(directory: Path, exists: bool = True) -> Iterator[None]:
 
 
 def durably(directory: Path, commit: Callable[[], None]) -> None:
-    """Runs a commit. On a full disk the ballast goes overboard for it, and the search ends when it is done.
+    """Runs a commit. On a full disk the ballast is deleted for it, and the search ends afterwards.
 
     Raises:
-        StorageError: the commit failed; or it did not, and was the last for which there was room.
+        StorageError: the commit failed, or succeeded using the last reserve.
     """
     try:
         with storing(directory):

@@ -1,4 +1,4 @@
-"""Room that is kept for the last commit: a file that is thrown overboard when the disk is full."""
+"""Disk space reserved for the last commit: a file that is deleted when the disk is full."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["DISK_RESERVE", "is_disk_reserve", "release_disk_reserve", "reserve_d
 
 DISK_RESERVE = "ballast"
 _BYTES = 256 * 1024
-#: Bytes that are written at a time: where a write fails for lack of room, less of it may still fit.
+#: Bytes per write, so that a partial reserve is possible on a nearly full disk.
 _STEP = 4096
 _HEADER = b"Room that evonas keeps for its last commit when the disk is full.\n"
 
 
 def reserve_disk(directory: Path) -> None:
-    """Takes the room, or what exists of it, unless it is taken, or the name is somebody else's."""
+    """Reserves the space, or as much as is available, unless a file of that name exists."""
     with suppress(OSError):
         write_new(directory / DISK_RESERVE, _fill)
 
 
 def _fill(file: BinaryIO) -> None:
-    # Written, not only reserved: some file systems reserve nothing, and none may compress it away.
+    # Written rather than preallocated, with incompressible content, since some file systems would reserve nothing.
     if os.write(file.fileno(), _HEADER) < len(_HEADER):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     left = _BYTES - len(_HEADER)
@@ -36,7 +36,7 @@ def _fill(file: BinaryIO) -> None:
 
 
 def is_disk_reserve(path: Path) -> bool:
-    """Whether a file is the ballast of a run, which says so in its first line; its name and length are no proof."""
+    """Whether a file is the ballast of a run, by its first line rather than by name and length."""
     try:
         with path.open("rb") as file:
             return file.read(len(_HEADER)) == _HEADER
@@ -45,7 +45,7 @@ def is_disk_reserve(path: Path) -> bool:
 
 
 def release_disk_reserve(directory: Path) -> bool:
-    """Gives the room back; whether there was any."""
+    """Releases the space; returns whether there was any."""
     if not is_disk_reserve(directory / DISK_RESERVE):
         return False
     try:

@@ -1,7 +1,7 @@
-"""The events of an asynchronous run, in order: a candidate was asked for, or told.
+"""The event log of an asynchronous run: asks and tells in order.
 
-What a strategy proposes depends on nothing else: a run is resumed or repeated by asking and telling in this order.
-The table `event` is read and written here only; a run in generations has none.
+Proposals depend on nothing else, so that a run is resumed or repeated by replaying them. Runs in generations have no
+events.
 """
 
 from __future__ import annotations

@@ -29,13 +29,19 @@ __all__ = [
     "Retraining",
     "Retrainings",
     "RetrainingsWriter",
+    "all_rows_members",
     "ensemble_members",
+    "near_the_best",
     "rank_finalists",
+    "record_of_retraining",
     "retraining_seeds",
 ]
 
 
 Commit = Callable[..., None]
+
+#: What a finalist may be behind the best one, as a share of its loss, to be a member of the final model.
+_NEAR = 0.05
 
 _SCORES = TypeAdapter(dict[str, float])
 
@@ -143,16 +149,18 @@ class Finalist:
             return self.record
         chosen = ranked[(len(ranked) - 1) // 2]
         loss = self.objective.loss(chosen.evaluation.scores[self.objective.name])
-        return replace(
-            self.record,
-            seed=chosen.seed,
-            epochs=chosen.epochs,
-            horizon=chosen.epochs,
-            origin=None,
-            evaluation=chosen.evaluation,
-            loss=loss,
-            weights=chosen.weights,
-        )
+        return replace(record_of_retraining(self.record, chosen), loss=loss)
+
+    @property
+    def best_epoch(self) -> int:
+        """The median best epoch of the re-trainings that have a score; the search's where none has."""
+        epochs = sorted(each.evaluation.best_epoch for each in self._scored)
+        return max(1, epochs[(len(epochs) - 1) // 2] if epochs else self.record.evaluation.best_epoch)
+
+    @property
+    def members(self) -> tuple[Record, ...]:
+        """A record for each re-training that has weights, with its evaluation, seed and weights."""
+        return tuple(record_of_retraining(self.record, each) for each in self._scored if each.weights)
 
     @property
     def _scored(self) -> list[Retraining]:
@@ -297,6 +305,49 @@ def rank_finalists(finalists: Iterable[Finalist]) -> list[Finalist]:
     """
     retrained = takewhile(lambda each: each.stopped < len(each.retrainings), finalists)
     return sorted(retrained, key=lambda each: each.loss)
+
+
+def record_of_retraining(record: Record, retraining: Retraining) -> Record:
+    """The record of a network with one of its re-trainings in place of the search's; its loss is still the search's."""
+    return replace(
+        record,
+        seed=retraining.seed,
+        epochs=retraining.epochs,
+        horizon=retraining.epochs,
+        origin=None,
+        evaluation=retraining.evaluation,
+        weights=retraining.weights,
+    )
+
+
+def near_the_best(finalists: Sequence[Finalist]) -> list[Finalist]:
+    """Finalists whose mean loss is behind that of the first by at most a twentieth of it, and that never failed."""
+    if not finalists:
+        return []
+    failed, best, _ = finalists[0].loss
+    near = [each for each in finalists if not each.failed and each.loss[1] <= best + _NEAR * abs(best)]
+    return near if not failed and math.isfinite(best) else [finalists[0]]
+
+
+def all_rows_members(
+    finalists: Sequence[Finalist], run_seed: int, seeds: int, count: int
+) -> list[tuple[Finalist, int]]:
+    """Finalist and seed of each network that is trained on training and validation rows together.
+
+    The finalists take turns, the best first, so that the first few of them are different networks. Those that are far
+    behind the best take none: a mean with them is worse.
+
+    Args:
+        finalists: best first.
+        run_seed: of the run.
+        seeds: re-trainings of each finalist, whose seeds come first.
+        count: networks.
+    """
+    finalists = near_the_best(finalists)
+    rounds = -(-count // max(len(finalists), 1))
+    numbers = [retraining_seeds(run_seed, each.record.digest, seeds + rounds)[seeds:] for each in finalists]
+    turns = [(each, numbers[place][turn]) for turn in range(rounds) for place, each in enumerate(finalists)]
+    return turns[:count]
 
 
 def retraining_seeds(run_seed: int, digest: str, count: int) -> list[int]:

@@ -1,8 +1,8 @@
-"""What a database and its journal say of themselves, read before SQLite reads them. Files of others may say anything.
+"""Checks of the headers of a database and its journal before SQLite opens them, since foreign files may contain
+anything.
 
-SQLite plays a journal back as soon as it opens the database: it then writes where the journal says, makes the
-database as long as the journal says, and deletes the file that the journal names as its "super-journal". evonas never
-writes such a name. What is refused here was not touched.
+SQLite rolls back a journal as soon as it opens the database: it writes where the journal says, resizes the database,
+and deletes the file named as "super-journal", a name that evonas never writes. Rejected files are not touched.
 
 References:
     SQLite, "Database File Format", sections 1.3 and 3, https://www.sqlite.org/fileformat2.html
@@ -34,10 +34,10 @@ def journal_of(path: Path) -> Path:
 
 
 def check_header(path: Path) -> None:
-    """Looks at the file's first 100 bytes and at its size: a newer format must not be touched, others' not opened.
+    """Checks the file's first 100 bytes and its size, so that newer formats and foreign files are not opened.
 
     Raises:
-        InputError: it is not the database of a run; says what it is.
+        InputError: it is not the database of a run; the message says what it is.
     """
     try:
         with open_plain(path) as file:
@@ -74,7 +74,7 @@ def check_header(path: Path) -> None:
 
 
 def check_journal(path: Path) -> None:
-    """Looks at the journal of a database, if there is one, before SQLite plays it back.
+    """Checks the journal of a database, if any, before SQLite rolls it back.
 
     Raises:
         InputError: it names another file, or claims a longer database than there is.

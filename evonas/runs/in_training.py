@@ -39,7 +39,7 @@ class NetworkInTraining(TypedDict):
 
     Attributes:
         generation, index: its place in the run, from 0; of re-trainings, the number of each.
-        kind: what it is trained for: the search, or, again, as one of the finalists or for an ensemble.
+        kind: what it is trained for: the search, or, again, as one of the finalists or for the final model.
         name: of the network in a few words.
         parameters: number of trainable ones, 0 if not known.
         epoch, epochs: trained, and at most, of all folds and replicates together; 0 if not known.

@@ -1,7 +1,7 @@
-"""One owner for a run directory: an flock that the kernel releases whatever way its process ends.
+"""Exclusive ownership of a run directory by an flock, which the kernel releases when its process ends.
 
-A process that was forked by the owner has the lock's descriptor too, and would keep the lock: it closes it at once.
-Where it could not (a fork that Python does not know of), a lock whose owner is dead is taken from it.
+Forks of the owner inherit the descriptor and would keep the lock, so they close it at once. If they could not (a fork
+unknown to Python), a lock whose owner is dead is taken over.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["DISK_FAULTS", "LOCK_NAME", "RunLock", "is_lock", "owner_of"]
 
 LOCK_NAME = "run.lock"
 
-#: Errors that are the disk's, where others are a mistake of whoever chose the directory.
+#: Errors caused by the disk; others are caused by the choice of the directory.
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
-#: What a lock file holds: nothing, or the owner's number and what distinguishes it from a later process of that number.
+#: Content of a lock file: empty, or the owner's process id with identifying marks.
 _OURS = "evonas"
 _CONTENT = re.compile(rf"(\d{{1,20}}( {_OURS}( [\w.:\[\]-]{{1,80}}){{0,3}})?)?\s*")
 _MOST_BYTES = 300
@@ -72,7 +72,7 @@ class RunLock:
         if _acquire(self._descriptor):
             if self._is_in_place():
                 return
-            self._close()  # somebody has put a new one there meanwhile
+            self._close()  # the file was replaced meanwhile
             return self._take(directory)
         if _is_dead(content) and self._take_from_the_dead(directory):
             return
@@ -83,7 +83,7 @@ class RunLock:
         )
 
     def _take_from_the_dead(self, directory: Path) -> bool:
-        """Replaces a lock that only a dead process's child holds; returns whether no other process was faster."""
+        """Replaces a lock held only by a child of a dead process; returns whether no other process was faster."""
         guard = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(guard, fcntl.LOCK_EX)
@@ -106,14 +106,14 @@ class RunLock:
             return False
 
     def release(self) -> None:
-        """Lets others in. May be called twice."""
+        """Releases the lock. Idempotent."""
         if self._descriptor >= 0:
             with suppress(OSError):  # the number is shown only while somebody holds the lock
                 os.ftruncate(self._descriptor, 0)
             self._close()
 
     def _close(self) -> None:
-        """Closes the file, without a word in it: in a process that was forked, the lock is the parent's."""
+        """Closes the file unchanged: in a forked process, the lock belongs to the parent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -129,7 +129,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 def _acquire(descriptor: int) -> bool:
-    for _ in range(10):  # `owner_of` holds a shared lock for an instant, which must not look like an owner
+    for _ in range(10):  # `owner_of` briefly holds a shared lock, which must not be mistaken for an owner
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
@@ -139,7 +139,7 @@ def _acquire(descriptor: int) -> bool:
 
 
 def _content_of(descriptor: int) -> str | None:
-    """The text of a lock file; None of one that evonas did not write."""
+    """The text of a lock file; None if evonas did not write it."""
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST_BYTES:
         return None
@@ -171,7 +171,7 @@ def _marks_of(pid: int) -> list[str]:
 
 
 def _is_dead(content: str) -> bool:
-    """Whether the process that wrote this ran here and has ended; False if unknown."""
+    """Whether the owner ran on this machine and has ended; False if unknown."""
     number, *marks = content.replace(f" {_OURS}", "").split() or [""]
     own = _marks_of(os.getpid())
     if not number.isdigit() or len(marks) != 3 or not own or marks[1:] != own[1:]:

@@ -1,4 +1,4 @@
-"""Older formats of the run database, and the way from each to the present one: forwards only, a copy first."""
+"""Migrations of older formats of the run database to the current one, after a backup."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SPAN = """CREATE TABLE span (
 ) STRICT, WITHOUT ROWID;
 """
 
-#: Format -> its schema, of those that can be brought up.
+#: Format -> its schema, for formats that can be migrated.
 SCHEMAS = {
     2: """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -109,7 +109,7 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
-    """Brings the tables up to the schema, in the transaction that is open.
+    """Migrates the tables to the current schema, within the open transaction.
 
     Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key; format 3 had no
     events, format 4 no spans, format 5 none of re-trainings.

@@ -1,4 +1,4 @@
-"""`RunReader`: what has been committed to a run directory. Works during a search and changes nothing."""
+"""`RunReader`: read-only access to the committed state of a run, even during a search."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.baselines import BaselinesReader
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
+from evonas.runs.final_model import FinalModel, FinalTest, final_model
 from evonas.runs.finalists import Finalist, Retrainings, rank_finalists
 from evonas.runs.in_training import NetworkInTraining, read_in_training
 from evonas.runs.lock import owner_of
@@ -61,6 +62,7 @@ class RunReader:
         self.retrainings, self.events = Retrainings(self._connection), Events(self._connection)
         self.times = Times(self._connection)
         self.baselines = BaselinesReader(self._connection)
+        self.final_test = FinalTest(self._connection)
         self._counted: Counts | None = None
         try:
             with self._reading():
@@ -78,12 +80,12 @@ class RunReader:
 
     def _connect(self) -> sqlite3.Connection:
         check_links(self.directory)
-        # What a live owner has in its hands, it has looked at; and a reader must not keep it waiting.
+        # A live owner has verified its database; and a reader must not block it.
         return schema.connect_readonly(self.directory / schema.DATABASE, trusted=self.owner is not None)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Refuses what is not as evonas writes it."""
+        """Raises InputError for content that evonas would not write."""
         try:
             yield
         except KeyError as error:
@@ -97,7 +99,7 @@ class RunReader:
 
     @property
     def objective(self) -> Objective:
-        """What is optimised: a metric of evonas's, or a score of a user's whose direction the run records."""
+        """The objective: a built-in metric, or a user-defined score with its recorded direction."""
         name = self.settings.objective or ""
         if self.problem_json.get("metric") == name and self.problem_json.get("direction") in ("min", "max"):
             return Objective(name, self.problem_json["direction"])
@@ -120,7 +122,7 @@ class RunReader:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Versions of what the latest session ran with."""
+        """Versions of the environment of the latest session."""
         row = self._row("SELECT environment FROM session ORDER BY number DESC LIMIT 1")
         with self._reading():
             return from_text(WORDS, row[0]) if row else {}
@@ -165,7 +167,7 @@ class RunReader:
 
     @property
     def counts(self) -> Counts:
-        """Evaluations in numbers; a store keeps them, since counting looks at every row."""
+        """Counts of evaluations; cached by a store, since counting reads every row."""
         return self._counted or count_evaluations(self._connection)
 
     @property
@@ -185,7 +187,7 @@ class RunReader:
 
     @property
     def idle(self) -> Idle:
-        """What happened since a network was last trained."""
+        """Counts since a network was last trained."""
         return idle_since(self._connection)
 
     # Evaluations.
@@ -248,9 +250,9 @@ class RunReader:
         return [record for _, *place, _ in self.best_places(count) for record in self._records(query, tuple(place))]
 
     def front(self) -> list[Record]:
-        """The networks that no other beats in every objective, best in the first one first.
+        """The Pareto front, best in the first objective first.
 
-        Just the best network when there is one objective.
+        Only the best network if there is one objective.
         """
         objectives = objectives_of(self.objective, self.settings.objectives or (self.objective.name,))
         if len(objectives) == 1:
@@ -291,7 +293,7 @@ class RunReader:
 
     @property
     def finalists(self) -> list[Finalist]:
-        """The best networks, trained again, best first; empty until that is done, or if the search continued since."""
+        """The retrained finalists, best first; empty before that, or if the search continued since."""
         asked, progress = self.retrainings.asked, self.retrainings_progress
         if asked is None or progress is None or progress[0] < progress[1]:
             return []
@@ -308,9 +310,9 @@ class RunReader:
         ]
 
     def ranked(self, rank: int) -> Record:
-        """The network of that rank, from 1: finalists lead, by their mean re-score; then all others, by their score.
+        """The network of that rank, from 1: finalists first, by their mean score; then all others, by their score.
 
-        A finalist's record is that of its median re-training, with its scores and weights, not the one of the search.
+        The record of a finalist is that of its median retraining, with its scores and weights.
 
         Raises:
             InputError: there is no such rank.
@@ -323,6 +325,11 @@ class RunReader:
         known = {record.digest for record in leaders}
         ranking = leaders + [record for record in self.best(rank) if record.digest not in known]
         return ranking[:rank][-1]
+
+    @property
+    def final_model(self) -> FinalModel | None:
+        """The networks whose mean is the final model; None where that is the best network itself."""
+        return final_model(self)
 
     def weights(self, record: Record) -> dict[str, NDArray[Any]]:
         """The weights that were scored, by name.
@@ -360,7 +367,9 @@ class RunReader:
         ]
 
     def digest(self) -> str:
-        """SHA-256 of everything that a repetition of the run must reproduce: all but wall-clock times and sessions."""
+        """SHA-256 of everything that a repetition of the run must reproduce: all except wall-clock times and
+        sessions.
+        """
         sha = hashlib.sha256()
         for query in (
             "SELECT key, value FROM about WHERE key IN ('settings', 'space', 'problem', 'fingerprint') ORDER BY key",

@@ -1,4 +1,4 @@
-"""Rows as values: what one evaluation is in the store, in JSON, and for a reader."""
+"""Evaluations as rows, as JSON and as `Record`s."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Record:
 
 
 def result_to_json(evaluation: Evaluation) -> str:
-    """What is the same on every repetition of an evaluation, as JSON text; NaN and infinities become null."""
+    """The reproducible part of an evaluation as JSON text; NaN and infinities become null."""
     return canonical_json(
         {
             "scores": {name: _finite(score) for name, score in evaluation.scores.items()},
@@ -109,7 +109,7 @@ def result_to_json(evaluation: Evaluation) -> str:
 
 
 def from_text(kind: TypeAdapter[T], text: str) -> T:
-    """The value of a JSON text, which has to be of that kind.
+    """Parses a JSON text of the given kind.
 
     Raises:
         ValueError: it is not.

@@ -1,4 +1,4 @@
-"""`results.csv` and `population.json`: the run for people and for other runs, always whole and current."""
+"""`results.csv` and `population.json`: the results for people and for other runs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The SQLite file of a run: its schema, its format number, and how it is opened.
+"""The SQLite database of a run: schema, format number, and opening.
 
-The journal is a rollback journal (`journal_mode=DELETE`) with `synchronous=EXTRA`: when a commit returns, the rows are
-on the disk and the journal's deletion too. A file by others is looked at before SQLite is (`header.py`): SQLite would
-play back any journal next to it.
+The journal is a rollback journal (`journal_mode=DELETE`) with `synchronous=EXTRA`: when a commit returns, the rows and
+the deletion of the journal are on disk. Files are checked before SQLite opens them (`header.py`), since it would roll
+back any journal next to them.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ CREATE TABLE retraining_span (
 
 _BUSY_SECONDS = 30.0
 _LONGEST_VALUE = 64 << 20
-#: Time limit for checking a database from elsewhere: these seconds, and some more for each byte.
+#: Time limit for verifying a database: seconds, and seconds per byte.
 _LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
 _STEPS = 100_000
 #: How much longer it may take by the clock.
@@ -92,7 +92,7 @@ _BUSY_FACTOR = 10.0
 
 
 def create(path: Path, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
-    """Makes a database with these rows, durably. Nobody must know of the path yet: a crash leaves half of it.
+    """Creates a database with these rows, durably. The path must be private, since a crash leaves an incomplete file.
 
     Args:
         path: if there is nothing.
@@ -113,7 +113,7 @@ def create(path: Path, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The database, open for writing; what a crash left half written is rolled back, and an older format brought up.
+    """Opens the database for writing; incomplete transactions are rolled back, and older formats migrated.
 
     Raises:
         InputError: it is not a run, of a newer format, or damaged; the file is left as it is.
@@ -138,10 +138,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
-    """The database, open for reading while it may be written. Changes nothing; an older format is brought up in memory.
+    """Opens the database for reading, possibly while it is being written. Changes nothing; older formats are migrated
+    in memory.
 
     Args:
-        trusted: whether every row is known to be good, since a live writer has looked at them.
+        trusted: whether a live writer has verified all rows.
 
     Raises:
         InputError: as `connect`.
@@ -165,7 +166,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block, or nothing of it."""
+    """Executes the block as one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -194,7 +195,7 @@ def _configure(connection: sqlite3.Connection, mode: str) -> None:
 
 @contextmanager
 def _in_time(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Ends what takes longer than a file of its size may, by this thread's own time: others may have the machine."""
+    """Interrupts verification that exceeds the limit for the file's size, in processor time of this thread."""
     most = _LOOK_SECONDS + path.stat().st_size / _BYTES_A_SECOND
     spent, until = time.thread_time() + most, time.monotonic() + _BUSY_FACTOR * most
     connection.set_progress_handler(lambda: time.thread_time() > spent or time.monotonic() > until, _STEPS)
@@ -219,7 +220,7 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _check_tables(connection: sqlite3.Connection) -> int:
-    """The format, if the tables are those of that format to the letter."""
+    """The format number, after checking that the tables match its schema exactly."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     with closing(sqlite3.connect(":memory:")) as expected:
         expected.executescript(migrations.SCHEMAS.get(version, SCHEMA))

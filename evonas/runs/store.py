@@ -39,6 +39,7 @@ from evonas.runs.directory import (
 from evonas.runs.disk_faults import durably, storing
 from evonas.runs.disk_reserve import reserve_disk
 from evonas.runs.events import EventsWriter
+from evonas.runs.final_model import FinalTestWriter
 from evonas.runs.finalists import RetrainingsWriter
 from evonas.runs.in_training import NetworkInTraining, TrainingNotes
 from evonas.runs.lock import RunLock
@@ -79,6 +80,7 @@ class RunStore(RunReader):
         self.events: EventsWriter = EventsWriter(self._connection, self._commit)
         self.times: TimesWriter = TimesWriter(self._connection, self._commit)
         self.baselines: BaselinesWriter = BaselinesWriter(self._connection, self._commit)
+        self.final_test: FinalTestWriter = FinalTestWriter(self._connection, self._commit)
         self._session, self._counted, self._reported_at, self.report_seconds = 0, self.counts, 0.0, 0.0
         self._began = self.seconds
         self._weights.collect(self._named_weights())
@@ -336,10 +338,10 @@ class RunStore(RunReader):
         self.training_notes.clear()
         self._lock.release()
 
-    # What hangs on a commit.
+    # Side effects of commits.
 
     def _commit(self, work: Callable[[], None], before: Callable[[], None] | None = None) -> None:
-        """Does `work` in one transaction, after `before`, which makes the files that its rows name."""
+        """Executes `work` in one transaction, after `before`, which writes the files that its rows reference."""
 
         if os.getpid() != self._process:
             raise RuntimeError("a run must be written by the process that opened it, not by a fork of it")
@@ -355,7 +357,7 @@ class RunStore(RunReader):
         self.events.forget_told()
 
     def _within_quota(self) -> set[tuple[int, int]]:
-        """Places of the best `keep` networks, as far down as their weights fit the quota; the best one always."""
+        """Positions of the best `keep` networks whose weights fit the quota; always at least the best one."""
         places: set[tuple[int, int]] = set()
         room = self.settings.keep_bytes
         for _, generation, position, _ in self.best_places(self.settings.keep):
@@ -378,7 +380,7 @@ class RunStore(RunReader):
         self.report_seconds = self._reported_at - started
 
     def _report(self, name: str, content: bytes) -> None:
-        """Writes a report in place of the one that is there, if that is one: else it is somebody else's file."""
+        """Writes a report, replacing an existing file only if evonas wrote it."""
         path = self.directory / name
         if not os.path.lexists(path):
             with suppress(FileExistsError):
@@ -399,10 +401,10 @@ class RunStore(RunReader):
         return loss if loss != float("inf") else None
 
     def _worth_keeping(self, part: Sequence[tuple[Candidate, Evaluation]], losses: Sequence[float | None]) -> set[int]:
-        """Places in `part` of those that are among the run's best `keep` and came with weights.
+        """Positions in `part` of networks that are among the run's best `keep` and have weights.
 
-        Ranks are (loss, generation, position): a total order, so that what is kept does not depend on how a generation
-        was cut into parts.
+        Ranks are (loss, generation, position), a total order, so that the result does not depend on how a generation is
+        split into parts.
         """
         ranks = [(*row, -1) for row in self.best_places(self.settings.keep)]
         for index, ((candidate, _), loss) in enumerate(zip(part, losses, strict=True)):
@@ -415,7 +417,7 @@ class RunStore(RunReader):
         return {index for index in best if part[index][1].weights is not None}
 
     def _named_weights(self) -> set[str]:
-        """Files that rows name, weights and snapshots."""
+        """Weights and snapshot files referenced by rows."""
         return self.retrainings.named_weights() | {
             name
             for column in ("weights", "snapshots")
@@ -423,14 +425,14 @@ class RunStore(RunReader):
         }
 
     def _drop(self, column: str, kept: AbstractSet[tuple[int, int]]) -> None:
-        """Rows outside `kept` (generation, position) name no file in the column any more."""
+        """Clears the file references of the column in rows outside `kept` (generation, position)."""
         query = f"SELECT generation, position FROM evaluation WHERE {column} IS NOT NULL"
         for place in [place for place in self._connection.execute(query) if place not in kept]:
             key = dict(zip(("generation", "position"), place, strict=True))
             update(self._connection, "evaluation", key, {column: None})
 
     def _trained_at(self, place: tuple[int, int]) -> tuple[int, int]:
-        """Where the training of a candidate was done: in an earlier generation, if it had been asked for before."""
+        """Position of the candidate that was trained: an earlier one, if it had been asked for before."""
         row = self._row(
             "SELECT e.generation, e.position FROM candidate c JOIN evaluation e ON e.digest = c.digest "
             "AND e.seed = c.seed AND e.epochs = c.epochs AND e.horizon = c.horizon AND e.origin = c.origin "

@@ -31,7 +31,7 @@ __all__ = ["GenerationalStrategy"]
 
 
 class GenerationalStrategy(TurnTakingStrategy):
-    """A first population of `settings.population`, then `settings.offspring` per generation. Meets `Strategy`."""
+    """A first population of `settings.population`, then `settings.offspring` per generation. Implements `Strategy`."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ FORMATS = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx", "tflite": ".tfl
 
 
 def format_of(path: Path, asked: str | None = None) -> str:
-    """The format that is asked for, or that the path's ending says.
+    """The requested format, or the one of the path's extension.
 
     Raises:
         InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something
@@ -91,6 +91,9 @@ class EnsembleTask:
         calibrate: as of `ExportTask`.
         folds: the fold that each network was trained on, where all are to be members with the same share; empty if
             members are chosen on the validation rows.
+        format: one of `FORMATS`.
+        equal: whether all networks are members with the same share.
+        all_rows: whether the networks were trained on the validation rows, too, whose scores then tell nothing.
     """
 
     networks: tuple[tuple[Mapping[str, Any], Weights], ...]
@@ -99,6 +102,9 @@ class EnsembleTask:
     path: Path
     calibrate: bool = False
     folds: tuple[int, ...] = ()
+    format: str = "keras"
+    equal: bool = False
+    all_rows: bool = False
 
 
 @dataclass(frozen=True)

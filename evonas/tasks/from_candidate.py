@@ -1,4 +1,4 @@
-"""`task_of`: from a candidate to what a trainer is given. Imports no Keras."""
+"""`task_of`: conversion of candidates to training tasks. Imports no Keras."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from evonas.evaluation import Evaluation, InTraining, Snapshot
 
 __all__ = [
+    "ALL_ROWS",
     "Source",
     "StreamingTrainer",
     "Trainer",
@@ -20,6 +21,10 @@ __all__ = [
     "slots_of",
     "stream_evaluations",
 ]
+
+
+#: In place of a fold: training and validation rows together, for all epochs, since no row tells when to stop.
+ALL_ROWS = -1
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class TrainingTask:
             moments too.
         lineage: see `Candidate.lineage`; tasks with one are those of the `EvolvedTrainer`.
         keep_snapshots: whether the evaluation shall carry what the training can continue from.
-        fold: the one fold to train on, from 0; None for all of them.
+        fold: the one fold to train on, from 0; None for all of them; `ALL_ROWS`, of the native trainer alone, for the
+            training and validation rows of the first.
     """
 
     architecture: Mapping[str, Any]

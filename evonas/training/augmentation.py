@@ -1,7 +1,7 @@
-"""Augmentation: what is done to samples each time that they are trained on. Numpy, all rows of a chunk at once.
+"""Augmentation of training samples, vectorised over rows in numpy.
 
-Images and series keep their shape; what moves in from outside is 0, the mean of a standardised channel. Drawn from the
-training's seed and the epoch, so that a training that continues draws what an unbroken one draws.
+Shapes do not change; areas moved in from outside are 0, the mean of a standardised channel. Random numbers depend on
+the training's seed and the epoch, so that a continued training draws the same as an uninterrupted one.
 
 References:
     DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017, arXiv 1708.04552.
@@ -29,13 +29,13 @@ class Augmentation:
 
     Attributes:
         shape: of a sample, `(height, width, channels)` or `(steps, channels)`.
-        flip: whether half of the samples are mirrored along their width; series are not.
-        shift: the furthest that a sample is moved along each axis, as a share of it.
-        rotation: the furthest that an image is turned, as a share of a whole turn.
-        zoom: by how much it is made larger or smaller at most, as a share.
-        noise: standard deviation of what is added to each number.
-        cutout: side of the square (of a series, length of the stretch) that is set to 0, as a share of the side.
-        mixup: both parameters of the beta distribution of the share with which two samples and their targets are mixed.
+        flip: whether half of the images are mirrored horizontally.
+        shift: largest shift along each axis, as a share of its size.
+        rotation: largest rotation, as a share of a full turn.
+        zoom: largest relative change of size.
+        noise: standard deviation of additive Gaussian noise.
+        cutout: side of the square (or length of the interval of a series) that is set to 0, as a share of the size.
+        mixup: both parameters of the beta distribution of mixing weights.
         masked: whether the last channel marks the steps that are not padding.
     """
 
@@ -50,7 +50,7 @@ class Augmentation:
     masked: bool = False
 
     def apply(self, x: Array, rng: np.random.Generator) -> Array:
-        """The samples, flat as they were given, shape `(num_rows, num_features)`; all but mixup."""
+        """Applies all augmentations except mixup to flat samples, shape `(num_rows, num_features)`."""
         maps = x.reshape(len(x), *self.shape)
         image = len(self.shape) == 3
         if self.flip and image:
@@ -71,7 +71,7 @@ class Augmentation:
         return np.ascontiguousarray(maps, np.float32).reshape(len(x), -1)
 
     def mix(self, x: Array, y: Array, weight: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        """Samples, targets and weights, each mixed with those of another row; targets have one column a class."""
+        """Applies mixup to samples, one-hot targets and weights."""
         share = rng.beta(self.mixup, self.mixup, len(x)).astype(np.float32)
         other = rng.permutation(len(x))
 
@@ -83,9 +83,9 @@ class Augmentation:
 
 
 def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = False) -> Augmentation | None:
-    """What the training settings ask for, of samples of a shape; None if that is nothing.
+    """The augmentation of training settings, for samples of a shape; None if there is none.
 
-    Of the tokens of a text, which are not numbers, nothing is asked.
+    Tokens of texts are not augmented.
     """
     names = ("flip", "shift", "rotation", "zoom", "noise", "cutout", "mixup")
     given = {name: training[name] for name in names if training.get(name)}
@@ -93,7 +93,7 @@ def augmentation_of(training: Mapping[str, Any], shape: Shape, masked: bool = Fa
 
 
 def _shift(maps: Array, rng: np.random.Generator, share: float) -> Array:
-    """Each sample moved by whole pixels or steps."""
+    """Shifts each sample by whole pixels or steps."""
     count, sides = len(maps), maps.shape[1:-1]
     furthest = [int(share * side) for side in sides]
     padded = np.pad(maps, [(0, 0), *((far, far) for far in furthest), (0, 0)])
@@ -106,7 +106,7 @@ def _shift(maps: Array, rng: np.random.Generator, share: float) -> Array:
 
 
 def _move(maps: Array, rng: np.random.Generator, shift: float, rotation: float, zoom: float) -> Array:
-    """Images moved, turned and zoomed about their centre, between pixels by bilinear interpolation."""
+    """Shifts, rotates and zooms images about their centre, with bilinear interpolation."""
     count, height, width, _ = maps.shape
     angle = 2.0 * np.pi * rng.uniform(-rotation, rotation, count)
     scale = 1.0 / (1.0 + rng.uniform(-zoom, zoom, count))
@@ -127,7 +127,7 @@ def _move(maps: Array, rng: np.random.Generator, shift: float, rotation: float, 
 
 
 def _cut_out(shape: Shape, rng: np.random.Generator, share: float) -> Array:
-    """Where each sample is cut out: a square whose centre is anywhere, so that it may reach over the edge."""
+    """The cutout mask of each sample: a square with a random centre, which may extend beyond the edge."""
     count, sides = shape[0], shape[1:-1]
     where = np.ones((count, *(1,) * (len(sides) + 1)), bool)
     for axis, side in enumerate(sides):

@@ -1,4 +1,4 @@
-"""How a training process starts: what must be set before Keras's backend is imported, and the import itself."""
+"""Preparation of a training process before Keras's backend is imported, and the import."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["import_keras", "prepare_process"]
 
-#: What Keras imports when it is there, for plots, wrappers and data that no training uses: two fifths of its import.
+#: Optional imports of Keras that training does not need, two fifths of its import time.
 _UNUSED = ("IPython", "PIL", "matplotlib", "pandas", "scipy", "sklearn")
 
 
@@ -28,7 +28,7 @@ def prepare_process() -> None:
 
 
 def import_keras() -> None:
-    """Imports Keras without its optional companions, which can be imported later all the same.
+    """Imports Keras without its optional dependencies, which can still be imported later.
 
     `keras.wrappers` and `keras.visualization` are of no use in such a process.
     """

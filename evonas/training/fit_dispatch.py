@@ -1,4 +1,4 @@
-"""Trains a user's model natively where every part of it is supported, else with Keras, and records which it was.
+"""Trains user-defined models natively if all of their parts are supported, otherwise with Keras, and records which.
 
 `train` stands for `keras.Model.fit`. Whoever runs a trial chooses with `use_mode` whether the native trainer may be
 used. Several trials run at a time, each in its own thread; since Keras is not thread-safe, only one of them uses Keras

@@ -1,4 +1,4 @@
-"""What weights score on the test split, which no search sees. Without Keras, unless the model is a user's own."""
+"""Scores of weights on the test split. Without Keras, unless the model is user-defined."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["test_scores"]
 def test_scores(
     architecture: Mapping[str, Any], weights: Weights, data: PreparedData, build: Callable[..., Any] | None
 ) -> dict[str, float]:
-    """What the weights score on the test split; empty when there is none.
+    """Scores of the weights on the test split; empty if there is none.
 
     Args:
         architecture: the graph, or the genes of a user's model, as JSON values.

@@ -1,4 +1,4 @@
-"""Latency: how long a network takes for one row. Limits on it, and the objective `latency_ms`."""
+"""Latency of networks for one row, as a limit and as the objective `latency_ms`."""
 
 from __future__ import annotations
 
@@ -81,9 +81,10 @@ def _median_milliseconds(call: Callable[[], Any]) -> float:
 
 
 class LatencyTrainer:
-    """A trainer that measures each network first, does not train what is too slow, and notes the latency of the rest.
+    """A trainer that measures each network first, rejects those that are too slow, and records the latency of the
+    others.
 
-    Two measurements of a network differ: a run that is resumed takes what was committed, and measures the others again.
+    Measurements are not reproducible: a resumed run uses the committed ones, and measures other networks again.
     """
 
     def __init__(

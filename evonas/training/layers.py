@@ -1,8 +1,8 @@
-"""The layer kinds of a network as layers of Keras, one row each.
+"""The layer kinds of a network as Keras layers, one row each.
 
-Nothing else in `evonas.training` asks for a kind by its name. What a kind is: `genomes.architecture.layers`; what its
-weights are, and which trainers can hold it: `evonas.networks.layers`. Only layers and operations that Keras itself has,
-so that plain Keras opens what is built here.
+Nothing else in `evonas.training` refers to a kind by name. Kinds are described in `genomes.architecture.layers`, their
+weights and supported trainers in `evonas.networks.layers`. Only built-in layers and operations of Keras are used, so
+that plain Keras opens the models.
 
 A layer is named after its node, `layer_3`, auxiliary layers `layer_3_...`: `part_of` turns a variable's path into the
 name that the weight has in `evonas.networks.layers`.
@@ -23,6 +23,7 @@ from keras import layers, ops
 from evonas.networks.sequence import sine_positions
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.architecture.layers import kernel_of
+from genomes.architecture.random_layers import KERNEL_STEPS, dilations_of
 
 __all__ = ["NORMALIZATIONS", "ROWS", "Build", "Node", "build_of", "part_of"]
 
@@ -41,7 +42,7 @@ _BY_RANK = {
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is to be built.
+    """A node to build.
 
     Attributes:
         name: of its layer, and the first part of the names of others.
@@ -49,7 +50,7 @@ class Node:
         seed: of its dropout.
         dtype: policy of its layers.
         mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None if all are.
-        batch_normalization: the layer to take for it.
+        batch_normalization: layer class to use.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Node:
         return self.layer(kind, "dropout", rate=rate, seed=self.seed)(h)
 
 
-#: Of a node and its sources: what it gives, and the mask of its steps.
+#: (node, outputs of its sources) -> (its output, the mask of its steps).
 Build = Callable[[Node, Sequence[Any]], tuple[Any, Any]]
 
 
@@ -252,7 +253,18 @@ def _tokens(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     return node.drop_out(h * mask, whole_channels=False), mask
 
 
-#: Kind of a node -> its row: what builds it.
+def _random_convolutions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    x = node.mask_steps(_join(node, sources))
+    shares = []
+    for dilation, count in dilations_of(int(node.attributes["features"]), x.shape[1]):
+        options = {"filters": count, "kernel_size": KERNEL_STEPS, "dilation_rate": dilation, "padding": "same"}
+        h = node.layer(layers.Conv1D, f"dilation{dilation}", activation="hard_sigmoid", trainable=False, **options)(x)
+        shares.append(_average(node, node.mask_steps(h), f"share{dilation}"))
+    h = shares[0] if len(shares) == 1 else node.layer(layers.Concatenate, "shares")(shares)
+    return node.layer(layers.BatchNormalization, "normalization", trainable=False)(h), None
+
+
+#: Kind of a node -> its row, the function that builds it.
 ROWS: Mapping[str, Build] = MappingProxyType(
     {
         "dense": _dense,
@@ -268,10 +280,11 @@ ROWS: Mapping[str, Build] = MappingProxyType(
         "attention": _attention,
         "positions": _positions,
         "tokens": _tokens,
+        "random_convolutions": _random_convolutions,
     }
 )
 
 
 def build_of(kind: str) -> Build:
-    """What builds a kind, which may be one from outside evonas. Raises InputError where it is not known."""
+    """The function that builds a kind, built in or user-defined. Raises InputError if it is unknown."""
     return ROWS[kind] if kind in ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind).keras

@@ -1,4 +1,4 @@
-"""What networks are trained on: the loss of each task."""
+"""Training losses of each task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an architecture graph to a `keras.Model`, and between its weights and weights by name.
+"""Conversion of architecture graphs to `keras.Model`s, and of their weights to weights by name.
 
 Only built-in Keras layers, so that plain `keras.models.load_model` opens whatever is built here.
 """
@@ -20,9 +20,10 @@ from evonas.training.layers import NORMALIZATIONS, Node, build_of, part_of
 from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import members_of
+from genomes.architecture.shapes import node_shapes
 from genomes.errors import InputError
 
-__all__ = ["build_model", "get_weights", "members_model", "set_weights", "trainable_names"]
+__all__ = ["build_model", "get_weights", "members_model", "set_weights", "trainable_names", "weights_behind"]
 
 
 def build_model(
@@ -33,6 +34,7 @@ def build_model(
     precision: str = "float32",
     sample_shape: tuple[int, ...] = (),
     batch_normalization: Callable[..., Any] = keras.layers.BatchNormalization,
+    behind: int = 0,
 ) -> keras.Model:
     """The network of the graph, from `(num_samples, num_features)` to raw outputs `(num_samples, num_outputs)`.
 
@@ -46,11 +48,12 @@ def build_model(
         sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
             `Problem.attach_columns` stored in the graph.
         batch_normalization: the layer class to use for it in networks with other than dense layers.
+        behind: a node of such a network that gives a flat output: what follows it alone, which takes that output.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
         sample = Sample(tuple(sample_shape)) if sample_shape else sample_of(graph, num_features)
-        return _build_layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization)
+        return _build_layered(graph, sample, int(num_outputs), seed, dtype, batch_normalization, behind)
     last, members, embedding = graph.number_of_nodes() - 1, members_of(graph), embedding_of(graph)
     features = keras.Input((int(num_features),), name="features")
     scaled = _scale_features(features, dtype) if scales_inputs(graph) else features
@@ -109,14 +112,19 @@ def _build_layered(
     seed: int,
     dtype: str,
     batch_normalization: Callable[..., Any],
+    behind: int = 0,
 ) -> keras.Model:
     """The network of a graph with other layers than dense ones: features get the shape of a sample first."""
-    features, last = keras.Input((math.prod(sample.shape),), name="features"), len(graph) - 1
-    shape = tuple(map(int, sample.shape))
+    shape = tuple(map(int, node_shapes(graph, sample.shape, num_outputs)[behind] if behind else sample.shape))
+    features, last = keras.Input((math.prod(shape),), name="features"), len(graph) - 1
     first = features if len(shape) == 1 else keras.layers.Reshape(shape, name="sample", dtype=dtype)(features)
-    mask = keras.ops.cast(first[..., -1:] > 0.5, keras.DTypePolicy(dtype).compute_dtype) if sample.masked else None
-    held = {0: (first, mask)}
-    for node in range(1, last + 1):
+    mask = (
+        keras.ops.cast(first[..., -1:] > 0.5, keras.DTypePolicy(dtype).compute_dtype)
+        if sample.masked and not behind
+        else None
+    )
+    held = {behind: (first, mask)}
+    for node in range(behind + 1, last + 1):
         attributes = graph.nodes[node] if node < last else {**graph.nodes[node], "units": num_outputs}
         sources = [held[source] for source in sorted(graph.predecessors(node))]
         mask = next((each for _, each in sources if each is not None), None)
@@ -226,6 +234,12 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
         )
     for name, variable in variables.items():
         variable.assign(weights[name])
+
+
+def weights_behind(weights: Weights, node: int) -> Weights:
+    """The weights of what follows a node, see `build_model`; all of them for node 0."""
+    before = tuple(f"layer_{each}/" for each in range(1, node + 1))
+    return {name: value for name, value in weights.items() if not name.startswith(before)} if node else weights
 
 
 def trainable_names(model: keras.Model) -> list[str]:

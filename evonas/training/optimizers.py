@@ -1,4 +1,4 @@
-"""One formula for every optimizer, so that networks with different optimizers share one program. Pure numpy.
+"""A common update formula of all optimizers, so that networks with different optimizers share one program. Pure numpy.
 
 With gradient g, first and second moments m and v, parameter p:
 

@@ -1,4 +1,4 @@
-"""What accompanies the learning rate of a step: multiples of it for single variables, and the weight decay.
+"""Learning-rate multipliers of individual variables, and schedules of weight decay.
 
 Sources: Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), whose biases learn at a tenth
 of the rate; Jacot, Gabriel and Hongler 2018, Neural tangent kernel (arXiv 1806.07572).
@@ -35,9 +35,9 @@ def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.fl
 def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> float:
     """How many times the step's rate a variable learns at.
 
-    A kernel that is s times a standard normal one moves by s times as much in a step of that one of any length, and
-    its gradient is 1 / s of that one's: plain gradient descent has s ** 2 times the rate, all else s times. What else
-    there is besides biases and kernels of layers has the step's rate.
+    For a kernel that is s times a standard normal one, a step of the latter moves it s times as far, and its gradient
+    is 1 / s of the latter's: the factor is s ** 2 for plain gradient descent and s for other optimizers. Variables
+    other than biases and kernels have a factor of 1.
 
     Args:
         training: settings of an architecture graph.

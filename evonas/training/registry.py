@@ -1,7 +1,6 @@
-"""The door to training: what a process needs to train, score and export, each imported when it is asked for.
+"""The entry points of training: functions to train, score and export, imported on use.
 
-Nothing outside of this package imports Keras, TensorFlow, JAX or numba, and what runs evaluations imports nothing of
-this package but this module.
+Only this package imports Keras, TensorFlow, JAX or numba, and evaluators import only this module of it.
 """
 
 from __future__ import annotations

@@ -10,13 +10,14 @@ import numpy as np
 
 from evonas.evaluation import Evaluation, Span, Status
 from evonas.seeds import RandomStream, stream_seed
+from evonas.tasks.train import ALL_ROWS
 
 __all__ = ["combine_evaluations", "member_seed"]
 
 
 def member_seed(seed: int, fold: int, replicate: int) -> int:
     """Seed of one fold and replicate; the first of each has the candidate's own seed."""
-    if fold == replicate == 0:
+    if fold in (0, ALL_ROWS) and replicate == 0:
         return seed
     return stream_seed(RandomStream.REPLICATE, seed, fold, replicate)
 

@@ -1,4 +1,4 @@
-"""Searches a build function that was written for KerasTuner, unchanged.
+"""Searches with an unchanged build function written for KerasTuner.
 
     >>> from evonas import tuner                                                            # doctest: +SKIP
     >>> search = tuner.Evolution(build_model, objective="val_accuracy", max_trials=30)      # doctest: +SKIP
@@ -15,23 +15,22 @@
 `Objective`            a logged metric and its direction, if evonas does not know it
 =====================  ==============================================================================================
 
-KerasTuner itself need not be installed. What differs from it:
+KerasTuner itself need not be installed. Differences:
 
-- The space is found by calling `build`, not only once for each conditional scope but also for what Python's own `if`
-  and `for` hide; a `fit` of your own is called, too, up to where it uses the model. What only a trial reveals, other
-  names or more values of a known one, is drawn at random there, and searched from the next generation on.
-- Trials run in this process where the model of the defaults is trained natively, without Keras's `fit`; else in a
-  worker process, which the function, arrays and callbacks are sent to. `in_process` says otherwise. What callbacks
-  learn stays there. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
+- The space is discovered by calling `build`, once for each conditional scope, and also for what Python's own `if` and
+`for` hide; a custom `fit` is called too, up to the point where it uses the model. Names or values revealed only in
+trials are drawn at random there, and searched from the next generation on. - Trials run in this process if the model
+with default values is trained natively, without Keras's `fit`; otherwise in a worker process, to which the function,
+arrays and callbacks are sent, so that state of callbacks stays there. `in_process` overrides this. Generators,
+`tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
   here, batch by batch, while trials train on them: shuffled and augmented again in every epoch, never held in memory.
-- A class derived from `Evolution` is called as in KerasTuner: with a `run_trial` or an `on_...` method for trials its
-  trials run in this process. A method of KerasTuner's that would never be called is refused when the class is made.
-- The first trial has the defaults. A trial that fails costs that trial; when the first ones all fail alike, the search
-  stops. An objective that is not logged stops it too.
+- Subclasses of `Evolution` work as in KerasTuner: with a `run_trial` or an `on_...` method for trials, their trials run
+in this process. Overriding a method that would never be called is an error. - The first trial uses the default values.
+A failing trial does not stop the search, unless all first trials fail in the same way, or the objective is not logged.
 - A project is an evonas run directory, committed trial by trial. The same tuner on the same directory continues
-  it; one with another function, space or data is refused, unless `overwrite=True`.
-- Oracles and distribution strategies are not there. docs/kerastuner.md lists every name of KerasTuner's and what
-  becomes of it.
+  it; a different function, space or data is refused, unless `overwrite=True`.
+- Oracles and distribution strategies are not supported. docs/kerastuner.md lists all names of KerasTuner and their
+counterparts.
 """
 
 from evonas.tuner.arguments import HyperModel

@@ -1,4 +1,4 @@
-"""What a tuner is given, brought into a form that can be sent and called. Imports no Keras."""
+"""Conversion of a tuner's arguments to callable and serialisable forms. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["HyperModel", "Hypermodel", "hypermodel_of", "portable"]
 
 
 class HyperModel:
-    """A build function and a fit, as KerasTuner's class of that name: to be derived from."""
+    """Base class with a build function and a fit, like KerasTuner's class of that name."""
 
     def __init__(self, name: str | None = None, tunable: bool = True) -> None:
         """Keeps both.
 
         Args:
             name: for people.
-            tunable: whether what `build` asks for is searched; else it keeps its defaults.
+            tunable: whether hyperparameters of `build` are searched; otherwise they keep their defaults.
         """
         self.name, self.tunable = name, tunable
 
@@ -31,7 +31,7 @@ class HyperModel:
         raise NotImplementedError("a hypermodel must have a method build(hp) that returns a keras.Model")
 
     def declare_hyperparameters(self, hp: Any) -> None:
-        """Asks for hyperparameters before `build` does."""
+        """Declares hyperparameters before `build` is called."""
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; returns a history, a number, or a mapping of numbers."""
@@ -54,7 +54,7 @@ class Hypermodel:
 
     @property
     def source(self) -> Any:
-        """What it is known again by: the function, or the object's class."""
+        """The identity of the hypermodel: the function, or the object's class."""
         return type(self.given) if hasattr(self.given, "build") else self.given
 
     def declare_hyperparameters(self, hp: Any) -> None:
@@ -80,7 +80,7 @@ class Hypermodel:
 
 
 def hypermodel_of(given: Any) -> Hypermodel:
-    """A function or an object with `build` as one thing. Raises InputError when it is neither."""
+    """A function, or an object with `build`, as a `Hypermodel`. Raises InputError if it is neither."""
     if isinstance(given, type) or not (callable(given) or callable(getattr(given, "build", None))):
         what = "the class, an object of it" if isinstance(given, type) else "one"
         raise InputError(
@@ -98,15 +98,15 @@ def _has_own_fit(given: Any) -> bool:
 
 
 def portable(name: str, value: Any, streams: Streams) -> Any:
-    """The value, with whatever cannot be sent to the worker process as a stream of what is read here.
+    """The value, with parts that cannot be sent to the worker process replaced by streams served here.
 
     Args:
         name: of the argument, for messages.
         value: as it was given.
-        streams: that serve what stays here.
+        streams: serve the data that stay here.
 
     Raises:
-        InputError: a data set gives what cannot be sent.
+        InputError: a data set yields objects that cannot be sent.
     """
     if isinstance(value, Mapping):
         return {key: portable(f"{name}[{key!r}]", part, streams) for key, part in value.items()}

@@ -1,4 +1,4 @@
-"""What a tuner's constructor is given, checked: numbers, names of KerasTuner's, and the folder of the project."""
+"""Validation of the constructor arguments of tuners: numbers, names of KerasTuner, and the project folder."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["check_arguments", "check_counts", "check_place", "check_project", "w
 
 
 def check_counts(least: int, **given: Any) -> None:
-    """Refuses what is not a whole number of at least `least`. Raises InputError."""
+    """Raises InputError unless all values are integers of at least `least`."""
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}: raise it")
 
 
 def check_arguments(names: Iterable[str]) -> None:
-    """Refuses arguments of KerasTuner's other tuners, and says what takes their place. Raises InputError."""
+    """Raises InputError for arguments of other tuners of KerasTuner, naming their counterparts."""
     for name in names:
         if name in ARGUMENTS and name not in Settings.model_fields:
             raise InputError(f"{name} must be left out, since it is {ARGUMENTS[name]}")
 
 
 def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -> None:
-    """Refuses a place for the trials that methods of the user cannot work in.
+    """Checks that overridden methods are compatible with where trials run.
 
     Args:
         in_process: as given to the tuner.
@@ -39,7 +39,7 @@ def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -
         own: methods that a subclass overrides and trials call.
 
     Raises:
-        InputError: the methods, or the trials, would have to be in two processes.
+        InputError: trials would run in another process than the overridden methods.
     """
     if in_process is False and own:
         raise InputError(
@@ -52,21 +52,21 @@ def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -
 
 
 def warn_of_no_use(**given: Any) -> None:
-    """Warns of what was given and is of no use here."""
+    """Warns about arguments that have no effect."""
     for name, value in given.items():
         if value is not None:
             warnings.warn(f"{name} is of no use to evonas, and is ignored", stacklevel=3)
 
 
 def check_project(directory: Path, overwrite: bool) -> None:
-    """Refuses a folder that holds something and no run: evonas deletes only what it wrote.
+    """Refuses a non-empty folder that is not a run, since evonas deletes only its own files.
 
     Args:
         directory: without a run.
         overwrite: whether a run there was to be deleted.
 
     Raises:
-        InputError: it holds something; says whose it is.
+        InputError: it is not empty; the message says what it contains.
     """
     held = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     if held:

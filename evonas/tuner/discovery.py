@@ -1,8 +1,8 @@
-"""`discover`: the hyperparameters that a build function asks for, found by calling it.
+"""`discover`: finds the hyperparameters of a build function by calling it.
 
-The first call is with the defaults. Then each conditional scope is entered once, and each option of a choice and the
-largest number of what may count layers is tried once, since Python's own `if` and `for` may hide more behind them. What
-stays hidden all the same is drawn at random in the trials that reveal it.
+The first call uses the defaults. Then each conditional scope is entered once, and each option of a choice and the
+largest value of possible layer counts is tried once, since Python's own `if` and `for` may depend on them.
+Hyperparameters that stay hidden are drawn at random in the trials that reveal them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from evonas.tuner.kinds import Condition, Hyperparameter
 
 __all__ = ["discover", "discover_in_fit"]
 
-#: Calls of a `fit`, which may do more than ask before it uses the model.
+#: Most calls of a `fit`, which may have side effects before it uses the model.
 _CALLS_OF_FIT = 6
-#: Whole numbers up to this may count layers; larger ones are widths, and a model with all of them at most is large.
+#: Integers up to this may be layer counts; larger ones are widths.
 _MOST_LAYERS = 64
 
 Key = tuple[str, tuple[Condition, ...]]
 
 
 class Probe:
-    """Stands for a model, and its methods, in a `fit` that is called for what it asks for: calling it ends that."""
+    """A stand-in for a model in the discovery of `fit`; calling it ends the discovery."""
 
     def __getattr__(self, name: str) -> Probe:
         return self  # Python looks a method up before it computes the arguments, which may ask for more
@@ -37,7 +37,7 @@ class Probe:
 
 
 class _Reached(Exception):
-    """The model is to be used: all that is asked for before has been."""
+    """Raised when the model is used, after all hyperparameters were requested."""
 
 
 def discover_in_fit(

@@ -1,4 +1,4 @@
-"""`GeneCodec`: hyperparameters as genes, and back. What a run searches, and what each trial is given."""
+"""`GeneCodec`: conversion of hyperparameters to genes, and back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GeneCodec:
         known: all that were found before the search began.
         tuned: names of those that are searched; the others keep their defaults. None is all.
         pinned: names that are as they are known, whatever is asked for.
-        late: what trials have revealed since: other ones, or more values of those. Their genes are optional.
+        late: hyperparameters or values revealed by trials; their genes are optional.
     """
 
     known: tuple[Hyperparameter, ...]
@@ -37,7 +37,7 @@ class GeneCodec:
 
     @cached_property
     def all(self) -> tuple[Hyperparameter, ...]:
-        """All, as they are known by now."""
+        """All hyperparameters known by now."""
         found = {(each.name, each.conditions): each for each in (*self.known, *self.late)}
         return tuple(found.values())
 
@@ -59,7 +59,7 @@ class GeneCodec:
         """The genes.
 
         Raises:
-            InputError: there is nothing to choose.
+            InputError: there is nothing to search.
         """
         genes = {gene: Gene(each.domain, when=self._conditions_of(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
         for each in self.late:
@@ -75,7 +75,7 @@ class GeneCodec:
         return HyperparameterSpace(genes)
 
     def extend(self, found: Iterable[Hyperparameter]) -> GeneCodec:
-        """With what trials have revealed; of equal names and conditions the values are joined."""
+        """Adds what trials have revealed; values of equal names and conditions are merged."""
         late: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in self.late}
         for each in found:
             key = each.name, each.conditions
@@ -110,12 +110,14 @@ class GeneCodec:
             return None
 
     def fill(self, genes: Mapping[str, Any], seed: int) -> HyperParameters:
-        """What a build function is called with. What only it reveals has its gene, or is drawn from the seed."""
+        """The argument of the build function. Hyperparameters revealed only there have their gene, or are drawn from
+        the seed.
+        """
         tunes_new = self.tuned is None
         return HyperParameters.from_space(self.all, self.values(genes), seed if tunes_new else None, genes, self.pinned)
 
     def restore_trial(self, values: Mapping[str, Any], genes: Mapping[str, Any], seed: int) -> HyperParameters:
-        """Those of a trial that is done: with the values that it had, where these were noted."""
+        """The hyperparameters of a finished trial, with their recorded values."""
         genes_left = {} if values else genes
         hp = HyperParameters.from_space(self.all, {**self.values(genes), **values}, seed, genes_left, self.pinned)
         hp.values.update((name, value) for name, value in values.items() if name not in hp.values)

@@ -1,4 +1,4 @@
-"""`Hooks`: what a tuner that derives from `Evolution` may override besides `run_trial`. By default they do nothing."""
+"""`Hooks`: methods that subclasses of `Evolution` may override besides `run_trial`. They do nothing by default."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Hooks:
         """Called before each trial."""
 
     def on_trial_end(self, trial: Trial) -> None:
-        """Called after each trial, which has its score or a message by then."""
+        """Called after each trial, when its score or error message is available."""
 
     def on_epoch_begin(self, trial: Trial, model: Any, epoch: int, logs: Any = None) -> None:
         """Called before each epoch."""

@@ -1,4 +1,4 @@
-"""`HyperParameters`: what a build function asks for values, and by asking defines the space. KerasTuner's interface."""
+"""`HyperParameters`: the argument of a build function, whose calls define the space; KerasTuner's interface."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Key = tuple[str, tuple[Condition, ...]]
 class HyperParameters:
     """A space and the values in it, as KerasTuner's class of that name.
 
-    A hyperparameter that is asked for within a scope whose condition does not hold is None.
+    Hyperparameters in a scope whose condition does not hold are None.
 
     Attributes:
-        values: name -> value of those that are there.
-        space: all that were asked for so far, in that order; the same name may occur under several conditions.
+        values: name -> value of the active hyperparameters.
+        space: all hyperparameters requested so far, in order; a name may occur under several conditions.
     """
 
     def __init__(
@@ -48,10 +48,10 @@ class HyperParameters:
         """A space to be defined.
 
         Args:
-            values: by name, for what is going to be asked for.
-            seed: to draw what has no value, from the seed and the name; None takes the default.
+            values: by name, for the coming requests.
+            seed: for drawing missing values, together with the name; None uses the defaults.
             genes: by the name of the gene, of what may be asked for beyond what is known; see `late_gene`.
-            pinned: names that are as they are known, whatever is asked for.
+            pinned: names whose known definitions override requests.
         """
         self.values: dict[str, Any] = {}
         self._given, self._seed = dict(values or {}), seed
@@ -158,7 +158,7 @@ class HyperParameters:
         """One of some texts, numbers or truth values; the first one is the default.
 
         Args:
-            ordered: whether neighbours are alike; numbers are, unless it is False.
+            ordered: whether the order is meaningful; by default for numbers only.
         """
         with self._within(parent_name, parent_values):
             return self._ask(choice(self._full(name), values, ordered, default, tuple(self._conditions)))

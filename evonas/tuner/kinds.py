@@ -1,7 +1,7 @@
-"""Hyperparameters as KerasTuner has them, each a frozen value: its domain, and how a gene encodes it.
+"""Hyperparameters of KerasTuner as frozen values, with their domains and encoding as genes.
 
-Numbers without a step are ranges. Those with one, and those that crowd at the upper end, are ranges of their place in
-the order, so that a small step of the gene is a small step of the value.
+Numbers without a step are ranges. Numbers with a step or reverse-log sampling are encoded by their index in order, so
+that a small step of the gene is a small step of the value.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Hyperparameter:
     Attributes:
         kind: "Int", "Float", "Choice", "Boolean" or "Fixed".
         name: with its name scopes.
-        conditions: all of which must hold for it to be there.
-        default: what it is where nothing else is known.
+        conditions: all of which must hold for it to be active.
+        default: its default value.
         domain: of its gene; of one value if there is nothing to choose.
-        settings: what it was asked for with, for people.
-        options: values by the gene's place, where the gene is a place; empty if it is the value itself.
+        settings: arguments of the request, for display.
+        options: values by index, if the gene is an index; empty if it is the value itself.
         ends: least and greatest value of a "reverse_log" without a step, whose gene is a position in [0, 1].
     """
 
@@ -88,7 +88,7 @@ class Hyperparameter:
         return value
 
     def nearest(self, value: Any) -> Any:
-        """The value itself if it is one of these, else the one next to it; the default if there is no next one."""
+        """The nearest valid value; the default if there is none."""
         if self.kind == "Fixed":
             return self.default
         some = self.options or (self.domain.options if isinstance(self.domain, Choice) else ())
@@ -131,7 +131,7 @@ def number(
     """An `Int` or a `Float` in [low, high].
 
     Raises:
-        InputError: the ends, the step or the sampling cannot be used.
+        InputError: the bounds, the step or the sampling are invalid.
     """
     low, high = (_end(kind, name, end) for end in (low, high))
     sampling = (sampling or "linear").lower()
@@ -166,7 +166,7 @@ def choice(
     """One of some values, all of one type.
 
     Raises:
-        InputError: there are none, they are of different types, or the default is none of them.
+        InputError: there are none, their types differ, or the default is not among them.
     """
     values = [_plain(value) for value in values]
     types = {type(value) for value in values}
@@ -238,7 +238,7 @@ def is_same(a: Hyperparameter, b: Hyperparameter) -> bool:
 
 
 def widen(known: Hyperparameter, asked: Hyperparameter) -> Hyperparameter | None:
-    """One that may take the values of both; None if they are too different, or one of them is fixed."""
+    """A hyperparameter with the values of both; None if they are incompatible or one is fixed."""
     if known.kind != asked.kind or known.kind == "Fixed":
         return None
     one, other = dict(known.settings), dict(asked.settings)

@@ -1,6 +1,6 @@
-"""What becomes of every public name of KerasTuner's: the table of docs/kerastuner.md, and what messages are made of.
+"""The counterparts of all public names of KerasTuner, for docs/kerastuner.md and error messages.
 
-A test compares it with the installed KerasTuner, and the page with it.
+Tests compare this table with the installed KerasTuner, and the page with the table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 __all__ = ["ARGUMENTS", "NAMES", "PRIVATE", "TUNERS", "is_called", "page", "why_not_there"]
 
-#: Begins what is said of a name that evonas does not have.
+#: Prefix of entries for unsupported names.
 _NOT = "not there: "
 _WHERE = "a project is one run directory, committed trial by trial"
 _STRATEGY = "strategies of evonas decide (`strategy=`)"
@@ -179,12 +179,12 @@ PRIVATE = frozenset(
 
 
 def is_called(name: str) -> bool:
-    """Whether a method of that name, of a class derived from the tuner, is of use here as in KerasTuner."""
+    """Whether a method of that name in a subclass of the tuner is called, as in KerasTuner."""
     return name not in PRIVATE and not NAMES["Tuner"].get(name, "").startswith(_NOT)
 
 
 def why_not_there(kind: str, name: str) -> str:
-    """What to say of an attribute that there is not, of "Tuner", "Oracle" or "HyperParameters"."""
+    """The error message for a missing attribute of "Tuner", "Oracle" or "HyperParameters"."""
     text = NAMES[kind].get(name, "")
     why = text.removeprefix(_NOT) if text.startswith(_NOT) else "see docs/kerastuner.md for what there is"
     return f"evonas's {kind} has no attribute {name!r}: {why}"

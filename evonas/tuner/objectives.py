@@ -1,4 +1,4 @@
-"""What a tuner optimises: a name in the logs of a training, with its direction. Imports no Keras."""
+"""Objectives of tuners: names in training logs, with directions. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genomes.errors import InputError
 
 __all__ = ["Objective", "TunerObjective", "objective_of"]
 
-#: Last words of the names that Keras gives its metrics and losses, by the way in which they improve.
+#: Suffixes of the names of Keras metrics and losses, by direction.
 _RISING = (
     *("acc", "accuracy", "auc", "precision", "recall", "score", "iou", "cosine_similarity", "correlation"),
     *("recall_at_precision", "precision_at_recall", "sensitivity_at_specificity", "specificity_at_sensitivity"),
@@ -27,7 +27,7 @@ _FALLING = (
 
 @dataclass(frozen=True)
 class Objective:
-    """A name in the logs, and "min" or "max": for what evonas does not know the direction of."""
+    """A name in the logs and its direction, "min" or "max", if evonas does not know it."""
 
     name: str
     direction: Direction
@@ -41,7 +41,7 @@ class TunerObjective:
         name: of the score.
         direction: "min" or "max".
         parts: of a sum of several objectives, each with its direction; those to be maximised are subtracted.
-        given: whether it was named; else a trial's `fit` returns it as a number.
+        given: whether it was named; otherwise a trial's `fit` returns it as a number.
     """
 
     name: str
@@ -57,7 +57,7 @@ class TunerObjective:
         return sum(float(logs[part.name]) * (1.0 if part.direction == "min" else -1.0) for part in parts)
 
     def loss(self, value: float) -> float:
-        """The value as a number to minimise; what is not finite is last."""
+        """The value to minimise; infinite if not finite."""
         return (value if self.direction == "min" else -value) if math.isfinite(value) else math.inf
 
 

@@ -1,4 +1,4 @@
-"""`Outcome`: what a tuner has found, read from its run directory as KerasTuner's tuners show it."""
+"""`Outcome`: access to the results of a tuner, with KerasTuner's interface."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Outcome(Hooks):
         """The model of a finished trial, built in this process, with the weights of its best epoch.
 
         Raises:
-            InputError: the weights are not kept (of 20 trials they are, unless `keep` says otherwise).
+            InputError: the weights were not kept (by default those of the 20 best trials, see `keep`).
         """
         from evonas.training.single.keras_tuner import rebuilt
 
@@ -86,7 +86,7 @@ class Outcome(Hooks):
 
     @property
     def remaining_trials(self) -> int:
-        """Trials that a `search` would still do."""
+        """Number of trials that a further `search` would run."""
         if self._overwrite or not self._exists:
             return self.max_trials
         with self._read() as run:

@@ -1,6 +1,6 @@
-"""Tuners that derive from `Evolution`: which of their methods are called, and the trial that calls them.
+"""Subclasses of `Evolution`: which of their methods are called, and the trial that calls them.
 
-What a subclass does in a trial, it does to itself, as in KerasTuner: such trials run in this process.
+Methods of a subclass may change its state, as in KerasTuner, so such trials run in this process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BY_CALLBACK = frozenset(("on_epoch_begin", "on_epoch_end", "on_batch_begin", "o
 
 
 def check_subclass(cls: type, base: type) -> None:
-    """Refuses a class with a method of KerasTuner's that would never be called, or with a hook's name misspelt.
+    """Refuses subclasses with methods of KerasTuner that would never be called, or with misspelt hooks.
 
     Raises:
         InputError: it has one; says which.
@@ -53,7 +53,7 @@ def check_subclass(cls: type, base: type) -> None:
 
 
 def overridden(tuner: Evolution, base: type) -> frozenset[str]:
-    """Hooks of trials that the tuner has in place of its base's."""
+    """The trial hooks that the tuner overrides."""
     return frozenset(
         name for name in _IN_TRIALS if name in vars(tuner) or getattr(type(tuner), name) is not getattr(base, name)
     )
@@ -80,7 +80,7 @@ class Running:
     given: frozenset[str] = frozenset()
 
     def execute(self, tuner: Evolution, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
-        """What `run_trial` does unless it is overridden: builds and fits, as often as there are executions."""
+        """The default implementation of `run_trial`: builds and fits once per execution."""
         from evonas.training.single.keras_tuner import hook_callback
 
         watching = [hook_callback(tuner, self.trial)] if self.given & _BY_CALLBACK else []
@@ -90,7 +90,7 @@ class Running:
 
 @dataclass(eq=False)
 class SubclassTrial:
-    """Calls the methods of a tuner for each set of hyperparameters. Meets `Trial`.
+    """Calls the methods of a tuner for each set of hyperparameters. Implements `Trial`.
 
     Attributes:
         tuner: whose methods these are.

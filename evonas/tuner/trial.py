@@ -1,4 +1,6 @@
-"""`Trial`: one set of hyperparameters and what came of it, as KerasTuner shows it; and `Oracle`, which holds all."""
+"""`Trial`: a set of hyperparameters with its results, and `Oracle`, which gives access to all; KerasTuner's
+interface.
+"""
 
 from __future__ import annotations
 
@@ -168,7 +170,7 @@ class Oracle:
         return self._tuner.remaining_trials
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> str:
-        """Scores of the trial that runs, in a `run_trial` that returns none.
+        """Reports scores of the running trial, in a `run_trial` that returns none.
 
         Raises:
             InputError: no such trial runs.

@@ -38,7 +38,7 @@ from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Evolution"]
 
-#: Trials whose weights are kept, the best ones.
+#: Number of best trials whose weights are kept.
 _KEPT = 20
 
 
@@ -49,8 +49,8 @@ class Evolution(Outcome):
         >>> tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))                   # doctest: +SKIP
         >>> best = tuner.get_best_models()[0]                                               # doctest: +SKIP
 
-    Every result is committed at once, and a new tuner of the same directory and project continues with it. To be
-    derived from, as KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
+    Results are committed immediately, and a new tuner with the same directory and project continues the search. It may
+    be subclassed like KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
         hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None if `run_trial` needs none.
@@ -87,34 +87,36 @@ class Evolution(Outcome):
         tuner_id: str | None = None,
         **settings: Unpack[TunerOptions],
     ) -> None:
-        """Finds the hyperparameters by calling `build`, in this process.
+        """Discovers the hyperparameters by calling `build` in this process.
 
         Args:
-            hypermodel: `build(hp)`, which returns a `keras.Model`; or an object with such a method and, if it likes,
+            hypermodel: `build(hp)`, which returns a `keras.Model`; or an object with such a method and optionally
                 `fit(hp, model, *args, **kwargs)`, such as a `keras_tuner.HyperModel`.
             objective: name of a log ("val_accuracy"), an `Objective(name, direction)`, a list of these, whose sum is
                 minimised, or None if `fit` returns a number to be minimised.
-            max_trials: sets of hyperparameters in all.
+            max_trials: total number of trials.
             seed: of everything random; None is 0.
             executions_per_trial: trainings of each; the score is their mean.
-            max_retries_per_trial: how often a trial that raises is tried again.
-            max_consecutive_failed_trials: trials in a row without a score that end the search; None means no bound.
-            max_model_size: parameters that a model may have.
-            optimizer, loss, metrics: to compile each model with, in place of its own.
-            hyperparameters: `HyperParameters` whose entries take the place of those of the same name.
-            tune_new_entries: whether what `hyperparameters` does not hold is searched; else it keeps its default.
-            allow_new_entries: whether `build` may ask for what `hyperparameters` does not hold.
-            directory: where projects are; this folder unless given.
+            max_retries_per_trial: how often a failing trial is retried.
+            max_consecutive_failed_trials: consecutive trials without a score after which the search ends; None for no
+                bound.
+            max_model_size: most parameters of a model.
+            optimizer, loss, metrics: replace those of each model when compiling it.
+            hyperparameters: `HyperParameters` whose entries override those of the same name.
+            tune_new_entries: whether hyperparameters outside `hyperparameters` are searched; otherwise they keep their
+                defaults.
+            allow_new_entries: whether `build` may request hyperparameters outside `hyperparameters`.
+            directory: of projects; the current folder unless given.
             project_name: of the run directory in it; "untitled_project" unless given.
             overwrite: whether `search` deletes a project of that name first; else it continues with it.
             time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
-            in_process: whether to train in this process, for what cannot be sent to another one; None does so where a
-                subclass has methods of its own that trials call, and where the model of the defaults is trained
-                natively. `trainer="single"` leaves all training to Keras.
-            execution: "processes" or "ray", or an `evonas.Execution` that says how many workers: where trials run that
-                do not run in this process; those of a search whose space may grow are one at a time anyway.
-            distribution_strategy, logger, tuner_id: of KerasTuner's; ignored with a warning.
+            in_process: whether to train in this process, for objects that cannot be sent to another one; None does so
+                if a subclass overrides methods called in trials, and if the model with default values is trained
+                natively. `trainer="single"` trains everything with Keras.
+            execution: "processes" or "ray", or an `evonas.Execution` with the number of workers: where trials run if
+                not in this process; if the space may grow, they run one at a time.
+            distribution_strategy, logger, tuner_id: accepted for compatibility with KerasTuner; ignored with a warning.
             **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
 
         Raises:
@@ -164,7 +166,7 @@ class Evolution(Outcome):
         self._codec = self._first_codec(() if hyperparameters is None else read_hyperparameters(hyperparameters))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuses methods of KerasTuner's that would never be called."""
+        """Refuses methods of KerasTuner that would never be called."""
         super().__init_subclass__(**kwargs)
         subclassing.check_subclass(cls, Evolution)
 
@@ -199,7 +201,7 @@ class Evolution(Outcome):
     # ---------------------------------------------------------------- searching
 
     def search(self, *args: Any, **kwargs: Any) -> None:
-        """Trains until `max_trials` sets of hyperparameters are tried; those of an earlier search count.
+        """Runs trials until there are `max_trials`, including those of an earlier search.
 
         Args:
             *args, **kwargs: of `fit`: `x`, `y`, `epochs`, `validation_data`, `validation_split`, `callbacks`, ...
@@ -282,7 +284,7 @@ class Evolution(Outcome):
         )
 
     def _trains_here(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Whether the model of the defaults is trained natively, which is safe and quick in this process."""
+        """Whether the model with default values is trained natively, which is safe and fast in this process."""
         if self.hypermodel is None or not may_stay_here(self._settings):
             return False
         codec = self._codec
@@ -294,7 +296,9 @@ class Evolution(Outcome):
             return False
 
     def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
-        """Runs the first trial, of the defaults, to see what a `run_trial` asks for; or reads what it did once."""
+        """Runs the first trial, with default values, to discover the hyperparameters of `run_trial`; or reads its
+        record.
+        """
         codec = self._codec
         if self._exists and not overwrite:
             with RunReader(self.project_dir) as run:

@@ -6,7 +6,7 @@ shape, and `options` defines the names and bounds of layer and training settings
 graph is built.
 """
 
-from genomes.architecture.cost import count_activations, count_flops, count_moving, count_parameters
+from genomes.architecture.cost import count_activations, count_flops, count_frozen_flops, count_moving, count_parameters
 from genomes.architecture.graph import (
     canonical_order,
     check_graph,
@@ -29,6 +29,7 @@ __all__ = [
     "check_graph",
     "count_activations",
     "count_flops",
+    "count_frozen_flops",
     "count_moving",
     "count_parameters",
     "digest",

@@ -14,7 +14,7 @@ from genomes.architecture.shapes import input_shape_of, node_shapes
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["count_activations", "count_flops", "count_moving", "count_parameters", "input_width"]
+__all__ = ["count_activations", "count_flops", "count_frozen_flops", "count_moving", "count_parameters", "input_width"]
 
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
@@ -67,6 +67,17 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_s
     for attributes, row, taken, given, members in _nodes(graph, num_features, num_outputs, sample_shape):
         total += members.count * row.flops(attributes, taken, given)
     return total
+
+
+def count_frozen_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """Of `count_flops`, what a training computes once for each row: that of a frozen first layer. Arguments as there.
+
+    0 where other layers take the input too.
+    """
+    if len(graph) < 3 or list(graph.successors(0)) != [1] or not row_of(graph.nodes[1]).frozen:
+        return 0
+    attributes, row, taken, given, _ = next(_nodes(graph, num_features, num_outputs, sample_shape))
+    return row.flops(attributes, taken, given)
 
 
 def count_activations(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:

@@ -91,6 +91,7 @@ class LayerRow:
         moving: number of stored values that are not trained; arguments as `parameters`.
         settle: attributes -> those that have an effect.
         check: attributes -> error message for an invalid combination, or None.
+        frozen: whether its weights are fitted to the training rows before training and then fixed.
         written_as_real: attributes whose integers the canonical form writes as floats, for compatibility.
     """
 
@@ -106,6 +107,7 @@ class LayerRow:
     moving: Callable[[Attributes, Shape, Shape], int] = no_parameters
     settle: Callable[[dict[str, Any]], dict[str, Any]] = dict
     check: Callable[[Attributes], str | None] = _nothing_wrong
+    frozen: bool = False
     written_as_real: tuple[str, ...] = ()
 
     @property

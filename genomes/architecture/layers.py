@@ -39,6 +39,7 @@ from genomes.architecture.options import (
     SWITCHED,
     TRAINING_KINDS,
 )
+from genomes.architecture.random_layers import RANDOM_CONVOLUTIONS
 from genomes.architecture.sequence_layers import ATTENTION, POSITION, RECURRENT, TOKENS
 from genomes.architecture.spatial_layers import (
     ADD,
@@ -79,6 +80,7 @@ __all__ = [
     "Attributes",
     "LayerRow",
     "Shape",
+    "has_frozen_layers",
     "is_kind",
     "kernel_of",
     "row_of",
@@ -99,6 +101,7 @@ LAYERS: Mapping[str, LayerRow] = MappingProxyType(
         "attention": ATTENTION,
         "positions": POSITION,
         "tokens": TOKENS,
+        "random_convolutions": RANDOM_CONVOLUTIONS,
     }
 )
 
@@ -113,6 +116,11 @@ def row_of(attributes: Mapping[str, Any]) -> LayerRow:
     """
     kind = attributes["kind"]
     return _ROWS[kind] if kind in _ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind, _ROWS).layer
+
+
+def has_frozen_layers(space: Any) -> bool:
+    """Whether networks of a space may have layers that are fitted to the training rows and then stay."""
+    return any(row_of({"kind": kind}).frozen for kind in getattr(space, "layer_kinds", ()))
 
 
 def is_kind(kind: Any) -> bool:

@@ -42,6 +42,7 @@ class Recipe:
         genes: gene -> value, or several words of which the first that a space has is taken.
         bandwidths: of neighbours in the most promising columns that a space knows; none for no neighbours. A space
             without such columns has no such recipe.
+        few_rows_batch_size: its batch size where rows are few, for more steps an epoch; None for the same.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Recipe:
     units: int
     genes: Mapping[str, Value | tuple[str, ...]]
     bandwidths: tuple[float, ...] = ()
+    few_rows_batch_size: int | None = None
 
 
 _REALMLP: Mapping[str, Any] = {
@@ -104,6 +106,8 @@ _PLAIN: Mapping[str, Any] = {
 }
 _TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units": 16}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
+#: Batch sizes for few rows, see benchmarks/results/LOG.md.
+_PLAIN_BATCH, _TABM_BATCH = 32, 64
 #: Ordered by how fast they become good, since short searches may have no time for the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
@@ -114,6 +118,7 @@ RECIPES: tuple[Recipe, ...] = (
         192,
         {**_PLAIN, "numbers": ("quantile", "standard")},
         _BANDWIDTHS,
+        few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
         "tree cuts",
@@ -122,6 +127,7 @@ RECIPES: tuple[Recipe, ...] = (
         2,
         192,
         _TREE_CUTS,
+        few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
         "tree cuts with neighbours",
@@ -131,6 +137,7 @@ RECIPES: tuple[Recipe, ...] = (
         192,
         _TREE_CUTS,
         _BANDWIDTHS,
+        few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
         "RealMLP",
@@ -155,6 +162,7 @@ RECIPES: tuple[Recipe, ...] = (
         3,
         128,
         _TABM,
+        few_rows_batch_size=_TABM_BATCH,
     ),
     Recipe(
         "TabM with neighbours",
@@ -164,12 +172,15 @@ RECIPES: tuple[Recipe, ...] = (
         128,
         {**_TABM, "embedding": ("tree", "linear", "none")},
         _BANDWIDTHS,
+        few_rows_batch_size=_TABM_BATCH,
     ),
-    Recipe("plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN),
+    Recipe(
+        "plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN, few_rows_batch_size=_PLAIN_BATCH
+    ),
 )
 
 
-def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
+def known_defaults(space: DenseSpace, task: str, few_rows: bool = False) -> tuple[Mapping[str, DenseGenome], ...]:
     """For each recipe for a task, its genomes in a space by name: in full width, then narrower ones.
 
     Recipes that the space cannot express, or that equal an earlier one, are left out. See `genomes.known_defaults`.
@@ -177,6 +188,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     Args:
         space: that is searched.
         task: "regression", "binary" or "multiclass".
+        few_rows: whether rows are few, so that batches are small.
 
     Example:
         >>> from genomes import DenseSpace
@@ -190,7 +202,7 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     for recipe in RECIPES:
         variants: dict[str, DenseGenome] = {}
         for share in _WIDTHS if task in recipe.tasks else ():
-            genome = _express(recipe, share, space)
+            genome = _express(recipe, share, space, few_rows)
             if genome is None or (digest := space.digest(genome)) in seen:
                 continue
             seen.add(digest)
@@ -201,9 +213,12 @@ def known_defaults(space: DenseSpace, task: str) -> tuple[Mapping[str, DenseGeno
     return tuple(found)
 
 
-def _express(recipe: Recipe, share: float, space: DenseSpace) -> DenseGenome | None:
+def _express(recipe: Recipe, share: float, space: DenseSpace, few_rows: bool) -> DenseGenome | None:
     """The recipe at a share of its width in the space; None if the space cannot express it."""
-    values = {name: _nearest(space.domain(name), value) for name, value in recipe.genes.items() if _has(space, name)}
+    genes = dict(recipe.genes)
+    if few_rows and recipe.few_rows_batch_size is not None:
+        genes["batch_size"] = recipe.few_rows_batch_size
+    values = {name: _nearest(space.domain(name), value) for name, value in genes.items() if _has(space, name)}
     if any(values.get(name, "") is None for name in _ESSENTIAL):
         return None
     count = int(_nearest(space.domain("layers"), recipe.layers) or 0)

@@ -334,6 +334,12 @@ class DenseSpace:
 
         return known_defaults(self, task)
 
+    def known_defaults_of_few_rows(self, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
+        """The same with smaller batches, where rows are few."""
+        from genomes.dense.known_defaults import known_defaults
+
+        return known_defaults(self, task, few_rows=True)
+
     def genome_to_json(self, genome: DenseGenome) -> dict[str, Any]:
         """The genome as JSON values."""
         return genome_to_json(genome)

@@ -6,15 +6,20 @@ from genomes.architecture.options import CELLS, MAX_KERNEL, MAX_UNITS
 from genomes.checks import Real, Truth, Whole, Word
 from genomes.domains import Choice
 from genomes.gene import Condition
-from genomes.sequence.genome import BLOCK_LAYERS, DOWNSAMPLINGS, POOLINGS, POSITIONS, Block, SequenceGenome
+from genomes.sequence.genome import (
+    AUGMENTATION,
+    BLOCK_LAYERS,
+    DOWNSAMPLINGS,
+    POOLINGS,
+    POSITIONS,
+    Block,
+    SequenceGenome,
+)
 from genomes.staged.rows import Encoding, GeneRow
 from genomes.staged.training import head_rows, network_rows, training_rows
 from genomes.training import AugmentedTraining
 
-__all__ = ["AUGMENTATION", "SEQUENCE"]
-
-#: What may be done to series in training; nothing to texts.
-AUGMENTATION = ("shift", "noise", "cutout", "mixup")
+__all__ = ["SEQUENCE"]
 
 
 def _of(*layers: str) -> Condition:
@@ -22,6 +27,7 @@ def _of(*layers: str) -> Condition:
 
 
 _TEXT: Condition = (("tokens", Choice((True,))),)
+_NO_STAGES: Condition = (("stages", Choice((0,))), ("tokens", Choice((False,))))
 _STATE: Condition = (("head_pooling", Choice(CELLS)),)
 _EMBEDDING = {
     "vocabulary": GeneRow(Whole(2, 1 << 20), 2, _TEXT),
@@ -29,7 +35,8 @@ _EMBEDDING = {
     "token_units": GeneRow(Whole(1, MAX_UNITS), 1, _TEXT),
     "token_dropout": GeneRow(Real(0.0, 0.9), 0.0, _TEXT),
 }
-_HEAD = {**head_rows(POOLINGS), "state_units": GeneRow(Whole(1, MAX_UNITS), 1, _STATE)}
+_RANDOM = {"random_convolutions": GeneRow(Whole(0, MAX_UNITS), 0, _NO_STAGES)}
+_HEAD = {**head_rows(POOLINGS), "state_units": GeneRow(Whole(1, MAX_UNITS), 1, _STATE, subtle=True)}
 _TRAINING = training_rows(AUGMENTATION, (("tokens", Choice((False,))),))
 
 SEQUENCE = Encoding(
@@ -50,7 +57,7 @@ SEQUENCE = Encoding(
         "residual": GeneRow(Truth(), False, _of("conv", "recurrent")),
     },
     stage={"downsampling": GeneRow(Word(DOWNSAMPLINGS), "none")},
-    network={"tokens": GeneRow(Truth(), False), **_EMBEDDING, **network_rows(), **_HEAD},
+    network={"tokens": GeneRow(Truth(), False), **_EMBEDDING, **_RANDOM, **network_rows(), **_HEAD},
     training=_TRAINING,
     block_class=Block,
     genome_class=SequenceGenome,
@@ -68,6 +75,7 @@ SEQUENCE = Encoding(
         "change_attention": ("heads", "positions", "feed_forward"),
         "change_downsampling": ("downsampling",),
         "change_embedding": tuple(_EMBEDDING),
+        "change_random_convolutions": tuple(_RANDOM),
         "change_activation": ("activation",),
         "change_normalization": ("normalization",),
         "change_head": tuple(_HEAD),
@@ -80,7 +88,7 @@ SEQUENCE = Encoding(
     layer_kinds=frozenset(
         {
             *("tokens", "positions", "conv", "recurrent", "attention", "squeeze_excite", "add", "normalize"),
-            *("pool", "global_pool", "dense"),
+            *("pool", "global_pool", "dense", "random_convolutions"),
         }
     ),
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from genomes.staged.genome import Stage
 from genomes.training import AugmentedTraining
 
-__all__ = ["BLOCK_LAYERS", "DOWNSAMPLINGS", "POOLINGS", "POSITIONS", "Block", "SequenceGenome"]
+__all__ = ["AUGMENTATION", "BLOCK_LAYERS", "DOWNSAMPLINGS", "POOLINGS", "POSITIONS", "Block", "SequenceGenome"]
 
 #: What a block is made of.
 BLOCK_LAYERS = ("conv", "recurrent", "attention")
@@ -19,6 +19,8 @@ BLOCK_LAYERS = ("conv", "recurrent", "attention")
 DOWNSAMPLINGS = ("none", "max", "average")
 #: What makes the last steps flat: the mean or the largest number of each channel, or the last state of a cell.
 POOLINGS = ("average", "max", "gru", "lstm")
+#: What may be done to series in training; nothing to texts.
+AUGMENTATION = ("shift", "noise", "cutout", "mixup")
 #: How attention knows the position of a step, if at all.
 POSITIONS = ("none", "learned", "sine")
 
@@ -75,6 +77,8 @@ class SequenceGenome:
         vocabulary: the most frequent tokens that the embedding knows.
         length: tokens of a text that are taken.
         token_units, token_dropout: of the embedding.
+        random_convolutions: how many fixed random convolutions there are in place of stages; the head takes the share
+            of the steps at which each is positive (Dempster et al. 2021). Of series without stages; 0 are none.
         activation, normalization: of convolutions and dense layers.
         dropout: share of the outputs of each block dropped in training, in [0, 0.9].
         initializer: of every kernel.
@@ -91,6 +95,7 @@ class SequenceGenome:
     length: int = 1
     token_units: int = 1
     token_dropout: float = 0.0
+    random_convolutions: int = 0
     activation: str = "relu"
     normalization: str = "batch"
     dropout: float = 0.0

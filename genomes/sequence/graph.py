@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genomes.architecture.options import CELLS
-from genomes.sequence.genome import Block, SequenceGenome
+from genomes.sequence.genome import AUGMENTATION, Block, SequenceGenome
 from genomes.staged.builder import Builder
+from genomes.training import AugmentedTraining, replace_fields
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -16,6 +17,8 @@ __all__ = ["to_graph"]
 
 def to_graph(genome: SequenceGenome) -> nx.DiGraph:
     """The genome's architecture graph; see `genomes.architecture.graph`."""
+    if genome.random_convolutions:
+        return _of_random_convolutions(genome)
     builder = Builder(genome)
     if genome.tokens:
         parts = {"vocabulary": genome.vocabulary, "length": genome.length, "units": genome.token_units}
@@ -35,6 +38,15 @@ def to_graph(genome: SequenceGenome) -> nx.DiGraph:
         _cell(builder, genome, genome.head_pooling, genome.state_units, sequences=False)
     else:
         builder.add("global_pool", pooling=genome.head_pooling)
+    return builder.head()
+
+
+def _of_random_convolutions(genome: SequenceGenome) -> nx.DiGraph:
+    """The head alone is trained, on what the convolutions make once of each series: nothing is done to series."""
+    plain = AugmentedTraining()
+    kept = {name: getattr(plain, name) for name in AUGMENTATION}
+    builder = Builder(replace_fields(genome, training=replace_fields(genome.training, **kept)))
+    builder.add("random_convolutions", features=genome.random_convolutions)
     return builder.head()
 
 

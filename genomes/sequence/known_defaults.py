@@ -1,6 +1,8 @@
 """Published networks over series and texts, as recipes of genomes.
 
 References:
+    Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
+        classification", KDD 2021, arXiv 2012.08791.
     Wang, Yan and Oates, "Time series classification from scratch with deep neural networks", IJCNN 2017, 1611.06455.
     Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional and recurrent networks for sequence
         modeling", 2018, arXiv 1803.01271.
@@ -55,6 +57,18 @@ def _conv(units: int, kernel: int, convolutions: int = 1, **other: Any) -> Mappi
 
 #: Ordered by how fast they become good, since short searches may have no time for the last ones.
 RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        "small MiniRocket",
+        "Dempster, Schmidt and Webb 2021, arXiv 2012.08791, with a fifth of its features",
+        (),
+        {**_SERIES, "random_convolutions": 2_000, "head_layers": 0},
+    ),
+    Recipe(
+        "MiniRocket",
+        "Dempster, Schmidt and Webb 2021, arXiv 2012.08791: shares of positive outputs of fixed random convolutions",
+        (),
+        {**_SERIES, "random_convolutions": 10_000, "head_layers": 0},
+    ),
     Recipe(
         "FCN",
         "Wang, Yan and Oates 2017, arXiv 1611.06455: three convolutions of 8, 5 and 3 steps, then the mean",

@@ -12,7 +12,7 @@ from genomes.domains import Choice, Domain, Range, Value
 from genomes.sequence.genes import SEQUENCE
 from genomes.sequence.graph import to_graph
 from genomes.sequence.known_defaults import RECIPES
-from genomes.staged.known_defaults import Recipe
+from genomes.staged.known_defaults import Recipe, express_recipes
 from genomes.staged.mutation import Mutation, mutations_of
 from genomes.staged.rows import Encoding
 from genomes.staged.space import StagedSpace
@@ -46,8 +46,9 @@ class SequenceSpace(StagedSpace):
             feed_forward, residual: of each block, see `genomes.sequence.Block`.
         downsampling: of each stage, among "none", "max" and "average" (pooling).
         tokens: whether samples are texts; the same for all networks of a search.
-        vocabulary, length, token_units, token_dropout, activation, normalization, dropout, initializer, head_pooling,
-            state_units, head_layers, head_units, head_dropout: see `genomes.sequence.SequenceGenome`.
+        vocabulary, length, token_units, token_dropout, random_convolutions, activation, normalization, dropout,
+            initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see
+            `genomes.sequence.SequenceGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
         shift, noise, cutout, mixup: augmentation of training series, see `genomes.training.AugmentedTraining`; each is
@@ -62,7 +63,7 @@ class SequenceSpace(StagedSpace):
     known_mutations: ClassVar[Mapping[str, Mutation]] = MUTATIONS
     recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
 
-    stages: Given = Range(1, 3)
+    stages: Given = Range(0, 3)
     blocks: Given = Range(1, 2)
     layer: Given = Choice(("conv", "recurrent", "attention"))
     units: Given = Range(16, 128, log=True)
@@ -83,6 +84,7 @@ class SequenceSpace(StagedSpace):
     length: Given = Choice((32, 64, 128, 256))
     token_units: Given = Range(16, 128, log=True)
     token_dropout: Given = Range(0.1, 0.5, zero=True)
+    random_convolutions: Given = Choice((1000, 2000, 5000, 10_000))
     activation: Given = Choice(("relu", "elu", "gelu", "silu"))
     normalization: Given = Choice(("none", "batch", "layer"))
     dropout: Given = Range(0.05, 0.4, zero=True)
@@ -119,3 +121,9 @@ class SequenceSpace(StagedSpace):
     def architecture(self, genome: Any) -> nx.DiGraph:
         """The graph that training sees; see `genomes.architecture.graph`."""
         return to_graph(genome)
+
+    def known_defaults(self, task: str) -> tuple[Mapping[str, Any], ...]:
+        """See `StagedSpace.known_defaults`."""
+        random = self.domain("random_convolutions").greatest > 0
+        recipes = (recipe for recipe in self.recipes if random or "random_convolutions" not in recipe.genes)
+        return express_recipes(self, tuple(recipes))

@@ -35,7 +35,7 @@ def training_rows(augmentation: Iterable[str], when: Condition = ()) -> Mapping[
         condition = () if optimizers is None else (("optimizer", Choice(optimizers)),)
         rows[name] = GeneRow(kinds[name], getattr(idle, name), condition, subtle=name == "optimizer")
     for name in augmentation:
-        rows[name] = GeneRow(kinds[name], getattr(idle, name), when, usually_off=_USUALLY_OFF)
+        rows[name] = GeneRow(kinds[name], getattr(idle, name), when, subtle=True, usually_off=_USUALLY_OFF)
     return MappingProxyType(rows)
 
 
@@ -53,7 +53,7 @@ def head_rows(poolings: tuple[str, ...]) -> Mapping[str, GeneRow]:
     """Rows of the layers between the last stage and the output."""
     there = (("head_layers", AT_LEAST_ONE),)
     return {
-        "head_pooling": GeneRow(Word(poolings), "average"),
+        "head_pooling": GeneRow(Word(poolings), "average", subtle=True),
         "head_layers": GeneRow(Whole(0, 3), 0),
         "head_units": GeneRow(Whole(1, MAX_UNITS), 1, there),
         "head_dropout": GeneRow(Real(0.0, 0.9), 0.0, there),

@@ -108,7 +108,8 @@ def test_seeds(tmp_path: Path) -> None:
     x, y = table()
 
     def run(name: str, seed: int | None) -> str:
-        return digest(evonas.search(x, y, generations=2, population=4, seed=seed, out=tmp_path / name).run_dir)
+        options: dict[str, Any] = {"strategy": "ga", "generations": 2, "population": 4}
+        return digest(evonas.search(x, y, seed=seed, out=tmp_path / name, **options).run_dir)
 
     assert run("a", 0) == run("b", 0)
     assert len({run("c", 0), run("d", 1), run("e", None), run("f", None)}) == 4

@@ -84,6 +84,25 @@ def test_series_of_one_length_with_gaps() -> None:
         preparation.apply(series[:, :5])
 
 
+def test_few_series_are_validated_in_folds_and_none_held_out() -> None:
+    data = prepared("series", SERIES, few_in_folds=True)
+    assert [len(split.y_validation) for split in data.splits] == [12] * 5
+    assert data.x_test is None
+    assert data.refits
+    (said,) = data.notes
+    assert said.startswith("60 series are few: networks are validated in 5 folds (cv)")
+    assert "held out" in said
+    rare = np.array(["a"] * 58 + ["b"] * 2)
+    assert len(prepared("series", SERIES, rare, few_in_folds=True).splits) == 2
+    assert len(prepared("series", np.tile(SERIES, (5, 1, 1)), np.tile(LABELS, 5), few_in_folds=True).splits) == 1
+    assert len(prepared("image", PIXELS, few_in_folds=True).splits) == 1
+    assert len(prepared("series", SERIES).splits) == 1
+    parts = {"training": read_samples("series", SERIES, "x"), "test": read_samples("series", SERIES[:9], "x")}
+    given = prepare_samples(parts, {"training": LABELS, "test": LABELS[:9]}, seed=0, few_in_folds=True)
+    assert (len(given.splits), len(given.y_test)) == (5, 9)  # type: ignore[arg-type]
+    assert "held out" not in given.notes[0]
+
+
 def test_a_series_without_a_value_is_said() -> None:
     series = SERIES.copy()
     series[3] = np.nan

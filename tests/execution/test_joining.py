@@ -27,6 +27,7 @@ from evonas.runs import RunReader
 from evonas.runs.directory import sha256
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes import InputError
+from tests.cli.commands import evonas as command_line
 from tests.execution.stub_worker import EXIT, NAN
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
 from tests.execution.test_pool import evaluated
@@ -205,6 +206,16 @@ def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is
     assert time.monotonic() - began < 10
     with pytest.raises(InputError, match="within 1 s"):  # it may be resumed
         evonas.join(tmp_path, wait=1)
+
+
+@pytest.mark.parametrize("words", [["join"], ["run", "--join"]])
+def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words):
+    result = command_line(*words, str(tmp_path / "houzes"))
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: run directory must be there, but ")
+    assert result.output.count("\n") == 1
+    result = command_line("run", f"--join={tmp_path}", "--threads", "1")
+    assert (result.exit_code, "must hold a run" in result.output) == (2, True)
 
 
 @pytest.mark.parametrize("side", ["to", "from"])

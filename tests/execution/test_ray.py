@@ -140,3 +140,11 @@ def test_no_cluster_at_an_address_is_a_mistake(monkeypatch):
     with pytest.raises(InputError, match=r"not 127.0.0.1:1 \(nobody is there\): start one with `ray start --head`"):
         RayCluster("127.0.0.1:1", None, 1)
     assert cluster.find_spec("ray")
+
+
+def test_a_ray_that_does_not_start_in_time_is_said(monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: (_ for _ in ()).throw(Exception("The current node timed out")))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(WorkerError, match=r"Ray did not start on this machine \(The current node timed out\)"):
+        RayCluster(None, None, 1)

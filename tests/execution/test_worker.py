@@ -43,7 +43,15 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
             assert found[position].curve == evaluation.curve
             for name, value in evaluation.weights.items():
                 np.testing.assert_array_equal(found[position].weights[name], value)
+    assert log.exists()
 
+
+@pytest.mark.soak
+def test_the_worker_exports(data_path, tmp_path):
+    """A whole search that does is in `tests.cli.test_commands`."""
+    space, settings = UnitsSpace(), TrainingSettings(trainer="native")
+    with WorkerEvaluator(space, data_path, settings, tmp_path / "worker.log") as evaluator:
+        found = collected(evaluator.evaluate(candidates(8, 9, epochs=3)))
         order = ExportTask(
             graph_to_json(space.architecture(9)), tmp_path / "best.keras", found[1].weights, found[1].scores
         )
@@ -52,7 +60,6 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
         assert order.path.is_file()
         with pytest.raises(InputError, match="existing folder"):
             evaluator.export(ExportTask(order.architecture, tmp_path / "no" / "best.keras", found[1].weights))
-    assert log.exists()
 
 
 def test_the_native_trainer_says_how_far_it_is_while_its_kernels_run(data_path):

@@ -63,3 +63,16 @@ def test_numbers_are_brought_into_the_space_and_words_must_be_in_it() -> None:
         assert (genome.dropout, genome.training.batch_size, genome.training.schedule) == (0.0, 32, "constant")
     assert known_defaults(DenseSpace(optimizer="sgd"), "regression") == ()
     assert known_defaults(DenseSpace(activation=Choice(("tanh", "elu"))), "regression") == ()
+
+
+def test_batches_are_small_where_rows_are_few() -> None:
+    space = DenseSpace()
+    found = (known_defaults(space, "binary", rows) for rows in (None, 2_000, 1_999))
+    sizes = [{next(iter(each)): next(iter(each.values())).training.batch_size for each in one} for one in found]
+    assert sizes[0] == sizes[1]
+    assert (sizes[0]["TabM"], sizes[0]["tree cuts"], sizes[0]["RealMLP"]) == (256, 128, 256)
+    assert (sizes[2]["TabM"], sizes[2]["tree cuts"], sizes[2]["RealMLP"]) == (64, 32, 256)
+    few = known_defaults(space, "binary", 500)
+    assert [known_default_name(space, genome) for genome in few[2].values()] == list(few[2])
+    fixed = DenseSpace(batch_size=128)
+    assert known_defaults(fixed, "binary", 500) == known_defaults(fixed, "binary")

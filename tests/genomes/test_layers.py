@@ -68,6 +68,7 @@ DEFAULTS = {
     },
     "attention": {"heads": 2, "key_units": 4, "dropout": 0.0},
     "positions": {"positions": "learned"},
+    "random_convolutions": {"features": 10},
     "tokens": {"vocabulary": 50, "length": 6, "units": 4, "dropout": 0.0},
 }
 
@@ -114,6 +115,7 @@ CASES = {
     ),
     "learned": (chain(layer("positions"), LAST), SERIES, [SERIES, (3,)], 21, 0),
     "sine": (chain(layer("positions", positions="sine"), LAST), SERIES, [SERIES, (3,)], 0, 0),
+    "random_convolutions": (chain(layer("random_convolutions")), SERIES, [(10,)], 0, 2 * 7 * 9 * 3 * 10),
     "tokens": (chain(layer("tokens"), LAST), TEXT, [(6, 4), (4,)], 200, 0),
     "short texts": (chain(layer("tokens", length=20), LAST), TEXT, [(9, 4), (4,)], 200, 0),
 }
@@ -198,6 +200,7 @@ OTHERS = {
     "heads": 4,
     "key_units": 8,
     "positions": "sine",
+    "features": 20,
     "vocabulary": 60,
     "length": 5,
     "activation": "tanh",

@@ -245,7 +245,7 @@ def test_what_does_nothing_is_neither_in_genomes_nor_in_their_json():
 
 KNOWN = {
     "images": ["small VGG", "small ResNet", "LeNet"],
-    "series": ["FCN", "ResNet of series", "TCN", "GRU"],
+    "series": ["small MiniRocket", "MiniRocket", "FCN", "ResNet of series", "TCN", "GRU"],
     "texts": ["mean of word vectors", "convolution over words", "bidirectional LSTM"],
 }
 

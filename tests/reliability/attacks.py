@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader, RunStore
@@ -225,6 +226,34 @@ def array_of_negative_length(folder: Path, golden: Path) -> Read:
 @attack
 def array_larger_than_its_file(folder: Path, golden: Path) -> Read:
     return _npz(folder, _array("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}\n"))
+
+
+@attack
+def prepared_data_whose_json_fills_the_memory(folder: Path, golden: Path) -> Read:
+    text = b'{"problem": [' + b"[]," * 12_000_000 + b"[]]}"
+    return _npz(folder, _array(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({len(text)},)}}\n", text))
+
+
+def _data_attack(name: str, **arrays: Any) -> None:
+    """Of the golden run's data, with other arrays: kernels read targets and weights by place, without bounds."""
+
+    def make(folder: Path, golden: Path) -> Read:
+        with np.load(golden / "run" / "data.npz") as file:
+            known = dict(file)
+        place = "split_0/y_train"
+        for key, change in arrays.items():
+            known[f"split_0/{key}"] = change(known[place])
+        np.savez(folder / "data.npz", **known)
+        return lambda: PreparedData.load(folder / "data.npz")
+
+    ATTACKS[name] = make
+
+
+_data_attack("targets_that_are_not_finite", y_train=lambda y: np.full_like(y, np.nan))
+_data_attack("targets_of_another_width", y_validation=lambda y: y[:, :0])
+_data_attack("targets_of_whole_numbers", y_train=lambda y: y.astype(np.int64))
+_data_attack("weights_without_a_value", weight_train=lambda y: np.zeros((len(y), 0), np.float32))
+_data_attack("weights_below_zero", weight_train=lambda y: -np.ones(len(y), np.float32))
 
 
 @attack

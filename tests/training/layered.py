@@ -50,6 +50,7 @@ EMBEDDING = {"kind": "tokens", "vocabulary": 20, "length": 8, "units": 6, "dropo
 LEARNED, SINE = ({"kind": "positions", "positions": name} for name in ("learned", "sine"))
 ATTENTION = {"kind": "attention", "heads": 2, "key_units": 8, "dropout": 0.1}
 NORMALIZE = {"kind": "normalize", "normalization": "batch", "activation": "silu", "dropout": 0.1}
+RANDOM = {"kind": "random_convolutions", "features": 200}
 SEPARABLE = {"separable": True, "normalization": "layer", "activation": "gelu"}
 RESIDUAL = [(0, 1), (1, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8)]
 
@@ -79,6 +80,8 @@ NETWORKS = {
     ),
     "both directions": layered([recurrent("lstm", 3, True)], sample=SERIES),
     "text": layered([EMBEDDING, LEARNED, ATTENTION, SINE, conv(6), EXCITE, MEAN], sample=TOKENS),
+    "random convolutions": layered([RANDOM, dense()], sample=SERIES),
+    "random convolutions of several lengths": layered([RANDOM], sample=SERIES, masked=True),
     "recurrent text": layered([EMBEDDING, pool("average", 2), recurrent("gru", 4)], sample=TOKENS),
 }
 

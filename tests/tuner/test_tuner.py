@@ -171,6 +171,7 @@ class Reading(tuner.HyperModel):
         }
 
 
+@pytest.mark.soak
 def test_data_sets_generators_and_batches_are_read_while_trials_train_on_them(tmp_path):
     import threading
 

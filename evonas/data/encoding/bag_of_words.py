@@ -1,4 +1,4 @@
-"""`BagOfWords`: free text as weights of the words that occur in it.
+"""`BagOfWords`: free text as TF-IDF weights of words.
 
 Words are cut as Keras's `TextVectorization` cuts them with `standardize="lower_and_strip_punctuation"` and
 `split="whitespace"`, byte by byte: A to Z become small, ASCII punctuation falls away, ASCII white space separates.

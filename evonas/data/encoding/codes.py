@@ -1,4 +1,4 @@
-"""Raw rows as numbers: what a model takes in a format that has no text, and the JSON by which anybody can code them.
+"""Numeric codes of raw rows, for model formats without text, and their JSON description.
 
 Columns of numbers stay as they are. A text becomes its place in a list, a date eight numbers, free text a 0 or 1 for
 each known word; all else (imputing, scaling, one-hot features, the calendar) is in the model. Imports no pandas.

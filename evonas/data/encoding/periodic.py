@@ -1,4 +1,4 @@
-"""`Periodic`: a number as sines and cosines of several frequencies, for networks that are to see fine differences.
+"""`Periodic`: a number as sines and cosines of several frequencies, which resolve small differences.
 
 Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.3
 (arXiv 2203.05556): periodic activations. There frequencies are drawn and trained; here they are fixed, as random

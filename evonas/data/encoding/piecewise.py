@@ -1,6 +1,6 @@
-"""`PiecewiseLinear`: a number as its way through intervals, for networks that are to bend at their ends.
+"""`PiecewiseLinear`: piecewise linear encoding of a number.
 
-These are quantiles, or where a decision tree would cut.
+Knots are quantiles, or the cuts of a decision tree.
 
 Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.2
 (arXiv 2203.05556): piecewise-linear encoding.

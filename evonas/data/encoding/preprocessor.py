@@ -1,7 +1,7 @@
-"""`Preparation`: the fitted way from raw columns to a network's input, as a value of plain numbers and text.
+"""`Preparation`: the fitted conversion of raw columns to a network's input, as a plain value.
 
-scikit-learn does the fitting, on training rows only; what it found is kept here, so that applying needs neither
-scikit-learn nor a pickle. Imports pandas and scikit-learn inside functions only.
+Statistics are fitted on training rows only (`fit.py`). Applying it needs neither scikit-learn nor a pickle. Imports
+pandas inside functions only.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "input_name", "is_visible", "view_of"]
 
 
-#: Scaled numbers further out are brought here: one outlier must not become infinite in float32, nor drown all else.
+#: Scaled numbers are clipped here, so that outliers do not overflow in float32 or dominate.
 FURTHEST = 1e6
 
-#: View of the standardised numbers that have a robust form: what all networks see but those with that form alone.
+#: View of standardised numbers that also have a robust encoding: visible to all networks except those with only that
+#: encoding.
 UNLESS_ROBUST = "unless robust"
 
 #: Name of a model's input where the rows are one array.
@@ -147,7 +148,7 @@ Step = Number | Categories | PiecewiseLinear | Logarithm | Periodic | Robust | B
 
 @dataclass(frozen=True)
 class Preparation:
-    """The way from a table of raw rows to a network's input.
+    """The conversion of a table of raw rows to a network's input.
 
     Attributes:
         steps: in the order of the network's input features.

@@ -1,4 +1,4 @@
-"""`Robust`: a number that outliers hardly move, scaled by the interquartile range and smoothly clipped.
+"""`Robust`: a number scaled by the interquartile range and smoothly clipped, insensitive to outliers.
 
 Source: Holzmüller, Grinsztajn and Steinwart 2024, Better by default: strong pre-tuned MLPs and boosted trees on tabular
 data (arXiv 2407.04491), section 3: robust scaling and smooth clipping.

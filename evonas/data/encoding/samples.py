@@ -1,4 +1,4 @@
-"""`SamplePreparation`: the way from whole samples (an image, a series, a text) to a network's input.
+"""`SamplePreparation`: the conversion of samples (images, series, texts) to a network's input.
 
 Where a table has one step for each column, these have one statistic for each channel, or a vocabulary; no column is
 dropped, since neighbours in space or time must stay neighbours. Features are flat, in C order of `sample_shape`.

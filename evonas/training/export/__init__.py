@@ -1,1 +1,1 @@
-"""From weights to a file that plain Keras, or another library, opens. Runs in the worker process."""
+"""Export of trained networks to files for plain Keras and other libraries. Runs in the worker process."""

@@ -1,4 +1,4 @@
-"""The network as a user gets it: a model from raw columns to the target's own units, or to probabilities and labels."""
+"""The deployable model: from raw columns to predictions in the target's units, or to probabilities and labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def deployable(
     temperature: float = 1.0,
     resize: bool = False,
 ) -> keras.Model:
-    """The network as a user gets it: from raw columns to the target's own units, or to probabilities and labels.
+    """Builds the deployable model, from raw columns to predictions in the target's units, or to probabilities and
+    labels.
 
     A regression gives `(num_samples, num_outputs)`; of quantiles, the outputs "quantile_0.1", ..., each
     `(num_samples, 1)`, which never cross, since they are sorted. A classifier gives the outputs "probability" (binary:

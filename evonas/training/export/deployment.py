@@ -1,4 +1,4 @@
-"""One network on its way out, whoever built it: written, opened again, and checked against its recorded scores."""
+"""Deployment of a network: writing it, reopening it, and checking it against its recorded scores."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _COMPARED = ("mse", "rmse", "mae", "pinball", "log_loss")
 
 
 class Deployment(Protocol):
-    """One network on its way out, whoever builds it."""
+    """Base class of deployments of networks."""
 
-    #: Relative difference allowed between a recorded score and that of the file's model.
+    #: Allowed relative difference between a recorded score and that of the exported model.
     tolerance: float
-    #: That logits are divided by; 1 if they are not.
+    #: The temperature that divides the logits; 1 without calibration.
     temperature: float
     #: Whether the model takes raw columns, `PreparedData.raw`; known once it is saved.
     takes_raw: bool
@@ -67,7 +67,7 @@ def write(
     recorded: Mapping[str, float],
     format: str = "keras",
 ) -> Exported:
-    """Writes a model, opens it again, and puts it in place if it has the recorded scores.
+    """Writes a model, reopens it, and moves it into place if it has the recorded scores.
 
     Returns:
         what was written; the note is what is to be said of a format that is not Keras's.

@@ -1,4 +1,4 @@
-"""From several networks of a run to one Keras model that predicts their mean. Runs in the worker process."""
+"""Export of an ensemble of networks as one Keras model. Runs in the worker process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     def loss(raw: NDArray[Any]) -> float:
         return task.objective.loss(compute_scores(problem, split.y_validation, raw).get(task.objective.name))
 
-    counts = (1,) * len(outputs) if task.folds else select_ensemble(outputs, loss, problem, task.size)
+    counts = (1,) * len(outputs) if task.folds or task.equal else select_ensemble(outputs, loss, problem, task.size)
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
@@ -56,7 +56,7 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
         temperature = temperature_of(problem, labels, logits)
     recorded = compute_scores(problem, split.y_validation, raw / temperature)
     deployment = _EnsembleDeployment(task, networks, shares, data, settings, temperature)
-    found = write(task.path, deployment, {}, data, recorded)
+    found = write(task.path, deployment, {}, data, recorded, task.format)
     if task.folds:
         each = [compute_scores(problem, labels, logits / temperature) for logits, labels in unseen]
         means = {
@@ -64,6 +64,9 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
         }
         about = {part: values for part, values in found.calibration.items() if part == "test"}
         found = replace(found, validation_scores=means, calibration=about)
+    if task.all_rows:
+        about = {part: values for part, values in found.calibration.items() if part == "test"}
+        found = replace(found, validation_scores={}, calibration=about, retrained=True)
     note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
     if temperature != 1.0:
         note += f", logits divided by {temperature:.4g}"

@@ -1,7 +1,7 @@
-"""From a scored network to a `.keras` file that plain Keras opens, checked by opening it again.
+"""Export of a network as a `.keras` file for plain Keras, verified by reopening it.
 
-What differs between evonas's networks and user-defined models is a `Deployment`. Runs in the worker process. A file
-appears under its name only when its model gives the recorded scores.
+Differences between built-in networks and user-defined models are in their `Deployment`s. Runs in the worker process.
+The file gets its final name only if its model reproduces the recorded scores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.metrics import compute_scores
-from evonas.training.model import build_model, get_weights, set_weights
+from evonas.training.model import build_model, get_weights, set_weights, weights_behind
+from evonas.training.single.frozen import begins_frozen, split_behind
 from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
@@ -63,7 +64,7 @@ def export(
     if build is None:
         data = data.for_views(*views_of(graph_from_json(task.architecture)), training=task.retrain)
         temperature = 1.0
-        if task.calibrate:
+        if task.calibrate and not data.refits:
             temperature, recorded = _calibrate(task, data)
         deployment = GraphDeployment(task, data, settings, temperature)
     else:
@@ -81,17 +82,25 @@ def export(
     else:
         weights = task.weights
         if len(data.splits) * settings.replicates > 1:
-            # What was recorded is a mean; these weights are one of its terms.
+            # What was recorded is a mean; these weights are one of its terms, or of a training on all rows.
             recorded = {}
-            note += ", of the first fold and replicate"
+            of_all = "weights of a training on all rows, for as many epochs as the folds say"
+            of_all += ", not calibrated: they have seen all rows" * task.calibrate
+            note = of_all if data.refits and build is None else note + ", of the first fold and replicate"
     found = write(task.path, deployment, weights, data, recorded, task.format)
     if deployment.temperature != 1.0:
         note += f", logits divided by {deployment.temperature:.4g}"
     note += input_note(data, deployment.takes_raw) + found.note
     if task.retrain:
-        about = {part: values for part, values in found.calibration.items() if part == "test"}
-        found = replace(found, validation_scores={}, calibration=about)
+        found = replace(found, validation_scores={}, calibration=_of_test(found))
+    elif data.refits and build is None:  # they have seen the validation rows: what is known are the folds' scores
+        found = replace(found, validation_scores=dict(task.scores), calibration=_of_test(found))
     return replace(found, retrained=task.retrain, note=note)
+
+
+def _of_test(found: Any) -> dict[str, Any]:
+    """The calibration on the rows that the weights have not seen."""
+    return {part: values for part, values in found.calibration.items() if part == "test"}
 
 
 def _calibrate(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, float]]:
@@ -112,16 +121,21 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     The learning-rate schedule is that of the recorded training, on more rows. Validation rows weigh 1.
     """
     graph, split = data.problem.attach_columns(graph_from_json(task.architecture)), join_split(data.splits[0])
-    model = prepare_model(graph, data.problem, settings, task.seed, len(split.x_train), task.epochs)
-    set_weights(model, first_weights(graph, data.problem, task.seed, data.pretrained, split.x_train)())
+    first = first_weights(graph, data.problem, task.seed, data.pretrained, split.x_train)()
+    behind = int(begins_frozen(graph))
+    if behind:
+        split = split_behind(graph, first, split)
+    sizes = len(split.x_train), task.epochs
+    model = prepare_model(graph, data.problem, settings, task.seed, *sizes, behind=behind)
+    set_weights(model, weights_behind(first, behind))
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch, epoch_rows=settings.epoch_rows):
         if not math.isfinite(loss):
             raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
-    return get_weights(model)
+    return {**first, **get_weights(model)}
 
 
 class GraphDeployment:
-    """A network of an architecture graph. Meets `Deployment`."""
+    """The deployment of an architecture graph. Implements `Deployment`."""
 
     def __init__(
         self, task: ExportTask, data: PreparedData, settings: TrainingSettings, temperature: float = 1.0

@@ -1,7 +1,7 @@
-"""An exported model in other formats than Keras's, each compared with the Keras model after it is written.
+"""Export to other formats than Keras's, each compared with the Keras model after writing.
 
-ONNX and TFLite hold numbers only: columns of text enter as codes, a classifier gives its probabilities, and a JSON file
-next to it says how rows are coded and which classes there are. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
+ONNX and TFLite support numbers only: text columns are encoded as integers, a classifier outputs probabilities, and an
+accompanying JSON file describes the encoding and the classes. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""`.keras` files are data: looked at before Keras is, and opened only when they hold what evonas writes.
+"""Validation of `.keras` files before Keras opens them: only content that evonas writes is accepted.
 
-Keras imports whatever module a file names and builds whatever class it asks for. Here a file is opened when it is a
-plain archive of the three parts that Keras writes, when every object in it is on a short list, when its layers are a
-network that has as many weights as there are in the file, and when those are plain arrays inside of it. What is checked
-are the bytes that are then loaded. Imports Keras and h5py only when a file is to be opened. User-defined models:
-`user_model_file.py`.
+Keras imports any module and builds any class that a file names. Here a file is opened only if it is a plain archive of
+the three parts that Keras writes, if all objects in it are on an allowlist, if its layers form a network with as many
+weights as the file contains, and if these are plain arrays within the file. The checked bytes are the ones that are
+loaded. Imports Keras and h5py only when a file is to be opened. User-defined models: `user_model_file.py`.
 """
 
 from __future__ import annotations

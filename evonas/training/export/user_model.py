@@ -40,7 +40,7 @@ _UNITS, _PROBABILITY = "target_units", "probability"
 
 
 class UserModelDeployment:
-    """A model of a user's function. Meets `Deployment`."""
+    """A model of a user's function. Implements `Deployment`."""
 
     tolerance = 1e-4
     temperature = 1.0

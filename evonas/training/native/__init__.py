@@ -1,4 +1,4 @@
-"""The trainer for CPUs: each network by itself, at its exact shapes, in compiled loops, one in each thread.
+"""The trainer for CPUs: one network per thread, at its exact shapes, in compiled loops.
 
 1. `instructions.py`: the operations that a network is made of, as rows of a table.
 2. `lowering.py`: from an architecture graph to a `Program` of instructions.

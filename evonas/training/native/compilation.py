@@ -1,4 +1,5 @@
-"""The native trainer's compiled function: made once a machine, kept as an object file, loaded in milliseconds.
+"""The native trainer's compiled function: compiled once per machine, cached as an object file, and loaded in
+milliseconds.
 
 numba turns `kernels/` into LLVM code, which is optimised together with `matmul.py`'s for the processor at hand. What
 is kept is plain machine code: loading it needs llvmlite, not numba, and nothing is unpickled. The file's name is a

@@ -1,4 +1,4 @@
-"""What is handed to the compiled function: the names and types of its arguments, in order."""
+"""The arguments of the compiled function: names and types, in order."""
 
 from __future__ import annotations
 

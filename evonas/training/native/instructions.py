@@ -1,4 +1,4 @@
-"""What a network is to the native trainer: a short list of instructions that one compiled loop runs.
+"""The instruction set of the native trainer: a network is a short list of instructions for one compiled loop.
 
 An instruction is a row of integers (the operation's number, then the fields that `OPERATIONS` names) and a row of real
 numbers. Tensors are named by where they begin in the arena of activations, weights by where they begin in the flat

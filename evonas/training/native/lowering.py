@@ -27,7 +27,7 @@ LEAKY_SLOPE = 0.2
 
 
 class Builder:
-    """Puts a program together, layer by layer.
+    """Builds a program, layer by layer.
 
     Args:
         width: of the features.

@@ -1,7 +1,7 @@
-"""`NativeTrainer`: trains each network by itself, at its exact shapes, one in each thread. For CPUs; without Keras.
+"""`NativeTrainer`: trains one network per thread, at its exact shapes. For CPUs; without Keras.
 
-Nothing is shared between trainings but the rows, so that no result depends on what else is trained, and any training
-can end at any step.
+Trainings share only the rows, so that results do not depend on what else is trained, and any training can be stopped at
+any step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import networkx as nx
@@ -21,6 +21,7 @@ import numpy as np
 
 from evonas.data.memo import Memo
 from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes
@@ -28,7 +29,7 @@ from evonas.networks.initial import epoch_order
 from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
-from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.metrics import compute_scores
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import Program, lower
@@ -45,7 +46,7 @@ from genomes.errors import InputError
 
 __all__ = ["NativeTrainer", "optimization", "rows_of", "smooth_labels", "usable_cores"]
 
-#: Seconds between signs of headway while no training ends.
+#: Interval of progress signals while no training ends.
 _HEADWAY_SECONDS = 0.25
 #: Share of the memory given that trainings may take; the rest is for data and what comes back.
 _MEMORY_SHARE = 0.8
@@ -58,7 +59,7 @@ Source = Callable[[], tuple[int, TrainingTask] | None]
 
 
 class NativeTrainer:
-    """Trains dense networks, one in each thread, the longest first. Meets `Trainer`."""
+    """Trains dense networks, one per thread, longest first. Implements `Trainer`."""
 
     def __init__(
         self,
@@ -68,17 +69,17 @@ class NativeTrainer:
         memory_bytes: int | None = None,
         candidate_seconds: float | None = None,
     ) -> None:
-        """Loads the kernels, which are compiled where they never were.
+        """Loads the kernels, compiling them if necessary.
 
         Args:
             data: what to train on.
-            settings: what is the same for every network.
+            settings: common to all networks.
             threads: networks in training at a time; None is one a core that this process may use.
             memory_bytes: that trainings may take together; None is most of what is free.
             candidate_seconds: after which a network that is still in training fails; None means no bound.
 
         Raises:
-            InputError: the settings ask for what this trainer has not.
+            InputError: the settings are not supported by this trainer.
         """
         if settings.precision != "float32":
             raise InputError(
@@ -93,6 +94,7 @@ class NativeTrainer:
             data.pretrained,
         )
         self._views = Views(data)
+        self._data = data
         self._rows = Memo[tuple[View, int], TrainingRows](self._rows_of, lambda rows: rows.x.nbytes, _MOST_ROW_BYTES)
         self._threads = threads or usable_cores()
         self._memory_bytes = int(_MEMORY_SHARE * (memory_bytes or free_bytes()))
@@ -247,7 +249,10 @@ class NativeTrainer:
             )
         problem = self._problem.for_views(*view)  # the rows are made in the thread that trains
         rows = max(CHUNK_ROWS // count_of(graph), int(graph.graph["training"]["batch_size"]))
-        rows = min(rows, max(max(len(split.x_train), len(split.x_validation)) for split in self._splits))
+        longest = max(max(len(split.x_train), len(split.x_validation)) for split in self._splits)
+        if task.fold == ALL_ROWS:
+            longest = len(self._splits[0].x_train) + len(self._splits[0].x_validation)
+        rows = min(rows, longest)
         program = lower(graph, problem.num_features, problem.num_outputs, rows)
         size = count_parameters(graph, problem.num_features, problem.num_outputs)
         folds = task.folds(len(self._splits))
@@ -299,20 +304,31 @@ class NativeTrainer:
 
     def _make_training(self, member: _QueuedTraining) -> NetworkTraining:
         task, graph, fold = member.work.task, member.graph, member.fold
-        data = self._views(*member.view)
+        data, x = self._seen(member.view, fold)
         rows = self._rows((member.view, fold))
         seed = member_seed(task.seed, fold, member.replicate)
-        own = first_weights(graph, data.problem, seed, self._pretrained, data.splits[fold].x_train)
-        initial, start = start_of(task, graph, member.number, own, data.splits[fold].x_train, self._problem)
+        own = first_weights(graph, data.problem, seed, self._pretrained, x)
+        initial, start = start_of(task, graph, member.number, own, x, self._problem)
         rows = smooth_labels(rows, data.problem, graph)
-        how = optimization(
-            graph, self._settings.loss_of(data.problem), self._settings, len(rows.x), task.horizon or task.epochs, seed
-        )
+        settings = replace(self._settings, patience=None) if fold == ALL_ROWS else self._settings
+        loss, horizon = settings.loss_of(data.problem), task.horizon or task.epochs
+        how = optimization(graph, loss, settings, len(rows.x), horizon, seed)
         return NetworkTraining(member.program, rows, how, initial() if start is None else {}, start, member.stop)
 
     def _rows_of(self, key: tuple[View, int]) -> TrainingRows:
         view, fold = key
-        return rows_of(self._views(*view).splits[fold], self._problem.quantiles)
+        data, _ = self._seen(view, fold)
+        return rows_of(data.splits[max(fold, 0)], self._problem.quantiles)
+
+    @cached_property
+    def _joined(self) -> Views:
+        """The data with the validation rows of the first fold among its training rows."""
+        return Views(replace(self._data, splits=(join_split(self._data.splits[0]),)))
+
+    def _seen(self, view: View, fold: int) -> tuple[PreparedData, Any]:
+        """The data as networks of the view see them, and the training rows of the fold."""
+        data = (self._joined if fold == ALL_ROWS else self._views)(*view)
+        return data, data.splits[max(fold, 0)].x_train
 
     def _evaluation(self, member: _QueuedTraining, outcome: Snapshot, seconds: float) -> Evaluation:
         curve, found, reason = outcome.curve, {}, ""
@@ -320,7 +336,9 @@ class NativeTrainer:
         best = curve.index(min(finite)) + 1 if finite else 0
         if len(finite) < len(curve):
             reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (found := compute_scores(self._problem, self._splits[member.fold].y_validation, outcome.outputs)):
+        elif not (
+            found := compute_scores(self._problem, self._splits[max(member.fold, 0)].y_validation, outcome.outputs)
+        ):
             reason = "the outputs on the validation rows are not finite"
         return Evaluation(
             status=Status.FAILED if reason else Status.OK,

@@ -1,4 +1,4 @@
-"""One formula for every activation, so that networks with different activations share one program.
+"""A common formula of all activations, so that networks with different activations share one program.
 
 A `switch` over activations costs compile time for every branch, and computing all of them costs a transcendental each.
 The activations of the dense space need no more than one exponential and one division between them:

@@ -1,4 +1,6 @@
-"""The cost model: what a program of a shape takes to compile, to run and to hold. Pure, fitted to measurements."""
+"""The cost model: compile time, run time and memory of a program of a given shape. Pure functions, fitted to
+measurements.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _TOGETHER_SECONDS = 1.0
 
 
 class SeededWeightsTrainer:
-    """Meets `Trainer`, for tasks with a `lineage`. Replicates would all be the same: there is one."""
+    """Implements `Trainer`, for tasks with a `lineage`. Replicates would all be the same: there is one."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
         """Computes nothing yet.

@@ -1,7 +1,7 @@
-"""Runs members through the slots of one program. Owns which member is in which slot, and its progress.
+"""Runs members through the slots of one program, and tracks which member is in which slot, and its progress.
 
-A slot whose member has ended takes the next one that waits, so slots stay full while any member waits. When none waits
-and most slots are idle, the rest moves to a smaller program if that pays.
+When a member ends, its slot takes the next waiting one. When none is waiting and most slots are idle, the remaining
+members move to a smaller program if that pays off.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ _PROGRAMS_KEPT = 64
 
 
 class PopulationTrainer:
-    """Trains dense networks all at once. Meets `Trainer`."""
+    """Trains dense networks all at once. Implements `Trainer`."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
         """Puts the rows of all folds on the device.

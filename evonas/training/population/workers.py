@@ -1,4 +1,4 @@
-"""Who trains what next: members wait in a queue for each program, and one thread works through the programs.
+"""Scheduling of members: a queue for each program, and one thread that runs the programs.
 
 The costliest program comes first. A member's slot and companions change no bit of its result. The thread
 is there so that waiting callers are notified of progress while a program runs.

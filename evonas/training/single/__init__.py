@@ -1,1 +1,3 @@
-"""One network after the other with `keras.Model.fit`: any model, and the reference for the other trainers."""
+"""Training with `keras.Model.fit`, one network at a time: supports any model, and is the reference for other
+trainers.
+"""

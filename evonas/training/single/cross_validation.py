@@ -1,4 +1,4 @@
-"""`CrossValidationTrial`: fits a user's compiled model on every fold and scores it. Meets `Trial`."""
+"""`CrossValidationTrial`: fits a user's compiled model on every fold and scores it. Implements `Trial`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`TunerTrial`: builds and fits a user's model for hyperparameters, as KerasTuner does. Meets `Trial`.
+"""`TunerTrial`: builds and fits a user's model for hyperparameters, as KerasTuner does. Implements `Trial`.
 
 The score is that of the best epoch, and the mean over executions; the weights kept are those of the best epoch of all.
 """

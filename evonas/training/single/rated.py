@@ -1,4 +1,4 @@
-"""What Keras's optimizers do not know of: rates of single variables, and a weight decay of each step.
+"""Learning-rate multipliers of variables and schedules of weight decay for Keras's optimizers, which support neither.
 
 See `evonas.training.rates`.
 """
@@ -18,7 +18,7 @@ __all__ = ["with_own_rates"]
 
 
 def with_own_rates(model: keras.Model, training: Mapping[str, Any], num_steps: int) -> None:
-    """Makes the optimizer of a compiled model keep to these training settings, where they have more than it knows.
+    """Adds multipliers and schedules of the training settings to the optimizer of a compiled model.
 
     Args:
         model: of `evonas.training.model`, compiled with an optimizer of its own.
@@ -36,18 +36,23 @@ def _with_factors(model: keras.Model, training: Mapping[str, Any]) -> None:
     optimizer, variables = model.optimizer, model.trainable_variables
     optimizer.build(variables)
     names = zip(trainable_names(model), variables, strict=True)
-    factors = [rate_factor(training, name, tuple(variable.shape)) for name, variable in names]
+    factors: dict[int, float] = {}
+    for name, variable in names:
+        factor = rate_factor(training, name, tuple(variable.shape))
+        # TensorFlow passes its own variables to `update_step`, other backends pass Keras's.
+        factors[id(variable)] = factors[id(variable.value)] = factor
     update = optimizer.update_step
 
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> Any:
-        # Backends hand over variables of their own, which the optimizer knows by number.
-        factor = factors[optimizer._get_variable_index(variable)]
+        factor = factors[id(variable)]
         return update(gradient, variable, learning_rate * factor if factor != 1.0 else learning_rate)
 
     optimizer.update_step = update_step
 
 
 def _with_decays(optimizer: keras.optimizers.Optimizer, found: np.ndarray[Any, Any]) -> None:
+    # Private, for want of a public hook: Keras has no schedules of weight decay, and reads the attribute `weight_decay`
+    # here only. A property in its place would also change the optimizer's configuration.
     usual, apply = optimizer.weight_decay, optimizer._apply_weight_decay
 
     def apply_weight_decay(variables: Any) -> None:

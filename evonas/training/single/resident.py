@@ -7,6 +7,7 @@ the last batch. With TensorFlow the steps are a loop within the program; other b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,7 +73,8 @@ def predictions_of(model: keras.Model, graph: nx.DiGraph) -> Callable[[Array], N
     predict = _predict(model)
 
     def predict_all(x: Array) -> NDArray[np.float32]:
-        size = rows_at_a_time(graph, x.shape[1], model.output_shape[-1], _MOST_ROWS)
+        whole = math.prod(sample_of(graph, x.shape[1]).shape) == x.shape[1]  # else outputs of a frozen layer
+        size = rows_at_a_time(graph, x.shape[1], model.output_shape[-1], _MOST_ROWS) if whole else _MOST_ROWS
         return np.concatenate([predict(x[k : k + size]) for k in range(0, len(x), size)])
 
     return predict_all

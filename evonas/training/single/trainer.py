@@ -20,28 +20,30 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
+from evonas.data.splits import join_split
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
-from evonas.networks.schedule import learning_rates
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss, mixes_classes, training_loss
 from evonas.training.metrics import compute_scores
-from evonas.training.model import build_model, get_weights, members_model, set_weights
+from evonas.training.model import build_model, get_weights, members_model, set_weights, weights_behind
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
+from evonas.training.single.frozen import Frozen, FrozenLayers
 from evonas.training.single.fused import FusedBatchNormalization
+from evonas.training.single.optimizers import optimizer_of, rate_of
 from evonas.training.single.rated import with_own_rates
+from evonas.training.single.refit import refitted
 from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
-from genomes.architecture.layers import OFF
 
 __all__ = [
     "CHUNK_ROWS",
@@ -65,7 +67,7 @@ Parts = Generator[Mapping[int, Evaluation], None, Evaluation]
 
 
 class SingleTrainer:
-    """Trains networks one after the other. Meets `Trainer`; an empty part after each epoch says that it is alive."""
+    """Trains networks one after the other. Implements `Trainer`; empty parts after each epoch signal progress."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
         """Compiles nothing yet.
@@ -81,9 +83,9 @@ class SingleTrainer:
             settings,
             data.pretrained,
         )
-        self._views = Views(data)
+        self._views, self._joined = Views(data), join_split(data.splits[0]) if data.refits else None
         self._compiling = {"jit_compile": jit_compile}
-        self._traces = Traces()
+        self._traces, self._frozen = Traces(), FrozenLayers()
         self._now: InTraining | None = None
 
     def state(self) -> None:
@@ -114,14 +116,39 @@ class SingleTrainer:
                         fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
                         trained = yield from self._member(fitting, self._splits[fold], task.keep_snapshots)
                         evaluations.append(trained)
+                combined = combine_evaluations(evaluations)
+                if self._joined is not None and task.fold is None:
+                    combined = yield from self._refit(task, combined, self._joined)
                 self._now = None
-                yield {position: combine_evaluations(evaluations)}
+                yield {position: combined}
+
+    def _refit(self, task: TrainingTask, found: Evaluation, joined: Split) -> Parts:
+        """The evaluation of all folds, with the weights of a training on all rows."""
+        began, started = time.time(), time.perf_counter()
+        try:
+            weights = yield from refitted(task, found, joined, self._fitting_on)
+        finally:
+            self._traces.release_gradients()
+            keras.utils.clear_session(free_memory=True)
+            self._traces.release_functions()
+        seconds = found.train_seconds + time.perf_counter() - started
+        spans = (*found.spans, span_since(began))
+        return replace(found, weights=weights or found.weights, train_seconds=seconds, spans=spans)
+
+    def _fitting_on(self, task: TrainingTask, split: Split) -> Fitting:
+        problems, frozen = (self._problem, self._problem), partial(self._frozen.of, split=split, fold=-1)
+        return _GraphFitting(
+            task, problems, self._settings, split, task.seed, 0, self._compiling, self._pretrained, frozen
+        )
 
     def fitting(self, task: TrainingTask, fold: int, seed: int, number: int) -> Fitting:
         """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
         data = self._views.for_graph(graph_from_json(task.architecture))
         split, problems = data.splits[fold], (self._problem, data.problem)
-        return _GraphFitting(task, problems, self._settings, split, seed, number, self._compiling, self._pretrained)
+        frozen = partial(self._frozen.of, split=split, fold=fold)
+        return _GraphFitting(
+            task, problems, self._settings, split, seed, number, self._compiling, self._pretrained, frozen
+        )
 
     def _note_epoch(self, epoch: int, parameters: int) -> None:
         if self._now is not None:
@@ -203,7 +230,7 @@ class SingleTrainer:
 
 
 class _GraphFitting:
-    """The network of an architecture graph. Meets `Fitting`."""
+    """The network of an architecture graph. Implements `Fitting`."""
 
     def __init__(
         self,
@@ -215,6 +242,7 @@ class _GraphFitting:
         number: int,
         compiling: Mapping[str, bool],
         pretrained: PretrainedNetwork | None,
+        frozen: Callable[[nx.DiGraph], Frozen | None],
     ) -> None:
         whole, problem = problems  # with all features, and with those that the network sees
         self._graph = whole.attach_columns(graph_from_json(task.architecture))
@@ -223,7 +251,8 @@ class _GraphFitting:
         self._horizon, self.epochs = task.horizon or task.epochs, task.epochs
         size = problem.num_features, problem.num_outputs, problem.sample_shape
         self.parameters = count_parameters(self._graph, *size)
-        own = first_weights(self._graph, problem, seed, pretrained, split.x_train)
+        self._find_frozen = frozen
+        own = first_weights(self._graph, problem, seed, pretrained, split.x_train, self._fitted)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
@@ -231,17 +260,22 @@ class _GraphFitting:
 
     def prepare(self) -> None:
         """See `Fitting.prepare`."""
-        problem, rows = self._problem, len(self._split.x_train)
+        problem, rows, frozen = self._problem, len(self._split.x_train), self._find_frozen(self._graph)
+        behind = int(frozen is not None)
+        self._kept = {} if frozen is None else frozen.weights
+        seen = self._split if frozen is None else frozen.split(self._split)
+        self._x_validation = np.asarray(seen.x_validation)
+        sizes = rows, self._horizon
         self._model = prepare_model(
-            self._graph, problem, self._settings, self._seed, rows, self._horizon, **self._compiling
+            self._graph, problem, self._settings, self._seed, *sizes, behind=behind, **self._compiling
         )
-        set_weights(self._model, self._initial())
+        set_weights(self._model, weights_behind(self._initial(), behind))
         if self.start is not None:
-            set_weights(self._model, self.start.weights)
+            set_weights(self._model, weights_behind(self.start.weights, behind))
             restore(self._model, self.start, moments=self._same_optimizer)
         first = self.start.epoch if self.start else 0
         part = self._settings.epoch_rows
-        self._losses = fit_epochs(self._model, self._graph, self._split, self._seed, self.epochs, first, part)
+        self._losses = fit_epochs(self._model, self._graph, seen, self._seed, self.epochs, first, part)
         self._predict = predict_with(whole_model(self._model), self._graph)
 
     def fit(self, epoch: int) -> float:
@@ -250,12 +284,12 @@ class _GraphFitting:
 
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
         """See `Fitting.outputs`."""
-        outputs = self._predict(np.asarray(self._split.x_validation))
+        outputs = self._predict(self._x_validation)
         return float(self._loss(self._split.y_validation, outputs)), outputs
 
     def weights(self) -> Weights:
         """See `Fitting.weights`."""
-        return get_weights(self._model)
+        return {**self._kept, **get_weights(self._model)}
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Fitting.exact`: an exported network computes in float32."""
@@ -267,7 +301,12 @@ class _GraphFitting:
 
     def state(self) -> State:
         """See `Fitting.state`."""
-        return state_of(self._model, get_weights(self._model))
+        return state_of(self._model, self.weights())
+
+    def _fitted(self) -> Weights | None:
+        """Weights of a frozen first layer, if what it gives is held."""
+        frozen = self._find_frozen(self._graph)
+        return None if frozen is None else frozen.weights
 
 
 def prepare_model(
@@ -278,6 +317,7 @@ def prepare_model(
     num_rows: int,
     horizon: int,
     jit_compile: bool = False,
+    behind: int = 0,
 ) -> keras.Model:
     """The compiled network with its initial weights; of members, their outputs side by side, see `whole_model`.
 
@@ -288,17 +328,20 @@ def prepare_model(
         num_rows: training rows.
         horizon: epochs that the learning-rate schedule spans.
         jit_compile: see `SingleTrainer`.
+        behind: the last of the frozen layers in front, without which it is built; 0 for all of it.
     """
     width, outputs = problem.num_features, problem.num_outputs
     rows = rows_of_epoch(num_rows, settings.epoch_rows if is_layered(graph) else None)
     steps = -(-rows // graph.graph["training"]["batch_size"])
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
     normalization = FusedBatchNormalization if fused else keras.layers.BatchNormalization
-    whole = build_model(graph, width, outputs, seed, settings.precision, batch_normalization=normalization)
+    whole = build_model(
+        graph, width, outputs, seed, settings.precision, batch_normalization=normalization, behind=behind
+    )
     model = members_model(whole)
-    set_weights(model, initial_weights(graph, width, outputs, seed))
+    set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
     model.compile(
-        optimizer=optimizer_of(graph.graph["training"], _rate(graph.graph["training"], horizon * steps)),
+        optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], horizon * steps)),
         loss=training_loss(problem, settings, graph.graph["training"]),
         # An epoch in one call: the steps are the same, their overhead is a third.
         steps_per_execution=steps,
@@ -367,45 +410,6 @@ def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float3
     """The model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
     starts = range(0, len(x), CHUNK_ROWS)
     return np.concatenate([np.asarray(model.predict_on_batch(x[k : k + CHUNK_ROWS]), np.float32) for k in starts])
-
-
-class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """The rate of every step, from an array."""
-
-    def __init__(self, rates: NDArray[np.float32]) -> None:
-        self._rates = rates
-
-    def __call__(self, step: Any) -> Any:
-        return keras.ops.take(keras.ops.convert_to_tensor(self._rates), keras.ops.cast(step, "int32"))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"rates": self._rates.tolist()}
-
-
-def _rate(training: Mapping[str, Any], num_steps: int) -> Any:
-    peak = float(training["learning_rate"])
-    if training["schedule"] != "constant" or training["warmup"]:
-        return _Rates(learning_rates(peak, training["schedule"], training["warmup"], num_steps))
-    return peak
-
-
-def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Optimizer:
-    """The optimizer of these training settings, with this learning rate or schedule of rates."""
-    beta2 = float(training.get("beta2", OFF["beta2"]))
-    match training["optimizer"]:
-        case "sgd":
-            return keras.optimizers.SGD(rate)
-        case "momentum" | "nesterov":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=training["optimizer"] == "nesterov")
-        case "rmsprop":
-            return keras.optimizers.RMSprop(rate)
-        case "adam":
-            return keras.optimizers.Adam(rate, beta_2=beta2)
-        case "adamw":
-            return keras.optimizers.AdamW(rate, beta_2=beta2, weight_decay=float(training["weight_decay"]))
-        case "nadam":
-            return keras.optimizers.Nadam(rate, beta_2=beta2)
-    raise ValueError(f"unknown optimizer {training['optimizer']!r}")
 
 
 def out_of_memory(error: Exception) -> str | None:

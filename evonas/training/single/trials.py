@@ -55,7 +55,7 @@ class Trial(Protocol):
 
 
 class TrialTrainer:
-    """Runs trials: one after the other, or, where they are trained natively, some at a time. Meets `Trainer`."""
+    """Runs trials: one after the other, or, where they are trained natively, some at a time. Implements `Trainer`."""
 
     def __init__(self, trial: Trial, headway: Headway = lambda: None, trainer: str = "native") -> None:
         """Runs nothing yet.

@@ -67,7 +67,7 @@ BuildFunction = Callable[..., Any]
 
 
 class UserModelTrainer(SingleTrainer):
-    """Trains what a user's function builds. Whatever it raises is a value: that network is FAILED. Meets `Trainer`."""
+    """Trains user-defined models; exceptions mark a network as FAILED. Implements `Trainer`."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, build: BuildFunction) -> None:
         """Builds nothing yet.
@@ -96,7 +96,7 @@ class UserModelTrainer(SingleTrainer):
 
 
 class UserModelFitting:
-    """One of a user's models on one split. Meets `Fitting`.
+    """One of a user's models on one split. Implements `Fitting`.
 
     Genes that are honoured here: `batch_size` (32 unless given) and `epochs` (at most those of the task), always; and
     where the model comes uncompiled, `optimizer` (a name of Keras's, "adam" unless given) and `learning_rate`.

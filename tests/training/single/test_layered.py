@@ -45,11 +45,12 @@ def made(sample=IMAGE, masked=False, folds=1, **settings):
     return SingleTrainer(layered_data(sample, masked, folds=folds), given)
 
 
-OF_EACH = [(AUGMENTED, IMAGE, False), (RECURRENT, SERIES, True), (TEXT, TOKENS, False)]
+RANDOM = NETWORKS["random convolutions"]
+OF_EACH = [(AUGMENTED, IMAGE, False), (RECURRENT, SERIES, True), (TEXT, TOKENS, False), (RANDOM, SERIES, False)]
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize(("network", "sample", "masked"), OF_EACH, ids=["images", "series", "text"])
+@pytest.mark.parametrize(("network", "sample", "masked"), OF_EACH, ids=["images", "series", "text", "random"])
 def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample, masked):
     trainer = made(sample, masked)
     (whole,) = trained(trainer, [task(network, 3)]).values()
@@ -91,6 +92,48 @@ def test_folds_limits_and_patience_hold_as_for_dense_networks():
     assert found.parameters == 3 * 3 * 3 * 4 + 2 * 4 + 5 * 3
     (over,) = trained(made(max_parameters=100), [task(network)]).values()
     assert over.status is Status.INFEASIBLE
+
+
+def frozen(weights):
+    return {name: value for name, value in weights.items() if name.startswith("layer_1/")}
+
+
+def test_random_convolutions_are_fitted_to_training_rows_and_stay(monkeypatch):
+    from evonas.networks.layered import fit_frozen
+
+    network = NETWORKS["random convolutions of several lengths"]
+    data = layered_data(SERIES, True)
+    (held,) = trained(made(SERIES, True), [task(network, 3)]).values()
+    graph = data.problem.attach_columns(network)
+    wanted = frozen(fit_frozen(graph, held.weights, data.splits[0].x_train))
+    assert len(wanted) == 6
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(held.weights[name], value, err_msg=name)
+    assert held.parameters == 3 * (200 + 1)
+    monkeypatch.setattr("evonas.training.single.frozen._MOST_BYTES", 0)
+    (anew,) = trained(made(SERIES, True), [task(network, 3)]).values()
+    assert anew.curve == pytest.approx(held.curve, rel=1e-3)
+    for name, value in held.weights.items():
+        np.testing.assert_allclose(anew.weights[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_of_few_series_in_folds_the_weights_have_seen_all_rows():
+    from evonas.networks.layered import fit_frozen
+
+    data = layered_data(SERIES, folds=2)
+    assert data.refits
+    assert not layered_data(IMAGE, folds=2).refits
+    assert not layered_data(SERIES, folds=2, count=300).refits
+    (found,) = trained(made(SERIES, folds=2), [task(RANDOM, 2)]).values()
+    (fold,) = trained(made(SERIES, folds=2), [task(RANDOM, 2, fold=0)]).values()
+    assert found.status is Status.OK
+    split, graph = data.splits[0], data.problem.attach_columns(RANDOM)
+    for weights, rows in (
+        (found.weights, np.concatenate([split.x_train, split.x_validation])),
+        (fold.weights, split.x_train),
+    ):
+        for name, value in frozen(fit_frozen(graph, weights, rows)).items():
+            np.testing.assert_array_equal(weights[name], value, err_msg=name)
 
 
 @pytest.mark.soak

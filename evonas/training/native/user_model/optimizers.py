@@ -129,6 +129,7 @@ _RULES: Mapping[type, Callable[..., Rule]] = {
 
 
 def _rates_of(optimizer: Any) -> Rates:
+    # Private, since the public `learning_rate` is the rate of the current step and not its schedule.
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return _schedule(rate)

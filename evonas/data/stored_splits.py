@@ -1,0 +1,53 @@
+"""`check_split`, `check_target`: splits as a file holds them, whoever wrote it, fit their problem.
+
+Compiled kernels read targets and weights by place and look at no bounds: a class number beyond the classes would be
+written to memory that is not the network's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.inputs import named_arrays, shapes_of
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import Problem, Split
+
+__all__ = ["check_split", "check_target"]
+
+
+def check_split(split: Split, problem: Problem) -> Split:
+    """The split, whose arrays fit each other and the problem.
+
+    Raises:
+        ValueError: they do not; says which.
+    """
+    wanted = problem.input_shapes or ((problem.num_features,),)
+    for x, y in ((split.x_train, split.y_train), (split.x_validation, split.y_validation)):
+        parts = list(named_arrays(x).values())
+        if shapes_of(x) != wanted or any(len(part) != len(y) for part in parts):
+            raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are no {len(y)} rows of {wanted}")
+        check_target(y, problem)
+    weight = split.weight_train
+    if weight is not None and (weight.dtype.kind != "f" or weight.shape != (len(split.y_train),)):
+        raise ValueError(f"{weight.dtype} weights of shape {weight.shape} do not match {len(split.y_train)} rows")
+    if weight is not None and not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("weights are negative or not finite")
+    return split
+
+
+def check_target(y: NDArray[Any], problem: Problem) -> None:
+    """Raises ValueError for targets that are not of the problem's task, in its coding."""
+    if problem.task == "multiclass":
+        if y.dtype.kind not in "iu" or y.ndim != 1:
+            raise ValueError(f"{y.dtype} targets of shape {y.shape} are no numbers of classes")
+        if len(y) and not 0 <= y.min() <= y.max() < problem.num_outputs:
+            raise ValueError(f"classes {y.min()} to {y.max()} are not those of {problem.num_outputs} outputs")
+        return
+    if y.dtype.kind != "f" or y.ndim != 2 or y.shape[1] != problem.num_outputs:
+        raise ValueError(f"{y.dtype} targets of shape {y.shape} are not for {problem.num_outputs} outputs")
+    if not np.isfinite(y).all() or (problem.task == "binary" and ((y < 0) | (y > 1)).any()):
+        raise ValueError("targets are not finite, or not 0 or 1")

@@ -1,0 +1,52 @@
+"""Targets and weights of a file that does not fit its problem: kernels would read and write beyond their arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evonas.data.prepared import PreparedData
+from genomes.errors import InputError
+from tests.training.networks import data
+
+
+@pytest.mark.parametrize("kind", ["regression", "multi", "binary", "multiclass"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_evonas_writes_is_read(tmp_path: Path, kind: str, weighted: bool) -> None:
+    data(kind, weighted=weighted).save(tmp_path / "data.npz")
+    PreparedData.load(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change", "words"),
+    [
+        ("multiclass", "y_train", lambda y: y + 3, "classes 3 to 5 are not those of 3 outputs"),
+        ("multiclass", "y_validation", lambda y: -y - 1, "classes -3 to -1"),
+        ("multiclass", "y_train", lambda y: y.astype("f4"), "no numbers of classes"),
+        ("multiclass", "y_train", lambda y: y[:, None], "no numbers of classes"),
+        ("binary", "y_train", lambda y: y * 9, "not 0 or 1"),
+        ("binary", "y_train", lambda y: y[:, 0], "not for 1 outputs"),
+        ("multi", "y_validation", lambda y: y[:, :1], "not for 2 outputs"),
+        ("multi", "y_train", lambda y: y * np.nan, "not finite"),
+        ("multi", "weight_train", lambda y: -(y[:, 0] ** 2), "negative"),
+        ("multi", "weight_train", lambda y: y, "do not match 150 rows"),
+    ],
+)
+def test_targets_and_weights_of_another_problem_are_refused(tmp_path, kind, name, change, words) -> None:
+    given = data(kind)
+    (split,) = given.splits
+    source = split.y_validation if name == "y_validation" else split.y_train
+    replace(given, splits=(replace(split, **{name: change(source)}),)).save(tmp_path / "data.npz")
+    with pytest.raises(InputError, match=words):
+        PreparedData.load(tmp_path / "data.npz")
+
+
+def test_test_targets_are_looked_at_too(tmp_path: Path) -> None:
+    given = data("multiclass")
+    assert given.y_test is not None
+    replace(given, y_test=given.y_test + 3).save(tmp_path / "data.npz")
+    with pytest.raises(InputError, match="classes 3 to 5"):
+        PreparedData.load(tmp_path / "data.npz")

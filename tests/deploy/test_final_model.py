@@ -1,0 +1,151 @@
+"""The final model: the mean of trainings of the finalists, on training and validation rows together where few."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evonas
+from evonas.data.prepare import prepare_table
+from evonas.data.prepared import PreparedData
+from evonas.data.splits import join_split
+from evonas.networks.forward import raw_outputs
+from evonas.runs import RunReader, finalists
+from evonas.runs.reader import DATA_NAME
+from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
+from evonas.training.native import NativeTrainer
+from genomes import DenseSpace
+from genomes.architecture.graph import graph_from_json, graph_to_json, views_of
+from genomes.encodings import blueprint, space_from_json
+from genomes.errors import InputError
+from tests.evolution.test_finalists import R2, finalist
+
+
+def table(rows: int = 90) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 3)).astype("float32")
+    return pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=x[:, 0] + 0.3 * np.sin(3 * x[:, 1]))
+
+
+def search(**options: Any) -> evonas.SearchResult:
+    given = {"population": 3, "evaluations": 3, "epochs": 4, "finalists": 2, "finalist_seeds": 1, "average": 3}
+    return evonas.search(
+        table(), "y", execution="local", baseline=False, overwrite=True, out="run", neighbours=False,
+        known_defaults=False, threads=1, **{**given, **options},
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(finalists, "_NEAR", 100.0)  # four epochs say little of who is far behind
+
+
+def predicted_by(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
+    space = space_from_json(run.space_json)
+    graph = data.problem.attach_columns(graph_from_json(blueprint(space, space.genome_from_json(record.genome))))
+    raw = raw_outputs(graph, run.weights(record), data.new_rows(x, *views_of(graph)))
+    return raw * data.problem.target_std[0] + data.problem.target_mean[0]
+
+
+def test_all_rows_are_trained_on_for_all_epochs() -> None:
+    data = prepare_table(table(), "y", seed=0)
+    space = DenseSpace()
+    graph = graph_to_json(space.architecture(space.typical()))
+    whole = replace(data, splits=(join_split(data.splits[0]),))
+    ((found,),) = [part.values() for part in train(data, TrainingSettings(patience=1), graph, ALL_ROWS)]
+    ((same,),) = [part.values() for part in train(whole, TrainingSettings(patience=None), graph, None)]
+    assert found.epochs == same.epochs == 5
+    assert found.curve == same.curve
+    assert all((found.weights[name] == each).all() for name, each in same.weights.items())
+    ((other,),) = [part.values() for part in train(data, TrainingSettings(), graph, None)]
+    assert other.curve != found.curve
+
+
+def train(data: PreparedData, settings: TrainingSettings, graph: Any, fold: int | None) -> list[Any]:
+    task = TrainingTask(graph, 3, 5, horizon=9, fold=fold)
+    return list(NativeTrainer(data, settings, threads=1).train([task]))
+
+
+def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
+    result = search()
+    with RunReader("run") as run:
+        model, digest = run.final_model, run.digest()
+        assert model is not None
+        assert model.all_rows
+        assert len(set(model.names)) == 3
+        first, second = run.finalists
+        assert [each.digest for each in model.members] == [each.record.digest for each in (first, second, first)]
+        assert [each.epochs for each in model.members] == [each.best_epoch for each in (first, second, first)]
+        data = PreparedData.load(Path("run") / DATA_NAME)
+        mean = np.mean([predicted_by(each, run, data, data.x_test) for each in model.members], axis=0)[:, 0]
+        truth = np.asarray(data.y_test)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
+        scores = run.final_test.scores_of(model)
+    assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - truth) ** 2)), rel=1e-5)
+    assert result.test_scores == scores
+    rows = table().drop(columns="y")
+    assert result.predict(rows) == pytest.approx(evonas.load_run("run").predict(rows))
+    assert len(set(np.round(result.predict(rows), 5))) > 50
+    evonas.resume("run", baseline=False)
+    with RunReader("run") as run:
+        assert run.digest() == digest
+
+
+def test_it_is_the_mean_of_the_finalists_own_trainings_where_rows_are_many_or_given() -> None:
+    search(all_rows=False, finalist_seeds=2)
+    with RunReader("run") as run:
+        model = run.final_model
+        assert model is not None
+        assert not model.all_rows
+        first, second = run.finalists
+        assert model.names == [first.members[0].weights, second.members[0].weights, first.members[1].weights]
+    search(validation=table(40))
+    with RunReader("run") as run:
+        assert run.settings.all_rows is False
+
+
+def test_it_is_the_best_network_unless_asked_for_or_in_a_run_of_limited_time() -> None:
+    search(average=None)
+    with RunReader("run") as run:
+        assert run.settings.average == 0
+        assert run.final_model is None
+    search(average=None, time="90s")
+    with RunReader("run") as run:
+        assert run.settings.average == 8
+    for options in ({"cv": 3}, {"finalists": 0}, {"max_parameters": 10**6}, {"ensemble": 2}):
+        with pytest.raises(InputError, match="average must be"):
+            search(**options)
+
+
+def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    good, near, far = finalist(1.0, 1.0, 1.02), finalist(1.1, 1.04, 1.05), finalist(1.0, 1.0, 1.2)
+    assert finalists.near_the_best([good, near, far]) == [good, near]
+    assert finalists.near_the_best([good, finalist(1.0, 1.0, None)]) == [good]
+    assert [each for each, _ in finalists.all_rows_members([good, near, far], 0, 2, 3)] == [good, near, good]
+    assert finalists.near_the_best([]) == []
+    close, worse = finalist(0.9, 0.86, objective=R2), finalist(0.9, 0.7, objective=R2)
+    assert finalists.near_the_best([close, worse]) == [close]
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+def test_the_file_predicts_the_mean() -> None:
+    import keras
+
+    result = search()
+    exported = result.export("mean.keras")
+    assert exported.note.startswith("mean of 3 networks trained on training and validation rows")
+    assert exported.test_scores["rmse"] == pytest.approx(result.test_scores["rmse"], rel=1e-4)
+    assert not exported.validation_scores
+    rows = table().drop(columns="y")
+    model = keras.models.load_model("mean.keras")
+    given = model.predict({name: rows[[name]].to_numpy() for name in rows}, verbose=0)
+    assert np.asarray(given).ravel() == pytest.approx(result.predict(rows), rel=1e-3, abs=1e-4)
+    single = result.export("single.keras", 1)
+    assert single.validation_scores
