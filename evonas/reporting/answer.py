@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evonas.data.prepared import PreparedData
 from evonas.display.baseline_summaries import verdict_of
+from evonas.display.in_training import training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
@@ -45,7 +46,7 @@ def answer_section(
     """
     if run.champion is None:
         text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
-        return Section("answer", "The answer", [Text(text, large=True)])
+        return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     best = found.scores() if found is not None else {}
     blocks: list[Block] = []
@@ -66,7 +67,14 @@ def answer_section(
     blocks.append(_comparison(run, data, found, best, references))
     if run.finalists:
         blocks.append(_honest_selection(run))
+    blocks += _in_training(run)
     return Section("answer", "The answer", blocks)
+
+
+def _in_training(run: RunData) -> list[Text]:
+    """What is trained while the report is made; nothing of a search that is over."""
+    lines = training_lines(run.in_training)
+    return [Text(f"In training now: {'; '.join(lines)}.")] if lines else []
 
 
 def _verdict(run: RunData, test: Mapping[str, float]) -> str:

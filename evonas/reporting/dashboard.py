@@ -21,10 +21,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.display.in_training import training_lines
 from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.listing import list_runs, run_row
 from evonas.runs.directory import is_run
+from evonas.runs.in_training import read_in_training
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ class Pages:
         return found
 
     def state(self, name: str | None) -> dict[str, Any]:
-        """What a page asks for every few seconds: the version of what it shows, a line of text, and when to ask again.
+        """What a page asks for every few seconds: the version of what it shows, words on it, and when to ask again.
 
         Args:
             name: of a run; None for the list.
@@ -102,8 +104,10 @@ class Pages:
         if name is None:
             rows = list_runs(self._place)
             running = sum(row["state"] == "running" for row in rows)
-            return {"version": _version(*rows), "text": f"{len(rows)} runs, {running} of them searching", "wait": 5.0}
-        row = run_row(self.run(name))
+            words = f"{len(rows)} run{'s' * (len(rows) != 1)}, {running} of them searching"
+            return {"version": _version(*rows), "text": words, "training": "", "wait": 5.0}
+        directory = self.run(name)
+        row = run_row(directory)
         made = self._made.get(name, _Made())
         text = _state(row)
         if "trained" in row:
@@ -111,7 +115,9 @@ class Pages:
             text += f": {networks} in {generations}, {clock(row['seconds'])}"
         if row.get("score") is not None:
             text += f"; best {printable(row['objective'])} {format_score(row['score'])}"
-        return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
+        training = "\n".join(training_lines(read_in_training(directory))) if row["state"] == "running" else ""
+        wait = max(_LEAST_SECONDS, _PAUSE * made.seconds)
+        return {"version": _version(row), "text": text, "training": training, "wait": wait}
 
     def report(self, name: str) -> str:
         """The report of a run as it is now, or as it was a moment ago; before it is made, a page that says so.
@@ -261,7 +267,8 @@ def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) ->
         f'<meta name="color-scheme" content="light dark">'
         f"<title>{title} - evonas</title><style>{style}</style></head>\n"
         f'<body data-state="{state}" data-version="{now["version"]}"><header><h1>{title}</h1>{links}'
-        f'<p id="state" role="status">{html.escape(now["text"])}</p></header>{body}'
+        f'<p id="state" role="status">{html.escape(now["text"])}</p>'
+        f'<p id="training" aria-label="In training now">{html.escape(now["training"])}</p></header>{body}'
         f"<script>{script}</script></body></html>\n"
     )
 

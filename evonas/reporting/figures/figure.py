@@ -38,6 +38,8 @@ class Figure:
         title: what it shows.
         caption: one sentence of explanation.
         traces, layout: as plotly.js reads them.
+        header, rows: the values in a small table, for formats without pictures, as text that is not escaped; empty
+            where the picture shows what no few numbers do.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Figure:
     caption: str
     traces: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any] = field(default_factory=dict)
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Traces and layout as JSON values; NaN and infinities become null."""
