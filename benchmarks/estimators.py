@@ -1,8 +1,7 @@
-"""scikit-learn's estimators: what a fit takes, what 30 leave behind, and what `n_jobs=2` of `cross_val_score` gains.
+"""scikit-learn estimators: time of a fit, memory growth over 30 fits, and speedup of `cross_val_score` with `n_jobs=2`.
 
 `python benchmarks/estimators.py [--fits 30] [--rounds 3]` prints one line of JSON. Runs with one and with two jobs take
-turns, so that whatever else the machine does slows both; their times are wall-clock seconds, those of a fit processor
-time.
+turns, so that other load affects both; their times are wall-clock seconds, those of a fit processor time.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class ColumnPlan:
     columns: tuple[Column, ...]
 
     def used(self) -> tuple[Column, ...]:
-        """The columns that give the network something."""
+        """The columns that are used as features."""
         return tuple(column for column in self.columns if column.role not in UNUSED)
 
     def notes(self) -> tuple[str, ...]:

@@ -194,7 +194,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """As the best model predicts: targets or labels."""
+        """Predictions of the best model: targets or labels."""
         return np.asarray(self._fit().predict(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:

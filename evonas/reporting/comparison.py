@@ -79,7 +79,7 @@ class Contrast:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All of it.
+    """A complete comparison of runs.
 
     Attributes:
         objective, direction: what was optimised.

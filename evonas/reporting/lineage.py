@@ -16,7 +16,7 @@ _MOST_ANCESTORS = 60
 
 @dataclass(frozen=True)
 class Operator:
-    """How an operator has fared.
+    """Statistics of an operator.
 
     Attributes:
         name: as on candidates: a mutation, "crossover", "sample", "seed", ...
