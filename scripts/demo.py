@@ -14,15 +14,25 @@ from pathlib import Path
 import numpy as np
 
 RUN_DIR, MODEL = Path("evonas-runs/demo"), Path("digits.keras")
+#: Networks that train in an instant; what is left out is as in the default space.
+SPACE = """\
+[network]
+layers = { low = 1, high = 3 }
+units = { low = 16, high = 96 }
+embedding = "none"
+numbers = "standard"
+"""
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "digits.npz"
         write_digits(arrays)
+        space = Path(folder) / "small.toml"
+        space.write_text(SPACE)
         searched = type_command(
             f"run {arrays} --target digit --objective accuracy --generations 2 --population 6 --epochs 12 "
-            f"--max-parameters 30000 --out {RUN_DIR} --overwrite --export {MODEL}"
+            f"--space {space} --out {RUN_DIR} --overwrite --export {MODEL}"
         )
     if searched != 0:
         return searched
