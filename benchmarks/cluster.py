@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import io
 import os
 import resource
 import signal
@@ -31,13 +32,13 @@ from typing import Any
 
 import numpy as np
 from machine import describe
-from plot import Chart, Line, write_svg
 from reports import report_path, write_report
 
 from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Start, Status
 from evonas.evolution.asynchronous import evolve_asynchronously
 from evonas.evolution.loop import evolve
+from evonas.io.marked_files import mark_text, publish
 from evonas.objective import Objective
 from evonas.runs import RunStore, schema
 from evonas.strategies import make_strategy
@@ -192,15 +193,23 @@ def simulation(evaluations: int) -> dict[str, Any]:
 
 
 def plot_simulation(found: dict[str, Any], path: Path) -> None:
-    """Share of workers that are busy over time."""
-    charts = []
-    for name, each in found.items():
-        step = each["until"] / len(each["busy"])
-        points = [(step * (k + 1), max(value, 1e-3)) for k, value in enumerate(each["busy"])]
-        line = Line("busy", points, "#0b69a3")
-        charts.append(Chart(f"{name}: {each['share']:.2f}", "time, in medians of a training", [line], False))
-    title = f"Share of {WORKERS:,} workers that are busy"
-    write_svg(path, title, f"log-normal times of training, spread {SPREAD:g}; the clock is simulated", charts)
+    """Share of workers that are busy over time. Needs matplotlib (`evonas[plot]`)."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "evonas"  # the same figures give the same file
+    figure = Figure((10, 6.4), layout="constrained")
+    figure.suptitle(
+        f"Share of {WORKERS:,} simulated workers that train; log-normal times of training, spread {SPREAD:g}"
+    )
+    for axes, (name, each) in zip(figure.subplots(2, 2, sharey=True).flat, found.items(), strict=True):
+        axes.stairs(each["busy"], np.linspace(0.0, each["until"], len(each["busy"]) + 1), fill=True, color="#0b69a3")
+        axes.axhline(each["share"], color="#1f2933", linestyle="--")
+        axes.set(title=f"{name}: {each['share']:.0%}", xlabel="time, in medians of a training", ylim=(0.0, 1.05))
+        axes.yaxis.set_major_formatter("{x:.0%}")
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    publish(path, mark_text(drawn.getvalue()))
 
 
 def memory(evaluations: int) -> dict[str, Any]:

@@ -234,7 +234,7 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
 
 def describe_mixed_column(
     cells: np.ndarray[Any, Any],
-    mend: str = "leave such cells empty if it is to be numbers",
+    fix: str = "leave such cells empty if it is to be numbers",
     series: pd.Series[Any] | None = None,
 ) -> str:
     """The warning for a text column with mostly numeric values; empty for others."""
@@ -254,7 +254,7 @@ def describe_mixed_column(
         return ""
     return (
         f"is treated as text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
-        f"{words[0]!r:.40} (data row {rows[words[0]]}): {mend}"
+        f"{words[0]!r:.40} (data row {rows[words[0]]}): {fix}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the best network came from, and which operators made better children than their parents."""
+"""The ancestry of the best network, and success rates of operators."""
 
 from __future__ import annotations
 

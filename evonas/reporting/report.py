@@ -1,4 +1,4 @@
-"""The report of a search: what it says, and writing it as HTML, as Markdown, or each figure as a picture."""
+"""The report of a search: its content, and writing it as HTML, Markdown or pictures."""
 
 from __future__ import annotations
 
