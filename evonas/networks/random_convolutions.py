@@ -123,7 +123,7 @@ def _fit(attributes: Attributes, parts: Parts, x: Array, mask: Array | None) -> 
     return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 
-def _portions(kernel: Array) -> list[Array]:
+def _portions(kernel: NDArray[Any]) -> list[NDArray[Any]]:
     """Columns of the 84 kernels, each time that they come."""
     return [kernel[..., start : start + NUM_KERNELS] for start in range(0, kernel.shape[-1], NUM_KERNELS)]
 
