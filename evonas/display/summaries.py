@@ -90,7 +90,7 @@ def _final_model_lines(run: RunReader) -> list[str]:
         return []
     scores = run.final_test.scores_of(model)
     told = f"; test {scores_words(scores, run.objective.name)}" if scores else ""
-    return ["", f"Final model: {model.note}{told}"]
+    return ["", *wrap(f"Final model: {model.note}{told}", 98, subsequent_indent="  ")]
 
 
 def _ensemble_lines(run: RunReader) -> list[str]:
@@ -124,7 +124,8 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
     lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     if found.missing:
         lines.append(f"  ({found.missing})")
-    verdict = verdict_of(run.objective, run.ranked(1).evaluation.scores, test, found)
+    validation = run.ranked(1).evaluation.scores if run.final_model is None else {}
+    verdict = verdict_of(run.objective, validation, test, found)
     return [*lines, *([f"  {verdict.words}"] if verdict is not None else [])]
 
 

@@ -379,7 +379,9 @@ def best_of(store: RunStore) -> Record | None:
 
 
 def _target_reached(store: RunStore, target: float | None) -> bool:
+    if target is None:  # asked before every step: the best network is read from the database only if it counts
+        return False
     best = best_of(store)
-    if target is None or best is None:
+    if best is None:
         return False
     return store.objective.reached(best.evaluation.scores.get(store.objective.name), target)

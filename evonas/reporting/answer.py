@@ -19,14 +19,14 @@ __all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", 
 
 
 def run_title(run: RunData) -> str:
-    """What was searched for, on what."""
+    """The title: objective and data."""
     file = Path(run.source["path"]).name if "path" in run.source else run.directory.name
     targets = ", ".join(run.problem.get("target_names", ()))
     return f"{targets} from {file}" if targets else file
 
 
 def run_subtitle(run: RunData) -> str:
-    """How far the search is."""
+    """The subtitle: progress of the search."""
     state = "Running" if run.running else "Killed" if run.stop is None else "Done"
     why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
     spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
@@ -41,7 +41,7 @@ def answer_section(
     Args:
         run: the search.
         data: its prepared data, if it has any.
-        found: what the champion predicts, where that is known.
+        found: predictions of the champion, if known.
         references: name of another model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
@@ -56,6 +56,10 @@ def answer_section(
         value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
     blocks.append(Text(f"{name} {format_score(value)} {where}.", large=True))
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
+    if run.final_model is not None:
+        note, test = run.final_model
+        told = f": {name} {format_score(test[name])} on the test rows" if name in test else ""
+        blocks.append(Text(f"The final model, which is exported, is the {note}{told}."))
     if trust := _trust(run):
         blocks.append(Text(trust))
     if verdict := _verdict(run, best if found is not None and found.split == "test" else {}):
@@ -74,7 +78,7 @@ def _in_training(run: RunData) -> list[Text]:
 
 
 def _verdict(run: RunData, test: Mapping[str, float]) -> str:
-    """Whether the network or one of the run's baselines is better; empty if that is not known."""
+    """Whether the network or a baseline is better; empty if unknown."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (
@@ -105,7 +109,7 @@ def _cost(run: RunData) -> str:
 
 
 def _trust(run: RunData) -> str:
-    """Whether the score of the search can be believed, in words."""
+    """A sentence on how trustworthy the score of the search is."""
     if not run.finalists:
         return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
@@ -123,7 +127,7 @@ def _trust(run: RunData) -> str:
 
 
 def _belief(is_within: bool, is_worse: bool) -> str:
-    """What is to be thought of the search's score, given how the score of training again compares."""
+    """The interpretation of the search's score, compared with retraining."""
     if is_within:
         return "can be believed"
     return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"

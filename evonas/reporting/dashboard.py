@@ -1,8 +1,8 @@
 """The dashboard: reports of one run, or of all runs of a folder, as live pages of a small web server.
 
-Read-only, and for those who know its token only: it is in the first address, and then in a cookie. Requests that name
-another host than this machine are refused, so that no page of another site reads it by a name of its own that leads
-here. A report is made again when its run has changed, at most once in a few times the seconds that it takes.
+Read-only, and protected by a token, which is part of the first address and then stored in a cookie. Requests for other
+host names than this machine are refused (DNS rebinding). A report is regenerated when its run has changed, but not more
+often than a multiple of the time that it takes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["COOKIE", "Pages", "make_app"]
 
 #: How the name of the cookie that holds the token begins; the port follows.
 COOKIE = "evonas_token"
-#: A report is made again after this multiple of the seconds that it took, and at least this many seconds.
+#: Interval between reports, as a multiple of their duration, and at least this many seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
 _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _COUNTED = (("trained", "network"), ("generations", "generation"))
@@ -139,7 +139,7 @@ class Pages:
         except TimeoutError:
             return _WAITING
         except InputError:
-            made.first = None  # whoever asks next tries again
+            made.first = None  # the next request retries
             raise
         return made.page or page
 

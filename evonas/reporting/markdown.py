@@ -1,4 +1,4 @@
-"""A report as Markdown: its words and tables, and of each figure the sentence on what to see."""
+"""A report as Markdown: text, tables, and the captions of figures."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ def check_reports(directory: Path) -> None:
         if os.path.lexists(directory / name) and not is_report(directory / name):
             raise InputError(
                 f"{directory / name} must be the report that the run writes, but it was changed, or is another file: "
-                "move it away; the run writes it anew"
+                "move it away; the run writes it again"
             )
 
 

@@ -1,4 +1,4 @@
-"""`Figure`: traces and a layout for plotly.js as plain values, and what every figure shares: colours, text, thinning.
+"""`Figure`: traces and a layout for plotly.js as plain values, with shared colours, text handling and thinning.
 
 Text from data is escaped here: plotly reads some HTML in labels.
 """
@@ -34,9 +34,9 @@ class Figure:
     """A figure of the report.
 
     Attributes:
-        name: by which files and pages know it: lower-case words and hyphens.
+        name: for files and anchors: lower-case words and hyphens.
         title: what it shows.
-        caption: one sentence that says what to see in it.
+        caption: one sentence of explanation.
         traces, layout: as plotly.js reads them.
         header, rows: the values in a small table, for formats without pictures, as text that is not escaped; empty
             where the picture shows what no few numbers do.
