@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.activations import EPSILON
-from evonas.networks.convolution import convolve
+from evonas.networks.convolution import convolve, windows
 from evonas.networks.layer_row import Attributes, NetworkRow, Parts, Shape, Sources, Weight, side_by_side
 from evonas.networks.spatial_rows import mask_steps, normalize_axes
 from evonas.seeds import RandomStream, stream_rng
@@ -24,7 +25,7 @@ from genomes.architecture.random_layers import KERNEL_STEPS, NUM_KERNELS, dilati
 
 __all__ = ["RANDOM_CONVOLUTIONS", "part_name"]
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
 
 #: Slope at a threshold, in deviations of the output: the share of a step rises within 3 / 40 on both sides of it.
 _SLOPE = 40.0
@@ -69,16 +70,20 @@ def _shares(attributes: Attributes, parts: Parts, x: Array, mask: Array | None) 
     lengths = np.full((len(x), 1), steps, x.dtype) if mask is None else np.maximum(mask.sum(axis=1), 1.0)
     columns = []
     for dilation, count in dilations_of(int(attributes["features"]), steps):
-        kernel, bias = (parts[part_name(dilation, part)] for part in ("kernel", "bias"))
-        some, found = max(1, _NUMBERS // (steps * count)), np.empty((len(x), count), x.dtype)
+        # The hard sigmoid is z / 6 + 0.5 between 0 and 1.
+        kernel, bias = (parts[part_name(dilation, part)] / x.dtype.type(6.0) for part in ("kernel", "bias"))
+        distinct = kernel[..., :NUM_KERNELS]
+        if not all(np.array_equal(distinct[..., : each.shape[-1]], each) for each in _portions(kernel)):
+            distinct = kernel  # of a network that was not fitted
+        some, found = max(1, _NUMBERS // (steps * distinct.shape[-1])), np.empty((len(x), count), x.dtype)
         for start in range(0, len(x), some):
             rows = slice(start, start + some)
-            z = convolve(x[rows], kernel, dilation=dilation)
-            z += bias
-            z *= x.dtype.type(1.0 / 6.0)
-            z += x.dtype.type(0.5)
-            np.clip(z, 0.0, 1.0, out=z)
-            found[rows] = (z if mask is None else z * mask[rows]).sum(axis=1)
+            outputs = convolve(x[rows], distinct, dilation=dilation)
+            for place in range(0, count, distinct.shape[-1]):
+                here = slice(place, min(count, place + distinct.shape[-1]))
+                z = outputs[..., : here.stop - here.start] + (bias[here] + x.dtype.type(0.5))
+                np.clip(z, 0.0, 1.0, out=z)
+                found[rows, here] = (z if mask is None else z * mask[rows]).sum(axis=1)
         columns.append(found / lengths)
     return np.concatenate(columns, axis=-1)
 
@@ -101,15 +106,14 @@ def _fit(attributes: Attributes, parts: Parts, x: Array, mask: Array | None) -> 
         kernels = _kernels(seen, channels, rng)
         chosen = rng.integers(rows, size=NUM_KERNELS)
         kernel, bias = (found[part_name(dilation, part)] for part in ("kernel", "bias"))
-        for number in range(min(NUM_KERNELS, count)):
-            row, own = chosen[number], kernels[:, :, number : number + 1]
-            outputs = convolve(x[row : row + 1], own, dilation=dilation)[0, :, 0]
-            if mask is not None and mask[row].any():
-                outputs = outputs[mask[row, :, 0] > 0]
-            places = np.arange(number, count, NUM_KERNELS)
-            thresholds = np.quantile(outputs, (first + places + 1) * _GOLDEN % 1.0)
-            slope = _SLOPE / max(float(outputs.std()), _LEAST_DEVIATION)
-            kernel[:, :, places], bias[places] = own * slope, -thresholds * slope
+        outputs = _each_of_its_row(x[chosen], kernels, dilation)
+        there = np.ones_like(outputs, bool) if mask is None else mask[chosen][..., 0] > 0
+        there |= ~there.any(axis=1, keepdims=True)  # a series without a step
+        places = np.arange(count)
+        slopes = _SLOPE / np.maximum(outputs.std(axis=1, where=there), _LEAST_DEVIATION)
+        thresholds = _quantiles(outputs, there, places % NUM_KERNELS, (first + places + 1) * _GOLDEN % 1.0)
+        kernel[:] = (kernels * slopes)[..., places % NUM_KERNELS]
+        bias[:] = -thresholds * slopes[places % NUM_KERNELS]
         first += count
     some = slice(None, None, max(1, -(-rows // _MOST_ROWS)))
     shares = _shares(attributes, found, x[some], None if mask is None else mask[some])
@@ -117,6 +121,27 @@ def _fit(attributes: Attributes, parts: Parts, x: Array, mask: Array | None) -> 
     scale = _LENGTH / math.sqrt(features) * np.sqrt((variance + EPSILON) / (variance + _LEAST_SHARE**2))
     found |= {"gamma": scale, "moving_mean": shares.mean(axis=0), "moving_variance": variance}
     return {name: np.asarray(value, np.float32) for name, value in found.items()}
+
+
+def _portions(kernel: NDArray[Any]) -> list[NDArray[Any]]:
+    """Columns of the 84 kernels, each time that they come."""
+    return [kernel[..., start : start + NUM_KERNELS] for start in range(0, kernel.shape[-1], NUM_KERNELS)]
+
+
+def _each_of_its_row(x: Array, kernels: Array, dilation: int) -> Array:
+    """The outputs of each kernel for a row of its own, shape `(84, steps)`."""
+    places = [part for _, part in windows(x, (KERNEL_STEPS,), 1, dilation)]
+    return np.asarray(sum(np.einsum("ktc,ck->kt", part, own) for part, own in zip(places, kernels, strict=True)))
+
+
+def _quantiles(outputs: Array, there: NDArray[np.bool_], rows: NDArray[np.intp], shares: NDArray[Any]) -> Array:
+    """Quantiles of rows of outputs, of those that are there, linear between two of them."""
+    ordered = np.sort(np.where(there, outputs, np.inf), axis=1)
+    at = shares * (there.sum(axis=1)[rows] - 1)
+    low = np.floor(at).astype(np.intp)
+    high = np.minimum(low + 1, there.sum(axis=1)[rows] - 1)
+    below, above = ordered[rows, low], ordered[rows, high]
+    return np.asarray(below + (above - below) * (at - low), np.float32)
 
 
 def _kernels(seen: int, channels: int, rng: np.random.Generator) -> Array:

@@ -1,4 +1,4 @@
-"""`RunData`: what a run directory says of a search, as plain values that figures, tables and reports are made of.
+"""`RunData`: the data of a run as plain values, for figures, tables and reports.
 
 Read through `RunReader` only, so also while the search is running; nothing is written. Imports no pandas, no
 plotly and no Keras.
@@ -22,6 +22,7 @@ from evonas.objective import Objective
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
+from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.spans import TrainingSpan
@@ -56,6 +57,7 @@ class RunData:
         retrainings: the same of finalists that were trained again, by the place of their network.
         final_model: what the final model is, and its test scores as far as they are known; None where it is the best
             network itself.
+        in_training: what is trained now and how far; empty unless the run is searching.
     """
 
     directory: Path
@@ -80,6 +82,7 @@ class RunData:
     trainings: tuple[TrainingSpan, ...] = ()
     retrainings: tuple[TrainingSpan, ...] = ()
     final_model: tuple[str, Mapping[str, float]] | None = None
+    in_training: tuple[NetworkInTraining, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -176,6 +179,7 @@ def read_run(directory: str | Path) -> RunData:
                 for each in run.retraining_spans()
                 if each.digest in places
             ),
+            in_training=run.in_training,
         )
 
 

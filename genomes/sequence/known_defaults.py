@@ -61,13 +61,13 @@ RECIPES: tuple[Recipe, ...] = (
         "small MiniRocket",
         "Dempster, Schmidt and Webb 2021, arXiv 2012.08791, with a fifth of its features",
         (),
-        {**_SERIES, "random_convolutions": 2_000, "head_layers": 0},
+        {**_SERIES, "random_convolutions": 2_000, "head_layers": 0, "learning_rate": 3e-3},
     ),
     Recipe(
         "MiniRocket",
         "Dempster, Schmidt and Webb 2021, arXiv 2012.08791: shares of positive outputs of fixed random convolutions",
         (),
-        {**_SERIES, "random_convolutions": 10_000, "head_layers": 0},
+        {**_SERIES, "random_convolutions": 10_000, "head_layers": 0, "learning_rate": 3e-3},
     ),
     Recipe(
         "FCN",

@@ -16,12 +16,21 @@ from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.display import start_summary
-from evonas.evolution.first_generation import FirstGeneration, Speed, first_generation, training_seconds
+from evonas.evaluation import Candidate, Status
+from evonas.evolution.constraints import Screen
+from evonas.evolution.first_generation import (
+    SPEEDS,
+    FirstGeneration,
+    Speed,
+    cost_of_training,
+    first_generation,
+    training_seconds,
+)
 from evonas.objective import Objective
 from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
-from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range
-from genomes.architecture.cost import count_flops, count_parameters
+from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range, SequenceSpace
+from genomes.architecture.cost import count_flops, count_frozen_flops, count_parameters
 from tests.stub import StubEvaluator
 
 # Of plain networks, whose size says what they cost.
@@ -126,6 +135,27 @@ def test_over_images_no_network_may_take_the_time_of_many() -> None:
     named = begin(300, epochs=20)
     assert named is not None
     assert named.settings() == {"epochs": 20}
+
+
+def test_random_convolutions_are_paid_for_once_and_are_no_operations_of_training() -> None:
+    space = SequenceSpace()
+    small, *_ = space.known_defaults("binary")[0].values()
+    x, y = np.zeros((60, 100), np.float32), np.zeros(60, np.int32)
+    problem = Problem("binary", 100, 1, (), (), ("a", "b"), sample_shape=(100, 1))
+    short = PreparedData(problem, (Split(x, y, x[:20], y[:20]),))
+    settings = Settings(seed=0, trainer="single").resolve("accuracy")
+    cost = cost_of_training(space, short, settings, SPEEDS["single"], 1e9)
+    graph = problem.attach_columns(space.architecture(small))
+    frozen = 2 * 100 * 9 * 2000
+    assert count_frozen_flops(graph, 100, 1, (100, 1)) == frozen
+    assert cost(small, 1) - cost(small, 0) < frozen * 60 / (0.2 * 1e9)
+    assert cost(small, 0) > frozen * 80 / (0.2 * 1e9)
+    limited = Settings(seed=0, max_flops=frozen)
+    for of_training, status in ((False, Status.INFEASIBLE), (True, None)):
+        bound = limited.model_copy(update={"flops_of_training": of_training})
+        screen = Screen.from_settings(bound, space, {"num_features": 100, "num_outputs": 1, "sample_shape": (100, 1)})
+        found = screen.reject(Candidate(small, space.digest(small), 0, 5))
+        assert (None if found is None else found.status) == status
 
 
 def test_what_an_epoch_costs() -> None:
