@@ -78,7 +78,7 @@ _ALLOWED: dict[str | None, set[str]] = {
     "keras": {"DTypePolicy"},
     None: {"__keras_tensor__", "__numpy__", "__ellipsis__", "__slice__"},
 }
-_ACTIVATIONS = {*ACTIVATIONS, "softmax"}
+_ACTIVATIONS = {*ACTIVATIONS, "softmax", "hard_sigmoid"}
 
 
 def load_keras_file(path: Path, own: bool = False) -> Any:
