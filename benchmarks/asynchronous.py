@@ -1,10 +1,10 @@
-"""Asking for a generation at once against asking one by one: regret at equal evaluations, and how busy workers are.
+"""Generational against asynchronous evolution: regret at equal evaluations, and utilisation of workers.
 
 python benchmarks/asynchronous.py [--seeds 5] [--strategies evolution,aging] [--only kin8nm,branin] [--processes 1]
 
-The problems are those of `search_quality.py`, tables where they are there. A worker that gets free takes the next
-candidate while the others' are out; how long each takes is drawn (log-normal, as trainings of networks of many sizes
-are), which decides the order of arrival. The share of time that workers are busy is computed from the same times.
+The problems are those of `search_quality.py`, tables if available. A free worker takes the next candidate while others
+are pending; durations are log-normal, as of networks of many sizes, and determine the order of arrival and the
+utilisation of workers.
 """
 
 # ruff: noqa: E402 (threads are limited before numpy is loaded)
@@ -36,9 +36,9 @@ import evonas
 
 EVALUATIONS, POINTS = 100, (25, 50, 100)
 GENERATION = 20
-#: Candidates that are out together, as many as there are workers.
+#: Number of pending candidates, equal to the number of workers.
 WORKERS = (1, 2, 4, 8)
-#: Deviation of the logarithm of a training's time: the longest of twenty takes some four times the median.
+#: Standard deviation of the log duration: the longest of twenty takes about four times the median.
 SPREAD = 0.7
 RANDOM_SEEDS = 10
 

@@ -1,4 +1,4 @@
-"""What a search costs beside training, and how it uses many workers: `python benchmarks/cluster.py [--only ray]`.
+"""Overhead of a search, and its use of many workers: `python benchmarks/cluster.py [--only ray]`.
 
 engine       milliseconds a candidate (variation, selection, storage) at populations of 100, 1,000 and 10,000
 ray          efficiency with evaluations that sleep for 1 s, on 1, 4, 16 (and 64) local Ray workers
@@ -9,14 +9,14 @@ memory       resident megabytes of a driver that has evaluated 100,000 networks
 processes    two workers of this machine against one, native trainer, random networks of the default space: with the
              workers' start and end, and once they have started; and by processor time, which other load changes less
 
-A disk that has to confirm every commit is not what `simulation` and `memory` measure: they do not wait for it
-(`synchronous=OFF`).
+`simulation` and `memory` do not include the time of disk commits (`synchronous=OFF`).
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import io
 import os
 import resource
 import signal
@@ -31,13 +31,13 @@ from typing import Any
 
 import numpy as np
 from machine import describe
-from plot import Chart, Line, write_svg
 from reports import report_path, write_report
 
 from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Start, Status
 from evonas.evolution.asynchronous import evolve_asynchronously
 from evonas.evolution.loop import evolve
+from evonas.io.marked_files import mark_text, publish
 from evonas.objective import Objective
 from evonas.runs import RunStore, schema
 from evonas.strategies import make_strategy
@@ -45,7 +45,7 @@ from evonas.testing import ToySpace
 
 HERE = Path(__file__).parent
 WORKERS, SPREAD = 1000, 0.7
-#: Of the logarithm of a training's true over its expected time: of 48 random networks of the default space, it is 0.32.
+#: Standard deviation of the log ratio of true to expected time; 0.32 for 48 random networks of the default space.
 FORETOLD = 0.32
 RMSE = Objective("rmse", "min")
 
@@ -60,7 +60,7 @@ class Immediate:
     """Evaluates at once, in parts of a tenth of a generation. Meets `Evaluator`."""
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Stateless."""
 
     def restore(self, state: Any) -> None:
         """Has nothing to restore."""
@@ -161,13 +161,13 @@ def searched(
 
 
 def engine(populations: Sequence[int]) -> dict[str, Any]:
-    """The engine's own cost a candidate."""
-    searched(Immediate(), 200, 100)  # what is imported late is imported now
+    """Overhead of the engine per candidate."""
+    searched(Immediate(), 200, 100)  # completes lazy imports
     return {str(size): searched(Immediate(), max(3 * size, 3000), size) for size in populations}
 
 
 def simulation(evaluations: int) -> dict[str, Any]:
-    """How busy the workers are, until the last training begins (one by one) or ends (generations)."""
+    """Utilisation of workers, until the last training begins (asynchronous) or ends (generations)."""
     found = {}
     streamed = {"strategy": "aging", "asynchronous": True, "window": 0}
     for name, population, foretold, options in (
@@ -192,15 +192,23 @@ def simulation(evaluations: int) -> dict[str, Any]:
 
 
 def plot_simulation(found: dict[str, Any], path: Path) -> None:
-    """Share of workers that are busy over time."""
-    charts = []
-    for name, each in found.items():
-        step = each["until"] / len(each["busy"])
-        points = [(step * (k + 1), max(value, 1e-3)) for k, value in enumerate(each["busy"])]
-        line = Line("busy", points, "#0b69a3")
-        charts.append(Chart(f"{name}: {each['share']:.2f}", "time, in medians of a training", [line], False))
-    title = f"Share of {WORKERS:,} workers that are busy"
-    write_svg(path, title, f"log-normal times of training, spread {SPREAD:g}; the clock is simulated", charts)
+    """Share of workers that are busy over time. Needs matplotlib (`evonas[plot]`)."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "evonas"  # the same figures give the same file
+    figure = Figure((10, 6.4), layout="constrained")
+    figure.suptitle(
+        f"Share of {WORKERS:,} simulated workers that train; log-normal times of training, spread {SPREAD:g}"
+    )
+    for axes, (name, each) in zip(figure.subplots(2, 2, sharey=True).flat, found.items(), strict=True):
+        axes.stairs(each["busy"], np.linspace(0.0, each["until"], len(each["busy"]) + 1), fill=True, color="#0b69a3")
+        axes.axhline(each["share"], color="#1f2933", linestyle="--")
+        axes.set(title=f"{name}: {each['share']:.0%}", xlabel="time, in medians of a training", ylim=(0.0, 1.05))
+        axes.yaxis.set_major_formatter("{x:.0%}")
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", metadata={"Date": None})
+    publish(path, mark_text(drawn.getvalue()))
 
 
 def memory(evaluations: int) -> dict[str, Any]:
@@ -285,7 +293,7 @@ def recovery(workers: int = 2) -> dict[str, Any]:
 def processes(networks: int, repeats: int = 3) -> dict[str, Any]:
     """Networks a second of the native trainer: one worker of one thread, and two of one each, in turns.
 
-    Of each the quickest repetition counts: other load only ever adds to it.
+    The fastest repetition of each counts, since other load can only slow it down.
     """
     from sklearn.datasets import fetch_california_housing, load_diabetes
 

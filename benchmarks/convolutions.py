@@ -1,4 +1,4 @@
-"""Processor time a network and epoch of convolutional networks, by evonas and by Keras's `fit` with its defaults.
+"""Processor time per network and epoch of convolutional networks: evonas against Keras's `fit` with its defaults.
 
 python benchmarks/convolutions.py [--networks 6] [--rows 4000] [--side 28] [--epochs 5] [--repeats 1]
 

@@ -1,4 +1,4 @@
-"""From a raw CSV to every format, each opened where evonas is not installed: how far are its predictions from Keras's?
+"""Exports to all formats, opened without evonas: the largest difference from the predictions of Keras.
 
     python -m venv bare && bare/bin/pip install tensorflow
     python -m venv onnx && onnx/bin/pip install onnxruntime

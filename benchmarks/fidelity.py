@@ -1,4 +1,4 @@
-"""Searchers whose budget is epochs: networks may be stopped early, and every epoch trained counts.
+"""Multi-fidelity searchers with a budget in epochs.
 
 A searcher is `(problem, budget, seed) -> losses`, one loss for each epoch trained, `budget` times the epochs of a whole
 training in all. A network that was stopped counts with the loss that it had.

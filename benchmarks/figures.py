@@ -1,4 +1,4 @@
-"""A figure, what it must reach, and the table of them. Imports the standard library only."""
+"""Figures of merit with their required values, and their table. Imports the standard library only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keras `fit` as a process of its own: the networks of an evonas run, or of the mixed population, one after the other.
+"""Keras `fit` in a separate process: trains the networks of a run, or of a mixed population, one after the other.
 
 `python fit.py RUN_DIR --epochs 20` or `python fit.py --mixed 512 --sample 6 --tune`. Prints one line of JSON: seconds
 until Keras was imported and seconds a network, wall clock and processor time, by default and, with --tune, at best.
@@ -50,7 +50,7 @@ def main() -> None:
             best, tried = peers.tune(chosen, split, options.epochs, options.measured)
             found |= {"best_way": str(best), "best": min(tried, key=lambda one: one["whole"]), "ways_tried": tried}
     print(json.dumps(found | {"imports": imported}), flush=True)
-    os._exit(0)  # the libraries take a second to put themselves away
+    os._exit(0)  # the libraries take a second to shut down
 
 
 def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:

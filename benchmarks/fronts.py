@@ -1,4 +1,4 @@
-"""Problems of two objectives over mixed genes, both to be minimised: what `benchmarks/pareto.py` searches.
+"""Bi-objective minimisation problems over mixed genes, for `benchmarks/pareto.py`.
 
 References:
     Zitzler, Deb and Thiele, "Comparison of Multiobjective Evolutionary Algorithms", Evolutionary Computation 8, 2000.

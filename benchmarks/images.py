@@ -1,4 +1,4 @@
-"""Measures searches over images, each in the same time: evonas against KerasTuner over a convolutional `build(hp)`.
+"""Searches over images with equal time: evonas against KerasTuner with a convolutional `build(hp)`.
 
 python benchmarks/images.py --data mnist.npz [--seconds 1800] [--rows 0] [--only evonas,random,hyperband] [--json OUT]
 

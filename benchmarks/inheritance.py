@@ -1,4 +1,4 @@
-"""Measures what inherited weights save: epochs to reach the score of from-scratch training. See README.md here.
+"""Savings by inherited weights: epochs to reach the score of training from scratch. See README.md.
 
 python benchmarks/inheritance.py [--only kin8nm,digits] [--pairs 50] [--epochs 30] [--rows 1000] [--data FOLDER]
 """

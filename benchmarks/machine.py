@@ -1,4 +1,4 @@
-"""What a measurement ran on: hardware, versions, and the peak of its matrix products."""
+"""The environment of a measurement: hardware, versions, and peak FLOPS of matrix products."""
 
 from __future__ import annotations
 

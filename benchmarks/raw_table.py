@@ -105,6 +105,10 @@ def with_evonas(
     from evonas.deploy.export import export_ensemble
 
     with tempfile.TemporaryDirectory() as folder:
+        if (
+            len(table.files) == 1
+        ):  # as users have it; peers stop early by the validation rows, and are not trained on them
+            frames = {"train": pd.concat([frames["train"], frames["validation"]]), "test": frames["test"]}
         paths = {part: Path(folder) / f"{part}.csv" for part in frames}
         for part, frame in frames.items():
             frame.drop(columns=list(table.drop)).to_csv(paths[part], index=False)
@@ -112,7 +116,7 @@ def with_evonas(
         result = evonas.search(
             paths["train"],
             table.target,
-            validation=paths["validation"],
+            validation=paths.get("validation"),
             test=paths["test"],
             time=seconds,
             seed=seed,

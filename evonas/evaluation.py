@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["TRAINER_VERSION", "Candidate", "Evaluation", "Evaluator", "OneByOne", "Origin", "Status", "Strategy"]
-__all__ += ["Snapshot", "Span", "Start", "Stream", "StreamingEvaluator", "Weights"]
+__all__ += ["InTraining", "Snapshot", "Span", "Start", "Stream", "StreamingEvaluator", "Weights"]
 __all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
 #: Incremented when results change for equal candidates, data and settings; older runs then cannot be resumed.
@@ -174,6 +174,25 @@ class Evaluation:
     def value_of(self, name: str) -> float | None:
         """The score of that name, or None; `parameters` is available even if it is not a score."""
         return self.scores.get(name, float(self.parameters) if name == "parameters" else None)
+
+
+@dataclass(frozen=True)
+class InTraining:
+    """How far a training is that has not ended.
+
+    Attributes:
+        number: of the candidate: its position in the generation, or its number in a stream.
+        epoch: epochs trained, of all folds and replicates together; 0 where that is not known.
+        epochs: that it may train at most, counted alike; 0 where that is not known.
+        seconds: since it began.
+        parameters: number of trainable parameters; 0 where that is not known.
+    """
+
+    number: int
+    epoch: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    parameters: int = 0
 
 
 class Evaluator(Protocol):

@@ -75,7 +75,7 @@ class PackedBuild:
             where = self.path or f"the module of {self.name}"
             raise InputError(
                 f"build must be a function that the worker process can load, but {where} raised "
-                f"{type(error).__name__}: {error}; mend it, or install what it needs"
+                f"{type(error).__name__}: {error}; fix it, or install what it needs"
             ) from error
 
 
@@ -287,7 +287,7 @@ def check_first(reasons: Sequence[str], log: Path | str) -> None:
     if len(faults) == 1 and " raised " in reasons[0]:
         raise InputError(
             f"models must train on what they are given, but all {len(reasons)} of the first generation failed: "
-            f"{reasons[0]}. The traceback is in {log}; mend what raised it, and start a new run"
+            f"{reasons[0]}. The traceback is in {log}; fix the error, and start a new run"
         )
 
 

@@ -45,9 +45,9 @@ def format_value(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
 
 
-def refuse(place: str, constraint: str, value: Any, mend: str = "") -> NoReturn:
+def refuse(place: str, constraint: str, value: Any, fix: str = "") -> NoReturn:
     """Raises the InputError that says `place must be constraint, not value: fix`."""
-    raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {mend}" if mend else ""))
+    raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {fix}" if fix else ""))
 
 
 def suggestion(name: Any, known: Iterable[str]) -> str:
@@ -68,7 +68,7 @@ class Whole:
         """The value as an int."""
         constraint = f"a whole number from {self.low} to {self.high}"
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-            refuse(place, constraint, value, _number_mend(value))
+            refuse(place, constraint, value, _number_fix(value))
         number = int(value)
         if not self.low <= number <= self.high:
             refuse(place, constraint, value)
@@ -86,7 +86,7 @@ class Real:
         """The value as a float, never -0.0."""
         constraint = f"a number from {self.low:g} to {self.high:g}"
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            refuse(place, constraint, value, _number_mend(value))
+            refuse(place, constraint, value, _number_fix(value))
         try:
             number = float(value) + 0.0
         except OverflowError:  # integers of over 308 digits
@@ -199,7 +199,7 @@ def items(value: Any, place: str, most: int) -> list[Any]:
     return list(value)
 
 
-def _number_mend(value: Any) -> str:
+def _number_fix(value: Any) -> str:
     if isinstance(value, bool):
         return "true and false are not numbers"
     if isinstance(value, str):

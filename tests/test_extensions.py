@@ -1,4 +1,4 @@
-"""Mutations, metrics, layer kinds and encodings from outside of evonas: given as objects, or installed."""
+"""Mutations, metrics, layer kinds and encodings from outside evonas: given as objects, or installed."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_what_cannot_be_is_refused_in_words(stub: None, module: Any) -> None:
         ({"mutations": "equalise"}, "must be a list of functions or names"),
         ({"mutations": [3]}, "must be a function of genome, space and rng"),
         ({"layer_kinds": ["depthwise"]}, "must be genomes.architecture.LayerKind objects"),
-        ({"layer_kinds": [replace(module.DEPTHWISE, name="conv")]}, "must have a name that evonas has not"),
+        ({"layer_kinds": [replace(module.DEPTHWISE, name="conv")]}, "must not have the name of a built-in kind"),
         ({"objective": largest}, "must be a name or an evonas.Metric"),
     ]:
         with pytest.raises(InputError, match=text):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import evonas
+from evonas.execution.options import Execution
 from evonas.runs import RunReader
 from genomes import InputError, Range
 from tests.cli.commands import process
@@ -17,7 +18,8 @@ from tests.cli.commands import process
 pytestmark = pytest.mark.keras
 
 SPACE = {"units": Range(2, 8), "activation": ["relu", "tanh"], "learning_rate": Range(1e-3, 1e-1, log=True)}
-QUICK = {"population": 2, "epochs": 1, "finalists": 0}
+#: In one worker: another one would import Keras once more.
+QUICK = {"population": 2, "epochs": 1, "finalists": 0, "execution": Execution("processes", 1)}
 NET = f"{Path(__file__).with_name('own_net.py')}:build_model"
 X = np.random.default_rng(0).normal(size=(90, 4, 3))
 Y = X.mean(axis=(1, 2)) * 10 + 5

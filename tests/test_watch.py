@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from evonas.config import Budget
+from evonas.display.in_training import retraining_words
 from evonas.display.snapshots import snapshot_lines, sparkline, take_snapshot
+from evonas.display.text import Plain
 from evonas.display.watching import live_view
+from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.store import RunStore
 from tests.cli.commands import evonas
 from tests.reporting.synthetic import synthetic_run
@@ -57,3 +61,35 @@ def test_the_writer_is_not_kept_waiting(run_dir: Path):
         store.begin_session(Budget(evaluations=70))
         store.end_session("interrupted", 7.0)
         assert take_snapshot(run_dir).state == "interrupted"
+
+
+def test_what_trains_now_and_how_far(run_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    network = NetworkInTraining(
+        generation=3, index=1, kind="search", name="48-48", parameters=3361, epoch=22, epochs=50, seconds=12.0
+    )
+    words = "network 2 of generation 4: 48-48, 3,361 parameters, epoch 23 of 50, 12 s"
+    stream = io.StringIO()
+    with RunStore.open(run_dir) as store:
+        store.training_notes.note([network])
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: 1)  # as another process sees it
+            snapshot = take_snapshot(run_dir)
+            status = evonas("status", str(run_dir)).output
+            values = json.loads(evonas("watch", str(run_dir), "--once", "--json").output)
+    assert (snapshot.training, snapshot.waiting) == ((network,), ())
+    assert f"  {words}" in snapshot_lines(snapshot)
+    assert f"  {words}" in status.splitlines()
+    assert values["in_training"] == [network]
+    with live_view(snapshot, Console(file=stream, force_terminal=True, width=120)) as show:
+        show(snapshot)
+    assert words in stream.getvalue()
+    assert take_snapshot(run_dir).training == ()
+
+
+def test_finalists_that_the_time_is_too_short_for_are_not_said_to_be_trained():
+    stream = io.StringIO()
+    Plain(stream).finalists(0, 0)
+    assert stream.getvalue() == ""
+    Plain(stream).finalists(0, 4)
+    assert stream.getvalue() == "Finalists: training the best networks again, 4 times in all\n"
+    assert retraining_words(9, 9, stopped=5) == "4 of 9 re-trainings done, the time was too short for 5"

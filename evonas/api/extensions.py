@@ -41,7 +41,7 @@ def given_extensions(
                 "are installed are known by their names"
             )
         if kind.name in (*NETWORK_ROWS, "input"):
-            raise InputError(f"layer kind {kind.name!r} must have a name that evonas has not: rename it")
+            raise InputError(f"layer kind {kind.name!r} must not have the name of a built-in kind: rename it")
         kinds.append(LAYER_KINDS_FROM_OUTSIDE.give(kind.name, kind))
     if isinstance(mutations, str):
         raise InputError(f"mutations must be a list of functions or names, not {mutations!r:.80}: put it in a list")

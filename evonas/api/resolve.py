@@ -282,7 +282,7 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
     unknown = [name for name in space.neighbour_columns if name not in candidates]
     if unknown:
         raise InputError(
-            f"network.neighbour_columns of the space must be columns of numbers of the table, not {unknown[0]!r:.80}: "
+            f"network.neighbour_columns of the space must be numeric columns of the table, not {unknown[0]!r:.80}: "
             f"these are {', '.join(candidates)[:200] or 'none'}"
         )
     if not candidates:

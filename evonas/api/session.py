@@ -172,7 +172,7 @@ def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselinePr
         store.baselines.note(Baselines(missing=reason))
         return None
     try:
-        return BaselineProcess(data, store.settings.seed or 0, budget.seconds)
+        return BaselineProcess(data, store.settings.seed or 0, budget.seconds, bool(store.settings.all_rows))
     except OSError as error:
         store.baselines.note(Baselines(missing=f"their process cannot start ({error.strerror})"))
         return None

@@ -179,7 +179,7 @@ class _Told:
             if self._most is not None and self._failures >= self._most:
                 raise InputError(
                     f"trials in a row without a score must be fewer than {self._most} (max_consecutive_failed_trials), "
-                    f"but the last ones had none: {evaluation.reason}. Mend what fails, or raise the bound"
+                    f"but the last ones had none: {evaluation.reason}. Fix what fails, or raise the bound"
                 )
 
 
@@ -199,7 +199,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         settings = with_expected_seconds(settings, search.space, None)
         if settings.trainer == "population":
             raise InputError(
-                "trainer must be auto, native or single for one's own models, not population: leave it out"
+                "trainer must be auto, native or single for user-defined models, not population: leave it out"
             )
         strategy = make_strategy(
             settings.strategy,

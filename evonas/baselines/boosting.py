@@ -6,6 +6,7 @@ Trees are added in portions, so that there is a score whenever the time is over.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -88,6 +89,16 @@ class Boosting:
                 self._stopped.add(index)
         self.complete = len(self._stopped) == len(self._models) or self._planned >= MOST_TREES
 
+    def refit(self, rows: BaselineRows) -> Boosting:
+        """Models with as many trees as were best here, trained on other rows without early stopping."""
+        found = copy(self)
+        found._models = [
+            _clone(model, max_iter=self._best(model), early_stopping=False, warm_start=False) for model in self._models
+        ]
+        for index, model in enumerate(found._models):
+            model.fit(*_target(self._problem, rows, index))
+        return found
+
     def raw_outputs(self, x: Array) -> Array:
         """Raw outputs as a network's at the best iteration, shape `(num_rows, num_outputs)`."""
         if self._problem.task == "regression":
@@ -98,7 +109,9 @@ class Boosting:
         return logits(probabilities, model.classes_, self._problem.num_outputs)
 
     def _best(self, model: Any) -> int:
-        """Iterations up to the lowest validation loss; 1 at least."""
+        """Iterations up to the lowest validation loss, 1 at least; all of them without early stopping."""
+        if not model.early_stopping:
+            return int(model.n_iter_)
         return max(1, int(np.argmax(model.validation_score_)))  # the first score is before any tree
 
 
@@ -128,6 +141,13 @@ def _models(problem: Problem, options: dict[str, Any]) -> list[Any]:
     if problem.quantiles:
         return [HistGradientBoostingRegressor(loss="quantile", quantile=q, **options) for q in problem.quantiles]
     return [HistGradientBoostingRegressor(**options) for _ in range(problem.num_outputs)]
+
+
+def _clone(model: Any, **options: Any) -> Any:
+    """An untrained model with the same parameters, except those given."""
+    from sklearn.base import clone
+
+    return clone(model).set_params(**options)
 
 
 def _target(problem: Problem, rows: BaselineRows, place: int) -> tuple[Array, Array, Array | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -15,6 +16,7 @@ from evonas.baselines.boosting import BaselineRows, Boosting
 from evonas.baselines.features import TreeColumns, tree_columns
 from evonas.baselines.linear import Linear
 from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.splits import join_split
 from evonas.runs.baselines import BaselineModel
 from evonas.seeds import RandomStream, stream_rng
 from evonas.training.metrics import compute_scores
@@ -37,25 +39,31 @@ def boosts(problem: Problem) -> bool:
     return not problem.vocabulary and (not problem.sample_shape or problem.num_features <= MOST_PIXELS)
 
 
-def fit_baselines(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
+def fit_baselines(
+    data: PreparedData, seed: int = 0, seconds: float = float("inf"), *, all_rows: bool = False
+) -> Iterator[BaselineModel]:
     """The linear model, then gradient boosting, again after each portion of its trees.
 
     Args:
         data: prepared, of a table.
         seed: of the rows that are drawn if there are too many.
         seconds: of processor time of this process, after which no further portion of trees is started.
+        all_rows: whether the test scores are those of models trained again on training and validation rows, as the
+            final model of the run is.
 
     Yields:
         a model that has scores; one of the same name replaces the one before.
     """
     began = time.process_time()
-    yield _linear(data, seed)
+    yield _linear(data, seed, all_rows)
     if not boosts(data.problem):
         return
-    yield from fit_boosting(data, seed, seconds - (time.process_time() - began))
+    yield from fit_boosting(data, seed, seconds - (time.process_time() - began), all_rows=all_rows)
 
 
-def fit_boosting(data: PreparedData, seed: int = 0, seconds: float = float("inf")) -> Iterator[BaselineModel]:
+def fit_boosting(
+    data: PreparedData, seed: int = 0, seconds: float = float("inf"), *, all_rows: bool = False
+) -> Iterator[BaselineModel]:
     """Gradient boosting, after each portion of its trees; of several folds, when all are trained. See above."""
     columns, folds, rows, began = tree_columns(data), [], 0, time.process_time()
     for fold in data.splits:
@@ -74,7 +82,11 @@ def fit_boosting(data: PreparedData, seed: int = 0, seconds: float = float("inf"
                 break
         if time.process_time() - began > seconds and len(folds) < len(data.splits):
             return  # a mean over some of the folds cannot be compared
-    yield _boost(data, folds, columns, rows, began)
+    found = _boost(data, folds, columns, rows, began)
+    if all_rows and found.complete and len(folds) == 1:
+        again = folds[0].refit(_columns(_all_rows(data, seed), columns))
+        found = _with_refit(found, data, partial(_boost_outputs, again, columns), began)
+    yield found
 
 
 def _boost(
@@ -87,16 +99,38 @@ def _boost(
     return BaselineModel("gradient boosting", about, complete, rows, time.process_time() - began, *found)
 
 
-def _linear(data: PreparedData, seed: int) -> BaselineModel:
+def _linear(data: PreparedData, seed: int, all_rows: bool) -> BaselineModel:
     places, rows, began = data.problem.columns(), 0, time.process_time()
     folds: list[Linear | BagOfWordsModel] = []
     for fold in data.splits:
         training = _draw(_training_rows(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
-        model = BagOfWordsModel if data.problem.vocabulary else Linear
-        folds.append(model(data.problem, BaselineRows(training.x[:, places], training.y, training.weight)))
-    found = _score(data, [partial(_linear_outputs, model, places) for model in folds])
-    return BaselineModel("linear model", folds[0].name, True, rows, time.process_time() - began, *found)
+        folds.append(_fit_linear(data.problem, training, places))
+    scores = _score(data, [partial(_linear_outputs, model, places) for model in folds])
+    found = BaselineModel("linear model", folds[0].name, True, rows, time.process_time() - began, *scores)
+    if not all_rows or len(folds) > 1:
+        return found
+    again = _fit_linear(data.problem, _all_rows(data, seed), places)
+    return _with_refit(found, data, partial(_linear_outputs, again, places), began)
+
+
+def _fit_linear(problem: Problem, rows: BaselineRows, places: list[int]) -> Linear | BagOfWordsModel:
+    model = BagOfWordsModel if problem.vocabulary else Linear
+    return model(problem, BaselineRows(rows.x[:, places], rows.y, rows.weight))
+
+
+def _all_rows(data: PreparedData, seed: int) -> BaselineRows:
+    """Training and validation rows of the first split."""
+    return _draw(_training_rows(join_split(data.splits[0])), seed, MOST_ROWS, MOST_CELLS)
+
+
+def _with_refit(found: BaselineModel, data: PreparedData, predict: Callable[[Any], Any], began: float) -> BaselineModel:
+    """The model with the test scores of one that was trained again on training and validation rows."""
+    if data.x_test is None or data.y_test is None:
+        return found
+    test = compute_scores(data.problem, np.asarray(data.y_test), predict(np.asarray(data.x_test)))
+    about = f"{found.about}; tested after training on all rows"
+    return replace(found, about=about, seconds=time.process_time() - began, test=test)
 
 
 def _boost_outputs(model: Boosting, columns: TreeColumns, x: Any) -> Any:

@@ -1,4 +1,6 @@
-"""The process that trains the baselines during a search: `python -m evonas.baselines.process DATA SEED SECONDS PARENT`.
+"""The process that trains the baselines during a search.
+
+`python -m evonas.baselines.process DATA SEED SECONDS ALL PARENT`, with ALL 1 for `all_rows` of `fit_baselines`.
 
 Prints JSON lines: each model with its scores, repeatedly as they improve, or `{"missing": why}`. It has one thread, low
 priority and limited time, and ends with its parent process. It does not affect the search.
@@ -25,22 +27,22 @@ _LOOK_SECONDS = 0.5
 
 def main(arguments: list[str] | None = None) -> None:
     """Trains and prints."""
-    path, seed, seconds, parent = sys.argv[1:] if arguments is None else arguments
+    path, seed, seconds, all_rows, parent = sys.argv[1:] if arguments is None else arguments
     _end_with(int(parent))
     with suppress(OSError):
         os.nice(NICENESS)
     try:
-        _train(Path(path), int(seed), float(seconds))
+        _train(Path(path), int(seed), float(seconds), all_rows == "1")
     except (ImportError, ValueError, MemoryError, ArithmeticError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         _say({"missing": f"{lines[0]:.200}"})
 
 
-def _train(path: Path, seed: int, seconds: float) -> None:
+def _train(path: Path, seed: int, seconds: float, all_rows: bool) -> None:
     from evonas.baselines.fitting import fit_baselines
     from evonas.data.prepared import PreparedData
 
-    for model in fit_baselines(PreparedData.load(path), seed, seconds):
+    for model in fit_baselines(PreparedData.load(path), seed, seconds, all_rows=all_rows):
         _say(asdict(model))
 
 

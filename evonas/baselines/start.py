@@ -56,16 +56,17 @@ class BaselineProcess:
     Use as a context: it ends the process.
     """
 
-    def __init__(self, data: Path, seed: int, seconds: float | None = None) -> None:
+    def __init__(self, data: Path, seed: int, seconds: float | None = None, all_rows: bool = False) -> None:
         """Starts the process; does not wait for it.
 
         Args:
             data: file of the prepared data.
             seed: of the run.
             seconds: that the run may take, of which the baselines take a share; None for no bound.
+            all_rows: see `evonas.baselines.fitting.fit_baselines`.
         """
         share = _MOST_SECONDS if seconds is None else max(_LEAST_SECONDS, _MOST_SHARE * seconds)
-        arguments = [str(data), str(seed), str(min(_MOST_SECONDS, share)), str(os.getpid())]
+        arguments = [str(data), str(seed), str(min(_MOST_SECONDS, share)), str(int(all_rows)), str(os.getpid())]
         self._models: dict[str, BaselineModel] = {}
         self._missing, self._new = "", False
         self._process = subprocess.Popen(

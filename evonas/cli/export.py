@@ -21,7 +21,7 @@ def export(
     run_dir: RunDir,
     output: Annotated[Path, option("File to write, such as best.keras.", "FILE", "--output", "-o")],
     format: Annotated[
-        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format")
+        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format", choices=FORMATS)
     ] = None,
     rank: Annotated[
         int | None,

@@ -11,15 +11,28 @@ from evonas.cli.tables import AsCsv, AsLines, show_rows
 
 __all__ = ["ls"]
 
+#: Where runs are unless another directory is named.
+_USUAL = Path("evonas-runs")
+
 
 def ls(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Folder with run directories [evonas-runs].", show_default=False)
-    ] = Path("evonas-runs"),
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Folder with run directories [evonas-runs, or this folder where there is none].",
+            show_default=False,
+            file_okay=False,
+        ),
+    ] = None,
     as_json: AsLines = False,
     as_csv: AsCsv = False,
 ) -> None:
     """List the runs in a folder: state, best score, networks."""
     from evonas.reporting.listing import list_runs
 
-    show_rows(list_runs(folder), as_json, as_csv, f"no runs in {folder}")
+    place = folder or (_USUAL if _USUAL.is_dir() else Path())
+    missing = f"no runs in {place}"
+    if folder is None and place != _USUAL:
+        missing = "no runs here: evonas run FILE --target COLUMN makes one; or name their folder, evonas ls FOLDER"
+    show_rows(list_runs(place), as_json, as_csv, missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,10 +68,28 @@ def _real(text: str) -> float:
         raise typer.BadParameter(f"it must be a number, such as 0.5, not {text!r}") from None
 
 
-def option(text: str, metavar: str, *names: str, parser: Callable[[str], Any] | None = None) -> Any:
-    """An option's description. `metavar` N is a whole number, X any number."""
+def option(
+    text: str,
+    metavar: str,
+    *names: str,
+    parser: Callable[[str], Any] | None = None,
+    choices: Iterable[str] = (),
+) -> Any:
+    """An option's description. `metavar` N is a whole number, X any number; a shell completes the `choices`."""
     parser = parser or {"N": _whole, "X": _real}.get(metavar)
-    return typer.Option(*names, help=text, metavar=metavar, parser=parser, show_default=False)
+    known = tuple(choices)
+
+    def complete(incomplete: str) -> list[str]:
+        return [each for each in known if each.startswith(incomplete)]
+
+    return typer.Option(
+        *names,
+        help=text,
+        metavar=metavar,
+        parser=parser,
+        show_default=False,
+        autocompletion=complete if known else None,
+    )
 
 
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", show_default=False)]
@@ -94,6 +112,7 @@ ExecutionOption = Annotated[
         "evonas join helps) or ray [processes].",
         "PLACE",
         "--execution",
+        choices=("local", "processes", "shared", "ray"),
     ),
 ]
 WorkersOption = Annotated[
@@ -140,6 +159,7 @@ ArchitectureOption = Annotated[
         "tables].",
         "NAME",
         "--architecture",
+        choices=ARCHITECTURES,
     ),
 ]
 SeriesOption = Annotated[bool, typer.Option("--series", help="Treat the columns of a row as the steps of a series.")]
@@ -158,6 +178,7 @@ SplitOption = Annotated[
         "order].",
         "HOW",
         "--split",
+        choices=("random", "time"),
     ),
 ]
 DecimalOption = Annotated[str | None, option("Decimal mark, . or , [detected].", "CHAR", "--decimal")]

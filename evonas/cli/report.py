@@ -26,7 +26,9 @@ def report(
             "-o",
         ),
     ] = None,
-    format: Annotated[str, option("html, md, png or svg [html].", "FORMAT", "--format")] = "html",
+    format: Annotated[
+        str, option("html, md, png or svg [html].", "FORMAT", "--format", choices=("html", "md", "png", "svg"))
+    ] = "html",
     boosting: Annotated[
         bool, typer.Option("--boosting", help="Train gradient boosting on the same rows, for comparison.")
     ] = False,

@@ -59,6 +59,7 @@ class SettingsFlags:
             f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
             "of Keras's, with :min or :max behind it where its direction is not known.",
             "NAME",
+            choices=METRICS,
         ),
     ] = None
     quantiles: Annotated[
@@ -87,11 +88,20 @@ class SettingsFlags:
     cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None
     replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None
     strategy: Annotated[
-        str | None, option(f"One of {', '.join(STRATEGIES)}, or one that is installed [{DEFAULTS.strategy}].", "NAME")
+        str | None,
+        option(
+            f"One of {', '.join(STRATEGIES)}, or one that is installed [{DEFAULTS.strategy}].",
+            "NAME",
+            choices=STRATEGIES,
+        ),
     ] = None
     inherit: Annotated[
         str | None,
-        option("on or off: whether children start from their parents' weights [on in pbt, off in evolution].", "ON"),
+        option(
+            "on or off: whether children start from their parents' weights [on in pbt, off in evolution].",
+            "ON",
+            choices=("on", "off"),
+        ),
     ] = None
     repair: Annotated[
         bool, typer.Option("--repair", help="Set the rate of children with changed layers by a short range test.")
@@ -124,7 +134,11 @@ class SettingsFlags:
     ] = None
     trainer: Annotated[
         str | None,
-        option("native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].", "NAME"),
+        option(
+            "native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].",
+            "NAME",
+            choices=("native", "population", "single"),
+        ),
     ] = None
     candidate_timeout: Annotated[
         str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")

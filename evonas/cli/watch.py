@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +24,9 @@ def watch(
 ) -> None:
     """Watch a run from another terminal, while it searches.
 
-    Best so far, rates, leaderboard. It never keeps the search waiting. In a pipe it prints lines
-    when something has changed. It ends with the run, or by Ctrl-C, which the run does not notice.
+    Best so far, rates, leaderboard, what trains now and how far. It never keeps the search waiting.
+    In a pipe it prints lines when something has changed. It ends with the run, or by Ctrl-C, which
+    the run does not notice.
     """
     from evonas.display.snapshots import snapshot_lines, take_snapshot
     from evonas.io.console import say
@@ -33,10 +35,11 @@ def watch(
     if not 0.1 <= every <= 3600:
         raise InputError(f"every must be from 0.1 to 3600 seconds, not {every:g}: choose another")
     first = take_snapshot(run_dir, top)
+    in_place = not (as_json or once or first.is_over) and sys.stdout.isatty()
     if as_json:
         _follow(first, run_dir, every, top, once, lambda each: typer.echo(json.dumps(_values(each))))
-    elif once or first.is_over or not sys.stdout.isatty():
-        _follow(first, run_dir, every, top, once, lambda each: say("\n".join([*snapshot_lines(each), ""])))
+    elif not in_place:
+        _follow(first, run_dir, every, top, once, lambda each: say("\n".join([*snapshot_lines(each), ""])), True)
     else:
         from evonas.display.watching import live_view
 
@@ -44,8 +47,8 @@ def watch(
             _follow(first, run_dir, every, top, once, show)
 
 
-def _follow(first: Any, run_dir: Any, every: float, top: int, once: bool, show: Any) -> None:
-    """Shows the run whenever it has changed, until it is over."""
+def _follow(first: Any, run_dir: Any, every: float, top: int, once: bool, show: Any, quiet: bool = False) -> None:
+    """Shows the run whenever it has changed, until it is over; if `quiet`, not for one more epoch of a training."""
     from evonas.display.snapshots import take_snapshot
     from evonas.errors import StorageError
 
@@ -58,11 +61,15 @@ def _follow(first: Any, run_dir: Any, every: float, top: int, once: bool, show: 
                 after = take_snapshot(run_dir, top)
             except StorageError:  # the file is busy: another look will do
                 continue
-            if after != now:
+            if _differs(now, after, quiet):
                 show(after)
-            now = after
+                now = after
     except KeyboardInterrupt:
         return
+
+
+def _differs(before: Any, after: Any, quiet: bool) -> bool:
+    return bool(replace(before, training=()) != replace(after, training=()) if quiet else before != after)
 
 
 def _values(snapshot: Any) -> dict[str, Any]:
@@ -81,6 +88,8 @@ def _values(snapshot: Any) -> dict[str, Any]:
         "bound": snapshot.bound,
         "objective": snapshot.objective,
         "best": best,
+        "in_training": list(snapshot.training),
         "waiting": list(snapshot.waiting),
         "finalists": snapshot.retrainings,
+        "finalists_too_late": snapshot.late,
     }

@@ -75,7 +75,7 @@ class ColumnPlan:
     columns: tuple[Column, ...]
 
     def used(self) -> tuple[Column, ...]:
-        """The columns that give the network something."""
+        """The columns that are used as features."""
         return tuple(column for column in self.columns if column.role not in UNUSED)
 
     def notes(self) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ def _lost_digits(values: np.ndarray[Any, Any]) -> str:
 
 def describe_mixed_column(
     cells: np.ndarray[Any, Any],
-    mend: str = "leave such cells empty if it is to be numbers",
+    fix: str = "leave such cells empty if it is to be numbers",
     series: pd.Series[Any] | None = None,
 ) -> str:
     """The warning for a text column with mostly numeric values; empty for others."""
@@ -254,7 +254,7 @@ def describe_mixed_column(
         return ""
     return (
         f"is treated as text, though {len(rows) - len(words)} of its {len(rows)} values are numbers, because of "
-        f"{words[0]!r:.40} (data row {rows[words[0]]}): {mend}"
+        f"{words[0]!r:.40} (data row {rows[words[0]]}): {fix}"
     )
 
 

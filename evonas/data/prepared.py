@@ -23,7 +23,7 @@ from evonas.data.inputs import Inputs, named_arrays, num_rows
 from evonas.data.neighbours import NeighbourFeatures, NeighbourPreparation, marks_of, names_of_marks, with_estimates
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.raw_rows import pack_rows, unpack_rows
-from evonas.data.stored_splits import check_split, check_target
+from evonas.data.stored_splits import check_outputs, check_split, check_target
 from evonas.io.npz import read_arrays
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
@@ -363,6 +363,7 @@ class PreparedData:
 
         problem = TypeAdapter(Problem).validate_python(about["problem"])
         check_labels(problem.classes, problem.label_type)
+        check_outputs(problem)
         if len(problem.views) not in (0, problem.num_features):
             raise ValueError(f"{len(problem.views)} views do not match {problem.num_features} features")
         for columns in (problem.numeric, problem.categorical):

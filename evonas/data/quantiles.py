@@ -43,7 +43,7 @@ def with_quantiles(data: PreparedData, quantiles: Sequence[float]) -> PreparedDa
         return data
     if problem.task != "regression" or problem.num_outputs != 1:
         what = f"{problem.num_outputs} targets" if problem.task == "regression" else f"a {problem.task} target"
-        raise InputError(f"quantiles must be of one number, not of {what}: choose one column of numbers")
+        raise InputError(f"quantiles must be of one number, not of {what}: choose one numeric column")
     count = len(quantiles)
     changed = replace(
         problem,

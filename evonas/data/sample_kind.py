@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "text": ("sequence", "dense"),
     "table": ("dense",),
 }
-_MENDS = {
+_FIXES = {
     "image": "leave it out",
     "series": "leave it out",
     "text": "leave it out",
@@ -82,7 +82,7 @@ def chosen_architecture(kind: str, asked: str = "") -> str:
         return allowed[0]
     if asked not in allowed:
         rows = {"image": "images", "series": "series", "text": "texts", "table": "rows of a table"}[kind]
-        raise InputError(f"architecture must be {' or '.join(allowed)} for {rows}, not {asked!r}: {_MENDS[kind]}")
+        raise InputError(f"architecture must be {' or '.join(allowed)} for {rows}, not {asked!r}: {_FIXES[kind]}")
     return asked
 
 

@@ -6,6 +6,7 @@ written to memory that is not the network's.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,28 @@ from evonas.data.inputs import named_arrays, shapes_of
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem, Split
 
-__all__ = ["check_split", "check_target"]
+__all__ = ["check_outputs", "check_split", "check_target"]
+
+
+def check_outputs(problem: Problem) -> None:
+    """Raises ValueError for a problem whose outputs are not as many as its classes, or as the scales of its targets."""
+    if problem.task not in ("regression", "binary", "multiclass"):
+        raise ValueError(f"{problem.task!r:.40} is no task")
+    outputs = problem.num_outputs
+    if problem.task == "regression":
+        counts = {len(problem.target_mean), len(problem.target_std)}
+        if outputs < 1 or problem.classes or counts not in ({0}, {outputs}) or not all(_scales(problem)):
+            raise ValueError(f"means and deviations of targets are not those of {outputs} outputs")
+    elif len(problem.classes) not in (0, outputs if problem.task == "multiclass" else 2) or outputs < 1:
+        raise ValueError(f"{len(problem.classes)} classes are not those of {outputs} outputs")
+    elif problem.task == "binary" and outputs != 1:
+        raise ValueError(f"a binary problem has 1 output, not {outputs}")
+
+
+def _scales(problem: Problem) -> list[bool]:
+    return [math.isfinite(value) for value in (*problem.target_mean, *problem.target_std)] + [
+        value > 0 for value in problem.target_std
+    ]
 
 
 def check_split(split: Split, problem: Problem) -> Split:

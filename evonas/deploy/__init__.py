@@ -1,1 +1,1 @@
-"""From a run to files that others use: `export` writes a network with its model card, `rebuild` an untrained one."""
+"""Files for others: `export` writes a trained network with its model card, `rebuild` an untrained one."""

@@ -1,4 +1,4 @@
-"""The model card of an export: what the model is, what it was trained and scored on, and how it is used.
+"""The model card of an export: the model, its data and scores, and its usage.
 
 `card_values` gather it as JSON values, from which `card_text` (`evonas.deploy.card_text`) makes Markdown. Imports no
 Keras, and no pandas.

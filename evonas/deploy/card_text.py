@@ -195,7 +195,7 @@ def _networks(card: Mapping[str, Any]) -> Iterable[str]:
         parts = [title, _fence(each["drawing"], ""), how]
         if not several:
             file = f"{card['model']['file']}.card.json"
-            parts.append(f"`evonas build` makes it anew, untrained, of {escape(file)} or of its genome:")
+            parts.append(f"`evonas build` builds it again, untrained, of {escape(file)} or of its genome:")
         yield "\n\n".join([*parts, _fence(json.dumps(each["genome"], ensure_ascii=False), "json")])
 
 

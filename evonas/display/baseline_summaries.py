@@ -14,7 +14,7 @@ from evonas.runs.reader import RunReader
 __all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores"]
 __all__ += ["retrained_test_scores", "verdict_of"]
 
-NETWORK = "best network"
+NETWORK, FINAL_MODEL = "best network", "final model"
 #: Margins below it are shown as 0.0%.
 _LEAST_MARGIN = 0.0005
 
@@ -99,7 +99,7 @@ def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any]
     found = run.baselines.found
     if found is None:
         return None
-    validation = run.ranked(1).evaluation.scores if run.best(1) else {}
+    validation = run.ranked(1).evaluation.scores if run.best(1) and run.final_model is None else {}
     verdict = verdict_of(run.objective, validation, test, found)
     return {**asdict(found), "verdict": None if verdict is None else asdict(verdict)}
 
@@ -109,7 +109,10 @@ def baseline_rows(run: RunReader, test: Mapping[str, float]) -> list[tuple[str, 
     found, name = run.baselines.found, run.objective.name
     if found is None or not found.models or not run.best(1):
         return []
-    rows = [(NETWORK, run.ranked(1).evaluation.scores.get(name), test.get(name), "")]
+    model = run.final_model
+    label, about = (NETWORK, "") if model is None else (FINAL_MODEL, model.note)
+    # A mean has no validation score: its members are re-trainings, or have seen those rows.
+    rows = [(label, run.ranked(1).evaluation.scores.get(name) if model is None else None, test.get(name), about)]
     for each in found.models:
         about = each.about + ("" if each.complete else " so far")
         rows.append((each.name, each.validation.get(name), each.test.get(name), about))

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evonas.config import Budget
 from evonas.display import scores
+from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.progress_rate import ProgressRate
 from evonas.display.text import Plain
 from evonas.evolution.loop import Generation, Progress
@@ -34,9 +35,11 @@ class Live(Plain):
         self._progress: Progress | None = None
         self._progress_at = 0.0
         self._finals: tuple[int, int] | None = None
+        self._run: RunReader | None = None
 
     def start(self, run: RunReader, budget: Budget) -> None:
         super().start(run, budget)
+        self._run = run
         self._redrawn = Redrawn(self, console=self._console, transient=False, redirect_stdout=False)
         self._redrawn.start()
 
@@ -51,7 +54,7 @@ class Live(Plain):
         pass
 
     def finalists(self, done: int, planned: int) -> None:
-        self._finals = done, planned
+        self._finals = (done, planned) if planned else None  # the time may be too short for any
 
     def pause(self) -> None:
         if self._redrawn is not None:
@@ -61,8 +64,8 @@ class Live(Plain):
     def __rich__(self) -> Group:
         """The block as it is now."""
         if self._progress is None or self._pace is None:
-            hint = "Training the first networks."
-            return Group(Text(self._stopping_line() or hint))
+            hint = Text(self._stopping_line() or "Training the first networks.")
+            return Group(hint, *map(Text, self._training()))
         return Group(self._table(self._progress, self._pace), Text(self._stopping_line() or self._how_to_stop(), "dim"))
 
     def _table(self, progress: Progress, pace: ProgressRate) -> Table:
@@ -79,9 +82,15 @@ class Live(Plain):
         table.add_row(Text(printable(self._objective.name)), score)
         table.add_row("best", Text(printable(scores.best_words(progress.best))))
         if self._finals is not None:
-            table.add_row("finalists", f"{self._finals[0]} of {self._finals[1]} re-trainings done")
+            table.add_row("finalists", retraining_words(*self._finals))
+        if training := self._training():
+            table.add_row("in training", Text("\n".join(training)))
         table.add_row("time", scores.clock(seconds) + ("" if left is None else f", about {scores.clock(left)} left"))
         return table
+
+    def _training(self) -> list[str]:
+        """What is in training: of the run in this process, which the thread that redraws reads no database for."""
+        return [] if self._run is None else training_lines(self._run.in_training)
 
     def _stopping_line(self) -> str:
         if not self._interruption.requested:

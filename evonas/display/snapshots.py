@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.runs.events import ASKED
+from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 
@@ -32,8 +34,10 @@ class RunSnapshot:
         bound: seconds that it may take, None for no bound.
         best: the best networks, best first.
         bests: best loss so far after each generation, as scores.
-        waiting: networks that were proposed and have no result yet, in words.
-        retrainings: re-trainings done and planned, None before any.
+        training: what is trained now and how far, as of a second or two ago.
+        waiting: networks that were proposed and have no result yet, in words; empty where `training` is known.
+        retrainings: re-trainings that are over and planned, None before any.
+        late: re-trainings that the time was too short for.
     """
 
     directory: Path
@@ -49,8 +53,10 @@ class RunSnapshot:
     bound: float | None
     best: tuple[Record, ...]
     bests: tuple[float, ...]
+    training: tuple[NetworkInTraining, ...]
     waiting: tuple[str, ...]
     retrainings: tuple[int, int] | None
+    late: int = 0
 
     @property
     def rate(self) -> float:
@@ -73,6 +79,8 @@ def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
                 bests.append(min([summary.best_loss, *bests[-1:]]))
         owner = run.owner
         running = owner not in (None, os.getpid())
+        training = run.in_training if running else ()
+        progress = run.retrainings_progress
         return RunSnapshot(
             directory=Path(directory),
             state="running" if running else run.stop or "killed",
@@ -87,8 +95,10 @@ def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
             bound=run.budget.seconds,
             best=tuple(run.best(top)),
             bests=tuple(sign * loss for loss in bests),
-            waiting=_pending_networks(run) if running else (),
-            retrainings=run.retrainings_progress,
+            training=training,
+            waiting=_pending_networks(run) if running and not training else (),
+            retrainings=progress,
+            late=run.retrainings.stopped if progress else 0,
         )
 
 
@@ -112,7 +122,9 @@ def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
         f"best {name}: {best}  {sparkline(snapshot.bests)}",
     ]
     if snapshot.retrainings is not None:
-        lines.append(f"finalists: {snapshot.retrainings[0]} of {snapshot.retrainings[1]} re-trainings done")
+        lines.append(f"finalists: {retraining_words(*snapshot.retrainings, snapshot.late)}")
+    if snapshot.training:
+        lines += ["in training:", *(f"  {line}" for line in training_lines(snapshot.training))]
     if snapshot.waiting:
         lines.append(f"in training: {'; '.join(snapshot.waiting)}")
     for rank, record in enumerate(snapshot.best, 1):
@@ -122,7 +134,7 @@ def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
 
 
 def _pending_networks(run: RunReader, most: int = 4) -> tuple[str, ...]:
-    """Networks that have no result yet; which epoch they are in is not committed."""
+    """Networks that have no result yet, if it is not known which are in training, as on other machines."""
     if not run.settings.asynchronous:
         last = run.summaries()[-1:]
         left = sum(each.candidates - each.evaluations for each in last)

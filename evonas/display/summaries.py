@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.devices import TRAINERS
 from evonas.display.baseline_summaries import baseline_rows, baseline_values, champion_test_scores, verdict_of
+from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import clock, command, format_score, plural, scores_words
 from evonas.display.start_summary import ask_mode
 from evonas.display.trainer_counts import count_trainers
@@ -52,7 +53,8 @@ def summary_lines(run: RunReader, test: Mapping[str, float] | None = None) -> li
 def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str]:
     spent = f"{plural(run.generations, 'generation')}, {plural(run.evaluated, 'network')} trained"
     by = f"; {run.settings.trainer} trainer{ask_mode(run)}" if run.settings.trainer in TRAINERS else ""
-    lines = [_state(run), f"{spent} ({run.failed} failed) in {clock(run.seconds)}", f"{times_line(run)}{by}"]
+    lines = [_state(run), *(f"  {line}" for line in training_lines(run.in_training))]
+    lines += [f"{spent} ({run.failed} failed) in {clock(run.seconds)}", f"{times_line(run)}{by}"]
     if run.infeasible:
         lines.append(f"{plural(run.infeasible, 'network')} over the limits, not trained")
     if (ways := count_trainers(record.evaluation for record in run.records())).total:
@@ -88,7 +90,7 @@ def _final_model_lines(run: RunReader) -> list[str]:
         return []
     scores = run.final_test.scores_of(model)
     told = f"; test {scores_words(scores, run.objective.name)}" if scores else ""
-    return ["", f"Final model: {model.note}{told}"]
+    return ["", *wrap(f"Final model: {model.note}{told}", 98, subsequent_indent="  ")]
 
 
 def _ensemble_lines(run: RunReader) -> list[str]:
@@ -122,7 +124,8 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
     lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
     if found.missing:
         lines.append(f"  ({found.missing})")
-    verdict = verdict_of(run.objective, run.ranked(1).evaluation.scores, test, found)
+    validation = run.ranked(1).evaluation.scores if run.final_model is None else {}
+    verdict = verdict_of(run.objective, validation, test, found)
     return [*lines, *([f"  {verdict.words}"] if verdict is not None else [])]
 
 
@@ -141,7 +144,7 @@ def _finalist_lines(run: RunReader) -> list[str]:
             return ["", f"Finalists: none since the search continued; {command('finalists', run)}"] if stale else []
         if progress[0] == progress[1]:
             return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
-        return ["", f"Finalists: {progress[0]} of {progress[1]} re-trainings done"]
+        return ["", f"Finalists: {retraining_words(*progress, stopped)}"]
     # The median of several: what is exported is one of them, see `RunReader.ranked`.
     rows = [("", run.objective.name, "search", "gap", "test")]
     for rank, finalist in enumerate(finalists, 1):
@@ -227,6 +230,7 @@ def summary_values(run: RunReader, test: Mapping[str, float] | None = None) -> d
             **_facts(run, best),
         },
         "finalists": [_finalist_values(finalist) for finalist in run.finalists],
+        "in_training": list(run.in_training),
         "final_model": _final_model_values(run),
         "baselines": baseline_values(run, test or champion_test_scores(run)),
     }
@@ -276,7 +280,8 @@ def is_late(run: RunReader) -> bool:
 
 
 def _state(run: RunReader) -> str:
-    if (owner := run.owner) is not None and run.stop is None:
+    # The search has a reason to have stopped already while its finalists are trained.
+    if (owner := run.owner) is not None and (run.stop is None or owner != os.getpid()):
         return f"Running, as process {owner}: {_phase(run)}"
     if run.stop is None:
         return "Stopped: it was killed"
@@ -286,7 +291,7 @@ def _state(run: RunReader) -> str:
 def _phase(run: RunReader) -> str:
     """What a run that searches does now, as far as it has committed it."""
     if (finals := run.retrainings_progress) is not None:
-        return f"finalists, {finals[0]} of {finals[1]} re-trainings done"
+        return f"finalists, {retraining_words(*finals, run.retrainings.stopped)}"
     last = run.summaries()[-1:]
     if not last:
         return "about to train the first generation"

@@ -78,7 +78,8 @@ class Plain:
 
     def finalists(self, done: int, planned: int) -> None:
         if not self._quiet and not self._told:
-            self._print([f"Finalists: training the best networks again, {planned - done} times in all"])
+            if planned > done:  # else the time is too short for any
+                self._print([f"Finalists: training the best networks again, {_times(planned - done)}"])
         elif not self._quiet and self._is_silent and done < planned:
             self._print([f"  {done} of {planned} re-trainings done"])
         self._told = True
@@ -128,6 +129,10 @@ class Plain:
         self._printed_at = time.monotonic()
         # Nobody may listen any more: a search continues for that which it was started for.
         say_lines(*lines, stream=self._stream)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times in all"
 
 
 def _test(exported: Exported | None, test_scores: Mapping[str, float]) -> Mapping[str, float]:

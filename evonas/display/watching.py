@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.display.snapshots import RunSnapshot, sparkline
 from evonas.io.printable import printable
@@ -35,10 +36,12 @@ def view(snapshot: RunSnapshot) -> Group:
     failed = f" ({snapshot.failed} failed)" if snapshot.failed else ""
     facts.add_row("", f"{time}, generation {snapshot.generation}")
     facts.add_row("networks", f"{snapshot.trained:,} trained{failed}, {snapshot.rate:.2g} a second")
+    if snapshot.training:
+        facts.add_row("in training", Text("\n".join(training_lines(snapshot.training, most=8))))
     if snapshot.waiting:
         facts.add_row("in training", Text(printable("; ".join(snapshot.waiting))))
     if snapshot.retrainings is not None:
-        facts.add_row("finalists", f"{snapshot.retrainings[0]} of {snapshot.retrainings[1]} re-trainings done")
+        facts.add_row("finalists", retraining_words(*snapshot.retrainings, snapshot.late))
     facts.add_row(Text(printable(f"best {snapshot.objective}")), Text(sparkline(snapshot.bests), "cyan"))
     score_column = Column(Text(printable(snapshot.objective)), justify="right")
     board = Table("", score_column, "operator", "network", box=None, padding=(0, 2))

@@ -90,7 +90,7 @@ def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.f
     return np.asarray(found)
 
 
-def one_hot_classes(y: Any, mend: str) -> NDArray[np.intp] | None:
+def one_hot_classes(y: Any, fix: str) -> NDArray[np.intp] | None:
     """Class indices of a one-hot target; None for a target with one column.
 
     Args:
@@ -108,7 +108,7 @@ def one_hot_classes(y: Any, mend: str) -> NDArray[np.intp] | None:
         return np.asarray(values.argmax(axis=1))
     what = f"columns of 0 and 1 with {'several or no 1s' if binary else 'other values'} in a row"
     raise InputError(
-        f"y must hold one label for each row, or one column for each class with one 1 in each row, not {what}: {mend}"
+        f"y must hold one label for each row, or one column for each class with one 1 in each row, not {what}: {fix}"
     )
 
 

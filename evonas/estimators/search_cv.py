@@ -194,7 +194,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """As the best model predicts: targets or labels."""
+        """Predictions of the best model: targets or labels."""
         return np.asarray(self._fit().predict(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
@@ -325,7 +325,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
         if np.isnan(self.best_score_):
             raise InputError(
-                "a model must have a finite score to be trained on all rows, but none has: mend build_model"
+                "a model must have a finite score to be trained on all rows, but none has: fix build_model"
             )
         started = time.perf_counter()
         from evonas.training.fit_dispatch import FitMode, use_mode

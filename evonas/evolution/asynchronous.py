@@ -27,6 +27,7 @@ from evonas.evaluation import Candidate, Evaluation, Evaluator, OneByOne, Strate
 from evonas.evolution.candidate_streams import stream_of
 from evonas.evolution.deadline import Timetable, abandon_when
 from evonas.evolution.loop import Generation, Progress, Session, Stop, best_of, evolve, restore
+from evonas.evolution.progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.events import ASKED
 from evonas.runs.store import RunStore
@@ -77,7 +78,7 @@ def evolve_asynchronously(
         except Abandoned:
             stop = session.given_up
         else:
-            with closing(stream):
+            with closing(stream), watching(evaluator, store, space, loop.training):
                 stop = yield from loop.run(stream)
     except GeneratorExit:
         store.end_session(stop, timetable.session_seconds)
@@ -132,6 +133,10 @@ class _Loop:
                     "and not asked: restore the run from a copy"
                 )
         self._waiting = list(self._out.values())
+
+    def training(self, number: int) -> Candidate | None:
+        """What is in training under a number of the stream."""
+        return self._training.get(number)
 
     def run(self, stream: Stream) -> Generator[Generation, None, Stop]:
         """Yields generations until a bound is reached; returns the reason."""

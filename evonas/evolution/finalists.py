@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
+from evonas.evolution.progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
@@ -74,7 +75,8 @@ def retrain_finalists(
     fitting = _affordable(candidates, done, timetable, timetable.members_seconds)
     if on_part is not None:
         on_part(len(done), len(done | fitting))
-    left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
+    with watching(evaluator, store, space, lambda number: candidates[number], "finalist"):
+        left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
     if left and interruption.requested:
         return False
     if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
@@ -118,7 +120,8 @@ def train_ensemble_members(
     ]
     done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
     fitting = _affordable(candidates, done, timetable)
-    left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+    with watching(evaluator, store, space, lambda number: candidates[number], "member"):
+        left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
     return not (left and interruption.requested)
 
 
@@ -165,7 +168,8 @@ def train_on_all_rows(
     ]
     done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
     fitting = _affordable(candidates, done, timetable)
-    left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+    with watching(evaluator, store, space, lambda number: candidates[number], "member"):
+        left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
     return not (left and interruption.requested)
 
 

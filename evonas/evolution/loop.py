@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Status, Strategy
 from evonas.evolution.constraints import Screen
 from evonas.evolution.deadline import Timetable, abandon_when
+from evonas.evolution.progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
@@ -254,17 +255,10 @@ class Session:
         # Even if nothing is missing, the evaluator plans and updates its state as in an uninterrupted run.
         parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting, self._starts(planned))
         self._timetable.begin_training()
-        while True:
-            try:
-                with self.interruption.waiting():
-                    part = next(parts, None)
-            except Abandoned:
-                return self.given_up
-            if part is None:
-                break
-            if part:  # an empty one signals that time passed
-                self._commit(planned, part, waiting)
-            if waiting and (stop := self.stop()) is not None:
+        with watching(
+            self._evaluator, store, self._space, lambda number: planned[number] if number in waiting else None
+        ):
+            if (stop := self._take_parts(planned, parts, waiting)) is not None:
                 return stop
         if waiting:
             raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
@@ -272,6 +266,23 @@ class Session:
             return None
         # Networks that turned out to exceed a limit leave room for others.
         return self.train(planned) if store.evaluated < (budget.evaluations or 0) else Stop.EVALUATIONS
+
+    def _take_parts(
+        self, planned: Sequence[Candidate], parts: Iterator[Mapping[int, Evaluation]], waiting: set[int]
+    ) -> Stop | None:
+        """Commits what comes of a generation until nothing more does; returns the reason if it has to stop early."""
+        while True:
+            try:
+                with self.interruption.waiting():
+                    part = next(parts, None)
+            except Abandoned:
+                return self.given_up
+            if part is None:
+                return None
+            if part:  # an empty one signals that time passed
+                self._commit(planned, part, waiting)
+            if waiting and (stop := self.stop()) is not None:
+                return stop
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Position -> kept state of the candidate's origin, unless it failed or was not kept."""
@@ -368,7 +379,9 @@ def best_of(store: RunStore) -> Record | None:
 
 
 def _target_reached(store: RunStore, target: float | None) -> bool:
+    if target is None:  # asked before every step: the best network is read from the database only if it counts
+        return False
     best = best_of(store)
-    if target is None or best is None:
+    if best is None:
         return False
     return store.objective.reached(best.evaluation.scores.get(store.objective.name), target)

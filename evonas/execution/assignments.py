@@ -37,7 +37,7 @@ from evonas.errors import WorkerError
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Evaluation
+    from evonas.evaluation import Evaluation, InTraining
     from evonas.tasks.train import TrainingTask
 
 __all__ = ["MOST_LOSSES", "Assignments", "Fault", "Lease", "Outcome"]
@@ -138,6 +138,8 @@ class Assignments:
         self._held: Counter[int] = Counter()
         self._results: dict[int, Evaluation] = {}
         self._losses: dict[int, int] = {}
+        #: Worker -> what it has said last that it trains.
+        self._progress: dict[int, Sequence[InTraining]] = {}
 
     # What the driver does.
 
@@ -193,6 +195,12 @@ class Assignments:
                 self._tasks.pop(number, None)
                 self._losses.pop(number, None)
 
+    def in_training(self) -> list[InTraining]:
+        """What workers have said that they train, as far as it has not come back."""
+        with self.changed:
+            out = {number for _, lease in self._leases.values() for number in lease.numbers}
+            return [each for found in self._progress.values() for each in found if each.number in out]
+
     @property
     def has_news(self) -> bool:
         """Whether there are results, answers or faults."""
@@ -233,6 +241,7 @@ class Assignments:
                 held.clear()
             self._held.clear()
             self._tasks, self._results, self._losses, self.faults = {}, {}, {}, {}
+            self._progress.clear()
             self.changed.notify_all()
 
     # What workers do.
@@ -292,6 +301,11 @@ class Assignments:
             self.changed.notify_all()
             return True
 
+    def note_progress(self, worker: int, found: Sequence[InTraining]) -> None:
+        """What a worker trains now and how far, by number."""
+        with self.changed:
+            self._progress[worker] = found
+
     def lost(self, worker: int, reason: str) -> int:
         """Returns the networks of a lost worker to the front of the queue; returns their number.
 
@@ -302,6 +316,7 @@ class Assignments:
         with self.changed:
             gone = [lease for owner, lease in self._leases.values() if owner == worker]
             del self._held[worker]
+            self._progress.pop(worker, None)
             for lease in gone:
                 del self._leases[lease.token]
                 if lease.request:

@@ -37,7 +37,7 @@ class HeadLost(WorkerError):
 def check_ray() -> None:
     """Raises InputError where Ray is not installed."""
     if find_spec("ray") is None:
-        raise InputError("execution ray must have Ray installed, which it is not: pip install 'evonas[ray]'")
+        raise InputError("execution ray must have Ray installed: pip install 'evonas[ray]'")
 
 
 class RayCluster:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -23,7 +23,7 @@ from evonas.tasks.from_candidate import architecture_of, task_of
 
 # The worker is started before slow imports, since it has more to load than the driver.
 if TYPE_CHECKING:
-    from evonas.evaluation import Start
+    from evonas.evaluation import InTraining, Start
     from evonas.tasks.export import EnsembleTask, Exported, ExportTask
     from evonas.tasks.sweep import LearningRateCurve, SweepTask
     from evonas.tasks.train import TrainingSettings, TrainingTask
@@ -77,6 +77,7 @@ class WorkerEvaluator:
         self._worker: WorkerProcess | None = None
         self._standby, self._environment = standby, dict(environment)
         self._gives_up: Callable[[], bool] = lambda: False
+        self._on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
         self._state: Any = None
         self._trained = False
 
@@ -93,6 +94,10 @@ class WorkerEvaluator:
         self._gives_up = check
         if self._worker is not None:
             self._worker.gives_up = check
+
+    def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
+        """See `evonas.evolution.progress.Watchable`."""
+        self._on_progress = listener
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +178,7 @@ class WorkerEvaluator:
         Raises:
             WorkerError: the worker does not start.
         """
-        return WorkerStream(self._start_worker, self.close, partial(task_of, self._space), self._limits)
+        return WorkerStream(self._start_stream_worker, self.close, partial(task_of, self._space), self._limits)
 
     def export(self, task: ExportTask | EnsembleTask) -> Exported:
         """Writes a network, or several as one, as a Keras file, in the worker.
@@ -230,7 +235,9 @@ class WorkerEvaluator:
         while not isinstance(answer, Finished):
             numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
             chosen = tuple(tasks[position] for position in batch.positions)
-            with closing(self._start_worker().ask(Train, chosen, numbers, self._state)) as answers:
+            worker = self._start_worker()
+            worker.on_progress = partial(self._tell_progress, batch.positions)
+            with closing(worker.ask(Train, chosen, numbers, self._state)) as answers:
                 for answer in answers:
                     if isinstance(answer, PartialResult) and answer.evaluations:
                         evaluations = {batch.positions[number]: e for number, e in answer.evaluations.items()}
@@ -240,6 +247,16 @@ class WorkerEvaluator:
                 self.close()
         if not batch.suspected:
             self._state = answer.value
+
+    def _tell_progress(self, positions: Sequence[int], found: Sequence[InTraining]) -> None:
+        """Passes on what is in training, by position in the generation."""
+        self._on_progress([replace(each, number=positions[each.number]) for each in found])
+
+    def _start_stream_worker(self) -> WorkerProcess:
+        """The worker, started, for a stream, whose numbers are the driver's own."""
+        worker = self._start_worker()
+        worker.on_progress = lambda found: self._on_progress(found)
+        return worker
 
     def _ready_worker(self) -> WorkerProcess:
         if self._worker is None or not self._worker.settled():

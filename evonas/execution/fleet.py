@@ -11,6 +11,7 @@ from evonas.execution.assignments import Assignments, Fault, Lease, Outcome
 from evonas.execution.worker_loop import drive
 
 if TYPE_CHECKING:
+    from evonas.evaluation import InTraining
     from evonas.execution.evaluator import WorkerEvaluator
 
 __all__ = ["ProcessFleet"]
@@ -123,6 +124,9 @@ class _ThreadPort:
         with self._assignments.changed:
             self._looks = self._assignments.looks
             self._assignments.put(outcome)
+
+    def note_progress(self, found: Sequence[InTraining]) -> None:
+        self._assignments.note_progress(self.number, found)
 
     def is_valid(self, token: int) -> bool:
         return self._assignments.is_valid(token)

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from evonas.evaluation import Candidate, Evaluation, Start, Weights
+from evonas.evaluation import Candidate, Evaluation, InTraining, Start, Weights
 from evonas.seeds import unchanged_random
 from evonas.tasks.from_candidate import architecture_of, task_of
-from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, slots_of, stream_evaluations
+from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, in_training_of, slots_of, stream_evaluations
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class LocalEvaluator:
         self._space, self._make = space, make
         self._trainer: Trainer | None = None
         self._state: Any = None
+        self._on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
 
     def state(self) -> Any:
         """See `Evaluator.state`."""
@@ -47,6 +48,10 @@ class LocalEvaluator:
     def restore(self, state: Any) -> None:
         """See `Evaluator.restore`."""
         self._state = state
+
+    def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
+        """See `evonas.evolution.progress.Watchable`. Of streams, nothing is told."""
+        self._on_progress = listener
 
     def evaluate(
         self,
@@ -60,6 +65,7 @@ class LocalEvaluator:
         trainer.restore(self._state)
         parts = iter(trainer.train(tasks, done))
         while (part := _next_part(parts)) is not None:
+            self._on_progress(in_training_of(trainer))
             yield part
         self._state = trainer.state()
 

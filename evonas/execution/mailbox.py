@@ -11,8 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evonas.execution.assignments import Fault, Lease, Outcome
+
+if TYPE_CHECKING:
+    from evonas.evaluation import InTraining
 
 __all__ = ["NEWS_SECONDS", "Mailbox", "Started"]
 
@@ -98,6 +102,9 @@ class Mailbox:
     def _spare(self) -> int:
         """One network that was given beyond the room goes on at once; groups and requests wait for their turn."""
         return int(bool(self._given) and not (self._given[0].grouped or self._given[0].request))
+
+    def note_progress(self, found: Sequence[InTraining]) -> None:
+        """See `Port.note_progress`: how far a training elsewhere is, is not sent to the driver."""
 
     def is_valid(self, token: int) -> bool:
         """See `Port.is_valid`."""

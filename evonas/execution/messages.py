@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Evaluation, Weights
+    from evonas.evaluation import Evaluation, InTraining, Weights
     from evonas.tasks.export import EnsembleTask, ExportTask
     from evonas.tasks.sweep import SweepTask
     from evonas.tasks.train import TrainingSettings, TrainingTask
@@ -161,10 +161,14 @@ class Beat:
 
 @dataclass(frozen=True)
 class PartialResult:
-    """Evaluations by position in the generation; an empty part signals progress."""
+    """Evaluations by position in the generation; an empty part signals progress.
+
+    `in_training` is what is being trained at that moment, None if the worker did not look.
+    """
 
     number: int
     evaluations: dict[int, Evaluation]
+    in_training: tuple[InTraining, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,15 @@ from evonas.interruption import Abandoned
 from evonas.tasks.from_candidate import architecture_of, task_of
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Start
+    from evonas.evaluation import InTraining, Start
     from evonas.tasks.sweep import LearningRateCurve, SweepTask
 
 __all__ = ["Fleet", "PoolEvaluator", "PoolStream"]
 
 #: Interval of checks whether to give up while waiting; and of empty parts.
 _LOOK_SECONDS, _HEADWAY_SECONDS = 0.1, 1.0
+#: Least interval between reports of what is in training.
+_PROGRESS_SECONDS = 1.0
 #: Number of failing networks, before any success, after which the networks are not considered the cause.
 _RAISED = 2
 
@@ -76,6 +78,8 @@ class PoolEvaluator:
         """
         self._space, self._fleet, self.assignments, self._grouped = space, fleet, assignments, grouped
         self._gives_up: Callable[[], bool] = lambda: False
+        self._on_progress: Callable[[Sequence[InTraining]], None] | None = None
+        self._told_at = 0.0
         self._state: Any = None
         self.trained = False
 
@@ -99,6 +103,10 @@ class PoolEvaluator:
     def abandon_when(self, check: Callable[[], bool]) -> None:
         """See `evonas.evolution.deadline.Abandonable`."""
         self._gives_up = check
+
+    def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
+        """See `evonas.evolution.progress.Watchable`. Of workers on other machines, nothing is told."""
+        self._on_progress = listener
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +204,10 @@ class PoolEvaluator:
             raise Abandoned
         self.assignments.look()
         self._fleet.wait(_LOOK_SECONDS)
+        now = time.monotonic()
+        if self._on_progress is not None and now - self._told_at >= _PROGRESS_SECONDS:
+            self._told_at = now
+            self._on_progress(self.assignments.in_training())
 
     def results(self) -> dict[int, Evaluation]:
         """What came back."""

@@ -55,7 +55,7 @@ class WorkerSpec:
 
 
 def versions() -> dict[str, str]:
-    """What has to be the same on all machines."""
+    """Versions that must be equal on all machines."""
     import evonas
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

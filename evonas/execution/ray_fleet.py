@@ -248,7 +248,7 @@ class RayFleet:
         actor.news = actor.handle.news.remote()
 
     def _look(self) -> None:
-        """Every few seconds: is everybody there, and is there room for more?"""
+        """Periodically checks for lost workers and free resources."""
         assert self._cluster is not None
         if self._clock - self._looked < _LOOK_SECONDS:
             return

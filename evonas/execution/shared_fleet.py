@@ -231,7 +231,7 @@ def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, An
     """
     if settings.extensions is not None:
         raise InputError(
-            f"execution must be local, processes or ray with {settings.extensions.name} from outside of evonas, not "
+            f"execution must be local, processes or ray with {settings.extensions.name} from outside evonas, not "
             "shared: nothing that runs code is read from a shared folder"
         )
     given = asdict(settings)

@@ -118,7 +118,8 @@ def _is_session(path: Path) -> bool:
     """Whether a file is what `write_session` writes, in any version; its name is no proof."""
     try:
         with open_plain(path) as file:
-            return {"format", "session", "ended"} <= json.loads(file.read(_MOST_BYTES)).keys()
+            found: dict[str, Any] = json.loads(file.read(_MOST_BYTES))
+        return {"format", "session", "ended"} <= found.keys()
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 

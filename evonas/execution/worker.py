@@ -15,14 +15,17 @@ import select
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from evonas.data.prepared import PreparedData
+from evonas.evaluation import InTraining
 from evonas.execution.extensions import load_extensions
 from evonas.execution.messages import (
     Beat,
@@ -44,7 +47,15 @@ from evonas.execution.messages import (
     Warm,
 )
 from evonas.execution.supply import Supply
-from evonas.tasks.train import Trainer, TrainingSettings, slots_of, stream_evaluations
+from evonas.tasks.train import (
+    StreamingTrainer,
+    Trainer,
+    TrainingSettings,
+    TrainingTask,
+    in_training_of,
+    slots_of,
+    stream_evaluations,
+)
 from evonas.training.registry import (
     export_network,
     load_build,
@@ -70,6 +81,8 @@ EVALUATIONS_AT_LEAST = 100
 RETIRING_SHARE = 0.75
 
 _BEAT_SECONDS = 1.0
+#: How often the driver is told what is in training, at most.
+_LOOK_SECONDS = 0.5
 _PRINTED_BYTES = 1 << 20
 
 
@@ -111,6 +124,10 @@ class _Worker:
         self._scorer: Trainer | None = None
         self._trainer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
+        #: What trains the request; the number that the driver knows its one network by, where it is given one by one.
+        self._training: Trainer | None = None
+        self._only: int | None = None
+        self._looked_at = 0.0
 
     def let_go(self) -> None:
         """Closes the socket in a process that a user's model has forked."""
@@ -183,7 +200,15 @@ class _Worker:
 
     def _headway(self) -> None:
         """Tells the driver during a training that there is progress."""
-        self._send(PartialResult(self._answering, {}))
+        self._send(PartialResult(self._answering, {}, self._look()))
+
+    def _look(self) -> tuple[InTraining, ...] | None:
+        """What is in training, every now and then; else None."""
+        if (now := time.monotonic()) - self._looked_at < _LOOK_SECONDS:
+            return None
+        self._looked_at = now
+        found = in_training_of(self._training)
+        return found if self._only is None else tuple(replace(each, number=self._only) for each in found)
 
     def _train(self, request: Train, trainer: Trainer) -> bool:
         """Answers the request; whether the worker is to retire."""
@@ -191,11 +216,12 @@ class _Worker:
         if any(task.lineage for task in request.tasks):
             trainer = self._evolve()
         left = len(request.tasks) - len(request.done)
+        self._training, self._only = trainer, None
         trainer.restore(request.state)
         for part in trainer.train(request.tasks, request.done):
             if request.number in self._cancelled:
                 break
-            self._send(PartialResult(request.number, dict(part)))
+            self._send(PartialResult(request.number, dict(part), self._look()))
             left -= len(part)
             self._evaluated += len(part)
             if part and left and self._too_large():
@@ -207,12 +233,13 @@ class _Worker:
     def _stream(self, request: Open, trainer: Trainer) -> bool:
         """Trains what is given, until the request is cancelled; whether the worker is to retire."""
         self._answering, self._supply = request.number, Supply()
+        self._training, self._only = trainer, None
         self._send(Opened(request.number, slots_of(trainer)))
-        with closing(stream_evaluations(trainer, self._supply)) as parts:
+        with closing(stream_evaluations(trainer, self._next_task)) as parts:
             for part in parts:
                 if request.number in self._cancelled:
                     break
-                self._send(PartialResult(request.number, dict(part)))
+                self._send(PartialResult(request.number, dict(part), self._look()))
                 if part:
                     self._evaluated += len(part)
                     self._supply.note_returned(len(part))
@@ -221,6 +248,13 @@ class _Worker:
                     return True
         self._send(Finished(request.number))
         return False
+
+    def _next_task(self) -> tuple[int, TrainingTask] | None:
+        """What the driver has given next, None while there is nothing."""
+        given = self._supply()
+        if given is not None and not isinstance(self._training, StreamingTrainer):
+            self._only = given[0]
+        return given
 
     def _evolve(self) -> Trainer:
         """What scores weights that are evolved, not trained; made when first needed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ from evonas.interruption import Abandoned
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
+    from evonas.evaluation import InTraining
     from evonas.execution.evaluator import WorkerEvaluator
     from evonas.execution.streaming import WorkerStream
 
@@ -57,6 +59,10 @@ class Port(Protocol):
         """What came of a lease."""
         ...
 
+    def note_progress(self, found: Sequence[InTraining]) -> None:
+        """What is in training now and how far."""
+        ...
+
     def is_valid(self, token: int) -> bool:
         """Whether a lease is still wanted."""
         ...
@@ -66,6 +72,7 @@ def drive(evaluator: WorkerEvaluator, port: Port, grouped: bool) -> None:
     """Trains what the port gives until it is closed. `grouped`: whether its leases are groups of a generation."""
     worker = _Driven(evaluator, port)
     evaluator.abandon_when(worker.gives_up)
+    evaluator.watch_training(worker.note_progress)
     try:
         port.ready(worker.start(grouped))
         while not port.closed:
@@ -89,6 +96,14 @@ class _Driven:
         #: Groups and requests, each of which has the worker for itself.
         self._later: deque[Lease] = deque()
         self._slots, self._idle = 1, 0
+        #: Numbers of the networks of a lease that is trained as if it were a generation; None for the worker's own.
+        self._numbers: Sequence[int] | None = None
+
+    def note_progress(self, found: Sequence[InTraining]) -> None:
+        """Tells the port what is in training."""
+        if (numbers := self._numbers) is not None:
+            found = [replace(each, number=numbers[each.number]) for each in found]
+        self._port.note_progress(found)
 
     def gives_up(self) -> bool:
         """Whether something in training is no longer wanted."""
@@ -152,6 +167,7 @@ class _Driven:
                 return
             numbers = lease.numbers if lease.grouped else range(len(lease.numbers))
             done = frozenset(range(len(lease.tasks))) - frozenset(numbers)
+            self._numbers = None if lease.grouped else lease.numbers
             self._evaluator.restore(lease.state)
             for part in self._evaluator.evaluate_tasks(lease.tasks, done):
                 named = part if lease.grouped else {lease.numbers[place]: found for place, found in part.items()}
@@ -162,7 +178,7 @@ class _Driven:
         except (WorkerError, InputError) as error:
             self._port.put(Outcome(lease.token, fault=Fault.from_exception(error)))
         finally:
-            self._held = {}
+            self._held, self._numbers = {}, None
 
     def _opened(self) -> WorkerStream:
         if self._stream is None:

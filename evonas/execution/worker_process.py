@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -40,6 +40,7 @@ from evonas.machine import machine_bytes
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
+    from evonas.evaluation import InTraining
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import PackedBuild
 
@@ -88,6 +89,7 @@ class WorkerProcess:
 
     Attributes:
         gives_up: polled ten times a second while waiting for an answer; if true, `Abandoned` is raised.
+        on_progress: called with what is in training whenever the worker reports it, by the thread that waits.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class WorkerProcess:
         #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
         self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
         self.gives_up: Callable[[], bool] = lambda: False
+        self.on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
         self._log: IO[bytes] = tempfile.TemporaryFile() if log is None else log.open("a+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
         with theirs:
@@ -314,6 +317,7 @@ class WorkerProcess:
             self._spent, self.waited = self._spent + looked, self.waited + looked
             if ready:
                 message = self._read()
+                self._note_progress(message)
                 headway = isinstance(message, PartialResult) and not message.evaluations
                 if not headway and not isinstance(message, Beat):
                     return message
@@ -336,6 +340,10 @@ class WorkerProcess:
                 self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:
                 self._end(f"hung: it gave no sign of life for {self._limits.beat_seconds:g} s")
+
+    def _note_progress(self, message: Any) -> None:
+        if isinstance(message, PartialResult) and message.number == self._number and message.in_training is not None:
+            self.on_progress(message.in_training)
 
     def _read(self) -> Any:
         try:

@@ -1,1 +1,1 @@
-"""What a network is, in numpy: initial weights, forward pass, what a child inherits. Imports no Keras."""
+"""Networks in numpy: initial weights, forward pass, and inheritance of weights. Imports no Keras."""

@@ -1,4 +1,4 @@
-"""Which layers of two networks correspond: those of a child and of its parent. Pure Python."""
+"""Alignment of the layers of a child with those of its parent. Pure Python."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import networkx as nx
 
 __all__ = ["align_nodes"]
 
-#: A layer that only one of the networks has; two of them cost more than any two layers that differ.
+#: Gap cost; two gaps cost more than any mismatch of layers of one kind.
 _MISSING = 1.0
-#: Layers of two kinds never correspond: two missing ones cost less.
+#: Cost of aligning layers of different kinds, which is never chosen, since two gaps cost less.
 _OTHER_KIND = 3.0
 #: The width of a layer, and other attributes that distinguish layers of a kind.
 _WIDTHS = ("units", "filters")
@@ -21,8 +21,8 @@ _SHAPING = ("kernel", "stride", "dilation", "separable", "cell", "bidirectional"
 def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
     """Nodes of the child -> nodes of the parent that they correspond to, in the same order, if there is one.
 
-    The cheapest alignment of the two sequences of hidden layers (Needleman and Wunsch 1970): of equals, the first, so
-    that of a layer and its copy after it the copy is the new one. Inputs and outputs correspond.
+    The optimal alignment of the two sequences of hidden layers (Needleman and Wunsch 1970). Ties favour the first, so
+    that of a layer and its copy the copy is new. Inputs and outputs are always aligned.
 
     References:
         Needleman and Wunsch, "A general method applicable to the search for similarities in the amino acid sequence of
@@ -32,7 +32,7 @@ def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
 
     @cache
     def cost(p: int, c: int) -> float:
-        """Of aligning the parent's layers from `p` on with the child's from `c` on."""
+        """The cost of aligning the parent's layers from `p` on with the child's from `c` on."""
         if p == last or c == last_child:
             return _MISSING * (last - p + last_child - c)
         matched = _difference(parent, p, child, c) + cost(p + 1, c + 1)
@@ -51,7 +51,7 @@ def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
 
 
 def _difference(parent: nx.DiGraph, p: int, child: nx.DiGraph, c: int) -> float:
-    """How little two layers are alike, from 0 to below two missing ones."""
+    """Dissimilarity of two layers, from 0 to below two gaps."""
     a, b = parent.nodes[p], child.nodes[c]
     if a["kind"] != b["kind"]:
         return _OTHER_KIND

@@ -1,4 +1,4 @@
-"""Biases that begin at training rows: each unit's argument is 0, where its activation turns, at a random one.
+"""Data-dependent initial biases: each unit's pre-activation is 0 at a random training row.
 
 A simplified form of "he+5" of Steinwart 2019, A sober look at neural network initializations (arXiv 1903.11482), which
 Holzmüller, Grinsztajn and Steinwart 2024 (arXiv 2407.04491) use: there the place is between several rows. Pure numpy.
@@ -25,7 +25,7 @@ _ROWS = 512
 
 
 def begins_at_rows(graph: nx.DiGraph) -> bool:
-    """Whether the network's biases begin at training rows; only those of dense layers do."""
+    """Whether the network's initial biases depend on training rows, as only those of dense layers may."""
     return not is_layered(graph) and graph.graph["training"].get("bias_initializer", "zeros") == "rows"
 
 

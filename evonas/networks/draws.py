@@ -1,4 +1,4 @@
-"""How the initial values of one kernel are drawn. Pure numpy."""
+"""Sampling of initial kernels. Pure numpy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which networks make an ensemble, and what it predicts. Pure numpy, no Keras.
+"""Selection of ensembles, and their predictions. Pure numpy, no Keras.
 
 References:
     Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
@@ -20,19 +20,19 @@ __all__ = ["SMALLEST", "blend_outputs", "select_ensemble"]
 
 Array = NDArray[Any]
 
-#: Networks that are added, one by one and repeatedly; what is best on the way is taken.
+#: Rounds of selection with replacement, of which the best is taken.
 ROUNDS = 50
-#: The least probability, so that logits are finite, in float32 too.
+#: Lower bound of probabilities, so that logits are finite even in float32.
 SMALLEST = 1e-7
 
 
 def select_ensemble(
     outputs: Sequence[Array], loss: Callable[[Array], float], problem: Problem, size: int
 ) -> tuple[int, ...]:
-    """How often each network is in the ensemble: greedy forward selection with replacement (Caruana et al. 2004).
+    """Counts of each network in the ensemble, by greedy forward selection with replacement (Caruana et al. 2004).
 
-    Starts with the best network and adds, round by round, that with which the mean prediction is best; the ensemble
-    of the best round is taken. Never worse than the best network on the rows that it is selected on.
+    Starts with the best network and repeatedly adds the one that most improves the mean prediction; returns the
+    ensemble of the best round, which is never worse than the best network on the selection rows.
 
     Args:
         outputs: raw outputs of each network on the validation rows, each of shape `(num_samples, num_outputs)`.
@@ -75,7 +75,7 @@ def blend_outputs(outputs: Sequence[Array], weights: Sequence[float], problem: P
 
 
 def _predict(problem: Problem, outputs: Array) -> Array:
-    """What is averaged: standardised predictions, or probabilities of each class."""
+    """The quantities that are averaged: standardised predictions, or probabilities of each class."""
     return np.asarray(outputs, np.float64) if problem.task == "regression" else predictions(problem, outputs)
 
 

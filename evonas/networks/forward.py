@@ -1,7 +1,7 @@
-"""The forward pass of a network in plain numpy, for whatever is computed without Keras; here of dense layers.
+"""The forward pass of dense networks in numpy, for everything that is computed without Keras.
 
-`raw_outputs` gives what a network predicts of any number of rows, in float32 as Keras or in float64; `forward` shows
-what each node computes of a few rows, in float64.
+`raw_outputs` computes predictions for any number of rows, in float32 like Keras or in float64; `forward` computes the
+values of all nodes for a few rows, in float64.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ += ["INPUT_RATE", "SCALES", "embed_inputs", "product_of", "raw_outputs",
 
 Array = NDArray[Any]
 
-#: Rows computed at a time: bounds memory, not results.
+#: Batch size, which limits memory and does not affect results.
 _CHUNK_ROWS = 8192
 
 #: How many times the learning rate of all else the trained factors of the features have (6 in Holzmüller et al. 2024,
@@ -39,12 +39,12 @@ SCALES = "input/scale"
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """What the nodes of a network compute, each `(num_rows, units)`.
+    """The values of a network's nodes, each `(num_rows, units)`.
 
     Attributes:
         products: of inputs and kernel.
-        arguments: what goes into the activation.
-        outputs: what comes out of it; of node 0, the features.
+        arguments: pre-activations.
+        outputs: activations; for node 0, the features.
     """
 
     products: dict[int, Array]
@@ -53,7 +53,7 @@ class Values:
 
 
 def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float32) -> Array:
-    """What the network predicts: standardised predictions or logits, shape `(num_rows, num_outputs)`.
+    """Raw outputs of the network: standardised predictions or logits, shape `(num_rows, num_outputs)`.
 
     Args:
         graph: the network.
@@ -65,7 +65,7 @@ def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precisi
     predict, size = predictor(graph, weights, precision), _CHUNK_ROWS
     if is_layered(graph):
         size = rows_at_a_time(graph, rows.shape[1], len(weights["output/bias"]), size)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is seen by its score
+    with np.errstate(over="ignore", invalid="ignore"):  # non-finite outputs are detected by their score
         starts = range(0, max(len(rows), 1), size)
         return np.concatenate([predict(rows[start : start + size]) for start in starts])
 
@@ -109,7 +109,7 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
 
 
 def scale_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
-    """The features, times their trained factors where the network has such."""
+    """The features, multiplied by their trained factors, if any."""
     given = np.asarray(rows, precision)
     if not scales_inputs(graph):
         return given
@@ -117,7 +117,7 @@ def scale_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precis
 
 
 def embed_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
-    """What the first layers take of the features: see `genomes.architecture.embedding.input_columns`."""
+    """The input of the first layers, after embeddings; see `genomes.architecture.embedding.input_columns`."""
     found, numbers = scale_inputs(graph, weights, rows, precision), embedding_of(graph)
     if numbers is not None:
         found = np.concatenate([*_of_columns(numbers, weights, found, precision), found[:, numbers.rest]], axis=1)
@@ -135,7 +135,7 @@ def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np
 
 
 def concatenate_sources(graph: nx.DiGraph, node: int, outputs: Mapping[int, Array]) -> Array:
-    """What a node takes in; of sources of members and others, all by members."""
+    """The input of a node, broadcast over members if any source has them."""
     found = [outputs[source] for source in sorted(graph.predecessors(node))]
     if len(found) == 1:
         return found[0]
@@ -146,7 +146,7 @@ def concatenate_sources(graph: nx.DiGraph, node: int, outputs: Mapping[int, Arra
 
 
 def activate(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: Array) -> tuple[Array, Array]:
-    """What goes into a node's activation, and its output; the output node has no activation."""
+    """A node's pre-activation and output; the output node has no activation."""
     attributes = graph.nodes[node]
     kind = attributes.get("normalization", "none")
     z = standardize(kind, parts, product)

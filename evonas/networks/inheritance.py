@@ -1,14 +1,14 @@
-"""What a network takes over from the trained weights of another one. Pure numpy, no Keras.
+"""Inheritance of trained weights by a changed network. Pure numpy, no Keras.
 
-Layers of the two are aligned. What corresponds is copied; where a layer is wider its units are replicated and what they
-feed is shared out, where a layer is new it passes on what it takes in (Net2Net, Chen et al. 2016): the child then
-computes what its parent does. Copies differ in what they feed, by amounts that add up to nothing, so that training
-tells them apart.
+The layers of both networks are aligned. Corresponding layers are copied; units of wider layers are replicated, dividing
+their outgoing weights, and new layers are initialised to the identity (Net2Net, Chen et al. 2016), so that the child
+computes the same function as its parent. Outgoing weights of replicated units get perturbations that sum to zero, to
+break the symmetry.
 
-A change that cannot keep the function (fewer units, a layer or an edge less, another activation) keeps what fits, and
-each later node is corrected by a ridge regression, on a few rows, of the input it had in the parent on the input it has
-now. Whether the function was kept is measured on these rows. Networks with embeddings or members: see
-`partial_inheritance`; with other layers than dense ones: `layered_inheritance`.
+For changes that cannot preserve the function (fewer units, a removed layer or edge, another activation), weights that
+fit are kept, and each later node is corrected by a ridge regression, on a few rows, of its input in the parent on its
+input in the child. Whether the function was preserved is measured on these rows. Networks with embeddings or members:
+see `partial_inheritance`; with other layers than dense ones: `layered_inheritance`.
 
 References:
     Chen, Goodfellow and Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer", ICLR 2016.
@@ -46,9 +46,9 @@ __all__ = ["inherit_weights"]
 
 Array = NDArray[np.float64]
 
-#: A difference above this share of an output's spread is a change of the function.
+#: Relative tolerance of outputs for a preserved function.
 _TOLERANCE = 1e-5
-#: Ridge of the regression, as a share of the mean variance of what is regressed on.
+#: Ridge penalty, relative to the mean variance of the regressors.
 _RIDGE = 1e-2
 #: Nodes with more inputs are not repaired: solving takes cubic time.
 _MOST_INPUTS = 1024
@@ -83,15 +83,15 @@ def inherit_weights(
     rng: np.random.Generator,
     same_features: bool = True,
 ) -> tuple[dict[str, NDArray[np.float32]], bool]:
-    """The child's weights, float32 by name, and whether it computes what its parent does.
+    """The child's weights, float32 by name, and whether it computes the same function as its parent.
 
     Args:
         parent: architecture graph of the trained network.
         trained: its weights, by name.
-        child: architecture graph of the network that takes over.
+        child: architecture graph of the inheriting network.
         initial: its own initial weights, by name.
         rows: some features that are trained on, shape `(num_rows, num_features)`.
-        rng: chooses the units that are replicated.
+        rng: selects the units to replicate.
         same_features: whether the two see the same features, or the weights were made those of the same. They need not
             be where one of them has an embedding or members, whose weights are taken over part by part.
     """

@@ -1,6 +1,6 @@
-"""What a training starts from: initial weights and the data order, drawn from a seed. Pure numpy, no Keras.
+"""Initial weights and data order of a training, drawn from a seed. Pure numpy, no Keras.
 
-Every trainer draws here, so that the same candidate starts from the same bits whichever trains it.
+Used by all trainers, so that a candidate starts from identical values with each of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from genomes.architecture.members import members_of
 
 __all__ = ["epoch_order", "epoch_part", "initial_weights", "input_width", "passes_of_epoch", "rows_of_epoch"]
 
-#: Rows below which an image, a series or a text is trained on for more epochs, and how many times as many at most.
+#: Number of samples below which there are more epochs, and the largest factor.
 _FEW_ROWS, _MOST_PASSES = 2_000, 10
 
 
@@ -87,13 +87,13 @@ def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
 def epoch_part(seed: int, epoch: int, num_samples: int, most: int | None) -> NDArray[np.int32]:
     """The training rows of an epoch that takes a part of them, in order.
 
-    Epochs take equal parts of one order after the other until all rows were seen, then of the next order.
+    Epochs take equal consecutive parts of a permutation until all rows were used, then of the next permutation.
 
     Args:
         seed: of the network.
         epoch: from 0.
         num_samples: training rows.
-        most: rows of an epoch at most, see `TrainingSettings.epoch_rows`; None for all.
+        most: largest number of rows of an epoch, see `TrainingSettings.epoch_rows`; None for all.
 
     Example:
         >>> sorted(epoch_part(1, 0, 6, most=3).tolist() + epoch_part(1, 1, 6, most=3).tolist())
@@ -109,7 +109,7 @@ def rows_of_epoch(num_samples: int, most: int | None) -> int:
 
 
 def passes_of_epoch(num_samples: int) -> int:
-    """How many times as many epochs few samples need as many do: an epoch of 30 rows is a single step.
+    """Factor on the number of epochs for small data sets, since an epoch of 30 rows is a single step.
 
     >>> passes_of_epoch(30), passes_of_epoch(500), passes_of_epoch(60_000)
     (10, 4, 1)

@@ -1,4 +1,4 @@
-"""What a layer kind is to a network in numpy: one `NetworkRow`, and what rows are made of."""
+"""`NetworkRow`: a layer kind in numpy, and the functions that rows share."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Weight:
 
 Weights = Callable[[Attributes, Shape, Shape], Mapping[str, Weight]]
 Forward = Callable[[Attributes, Parts, Sources, Array | None], tuple[Array, Array | None]]
-#: Of attributes, own initial weights, what the layer takes in of a few rows, and whether that is never negative: the
-#: weights with which it gives what it takes in. None if there are none.
+#: (attributes, initial weights, inputs of a few rows, whether these are non-negative) -> weights with which the layer
+#: is the identity; None if there are none.
 Identity = Callable[[Attributes, Parts, Array, bool], Mapping[str, Array] | None]
 
 #: Of attributes, initial weights, what the layer takes in of the training rows, and their mask: its weights.
@@ -69,11 +69,11 @@ Fit = Callable[[Attributes, Parts, Array, Array | None], Mapping[str, Array]]
 
 
 def no_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> None:
-    """Of a layer that cannot pass on what it takes in."""
+    """For layers that cannot be the identity."""
 
 
 def keep_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
-    """Of a layer that passes on what it takes in, with its initial weights."""
+    """For layers that are the identity with their initial weights."""
     return parts
 
 
@@ -82,15 +82,15 @@ class NetworkRow:
     """A kind of layer.
 
     Attributes:
-        weights: of attributes and the shapes that it takes and gives: name -> array.
-        forward: of attributes, weights, sources and mask: what it gives, and the mask of that.
-        passes: whether its output has the input's channels, in their order.
-        flattens: whether it has them at every place, place by place.
-        sums: whether it adds its sources; else they are concatenated.
+        weights: (attributes, input shape, output shape) -> name -> `Weight`.
+        forward: (attributes, weights, sources, mask) -> output and its mask.
+        passes: whether its output has the same channels as its input.
+        flattens: whether its output has the channels of all positions, position by position.
+        sums: whether it adds its sources instead of concatenating them.
         identity: see `Identity`.
-        silenced: names of the weights that are 0 if the layer is to give nothing; empty if there are none.
+        silenced: names of the weights that must be 0 for a zero output; empty if there are none.
         fit: fits the weights of a frozen layer to the training rows; None for a trained layer.
-        compiled: whether the native and the population trainer can hold it; else Keras trains it.
+        compiled: whether the native and the population trainer support it; otherwise Keras trains it.
     """
 
     weights: Weights

@@ -1,7 +1,7 @@
-"""Networks that hold other layers than dense ones, in numpy: initial weights and forward pass.
+"""Networks with other than dense layers in numpy: initial weights and forward pass.
 
-Such a network takes features flat, as every network does, and first reshapes them to a sample. The shape is attached
-to its graph by `Problem.attach_columns`: a graph knows no data.
+Such networks take flat features like all others, and first reshape them to samples, whose shape is attached to the
+graph by `Problem.attach_columns`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _NUMBERS = 1 << 22
 
 @dataclass(frozen=True)
 class Sample:
-    """What one row of features is before it is made flat.
+    """The shape of a sample before flattening.
 
     Attributes:
         shape: `(height, width, channels)`, `(steps, channels)` or `(tokens,)`.
@@ -57,7 +57,7 @@ class Sample:
 
 
 def is_layered(graph: nx.DiGraph) -> bool:
-    """Whether the network holds other layers than dense ones."""
+    """Whether the network has other than dense layers."""
     return bool(kinds_of(graph) - {"dense"})
 
 

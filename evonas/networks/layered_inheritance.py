@@ -1,4 +1,4 @@
-"""What a network with other layers than dense ones takes over from a trained one. Pure numpy, no Keras.
+"""Inheritance of weights for networks with other than dense layers. Pure numpy, no Keras.
 
 Layers of the two are aligned, and channels are followed from the input on: unit k of a wider layer is unit k of its
 parent's, counted round, so that all layers that are added to each other replicate alike; what takes copies in shares

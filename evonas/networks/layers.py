@@ -1,7 +1,7 @@
-"""The layer kinds of a network in numpy, one row each: weights, forward pass, what a child can take over.
+"""The layer kinds of a network in numpy, one row each: weights, forward pass and inheritance.
 
-Nothing else in `evonas.networks` asks for a kind by its name. What a kind is: `genomes.architecture.layers`; how it is
-trained: `evonas.training.layers`. Weights have the names and shapes of Keras's variables.
+Nothing else in `evonas.networks` refers to a kind by name. Kinds are described in `genomes.architecture.layers`, and
+trained by `evonas.training.layers`. Weights have the names and shapes of Keras's variables.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
 
 
 def can_be_compiled(kinds: Iterable[str]) -> bool:
-    """Whether the native and the population trainer can hold networks of these kinds of layers.
+    """Whether the native and the population trainer support networks with these layer kinds.
 
     >>> can_be_compiled(["dense"]), can_be_compiled(["conv", "dense"])
     (True, False)
@@ -57,7 +57,7 @@ def can_be_compiled(kinds: Iterable[str]) -> bool:
 
 
 def network_row(kind: str) -> NetworkRow:
-    """The row of a kind, which may be one from outside evonas.
+    """The row of a kind, built in or user-defined.
 
     Raises:
         InputError: it is neither given nor installed.

@@ -1,4 +1,4 @@
-"""What a network takes over part by part, where units of it and its parent cannot be followed through. Pure numpy.
+"""Inheritance of weights layer by layer, for networks whose units cannot be traced. Pure numpy.
 
 So it is where one of them has an embedding or members: weights of the same layer are copied as far as their shapes
 reach, and what is new keeps its own initial values. What categorical columns give comes last of what a layer takes

@@ -1,7 +1,7 @@
 """Weights from a chain of seeds: initial weights, then Gaussian noise of each further seed. Pure numpy.
 
-The noise of a weight depends on its name and shape and on the seed, on nothing else of the network: where an
-architecture changes, what keeps its name and shape keeps its value.
+The noise of a weight depends only on its name, its shape and the seed, so that weights that keep these keep their
+values when the architecture changes.
 
 Source: Such et al. 2017, section 3.1 (the compact encoding); here the power of each mutation is drawn, too.
 """

@@ -25,7 +25,7 @@ from genomes.architecture.random_layers import KERNEL_STEPS, NUM_KERNELS, dilati
 
 __all__ = ["RANDOM_CONVOLUTIONS", "part_name"]
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
 
 #: Slope at a threshold, in deviations of the output: the share of a step rises within 3 / 40 on both sides of it.
 _SLOPE = 40.0

@@ -1,4 +1,4 @@
-"""Learning rates of a whole training as one array. Pure numpy: both trainers use it, and it decides nothing else."""
+"""Learning rates of a whole training as one array. Pure numpy, used by all trainers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FINAL_SHARE = 0.01
 
 
 def learning_rates(peak: float, schedule: str, warmup: float, num_steps: int) -> NDArray[np.float32]:
-    """Rate of every step.
+    """Learning rates of all steps.
 
     Warm-up rises linearly over the first `round(warmup * num_steps)` steps and reaches the peak at the step after; the
     schedule spans the steps that remain.
@@ -42,7 +42,7 @@ def learning_rates(peak: float, schedule: str, warmup: float, num_steps: int) ->
         case "flat_cosine":
             factors = 0.5 * (1.0 + np.cos(np.pi * (np.maximum(1.0, 2.0 * progress) - 1.0)))
         case "coslog4":
-            # Half a step on: the first step would have the rate 0, of a training of one step the only one.
+            # Offset by half a step, since the first step would otherwise have a rate of 0.
             factors = 0.5 * (1.0 - np.cos(2.0 * np.pi * np.log2(1.0 + 15.0 * (steps + 0.5) / left)))
         case _:
             raise ValueError(f"unknown schedule {schedule!r}")

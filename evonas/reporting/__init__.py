@@ -1,5 +1,5 @@
-"""The search for people: the report (`report`, `page`, `markdown`, `pictures`), its figures, comparisons and cards.
+"""Reports of searches (`report`, `page`, `markdown`, `pictures`), figures and comparisons.
 
-`rundata.read_run` reads a run through `RunReader`; `figures` makes values of it that plotly.js draws;
-`report.make_report` puts them in order. Imports no plotting library before one is asked for.
+`rundata.read_run` reads a run through `RunReader`; `figures` creates figures as values for plotly.js;
+`report.make_report` assembles the report. Plotting libraries are imported only when needed.
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evonas.data.prepared import PreparedData
 from evonas.display.baseline_summaries import verdict_of
+from evonas.display.in_training import training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
@@ -18,14 +19,14 @@ __all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", 
 
 
 def run_title(run: RunData) -> str:
-    """What was searched for, on what."""
+    """The title: objective and data."""
     file = Path(run.source["path"]).name if "path" in run.source else run.directory.name
     targets = ", ".join(run.problem.get("target_names", ()))
     return f"{targets} from {file}" if targets else file
 
 
 def run_subtitle(run: RunData) -> str:
-    """How far the search is."""
+    """The subtitle: progress of the search."""
     state = "Running" if run.running else "Killed" if run.stop is None else "Done"
     why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
     spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
@@ -40,12 +41,12 @@ def answer_section(
     Args:
         run: the search.
         data: its prepared data, if it has any.
-        found: what the champion predicts, where that is known.
+        found: predictions of the champion, if known.
         references: name of another model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
         text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
-        return Section("answer", "The answer", [Text(text, large=True)])
+        return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     best = found.scores() if found is not None else {}
     blocks: list[Block] = []
@@ -55,6 +56,10 @@ def answer_section(
         value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
     blocks.append(Text(f"{name} {format_score(value)} {where}.", large=True))
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
+    if run.final_model is not None:
+        note, test = run.final_model
+        told = f": {name} {format_score(test[name])} on the test rows" if name in test else ""
+        blocks.append(Text(f"The final model, which is exported, is the {note}{told}."))
     if trust := _trust(run):
         blocks.append(Text(trust))
     if verdict := _verdict(run, best if found is not None and found.split == "test" else {}):
@@ -62,11 +67,18 @@ def answer_section(
     blocks.append(_comparison(run, data, found, best, references))
     if run.finalists:
         blocks.append(_honest_selection(run))
+    blocks += _in_training(run)
     return Section("answer", "The answer", blocks)
 
 
+def _in_training(run: RunData) -> list[Text]:
+    """What is trained while the report is made; nothing of a search that is over."""
+    lines = training_lines(run.in_training)
+    return [Text(f"In training now: {'; '.join(lines)}.")] if lines else []
+
+
 def _verdict(run: RunData, test: Mapping[str, float]) -> str:
-    """Whether the network or one of the run's baselines is better; empty if that is not known."""
+    """Whether the network or a baseline is better; empty if unknown."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (
@@ -97,7 +109,7 @@ def _cost(run: RunData) -> str:
 
 
 def _trust(run: RunData) -> str:
-    """Whether the score of the search can be believed, in words."""
+    """A sentence on how trustworthy the score of the search is."""
     if not run.finalists:
         return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
@@ -115,7 +127,7 @@ def _trust(run: RunData) -> str:
 
 
 def _belief(is_within: bool, is_worse: bool) -> str:
-    """What is to be thought of the search's score, given how the score of training again compares."""
+    """The interpretation of the search's score, compared with retraining."""
     if is_within:
         return "can be believed"
     return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"

@@ -1,4 +1,4 @@
-"""All candidates of a run for the report's table, and what it shows of each on a click."""
+"""All candidates of a run for the report's table, with details shown on a click."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_SCORES, _CURVE_POINTS = 4, 32
 def candidate_table(run: RunData) -> dict[str, Any]:
     """Columns of the table, each with as many values as there are records.
 
-    Words come as a list of those that occur and a position for each record: most repeat.
+    Text columns are dictionary-encoded, since most values repeat.
     """
     records = run.records
     name = run.objective.name
@@ -44,7 +44,7 @@ def candidate_table(run: RunData) -> dict[str, Any]:
 
 
 def candidate_details(run: RunData) -> dict[str, Any]:
-    """Of each record what the table has no room for: genes, parents, curves, reasons and where it started from."""
+    """Details of each record: genes, parents, curves, failure reasons and origin."""
     children: dict[int, list[int]] = {}
     parents = []
     for index, record in enumerate(run.records):

@@ -1,4 +1,4 @@
-"""Runs side by side: convergence of groups of seeds, a test over seeds with its effect size, and the champions."""
+"""Comparison of runs: convergence of groups of seeds, significance tests with effect sizes, and champions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Comparison", "Contrast", "Group", "compare_runs", "comparison_report
 
 _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _STEPS = 200
-#: Settings that differ between repetitions, not between what is compared.
+#: Settings that differ between repetitions within a group.
 _NOT_COMPARED = {"seed"}
 #: Settings that follow from the strategy unless they are given.
 _FROM_STRATEGY = {"asynchronous", "window", "inherit"}
@@ -46,10 +46,10 @@ _EFFECTS = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligi
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Runs that differ in their seeds alone.
+    """Runs that differ only in their seeds.
 
     Attributes:
-        name: what sets it apart from the other groups.
+        name: the settings that distinguish it from other groups.
         runs: its runs.
         scores: that are compared, one per run; see `Comparison.score_kind`.
     """
@@ -67,7 +67,7 @@ class Contrast:
         first, second: names of the groups.
         p_value: of a two-sided Mann-Whitney U test, after Holm's correction for all pairs.
         delta: Cliff's delta: share of pairs of runs in which the first is better, less that in which it is worse.
-        effect: the size of delta in a word.
+        effect: verbal size of delta.
     """
 
     first: str
@@ -79,7 +79,7 @@ class Contrast:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All of it.
+    """A complete comparison of runs.
 
     Attributes:
         objective, direction: what was optimised.

@@ -1,4 +1,4 @@
-"""What a report is made of, whatever its format: sections of paragraphs, tables and figures, as plain values."""
+"""The content of a report, independent of its format: sections of paragraphs, tables and figures, as plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Block", "Report", "Section", "Table", "Text"]
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; with `large`, one that is to be seen first."""
+    """A paragraph; `large` ones stand out."""
 
     text: str
     large: bool = False
@@ -25,7 +25,7 @@ class Table:
     Attributes:
         header: of each column.
         rows: cells as text, shape `(num_rows, num_columns)`.
-        caption: one sentence on what to see.
+        caption: one sentence of explanation.
     """
 
     header: Sequence[str]
@@ -41,7 +41,7 @@ class Section:
     """A heading and what is under it.
 
     Attributes:
-        name: by which links know it: lower-case words and hyphens.
+        name: anchor for links: lower-case words and hyphens.
         title: the heading.
         blocks: in their order.
     """

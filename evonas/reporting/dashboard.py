@@ -1,8 +1,8 @@
 """The dashboard: reports of one run, or of all runs of a folder, as live pages of a small web server.
 
-Read-only, and for those who know its token only: it is in the first address, and then in a cookie. Requests that name
-another host than this machine are refused, so that no page of another site reads it by a name of its own that leads
-here. A report is made again when its run has changed, at most once in a few times the seconds that it takes.
+Read-only, and protected by a token, which is part of the first address and then stored in a cookie. Requests for other
+host names than this machine are refused (DNS rebinding). A report is regenerated when its run has changed, but not more
+often than a multiple of the time that it takes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.display.in_training import training_lines
 from evonas.display.scores import clock, format_score
 from evonas.io.printable import printable
 from evonas.reporting.listing import list_runs, run_row
 from evonas.runs.directory import is_run
+from evonas.runs.in_training import read_in_training
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ __all__ = ["COOKIE", "Pages", "make_app"]
 
 #: How the name of the cookie that holds the token begins; the port follows.
 COOKIE = "evonas_token"
-#: A report is made again after this multiple of the seconds that it took, and at least this many seconds.
+#: Interval between reports, as a multiple of their duration, and at least this many seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
 _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _COUNTED = (("trained", "network"), ("generations", "generation"))
@@ -94,7 +96,7 @@ class Pages:
         return found
 
     def state(self, name: str | None) -> dict[str, Any]:
-        """What a page asks for every few seconds: the version of what it shows, a line of text, and when to ask again.
+        """What a page asks for every few seconds: the version of what it shows, words on it, and when to ask again.
 
         Args:
             name: of a run; None for the list.
@@ -102,8 +104,10 @@ class Pages:
         if name is None:
             rows = list_runs(self._place)
             running = sum(row["state"] == "running" for row in rows)
-            return {"version": _version(*rows), "text": f"{len(rows)} runs, {running} of them searching", "wait": 5.0}
-        row = run_row(self.run(name))
+            words = f"{len(rows)} run{'s' * (len(rows) != 1)}, {running} of them searching"
+            return {"version": _version(*rows), "text": words, "training": "", "wait": 5.0}
+        directory = self.run(name)
+        row = run_row(directory)
         made = self._made.get(name, _Made())
         text = _state(row)
         if "trained" in row:
@@ -111,7 +115,9 @@ class Pages:
             text += f": {networks} in {generations}, {clock(row['seconds'])}"
         if row.get("score") is not None:
             text += f"; best {printable(row['objective'])} {format_score(row['score'])}"
-        return {"version": _version(row), "text": text, "wait": max(_LEAST_SECONDS, _PAUSE * made.seconds)}
+        training = "\n".join(training_lines(read_in_training(directory))) if row["state"] == "running" else ""
+        wait = max(_LEAST_SECONDS, _PAUSE * made.seconds)
+        return {"version": _version(row), "text": text, "training": training, "wait": wait}
 
     def report(self, name: str) -> str:
         """The report of a run as it is now, or as it was a moment ago; before it is made, a page that says so.
@@ -133,7 +139,7 @@ class Pages:
         except TimeoutError:
             return _WAITING
         except InputError:
-            made.first = None  # whoever asks next tries again
+            made.first = None  # the next request retries
             raise
         return made.page or page
 
@@ -261,7 +267,8 @@ def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) ->
         f'<meta name="color-scheme" content="light dark">'
         f"<title>{title} - evonas</title><style>{style}</style></head>\n"
         f'<body data-state="{state}" data-version="{now["version"]}"><header><h1>{title}</h1>{links}'
-        f'<p id="state" role="status">{html.escape(now["text"])}</p></header>{body}'
+        f'<p id="state" role="status">{html.escape(now["text"])}</p>'
+        f'<p id="training" aria-label="In training now">{html.escape(now["training"])}</p></header>{body}'
         f"<script>{script}</script></body></html>\n"
     )
 

@@ -1,4 +1,4 @@
-"""How much each gene decides whether a network is among the best: PED-ANOVA.
+"""Importance of genes by PED-ANOVA.
 
 Source: Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
 Subspaces", IJCAI 2023: the Pearson divergence between a gene's density among the best and among all networks.

@@ -1,4 +1,4 @@
-"""Where the best network came from, and which operators made better children than their parents."""
+"""The ancestry of the best network, and success rates of operators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_ANCESTORS = 60
 
 @dataclass(frozen=True)
 class Operator:
-    """How an operator has fared.
+    """Statistics of an operator.
 
     Attributes:
         name: as on candidates: a mutation, "crossover", "sample", "seed", ...

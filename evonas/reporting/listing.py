@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def run_row(directory: Path) -> dict[str, Any]:
     try:
         with RunReader(directory) as run:
             best = run.ranked(1) if run.best(1) else None
-            state = "running" if run.owner is not None and run.stop is None else run.stop or "killed"
+            state = "running" if run.owner not in (None, os.getpid()) else run.stop or "killed"
             return {
                 "run": directory.name,
                 "state": state,

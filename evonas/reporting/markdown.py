@@ -1,13 +1,16 @@
-"""A report as Markdown: its words and tables, and of each figure the sentence on what to see."""
+"""A report as Markdown: text, tables, and the captions of figures."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
+from itertools import groupby
 from textwrap import wrap
 
 from evonas.io.printable import printable
 from evonas.reporting.content import Report, Table, Text
+from evonas.reporting.figures.figure import Figure
 
 __all__ = ["escape", "markdown", "plain_text", "table_lines"]
 
@@ -19,15 +22,34 @@ def markdown(report: Report) -> str:
     lines = [f"# {escape(report.title)}", "", escape(report.subtitle), ""]
     for section in report.sections:
         lines += [f"## {escape(section.title)}", ""]
-        for block in section.blocks:
-            if isinstance(block, Text):
-                lines += [f"**{escape(block.text)}**" if block.large else escape(block.text), ""]
-            elif isinstance(block, Table):
-                lines += [*table_lines(block), ""]
-                lines += [escape(block.caption), ""] if block.caption else []
+        for alike, group in groupby(section.blocks, lambda block: isinstance(block, Figure) and block.caption):
+            blocks = list(group)
+            if alike:
+                lines += _figures([block for block in blocks if isinstance(block, Figure)])
+                continue
+            for block in blocks:
+                if isinstance(block, Text):
+                    lines += [f"**{escape(block.text)}**" if block.large else escape(block.text), ""]
+                elif isinstance(block, Table):
+                    lines += [*table_lines(block), ""]
+                    lines += [escape(block.caption), ""] if block.caption else []
     names = ", ".join(figure.name for figure in report.figures)
     lines += ["## Figures", "", f"`evonas report --format svg` writes each as a file: {names}.", ""]
     return "\n".join(lines)
+
+
+def _figures(figures: Sequence[Figure]) -> list[str]:
+    """What there is to see in figures that share a caption, and their values where these are few."""
+    # Titles and captions of figures are HTML already.
+    titles, caption = (escape(html.unescape(text)) for text in (_titles(figures), figures[0].caption))
+    lines = [f"**{titles}.** {caption}", ""]
+    for figure in figures:
+        lines += [*table_lines(Table(figure.header, figure.rows)), ""] if figure.rows else []
+    return lines
+
+
+def _titles(figures: Sequence[Figure]) -> str:
+    return ", ".join(figure.title for figure in figures)
 
 
 def table_lines(table: Table) -> list[str]:

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs no network: plotly.js, data, style and script are in it.
+"""A report as one self-contained HTML file with plotly.js, data, style and script.
 
 Text from data is escaped where it is HTML, and JSON contains no `<`; the script writes text only. A content security
 policy allows the page's own scripts, by their digests, and nothing else. plotly.js, which takes longer to start than

@@ -1,4 +1,4 @@
-"""Each figure of a report as a picture, drawn by kaleido in a browser without a window."""
+"""Export of the figures of a report as pictures, by kaleido in a headless browser."""
 
 from __future__ import annotations
 

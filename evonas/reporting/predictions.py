@@ -1,4 +1,4 @@
-"""What the champion predicts of rows that it was not trained on, and which columns it needs. Imports no Keras.
+"""Predictions of the champion on held-out rows, and permutation importance of columns. Imports no Keras.
 
 For networks of dense layers, whose forward pass is numpy's; user-defined models take Keras and are left out.
 """

@@ -1,4 +1,4 @@
-"""The report of a search: what it says, and writing it as HTML, as Markdown, or each figure as a picture."""
+"""The report of a search: its content, and writing it as HTML, Markdown or pictures."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _baselines(run: RunData, data: PreparedData | None, boosting: bool) -> Seque
         return known
     from evonas.baselines.fitting import fit_boosting
 
-    *_, boosted = fit_boosting(data, run.settings.seed or 0)
+    *_, boosted = fit_boosting(data, run.settings.seed or 0, all_rows=bool(run.settings.all_rows))
     return boosted, *(model for model in known if model.name != boosted.name)
 
 

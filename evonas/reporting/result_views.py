@@ -1,4 +1,4 @@
-"""`ResultViews`: what a result shows of its run in Python: tables, figures and itself in a notebook."""
+"""`ResultViews`: tables, figures and notebook representation of a result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ResultViews"]
 
 
 class ResultViews:
-    """The part of `evonas.SearchResult` that is for looking. Reads the run directory at each call.
+    """The part of `evonas.SearchResult` for inspection. Reads the run directory at each call.
 
     Figures are those of `evonas report`, as `plotly.graph_objects.Figure`: they show themselves in a notebook, and
     `figure.show()`, `figure.write_html(path)` and `figure.write_image(path)` (with `evonas[report]`) do elsewhere.

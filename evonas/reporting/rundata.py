@@ -1,4 +1,4 @@
-"""`RunData`: what a run directory says of a search, as plain values that figures, tables and reports are made of.
+"""`RunData`: the data of a run as plain values, for figures, tables and reports.
 
 Read through `RunReader` only, so also while the search is running; nothing is written. Imports no pandas, no
 plotly and no Keras.
@@ -22,6 +22,7 @@ from evonas.objective import Objective
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import BASELINE_NAME, is_run
 from evonas.runs.finalists import Finalist
+from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.spans import TrainingSpan
@@ -54,6 +55,9 @@ class RunData:
         baselines: other models on the same rows; None if none were wanted.
         trainings: when and where each was done; empty if that was not kept.
         retrainings: the same of finalists that were trained again, by the place of their network.
+        final_model: what the final model is, and its test scores as far as they are known; None where it is the best
+            network itself.
+        in_training: what is trained now and how far; empty unless the run is searching.
     """
 
     directory: Path
@@ -77,6 +81,8 @@ class RunData:
     baselines: Baselines | None = None
     trainings: tuple[TrainingSpan, ...] = ()
     retrainings: tuple[TrainingSpan, ...] = ()
+    final_model: tuple[str, Mapping[str, float]] | None = None
+    in_training: tuple[NetworkInTraining, ...] = ()
 
     @property
     def sign(self) -> float:
@@ -144,6 +150,7 @@ def read_run(directory: str | Path) -> RunData:
                 # A search that continues may have dropped the file meanwhile.
                 weights = None
         records = tuple(run.records())
+        final = run.final_model
         places = {record.digest: (record.generation, record.index) for record in reversed(records)}
         return RunData(
             directory=directory,
@@ -166,11 +173,13 @@ def read_run(directory: str | Path) -> RunData:
             baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
             baselines=run.baselines.found,
             trainings=tuple(run.trainings()),
+            final_model=None if final is None else (final.note, run.final_test.scores_of(final)),
             retrainings=tuple(
                 TrainingSpan(places[each.digest], each.process, each.thread, each.started, each.ended)
                 for each in run.retraining_spans()
                 if each.digest in places
             ),
+            in_training=run.in_training,
         )
 
 

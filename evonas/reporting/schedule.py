@@ -1,4 +1,4 @@
-"""When networks were trained, and where: as measured, or computed of runs that were made before that was kept."""
+"""When and where networks were trained: as recorded, or estimated for older runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Trainings on lanes, one for each network that is trained at a time.
+    """Trainings on parallel lanes, one for each network trained at a time.
 
     Attributes:
         records: place of each training's network among the records of the run, shape `(num_trainings,)`.
@@ -26,7 +26,7 @@ class Schedule:
         starts, ends: seconds since the search began, shape `(num_trainings,)`.
         names: of the lanes.
         again: whether each is of a finalist that was trained again, shape `(num_trainings,)`.
-        exact: whether the times were measured; else they are computed from how long each training took.
+        exact: whether the times were recorded; otherwise they are estimated from training times.
     """
 
     records: NDArray[np.intp]

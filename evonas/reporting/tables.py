@@ -1,4 +1,4 @@
-"""Tables of predictions as files: CSV, JSON lines or Parquet, by the ending. Never in place of an existing file."""
+"""Tables of predictions as CSV, JSON lines or Parquet files, by the extension. Existing files are never replaced."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@
 `results.csv`       every evaluation, for people; rewritten after each commit
 `population.json`   the best genomes, to start another run from (`--population FILE`); rewritten after each commit
 `ballast`           space released when the disk is full, so that the current commit still succeeds
+`in-training.json`  what is being trained and how far, for `evonas watch`; only while something is
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 

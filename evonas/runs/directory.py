@@ -23,6 +23,7 @@ from evonas.io.npz import open_plain
 from evonas.runs import schema
 from evonas.runs.disk_reserve import DISK_RESERVE, is_disk_reserve
 from evonas.runs.header import check_header, journal_of
+from evonas.runs.in_training import IN_TRAINING, is_in_training
 from evonas.runs.lock import DISK_FAULTS, LOCK_NAME, RunLock, is_lock, owner_of
 from evonas.runs.schema import DATABASE
 from evonas.runs.weights import WeightFiles
@@ -60,7 +61,7 @@ _LOG_BEGINNING = b"What the processes that train networks for this run have prin
 #: Key in the table `about` of runs whose models and logs are marked.
 MARKS = "marks"
 #: Other names than hashes that evonas uses in a run directory.
-_NAMES = (DATA_NAME, *_BEGINNINGS, DISK_RESERVE, WORKER_LOG, BASELINE_NAME)
+_NAMES = (DATA_NAME, *_BEGINNINGS, DISK_RESERVE, WORKER_LOG, BASELINE_NAME, IN_TRAINING)
 
 
 def check_links(directory: Path) -> None:
@@ -208,6 +209,7 @@ def _own_files(directory: Path, about: Mapping[str, str] | None) -> list[Path]:
         WORKER_LOG: lambda path: is_log(path) or old,
     }
     if about is not None:
+        tests |= {IN_TRAINING: is_in_training}
         tests |= {DISK_RESERVE: is_disk_reserve, **dict.fromkeys(_BEGINNINGS, is_report), BASELINE_NAME: is_run}
     found = [directory / name for name, test in tests.items() if _is_there(directory / name) and test(directory / name)]
     if about is None:
@@ -293,7 +295,7 @@ def check_reports(directory: Path) -> None:
         if os.path.lexists(directory / name) and not is_report(directory / name):
             raise InputError(
                 f"{directory / name} must be the report that the run writes, but it was changed, or is another file: "
-                "move it away; the run writes it anew"
+                "move it away; the run writes it again"
             )
 
 

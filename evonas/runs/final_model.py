@@ -27,6 +27,8 @@ __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model", "members
 _KEY = "final_test"
 #: A mean is of so many at least; else the final model is the best network itself.
 _FEWEST = 2
+#: The same of networks trained on all rows, before which the finalists' trainings are more.
+_FEWEST_ON_ALL_ROWS = 3
 #: Networks of the search itself, which are of all kinds: with more of them come worse ones.
 _MOST_OF_SEARCH = 5
 
@@ -38,7 +40,7 @@ class FinalModel:
     Attributes:
         members: a record for each, with its weights; all count the same.
         all_rows: whether they were trained on training and validation rows together.
-        of_search: whether they are trainings of the search itself, for want of time for others.
+        of_search: whether trainings of the search itself are among them, for want of time for others.
     """
 
     members: tuple[Record, ...]
@@ -57,7 +59,7 @@ class FinalModel:
         if self.all_rows:
             what = "networks trained on training and validation rows"
         elif self.of_search:
-            what = "networks, the best of the search"
+            what = "trainings of the finalists and of the search's best"
         return f"mean of {len(self.members)} {what}"
 
 
@@ -67,16 +69,15 @@ def final_model(run: RunReader) -> FinalModel | None:
     if not count or progress is None or progress[0] < progress[1]:
         return None
     finalists = run.finalists
-    if not finalists:
-        best = tuple(record for record in run.best(min(count, _MOST_OF_SEARCH)) if record.weights)
-        return FinalModel(best, of_search=True) if len(best) >= _FEWEST else None
     if run.settings.all_rows:
         members = members_on_all_rows(run, finalists)
-        if len(members) >= _FEWEST:
-            return FinalModel(members, True)
+        if len(members) >= min(count, _FEWEST_ON_ALL_ROWS):
+            return FinalModel(members, all_rows=True)
     turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in near_the_best(finalists))))
-    members = tuple(record for record in turns if record is not None)[:count]
-    return FinalModel(members) if len(members) >= _FEWEST else None
+    retrained = tuple(record for record in turns if record is not None)[:count]
+    best = run.best(_MOST_OF_SEARCH)[: max(0, min(count, _MOST_OF_SEARCH) - len(retrained))]
+    members = (*retrained, *(record for record in best if record.weights))
+    return FinalModel(members, of_search=bool(best)) if len(members) >= _FEWEST else None
 
 
 def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[Record, ...]:

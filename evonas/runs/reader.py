@@ -22,6 +22,7 @@ from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
 from evonas.runs.final_model import FinalModel, FinalTest, final_model
 from evonas.runs.finalists import Finalist, Retrainings, rank_finalists
+from evonas.runs.in_training import NetworkInTraining, read_in_training
 from evonas.runs.lock import owner_of
 from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
 from evonas.runs.spans import RetrainingSpan, TrainingSpan, read_retraining_spans, read_training_spans
@@ -130,6 +131,11 @@ class RunReader:
     def owner(self) -> int | None:
         """Process id of the search that is running in this directory, if any."""
         return owner_of(self.directory)
+
+    @property
+    def in_training(self) -> tuple[NetworkInTraining, ...]:
+        """What the run trains now and how far, up to a second or two ago; nothing of a run that has no live owner."""
+        return () if self.owner is None else read_in_training(self.directory)
 
     @property
     def seconds(self) -> float:

@@ -41,6 +41,7 @@ from evonas.runs.disk_reserve import reserve_disk
 from evonas.runs.events import EventsWriter
 from evonas.runs.final_model import FinalTestWriter
 from evonas.runs.finalists import RetrainingsWriter
+from evonas.runs.in_training import NetworkInTraining, TrainingNotes
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
 from evonas.runs.records import candidate_to_row, check_repetition, result_to_json
@@ -63,6 +64,7 @@ class RunStore(RunReader):
     Attributes:
         report_share: results.csv and population.json are written with every part as long as that takes at most this
             share of the time; in a long run they may lag until the session ends. Last it took `report_seconds`.
+        training_notes: where it is noted what is in training, for whoever watches.
     """
 
     report_share = 0.05
@@ -85,6 +87,7 @@ class RunStore(RunReader):
         for path in self.directory.iterdir():
             if is_temporary(path.name):
                 path.unlink(missing_ok=True)
+        self.training_notes = TrainingNotes(self.directory)
         reserve_disk(self.directory)
         open_log(self.directory)
 
@@ -176,6 +179,11 @@ class RunStore(RunReader):
         except BaseException:
             lock.release()
             raise
+
+    @property
+    def in_training(self) -> tuple[NetworkInTraining, ...]:
+        """What is in training, as noted last."""
+        return self.training_notes.latest
 
     # Commits.
 
@@ -327,6 +335,7 @@ class RunStore(RunReader):
     def close(self) -> None:
         """Closes the database and lets other processes in. May be called twice."""
         super().close()
+        self.training_notes.clear()
         self._lock.release()
 
     # Side effects of commits.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
-    from evonas.evaluation import Evaluation, Snapshot
+    from evonas.evaluation import Evaluation, InTraining, Snapshot
 
 __all__ = [
     "ALL_ROWS",
@@ -17,6 +17,7 @@ __all__ = [
     "Trainer",
     "TrainingSettings",
     "TrainingTask",
+    "in_training_of",
     "slots_of",
     "stream_evaluations",
 ]
@@ -156,6 +157,12 @@ class StreamingTrainer(Protocol):
         an empty mapping where nothing came for as long. Closing the iterator stops the trainings.
         """
         ...
+
+
+def in_training_of(trainer: object) -> tuple[InTraining, ...]:
+    """What a trainer trains now and how far; nothing of one that has no method `in_training`."""
+    found: Callable[[], Sequence[InTraining]] | None = getattr(trainer, "in_training", None)
+    return () if found is None else tuple(found())
 
 
 def slots_of(trainer: Trainer) -> int:

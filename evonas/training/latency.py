@@ -13,11 +13,11 @@ import networkx as nx
 import numpy as np
 
 from evonas.data.prepared import PreparedData
-from evonas.evaluation import Evaluation, Status
+from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.metrics.cost import over_limit
 from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
-from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask
+from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, in_training_of
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.layers import row_of
 
@@ -104,6 +104,10 @@ class LatencyTrainer:
     def restore(self, state: Any) -> None:
         """As the trainer's."""
         self._trainer.restore(state)
+
+    def in_training(self) -> Sequence[InTraining]:
+        """As the trainer's."""
+        return in_training_of(self._trainer)
 
     def cancel(self) -> None:
         """As the trainer's, where it has one: it stops at once."""

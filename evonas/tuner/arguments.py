@@ -58,7 +58,7 @@ class Hypermodel:
         return type(self.given) if hasattr(self.given, "build") else self.given
 
     def declare_hyperparameters(self, hp: Any) -> None:
-        """As the user's, if there is one."""
+        """Calls the user's method, if any."""
         if hasattr(self.given, "declare_hyperparameters"):
             self.given.declare_hyperparameters(hp)
 

@@ -108,7 +108,7 @@ class Hyperparameter:
         return self.value(self.domain.sample(rng))
 
     def get_config(self) -> dict[str, Any]:
-        """What it was asked for with."""
+        """The arguments of the request."""
         return {"name": self.name, "default": self.default, **dict(self.settings)}
 
     def to_json(self) -> dict[str, Any]:

@@ -55,6 +55,27 @@ def test_boosting_beats_the_linear_model_where_columns_interact():
     assert boosting.test["rmse"] < linear.test["rmse"]
 
 
+def test_where_the_final_model_learns_from_validation_rows_so_do_the_tested_baselines():
+    data = prepared(table())
+    plain, again = last(data), {model.name: model for model in fitting.fit_baselines(data, all_rows=True)}
+    (split,) = data.splits
+    for name, model in again.items():
+        assert model.validation == plain[name].validation  # these rows were not trained on
+        assert model.test != plain[name].test
+        assert model.about == f"{plain[name].about}; tested after training on all rows"
+    joined = replace(
+        data,
+        splits=(
+            replace(
+                split,
+                x_train=np.concatenate([split.x_train, split.x_validation]),
+                y_train=np.concatenate([split.y_train, split.y_validation]),
+            ),
+        ),
+    )
+    assert again["linear model"].test == pytest.approx(last(joined)["linear model"].test)
+
+
 def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
     names: NDArray[Any] = np.array(["low", "mid", "high"])[-classes:]
     return frame.assign(y=names[pd.qcut(frame["y"], classes, labels=False)])

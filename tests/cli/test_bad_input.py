@@ -18,7 +18,7 @@ import pytest
 from evonas.runs.lock import RunLock
 from tests.cli.commands import OWN, ROOT, evonas, process, search
 
-# Each row: what is there, what is typed, and words of the message: constraint, value, mend.
+# Each row: what is there, what is typed, and words of the message: constraint, value, fix.
 
 
 def nothing() -> None:

@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
+import typer
 
 from evonas import __version__
 from evonas.api import search as api
+from evonas.cli.app import app
 from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader
 from tests.cli.commands import OWN, ROOT, evonas, process, search, write_table
@@ -392,3 +395,11 @@ def test_rungs_go_on_after_a_kill(folder: Path) -> None:
             assert records[4].evaluation.curve[:3] == records[3].evaluation.curve
             digests.append(reader.digest())
     assert digests[0] == digests[1]
+
+
+def test_a_shell_completes_the_names_that_an_option_takes() -> None:
+    command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
+    context = click.Context(command)
+    options = {option.name: option for option in command.params}
+    assert [each.value for each in options["strategy"].shell_complete(context, "n")] == ["nsga2", "neuroevolution"]
+    assert [each.value for each in options["trainer"].shell_complete(context, "")] == ["native", "population", "single"]

@@ -50,3 +50,21 @@ def test_test_targets_are_looked_at_too(tmp_path: Path) -> None:
     replace(given, y_test=given.y_test + 3).save(tmp_path / "data.npz")
     with pytest.raises(InputError, match="classes 3 to 5"):
         PreparedData.load(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        ("regression", {"task": "nonsense"}, "is no task"),
+        ("regression", {"target_std": ()}, "not those of 1 outputs"),
+        ("regression", {"target_std": (0.0,)}, "not those of 1 outputs"),
+        ("regression", {"target_mean": (float("nan"),)}, "not those of 1 outputs"),
+        ("binary", {"classes": ("a",)}, "1 classes"),
+        ("multiclass", {"classes": ("a", "b", "c", "d")}, "4 classes"),
+    ],
+)
+def test_outputs_are_those_of_the_target(tmp_path: Path, kind: str, changes: dict, words: str) -> None:
+    given = data(kind)
+    replace(given, problem=replace(given.problem, **changes)).save(tmp_path / "data.npz")
+    with pytest.raises(InputError, match=words):
+        PreparedData.load(tmp_path / "data.npz")

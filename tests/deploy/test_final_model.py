@@ -97,7 +97,7 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
 
 
 def test_it_is_the_mean_of_the_finalists_own_trainings_where_rows_are_many_or_given() -> None:
-    search(all_rows=False, finalist_seeds=2)
+    search(all_rows=False, finalist_seeds=2)  # four trainings, of which three are taken
     with RunReader("run") as run:
         model = run.final_model
         assert model is not None
@@ -120,6 +120,20 @@ def test_it_is_the_best_network_unless_asked_for_or_in_a_run_of_limited_time() -
     for options in ({"cv": 3}, {"finalists": 0}, {"max_parameters": 10**6}, {"ensemble": 2}):
         with pytest.raises(InputError, match="average must be"):
             search(**options)
+
+
+def test_the_searchs_best_join_where_the_time_was_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    search(average=4, all_rows=False)
+    with RunReader("run") as run:
+        model = run.final_model
+        assert model is not None
+        names = [each.members[0].weights for each in run.finalists]
+        assert model.names == [*names, *(record.weights for record in run.best(2))]
+        assert "search's best" in model.note
+        monkeypatch.setattr(RunReader, "finalists", [])
+        alone = run.final_model
+        assert alone is not None
+        assert alone.names == [record.weights for record in run.best(3)]
 
 
 def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
 import threading
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GroupKFold, cross_validate, learning_curve
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from evonas.config import Budget
 from evonas.errors import Interrupted, StorageError
@@ -98,10 +107,47 @@ def test_weights_and_groups_are_routed():
         EvolutionClassifier(**QUICK).fit(X, CODES, groups=np.zeros(90))
 
 
+def test_a_pipeline_routes_weights_and_groups():
+    groups = np.repeat(np.arange(15), 6)
+    with sklearn.config_context(enable_metadata_routing=True):
+        estimator = EvolutionClassifier(**QUICK).set_fit_request(sample_weight=True, groups=True)
+        estimator.set_score_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        given = {"groups": groups, "sample_weight": np.ones(90)}
+        found = cross_validate(make_pipeline(scaler, estimator), X, CODES, cv=GroupKFold(2), params=given)
+        assert len(found["test_score"]) == 2
+        with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="not explicitly set"):
+            cross_validate(EvolutionClassifier(**QUICK), X, CODES, params={"sample_weight": np.ones(90)})
+
+
+def test_weights_of_classes_change_what_is_predicted():
+    rare = EvolutionClassifier(**QUICK, class_weight={0: 1e-3, 1: 1e3, 2: 1e-3}).fit(X, CODES)
+    assert (rare.predict(X) == 1).mean() > (EvolutionClassifier(**QUICK).fit(X, CODES).predict(X) == 1).mean()
+    EvolutionClassifier(**QUICK, class_weight="balanced").fit(X, np.array(list("abc"))[CODES])
+    with pytest.raises(InputError, match="which 7 is not"):
+        EvolutionClassifier(**QUICK, class_weight={7: 1}).fit(X, CODES)
+
+
+def test_a_fitted_estimator_is_stored_and_cloned():
+    frame = pd.DataFrame({"a": X[:, 0], "b": np.where(X[:, 1] > 0, "u", "v")})
+    found = EvolutionClassifier(**QUICK).fit(frame, CODES)
+    stream = io.BytesIO()
+    joblib.dump(found, stream, compress=3)
+    stream.seek(0)
+    for again in (pickle.loads(pickle.dumps(found)), joblib.load(stream), copy.deepcopy(found)):
+        assert np.array_equal(again.predict_proba(frame), found.predict_proba(frame))
+        assert list(again.feature_names_in_) == ["a", "b"]
+    fresh = clone(found).set_params(epochs=1)
+    assert fresh.get_params() == {**found.get_params(), "epochs": 1}
+    assert not hasattr(fresh, "classes_")
+
+
 def test_other_estimators_take_it():
     estimator = EvolutionClassifier(**QUICK)
     CalibratedClassifierCV(estimator, cv=2).fit(X, CODES).predict_proba(X)
     VotingClassifier([("a", estimator), ("b", EvolutionClassifier(**QUICK))], voting="soft").fit(X, CODES).predict(X)
+    StackingClassifier([("a", estimator), ("b", GaussianNB())], cv=2).fit(X, CODES).predict_proba(X)
+    assert permutation_importance(clone(estimator).fit(X, CODES), X, CODES, n_repeats=2).importances_mean.shape == (2,)
     assert np.isfinite(learning_curve(estimator, X, CODES, cv=2, train_sizes=[0.5, 1.0])[2]).all()
 
 

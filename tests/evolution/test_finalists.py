@@ -87,6 +87,7 @@ def seeded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def search(**options: Any) -> evonas.SearchResult:
+    options = {"strategy": "ga", **options}
     return evonas.search("table.csv", "price", generations=2, population=6, out="run", **options)
 
 

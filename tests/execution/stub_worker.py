@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any
 
-from evonas.evaluation import Evaluation, Status
+from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.execution import worker
 from genomes.errors import InputError
 
@@ -36,6 +36,11 @@ class StubTrainer:
 
     def restore(self, state: Any) -> None:
         """Has nothing to restore."""
+
+    now: tuple[InTraining, ...] = ()
+
+    def in_training(self):
+        return self.now
 
     def train(self, tasks, done=frozenset()):
         for position, task in enumerate(tasks):
@@ -71,7 +76,8 @@ class StubTrainer:
                     os._exit(7)
                 case 912:
                     print("printed", flush=True)
-            for _ in range(task.epochs):
+            for epoch in range(task.epochs):
+                self.now = (InTraining(position, epoch, task.epochs, 0.01 * epoch, units),)
                 yield {}
                 time.sleep(0.01)
             if units == NAN:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -331,3 +332,24 @@ def test_the_wait_for_a_worker_to_start_is_given_up_too(evaluator):
     evaluator.abandon_when(lambda: False)
     evaluator.ping()
     assert evaluator.start_seconds > 0
+
+
+def test_the_driver_hears_which_network_is_in_which_epoch(evaluator):
+    heard = []
+    evaluator.watch_training(heard.extend)
+    # Position 0 is done, so that what the worker calls its second task is not all that it trains.
+    collected(evaluator.evaluate(candidates(4, 6, epochs=150), frozenset({0})))
+    assert {each.number for each in heard} == {1}
+    assert [each.epoch for each in heard] == sorted({each.epoch for each in heard})
+    assert max(each.epoch for each in heard) > 0
+    assert {(each.epochs, each.parameters) for each in heard} == {(150, 6)}
+
+
+def test_a_stream_says_what_is_in_training_by_the_numbers_that_it_was_given(evaluator):
+    heard = []
+    evaluator.watch_training(heard.extend)
+    with closing(evaluator.stream()) as stream:
+        stream.give(41, candidates(8, epochs=120)[0])
+        while not stream.wait():
+            pass
+    assert {(each.number, each.parameters) for each in heard} == {(41, 8)}

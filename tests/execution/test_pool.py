@@ -163,3 +163,15 @@ def test_a_device_is_its_worker_s_alone(data_path, tmp_path):
     with seeing, pytest.raises(WorkerError, match="did not start"):
         seeing.ping()
     assert log.read_text() == "3\n"
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_what_its_workers_train_is_told_by_the_numbers_of_the_generation(data_path, grouped):
+    heard = []
+    with pool_of(data_path, grouped=grouped) as pool:
+        pool.watch_training(heard.extend)
+        for _ in pool.evaluate(candidates(3, 5, 7, 9, epochs=150), frozenset({1})):
+            pass
+        assert {(each.number, each.parameters) for each in heard} <= {(0, 3), (2, 7), (3, 9)}
+        assert heard
+        assert pool.assignments.in_training() == []

@@ -51,7 +51,7 @@ def pool_of(data_path, workers=2, settings=None, execution=None, **options):
     from evonas.execution.ray_fleet import RayFleet, WorkerSpec
 
     assignments = Assignments()
-    spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(silence_seconds=20.0), command=STUB)
+    spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(silence_seconds=300.0), command=STUB)
     fleet = RayFleet(spec, data_path, execution or Execution("ray", workers), assignments, **options)
     return PoolEvaluator(UnitsSpace(), fleet, assignments)
 

@@ -11,6 +11,7 @@ import pytest
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Status
 from evonas.execution import WorkerEvaluator
+from evonas.interruption import Abandoned
 from evonas.tasks.export import ExportTask
 from evonas.tasks.from_candidate import task_of
 from evonas.tasks.train import TrainingSettings
@@ -59,3 +60,21 @@ def test_the_worker_exports(data_path, tmp_path):
         assert order.path.is_file()
         with pytest.raises(InputError, match="existing folder"):
             evaluator.export(ExportTask(order.architecture, tmp_path / "no" / "best.keras", found[1].weights))
+
+
+def test_the_native_trainer_says_how_far_it_is_while_its_kernels_run(data_path):
+    heard, most = [], 100_000
+
+    def note(found):
+        heard.extend(found)
+        if len({each.epoch for each in heard}) >= 3:
+            raise Abandoned
+
+    with WorkerEvaluator(UnitsSpace(), data_path, TrainingSettings(patience=None)) as evaluator:
+        evaluator.watch_training(note)
+        with pytest.raises(Abandoned):
+            collected(evaluator.evaluate(candidates(8, epochs=most)))
+    assert {(each.number, each.epochs) for each in heard} == {(0, most)}
+    assert [each.epoch for each in heard] == sorted(each.epoch for each in heard)
+    assert 0 < heard[-1].epoch < most
+    assert heard[-1].parameters == 3 * 8 + 8 + 8 + 1

@@ -96,6 +96,24 @@ def test_text_from_data_is_text(hostile: Path, tmp_path: Path):
     assert "&lt;img" in words
 
 
+def test_markdown_says_of_each_figure_what_to_see_and_has_the_numbers(run_dir: Path, tmp_path: Path):
+    words = write_report(run_dir, tmp_path / "report.md", "md").read_text()
+    sections = dict(part.split("\n", 1) for part in words.split("\n## ")[1:])
+    assert all(text.strip() for text in sections.values())
+    best = read_run(run_dir).champion
+    assert best is not None
+    progress = sections["Is it getting better?"]
+    assert [row.split("|")[1].strip() for row in progress.splitlines() if row.startswith("| ")][2:] == [
+        *("1", "2", "5", "10", "20", "50", "60")
+    ]
+    assert f"{best.evaluation.scores['rmse']:.5g}"[:6] in progress
+    assert "**Best rmse by epochs.**" in progress
+    assert "| gene | share |" in sections["Which genes matter"]
+    assert "| phase | seconds |" in sections["What it cost"]
+    titles = [figure.title for figure in make_report(read_run(run_dir)).figures]
+    assert not [title for title in titles if title.isascii() and title.isalpha() and title not in words]
+
+
 def test_a_running_search_and_one_without_a_score_can_be_read(tmp_path: Path):
     first = synthetic_run(tmp_path / "killed", 20, finish=False)
     assert "Killed" in Parsed(write_report(first).read_text()).words

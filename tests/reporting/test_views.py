@@ -91,3 +91,13 @@ def test_candidates_are_listed_and_shown(folder: Path):
     wrong = evonas("show", first, "99")
     assert (wrong.exit_code, "from 1 to 60" in wrong.output) == (2, True)
     assert evonas("show", first, "--json", "--csv").exit_code == 2
+
+
+def test_ls_without_a_folder_lists_the_usual_one_or_this_one(folder: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert evonas("ls").output.startswith("no runs here: evonas run")
+    monkeypatch.chdir(folder)
+    assert "first" in evonas("ls").output
+    (tmp_path / "evonas-runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert evonas("ls").output.strip() == "no runs in evonas-runs"

@@ -33,7 +33,15 @@ from tests.toy import toy_settings, toy_store
 NAMES = st.sampled_from(
     [
         *("data.npz", "run.sqlite", "run.sqlite-journal", "run.sqlite-wal", "results.csv", "population.json"),
-        *("worker.log", "ballast", "run.lock", "thesis.tex", "models/best.h5", "models/0123456789abcdef.keras"),
+        *(
+            "worker.log",
+            "ballast",
+            "in-training.json",
+            "run.lock",
+            "thesis.tex",
+            "models/best.h5",
+            "models/0123456789abcdef.keras",
+        ),
         *("weights/final.ckpt", f"weights/{'0' * 64}.npz", "weights/.a.npz.1.tmp", ".results.csv.77.tmp"),
         *("random-baseline/important.csv", "random-baseline/run.sqlite", "run.sqlite.format-2", "evonas.txt"),
     ]

@@ -1,4 +1,4 @@
-"""Strategies from outside of evonas: given as objects, or installed by another distribution."""
+"""Strategies from outside evonas: given as objects, or installed by another distribution."""
 
 from __future__ import annotations
 

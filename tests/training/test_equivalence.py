@@ -130,7 +130,7 @@ def test_the_numbers_are_those_of_keras(crowd, key, name, trainer):
     assert_numbers_of_keras(crowd(trainer, key)[name], reference_of(key, name))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.keras
 @pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
 def test_the_numbers_of_what_a_population_is_not_trained_with(key, name):

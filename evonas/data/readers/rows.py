@@ -125,7 +125,7 @@ def _lines(file: Any, path: Path, dialect: Dialect) -> Iterator[str]:
             yield "\n" if comment else line
 
 
-def _mend(row: list[str], dialect: Dialect, lines: int) -> str:
+def _fix(row: list[str], dialect: Dialect, lines: int) -> str:
     """What to do about a row that is not as wide as the header."""
     if sign := re.match(r"[#%!;]|//|--", row[0].strip()):
         return f"leave it out, or name the sign by which comments begin (--comment {sign[0]!r})"
@@ -152,7 +152,7 @@ def _batches(reader: Any, dialect: Dialect, path: Path, begun: _Begun) -> Iterat
         if len(row) != width:
             raise InputError(
                 f"every row of {path} must have {width} cells as the header has, but data row {count} (line "
-                f"{first + reader.line_num}) has {len(row)}: {_mend(row, dialect, first)}"
+                f"{first + reader.line_num}) has {len(row)}: {_fix(row, dialect, first)}"
             )
         begun.line, begun.rows = first + reader.line_num, count
         batch.append([cell.strip() for cell in row])

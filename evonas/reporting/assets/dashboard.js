@@ -2,6 +2,7 @@
 // Asks what has changed, and shows the report again where it was scrolled to. The page of all runs is loaded again.
 const report = document.getElementById("report");
 const state = document.getElementById("state");
+const training = document.getElementById("training");
 let version = document.body.dataset.version;
 
 function show(text) {
@@ -26,6 +27,7 @@ async function look() {
     if (!answer.ok) throw new Error(String(answer.status));
     const found = await answer.json();
     show(found.text);
+    training.textContent = found.training;
     if (found.version !== version) {
       version = found.version;
       refresh();

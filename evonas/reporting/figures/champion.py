@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from evonas.display.scores import format_score
+from evonas.io.printable import printable
 from evonas.reporting.figures.figure import (
     BLUE,
     GREEN,
@@ -31,6 +34,8 @@ __all__ = ["architecture", "learning_curves", "lineage", "operators"]
 
 _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _MOST_EPOCHS = 200
+#: Networks of a lineage that are in a table, the nearest ones.
+_MOST_ROWS = 12
 _LONGEST_LINE = 30
 
 
@@ -64,7 +69,11 @@ def architecture(run: RunData) -> Figure | None:
         "height": 90 + 62 * (last + 1),
     }
     caption = "Each box is a layer, rows flow from top to bottom; a curve is a connection that skips layers."
-    return Figure("architecture", "The best network", caption, [corners], layout)
+    rows = [
+        [str(node), printable(_layer(graph.nodes[node], run)), ", ".join(map(str, sorted(graph.predecessors(node))))]
+        for node in range(last + 1)
+    ]
+    return Figure("architecture", "The best network", caption, [corners], layout, ["", "layer", "from"], rows)
 
 
 def _in_lines(text: str) -> str:
@@ -135,7 +144,12 @@ def learning_curves(run: RunData) -> Figure | None:
     caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
     losses = [value for trace in traces for value in trace["y"] if value is not None]
     layout = {"xaxis": axis("epoch"), "yaxis": log_axis("loss", losses)}
-    return Figure("learning-curves", "Learning curves of the best network", caption, traces, layout)
+    rows = [
+        [name, f"{len(each.curve):,}", f"{each.best_epoch:,}", format_score(each.scores.get(run.objective.name))]
+        for name, each in trainings
+    ]
+    header = ["training", "epochs", "best after", run.objective.name]
+    return Figure("learning-curves", "Learning curves of the best network", caption, traces, layout, header, rows)
 
 
 def lineage(run: RunData) -> Figure | None:
@@ -177,7 +191,19 @@ def lineage(run: RunData) -> Figure | None:
     )
     if len(family) == 1:
         caption = "The best network was there from the beginning, made by no change of another one."
-    return Figure("lineage", "Lineage of the best network", caption, traces, layout)
+    header = ["network", "made by", "of", run.objective.name, "gain"]
+    rows = [_descent(run, place) for place in family[:_MOST_ROWS]] if len(family) > 1 else []
+    return Figure("lineage", "Lineage of the best network", caption, traces, layout, header if rows else (), rows)
+
+
+def _descent(run: RunData, place: int) -> list[str]:
+    """A row on a network of the lineage."""
+    record = run.records[place]
+    parents = sorted({run.places[each] + 1 for each in record.parents if each in run.places})
+    gained = gain(run, place)
+    score = format_score(record.evaluation.scores.get(run.objective.name))
+    gains = f"{gained:+.4g}" if math.isfinite(gained) else ""
+    return [f"{place + 1:,}", printable(record.operator), ", ".join(map(str, parents)), score, gains]
 
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")

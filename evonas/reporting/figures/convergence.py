@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.display.scores import format_score
 from evonas.reporting.figures.figure import (
     BLUE,
     GREEN,
@@ -65,7 +67,27 @@ def _progress(run: RunData, by: str) -> tuple[Array, NDArray[np.intp]]:
 def by_evaluations(run: RunData, references: dict[str, float] | None = None) -> Figure:
     """Over networks trained; `references` are named scores that are drawn as level lines."""
     caption = "The blue line takes steps while the search finds better networks; level means it does not."
-    return _convergence(run, "evaluations", "networks", caption, references or {})
+    figure = _convergence(run, "evaluations", "networks", caption, references or {})
+    return replace(figure, **_milestones(run, references or {}))
+
+
+def _milestones(run: RunData, references: dict[str, float]) -> dict[str, Any]:
+    """Header and rows of what was reached after 1, 2, 5, 10, 20, 50, ... networks, and after all."""
+    count = len(run.records)
+    numbers = [each for power in range(len(str(count))) for each in (10**power, 2 * 10**power, 5 * 10**power)]
+    shown = [*(each for each in numbers if each < count), count]
+    best, epochs = best_by(run, "evaluations")[1], best_by(run, "epochs")[0]
+    width = max(1, run.settings.population)
+    others = {} if run.baseline is None or not run.baseline.records else {"random search": run.baseline}
+    theirs = {name: best_by(other, "evaluations")[1] for name, other in others.items()}
+    rows = []
+    for each in shown:
+        median = _running_median(run.scores[:each], width)[-1]
+        row = [f"{each:,}", f"{epochs[each - 1]:,.0f}", format_score(best[each - 1]), format_score(median)]
+        row += [format_score(values[each - 1]) if each <= len(values) else "" for values in theirs.values()]
+        rows.append([*row, *map(format_score, references.values())])
+    header = ["networks", "epochs of all", "best so far", f"median of the last {width}", *theirs, *references]
+    return {"header": header, "rows": rows}
 
 
 def by_epochs(run: RunData, references: dict[str, float] | None = None) -> Figure:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.display.scores import best_words, format_score
 from evonas.evaluation import Status
+from evonas.io.printable import printable
 from evonas.reporting.figures.figure import (
     BLUE,
     GREEN,
@@ -30,6 +32,8 @@ from evonas.reporting.schedule import Schedule, schedule_of
 __all__ = ["failures", "pareto", "pareto_places", "phases", "timeline"]
 
 _MOST_POINTS, _MOST_BARS, _MOST_REASONS, _MOST_TALL_LANES = 1000, 600, 10, 16
+#: Networks of a front that are in a table.
+_MOST_ROWS = 12
 
 
 def pareto(run: RunData) -> Figure | None:
@@ -64,7 +68,13 @@ def pareto(run: RunData) -> Figure | None:
         "The orange networks are the front: none is better in both. Choose the cheapest that is good enough "
         "(a click shows its genome)."
     )
-    return Figure("pareto", f"Score against {label(second)}", caption, traces, layout)
+    chosen = [front[k] for k in thin_out(len(front), _MOST_ROWS)]
+    rows = [
+        [f"network {place + 1}", best_words(run.records[place]), format_score(score[place]), f"{values[place]:,.6g}"]
+        for place in chosen
+    ]
+    header = ["", "network", run.objective.name, second]
+    return Figure("pareto", f"Score against {label(second)}", caption, traces, layout, header, rows)
 
 
 def pareto_places(losses: NDArray[np.float64], others: NDArray[np.float64], places: NDArray[np.intp]) -> list[int]:
@@ -154,7 +164,8 @@ def failures(run: RunData) -> Figure | None:
     }
     layout = {"xaxis": axis("networks"), "yaxis": axis("", type="category"), "height": 140 + 30 * len(reasons)}
     caption = "Networks without a score; many of one reason point at a limit that is too tight or a space too wide."
-    return Figure("failures", "Why networks failed", caption, [trace], layout)
+    rows = [[printable(reason), f"{count:,}"] for reason, count in reasons[::-1]]
+    return Figure("failures", "Why networks failed", caption, [trace], layout, ["reason", "networks"], rows)
 
 
 def phases(run: RunData) -> Figure:
@@ -179,7 +190,8 @@ def phases(run: RunData) -> Figure:
         "height": 200,
     }
     caption = "Search is training what the strategy proposed; the rest is reading data, starting up and testing."
-    return Figure("phases", "Where the time went", caption, traces, layout)
+    rows = [[name, f"{seconds:,.1f}"] for name, seconds in run.times.items()]
+    return Figure("phases", "Where the time went", caption, traces, layout, ["phase", "seconds"], rows)
 
 
 def _value(record: Any, name: str) -> float:

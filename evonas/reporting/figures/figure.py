@@ -1,4 +1,4 @@
-"""`Figure`: traces and a layout for plotly.js as plain values, and what every figure shares: colours, text, thinning.
+"""`Figure`: traces and a layout for plotly.js as plain values, with shared colours, text handling and thinning.
 
 Text from data is escaped here: plotly reads some HTML in labels.
 """
@@ -34,10 +34,12 @@ class Figure:
     """A figure of the report.
 
     Attributes:
-        name: by which files and pages know it: lower-case words and hyphens.
+        name: for files and anchors: lower-case words and hyphens.
         title: what it shows.
-        caption: one sentence that says what to see in it.
+        caption: one sentence of explanation.
         traces, layout: as plotly.js reads them.
+        header, rows: the values in a small table, for formats without pictures, as text that is not escaped; empty
+            where the picture shows what no few numbers do.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Figure:
     caption: str
     traces: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any] = field(default_factory=dict)
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Traces and layout as JSON values; NaN and infinities become null."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.io.printable import printable
 from evonas.reporting.figures.figure import (
     BLUE,
     GREY,
@@ -51,7 +52,8 @@ def importance(run: RunData) -> Figure | None:
         "The longer the bar, the more this gene alone decides whether a network is among the best tenth (PED-ANOVA); "
         "only of what the search tried."
     )
-    return Figure("importance", "Which genes matter", caption, [trace], layout)
+    rows = [[printable(name), f"{share:.1%}"] for name, share in shares[::-1]]
+    return Figure("importance", "Which genes matter", caption, [trace], layout, ["gene", "share"], rows)
 
 
 def gene_scatters(run: RunData) -> list[Figure]:
@@ -173,7 +175,7 @@ def rank(run: RunData) -> Figure | None:
         round_values(x[shown], 4), round_values(y[shown], 4), "a network", round_values(ranks[shown], 3), marker=marker
     )
     trace |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
-    caption = "The same networks by rank, which no outlier distorts: the lightest are the best."
+    caption = "Each point is a network, coloured by its rank, which no outlier distorts: the lightest are the best."
     return Figure("rank", "Rank over two genes", caption, [trace], _gene_axes(run, names))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.io.printable import printable
 from evonas.reporting.figures.figure import (
     BLUE,
     GREEN,
@@ -54,7 +55,12 @@ def predicted_against_true(found: Predictions) -> Figure:
     name = label(found.problem.target_names[0]) if found.problem.target_names else "target"
     layout = {"xaxis": axis(f"true {name}"), "yaxis": axis(f"predicted {name}")}
     caption = f"Rows of the {found.split} split: the closer to the dotted line, the better the prediction."
-    return Figure("predicted-against-true", "Predicted against true", caption, traces, layout)
+    errors = np.abs(predicted - true)
+    quantiles = (0.5, 0.9, 0.99)
+    rows = [[f"{q:.0%} of the rows", f"{np.quantile(errors, q):.4g}"] for q in quantiles]
+    return Figure(
+        "predicted-against-true", "Predicted against true", caption, traces, layout, ["", "error at most"], rows
+    )
 
 
 def residuals(found: Predictions) -> Figure:
@@ -96,24 +102,28 @@ def confusion(found: Predictions) -> Figure:
         "yaxis": axis("true class", type="category", autorange="reversed"),
     }
     caption = f"Rows of the {found.split} split by class: what is off the diagonal was predicted wrongly."
-    return Figure("confusion", "Confusion matrix", caption, [trace], layout)
+    names = [printable(name) for name in found.problem.classes]
+    rows = [[f"true {name}", *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    header = ["", *(f"predicted {name}" for name in names)]
+    return Figure("confusion", "Confusion matrix", caption, [trace], layout, header, rows)
 
 
 def roc(found: Predictions) -> Figure:
     """Of the second of two classes; of each of several, against the rest."""
     classes, probabilities = found.problem.classes, found.predicted
     which = [1] if len(classes) == 2 else list(range(min(len(classes), _MOST_CURVES)))
-    traces = []
+    traces, areas = [], list[list[str]]()
     for number, index in enumerate(which):
         rates = _roc(found.true == index, probabilities[:, index])
         if rates is not None:
             false, true, area = rates
             name = f"{label(classes[index], 20)} (area {area:.3f})"
             traces.append(line(round_values(false, 4), round_values(true, 4), name, _COLORS[number]))
+            areas.append([printable(classes[index]), f"{area:.4f}"])
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
     caption = "The further a curve goes to the upper left corner, the better the class is separated from the others."
-    return Figure("roc", "ROC curve", caption, traces, layout)
+    return Figure("roc", "ROC curve", caption, traces, layout, ["class", "area under the curve"], areas)
 
 
 def calibration(found: Predictions) -> Figure:
@@ -136,7 +146,9 @@ def calibration(found: Predictions) -> Figure:
     traces[0]["error_y"] = {"array": round_values(margin, 3), "color": BLUE, "thickness": 1}
     layout = {"xaxis": axis(what, range=[0, 1]), "yaxis": axis("share that came true", range=[0, 1.05])}
     caption = "On the dotted line, 70% means 70%; below it, the network is too sure of itself. Bars are 95% intervals."
-    return Figure("calibration", "Calibration", caption, traces, layout)
+    rows = [[f"{p:.1%}", f"{share:.1%}", f"{len(part):,}"] for p, share, part in zip(x, y, bins, strict=True)]
+    header = ["predicted", "came true", "rows"]
+    return Figure("calibration", "Calibration", caption, traces, layout, header, rows)
 
 
 def columns(importance: dict[str, tuple[float, float]], objective: str, split: str) -> Figure:
@@ -155,7 +167,9 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, split: s
     caption = f"How much worse {label(objective)} on the {split} split gets with a column shuffled: 0 is not needed."
     if len(importance) > len(shown):
         caption += f" The first {len(shown)} of {len(importance)} columns."
-    return Figure("columns", "Columns that the network needs", caption, [trace], layout)
+    rows = [[name, f"{mean:.4g}", f"{spread:.2g}" if spread else ""] for name, (mean, spread) in shown[::-1]]
+    header = ["column", f"{objective} lost", "spread between shuffles"]
+    return Figure("columns", "Columns that the network needs", caption, [trace], layout, header, rows)
 
 
 def _height(rows: list[Any]) -> int:

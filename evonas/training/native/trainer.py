@@ -23,7 +23,7 @@ from evonas.data.memo import Memo
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.splits import join_split
 from evonas.data.views import View, Views
-from evonas.evaluation import Evaluation, Snapshot, Status
+from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes
 from evonas.networks.initial import epoch_order
 from evonas.networks.schedule import learning_rates
@@ -101,6 +101,8 @@ class NativeTrainer:
         self._candidate_seconds = candidate_seconds
         #: What is in training, or waits for it, and in which threads.
         self._open: dict[_QueuedTraining, Pool] = {}
+        #: What a thread is at now.
+        self._active: set[_QueuedTraining] = set()
         self._lock = threading.Lock()
 
     @property
@@ -113,6 +115,26 @@ class NativeTrainer:
 
     def restore(self, state: Any) -> None:
         """Has nothing to restore."""
+
+    def in_training(self) -> list[InTraining]:
+        """What is in training now, a task at a time; called from any thread."""
+        with self._lock:
+            active = sorted(self._active, key=lambda member: member.began)
+        works = dict.fromkeys(member.work for member in active)
+        return [self._progress(work, [member for member in active if member.work is work]) for work in works]
+
+    def _progress(self, work: _Work, active: Sequence[_QueuedTraining]) -> InTraining:
+        """How far a task is whose trainings in threads these are; others of it have ended, or wait."""
+        members = len(work.task.folds(len(self._splits))) * self._settings.replicates
+        trainings = [member.training for member in active if member.training is not None]
+        ended = sum(evaluation.epochs for evaluation in list(work.evaluations.values()))
+        return InTraining(
+            number=work.number,
+            epoch=ended + sum(training.epochs_done for training in trainings),
+            epochs=members * work.task.epochs,
+            seconds=time.perf_counter() - min(member.began for member in active),
+            parameters=active[0].parameters,
+        )
 
     def cancel(self) -> None:
         """Stops what is in training, within a step, and what waits for it; called from any thread."""
@@ -247,12 +269,14 @@ class NativeTrainer:
 
     def _train(self, member: _QueuedTraining) -> Evaluation:
         member.began = began = time.perf_counter()
+        with self._lock:
+            self._active.add(member)
         try:
             if member.num_bytes > self._memory_bytes:
                 return Evaluation(Status.FAILED, reason=self._too_large(member), parameters=member.parameters)
             if self._candidate_seconds is not None and member.work.seconds > self._candidate_seconds:
                 return self._stopped_evaluation(member, began)
-            training = self._make_training(member)
+            training = member.training = self._make_training(member)
             try:
                 training.advance(member.work.task.epochs)
             except Stopped:
@@ -261,6 +285,8 @@ class NativeTrainer:
         finally:
             with self._lock:
                 self._open.pop(member, None)
+                self._active.discard(member)
+                member.training = None  # its arrays are let go
                 member.work.seconds += time.perf_counter() - began
 
     def _stopped_evaluation(self, member: _QueuedTraining, began: float) -> Evaluation:
@@ -353,6 +379,7 @@ class _QueuedTraining:
     parameters: int
     began: float = math.inf
     cancelled: bool = False
+    training: NetworkTraining | None = None
     stop: Any = field(default_factory=lambda: np.zeros(1, np.int32))
 
     @property

@@ -126,6 +126,8 @@ class NetworkTraining:
         kept_first, kept_second = optimizers.moments(self.how.optimizer)
         size, outputs = program.num_weights + program.num_frozen, program.output.width
         held = len(self.rows.x_validation)
+        #: Epochs behind the call of the compiled function that runs, or was the last; and what it counts as it trains.
+        self._live = (0 if start is None else start.epoch, np.zeros(1, np.int64))
         self._curves = ([], []) if start is None else (list(start.train_curve), list(start.curve))
         waiting = (math.inf, math.inf, 0) if start is None else (start.best_loss, start.reference, start.waited)
         # Not `np.empty`: what an earlier training left may not be a number, which a product with 0 keeps.
@@ -163,6 +165,12 @@ class NetworkTraining:
     def epoch(self) -> int:
         """Epochs trained."""
         return len(self._curves[1])
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs trained so far: as `epoch`, but also while `advance` runs, for another thread to look at."""
+        behind, progress = self._live
+        return behind + int(progress[0])
 
     @property
     def ended(self) -> bool:
@@ -207,6 +215,7 @@ class NetworkTraining:
             "step_losses": losses,
             "progress": np.zeros(3, np.int64),
         }
+        self._live = (first, found["progress"])
         control = {
             "rows": rows,
             "batch": how.batch_size,

@@ -23,7 +23,7 @@ from evonas.training.population.cost import Device, compile_seconds, step_micros
 from evonas.training.population.layout import PopulationMember, constants, pack, schedule, unpack
 from evonas.training.population.shape import ProgramShape
 
-__all__ = ["Stopping", "run_slots"]
+__all__ = ["SlotState", "Stopping", "run_slots"]
 
 Array = NDArray[Any]
 Arrays = dict[str, Any]
@@ -68,6 +68,7 @@ def run_slots(
     stopping: Stopping,
     device: Device,
     cancelled: Callable[[], bool] = lambda: False,
+    seated: Callable[[Sequence[SlotState]], None] = lambda states: None,
 ) -> Iterator[dict[int, tuple[Snapshot, float, float]]]:
     """Trains members in the slots of one program until none waits and all have ended.
 
@@ -79,6 +80,7 @@ def run_slots(
         stopping: early stopping.
         device: decides whether a smaller program pays.
         cancelled: asked between calls; what is left is then not trained.
+        seated: told before each call who is in the slots.
 
     Yields:
         position -> what came of the member, its share of the seconds, and when it began, of those who have ended.
@@ -99,6 +101,7 @@ def run_slots(
             break
         if not taken and free and (smaller := _smaller(running, device)):
             running = running.move_to(smaller)
+        seated(list(running.occupied.values()))
         running.advance(program(running.shape), data)
         if ended := running.leave():
             yield ended

@@ -7,6 +7,7 @@ one more member. The planner says which members share a program; programs run on
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -17,7 +18,7 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
-from evonas.evaluation import Evaluation, Snapshot, Status
+from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
@@ -29,7 +30,7 @@ from evonas.training.population.network import Network
 from evonas.training.population.planner import Planner, ProgramRun, Workload
 from evonas.training.population.program import build_program
 from evonas.training.population.shape import MIXED, ProgramShape
-from evonas.training.population.slots import Stopping
+from evonas.training.population.slots import SlotState, Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.spans import span_since
@@ -68,6 +69,10 @@ class PopulationTrainer:
         self._folds = _folds(data)
         self._whole, self._views = data, Views(data)
         self._data: dict[str, dict[str, Any]] = {}
+        #: Who is in the slots of the program that runs; which task each member is of, and all tasks.
+        self._seated: Sequence[SlotState] = ()
+        self._owners: Sequence[int] = ()
+        self._works: Sequence[_Work] = ()
         self._workload = Workload(
             num_features=data.problem.num_features,
             num_outputs=data.problem.num_outputs,
@@ -89,6 +94,23 @@ class PopulationTrainer:
         """See `Trainer.restore`."""
         self._planner.restore(state)
 
+    def in_training(self) -> list[InTraining]:
+        """What is in the slots, a task at a time, as of the last call of the program; called from any thread."""
+        seated, owners, works = self._seated, self._owners, self._works
+        found: dict[int, list[SlotState]] = {}
+        for state in seated:
+            found.setdefault(owners[state.position], []).append(state)
+        return [
+            InTraining(
+                number=position,
+                epoch=sum(state.epoch for state in states),
+                epochs=sum(state.member.epochs for state in states),
+                seconds=time.time() - min(state.began for state in states),
+                parameters=works[position].parameters,
+            )
+            for position, states in found.items()
+        ]
+
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
@@ -97,6 +119,7 @@ class PopulationTrainer:
         owners = [position for position, work in enumerate(works) for _ in work.members]
         first = [0, *accumulate(len(work.members) for work in works)]
         members = [member for work in works for member in work.members]
+        self._seated, self._owners, self._works = (), owners, works
         epochs = [member.epochs - member.first_epoch for member in members]
         parts = self._planner.plan([member.network for member in members], epochs, self._workload)
         wanted = [tuple(k for k in part.members if owners[k] not in done) for part in parts]
@@ -170,7 +193,11 @@ class PopulationTrainer:
             stopping=Stopping(self._settings.patience, self._settings.min_delta),
             data=self._data,
             is_out_of_memory=self._backend.is_out_of_memory,
+            seated=self._note_seated,
         )
+
+    def _note_seated(self, states: Sequence[SlotState]) -> None:
+        self._seated = states
 
     def _evaluation(self, work: _Work, member: PopulationMember, outcome: Snapshot | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):

@@ -18,7 +18,7 @@ from evonas.evaluation import Snapshot
 from evonas.training.population.layout import PopulationMember
 from evonas.training.population.planner import Planner, ProgramRun, Workload
 from evonas.training.population.shape import ProgramShape
-from evonas.training.population.slots import Stopping, run_slots
+from evonas.training.population.slots import SlotState, Stopping, run_slots
 
 __all__ = ["Queues", "run_parts"]
 
@@ -65,10 +65,12 @@ def run_parts(
     stopping: Stopping,
     data: Mapping[str, dict[str, Any]],
     is_out_of_memory: Callable[[BaseException], bool],
+    seated: Callable[[Sequence[SlotState]], None] = lambda states: None,
 ) -> Iterator[Result | None]:
     """Trains the members of all parts; yields each as it ends, and None now and then while there is headway.
 
-    Where memory runs out, the program's slots are halved and what it held is trained again. `data` are rows by view.
+    Where memory runs out, the program's slots are halved and what it held is trained again. `data` are rows by view;
+    `seated` is told who is in training, by the thread that trains.
     """
     queues = Queues(parts)
     finished: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
@@ -87,7 +89,9 @@ def run_parts(
             return [(k, members[k]) for k in taken]
 
         try:
-            for ended in run_slots(programs, shape, take, data[shape.view], stopping, planner.device, cancelled):
+            for ended in run_slots(
+                programs, shape, take, data[shape.view], stopping, planner.device, cancelled, seated
+            ):
                 occupied.difference_update(ended)
                 for k, outcome in ended.items():
                     finished.put((k, *outcome))

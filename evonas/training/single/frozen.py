@@ -22,7 +22,7 @@ from genomes.architecture.shapes import input_shape, node_shapes
 
 __all__ = ["Frozen", "FrozenLayers", "begins_frozen", "split_behind"]
 
-#: Features of all rows that are held at most; a network with more computes them anew in each epoch.
+#: Features of all rows that are held at most; a network with more recomputes them in each epoch.
 _MOST_BYTES = 1 << 30
 #: Rows that are computed at a time.
 _ROWS = 256

@@ -227,7 +227,7 @@ def _copies(callbacks: Any, *folders: str) -> list[Any]:
         return copies
     except Exception as error:
         raise InputError(
-            f"callbacks must be such that can be copied, since each trial uses them anew, but that raised {error}"
+            f"callbacks must be such that can be copied, since each trial uses a copy, but that raised {error}"
         ) from None
 
 

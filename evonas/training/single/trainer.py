@@ -22,7 +22,7 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.splits import join_split
 from evonas.data.views import Views
-from evonas.evaluation import Evaluation, Snapshot, Status, Weights
+from evonas.evaluation import Evaluation, InTraining, Snapshot, Status, Weights
 from evonas.metrics.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
@@ -86,12 +86,17 @@ class SingleTrainer:
         self._views, self._joined = Views(data), join_split(data.splits[0]) if data.refits else None
         self._compiling = {"jit_compile": jit_compile}
         self._traces, self._frozen = Traces(), FrozenLayers()
+        self._now: InTraining | None = None
 
     def state(self) -> None:
         """Remembers nothing."""
 
     def restore(self, state: Any) -> None:
         """Has nothing to restore."""
+
+    def in_training(self) -> Sequence[InTraining]:
+        """What is in training now."""
+        return () if self._now is None else (self._now,)
 
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
@@ -104,6 +109,8 @@ class SingleTrainer:
         for position, task in enumerate(tasks):
             if position not in done:
                 evaluations: list[Evaluation] = []
+                members = self._settings.replicates * len(task.folds(len(self._splits)))
+                self._began, self._now = time.perf_counter(), InTraining(position, 0, members * task.epochs)
                 for replicate in range(self._settings.replicates):
                     for fold in task.folds(len(self._splits)):
                         fitting = self.fitting(task, fold, member_seed(task.seed, fold, replicate), len(evaluations))
@@ -112,6 +119,7 @@ class SingleTrainer:
                 combined = combine_evaluations(evaluations)
                 if self._joined is not None and task.fold is None:
                     combined = yield from self._refit(task, combined, self._joined)
+                self._now = None
                 yield {position: combined}
 
     def _refit(self, task: TrainingTask, found: Evaluation, joined: Split) -> Parts:
@@ -141,6 +149,11 @@ class SingleTrainer:
         return _GraphFitting(
             task, problems, self._settings, split, seed, number, self._compiling, self._pretrained, frozen
         )
+
+    def _note_epoch(self, epoch: int, parameters: int) -> None:
+        if self._now is not None:
+            seconds = time.perf_counter() - self._began
+            self._now = replace(self._now, epoch=epoch, seconds=seconds, parameters=parameters)
 
     def failure(self, error: Exception) -> str | None:
         """Why a network that raised this has failed; None if the error is not its doing."""
@@ -182,6 +195,7 @@ class SingleTrainer:
         best, outputs = (start.best, start.outputs) if start else ({}, _NONE)
         best_loss, reference = (start.best_loss, start.reference) if start else (math.inf, math.inf)
         waited = start.waited if start else 0
+        before = self._now.epoch if self._now else 0
         while (not curve or math.isfinite(curve[-1])) and len(curve) < fitting.epochs:
             if settings.patience is not None and waited >= settings.patience:
                 break
@@ -194,6 +208,7 @@ class SingleTrainer:
             waited += 1
             if loss + settings.min_delta < reference:
                 reference, waited = loss, 0
+            self._note_epoch(before + len(curve), fitting.parameters)
             yield {}
         epoch = curve.index(best_loss) + 1 if math.isfinite(best_loss) else 0
         found: dict[str, Any] = {"epochs": len(curve), "curve": tuple(curve), "train_curve": tuple(train_curve)}

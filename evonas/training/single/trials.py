@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import keras
 
-from evonas.evaluation import Evaluation, Status
+from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.tasks.train import Source, TrainingTask
 from evonas.training.fit_dispatch import FitMode, KerasLock, use_mode
 from evonas.training.native.threads import Pool
@@ -69,12 +69,19 @@ class TrialTrainer:
         independent = self._native and getattr(trial, "independent", False)
         # One more than train, so that the next model is built meanwhile.
         self._threads = usable_cores() + 1 if independent else 1
+        #: Number of each trial that runs -> since when.
+        self._running: dict[int, float] = {}
 
     def state(self) -> None:
         """Remembers nothing."""
 
     def restore(self, state: Any) -> None:
         """Has nothing to restore."""
+
+    def in_training(self) -> list[InTraining]:
+        """Trials that run, by number; what epoch they are in is theirs to know. Called from any thread."""
+        now = time.perf_counter()
+        return [InTraining(number, seconds=now - began) for number, began in list(self._running.items())]
 
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
@@ -98,7 +105,7 @@ class TrialTrainer:
         if self._threads == 1:
             while True:
                 given = source()
-                yield {} if given is None else {given[0]: self._evaluation(given[1], None)}
+                yield {} if given is None else {given[0]: self._evaluation(*given, None)}
         yield from self._together(source)
 
     def _together(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
@@ -107,7 +114,7 @@ class TrialTrainer:
         try:
             while True:
                 while out < self._threads and (given := source()) is not None:
-                    pool.submit(given[0], partial(self._in_turn, given[1], turns))
+                    pool.submit(given[0], partial(self._in_turn, *given, turns))
                     out += 1
                 position, found, error = _next(pool)
                 out -= position is not None
@@ -119,14 +126,15 @@ class TrialTrainer:
             turns.cancel()
             pool.close()
 
-    def _in_turn(self, task: TrainingTask, turns: KerasLock) -> Evaluation:
+    def _in_turn(self, number: int, task: TrainingTask, turns: KerasLock) -> Evaluation:
         with turns.lock:
             if turns.cancelled:
                 raise Stopped
-            return self._evaluation(task, turns)
+            return self._evaluation(number, task, turns)
 
-    def _evaluation(self, task: TrainingTask, turns: KerasLock | None) -> Evaluation:
+    def _evaluation(self, number: int, task: TrainingTask, turns: KerasLock | None) -> Evaluation:
         began, started = time.time(), time.perf_counter()
+        self._running[number] = started
         way = FitMode(self._native, not getattr(self._trial, "independent", False), turns)
         try:
             with use_mode(way):
@@ -139,6 +147,7 @@ class TrialTrainer:
             reason = out_of_memory(error) or f"the trial raised {type(error).__name__}: {_short(error)}"
             found = Evaluation(Status.FAILED, reason=reason)
         finally:
+            del self._running[number]
             # Collecting garbage takes longer than many a native training, and there is little of it.
             keras.utils.clear_session(free_memory=bool(way.reasons))
         seconds = time.perf_counter() - started

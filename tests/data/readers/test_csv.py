@@ -1,4 +1,4 @@
-"""Reading files: every good one as it is, every bad one refused with the place and the mend."""
+"""Reading files: every good one as it is, every bad one refused with the location and the fix."""
 
 import gzip
 import os

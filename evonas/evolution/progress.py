@@ -1,0 +1,89 @@
+"""How far trainings are that have not ended: from the evaluator to the run's `in-training.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from evonas.evaluation import Candidate, InTraining
+from evonas.runs.in_training import MOST_NETWORKS, NetworkInTraining
+from evonas.runs.store import RunStore
+from genomes.encodings import short_name
+
+__all__ = ["Watchable", "watching"]
+
+_NAME_CHARACTERS = 60
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """An evaluator that can say what it trains and how far."""
+
+    def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
+        """From now on, `listener` is told now and then what is in training, by the thread that waits for results.
+
+        Numbers are positions in what `evaluate` was given, or, of a stream, those that it was given.
+        """
+        ...
+
+
+@contextmanager
+def watching(
+    evaluator: object,
+    store: RunStore,
+    space: Any,
+    candidate_of: Callable[[int], Candidate | None],
+    kind: Literal["search", "finalist", "member"] = "search",
+) -> Iterator[None]:
+    """Within, the run's directory says what is in training, if the evaluator does; it changes no result.
+
+    Args:
+        evaluator: that trains.
+        store: of the run.
+        space: that the genomes are of.
+        candidate_of: the candidate of a number, None of one that is not in training any more.
+        kind: what is trained.
+    """
+    if not isinstance(evaluator, Watchable):
+        yield
+        return
+    notes, names = store.training_notes, dict[str, str]()
+
+    def note(found: Sequence[InTraining]) -> None:
+        if not notes.is_due:
+            return
+        networks: list[NetworkInTraining] = []
+        for each in found[:MOST_NETWORKS]:
+            if (candidate := candidate_of(each.number)) is None:
+                continue
+            if candidate.digest not in names:
+                names[candidate.digest] = _name_of(space, candidate)
+            networks.append(
+                NetworkInTraining(
+                    generation=candidate.generation,
+                    index=candidate.index,
+                    kind=kind,
+                    name=names[candidate.digest],
+                    parameters=each.parameters,
+                    epoch=each.epoch,
+                    epochs=each.epochs,
+                    seconds=round(each.seconds, 1),
+                )
+            )
+        notes.note(networks)
+
+    evaluator.watch_training(note)
+    try:
+        yield
+    finally:
+        evaluator.watch_training(lambda found: None)
+        notes.clear()
+
+
+def _name_of(space: Any, candidate: Candidate) -> str:
+    """The network in a few words; of a space whose genomes are like no other's, the beginning of its digest."""
+    try:
+        return short_name(space.genome_to_json(candidate.genome))[:_NAME_CHARACTERS]
+    except (TypeError, LookupError, AttributeError):
+        return candidate.digest[:12]
