@@ -71,6 +71,7 @@ class RunStore(RunReader):
 
     def __init__(self, directory: str | Path, lock: RunLock) -> None:
         self._lock, self._process = lock, os.getpid()
+        self.training_notes = TrainingNotes(Path(directory))  # `close` needs it, also after a failure below
         check_reports(Path(directory))
         super().__init__(directory)
         self._key = (self.fingerprint[:16], str(TRAINER_VERSION))
@@ -87,7 +88,6 @@ class RunStore(RunReader):
         for path in self.directory.iterdir():
             if is_temporary(path.name):
                 path.unlink(missing_ok=True)
-        self.training_notes = TrainingNotes(self.directory)
         reserve_disk(self.directory)
         open_log(self.directory)
 
