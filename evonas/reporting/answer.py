@@ -49,20 +49,21 @@ def answer_section(
         return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     best = found.scores() if found is not None else {}
+    note, final = run.final_model or ("", {})
     blocks: list[Block] = []
     if found is not None and name in best and found.split == "test":
-        value, where = best[name], f"on {found.total:,} test rows, which the search never saw"
+        value = final.get(name, best[name])
+        where = f"on {found.total:,} test rows, which the search never saw"
     else:
         value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
     blocks.append(Text(f"{name} {format_score(value)} {where}.", large=True))
+    if note:
+        unknown = "" if name in final else "; it was not scored on the test rows, unlike the best network"
+        blocks.append(Text(f"The final model, which is exported, is the {note}{unknown}."))
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
-    if run.final_model is not None:
-        note, test = run.final_model
-        told = f": {name} {format_score(test[name])} on the test rows" if name in test else ""
-        blocks.append(Text(f"The final model, which is exported, is the {note}{told}."))
     if trust := _trust(run):
         blocks.append(Text(trust))
-    if verdict := _verdict(run, best if found is not None and found.split == "test" else {}):
+    if verdict := _verdict(run, (final or best) if found is not None and found.split == "test" else {}):
         blocks.append(Text(verdict))
     blocks.append(_comparison(run, data, found, best, references))
     if run.finalists:
@@ -151,6 +152,8 @@ def _comparison(
         )
     names = [each for each in (name, *sorted(best.keys() - {name})) if each in best]
     rows = [["best network", *(format_score(best.get(each)) for each in names)]]
+    if run.final_model is not None and run.final_model[1] and found.split == "test":
+        rows.insert(0, ["final model", *(format_score(run.final_model[1].get(each)) for each in names)])
     if run.baseline is not None and run.baseline.finalists and found.split == "test":
         theirs = run.baseline.finalists[0].test_mean
         cells = (format_score(theirs) if each == name else "" for each in names)

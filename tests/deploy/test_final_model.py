@@ -14,7 +14,11 @@ import evonas
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
+from evonas.display.scores import format_score
 from evonas.networks.forward import raw_outputs
+from evonas.reporting.markdown import markdown
+from evonas.reporting.report import make_report
+from evonas.reporting.rundata import read_run
 from evonas.runs import RunReader, finalists
 from evonas.runs.reader import DATA_NAME
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
@@ -88,6 +92,9 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
         scores = run.final_test.scores_of(model)
     assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - truth) ** 2)), rel=1e-5)
     assert result.test_scores == scores
+    answer = markdown(make_report(read_run("run"))).split("## ")[1]
+    assert f"**rmse {format_score(scores['rmse'])} on " in answer
+    assert f"| final model | {format_score(scores['rmse'])} |" in answer
     rows = table().drop(columns="y")
     assert result.predict(rows) == pytest.approx(evonas.load_run("run").predict(rows))
     assert len(set(np.round(result.predict(rows), 5))) > 50
