@@ -117,7 +117,7 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
         return ["", f"No baselines: {found.missing}"] if found.missing else []
     cells = [
         ("", "validation", "test", ""),
-        *((name, format_score(v), format_score(t), about) for name, v, t, about in rows),
+        *((name, _or_dash(v), _or_dash(t), about) for name, v, t, about in rows),
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["", f"Baselines of scikit-learn on the same rows, {run.objective.name}:"]
@@ -127,6 +127,10 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
     validation = run.ranked(1).evaluation.scores if run.final_model is None else {}
     verdict = verdict_of(run.objective, validation, test, found)
     return [*lines, *([f"  {verdict.words}"] if verdict is not None else [])]
+
+
+def _or_dash(score: float | None) -> str:
+    return "-" if score is None else format_score(score)
 
 
 def finalist_lines(run: RunReader) -> list[str]:
