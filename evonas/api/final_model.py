@@ -34,7 +34,7 @@ def with_final_model(
     reason = _reason_against(settings, data, space)
     asked = settings.average is not None or settings.all_rows
     if reason and (settings.average or settings.all_rows):
-        raise InputError(f"average must be of tables, {reason}: leave it out")
+        raise InputError(f"average {reason}: leave it out")
     average = settings.average
     if average is None:
         average = _USUAL if settings.all_rows or (usually and not asked and not reason) else 0
@@ -52,14 +52,14 @@ def members_after_finalists(settings: Settings) -> int:
 def _reason_against(settings: Settings, data: PreparedData, space: Any) -> str:
     """Why the final model cannot be a mean; empty where it can."""
     if not hasattr(space, "architecture") or data.problem.sample_shape or data.problem.input_shapes:
-        return "not of samples or models of your own"
+        return "must be used with a table, not with samples or models of your own"
     if settings.trainer != "native":
-        return f"trained by the native trainer, not {settings.trainer}"
+        return f"must be used with the native trainer, not {settings.trainer}"
     if not settings.finalists:
-        return "whose finalists are trained again, but there are none"
+        return "must be used with finalists, but finalists is 0"
     limits = ("cv", "ensemble", "objectives", "max_parameters", "max_flops", "max_latency_ms")
     if named := [name for name in limits if getattr(settings, name)]:
-        return f"without {named[0]}, which it would not keep to"
+        return f"must not be combined with {named[0]}"
     if settings.calibrate or settings.replicates > 1:
-        return "without calibrate and replicates"
+        return "must not be combined with calibrate or replicates"
     return ""
