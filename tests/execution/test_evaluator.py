@@ -174,13 +174,13 @@ def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
 def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator, monkeypatch):
     patient = (AT_ONCE, AT_ONCE)  # so that it is not replaced where it is slow to notice
     monkeypatch.setattr(worker_process, "_CANCEL_SECONDS", patient)
-    parts = evaluator.evaluate(candidates(*range(1, 50), epochs=2000))
+    parts = evaluator.evaluate(candidates(*range(1, 50), epochs=300))
     next(parts)
     pid = evaluator.pid
     parts.close()
     started = time.monotonic()
     assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
-    assert time.monotonic() - started < AT_ONCE  # not the quarter of an hour that the others take
+    assert time.monotonic() - started < AT_ONCE  # not the minutes that the others take
     assert evaluator.pid == pid
 
 
