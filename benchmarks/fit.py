@@ -63,10 +63,10 @@ def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:
         space = space_from_json(run.space_json)
         networks = [space.genome_from_json(record.genome) for record in run.best(1000)]
     data = PreparedData.load(run_dir / DATA_NAME)
-    by_view: dict[str, list[Any]] = {}
+    by_view: dict[tuple[str, ...], list[Any]] = {}
     for network in networks:
         by_view.setdefault(data.problem.view(network.numbers), []).append(network)
-    return [(group, data.for_views(view).splits[0]) for view, group in by_view.items()], data.problem.task
+    return [(group, data.for_views(*view).splits[0]) for view, group in by_view.items()], data.problem.task
 
 
 def _together(parts: list[dict[str, Any]]) -> dict[str, Any]:
