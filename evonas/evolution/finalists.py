@@ -109,8 +109,6 @@ def train_ensemble_members(
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     if not store.finalists:
         return not interruption.requested
-    evaluator.restore(store.evaluator_state)
-    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     best, settings, (_, seeds) = store.ranked(1), store.settings, store.retrainings_wanted
     first = Candidate(space.genome_from_json(best.genome), best.digest, 0, settings.epochs, operator="member")
     members = ensemble_members(settings.seed or 0, best.digest, seeds, count, settings.cv)
@@ -118,11 +116,7 @@ def train_ensemble_members(
         replace(first, seed=seed, fold=fold, generation=store.generations, index=index)
         for index, (seed, fold) in enumerate(members)
     ]
-    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
-    fitting = _affordable(candidates, done, timetable)
-    with watching(evaluator, store, space, lambda number: candidates[number], "member"):
-        left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
-    return not (left and interruption.requested)
+    return _train_members(store, evaluator, space, candidates, interruption, timetable)
 
 
 def train_on_all_rows(
@@ -149,8 +143,6 @@ def train_on_all_rows(
     finalists = store.finalists
     if not finalists:
         return not interruption.requested
-    evaluator.restore(store.evaluator_state)
-    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     settings, (_, seeds) = store.settings, store.retrainings_wanted
     candidates = [
         Candidate(
@@ -166,6 +158,20 @@ def train_on_all_rows(
         )
         for index, (finalist, seed) in enumerate(all_rows_members(finalists, settings.seed or 0, seeds, count))
     ]
+    return _train_members(store, evaluator, space, candidates, interruption, timetable)
+
+
+def _train_members(
+    store: RunStore,
+    evaluator: Evaluator,
+    space: SearchSpace,
+    candidates: Sequence[Candidate],
+    interruption: Interruption,
+    timetable: Timetable,
+) -> bool:
+    """Trains those that are new and fit into the time; returns False if a stop was asked for before all were done."""
+    evaluator.restore(store.evaluator_state)
+    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
     fitting = _affordable(candidates, done, timetable)
     with watching(evaluator, store, space, lambda number: candidates[number], "member"):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter
 
-from evonas.runs.checksums import insert, update
+from evonas.runs.checksums import put_about
 from evonas.runs.records import from_text
 from genomes.codec import canonical_json
 from genomes.errors import InputError
@@ -100,11 +100,4 @@ class BaselinesWriter(BaselinesReader):
     def note(self, baselines: Baselines) -> None:
         """Commits the results, replacing earlier ones."""
         value = canonical_json(asdict(baselines))
-
-        def write() -> None:
-            if self._connection.execute("SELECT 1 FROM about WHERE key = ?", (_KEY,)).fetchone():
-                update(self._connection, "about", {"key": _KEY}, {"value": value})
-            else:
-                insert(self._connection, "about", [(_KEY, value)])
-
-        self._commit(write)
+        self._commit(lambda: put_about(self._connection, _KEY, value))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["insert", "seal", "update", "verify"]
+__all__ = ["insert", "put_about", "seal", "update", "verify"]
 
 Row = tuple[Any, ...]
 
@@ -77,6 +77,14 @@ def update(connection: sqlite3.Connection, table: str, key: Mapping[str, Any], c
     setting = ", ".join(f"{name} = ?" for name in (*changes, "checksum"))
     stored = (values[name] for name in (*changes, "checksum"))
     connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*stored, *key.values()))
+
+
+def put_about(connection: sqlite3.Connection, key: str, value: str) -> None:
+    """Sets a row of `about`, added if it is not there."""
+    if connection.execute("SELECT 1 FROM about WHERE key = ?", (key,)).fetchone():
+        update(connection, "about", {"key": key}, {"value": value})
+    else:
+        insert(connection, "about", [(key, value)])
 
 
 def verify(connection: sqlite3.Connection, version: int) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, TypeAdapter
 
-from evonas.runs.checksums import insert, update
+from evonas.runs.checksums import put_about
 from evonas.runs.finalists import Finalist, all_rows_members, near_the_best, record_of_retraining
 from evonas.runs.records import Record, from_text
 from genomes.codec import canonical_json
@@ -128,11 +128,4 @@ class FinalTestWriter(FinalTest):
     def note(self, model: FinalModel, scores: Mapping[str, float]) -> None:
         """Commits the test scores of the model, in place of those before."""
         value = canonical_json({"names": model.names, "scores": dict(scores)})
-
-        def write() -> None:
-            if self._connection.execute("SELECT 1 FROM about WHERE key = ?", (_KEY,)).fetchone():
-                update(self._connection, "about", {"key": _KEY}, {"value": value})
-            else:
-                insert(self._connection, "about", [(_KEY, value)])
-
-        self._commit(write)
+        self._commit(lambda: put_about(self._connection, _KEY, value))

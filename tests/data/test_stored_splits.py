@@ -16,8 +16,11 @@ from tests.training.networks import data
 @pytest.mark.parametrize("kind", ["regression", "multi", "binary", "multiclass"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_what_evonas_writes_is_read(tmp_path: Path, kind: str, weighted: bool) -> None:
-    data(kind, weighted=weighted).save(tmp_path / "data.npz")
-    PreparedData.load(tmp_path / "data.npz")
+    written = data(kind, weighted=weighted)
+    written.save(tmp_path / "data.npz")
+    (read,), (split,) = PreparedData.load(tmp_path / "data.npz").splits, written.splits
+    np.testing.assert_array_equal(read.y_train, split.y_train)
+    assert (read.weight_train is not None) == weighted
 
 
 @pytest.mark.parametrize(
