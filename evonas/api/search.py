@@ -35,7 +35,7 @@ from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.quantiles import with_quantiles
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.deploy.export import check_export
 from evonas.display.following import follow_search
 from evonas.evolution.constraints import Screen

@@ -17,12 +17,12 @@ from evonas.api.resolve import chosen_space, space_and_numbers
 from evonas.api.resolved_settings import DEFAULT_QUANTILES
 from evonas.api.result import SearchResult
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.data.arrays import feature_columns
 from evonas.data.frames import as_frame, is_table
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepare_samples import Samples, prepare_samples
 from evonas.data.prepared import PreparedData
 from evonas.data.quantiles import with_quantiles
-from evonas.data.readers.arrays import feature_columns
 from evonas.estimators.checks import as_rows, check_labels, check_numbers, check_sample_weight
 from evonas.estimators.network import FittedNetwork
 from evonas.estimators.results import results_of

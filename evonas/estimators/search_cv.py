@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from evonas.api.fit_arguments import digest_of, parts_of
 from evonas.api.options import RunOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials, trains_natively
-from evonas.display.trainer_counts import count_trainers
 from evonas.estimators.checks import plain_labels
 from evonas.estimators.parameters import Parameters, read_parameters
 from evonas.estimators.results import mask_columns, ranks
@@ -30,6 +29,7 @@ from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.objective import Objective
 from evonas.runs.reader import RunReader
+from evonas.runs.trainer_counts import count_trainers
 from evonas.seeds import RandomStream, stream_rng
 from evonas.user_model import Build
 from genomes.errors import InputError
