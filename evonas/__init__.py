@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from evonas.errors import Interrupted, StorageError
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
-    from evonas.evolution.loop import Generation, Progress
     from evonas.execution.joining import join
     from evonas.execution.options import Execution
     from evonas.metrics.metric import Metric
+    from evonas.runs.progress import Generation, Progress
     from evonas.strategies import make_strategy as strategy
     from evonas.trackers.callback import Callback, EvaluatedCandidate
 
@@ -96,7 +96,7 @@ _HOMES = {
     **dict.fromkeys(("Interrupted", "StorageError"), "errors"),
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
-    **dict.fromkeys(("Generation", "Progress"), "evolution.loop"),
+    **dict.fromkeys(("Generation", "Progress"), "runs.progress"),
     "Execution": "execution.options",
     "Metric": "metrics.metric",
     "SearchResult": "api.result",

@@ -29,10 +29,10 @@ from evonas.estimators.results import results_of
 from evonas.estimators.run_directory import run_directory
 from evonas.estimators.samples import first_samples, flatten, kind_of_samples, rows_at
 from evonas.estimators.seeds import seed_of
-from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.machine import assigned_threads
+from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of

@@ -23,8 +23,8 @@ from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.splits import join_split
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status, Weights
-from evonas.metrics.cost import over_limit
 from evonas.metrics.problem_scores import compute_scores
+from evonas.networks.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
 from evonas.networks.transfer import first_weights
