@@ -18,7 +18,6 @@ from evonas.data.prepared import PreparedData
 from evonas.deploy.export import Exporter, export, export_ensemble
 from evonas.deploy.final_model import score_final_model
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator
 from evonas.evolution.deadline import Abandonable, Timetable
 from evonas.evolution.finalists import (
     OnRetraining,
@@ -30,6 +29,7 @@ from evonas.evolution.finalists import (
 from evonas.evolution.rate_repair import repair_of
 from evonas.execution.pool import PoolEvaluator
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import WORKER_LOG
 from evonas.runs.progress import Generation, Progress, Stop

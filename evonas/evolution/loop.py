@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Start, Status
 from evonas.evolution.constraints import Screen
 from evonas.evolution.deadline import Timetable, abandon_when
 from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator, Strategy
 from evonas.runs.progress import IDLE_GENERATIONS, IDLE_NETWORKS, Generation, Progress, Stop
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
