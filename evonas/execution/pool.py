@@ -65,7 +65,10 @@ class PoolEvaluator:
     Attributes:
         assignments: what the workers take from.
         trained: whether a network was ever trained well.
+        part_seconds: see `evonas.evolution.commits.Prompt`.
     """
+
+    part_seconds = _HEADWAY_SECONDS
 
     def __init__(self, space: Any, fleet: Fleet, assignments: Assignments, grouped: bool = False) -> None:
         """Starts nothing yet.
