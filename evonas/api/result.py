@@ -230,8 +230,8 @@ class SearchResult(ResultViews):
 
     def _columns(self, x: Any) -> pd.DataFrame:
         """Rows as a table; arrays are accepted only if the search had one."""
+        from evonas.data.arrays import feature_columns
         from evonas.data.frames import is_table
-        from evonas.data.readers.arrays import feature_columns
 
         names, columns = self._preparation.columns(), feature_columns(x, "x")
         if not is_table(x) and not set(names) <= set(columns.columns):
@@ -289,7 +289,7 @@ class SearchResult(ResultViews):
         with self._read() as run:
             if (model := run.final_model) is not None and (known := run.final_test.scores_of(model)):
                 return known
-        from evonas.training.metrics import compute_scores
+        from evonas.metrics.problem_scores import compute_scores
 
         network, data = self._network, self._data
         if data.x_test is None or data.y_test is None:

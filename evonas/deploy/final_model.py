@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.metrics.calibration import temperature_of
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.combined import CombinedNetwork, combine
 from evonas.networks.ensemble_selection import select_ensemble
 from evonas.runs.ensemble_networks import fold_members, networks_to_choose_from
 from evonas.runs.final_model import FinalModel
 from evonas.runs.records import Record
-from evonas.training.metrics import compute_scores
 from genomes.encodings import blueprint, space_from_json
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ class Predictions:
 
     def scores(self, features: NDArray[Any] | None = None) -> dict[str, float]:
         """Scores of these rows, or of other features of the same rows."""
-        from evonas.training.metrics import compute_scores
+        from evonas.metrics.problem_scores import compute_scores
 
         raw = self.raw if features is None else self.network.raw_outputs(features)
         return compute_scores(self.problem, self.coded, raw)
