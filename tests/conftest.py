@@ -7,8 +7,18 @@ clock that the test advances (`tests.clock`).
 
 import gc
 import os
+import sys
 from collections import defaultdict
 from pathlib import Path
+
+#: The checkout.
+ROOT = Path(__file__).parents[1]
+
+# Tests start some hundred processes: without bytecode each compiles evonas, Keras and TensorFlow, for half of the whole
+# suite's processor time. Who wants none beside the sources gets it in pytest's own cache.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
+    sys.dont_write_bytecode = False
 
 # Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
