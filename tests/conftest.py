@@ -11,15 +11,6 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-#: The checkout.
-ROOT = Path(__file__).parents[1]
-
-# Tests start some hundred processes: without bytecode each compiles evonas, Keras and TensorFlow, for half of the whole
-# suite's processor time. Who wants none beside the sources gets it in pytest's own cache.
-if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
-    sys.dont_write_bytecode = False
-
 # Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
 # share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -42,6 +33,8 @@ settings.register_profile("repeatable", derandomize=True, **untimed)
 settings.load_profile("soak" if os.environ.get("EVONAS_BATTERY") else "repeatable")
 
 
+#: The checkout.
+ROOT = Path(__file__).parents[1]
 #: Where there is memory for files.
 MEMORY = Path("/dev/shm")
 
@@ -50,7 +43,13 @@ def pytest_configure() -> None:
     """Files of tests are in memory where there is enough: else each commit waits for the disk.
 
     Those of disks make their own. Not where no programs may be run, as tests do.
+
+    Tests start some hundred processes: without bytecode each compiles evonas, Keras and TensorFlow, which was half of
+    the whole suite's processor time. Who wants none beside the sources gets it in pytest's own folder.
     """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
+        sys.dont_write_bytecode = False
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
         about = os.statvfs(MEMORY)
         if about.f_bavail * about.f_frsize > 4 << 30 and not about.f_flag & os.ST_NOEXEC:
