@@ -96,7 +96,7 @@ class WorkerEvaluator:
             self._worker.gives_up = check
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.progress.Watchable`."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
 
     def __enter__(self) -> Self:
