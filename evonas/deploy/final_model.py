@@ -1,4 +1,4 @@
-"""What the final model of a run predicts, where that is a mean of networks, by numpy. Imports no Keras."""
+"""Predictions of a final model that is a mean of networks, computed with numpy. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mean_outputs", "score_final_model"]
 
-#: Views that networks have of the features -> the rows as they see them.
+#: Maps the view of the features that networks use to the rows in that view.
 Rows = Callable[[tuple[str, ...]], NDArray[Any]]
 
 
@@ -30,11 +30,11 @@ def mean_outputs(
     """Raw outputs of the mean prediction, shape `(num_rows, num_outputs)`.
 
     Args:
-        run: whose model it is.
-        model: of the run.
-        data: of the run.
-        rows: gives the rows; asked once for each view.
-        gives_up: asked before each network; None is returned when it holds.
+        run: that the model belongs to.
+        model: the final model of the run.
+        data: the prepared data of the run.
+        rows: returns the rows of a view; called once per view.
+        gives_up: called before each network; if it returns true, the result is None.
     """
     space = space_from_json(run.space_json)
     seen: dict[tuple[str, ...], NDArray[Any]] = {}
@@ -53,7 +53,7 @@ def mean_outputs(
 def score_final_model(
     run: RunReader, model: FinalModel, data: PreparedData, gives_up: Callable[[], bool] = lambda: False
 ) -> dict[str, float]:
-    """Scores of the mean prediction on the test split; empty without one, or when it gives up."""
+    """Scores of the mean prediction on the test split; empty if there is none, or if `gives_up` returns true."""
     x, y = data.x_test, data.y_test
     if x is None or y is None:
         return {}

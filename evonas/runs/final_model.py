@@ -1,7 +1,7 @@
-"""The final model of a run, where that is the mean of several trainings, and what it scores on the test rows.
+"""The final model of a run that is the mean of several trained networks, and its test scores.
 
-Which networks it is of follows from the settings and from what was trained; its test scores are the row "final_test" of
-`about`, which is read and written here only.
+Its members follow from the settings and the trained networks; its test scores are the row "final_test" of `about`,
+which only this module reads and writes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model", "members_on_all_rows"]
 
 _KEY = "final_test"
-#: A mean is of so many at least; else the final model is the best network itself.
+#: Minimum number of members of a mean; with fewer, the final model is the best network itself.
 _FEWEST = 2
-#: The same of networks trained on all rows, before which the finalists' trainings are more.
+#: The same for networks trained on all rows; with fewer, the finalists' trainings are used.
 _FEWEST_ON_ALL_ROWS = 3
-#: Networks of the search itself, which are of all kinds: with more of them come worse ones.
+#: Maximum number of members from the search itself, which vary in quality: further ones would be worse.
 _MOST_OF_SEARCH = 5
 
 
@@ -38,9 +38,9 @@ class FinalModel:
     """Networks whose mean prediction is the final model of a run.
 
     Attributes:
-        members: a record for each, with its weights; all count the same.
+        members: their records, with weights; all have equal shares.
         all_rows: whether they were trained on training and validation rows together.
-        of_search: whether trainings of the search itself are among them, for want of time for others.
+        of_search: whether networks from the search itself are among them, because there was no time for others.
     """
 
     members: tuple[Record, ...]
@@ -49,12 +49,12 @@ class FinalModel:
 
     @property
     def names(self) -> list[str]:
-        """Of the weights, in the order of the members."""
+        """Names of the weights, in the order of the members."""
         return [record.weights or "" for record in self.members]
 
     @property
     def note(self) -> str:
-        """One line for a person."""
+        """Description in one line."""
         what = "trainings of the finalists"
         if self.all_rows:
             what = "networks trained on training and validation rows"
@@ -64,7 +64,7 @@ class FinalModel:
 
 
 def final_model(run: RunReader) -> FinalModel | None:
-    """The networks of the final model; None where it is the best network itself."""
+    """Returns the networks of the final model; None if it is the best network itself."""
     count, progress = run.settings.average or 0, run.retrainings_progress
     if not count or progress is None or progress[0] < progress[1]:
         return None
@@ -81,7 +81,7 @@ def final_model(run: RunReader) -> FinalModel | None:
 
 
 def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[Record, ...]:
-    """A record for each network that was trained on training and validation rows together, in their order."""
+    """Records of the networks that were trained on training and validation rows together, in order."""
     settings, asked = run.settings, run.retrainings.asked
     if not settings.all_rows or not settings.average or asked is None:
         return ()
@@ -95,7 +95,7 @@ def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[
 
 @dataclass(frozen=True)
 class _Scored:
-    """Names of the members' weights, and the scores of their mean."""
+    """Names of the members' weights and the scores of their mean, as stored."""
 
     names: tuple[str, ...]
     scores: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]]
@@ -105,27 +105,27 @@ _SCORED = TypeAdapter(_Scored)
 
 
 class FinalTest:
-    """The test scores in the database of a run, to be read."""
+    """Reads the test scores from the database of a run."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def scores_of(self, model: FinalModel) -> dict[str, float]:
-        """The test scores of the model; empty where they were not computed."""
+        """Returns the test scores of the model; empty if they were not computed."""
         row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
         found = None if row is None else from_text(_SCORED, row[0])
         return dict(found.scores) if found is not None and list(found.names) == model.names else {}
 
 
 class FinalTestWriter(FinalTest):
-    """The same for the run's one writer."""
+    """Also writes the test scores; for the run's single writer."""
 
     def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
-        """`commit(rows)` calls it in a transaction."""
+        """`commit(rows)` must call `rows` in a transaction."""
         super().__init__(connection)
         self._commit = commit
 
     def note(self, model: FinalModel, scores: Mapping[str, float]) -> None:
-        """Commits the test scores of the model, in place of those before."""
+        """Commits the test scores of the model, replacing earlier ones."""
         value = canonical_json({"names": model.names, "scores": dict(scores)})
         self._commit(lambda: put_about(self._connection, _KEY, value))
