@@ -159,6 +159,4 @@ def _update(starts: _Starts, moved: Array, turned: Array, accepted: NDArray[np.b
         starts.fresh = starts.fresh & ~good
     weighed /= along[:, None]
     other = moved * ((1.0 + curvature / along) / along)[:, None] - weighed
-    starts.inverse = (
-        starts.inverse + moved[:, :, None] * other[:, None, :] - weighed[:, :, None] * moved[:, None, :]
-    )
+    starts.inverse = starts.inverse + moved[:, :, None] * other[:, None, :] - weighed[:, :, None] * moved[:, None, :]
