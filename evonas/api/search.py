@@ -104,7 +104,7 @@ def search(
             model unchanged, also several in a mapping or a list; a table is encoded as usual. Or, without `y`: a
             `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns,
             or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
-            of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
+            of the free memory are trained from the disk); or a folder with a subfolder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for user-defined models: see
             `evonas.training.single.user_model`

@@ -44,7 +44,8 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     def loss(raw: NDArray[Any]) -> float:
         return task.objective.loss(compute_scores(problem, split.y_validation, raw).get(task.objective.name))
 
-    counts = (1,) * len(outputs) if task.folds or task.equal else select_ensemble(outputs, loss, problem, task.size)
+    given: Sequence[float] = task.shares or ((1,) * len(outputs) if task.folds else ())
+    counts = given or select_ensemble(outputs, loss, problem, task.size)
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
