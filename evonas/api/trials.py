@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from evonas.api.extension_records import same_strategy, strategy_record
 from evonas.api.generations import run_generations
+from evonas.api.provenance import same_strategy, strategy_provenance
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
@@ -218,7 +218,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 "direction": search.objective.direction,
                 "trial": dict(search.identity),
                 "build": {"name": search.name, "trial": True},
-                **strategy_record(settings.strategy),
+                **strategy_provenance(settings.strategy),
             },
             overwrite=overwrite,
         )
