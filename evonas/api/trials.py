@@ -249,15 +249,19 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
     if search.in_process:
         from evonas.execution.local import LocalEvaluator
 
-        return LocalEvaluator(search.space, lambda: _local_trainer(search.trial, store.settings.trainer))
+        trainer = store.settings.trainer
+        here = LocalEvaluator(
+            search.space, lambda: _local_trainer(search.trial, trainer, lambda: here.report_progress())
+        )
+        return here
     trial = pack(search.trial, search.name, list(search.parts.values()), search.parts)
     return evaluator_for_trials(search.space, store.directory, store.settings, trial, search.execution)
 
 
-def _local_trainer(trial: Any, trainer: str) -> Any:
+def _local_trainer(trial: Any, trainer: str, headway: Callable[[], None]) -> Any:
     from evonas.training.single.trials import TrialTrainer
 
-    return TrialTrainer(trial, trainer=trainer)
+    return TrialTrainer(trial, headway, trainer)
 
 
 def may_stay_here(settings: Mapping[str, Any]) -> bool:
