@@ -35,6 +35,7 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
+from evonas.execution.process_memory import ProcessMemory
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess", "command_of"]
 
 _LOG_TAIL_BYTES = 4000
-_LOOK_SECONDS, _REAP_SECONDS = 0.1, 0.005
+_REAP_SECONDS = 0.005
 #: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
@@ -68,6 +69,7 @@ class WorkerLimits:
         candidate_seconds: time between results for one network or a group trained together, regardless of progress;
             None for no limit.
         memory_bytes: resident memory; None is 80% of the memory of the machine or its container.
+        look_seconds: interval of checks of the other limits, and of whether to give up.
     """
 
     start_seconds: float = 600.0
@@ -75,6 +77,7 @@ class WorkerLimits:
     beat_seconds: float = 120.0
     candidate_seconds: float | None = None
     memory_bytes: int | None = None
+    look_seconds: float = 0.1
 
     @property
     def memory(self) -> int:
@@ -127,7 +130,7 @@ class WorkerProcess:
                 env=_environment() | dict(environment),
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
-        self._connection = Connection(ours.detach())
+        self._connection, self._memory = Connection(ours.detach()), ProcessMemory(self._process.pid)
         self._driver = os.getpid()
         _STARTED.add(self)
 
@@ -261,12 +264,14 @@ class WorkerProcess:
         if os.getpid() == self._driver and self._reap(patience_seconds) is None:
             self._process.kill()
             self._reap()
+        self._memory.close()
         self._log.close()
 
     def kill(self) -> None:
         """Ends the process without waiting until it has ended. For the end of this process, too."""
         self._abandon()
         self._connection.close()
+        self._memory.close()
         self._log.close()
 
     def wait_until_ready(self) -> None:
@@ -304,16 +309,16 @@ class WorkerProcess:
 
         Kills the process, and raises WorkerDied, when it breaks one of its limits.
         """
-        silent = unheard = 0.0
+        silent, unheard, look = 0.0, 0.0, self._limits.look_seconds
         while True:
             if self.gives_up():
                 raise Abandoned
             started = time.monotonic()
             try:
-                ready = self._connection.poll(_LOOK_SECONDS)
+                ready = self._connection.poll(look)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
-            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            looked = min(time.monotonic() - started, 2 * look)
             self._spent, self.waited = self._spent + looked, self.waited + looked
             if ready:
                 message = self._read()
@@ -328,9 +333,9 @@ class WorkerProcess:
                 if self._has_ended() and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
                 # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
-                silent += _LOOK_SECONDS
-                unheard += _LOOK_SECONDS
-            if _resident_bytes(self.pid) > self._memory_bytes:
+                silent += look
+                unheard += look
+            if self._memory.read() > self._memory_bytes:
                 self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
@@ -435,14 +440,6 @@ def _environment() -> dict[str, str]:
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment
-
-
-def _resident_bytes(pid: int) -> int:
-    """Memory of a process; 0 if the system does not tell, or when it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
 
 
 def command_of(module: str) -> list[str]:
