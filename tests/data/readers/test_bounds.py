@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from evonas.data.readers.files import read_file
@@ -130,3 +133,94 @@ def test_parquet_files_of_equal_cells_are_read_up_to_a_bound(tmp_path: Path, mon
     frame = read_file(path)
     assert frame["a.b"].isna().tolist() == [False, True] * 300
     assert frame["c"].tolist() == ["v"] * 600
+
+
+def write_arrow(path: Path, column: Any, compression: str | None = None) -> Path:
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    table = pa.table({"a": column})
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return path
+
+
+def test_arrow_files_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 20)
+    zeros = pa.array(np.zeros(2_000_000, np.int8))
+    view = pa.array(["x" * 5000], pa.string_view()).buffers()
+    shown = pa.py_buffer(view[1].to_pybytes()[:16] * 4000)
+    views = pa.Array.from_buffers(pa.string_view(), 4000, [None, shown, view[2]])
+    for column, compression in (
+        (zeros, "zstd"),
+        (zeros, "lz4"),
+        (["x" * 2_000_000], "zstd"),
+        (pa.nulls(200_000), None),
+        (views, None),
+    ):
+        with pytest.raises(InputError, match="a Feather or Arrow file must take at most"):
+            read_file(write_arrow(tmp_path / "t.feather", column, compression))
+    # One long text that many rows name is held once.
+    codes = pa.array(np.zeros(100_000, np.int8))
+    read = read_file(write_arrow(tmp_path / "t.arrow", pa.DictionaryArray.from_arrays(codes, ["x" * 500_000])))
+    assert read["a"].cat.categories.str.len().tolist() == [500_000]
+
+
+def test_arrow_files_whose_footer_lists_a_batch_again_and_again_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evonas.data.readers import arrow_file
+
+    monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 20)
+    path = write_arrow(tmp_path / "t.feather", np.arange(4000))  # 100 times its size holds it 99 times
+    listed = arrow_file._Table.structs
+    monkeypatch.setattr(arrow_file._Table, "structs", lambda *given: [*listed(*given)] * 110)
+    with pytest.raises(InputError, match="a Feather or Arrow file must take at most"):
+        read_file(path)
+    monkeypatch.undo()
+    offsets = np.array([0, 13, 30], np.int32).tobytes()
+    content = write_arrow(path, ["a" * 13, "b" * 17]).read_bytes()
+    path.write_bytes(content.replace(offsets, np.array([0, 1 << 30, 30], np.int32).tobytes()))
+    with pytest.raises(InputError, match="out of bounds"):
+        read_file(path)
+
+
+@pytest.mark.parametrize("form", ["file", "stream", "polars", "polars stream"])
+def test_arrow_files_of_other_writers_are_read(tmp_path: Path, form: str) -> None:
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    cells = {"a": [1.5, None, 2.0], "b": ["u", None, "w" * 40], "c": [1, None, 2**60 + 1], "d": [True, None, False]}
+    path, table = tmp_path / "t.arrow", pa.table(cells)
+    if form in ("file", "stream"):
+        new = pa.ipc.new_file if form == "file" else pa.ipc.new_stream
+        with pa.OSFile(str(path), "wb") as file, new(file, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        frame = pl.DataFrame(cells)
+        frame.write_ipc_stream(path) if "stream" in form else frame.write_ipc(path, compression="zstd")
+    read = read_file(path)
+    assert [[None if pd.isna(cell) else cell for cell in read[name]] for name in cells] == list(cells.values())
+
+
+def test_the_first_version_of_feather_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.feather").write_bytes(b"FEA1" + bytes(60))
+    with pytest.raises(InputError, match="of version 2, not 1"):
+        read_file(tmp_path / "t.feather")
+
+
+def test_lists_of_values_may_hold_one_twice_or_a_null(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    from evonas.data.frames import as_frame
+
+    coded = pa.DictionaryArray.from_arrays(pa.array([3, 1, 2, None, 0], pa.int32()), pa.array(["y", "x", "y", None]))
+    column = as_frame(pa.table({"a": pa.chunked_array([coded, pa.array(["a", "y"]).dictionary_encode()])}))["a"]
+    assert [None if pd.isna(cell) else cell for cell in column] == [None, "x", "y", None, "y", "a", "y"]
+    assert column.cat.categories.tolist() == ["a", "x", "y"]
+    nothing = as_frame(pa.table({"a": pa.array([None, None], pa.dictionary(pa.int8(), pa.string()))}))["a"]
+    assert nothing.isna().tolist() == [True, True]
