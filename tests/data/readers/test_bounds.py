@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,50 @@ def test_lists_of_values_may_hold_one_twice_or_a_null(tmp_path: Path) -> None:
     assert column.cat.categories.tolist() == ["a", "x", "y"]
     nothing = as_frame(pa.table({"a": pa.array([None, None], pa.dictionary(pa.int8(), pa.string()))}))["a"]
     assert nothing.isna().tolist() == [True, True]
+
+
+def excel_97(path: Path, cells: list[tuple[int, int, float | str]]) -> Path:
+    """A workbook of the older binary format, as small as one can be: a compound file with one stream of records."""
+
+    def record(kind: int, body: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def begin(kind: int) -> bytes:
+        return record(0x809, struct.pack("<HHHHII", 0x600, kind, 0, 1996, 0, 6))
+
+    def cell(row: int, column: int, value: float | str) -> bytes:
+        if isinstance(value, str):
+            body = struct.pack("<HHHHB", row, column, 0, len(value), 0) + value.encode()
+            return record(0x204, body)
+        return record(0x203, struct.pack("<HHHd", row, column, 0, value))
+
+    start = begin(5) + record(0x42, struct.pack("<H", 1200))
+    sheet = len(start) + 17  # bytes before the sheet: those of the next two records are 13 and 4
+    stream = start + record(0x85, struct.pack("<IBBBB", sheet, 0, 0, 1, 0) + b"S") + record(0xA)
+    stream += begin(0x10) + b"".join(cell(*each) for each in cells) + record(0xA)
+    stream = stream.ljust(4096, b"\0")
+    none, end = 0xFFFFFFFF, 0xFFFFFFFE
+    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    header += struct.pack("<9I", 0, 1, 1, 0, 4096, end, 0, end, 0) + struct.pack("<109I", 0, *[none] * 108)
+    chain = [0xFFFFFFFD, end, *range(3, 10), end]
+
+    def entry(name: str, kind: int, first: int, size: int, child: int) -> bytes:
+        text = (name + "\0").encode("utf-16-le")
+        around = struct.pack("<HBBIII", len(text), kind, 1, none, none, child)
+        return text.ljust(64, b"\0") + around + bytes(36) + struct.pack("<IQ", first, size)
+
+    entries = entry("Root Entry", 5, end, 0, 1) + entry("Workbook", 2, 2, 4096, none)
+    path.write_bytes(header + struct.pack("<128I", *chain, *[none] * 118) + entries.ljust(512, b"\0") + stream)
+    return path
+
+
+def test_workbooks_of_excel_97_are_read_up_to_a_bound(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    cells: list[tuple[int, int, float | str]] = [(0, 0, "a"), (0, 1, "b"), (1, 0, 1), (1, 1, 2), (2, 0, 3), (2, 1, 4)]
+    assert read_file(excel_97(tmp_path / "t.xls", cells)).to_numpy().tolist() == [[1, 2], [3, 4]]
+    # Its parser asks for 128 GB, and ends the process without them.
+    with pytest.raises(InputError, match="must be read with at most 512 MB"):
+        read_file(excel_97(tmp_path / "t.xls", [*cells, (65535, 65535, 1)]))
+    (tmp_path / "t.xls").write_bytes((tmp_path / "t.xls").read_bytes()[:1500])
+    with pytest.raises(InputError, match="must be a whole Excel workbook"):
+        read_file(tmp_path / "t.xls")
