@@ -130,7 +130,7 @@ def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network"
 
 
 def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> Any:
-    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blended`."""
+    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blend_outputs`."""
     if problem.task == "regression":
         return _total(outputs, shares, "linear", "prediction")
     kind = "sigmoid" if problem.task == "binary" else "softmax"
