@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -306,25 +306,40 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     assert json.loads(result.stdout)["seed"] == card["networks"][0]["seed"]
 
 
-def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
-    """A real search that has committed something, and the number of its worker process."""
-    command = [sys.executable, "-m", "evonas", *arguments, "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert run.stdout is not None
-    next(line for line in run.stdout if json.loads(line)["event"] == "progress")
-    (worker,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    return run, int(worker)
+@pytest.fixture
+def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
+    """Starts a real search; gives it, when it has committed something, and the number of its worker process.
+
+    Ends what a failed test leaves, which would train for hours.
+    """
+    runs: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-m", "evonas", *arguments, "--json"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        runs.append(run)
+        assert run.stdout is not None
+        next(line for line in run.stdout if json.loads(line)["event"] == "progress")
+        (worker,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        return run, int(worker)
+
+    yield start
+    for run in runs:
+        run.kill()
+        run.communicate()
 
 
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["native", pytest.param("single", marks=pytest.mark.soak)])
-def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, trainer: str) -> None:
+def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
+    folder: Path, trainer: str, start: Callable[..., tuple[subprocess.Popen[str], int]]
+) -> None:
     """Ctrl-C once; what it prints, typed, is stopped by two signals."""
     generations = {"single": "6", "native": "1000"}[trainer]
     options = ["--generations", generations, "--population", "12", "--epochs", "20", "--finalists", "0"]
     options += ["--trainer", trainer]
-    run, worker = started(*OWN, "--out", "my run", *options)
+    run, worker = start(*OWN, "--out", "my run", *options)
     run.send_signal(signal.SIGINT)
     output, words = run.communicate(timeout=120)  # far less than its generations take
     assert run.returncode == 130
@@ -335,7 +350,7 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, tra
     (line,) = re.findall(r"^Go on: +evonas (.*)$", words, re.MULTILINE)
     assert line == "resume 'my run'"
 
-    run, worker = started(*shlex.split(line))
+    run, worker = start(*shlex.split(line))
     run.send_signal(signal.SIGTERM)
     time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
