@@ -7,107 +7,27 @@ numbers are drawn, and results do not depend on time. Imports no Keras, pandas o
 
 from __future__ import annotations
 
-import enum
 import math
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Start, Status
+from evonas.evolution.commits import CommitPacing
 from evonas.evolution.constraints import Screen
 from evonas.evolution.deadline import Timetable, abandon_when
-from evonas.evolution.progress import watching
+from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator, Strategy
+from evonas.runs.progress import IDLE_GENERATIONS, IDLE_NETWORKS, Generation, Progress, Stop
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = ["Generation", "Progress", "Session", "Stop", "best_of", "describe_stop", "evolve", "restore", "spent"]
-
-#: Consecutive generations without a new network after which the space is considered exhausted.
-IDLE_GENERATIONS = 20
-#: Consecutive new networks over a limit, in at least as many generations, after which the search gives up.
-IDLE_NETWORKS = 400
-
-
-class Stop(enum.StrEnum):
-    """Why a search stopped."""
-
-    GENERATIONS = "generations"
-    EVALUATIONS = "evaluations"
-    TIME = "time"
-    TARGET = "target"
-    EXHAUSTED = "exhausted"
-    LIMITS = "limits"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True)
-class Generation:
-    """A completed generation.
-
-    Attributes:
-        number: from 0.
-        candidates, evaluations: the candidates and their evaluations, in the same order (without weights).
-        trained: number of them that were trained in this generation; the others were known.
-        best: the best evaluation of the run so far, None while all have failed.
-        seconds: wall-clock seconds of the run so far, all sessions together.
-    """
-
-    number: int
-    candidates: tuple[Candidate, ...]
-    evaluations: tuple[Evaluation, ...]
-    trained: int
-    best: Record | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a search after a commit.
-
-    Attributes:
-        generation: the one being evaluated, from 0.
-        trained, planned: networks of this generation that are trained, and that it trains in all.
-        evaluated, failed: networks trained by the run in all, and how many of them have no score.
-        best: the best evaluation so far.
-        part: evaluations of this commit.
-        seconds: wall-clock seconds of the run so far, all sessions together.
-        candidates: of `part`, in the same order.
-    """
-
-    generation: int
-    trained: int
-    planned: int
-    evaluated: int
-    failed: int
-    best: Record | None
-    part: tuple[Evaluation, ...]
-    seconds: float
-    candidates: tuple[Candidate, ...] = ()
-
-
-def describe_stop(stop: str, budget: Budget) -> str:
-    """The reason as text. Raises InputError if it is not one of `Stop`."""
-    if stop not in tuple(Stop):
-        raise InputError(
-            f"reason to stop must be one of {', '.join(Stop)}, not {stop!r:.80}: restore the run from a copy"
-        )
-    return {
-        Stop.GENERATIONS: _all_done(budget.generations, "generation"),
-        Stop.EVALUATIONS: _all_done(budget.evaluations, "evaluation"),
-        Stop.TIME: f"the time of {budget.seconds or 0:.4g} s is spent",
-        Stop.TARGET: f"the target score {budget.target} is reached",
-        Stop.EXHAUSTED: f"no new network was found in {IDLE_GENERATIONS} generations",
-        Stop.LIMITS: f"all of {IDLE_NETWORKS} new networks and more, one after the other, were over a limit",
-        Stop.INTERRUPTED: "it was interrupted",
-    }[Stop(stop)]
-
-
-def _all_done(count: int | None, what: str) -> str:
-    return f"the one {what} is done" if count == 1 else f"all {count} {what}s are done"
+__all__ = ["Session", "best_of", "evolve", "restore", "spent"]
 
 
 def spent(store: RunStore) -> Budget:
@@ -214,6 +134,7 @@ class Session:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
         self.interruption, self._on_part, self._timetable = interruption, on_part, timetable
         self._screen = Screen.from_settings(store.settings, space, store.problem_json)
+        self._pacing = CommitPacing(evaluator)
 
     def known(self, candidate: Candidate) -> Evaluation:
         """The committed evaluation of a candidate that was trained, in whatever generation."""
@@ -270,19 +191,30 @@ class Session:
     def _take_parts(
         self, planned: Sequence[Candidate], parts: Iterator[Mapping[int, Evaluation]], waiting: set[int]
     ) -> Stop | None:
-        """Commits what comes of a generation until nothing more does; returns the reason if it has to stop early."""
-        while True:
-            try:
-                with self.interruption.waiting():
-                    part = next(parts, None)
-            except Abandoned:
-                return self.given_up
-            if part is None:
-                return None
-            if part:  # an empty one signals that time passed
-                self._commit(planned, part, waiting)
-            if waiting and (stop := self.stop()) is not None:
-                return stop
+        """Commits what comes of a generation until nothing more does; returns the reason if it has to stop early.
+
+        Several parts may be committed together (`evonas.evolution.commits`); none is left uncommitted at the end.
+        """
+        held: dict[int, Evaluation] = {}
+        try:
+            while True:
+                try:
+                    with self.interruption.waiting():
+                        part = next(parts, None)
+                except Abandoned:
+                    return self.given_up
+                if part is None:
+                    return None
+                if not part.keys() <= waiting - held.keys():
+                    wrong = sorted(part.keys() - (waiting - held.keys()))
+                    raise RuntimeError(f"the evaluator gave candidates {wrong}, which are not wanted")
+                held |= part  # an empty part signals that time passed
+                if len(held) == len(waiting) or self._pacing.is_due:
+                    self._commit(planned, held, waiting)
+                if len(held) < len(waiting) and (stop := self.stop()) is not None:
+                    return stop
+        finally:
+            self._commit(planned, held, waiting)
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Position -> kept state of the candidate's origin, unless it failed or was not kept."""
@@ -331,15 +263,18 @@ class Session:
         late = self._timetable.search_is_over and not self.interruption.requested
         return Stop.TIME if late else Stop.INTERRUPTED
 
-    def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
-        if not part.keys() <= waiting:
-            raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
+    def _commit(self, planned: Sequence[Candidate], held: dict[int, Evaluation], waiting: set[int]) -> None:
+        """Commits what is held, if anything; then it is neither held nor waited for."""
+        if not held:
+            return
+        part, began = dict(held), time.monotonic()
+        held.clear()  # a commit that fails is not tried again
         pairs = [(planned[place], self.judge(planned[place], part[place])) for place in sorted(part)]
         self._store.commit_part(pairs, self._timetable.session_seconds)
+        self._pacing.note_commit(time.monotonic() - began)
         self._timetable.note_results(list(part.values()))
         waiting.difference_update(part)
-        if pairs:
-            self.report_progress(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
+        self.report_progress(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
 
     def report_progress(
         self, generation: int, trained: int, planned: int, pairs: Sequence[tuple[Candidate, Evaluation]]

@@ -198,8 +198,8 @@ class Assignments:
     def in_training(self) -> list[InTraining]:
         """What workers have said that they train, as far as it has not come back."""
         with self.changed:
-            out = {number for _, lease in self._leases.values() for number in lease.numbers}
-            return [each for found in self._progress.values() for each in found if each.number in out]
+            out = {(worker, number) for worker, lease in self._leases.values() for number in lease.numbers}
+            return [each for worker, found in self._progress.items() for each in found if (worker, each.number) in out]
 
     @property
     def has_news(self) -> bool:
@@ -301,10 +301,17 @@ class Assignments:
             self.changed.notify_all()
             return True
 
-    def note_progress(self, worker: int, found: Sequence[InTraining]) -> None:
-        """What a worker trains now and how far, by number."""
+    def note_progress(self, worker: int, found: Sequence[InTraining], floor: int | None = None) -> None:
+        """What a worker trains now and how far, by number.
+
+        Args:
+            worker: by which it is known.
+            found: replaces what it said before.
+            floor: the floor that it knew; what it says of leases that were revoked since then is dropped.
+        """
         with self.changed:
-            self._progress[worker] = found
+            if floor is None or floor >= self.floor:
+                self._progress[worker] = found
 
     def lost(self, worker: int, reason: str) -> int:
         """Returns the networks of a lost worker to the front of the queue; returns their number.

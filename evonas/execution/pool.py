@@ -65,7 +65,10 @@ class PoolEvaluator:
     Attributes:
         assignments: what the workers take from.
         trained: whether a network was ever trained well.
+        part_seconds: see `evonas.evolution.commits.Prompt`.
     """
+
+    part_seconds = _HEADWAY_SECONDS
 
     def __init__(self, space: Any, fleet: Fleet, assignments: Assignments, grouped: bool = False) -> None:
         """Starts nothing yet.
@@ -105,7 +108,7 @@ class PoolEvaluator:
         self._gives_up = check
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.progress.Watchable`. Of workers on other machines, nothing is told."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
 
     def __enter__(self) -> Self:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import TRAINER_VERSION
-from evonas.execution.assignments import Fault, Lease, Outcome
+from evonas.execution.assignments import Lease
 from evonas.execution.evaluator import WorkerEvaluator
-from evonas.execution.mailbox import Mailbox, Started
+from evonas.execution.mailbox import Mailbox, News, Started
 from evonas.execution.worker_loop import drive
 from evonas.machine import machine_bytes, usable_cores
 
@@ -102,9 +102,9 @@ class RayWorker:
         """Leases for the worker; with the tasks of a whole generation, if those are not in it."""
         self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
 
-    def news(self) -> list[Started | Fault | Outcome]:
-        """What came of leases since this was last asked; waits a while for some."""
-        return self._port.news()
+    def news(self, progress_seconds: float) -> list[News]:
+        """What came of leases since this was last asked; waits a while for some. See `Mailbox.news`."""
+        return self._port.news(progress_seconds=progress_seconds)
 
     def revoke(self, floor: int) -> None:
         """Leases with tokens below are not wanted any more."""
