@@ -20,8 +20,8 @@ from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.display.live import Live
 from evonas.display.text import Plain
-from evonas.evolution.loop import Progress
 from evonas.interruption import Interruption
+from evonas.runs.progress import Progress
 
 PICTURE = Path(__file__).resolve().with_name("search.svg")
 COMMAND = "evonas run digits.csv --target digit --objective accuracy --evaluations 100"

@@ -150,7 +150,7 @@ def test_nothing_that_is_read_can_run_code() -> None:
 ORDER = (
     *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
     *("execution", "baselines", "evolution", "display", "deploy", "reporting", "trackers"),
-    *("api", "range_test", "estimators", "tuner", "cli", "testing"),
+    *("api", "estimators", "tuner", "cli", "testing"),
 )
 #: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.
 DOORS = ("evonas", "evonas.__main__")

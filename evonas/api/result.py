@@ -254,8 +254,8 @@ class SearchResult(ResultViews):
 
     def _columns(self, x: Any) -> pd.DataFrame:
         """Rows as a table; arrays are accepted only if the search had one."""
+        from evonas.data.arrays import feature_columns
         from evonas.data.frames import is_table
-        from evonas.data.readers.arrays import feature_columns
 
         names, columns = self._preparation.columns(), feature_columns(x, "x")
         if not is_table(x) and not set(names) <= set(columns.columns):

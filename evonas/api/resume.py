@@ -9,6 +9,11 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
+from evonas.api.extension_records import (
+    same_extensions,
+    same_strategy,
+    trains_networks,
+)
 from evonas.api.extensions import given_extensions, named_objectives
 from evonas.api.options import RunOptions
 from evonas.api.result import SearchResult
@@ -23,11 +28,6 @@ from evonas.execution import launch
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.runs.consistency import check_same, same_space
-from evonas.runs.extensions import (
-    same_extensions,
-    same_strategy,
-    trains_networks,
-)
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.trackers.callback import Callback

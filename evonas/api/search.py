@@ -14,6 +14,10 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from evonas.api.extension_records import (
+    extension_records,
+    strategy_record,
+)
 from evonas.api.extensions import given_extensions, named_objectives, with_mutations
 from evonas.api.final_model import with_final_model
 from evonas.api.options import SearchOptions
@@ -35,13 +39,12 @@ from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.quantiles import with_quantiles
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.deploy.export import check_export
 from evonas.display.following import follow_search
 from evonas.evolution.constraints import Screen
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.evolution.first_generation import first_generation
-from evonas.evolution.loop import Generation, Progress
 from evonas.evolution.rate_repair import check_repair
 from evonas.evolution.warm_start import apply_warm_start, known_genomes
 from evonas.execution import launch
@@ -50,10 +53,7 @@ from evonas.execution.options import Execution
 from evonas.metrics.named import with_metric
 from evonas.runs.consistency import space_class
 from evonas.runs.directory import new_directory
-from evonas.runs.extensions import (
-    extension_records,
-    strategy_record,
-)
+from evonas.runs.progress import Generation, Progress
 from evonas.runs.store import RunStore
 from evonas.seeds import draw_seed
 from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.extension_records import trains_networks
 from evonas.api.final_model import members_after_finalists
 from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
@@ -26,13 +27,12 @@ from evonas.evolution.finalists import (
     train_ensemble_members,
     train_on_all_rows,
 )
-from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.execution.pool import PoolEvaluator
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import WORKER_LOG
-from evonas.runs.extensions import trains_networks
+from evonas.runs.progress import Generation, Progress, Stop
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy

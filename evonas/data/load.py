@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.frames import is_table
+from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.datasets import is_dataset, read_dataset
-from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array
 from evonas.data.source import origin_of
 from genomes.errors import InputError

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.ensemble_selection import blend_outputs
 from evonas.networks.forward import raw_outputs
 from evonas.runs.final_model import FinalModel
-from evonas.training.metrics import compute_scores
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.encodings import blueprint, space_from_json
 

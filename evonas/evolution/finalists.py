@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
-from evonas.evolution.progress import watching
+from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore

@@ -105,7 +105,7 @@ class PoolEvaluator:
         self._gives_up = check
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.progress.Watchable`. Of workers on other machines, nothing is told."""
+        """See `evonas.evolution.training_progress.Watchable`. Of workers on other machines, nothing is told."""
         self._on_progress = listener
 
     def __enter__(self) -> Self:

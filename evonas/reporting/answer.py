@@ -9,11 +9,11 @@ from evonas.data.prepared import PreparedData
 from evonas.display.baseline_summaries import verdict_of
 from evonas.display.in_training import training_lines
 from evonas.display.scores import best_words, clock, format_score
-from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
 from evonas.reporting.predictions import Predictions, constant_scores
 from evonas.reporting.rundata import RunData
 from evonas.runs.baselines import BaselineModel
+from evonas.runs.progress import describe_stop
 
 __all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", "run_title"]
 

@@ -81,8 +81,8 @@ class Predictions:
 
     def scores(self, features: NDArray[Any] | None = None) -> dict[str, float]:
         """Scores of these rows, or of other features of the same rows."""
+        from evonas.metrics.problem_scores import compute_scores
         from evonas.networks.forward import raw_outputs
-        from evonas.training.metrics import compute_scores
 
         raw = self.raw if features is None else raw_outputs(self.graph, self.weights, features)
         return compute_scores(self.problem, self.coded, raw)

@@ -8,12 +8,15 @@ from pathlib import Path
 from evonas.data.prepared import PreparedData
 from evonas.display.scores import format_score
 from evonas.io.marked_files import check_place, mark_text, publish
+from evonas.reporting import champion_figures as champion
+from evonas.reporting import convergence_figures as convergence
+from evonas.reporting import cost_figures as cost
+from evonas.reporting import gene_figures as genes
 from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
 from evonas.reporting.content import Block, Report, Section, Table, Text
-from evonas.reporting.figures import champion, convergence, cost, genes
-from evonas.reporting.figures.figure import Figure
-from evonas.reporting.figures.predictions import columns, prediction_figures
+from evonas.reporting.figure import Figure
 from evonas.reporting.lineage import operator_rates
+from evonas.reporting.prediction_figures import columns, prediction_figures
 from evonas.reporting.predictions import Predictions, load_data, permutation_importance, predict_held_out
 from evonas.reporting.rundata import RunData, read_run
 from evonas.runs.baselines import BaselineModel

@@ -140,7 +140,7 @@ def as_keras_takes_them(problem: Problem, name: str, y: Any, outputs: Any) -> tu
 def test_keras_metrics_are_those_of_the_table() -> None:
     import keras
 
-    from evonas.training.metrics import compute_scores
+    from evonas.metrics.problem_scores import compute_scores
 
     for name, (class_name, direction, tasks) in KERAS_METRICS.items():
         metric = getattr(keras.metrics, class_name)()

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.read_options import MISSING, ReadOptions, Style, Table
 from evonas.data.readers.dialect import Dialect, find_dialect
-from evonas.data.readers.options import MISSING, ReadOptions, Style, Table
 from evonas.data.readers.rows import Unfit, arrow_rows, plain_rows
 from evonas.data.readers.text import scan
 from evonas.data.readers.text_codes import FEW, Packing

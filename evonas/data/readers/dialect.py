@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.data.readers.text import Scan, decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError

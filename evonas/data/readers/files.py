@@ -12,9 +12,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.csv import check_file, read_csv
 from evonas.data.readers.json_table import read_json, read_json_lines
-from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.data.readers.spreadsheet import read_workbook
 from evonas.io.opened import Opened, most_bytes, open_source
 from genomes.errors import InputError

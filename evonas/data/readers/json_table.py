@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.data.readers.text import decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError

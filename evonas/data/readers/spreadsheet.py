@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.readers.options import ReadOptions, Style, Table
+from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.workbook_bounds import check_bounds
 from evonas.io.opened import Opened
 from genomes.errors import InputError

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.metrics.calibration import temperature_of
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.ensemble_selection import SMALLEST, blend_outputs, select_ensemble
 from evonas.networks.forward import raw_outputs
 from evonas.tasks.export import EnsembleTask, Exported, ExportTask
@@ -22,7 +23,6 @@ from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import input_note, write
 from evonas.training.export.export import GraphDeployment
-from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, set_weights
 from genomes.architecture.graph import graph_from_json, views_of
 

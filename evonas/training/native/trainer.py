@@ -25,12 +25,11 @@ from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.initial import epoch_order
 from evonas.networks.schedule import learning_rates
-from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
-from evonas.training.metrics import compute_scores
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import Program, lower
 from evonas.training.native.threads import Pool
@@ -39,6 +38,7 @@ from evonas.training.optimizers import constants_of
 from evonas.training.rates import decays, has_factors, rate_factor
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.spans import span_since
+from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of

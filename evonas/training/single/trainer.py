@@ -23,14 +23,13 @@ from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.splits import join_split
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status, Weights
-from evonas.metrics.cost import over_limit
+from evonas.metrics.problem_scores import compute_scores
+from evonas.networks.cost import over_limit
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
-from evonas.networks.starting_point import start_of
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss, mixes_classes, training_loss
-from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, get_weights, members_model, set_weights, weights_behind
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting, State, restore, state_of
@@ -42,6 +41,7 @@ from evonas.training.single.refit import refitted
 from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
+from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 

@@ -58,7 +58,7 @@ from evonas.training.single.outputs import (
     try_outputs,
 )
 from evonas.training.single.trainer import SingleTrainer, default_loss, out_of_memory
-from genomes.hyperparameters import HyperparameterGenome
+from genomes import HyperparameterGenome
 
 __all__ = ["BuildFunction", "UserModelFitting", "UserModelTrainer", "build_own", "genes_of", "inherit", "register"]
 

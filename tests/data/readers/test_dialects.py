@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.readers.arrays import feature_columns, named_columns, target_columns
+from evonas.data.arrays import feature_columns, named_columns, target_columns
+from evonas.data.read_options import ReadOptions, Table
 from evonas.data.readers.files import read_any
-from evonas.data.readers.options import ReadOptions, Table
 from genomes.errors import InputError
 
 PLAIN = "a,b,c\n1,x,0.5\n2,y,1.5\n3,z,2.5\n"

@@ -153,7 +153,7 @@ def test_chunks_change_only_what_is_drawn(monkeypatch):
 def test_a_range_test_and_a_latency_are_of_any_network():
     from evonas.tasks.sweep import SweepTask
     from evonas.training.latency import measure_latency
-    from evonas.training.single.sweep import sweep
+    from evonas.training.sweep import sweep
 
     prepared = layered_data()
     curve = sweep(SweepTask(graph_to_json(AUGMENTED), (1e-4, 1e-3), (0,)), prepared, TrainingSettings(trainer="single"))

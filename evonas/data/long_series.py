@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.arrays import check_column
 from evonas.data.cells import kind_of, texts
 from evonas.data.keys import keys_of, numbers_of
-from evonas.data.readers.arrays import check_column
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
