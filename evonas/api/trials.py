@@ -19,12 +19,13 @@ from evonas.api.generations import run_generations
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator, Status
+from evonas.evaluation import Status
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.execution.launch import evaluator_for_trials
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.objective import Objective
+from evonas.protocols import Evaluator
 from evonas.runs.directory import WORKER_LOG
 from evonas.runs.progress import Progress, Stop
 from evonas.runs.schema import DATABASE

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
-from evonas.runs.final_model import FinalModel, members_on_all_rows
-from evonas.runs.finalists import ensemble_members, record_of_retraining
+from evonas.runs.ensemble_networks import fold_members, networks_to_choose_from
+from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build, check_build
@@ -165,7 +165,8 @@ def _export_mean(
         path.absolute(),
         calibrated,
         format=format,
-        equal=True,
+        shares=model.shares,
+        folds=model.folds,
         all_rows=model.all_rows,
     )
     made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings)
@@ -197,7 +198,7 @@ class Exporter:
         Args:
             run: whose best network is exported.
             space: the space of its genomes.
-            build: of user-defined models.
+            build: user-defined build function, if any.
             timetable: of the session; receives the expected duration of an export.
             is_stopped: whether a stop was requested.
         """
@@ -337,8 +338,8 @@ def export_ensemble(
                 "function: "
                 f"export them one by one, with --rank"
             )
-        bagged = _fold_members(run, size)
-        records = {name: record for name, record, _ in bagged} or _records_by_weights(run)
+        bagged = fold_members(run, size)
+        records = {name: record for name, record, _ in bagged} or networks_to_choose_from(run)
         networks = [
             (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
             for name, record in records.items()
@@ -356,34 +357,3 @@ def export_ensemble(
             exported = exporting.export(task)
         chosen = [(list(records.values())[place], share) for place, share in exported.members]
         return _with_card(exported, run, chosen, None) if card else exported
-
-
-def _records_by_weights(run: RunReader) -> dict[str, Record]:
-    """Maps names of weights to records, for the best networks and all re-trainings of finalists."""
-    held = [(record, record.weights) for record in run.best(run.settings.keep)]
-    bagged: set[str | None] = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
-    bagged |= {record.weights for record in members_on_all_rows(run, run.finalists)}
-    for finalist in run.finalists:
-        for each in run.retrainings.trained(finalist.record.digest):
-            if each.weights not in bagged:  # these have seen the rows on which the others are compared
-                held.append((record_of_retraining(finalist.record, each), each.weights))
-    return {name: record for record, name in held if name}
-
-
-def _fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
-    """Name of weights, record and fold of each network trained on one fold for an ensemble.
-
-    Empty without cross-validation, or if the time was too short for two of them.
-    """
-    folds, count = run.settings.cv, run.settings.ensemble or 0
-    if folds is None or not count or not run.finalists or run.retrainings.asked is None:
-        return []
-    best, (_, _, retrainings) = run.ranked(1), run.retrainings.asked
-    trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
-    members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
-    found = [
-        (each.weights, record_of_retraining(best, each), fold)
-        for seed, fold in members[:size]
-        if fold is not None and (each := trained.get(seed)) is not None and each.weights
-    ]
-    return found if len(found) > 1 else []

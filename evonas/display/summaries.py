@@ -241,7 +241,7 @@ def summary_values(run: RunReader, test: Mapping[str, float] | None = None) -> d
 
 
 def _final_model_values(run: RunReader) -> dict[str, Any] | None:
-    """The networks of the final model; None where it is the best network itself."""
+    """Returns the networks of the final model; None if it is the best network itself."""
     model = run.final_model
     if model is None:
         return None

@@ -42,7 +42,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evonas.evaluation import Evaluator
+    from evonas.protocols import Evaluator
     from genomes.space import SearchSpace
 
 __all__ = ["EvolutionEstimator"]
@@ -143,8 +143,8 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _search(self, rows: Any, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches and stores the results."""
+        from evonas.api.prepared_search import search_prepared
         from evonas.api.resume import resume
-        from evonas.api.search import search_prepared
         from evonas.execution.launch import worker_for
 
         threads = assigned_threads()  # possibly in parallel with other fits of a cross-validation

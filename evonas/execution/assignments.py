@@ -198,8 +198,8 @@ class Assignments:
     def in_training(self) -> list[InTraining]:
         """Networks that workers report to be training and whose results have not arrived."""
         with self.changed:
-            out = {number for _, lease in self._leases.values() for number in lease.numbers}
-            return [each for found in self._progress.values() for each in found if each.number in out]
+            out = {(worker, number) for worker, lease in self._leases.values() for number in lease.numbers}
+            return [each for worker, found in self._progress.items() for each in found if (worker, each.number) in out]
 
     @property
     def has_news(self) -> bool:
@@ -250,7 +250,7 @@ class Assignments:
         """Takes leases for a worker with room for this many networks; empty if nothing is waiting.
 
         Args:
-            worker: its number.
+            worker: by which it is known.
             room: number of networks that it can train in addition to those it already has.
             workers: number of workers, which determines the size of a group.
             single_networks: whether the worker takes neither groups nor requests.
@@ -301,10 +301,17 @@ class Assignments:
             self.changed.notify_all()
             return True
 
-    def note_progress(self, worker: int, found: Sequence[InTraining]) -> None:
-        """Records what a worker is training and its progress, by number."""
+    def note_progress(self, worker: int, found: Sequence[InTraining], floor: int | None = None) -> None:
+        """Records what a worker is training and its progress, by number.
+
+        Args:
+            worker: by which it is known.
+            found: replaces what it said before.
+            floor: the floor that it knew; what it says of leases that were revoked since then is dropped.
+        """
         with self.changed:
-            self._progress[worker] = found
+            if floor is None or floor >= self.floor:
+                self._progress[worker] = found
 
     def lost(self, worker: int, reason: str) -> int:
         """Returns the networks of a lost worker to the front of the queue; returns their number.

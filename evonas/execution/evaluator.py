@@ -16,9 +16,10 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
+from evonas.execution.child_process import command_of
 from evonas.execution.messages import Export, Finished, PartialResult, Ping, Retiring, Sweep, Test, Train
 from evonas.execution.streaming import WorkerStream
-from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess, command_of
+from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess
 from evonas.tasks.from_candidate import architecture_of, task_of
 
 # The worker is started before slow imports, since it has more to load than the driver.
@@ -62,7 +63,7 @@ class WorkerEvaluator:
         """Does not start the worker; `start` or the first request does.
 
         Args:
-            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            space: the space of the genomes, see `genomes.encodings.blueprint`.
             data_path: file of `PreparedData.save`; None if `build` is a trial, which brings its own data.
             settings: common to all networks.
             log: file for the worker's output; None keeps it only to explain a failed start.

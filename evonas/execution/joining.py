@@ -26,7 +26,7 @@ from evonas.execution import shared_folder
 from evonas.execution.assignments import Fault, Outcome
 from evonas.execution.evaluator import WorkerEvaluator
 from evonas.execution.launch import one_network_a_worker, resolve_threads, worker_share
-from evonas.execution.mailbox import Mailbox, Started
+from evonas.execution.mailbox import Mailbox, News, UnderWay
 from evonas.execution.options import Execution
 from evonas.execution.ray_actor import versions
 from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
@@ -228,7 +228,7 @@ class _Port:
     def __init__(self, session: Path, evaluator: WorkerEvaluator) -> None:
         self._evaluator, self._mailbox = evaluator, Mailbox()
         #: Messages to send as soon as the folder is usable.
-        self._unsent: deque[Started | Fault | Outcome] = deque()
+        self._unsent: deque[News] = deque()
         try:
             self._folder = folder = shared_folder.make_worker(session)
             self._inbox, self._outbox = Inbox(folder / "to"), Outbox(folder / "from")
@@ -250,7 +250,10 @@ class _Port:
             WorkerError: the worker process cannot be started.
             InputError: it cannot be started because of a user error.
         """
-        self._unsent.extend(self._mailbox.news(0.0))
+        news = self._mailbox.news(0.0)
+        if news:  # how far trainings were is of no interest any more
+            self._unsent = deque(each for each in self._unsent if not isinstance(each, UnderWay))
+        self._unsent.extend(news)
         self._beat.beat()
         for content in self._inbox.receive():
             with suppress(
@@ -263,13 +266,13 @@ class _Port:
                         self._mailbox.revoke(floor)
         trained = 0
         while self._unsent:
-            news = self._unsent[0]
-            self._outbox.send(to_bytes(news))
+            message = self._unsent[0]
+            self._outbox.send(to_bytes(message))
             self._unsent.popleft()
-            if isinstance(news, Fault):
-                raise news.exception()
-            if isinstance(news, Outcome):
-                trained += sum(each.status is Status.OK for each in news.evaluations.values())
+            if isinstance(message, Fault):
+                raise message.exception()
+            if isinstance(message, Outcome):
+                trained += sum(each.status is Status.OK for each in message.evaluations.values())
         return trained
 
     @property

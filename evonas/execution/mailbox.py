@@ -2,27 +2,28 @@
 
 Used by actors of a Ray cluster (`ray_actor.py`) and by machines that join over a shared folder (`joining.py`): on one
 side is a thread that drives the worker process (`worker_loop.drive`), on the other the communication with the driver.
-Imports the standard library only.
+Imports no Ray and no Keras.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from evonas.evaluation import InTraining
 from evonas.execution.assignments import Fault, Lease, Outcome
 
-if TYPE_CHECKING:
-    from evonas.evaluation import InTraining
-
-__all__ = ["NEWS_SECONDS", "Mailbox", "Started"]
+__all__ = ["NEWS_SECONDS", "PROGRESS_SECONDS", "Mailbox", "News", "Started", "UnderWay"]
 
 _IDLE_SECONDS, _GIVEN_SECONDS = 0.5, 0.2
 #: Timeout of `news`.
 NEWS_SECONDS = 5.0
+#: Least seconds from one message to the next, where the latter only says how far trainings are.
+PROGRESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,22 @@ class Started:
     slots: int
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """How far the trainings of a worker are.
+
+    Attributes:
+        networks: in training, by the numbers of their leases.
+        floor: leases with lower tokens were not valid when this was noted.
+    """
+
+    networks: tuple[InTraining, ...]
+    floor: int
+
+
+News = Started | Fault | Outcome | UnderWay
+
+
 class Mailbox:
     """Implements `Port`."""
 
@@ -39,7 +56,11 @@ class Mailbox:
         """Empty."""
         self._changed = threading.Condition()
         self._given: deque[Lease] = deque()
-        self._news: list[Started | Fault | Outcome] = []
+        self._news: list[News] = []
+        #: How far trainings are, as noted last, None once that was sent; and when anything was sent last.
+        self._under_way: UnderWay | None = None
+        self._sent_at, self._progress_seconds = -math.inf, PROGRESS_SECONDS
+        self._networks: tuple[InTraining, ...] = ()
         self._floor, self._rounds, self._seen = 0, 0, -1
         self.closed = False
 
@@ -52,17 +73,38 @@ class Mailbox:
             self._given.extend(lease for lease in leases if self.is_valid(lease.token))
             self._changed.notify_all()
 
-    def news(self, seconds: float = NEWS_SECONDS) -> list[Started | Fault | Outcome]:
-        """Returns what has arrived since the last call; waits up to this many seconds for something."""
+    def news(self, seconds: float = NEWS_SECONDS, progress_seconds: float = PROGRESS_SECONDS) -> list[News]:
+        """Returns what has arrived since the last call; waits up to this many seconds for something.
+
+        How far trainings are goes with it, and by itself at most every `progress_seconds`.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._news or self.closed, seconds)
+            self._progress_seconds = progress_seconds
+            until = time.monotonic() + seconds
+            while not (self._news or self.closed):
+                if (left := min(until, self._progress_due_at) - time.monotonic()) <= 0.0:
+                    break
+                self._changed.wait(left)
             found, self._news = self._news, []
+            if self._under_way is not None and (found or self._progress_is_due):
+                found.append(self._under_way)
+                self._under_way = None
+            if found:
+                self._sent_at = time.monotonic()
             return found
+
+    @property
+    def _progress_due_at(self) -> float:
+        return math.inf if self._under_way is None else self._sent_at + self._progress_seconds
+
+    @property
+    def _progress_is_due(self) -> bool:
+        return time.monotonic() >= self._progress_due_at
 
     def revoke(self, floor: int) -> None:
         """Invalidates leases with tokens below `floor`."""
         with self._changed:
-            self._floor = max(floor, self._floor)
+            self._floor, self._under_way = max(floor, self._floor), None
             self._given = deque(lease for lease in self._given if self.is_valid(lease.token))
             self._news = [each for each in self._news if not isinstance(each, Outcome) or self.is_valid(each.token)]
             self._changed.notify_all()
@@ -104,13 +146,21 @@ class Mailbox:
         return int(bool(self._given) and not (self._given[0].grouped or self._given[0].request))
 
     def note_progress(self, found: Sequence[InTraining]) -> None:
-        """See `Port.note_progress`; the progress of remote workers is not sent to the driver."""
+        """See `Port.note_progress`. Only the latest is sent, and nobody waits for that."""
+        networks = tuple(found)
+        with self._changed:
+            if networks == self._networks:  # of a trainer that does not say it
+                return
+            first, self._networks = self._under_way is None, networks
+            self._under_way = UnderWay(networks, self._floor)
+            if first:  # whoever waits in `news` does not know yet until when
+                self._changed.notify_all()
 
     def is_valid(self, token: int) -> bool:
         """See `Port.is_valid`."""
         return token >= self._floor
 
-    def _append(self, news: Started | Fault | Outcome) -> None:
+    def _append(self, news: News) -> None:
         with self._changed:
             self._news.append(news)
             self._changed.notify_all()

@@ -65,7 +65,10 @@ class PoolEvaluator:
     Attributes:
         assignments: source of the workers' leases.
         trained: whether a network was ever trained successfully.
+        part_seconds: see `evonas.evolution.commits.Prompt`.
     """
+
+    part_seconds = _HEADWAY_SECONDS
 
     def __init__(self, space: Any, fleet: Fleet, assignments: Assignments, grouped: bool = False) -> None:
         """Starts nothing yet.
@@ -105,7 +108,7 @@ class PoolEvaluator:
         self._gives_up = check
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.training_progress.Watchable`. Workers on other machines are not reported."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
 
     def __enter__(self) -> Self:

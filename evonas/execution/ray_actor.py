@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import TRAINER_VERSION
-from evonas.execution.assignments import Fault, Lease, Outcome
+from evonas.execution.assignments import Lease
 from evonas.execution.evaluator import WorkerEvaluator
-from evonas.execution.mailbox import Mailbox, Started
+from evonas.execution.mailbox import Mailbox, News, Started
 from evonas.execution.worker_loop import drive
 from evonas.machine import machine_bytes, usable_cores
 
@@ -102,9 +102,9 @@ class RayWorker:
         """Adds leases for the worker, with the tasks of the whole generation if the leases do not contain them."""
         self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
 
-    def news(self) -> list[Started | Fault | Outcome]:
-        """Returns what has arrived since the last call; waits a while for something."""
-        return self._port.news()
+    def news(self, progress_seconds: float) -> list[News]:
+        """Returns what has arrived since the last call; waits a while for something. See `Mailbox.news`."""
+        return self._port.news(progress_seconds=progress_seconds)
 
     def revoke(self, floor: int) -> None:
         """Invalidates leases with tokens below `floor`."""

@@ -23,6 +23,7 @@ from typing import Any
 from evonas.errors import WorkerError
 from evonas.execution.assignments import Assignments, Fault, Lease
 from evonas.execution.cluster import RayCluster
+from evonas.execution.mailbox import PROGRESS_SECONDS, UnderWay
 from evonas.execution.options import Execution
 from evonas.execution.ray_actor import RayWorker, Started, WorkerSpec, versions
 from genomes.errors import InputError
@@ -33,6 +34,8 @@ __all__ = ["RayFleet", "WorkerSpec"]
 _LOOK_SECONDS = 3.0
 #: Silence after which a worker is lost; it answers every five seconds.
 _UNHEARD_SECONDS = 60.0
+#: Messages a second, of all workers together, that only say how far trainings are.
+_PROGRESS_MESSAGES = 16.0
 #: Idle seconds after which a worker is released.
 _IDLE_SECONDS = 60.0
 #: Consecutive workers lost before any was ready, after which the run gives up.
@@ -241,10 +244,12 @@ class RayFleet:
                 actor.slots, self._start_failures = each.slots, 0
             elif isinstance(each, Fault):
                 raise each.exception()
+            elif isinstance(each, UnderWay):
+                self._assignments.note_progress(actor.number, each.networks, each.floor)
             else:
                 actor.worked = self._clock
                 self._assignments.put(each)
-        actor.news = actor.handle.news.remote()
+        actor.news = actor.handle.news.remote(max(PROGRESS_SECONDS, len(self._actors) / _PROGRESS_MESSAGES))
 
     def _look(self) -> None:
         """Periodically checks for lost workers and free resources."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from evonas.errors import WorkerError
 from evonas.execution import shared_folder
 from evonas.execution.assignments import Assignments, Fault, Outcome
-from evonas.execution.mailbox import Started
+from evonas.execution.mailbox import Started, UnderWay
 from evonas.execution.ray_actor import versions
 from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
@@ -185,6 +185,8 @@ class SharedFleet:
                     each.slots = slots
                 case Outcome():
                     self._assignments.put(message)
+                case UnderWay(networks, floor):
+                    self._assignments.note_progress(each.number, networks, floor)
                 case Fault():
                     each.reason = f"it does not start ({message.text.strip().splitlines()[-1][:200]})"
                 case Left():

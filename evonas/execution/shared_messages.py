@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from evonas.evaluation import Evaluation, Span, Status, snapshots_from_arrays, snapshots_to_arrays
+from evonas.evaluation import Evaluation, InTraining, Span, Status, snapshots_from_arrays, snapshots_to_arrays
 from evonas.execution.assignments import Fault, Lease, Outcome
-from evonas.execution.mailbox import Started
+from evonas.execution.mailbox import Started, UnderWay
 from evonas.io.npz import read_arrays
 from evonas.runs.weights import weights_to_bytes
 from evonas.tasks.train import ALL_ROWS, TrainingTask
@@ -54,9 +54,11 @@ class Left:
     """The worker ends, and its networks are available to others."""
 
 
-Message = Given | Revoked | Left | Started | Outcome | Fault
+Message = Given | Revoked | Left | Started | Outcome | Fault | UnderWay
 
 _Count = Annotated[int, Field(ge=0, lt=1 << 63, strict=True)]
+#: What a run's `in-training.json` shows.
+_Shown = Annotated[int, Field(ge=0, lt=1 << 53, strict=True)]
 _CLOSED = ConfigDict(extra="forbid")
 
 
@@ -115,6 +117,23 @@ class _Outcome(TypedDict):
     fault: _Fault | None
 
 
+class _InTraining(TypedDict):
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    number: _Count
+    epoch: _Shown
+    epochs: _Shown
+    seconds: Annotated[float, Field(ge=0.0, lt=1e9)]
+    parameters: _Shown
+
+
+class _UnderWay(TypedDict):
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    networks: Annotated[list[_InTraining], Field(max_length=4096)]
+    floor: _Count
+
+
 class _Header(TypedDict, total=False):
     """The JSON part of a message; holds exactly one key."""
 
@@ -126,6 +145,7 @@ class _Header(TypedDict, total=False):
     started: Annotated[int, Field(ge=1, le=4096, strict=True)]
     outcome: _Outcome
     fault: _Fault
+    under_way: _UnderWay
 
 
 _HEADERS = TypeAdapter(_Header)
@@ -150,6 +170,8 @@ def to_bytes(message: Message) -> bytes:
             header = {"started": slots}
         case Fault():
             header = {"fault": asdict(message)}
+        case UnderWay():
+            header = {"under_way": asdict(message)}
         case Outcome():
             header = {"outcome": _outcome_to_json(message, arrays)}
     text = json.dumps(header, default=_plain)
@@ -188,6 +210,8 @@ def _message(kind: str, value: Any, arrays: Mapping[str, Mapping[str, NDArray[An
             return Started(value)
         case "fault":
             return Fault(**value)
+        case "under_way":
+            return UnderWay(tuple(InTraining(**each) for each in value["networks"]), value["floor"])
     evaluations = {number: _evaluation_from_json(number, each, arrays) for number, each in value["evaluations"].items()}
     fault = None if value["fault"] is None else Fault(**value["fault"])
     return Outcome(value["token"], evaluations, value["finished"], fault=fault)

@@ -49,7 +49,7 @@ class ResultViews:
 
     @property
     def test(self) -> pd.DataFrame:
-        """The rows that the search never saw, with what is true and what the best network predicts of them.
+        """The rows that the search never saw, with what is true and what the final model predicts of them.
 
         Columns as given, where the run kept them; then "true", "predicted" and, of classes, "probability_CLASS"; of a
         regression with several targets "true_TARGET" and "predicted_TARGET".
@@ -199,14 +199,15 @@ class ResultViews:
         return _show(genes.importance(self._run()), "at least 20 networks with a score")
 
     def plot_columns(self) -> Any:
-        """How much worse the best network is with a column shuffled."""
+        """How much worse the final model (the best network, or a mean of several) is with a column shuffled."""
+        from evonas.reporting.column_importance import permutation_importance
         from evonas.reporting.prediction_figures import columns
-        from evonas.reporting.predictions import load_data, permutation_importance
+        from evonas.reporting.predictions import load_data
 
         run = self._run()
         data, found = load_data(run), self._predictions(run)
         assert data is not None, "what is predicted are rows of it"
-        return columns(permutation_importance(run, data, found), run.objective.name, found.split).plotly()
+        return columns(permutation_importance(run, data, found), run.objective.name, found).plotly()
 
     def plot_lineage(self) -> Any:
         """The networks that the best one descends from."""
@@ -227,7 +228,7 @@ class ResultViews:
         return _show(champion.learning_curves(self._run()), "a network with a score")
 
     def plot_calibration(self) -> Any:
-        """Predicted probabilities against how often they come true; of a regression, predicted against true."""
+        """Probabilities that the final model predicts against how often they come true; of numbers, against true."""
         from evonas.reporting import prediction_figures as predictions
 
         found = self._predictions(self._run())

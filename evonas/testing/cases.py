@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
+from evonas.protocols import Strategy
 from evonas.strategies import StrategyRow, make_strategy, strategy_name, strategy_row
 from evonas.testing.toy_space import ToySpace
 from genomes import DenseSpace, HyperparameterSpace, SequenceSpace

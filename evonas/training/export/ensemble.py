@@ -45,7 +45,8 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     def loss(raw: NDArray[Any]) -> float:
         return task.objective.loss(compute_scores(problem, split.y_validation, raw).get(task.objective.name))
 
-    counts = (1,) * len(outputs) if task.folds or task.equal else select_ensemble(outputs, loss, problem, task.size)
+    given: Sequence[float] = task.shares or ((1,) * len(outputs) if task.folds else ())
+    counts = given or select_ensemble(outputs, loss, problem, task.size)
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
@@ -130,7 +131,7 @@ def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network"
 
 
 def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> Any:
-    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blended`."""
+    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blend_outputs`."""
     if problem.task == "regression":
         return _total(outputs, shares, "linear", "prediction")
     kind = "sigmoid" if problem.task == "binary" else "softmax"

@@ -32,7 +32,7 @@ from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.model import build_model, get_weights, set_weights, weights_behind
 from evonas.training.single.frozen import begins_frozen, split_behind
-from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
+from evonas.training.single.graph_model import CHUNK_ROWS, fit_epochs, prepare_model
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 

@@ -77,7 +77,7 @@ def test_steps_in_one_program_are_those_of_fit(monkeypatch):
     network = layered([conv(6, l2=0.01), conv(4, stride=2), MEAN], optimizer="nadam", batch_size=25)
     (mine,) = trained(made(), [task(network, 3)]).values()
     monkeypatch.setattr(resident, "_program", lambda model, weighted: resident._by_fit(model))
-    monkeypatch.setattr("evonas.training.single.trainer.FusedBatchNormalization", keras.layers.BatchNormalization)
+    monkeypatch.setattr("evonas.training.single.graph_model.FusedBatchNormalization", keras.layers.BatchNormalization)
     (theirs,) = trained(made(), [task(network, 3)]).values()
     assert mine.train_curve == pytest.approx(theirs.train_curve, rel=1e-4)
     assert mine.curve == pytest.approx(theirs.curve, rel=1e-3)
