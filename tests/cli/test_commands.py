@@ -331,7 +331,7 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, tra
     assert not Path(f"/proc/{worker}").exists()
     finish = json.loads(output.splitlines()[-1])
     assert (finish["event"], finish["stop"]) == ("finish", "interrupted")
-    (line,) = re.findall(r"^Go on: +evonas (.*)$", words, re.MULTILINE)
+    (line,) = re.findall(r"^Continue: +evonas (.*)$", words, re.MULTILINE)
     assert line == "resume 'my run'"
 
     run, worker = started(*shlex.split(line))
