@@ -26,5 +26,5 @@ class ExitCode(IntEnum):
         74,
         "the disk is full, fails or became read-only. Committed results stay; `resume` continues",
     )  # EX_IOERR
-    INTERRUPTED = 130, "stopped by Ctrl-C, in good order"
-    TERMINATED = 143, "stopped by SIGTERM, in good order"
+    INTERRUPTED = 130, "stopped cleanly by Ctrl-C"
+    TERMINATED = 143, "stopped cleanly by SIGTERM"

@@ -29,7 +29,7 @@ def resume(
     trackers: TrackerFlags,
     outcome: OutcomeFlags,
 ) -> None:
-    """Go on with a run that was stopped or killed, or extend one.
+    """Continue a run that was stopped or killed, or extend one.
 
     It ends as it would have without the stop. What is not given stays as it was.
     """

@@ -60,7 +60,7 @@ class Predictor:
     series: SeriesPreparation | None = None
 
     def outputs(self, rows: Any) -> Array:
-        """Predictions in the target's units `(num_rows, num_targets)`, or class probabilities `(num_rows, num_classes)`."""
+        """Predictions in the target's units, `(rows, targets)`, or class probabilities, `(rows, classes)`."""
         if not len(rows):
             raise InputError("table to predict must have at least one row, but has none: add rows")
         found = np.asarray(self._of_file(rows) if hasattr(self.model, "layers") else self.model._outputs(rows))
