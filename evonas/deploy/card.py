@@ -187,8 +187,8 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
     for record, _ in members:
         genome = space.genome_from_json(record.genome)
         facts = network_facts(run.problem_json, space, genome)
-        told = (facts.get(name, ()) for name in ("numeric", "views", "categorical"))
-        graph = with_columns(space.architecture(genome), *told)
+        columns = (facts.get(name, ()) for name in ("numeric", "views", "categorical"))
+        graph = with_columns(space.architecture(genome), *columns)
         total += count_flops(graph, facts["num_features"], facts["num_outputs"], tuple(facts.get("sample_shape", ())))
     return total
 

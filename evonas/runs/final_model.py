@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model"]
 
 _KEY, _ENSEMBLE = "final_test", "ensemble"
-#: A mean is of so many at least; else the final model is the best network itself.
+#: Minimum number of members of a mean; with fewer, the final model is the best network itself.
 _FEWEST = 2
 #: The same for networks trained on all rows; with fewer, the finalists' trainings are used.
 _FEWEST_ON_ALL_ROWS = 3
@@ -71,7 +71,7 @@ class FinalModel:
 
     @property
     def note(self) -> str:
-        """One line for a person."""
+        """Description in one line."""
         if self.chosen:
             return f"ensemble of {len(self.members)} networks, chosen on the validation rows"
         what = "trainings of the finalists"
@@ -147,7 +147,7 @@ class FinalTest:
         self._connection = connection
 
     def scores_of(self, model: FinalModel) -> dict[str, float]:
-        """The test scores of the model; empty where they were not computed."""
+        """Returns the test scores of the model; empty if they were not computed."""
         found = self._row(_SCORED, _KEY)
         return dict(found.scores) if found is not None and list(found.names) == model.names else {}
 

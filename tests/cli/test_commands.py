@@ -128,9 +128,9 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
     assert "regression" in result.output
     assert "as asked" in result.output
     assert "column 'colour' is not used: dropped as asked" in result.output
-    told = json.loads(evonas("inspect", *OWN[1:], "--json").output)
-    assert told["rows"]["test"] > 0
-    assert {column["name"] for column in told["columns"]} >= {"colour"}
+    values = json.loads(evonas("inspect", *OWN[1:], "--json").output)
+    assert values["rows"]["test"] > 0
+    assert {column["name"] for column in values["columns"]} >= {"colour"}
 
 
 def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
@@ -143,8 +143,8 @@ def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
     assert result.exit_code == 0
     assert "class: binary of 2 classes (cat, dog)" in result.output
     assert "144 features, rows of 6 x 8 x 3" in result.output
-    told = json.loads(evonas("inspect", "pets", "--image-size", "4", "--grayscale", "--json").output)
-    assert (told["shape"], told["features"], told["rows"]["test"]) == ([4, 4, 1], 16, 4)
+    values = json.loads(evonas("inspect", "pets", "--image-size", "4", "--grayscale", "--json").output)
+    assert (values["shape"], values["features"], values["rows"]["test"]) == ([4, 4, 1], 16, 4)
     np.savez("digits.npz", x=np.arange(80.0).reshape(20, 2, 2), digit=np.arange(20) % 2)
     assert "4 features, rows of 2 x 2" in evonas("inspect", "digits.npz", "--target", "digit").output
     refused = evonas("inspect", "table.csv")
@@ -347,7 +347,7 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
     assert not Path(f"/proc/{worker}").exists()
     finish = json.loads(output.splitlines()[-1])
     assert (finish["event"], finish["stop"]) == ("finish", "interrupted")
-    (line,) = re.findall(r"^Go on: +evonas (.*)$", words, re.MULTILINE)
+    (line,) = re.findall(r"^Continue: +evonas (.*)$", words, re.MULTILINE)
     assert line == "resume 'my run'"
 
     run, worker = start(*shlex.split(line))

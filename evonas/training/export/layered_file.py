@@ -1,8 +1,8 @@
-"""Whether a network of other layers than dense ones needs no more weights than its `.keras` file has.
+"""Checks that a network with layers other than dense ones needs no more weights than its `.keras` file contains.
 
-The shape of what each layer gives is worked out here, as Keras will when it builds the layers, from the shape of the
-input alone: what the file says of shapes in between is not believed. Every operation is on a short list, with the form
-in which evonas writes it. Imports no Keras.
+The output shape of each layer is computed here as Keras does when it builds the layers, from the shape of the input
+alone; intermediate shapes in the file are not trusted. Operations must be on an allowlist and in the form that evonas
+writes. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def row_from_outside(class_name: str) -> Row | None:
 
 
 def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]:
-    """How many weights the layers of a functional model have, and the width of what it gives.
+    """Counts the weights of a functional model's layers; returns the count and the width of its output.
 
     Args:
         config: of the model.
         elements: numbers in the file.
 
     Raises:
-        InputError: a layer is none that evonas writes, or needs more weights than there are.
+        InputError: a layer is not one that evonas writes, or needs more weights than there are.
     """
     shapes: dict[str, Shape] = {}
     needed = 0
@@ -75,7 +75,7 @@ def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]
 
 
 def _arguments(nodes: Any) -> tuple[list[str], list[Any]]:
-    """Names of the layers that a layer takes from, and what else it takes; masks, which have no weights, left out."""
+    """Names of a layer's source layers and its other arguments, without masks, which have no weights."""
     if not nodes:
         return [], []
     (node,) = nodes
@@ -96,7 +96,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int:
-    """A number of a setting, which has to be a whole one above 0."""
+    """Checks that a setting is a positive integer."""
     if type(value) is not int or not 0 < value <= 1 << 24:
         raise ValueError(value)
     return value
