@@ -165,7 +165,7 @@ def test_rungs_go_on_with_the_best() -> None:
         assert len(candidates) == 9
         for candidate in candidates:
             assert candidate.horizon == 27
-            assert candidate.keep == (candidate.epochs < 27)
+            assert candidate.keep_snapshots == (candidate.epochs < 27)
             if candidate.origin is None:
                 assert candidate.epochs == 3
             else:
@@ -230,7 +230,7 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
         kept = strategy.retained()
         candidates = strategy.ask()
         for candidate in candidates:
-            assert candidate.keep
+            assert candidate.keep_snapshots
             if candidate.origin is not None:
                 assert candidate.origin.kind == "inherit"
                 assert candidate.origin.place in kept
@@ -243,7 +243,7 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
         alone = make_strategy("evolution", ToySpace(), objective=RMSE, population=9, seed=0, inherit=inherit)
         for _ in range(3):
             candidates = alone.ask()
-            assert not any(candidate.origin or candidate.keep for candidate in candidates)
+            assert not any(candidate.origin or candidate.keep_snapshots for candidate in candidates)
             alone.tell([sum(candidate.genome[:3]) for candidate in candidates])
 
 

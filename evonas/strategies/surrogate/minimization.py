@@ -61,14 +61,14 @@ def minimize_all(
         idle=np.zeros(len(starts), np.intp),
     )
     going.steps = _steps(going, diagonal)
-    keep = np.abs(going.steps).max(axis=1, initial=0.0) > 0.0
+    active = np.abs(going.steps).max(axis=1, initial=0.0) > 0.0
     for remaining in range(evaluations, -1, -1):
-        if not remaining or not keep.all():
+        if not remaining or not active.all():
             found[going.of], reached[going.of] = going.places, going.values
-            going = going.take(keep)
+            going = going.take(active)
         if not remaining or not len(going.of):
             break
-        keep = _advance(going, loss, diagonal)
+        active = _advance(going, loss, diagonal)
     return found, reached
 
 
@@ -121,8 +121,8 @@ def _advance(starts: _Starts, loss: ValuesAndGradients, diagonal: Array) -> NDAr
     starts.cuts = np.where(accepted, 0, starts.cuts + 1)
     starts.idle = np.where(accepted, np.where(gained < _LEAST_GAIN, starts.idle + 1, 0), starts.idle)
     moving = np.abs(starts.steps).max(axis=1, initial=0.0) > 0.0
-    keep: NDArray[np.bool_] = (starts.idle < _IDLE) & (starts.cuts < _CUTS) & moving
-    return keep
+    active: NDArray[np.bool_] = (starts.idle < _IDLE) & (starts.cuts < _CUTS) & moving
+    return active
 
 
 def _steps(starts: _Starts, diagonal: Array) -> Array:
