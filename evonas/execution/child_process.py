@@ -11,31 +11,23 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cause_of_end", "child_environment", "command_of", "has_ended", "reap", "resident_bytes"]
+__all__ = ["cause_of_end", "child_environment", "command_of", "has_ended", "reap"]
 
 _REAP_SECONDS = 0.005
 
 
 def command_of(module: str) -> list[str]:
-    """Runs a module with this Python. `-P`: a user's file named like a library is not imported instead of it."""
+    """Command that runs a module with this Python. `-P` prevents importing a user's file named like a library."""
     return [sys.executable, "-P", "-m", module]
 
 
 def child_environment() -> dict[str, str]:
-    """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
+    """The driver's environment, with libraries silenced and with the driver's evonas if that is not installed."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     root = Path(__file__).parents[2]
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process; 0 if the system does not say, or when it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -44,7 +36,7 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
         return True
     try:
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-    except ChildProcessError:  # of a process that was forked from the driver
+    except ChildProcessError:  # in a process that was forked from the driver
         return True
 
 
@@ -61,7 +53,7 @@ def reap(process: subprocess.Popen[bytes], patience_seconds: float = math.inf) -
             return None
         time.sleep(_REAP_SECONDS)
     if process.returncode is None:
-        # Until it is reaped, no other process group can have its number.
+        # Until it is reaped, no other process group can have its id.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     return process.wait()

@@ -1,11 +1,11 @@
 """The default strategy: evolution with offspring screened by a Gaussian process.
 
-The first candidates are spread over the space. Each later candidate is the winner of an inner evolution
-(`prescreening`), started from the best genomes, on the acquisition function of a surrogate (`acquisition`), refined by
-gradients (`local_search`). For pending candidates and earlier ones of the same generation, the surrogate is conditioned
-on its own mean (kriging believer). During stagnation, one in three candidates is chosen by a surrogate with shorter
-length scales (`exploration`); after longer stagnation, every other one belongs to a restarted search with its own
-archive. With `settings.rungs` above 1, networks are trained in rungs: all for a few epochs, the best for more
+The first candidates are spread over the space, from its centre. Each later candidate is the winner of an inner
+evolution (`prescreening`), started from the best genomes, on the acquisition function of a surrogate (`acquisition`),
+refined by gradients (`local_search`). For pending candidates and earlier ones of the same generation, the surrogate is
+conditioned on its own mean (kriging believer). During stagnation, one in three candidates is chosen by a surrogate with
+shorter length scales (`exploration`); after longer stagnation, every other one belongs to a restarted search with its
+own archive. With `settings.rungs` above 1, networks are trained in rungs: all for a few epochs, the best for more
 (`fidelity`); the surrogate predicts the loss after all epochs. With `settings.inherit`, children of the best networks
 start from a parent's weights.
 
@@ -35,7 +35,14 @@ from evonas.seeds import generation_rng
 from evonas.strategies import deferred
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
+from evonas.strategies.proposals import (
+    EvaluatedProposal,
+    Proposal,
+    central_proposal,
+    new_proposal,
+    sample_proposal,
+    seed_proposal,
+)
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
@@ -248,12 +255,12 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._rung_queue.add(training.trained(candidate, member.rank))
 
     def _most_distant_sample(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
-        """The sample, among a few, that is farthest from all given points."""
-        options = [
-            new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD if places else 1)
-        ]
+        """The sample, among a few, that is farthest from all given points; near the centre if there is none."""
         if not places:
-            return options[0]
+            return new_proposal(
+                seen, lambda: central_proposal(self._space, rng), lambda: sample_proposal(self._space, rng)
+            )
+        options = [new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD)]
         known = np.array(places)
         gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
         return options[int(np.argmax(gaps))]

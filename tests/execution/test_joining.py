@@ -231,7 +231,7 @@ def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is
 def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words):
     result = command_line(*words, str(tmp_path / "houzes"))
     assert result.exit_code == 2
-    assert result.output.startswith("Error: run directory must be there, but ")
+    assert result.output.startswith("Error: run directory must exist, but ")
     assert result.output.count("\n") == 1
     result = command_line("run", f"--join={tmp_path}", "--threads", "1")
     assert (result.exit_code, "must hold a run" in result.output) == (2, True)

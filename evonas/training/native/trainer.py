@@ -188,7 +188,7 @@ class NativeTrainer:
             pool.submit(member, partial(self._run, member), member.num_bytes)
 
     def _next(self, pool: Pool) -> tuple[int, dict[int, Evaluation]]:
-        """How many trainings have ended now, one or none, and what that completes: others of the task may be left."""
+        """Number of trainings that have just ended (0 or 1), and the tasks completed by that."""
         try:
             member, evaluation, error = pool.results.get(timeout=_HEADWAY_SECONDS)
         except queue.Empty:
@@ -209,7 +209,7 @@ class NativeTrainer:
         }
 
     def _end_late(self) -> None:
-        """Stops what has been in training for too long."""
+        """Stops trainings that have exceeded the time limit."""
         if self._candidate_seconds is None:
             return
         now = time.perf_counter()
@@ -219,7 +219,7 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _cancel(self, pool: Pool | None = None) -> None:
-        """Stops what is to train in the threads of a pool; None is of all."""
+        """Stops the trainings of a pool's threads; None stops all."""
         with self._lock:
             for member, its in self._open.items():
                 if pool in (None, its):
@@ -227,14 +227,14 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _close(self, pool: Pool) -> None:
-        """Ends the threads. Trainings that wait do not begin."""
+        """Ends the threads. Waiting trainings are not started."""
         self._cancel(pool)
         pool.close()
         with self._lock:
             self._open = {member: its for member, its in self._open.items() if its is not pool}
 
     def _members(self, work: _Work) -> list[_QueuedTraining]:
-        """The trainings of a task: replicate by replicate, in each fold by fold."""
+        """The trainings of a task, by replicate, then by fold."""
         task = work.task
         graph = self._problem.attach_columns(graph_from_json(task.architecture))
         view = self._problem.view(*views_of(graph))
@@ -245,7 +245,7 @@ class NativeTrainer:
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
-        problem = self._problem.for_views(*view)  # the rows are made in the thread that trains
+        problem = self._problem.for_views(*view)  # the rows are prepared in the training thread
         rows = max(CHUNK_ROWS // count_of(graph), int(graph.graph["training"]["batch_size"]))
         longest = max(max(len(split.x_train), len(split.x_validation)) for split in self._splits)
         if task.fold == ALL_ROWS:
@@ -284,7 +284,7 @@ class NativeTrainer:
             with self._lock:
                 self._open.pop(member, None)
                 self._active.discard(member)
-                member.training = None  # its arrays are let go
+                member.training = None  # releases its arrays
                 member.work.seconds += time.perf_counter() - began
 
     def _stopped_evaluation(self, member: _QueuedTraining, began: float) -> Evaluation:
@@ -320,7 +320,7 @@ class NativeTrainer:
 
     @cached_property
     def _joined(self) -> Views:
-        """The data with the validation rows of the first fold among its training rows."""
+        """The data with the first fold's validation rows added to its training rows."""
         return Views(replace(self._data, splits=(join_split(self._data.splits[0]),)))
 
     def _seen(self, view: View, fold: int) -> tuple[PreparedData, Any]:
@@ -341,7 +341,7 @@ class NativeTrainer:
 
 @dataclass(eq=False)
 class _Work:
-    """A task, its number among the tasks, what came of its trainings so far, and the seconds that they took."""
+    """A task, its number, the results of its trainings so far, and their duration in seconds."""
 
     number: int
     task: TrainingTask
@@ -368,7 +368,7 @@ class _QueuedTraining:
 
     @property
     def cost(self) -> int:
-        """What its training takes, for the order: products of all epochs."""
+        """Cost of its training in multiplications, for the order of training."""
         return self.work.task.epochs * (self.program.num_weights * self.program.output.members + 1000)
 
     @property

@@ -1,7 +1,7 @@
 """`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
 
-For GPUs; on CPUs it is there to be tested, and the native trainer is faster. Every fold and replicate of a candidate is
-one more member. The planner says which members share a program; programs run one after the other (`workers.py`).
+Meant for GPUs; it runs on CPUs for tests, where the native trainer is faster. Every fold and replicate of a candidate
+is one more member. The planner says which members share a program; programs run one after the other (`workers.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
 
-#: Programs kept compiled in the process; the least recently used goes first.
+#: Programs kept compiled in the process; the least recently used is dropped first.
 _PROGRAMS_KEPT = 64
 
 
@@ -51,8 +51,8 @@ class PopulationTrainer:
         """Puts the rows of all folds on the device.
 
         Args:
-            data: what to train on.
-            settings: what is the same for every network.
+            data: the rows to train on.
+            settings: common to all networks.
         """
         self._backend = current_backend()
         device = GPU if self._backend.on_gpu() else CPU
@@ -68,7 +68,7 @@ class PopulationTrainer:
         self._folds = _folds(data)
         self._whole, self._views = data, Views(data)
         self._data: dict[str, dict[str, Any]] = {}
-        #: Who is in the slots of the program that runs; which task each member is of, and all tasks.
+        #: Members in the slots of the running program; the task of each member; and all tasks.
         self._seated: Sequence[SlotState] = ()
         self._owners: Sequence[int] = ()
         self._works: Sequence[_Work] = ()
@@ -94,7 +94,7 @@ class PopulationTrainer:
         self._planner.restore(state)
 
     def in_training(self) -> list[InTraining]:
-        """What is in the slots, a task at a time, as of the last call of the program; called from any thread."""
+        """Tasks in the slots as of the last call of the program; may be called from any thread."""
         seated, owners, works = self._seated, self._owners, self._works
         found: dict[int, list[SlotState]] = {}
         for state in seated:
@@ -140,7 +140,7 @@ class PopulationTrainer:
                 }
 
     def _rows_of(self, view: str) -> None:
-        """Puts the rows on the device, as a view has them, if they are not there and there is such a view."""
+        """Puts the rows of a view on the device, if the view exists and they are not there yet."""
         if view not in self._data and (view != MIXED or self._problem.views):
             data = self._whole if view == MIXED else self._views(view)
             self._data[view] = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
@@ -162,7 +162,7 @@ class PopulationTrainer:
         problem, horizon = data.problem, task.horizon or task.epochs
         columns = () if problem is self._problem else tuple(self._problem.columns(view))
         network = replace(Network.from_graph(graph), view=view, columns=columns)
-        for seen in (view, MIXED):  # whichever the planner takes, and, when memory runs out, the other
+        for seen in (view, MIXED):  # whichever the planner chooses, and the other one if memory runs out
             self._rows_of(seen)
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
@@ -213,7 +213,7 @@ class PopulationTrainer:
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """A task, its members (replicate by replicate, in each fold by fold), its size and what it sees of the rows."""
+    """A task, its members (by replicate, then by fold), its size and its view of the rows."""
 
     task: TrainingTask
     members: tuple[PopulationMember, ...]
