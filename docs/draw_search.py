@@ -14,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from evonas.api.prepared_search import search_prepared
 from evonas.api.resolve import space_and_numbers
-from evonas.api.search import search_prepared
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.display.live import Live

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import imports_for_types_in, imports_in
+
 ROOT = Path(__file__).parents[1]
 HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotlib", "ray")
 
@@ -108,10 +110,10 @@ def test_the_loop_joins_its_parts_through_protocols() -> None:
 def imports_of(path: Path) -> set[str]:
     """First words of what a file imports, wherever in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in imports_in(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
@@ -165,19 +167,13 @@ def arrows() -> frozenset[tuple[str, str]]:
     found = set()
     for name in modules:
         path = ROOT.joinpath(*name.split("."))
-        tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
-        for_types = {
-            inner
-            for node in ast.walk(tree)
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-            for inner in ast.walk(node)
-        }
-        for node in ast.walk(tree):
-            if node in for_types:
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for node in imports_in(source):
+            if node in imports_for_types_in(source):
                 continue
             if isinstance(node, ast.Import):
                 found |= {(name, alias.name) for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            elif node.module and not node.level:
                 parts = [f"{node.module}.{alias.name}" for alias in node.names]
                 found |= {(name, part if part in modules else node.module) for part in parts}
     return frozenset((a, b) for a, b in found if b in modules and a != b)
@@ -185,7 +181,9 @@ def arrows() -> frozenset[tuple[str, str]]:
 
 def test_no_circle_of_modules() -> None:
     left = {name for pair in arrows() for name in pair}
-    following = {name: {b for a, b in arrows() if a == name and (a, b) != LATE} for name in left}
+    following: dict[str, set[str]] = {name: set() for name in left}
+    for a, b in arrows() - {LATE}:
+        following[a].add(b)
     while ends := {name for name in left if not following[name] & left}:
         left -= ends
     assert not left

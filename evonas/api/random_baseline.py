@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evonas.api.prepared_search import search_prepared
 from evonas.api.result import SearchResult
 from evonas.api.resume import finalists, resume
-from evonas.api.search import search_prepared
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.display import scores, summaries
@@ -27,13 +27,13 @@ __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 def random_baseline_of(
     run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
 ) -> SearchResult:
-    """Trains as many random networks as the run has trained, and retrains the best ones; continues an earlier attempt.
+    """Trains the same number of random networks as the run, and retrains the best ones; continues an earlier attempt.
 
     Args:
         run_dir: the run directory.
-        top, seeds: finalists and their re-trainings, as of the run itself.
+        top, seeds: numbers of finalists and re-trainings, as in the run itself.
         build: the build function of the run, if it has one.
-        **listeners: as of `evonas.api.search.search_prepared`.
+        **listeners: as of `evonas.api.prepared_search.search_prepared`.
     """
     out = Path(run_dir) / BASELINE_NAME
     own = None if build is None else Build.from_function(build)
@@ -60,7 +60,7 @@ def baseline_values(run: RunReader, baseline: SearchResult | None) -> dict[str, 
 
 
 def baseline_lines(run: RunReader, baseline: SearchResult | None) -> list[str]:
-    """The comparison for a person; nothing without one."""
+    """The comparison as lines of text; empty without one."""
     if baseline is None:
         return []
     with RunReader(baseline.run_dir) as random:

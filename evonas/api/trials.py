@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from evonas.api.extension_records import same_strategy, strategy_record
 from evonas.api.generations import run_generations
+from evonas.api.provenance import same_strategy, strategy_provenance
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator, Status
+from evonas.evaluation import Status
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.execution.launch import evaluator_for_trials
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.objective import Objective
+from evonas.protocols import Evaluator
 from evonas.runs.directory import WORKER_LOG
 from evonas.runs.progress import Progress, Stop
 from evonas.runs.schema import DATABASE
@@ -40,18 +41,18 @@ __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_tria
 _FREE = frozenset(("seed", "keep"))
 
 
-#: Key of the record of what trials have revealed.
+#: Key of the record of revealed genes.
 _LATE = "late"
 
 
 class Growth(Protocol):
-    """Extends the space of a search by what its trials reveal."""
+    """Extends the space of a search by genes that its trials reveal."""
 
     def __call__(self, late: Sequence[Any]) -> HyperparameterSpace:
         """The space with everything revealed so far: `notes["new"]` of all trials, in order.
 
         Raises:
-            InputError: it must not or cannot grow.
+            InputError: the space must not or cannot grow.
         """
         ...
 
@@ -142,9 +143,9 @@ def _grew(
     settings = store.settings
     strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
-    told = _Told(search.most_failures, on_part)
+    listener = _FailureLimit(search.most_failures, on_part)
     log = "what was printed" if search.in_process else store.directory / WORKER_LOG
-    options: dict[str, Any] = {"interruption": listening, "on_part": told}
+    options: dict[str, Any] = {"interruption": listening, "on_part": listener}
     with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **options)) as generations:
         for generation in generations:
             found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
@@ -160,7 +161,7 @@ def _grew(
     return True
 
 
-class _Told:
+class _FailureLimit:
     """A listener that passes on progress, and ends a search after too many consecutive failures."""
 
     def __init__(self, most: int | None, on_part: Callable[[Progress], None] | None) -> None:
@@ -179,7 +180,7 @@ class _Told:
             if self._most is not None and self._failures >= self._most:
                 raise InputError(
                     f"trials in a row without a score must be fewer than {self._most} (max_consecutive_failed_trials), "
-                    f"but the last ones had none: {evaluation.reason}. Fix what fails, or raise the bound"
+                    f"but the last ones had none: {evaluation.reason}. Fix the failure, or raise the limit"
                 )
 
 
@@ -192,7 +193,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         check_given(settings.strategy, search.settings)
         if search.grown is not None and settings.window not in (None, 1):
             raise InputError(
-                f"window must be 1 in a search whose space may grow, where one trial is out at a time, not "
+                f"window must be 1 in a search whose space may grow, which runs one trial at a time, not "
                 f"{settings.window}: leave it out"
             )
         settings = settings.resolve(search.objective.name, own_models=True)
@@ -217,7 +218,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 "direction": search.objective.direction,
                 "trial": dict(search.identity),
                 "build": {"name": search.name, "trial": True},
-                **strategy_record(settings.strategy),
+                **strategy_provenance(settings.strategy),
             },
             overwrite=overwrite,
         )
@@ -233,7 +234,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
     if different:
         store.close()
         raise InputError(
-            f"search must be the one that {directory} holds, to continue with it, but these differ: "
+            f"search must be that of {directory} to continue it, but these differ: "
             f"{', '.join(different)}. Overwrite it, or choose another directory"
         )
     try:

@@ -1,4 +1,4 @@
-"""`evonas evaluate`: labelled rows, scored by the best network of a run or by an exported model."""
+"""`evonas evaluate`: scores the final model of a run or an exported model on labelled rows."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ def evaluate(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Score the best network of a run, or a model, on labelled rows.
+    """Score the final model of a run, or an exported model, on labelled rows.
 
-    Every metric of the task, in the target's own units. A model file of an older
-    version needs its card beside it, which says what it predicts.
+    Prints all metrics of the task, in the target's units. A model file of an older version needs its card next to it.
     """
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows

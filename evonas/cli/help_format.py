@@ -88,7 +88,7 @@ _LONGEST_HINT = 70
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help has its options in groups, and an example."""
+    """A command whose help shows options in groups, and an example."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command, after enabling garbage collection unless the command does so later; see
@@ -99,7 +99,7 @@ class GroupedCommand(TyperCommand):
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments, then options by group; all in one where they are few."""
+        """Writes arguments, then options by group; a single group if there are few."""
         options = [each for each in self.get_params(ctx) if each.param_type_name == "option"]
         few = len(options) < _FEWEST
         titles = {} if few else {name: title for title, names in GROUPS.items() for name in names}
@@ -110,7 +110,7 @@ class GroupedCommand(TyperCommand):
                 continue
             if each.param_type_name == "option":
                 sections[titles.get(each.name or "", "Options")].append(record)
-            else:  # without the name of its type in Python
+            else:  # without the Python type
                 sections["Arguments"].append((_argument_word(each), record[1]))
         for title, records in sections.items():
             if records:
@@ -129,7 +129,7 @@ class GroupedCommand(TyperCommand):
         return found
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What follows the command's name: `[OPTIONS] DIR...`."""
+        """The usage after the command's name: `[OPTIONS] DIR...`."""
         arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
         return [
             "[OPTIONS]",
@@ -145,5 +145,5 @@ class GroupedCommand(TyperCommand):
 
 
 def _argument_word(argument: Any) -> str:
-    """The word for an argument, with dots where several may be given."""
+    """The name of an argument, with dots if several may be given."""
     return f"{argument.metavar or argument.name}{'...' * (argument.nargs == -1)}"

@@ -1,4 +1,4 @@
-"""`evonas show`: the candidates of a run, or all of one of them."""
+"""`evonas show`: lists the networks of a run, or shows one in full."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def show(
     run_dir: RunDir,
     candidate: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="Number of a network in the run, or the beginning of its digest."),
+        typer.Argument(metavar="[ID]", help="Number of a network in the run, or the first characters of its digest."),
     ] = None,
     top: Annotated[int, option("Networks to list, 0 for all [20].", "N")] = 20,
     as_json: AsLines = False,
@@ -27,7 +27,7 @@ def show(
 ) -> None:
     """List the networks of a run, or show one of them.
 
-    The best come first. Also while the run searches.
+    Best first. Works while the run is searching.
     """
     from evonas.reporting.listing import candidate_rows, find_candidate
     from evonas.reporting.rundata import read_run
@@ -60,7 +60,7 @@ def _show_verdict(run: RunData) -> None:
 
 
 def _values(run: RunData, place: int) -> dict[str, Any]:
-    """All of a network as one row."""
+    """All facts about a network as one row."""
     record = run.records[place]
     evaluation = record.evaluation
     return {
@@ -87,7 +87,7 @@ def _values(run: RunData, place: int) -> dict[str, Any]:
 
 
 def _training_times(run: RunData, place: int) -> list[str]:
-    """When the network was trained, in one line; none if that was not kept."""
+    """When the network was trained, as a list of at most one line."""
     found = run.trainings_of(run.records[place])
     if not found:
         return []

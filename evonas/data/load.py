@@ -110,7 +110,7 @@ def _from_folder(given: _Given, size: Any, grayscale: bool, as_given: bool, shap
     """Images and their classes."""
     folder = given.x
     if given.y is not None:
-        raise InputError(f"target must not be given with a folder of images, {folder}: its sub-folders are the classes")
+        raise InputError(f"target must not be given with a folder of images, {folder}: its subfolders are the classes")
     pair, validation, test, notes = _images(folder, given.validation, given.test, size, grayscale, as_given, shaped)
     source = {"path": str(folder), "absolute": str(Path(folder).absolute())}
     return _Given(*pair, validation, test, given.sample_weight, source, notes)

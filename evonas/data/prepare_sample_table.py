@@ -169,7 +169,7 @@ def image_path_note(frame: pd.DataFrame) -> tuple[str, ...]:
         cells = [str(cell) for cell in column.iloc[:_SAMPLE].to_numpy() if cell is not None]
         if cells and all(cell.lower().endswith(_IMAGE_ENDINGS) for cell in cells):
             found.append(
-                f"column {str(name)!r} holds names of images, which are not read: a folder with a sub-folder for each "
+                f"column {str(name)!r} holds names of images, which are not read: a folder with a subfolder for each "
                 "class is"
             )
     return tuple(found)

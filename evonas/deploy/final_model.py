@@ -52,7 +52,7 @@ def best_network(run: RunReader, record: Record, data: PreparedData) -> Combined
 def score_final_model(
     run: RunReader, model: FinalModel, data: PreparedData, gives_up: Callable[[], bool] = lambda: False
 ) -> dict[str, float]:
-    """Scores of the mean prediction on the test split; empty without one, or when it gives up."""
+    """Scores of the mean prediction on the test split; empty if there is none, or if `gives_up` returns true."""
     x, y = data.x_test, data.y_test
     if x is None or y is None:
         return {}

@@ -1,13 +1,13 @@
-"""What a search shows while it runs and when it ends. Knows runs and the loop's values; imports no Keras and no pandas.
+"""Displays of a search while it runs and when it ends. Imports neither Keras nor pandas.
 
 ==================  =================================================================================================
-`Plain`             lines of text: what was read, one line a generation, the result
+`Plain`             lines of text: the data, one line per generation, the result
 `Live` (`live.py`)  the same, with a block that is redrawn in a terminal; the only importer of rich
-`Events`            one JSON object a line, for machines
+`Events`            one JSON object per line, for programs
 `make_display`      the display that fits the options and the output
 ==================  =================================================================================================
 
-The events, each with a key `event`; times are seconds, scores are in the target's own units:
+The events, each with a key `event`; times are in seconds, scores in the target's units:
 
 - `start`: run_dir, source, task, classes, targets, features, rows, not_used, objective, direction, settings, budget,
   evaluated (more than 0 when a run is resumed).

@@ -1,4 +1,4 @@
-"""Compares the best network with the baselines of its run: the table and the verdict, as text and as values."""
+"""Comparison of the best network with the baselines of its run: table and verdict, as text and as values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FINAL_MODEL", "NETWORK", "Verdict", "baseline_rows", "baseline_value
 __all__ += ["ours_of", "retrained_test_scores", "verdict_of"]
 
 NETWORK, FINAL_MODEL = "best network", "final model"
-#: Margins below it are shown as 0.0%.
+#: Margins below this are shown as 0.0%.
 _LEAST_MARGIN = 0.0005
 
 
@@ -58,7 +58,7 @@ def verdict_of(
     baselines: Baselines,
     ours: str = NETWORK,
 ) -> Verdict | None:
-    """Compares by the objective; None if nothing has a score of it.
+    """Compares by the objective; None if nothing has a score.
 
     Args:
         objective: of the run.
@@ -85,9 +85,9 @@ def ours_of(run: RunReader) -> str:
 
 
 def champion_test_scores(run: RunReader) -> dict[str, float]:
-    """Test scores of the final model as they are committed; of a single network, of the re-training that it is.
+    """Committed test scores of the final model; for a single network, those of its re-training.
 
-    Where the final model is a mean that was not scored, those of the best network.
+    If the final model is a mean without scores, those of the best network.
     """
     if (model := run.final_model) is not None and (scores := run.final_test.scores_of(model)):
         return scores
@@ -95,7 +95,7 @@ def champion_test_scores(run: RunReader) -> dict[str, float]:
 
 
 def retrained_test_scores(finalists: Sequence[Finalist]) -> dict[str, float]:
-    """The same, of the first of a run's finalists; empty if there is none."""
+    """Test scores of the first finalist; empty if there is none."""
     if not finalists:
         return {}
     champion = finalists[0].champion
@@ -108,7 +108,7 @@ def _scores(model: BaselineModel, part: str) -> Mapping[str, float]:
 
 
 def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any] | None:
-    """The baselines and the verdict as JSON values; None if none were wanted."""
+    """The baselines and the verdict as JSON values; None if none were requested."""
     found = run.baselines.found
     if found is None:
         return None
@@ -118,7 +118,7 @@ def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any]
 
 
 def baseline_rows(run: RunReader, test: Mapping[str, float]) -> list[tuple[str, float | None, float | None, str]]:
-    """Name, objective on validation and on test rows, and what it is: the network, then the baselines."""
+    """Name, objective on validation and test rows, and description: first the network, then the baselines."""
     found, name = run.baselines.found, run.objective.name
     if found is None or not found.models or not run.best(1):
         return []

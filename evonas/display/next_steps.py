@@ -1,4 +1,4 @@
-"""The exported file, and the commands that continue from a run."""
+"""Text about the exported file, and about commands that continue from a run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["exported_lines", "exported_values", "next_lines", "scored_values", "
 
 
 def test_line(scores: Mapping[str, float], objective: str) -> str:
-    """Scores on the test split."""
+    """Line with the scores on the test split."""
     return f"Test, which the search never saw: {scores_words(scores, objective)}"
 
 
 def exported_lines(exported: Exported, objective: str) -> list[str]:
-    """A Keras file: its scores and where it is."""
+    """Lines about an exported Keras file: its scores and path."""
     lines = []
     if exported.test_scores:
         lines.append(test_line(exported.test_scores, objective))
@@ -59,22 +59,22 @@ def scored_values(run: RunReader, test_scores: Mapping[str, float]) -> dict[str,
 
 
 def next_lines(run: RunReader) -> list[str]:
-    """What to do next."""
+    """Suggestions for next steps."""
     more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
     build = run.source.get("build")
     if build is not None and build.get("trial"):
-        return ["", f"Go on:   in Python, by the same search of {printable(build['name'])} in this directory"]
-    # The file is not named as the run names it: whoever made the run would have it run by whoever pastes this.
+        return ["", f"Continue: in Python, by the same search of {printable(build['name'])} in this directory"]
+    # The path of the build file in the run is not shown: pasting it would run code chosen by the author of the run.
     own = () if build is None else ("--build", f"FILE.py:{build['name']}")
     again = run.source.get("space_class")
-    lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
+    lines = ["", f"Continue: {command('resume', run, *more, *own)}"]
     if again is not None:
-        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
+        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
     recorded = run.source.get("strategy", {"entry_point": True})
     if not recorded.get("entry_point"):
         more_space = "" if again is None else ", space=..."
         given = f"strategy={run.settings.strategy}{more_space}"
-        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, {given})"]
+        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, {given})"]
     if run.best(1):
-        lines.append(f"Export:  {command('export', run, '-o', 'best.keras', *own)}")
+        lines.append(f"Export:   {command('export', run, '-o', 'best.keras', *own)}")
     return list(map(printable, lines))

@@ -23,12 +23,13 @@ from contextlib import closing
 from typing import Any, cast
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, OneByOne, Strategy, Stream
+from evonas.evaluation import Candidate, Evaluation
 from evonas.evolution.candidate_streams import stream_of
 from evonas.evolution.deadline import Timetable, abandon_when
 from evonas.evolution.loop import Session, best_of, evolve, restore
 from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator, OneByOne, Strategy, Stream
 from evonas.runs.events import ASKED
 from evonas.runs.progress import Generation, Progress, Stop
 from evonas.runs.store import RunStore

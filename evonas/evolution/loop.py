@@ -8,16 +8,19 @@ numbers are drawn, and results do not depend on time. Imports no Keras, pandas o
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Start, Status
+from evonas.evolution.commits import CommitPacing
 from evonas.evolution.constraints import Screen
 from evonas.evolution.deadline import Timetable, abandon_when
 from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator, Strategy
 from evonas.runs.progress import IDLE_GENERATIONS, IDLE_NETWORKS, Generation, Progress, Stop
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
@@ -131,6 +134,7 @@ class Session:
         self._evaluator, self._store, self._space, self._budget = evaluator, store, space, budget
         self.interruption, self._on_part, self._timetable = interruption, on_part, timetable
         self._screen = Screen.from_settings(store.settings, space, store.problem_json)
+        self._pacing = CommitPacing(evaluator)
 
     def known(self, candidate: Candidate) -> Evaluation:
         """The committed evaluation of a candidate that was trained, in whatever generation."""
@@ -187,19 +191,30 @@ class Session:
     def _take_parts(
         self, planned: Sequence[Candidate], parts: Iterator[Mapping[int, Evaluation]], waiting: set[int]
     ) -> Stop | None:
-        """Commits what comes of a generation until nothing more does; returns the reason if it has to stop early."""
-        while True:
-            try:
-                with self.interruption.waiting():
-                    part = next(parts, None)
-            except Abandoned:
-                return self.given_up
-            if part is None:
-                return None
-            if part:  # an empty one signals that time passed
-                self._commit(planned, part, waiting)
-            if waiting and (stop := self.stop()) is not None:
-                return stop
+        """Commits what comes of a generation until nothing more does; returns the reason if it has to stop early.
+
+        Several parts may be committed together (`evonas.evolution.commits`); none is left uncommitted at the end.
+        """
+        held: dict[int, Evaluation] = {}
+        try:
+            while True:
+                try:
+                    with self.interruption.waiting():
+                        part = next(parts, None)
+                except Abandoned:
+                    return self.given_up
+                if part is None:
+                    return None
+                if not part.keys() <= waiting - held.keys():
+                    wrong = sorted(part.keys() - (waiting - held.keys()))
+                    raise RuntimeError(f"the evaluator gave candidates {wrong}, which are not wanted")
+                held |= part  # an empty part signals that time passed
+                if len(held) == len(waiting) or self._pacing.is_due:
+                    self._commit(planned, held, waiting)
+                if len(held) < len(waiting) and (stop := self.stop()) is not None:
+                    return stop
+        finally:
+            self._commit(planned, held, waiting)
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
         """Position -> kept state of the candidate's origin, unless it failed or was not kept."""
@@ -248,15 +263,18 @@ class Session:
         late = self._timetable.search_is_over and not self.interruption.requested
         return Stop.TIME if late else Stop.INTERRUPTED
 
-    def _commit(self, planned: Sequence[Candidate], part: Mapping[int, Evaluation], waiting: set[int]) -> None:
-        if not part.keys() <= waiting:
-            raise RuntimeError(f"the evaluator gave candidates {sorted(part.keys() - waiting)}, which are not wanted")
+    def _commit(self, planned: Sequence[Candidate], held: dict[int, Evaluation], waiting: set[int]) -> None:
+        """Commits what is held, if anything; then it is neither held nor waited for."""
+        if not held:
+            return
+        part, began = dict(held), time.monotonic()
+        held.clear()  # a commit that fails is not tried again
         pairs = [(planned[place], self.judge(planned[place], part[place])) for place in sorted(part)]
         self._store.commit_part(pairs, self._timetable.session_seconds)
+        self._pacing.note_commit(time.monotonic() - began)
         self._timetable.note_results(list(part.values()))
         waiting.difference_update(part)
-        if pairs:
-            self.report_progress(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
+        self.report_progress(planned[0].generation, len(planned) - len(waiting), len(planned), pairs)
 
     def report_progress(
         self, generation: int, trained: int, planned: int, pairs: Sequence[tuple[Candidate, Evaluation]]

@@ -1,6 +1,6 @@
 """`RayCluster`: the connection to a Ray cluster, its resources, and a health check of its head.
 
-Ray is imported here and in `ray_fleet.py` alone, when a run asks for it.
+Ray is imported only here and in `ray_fleet.py`, when a run uses it.
 
 References:
     Moritz et al. 2018, Ray: A Distributed Framework for Emerging AI Applications. OSDI.
@@ -24,7 +24,7 @@ __all__ = ["HeadLost", "RayCluster", "check_ray"]
 
 #: Timeout of connections to the head, and tolerated consecutive failures.
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
-#: What Ray has to disconnect.
+#: Timeout for disconnecting, in seconds.
 _SHUTDOWN_SECONDS = 5.0
 #: Ray's shared memory on this machine, in addition to the data.
 _STORE_BYTES = 200 << 20
@@ -37,7 +37,7 @@ class HeadLost(WorkerError):
 def check_ray() -> None:
     """Raises InputError where Ray is not installed."""
     if find_spec("ray") is None:
-        raise InputError("execution ray must have Ray installed: pip install 'evonas[ray]'")
+        raise InputError("Ray must be installed for execution ray: pip install 'evonas[ray]'")
 
 
 class RayCluster:
@@ -54,7 +54,7 @@ class RayCluster:
             workers: workers that must fit on a local cluster, with that many CPUs each; None for this machine's
                 cores.
             cpus: see `workers`.
-            data_bytes: of what is to be in its store.
+            data_bytes: size of the data in its object store.
 
         Raises:
             InputError: Ray is not installed, or there is no cluster at that address.
@@ -92,7 +92,7 @@ class RayCluster:
         except Exception as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             if not isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
-                # Ray says so, of no class of its own, where its processes take too long to start on a busy machine.
+                # Ray raises no specific exception if its processes start too slowly on a busy machine.
                 with suppress(Exception):
                     self.ray.shutdown()
                 raise WorkerError(
@@ -111,11 +111,11 @@ class RayCluster:
 
     @property
     def answers(self) -> bool:
-        """Whether the head answered when it was last asked."""
+        """Whether the head answered the last health check."""
         return not self._failures
 
     def check_head(self) -> None:
-        """Raises HeadLost when the head has not answered several times in a row. To be asked every few seconds.
+        """Raises HeadLost when the head has not answered several times in a row. To be called every few seconds.
 
         As long as it does not answer, Ray must not be called: it would block, and silently end this process after a
         minute.
@@ -127,8 +127,8 @@ class RayCluster:
             self._failures += 1
         if self._failures >= _HEAD_FAILURES:
             raise HeadLost(
-                "Ray's head does not answer any more. What was committed stays: start the cluster again and resume the "
-                "run, there or anywhere else (--execution)"
+                "Ray's head no longer answers. Committed results are kept: start the cluster again and resume the run, "
+                "there or elsewhere (--execution)"
             )
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class LocalEvaluator:
         """Does not create the trainer yet.
 
         Args:
-            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            space: the space of the genomes, see `genomes.encodings.blueprint`.
             make: creates the trainer, on first use.
         """
         self._space, self._make = space, make
@@ -131,10 +131,10 @@ class LocalRun(LocalEvaluator):
         """Loads nothing yet.
 
         Args:
-            space: that the genomes are of.
+            space: the space of the genomes.
             data: file of `PreparedData.save`; None if `build` is a trial, which brings its own.
-            settings: what is the same for every network.
-            build: a user's function, as it is sent to a worker.
+            settings: common to all networks.
+            build: a user's function, packed as for a worker.
         """
         super().__init__(space, self._load)
         self._data_path, self._settings, self._packed = data, settings, build
@@ -165,7 +165,7 @@ class LocalRun(LocalEvaluator):
         if not any(task.lineage for task in tasks):
             return trainer
         if self._data is None or self._build is not None:
-            raise InputError("strategy must be one that trains, for models that a function builds: choose another")
+            raise InputError("strategy must train networks if a function builds the models: choose another")
         if self._scorer is None:
             self._scorer = make_scorer(self._data, self._settings)
         return self._scorer
@@ -178,7 +178,7 @@ class LocalRun(LocalEvaluator):
         load_extensions(self._settings.extensions)
         self._build = None if self._packed is None else load_build(self._packed)
         if self._data_path is None:
-            assert self._build is not None, "a trial is what brings its own data"
+            assert self._build is not None, "only trials bring their own data"
             return trial_trainer(self._build, lambda: None, self._settings.trainer)
         self._data = PreparedData.load(self._data_path)
         if self._build is not None:

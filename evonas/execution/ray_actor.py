@@ -1,8 +1,8 @@
 """`RayWorker`: an actor with one monitored worker process. Imports no Ray.
 
-The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which answers
-after a few seconds even if there are none: so the driver knows that it is there. The worker process holds data, kernels
-and compiled programs from one generation to the next; the actor itself imports no Keras.
+The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which returns
+after a few seconds even if there are none, so that the driver knows the actor is alive. The worker process holds data,
+kernels and compiled programs from one generation to the next; the actor itself imports no Keras.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import TRAINER_VERSION
-from evonas.execution.assignments import Fault, Lease, Outcome
+from evonas.execution.assignments import Lease
 from evonas.execution.evaluator import WorkerEvaluator
-from evonas.execution.mailbox import Mailbox, Started
+from evonas.execution.mailbox import Mailbox, News, Started
 from evonas.execution.worker_loop import drive
 from evonas.machine import machine_bytes, usable_cores
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
 
 _LEAST_BYTES = 2 << 30
+#: Interval of looks at the worker process: it is not asked to give up as often as one of the driver's own machine is.
+_LOOK_SECONDS = 0.25
 #: What the worker process has to end.
 _STOP_SECONDS = 2.0
 
@@ -40,11 +42,11 @@ class WorkerSpec:
     """The specification common to all workers of a run.
 
     Attributes:
-        settings: of the trainer; `threads` are those of each worker, which asks for as many CPUs.
-        limits: that end a worker process.
+        settings: of the trainer; `threads` applies to each worker, which requests as many CPUs.
+        limits: of a worker process.
         build: a user's function or trial.
         grouped: see `PoolEvaluator`.
-        command: of a worker process, instead of evonas's own.
+        command: of a worker process, in place of the default.
     """
 
     settings: TrainingSettings
@@ -63,15 +65,15 @@ def versions() -> dict[str, str]:
 
 
 class RayWorker:
-    """Its methods are called by the driver concurrently, in separate threads."""
+    """The actor. The driver calls its methods concurrently, in separate threads."""
 
     def __init__(self, spec: WorkerSpec, data: Any, cpus: float) -> None:
         """Starts the worker process, without waiting for it.
 
         Args:
-            spec: see there.
+            spec: the specification of the worker.
             data: bytes of a file of `PreparedData.save` as an array, None if a trial brings its own.
-            cpus: that it was given.
+            cpus: number of CPUs assigned to it.
         """
         # Ray limits the threads of libraries; undone here, so that workers behave as on one machine.
         os.environ.pop("OMP_NUM_THREADS", None)
@@ -81,7 +83,8 @@ class RayWorker:
             path.write_bytes(memoryview(data))
         share = min(1.0, cpus / usable_cores())
         memory = spec.limits.memory_bytes or max(_LEAST_BYTES, int(0.8 * machine_bytes() * share))
-        limits = replace(spec.limits, memory_bytes=min(memory, int(0.8 * machine_bytes())))
+        memory = min(memory, int(0.8 * machine_bytes()))
+        limits = replace(spec.limits, memory_bytes=memory, look_seconds=_LOOK_SECONDS)
         settings = replace(spec.settings, worker_bytes=limits.memory)
         kind = WorkerEvaluator if not spec.command else _with_command(spec.command)
         self._evaluator = kind(None, path, settings, None, limits, spec.build)
@@ -95,20 +98,25 @@ class RayWorker:
         return versions()
 
     def pid(self) -> int:
-        """Number of the actor's process."""
+        """Process id of the actor."""
         return os.getpid()
 
-    def give(self, leases: Sequence[Lease], tasks: Any = None) -> None:
-        """Leases for the worker; with the tasks of a whole generation, if those are not in it."""
-        self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
+    def give(self, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> None:
+        """Leases for the worker.
 
-    def news(self) -> list[Started | Fault | Outcome]:
-        """What came of leases since this was last asked; waits a while for some."""
-        return self._port.news()
-
-    def revoke(self, floor: int) -> None:
-        """Leases with tokens below are not wanted any more."""
+        Args:
+            floor: leases with tokens below are not wanted any more.
+            leases: new ones.
+            tasks: of the whole generation, if those are not in the leases.
+        """
         self._port.revoke(floor)
+        if leases:
+            self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
+
+    def news(self, progress_seconds: float, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> list[News]:
+        """What came of leases since this was last asked; waits a while for some. See `Mailbox.news` and `give`."""
+        self.give(floor, leases, tasks)
+        return self._port.news(progress_seconds=progress_seconds)
 
     def stop(self) -> None:
         """Ends the worker process, and deletes its copy of the data."""

@@ -1,15 +1,11 @@
-"""`WorkerProcess`: the driver's handle of one worker: start, requests, termination, and cause of death. Imports no
-Keras.
-"""
+"""`WorkerProcess`: the driver's handle of one worker: start, requests, end and its cause. Imports no Keras."""
 
 from __future__ import annotations
 
 import math
 import os
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import weakref
@@ -22,6 +18,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
+from evonas.execution.child_process import cause_of_end, child_environment, has_ended, reap
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -35,6 +32,7 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
+from evonas.execution.process_memory import ProcessMemory
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError
@@ -44,10 +42,9 @@ if TYPE_CHECKING:
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import PackedBuild
 
-__all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess", "command_of"]
+__all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 
 _LOG_TAIL_BYTES = 4000
-_LOOK_SECONDS, _REAP_SECONDS = 0.1, 0.005
 #: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
@@ -62,12 +59,13 @@ class WorkerLimits:
     """Limits that end a worker.
 
     Attributes:
-        start_seconds: until it has read the data and loaded its libraries.
-        silence_seconds: without progress. The single trainer reports every epoch, the others every few.
-        beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
+        start_seconds: time to read the data and load its libraries.
+        silence_seconds: time without progress. The single trainer reports every epoch, the others every few.
+        beat_seconds: time without a beat after it has started; a worker beats every second, even in a long training.
         candidate_seconds: time between results for one network or a group trained together, regardless of progress;
             None for no limit.
         memory_bytes: resident memory; None is 80% of the memory of the machine or its container.
+        look_seconds: interval of checks of the other limits, and of whether to give up.
     """
 
     start_seconds: float = 600.0
@@ -75,10 +73,11 @@ class WorkerLimits:
     beat_seconds: float = 120.0
     candidate_seconds: float | None = None
     memory_bytes: int | None = None
+    look_seconds: float = 0.1
 
     @property
     def memory(self) -> int:
-        """`memory_bytes`, with nothing left open."""
+        """`memory_bytes` with the default resolved."""
         return self.memory_bytes or int(0.8 * machine_bytes())
 
 
@@ -101,17 +100,18 @@ class WorkerProcess:
         """Starts the process.
 
         Args:
-            command: what to run; the number of the socket's descriptor and of this process are appended.
-            log: file that takes what the worker prints, at its end; a temporary one when None.
+            command: the command to run; the socket's descriptor and this process's id are appended.
+            log: file to which the worker's output is appended; a temporary one when None.
             environment: variables of the process in addition to those of this one.
         """
         self._limits, self._memory_bytes, self._spent, self._timed = WorkerLimits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
         self._ended_here = False
-        #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
+        #: Total seconds spent waiting for answers; and a function, polled meanwhile, that returns why to kill the
+        #: process.
         self.waited = 0.0
         self.overdue: Callable[[], str] = lambda: ""
-        #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
+        #: Number of the cancelled request that is not answered yet, 0 for none; and seconds until the worker was ready.
         self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
         self.gives_up: Callable[[], bool] = lambda: False
         self.on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
@@ -124,15 +124,15 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                env=_environment() | dict(environment),
+                env=child_environment() | dict(environment),
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
-        self._connection = Connection(ours.detach())
+        self._connection, self._memory = Connection(ours.detach()), ProcessMemory(self._process.pid)
         self._driver = os.getpid()
         _STARTED.add(self)
 
     def warm(self, trainer: str, own: bool) -> None:
-        """Has it load the libraries of a trainer, while the driver reads the data."""
+        """Loads the libraries of a trainer while the driver reads the data."""
         with suppress(OSError):  # if it is dead already, the first request says so
             self._connection.send(Warm(trainer, own))
 
@@ -144,14 +144,14 @@ class WorkerProcess:
         build: PackedBuild | None = None,
         log: Path | None = None,
     ) -> None:
-        """Has it read the data and make the trainer. Does not wait for it.
+        """Reads the data and creates the trainer, without waiting.
 
         Args:
             data_path: the `PreparedData` to train on; None if `build` brings its own data.
-            settings: what is the same for every network.
-            limits: what the process is killed for.
+            settings: common to all networks.
+            limits: of the process, which is killed if it exceeds them.
             build: a user's function that builds the models; None for evonas's own networks.
-            log: file that takes what the worker has printed and will, if it was started without one.
+            log: file for the worker's past and future output, if it was started without one.
         """
         self._limits, self._memory_bytes = limits, limits.memory
         if log is not None:
@@ -162,21 +162,21 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
-        return self._alive and not self._has_ended()
+        """Whether it can receive requests."""
+        return self._alive and not has_ended(self._process)
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def was_killed(self) -> bool:
-        """Whether a signal of somebody else's ended it, such as the system's when memory is short."""
+        """Whether it was ended by an external signal, such as that of the system when memory runs out."""
         return not self._ended_here and (self._process.returncode or 0) < 0
 
     def add(self, request: Any, *arguments: Any) -> None:
-        """Sends `request(number, *arguments)`, which adds to what is being answered.
+        """Sends `request(number, *arguments)`, which adds to the request in progress.
 
         Raises:
             WorkerDied: the process has ended.
@@ -186,7 +186,7 @@ class WorkerProcess:
     def settled(self) -> bool:
         """Whether it accepts requests; waits briefly for the end of a cancelled request.
 
-        Not as long as another worker would take to be ready; one that does not end it is to be replaced.
+        The wait is shorter than starting another worker; a worker that does not end the request must be replaced.
         """
         least, most = _CANCEL_SECONDS
         until = time.monotonic() + min(max(least, 0.5 * self._start_seconds), most)
@@ -208,7 +208,7 @@ class WorkerProcess:
 
     @property
     def start_seconds(self) -> float | None:
-        """Seconds that it took to be ready; None as long as it is not. Does not wait."""
+        """Seconds that it took to become ready; None until then. Does not wait."""
         with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked
             if not self._ready and self._alive and self._connection.poll(0):
                 self._accept(self._read())
@@ -220,11 +220,11 @@ class WorkerProcess:
         A generator that is closed early cancels the request.
 
         Raises:
-            Abandoned: `gives_up` says so; the request is cancelled.
-            WorkerDied: the process ended, or said nothing for too long.
+            Abandoned: `gives_up` returned true; the request is cancelled.
+            WorkerDied: the process ended, or was silent for too long.
             WorkerError: the worker raised.
-            InputError: the worker found a user's mistake.
-            RuntimeError: it is still being asked something else.
+            InputError: the worker reported a user error.
+            RuntimeError: another request is in progress.
         """
         if self._asking:
             raise RuntimeError("a worker answers one request at a time: finish or close the last one first")
@@ -251,31 +251,33 @@ class WorkerProcess:
                     self._send(Cancel(number))
 
     def stop(self, patience_seconds: float = 1.0) -> None:
-        """Ends the process, and those that it has started.
+        """Ends the process and its children.
 
-        It exits by itself when the socket closes, and is killed if it does not. Idempotent; does nothing but let go in
-        a process that was forked from the driver.
+        It exits by itself when the socket closes, and is killed if it does not. Idempotent; in a process forked from
+        the driver, it only closes the socket.
         """
         self._alive = False
         self._connection.close()
-        if os.getpid() == self._driver and self._reap(patience_seconds) is None:
+        if os.getpid() == self._driver and reap(self._process, patience_seconds) is None:
             self._process.kill()
-            self._reap()
+            reap(self._process)
+        self._memory.close()
         self._log.close()
 
     def kill(self) -> None:
-        """Ends the process without waiting until it has ended. For the end of this process, too."""
+        """Kills the process without waiting. Also used when this process exits."""
         self._abandon()
         self._connection.close()
+        self._memory.close()
         self._log.close()
 
     def wait_until_ready(self) -> None:
         """Returns when it has started.
 
         Raises:
-            Abandoned: `gives_up` says so.
+            Abandoned: `gives_up` returned true.
             WorkerError: it does not start.
-            InputError: it found a user's mistake.
+            InputError: it reported a user error.
         """
         if self._ready:
             return
@@ -285,7 +287,7 @@ class WorkerProcess:
             raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
 
     def _accept(self, answer: Any) -> None:
-        """The first answer, which says whether it has started."""
+        """Processes the first answer, which reports whether it has started."""
         if isinstance(answer, Refused):
             raise InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
         self._ready, self._start_seconds = isinstance(answer, Ready), time.monotonic() - self._begun
@@ -300,20 +302,20 @@ class WorkerProcess:
             raise
 
     def _receive(self) -> Any:
-        """The next answer; signs of life and of headway are none.
+        """Returns the next answer, skipping beats and progress.
 
-        Kills the process, and raises WorkerDied, when it breaks one of its limits.
+        Kills the process, and raises WorkerDied, when it exceeds one of its limits.
         """
-        silent = unheard = 0.0
+        silent, unheard, look = 0.0, 0.0, self._limits.look_seconds
         while True:
             if self.gives_up():
                 raise Abandoned
             started = time.monotonic()
             try:
-                ready = self._connection.poll(_LOOK_SECONDS)
+                ready = self._connection.poll(look)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
-            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            looked = min(time.monotonic() - started, 2 * look)
             self._spent, self.waited = self._spent + looked, self.waited + looked
             if ready:
                 message = self._read()
@@ -321,16 +323,16 @@ class WorkerProcess:
                 headway = isinstance(message, PartialResult) and not message.evaluations
                 if not headway and not isinstance(message, Beat):
                     return message
-                # However often it is heard, it is looked at below: it may grow, or train for ever.
+                # Limits are checked below even if messages keep arriving: memory may grow, or training may never end.
                 silent, unheard = (0.0 if headway else silent), 0.0
             else:
-                # A child of its own may hold its end of the socket: then there is no end of file.
-                if self._has_ended() and not self._connection.poll(0):
+                # Its child may hold its end of the socket: then there is no end of file.
+                if has_ended(self._process) and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
                 # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
-                silent += _LOOK_SECONDS
-                unheard += _LOOK_SECONDS
-            if _resident_bytes(self.pid) > self._memory_bytes:
+                silent += look
+                unheard += look
+            if self._memory.read() > self._memory_bytes:
                 self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
@@ -351,7 +353,7 @@ class WorkerProcess:
         except (EOFError, OSError):
             raise WorkerDied(self._obituary()) from None
         except BaseException:
-            # Interrupted within a message: where the next one begins is lost.
+            # Interrupted within a message: the start of the next one is unknown.
             self._abandon()
             raise
 
@@ -366,37 +368,11 @@ class WorkerProcess:
     def _obituary(self) -> str:
         """How the process ended, in a few words."""
         self._alive = False
-        status = self._reap(5.0)
+        status = reap(self._process, 5.0)
         if status is None:
             self._process.kill()
             return "crashed: it closed its connection"
-        if status == -signal.SIGKILL:
-            return "killed (SIGKILL): most likely the machine ran out of memory"
-        if status < 0:
-            return f"crashed ({signal.Signals(-status).name})"
-        return f"crashed: it exited with status {status}"
-
-    def _has_ended(self) -> bool:
-        """Whether the process has ended, be its number still its own or not."""
-        if self._process.returncode is not None:
-            return True
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-        except ChildProcessError:  # of a process that was forked from the driver
-            return True
-
-    def _reap(self, patience_seconds: float = math.inf) -> int | None:
-        """How the process ended, with all that it has started; None while it has not."""
-        until = time.monotonic() + patience_seconds
-        while not self._has_ended():
-            if time.monotonic() >= until:
-                return None
-            time.sleep(_REAP_SECONDS)
-        if self._process.returncode is None:
-            # Until it is reaped, no other process group can have its number.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-        return self._process.wait()
+        return cause_of_end(status)
 
     def _let_go(self) -> None:
         """Closes the socket in a process that was forked from the driver."""
@@ -426,25 +402,3 @@ def _raised(answer: Refused) -> Exception:
         return InputError(answer.text)
     last = (answer.text.strip() or "an exception").splitlines()[-1]
     return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])
-
-
-def _environment() -> dict[str, str]:
-    """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    root = Path(__file__).parents[2]
-    if root.name not in ("site-packages", "dist-packages"):
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    return environment
-
-
-def _resident_bytes(pid: int) -> int:
-    """Memory of a process; 0 if the system does not tell, or when it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
-
-
-def command_of(module: str) -> list[str]:
-    """Runs a module with this Python. `-P`: a user's file named like a library is not imported instead of it."""
-    return [sys.executable, "-P", "-m", module]

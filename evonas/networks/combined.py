@@ -45,7 +45,7 @@ class CombinedNetwork:
 
         Args:
             features: shape `(num_rows, num_features)`.
-            gives_up: asked before each network; None is returned when it holds.
+            gives_up: called before each network; if it returns true, the result is None.
         """
         outputs = []
         for graph, weights, columns in zip(self.graphs, self.weights, self.columns, strict=True):

@@ -91,7 +91,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
     order = sorted(_score(run), key=lambda place: -run.losses[place])
     if len(names) < 2 or len(order) < 2:
         return None
-    shown = [order[k] for k in thin_out(len(order), _MOST_LINES, keep=range(max(0, len(order) - 50), len(order)))]
+    shown = [order[k] for k in thin_out(len(order), _MOST_LINES, always=range(max(0, len(order) - 50), len(order)))]
     heights = [positions_of(name, run.genes[name], run.space) for name in names]
     ranks = np.linspace(0.0, 1.0, len(shown))  # the best is 1
     heights.append(np.full(len(run.records), np.nan))

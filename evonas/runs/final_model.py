@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model"]
 
 _KEY, _ENSEMBLE = "final_test", "ensemble"
-#: A mean is of so many at least; else the final model is the best network itself.
+#: Minimum number of members of a mean; with fewer, the final model is the best network itself.
 _FEWEST = 2
-#: The same of networks trained on all rows, before which the finalists' trainings are more.
+#: The same for networks trained on all rows; with fewer, the finalists' trainings are used.
 _FEWEST_ON_ALL_ROWS = 3
-#: Networks of the search itself, which are of all kinds: with more of them come worse ones.
+#: Maximum number of members from the search itself, which vary in quality: further ones would be worse.
 _MOST_OF_SEARCH = 5
 
 
@@ -56,7 +56,7 @@ class FinalModel:
 
     @property
     def names(self) -> list[str]:
-        """Of the weights, in the order of the members."""
+        """Names of the weights, in the order of the members."""
         return [record.weights or "" for record in self.members]
 
     @property
@@ -71,7 +71,7 @@ class FinalModel:
 
     @property
     def note(self) -> str:
-        """One line for a person."""
+        """Description in one line."""
         if self.chosen:
             return f"ensemble of {len(self.members)} networks, chosen on the validation rows"
         what = "trainings of the finalists"
@@ -87,7 +87,7 @@ class FinalModel:
 
 
 def final_model(run: RunReader) -> FinalModel | None:
-    """The networks of the final model; None where it is the best network itself."""
+    """Returns the networks of the final model; None if it is the best network itself."""
     count, progress = run.settings.average or 0, run.retrainings_progress
     if progress is None or progress[0] < progress[1]:
         return None
@@ -120,7 +120,7 @@ def _ensemble(run: RunReader, size: int) -> FinalModel | None:
 
 @dataclass(frozen=True)
 class _Scored:
-    """Names of the members' weights, and the scores of their mean."""
+    """Names of the members' weights and the scores of their mean, as stored."""
 
     names: tuple[str, ...]
     scores: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]]
@@ -147,7 +147,7 @@ class FinalTest:
         self._connection = connection
 
     def scores_of(self, model: FinalModel) -> dict[str, float]:
-        """The test scores of the model; empty where they were not computed."""
+        """Returns the test scores of the model; empty if they were not computed."""
         found = self._row(_SCORED, _KEY)
         return dict(found.scores) if found is not None and list(found.names) == model.names else {}
 
@@ -164,15 +164,15 @@ class FinalTest:
 
 
 class FinalTestWriter(FinalTest):
-    """The same for the run's one writer."""
+    """Also writes the test scores; for the run's single writer."""
 
     def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
-        """`commit(rows)` calls it in a transaction."""
+        """`commit(rows)` must call `rows` in a transaction."""
         super().__init__(connection)
         self._commit = commit
 
     def note(self, model: FinalModel, scores: Mapping[str, float]) -> None:
-        """Commits the test scores of the model, in place of those before."""
+        """Commits the test scores of the model, replacing earlier ones."""
         value = canonical_json({"names": model.names, "scores": dict(scores)})
         self._commit(lambda: put_about(self._connection, _KEY, value))
 

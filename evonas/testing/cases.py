@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
+from evonas.protocols import Strategy
 from evonas.strategies import StrategyRow, make_strategy, strategy_name, strategy_row
 from evonas.testing.toy_space import ToySpace
 from genomes import DenseSpace, HyperparameterSpace, SequenceSpace
@@ -130,7 +131,7 @@ def as_text(generations: Sequence[Sequence[Candidate]], space: SearchSpace) -> l
 def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
     genome = space.genome_to_json(each.genome)
     place = [each.generation, each.index]
-    origin = [str(each.origin), each.horizon, each.keep]
+    origin = [str(each.origin), each.horizon, each.keep_snapshots]
     return [genome, each.digest, each.seed, each.epochs, *place, list(each.parents), each.operator, *origin]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import shutil
 import signal
@@ -16,15 +17,16 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.evaluation import Evaluation, Snapshot, Span, Status
+from evonas.evaluation import Evaluation, InTraining, Snapshot, Span, Status
 from evonas.execution import WorkerLimits, joining, shared_folder
 from evonas.execution.assignments import Assignments, Fault, Lease, Outcome
-from evonas.execution.mailbox import Started
+from evonas.execution.mailbox import Started, UnderWay
 from evonas.execution.pool import PoolEvaluator
 from evonas.execution.shared_fleet import SharedFleet, session_of
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
 from evonas.runs import RunReader
 from evonas.runs.directory import sha256
+from evonas.runs.weights import weights_to_bytes
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes import InputError
 from tests.cli.commands import evonas as command_line
@@ -112,10 +114,20 @@ def test_messages_come_back_as_they_were_sent():
     assert outcome.finished
     kept = Evaluation(Status.OK, spans=spans)
     assert from_bytes(to_bytes(Outcome(1, {0: kept}))).evaluations[0].spans == spans
-    for message in (Started(2), Left(), Revoked(9), Fault("text", "raised", True)):
+    under_way = UnderWay((InTraining(3, 17, 50, 1.5, 1000),), 9)
+    for message in (Started(2), Left(), Revoked(9), Fault("text", "raised", True), under_way, UnderWay((), 0)):
         assert from_bytes(to_bytes(message)) == message
     with pytest.raises(ValueError, match="groups"):
         to_bytes(Given((Lease(1, (0,), (task,), grouped=True),)))
+
+
+@pytest.mark.parametrize("change", [{"epoch": -1}, {"seconds": math.inf}, {"parameters": 1 << 60}, {"name": "<b>"}])
+def test_how_far_a_training_is_that_cannot_be_is_refused(change):
+    network = {"number": 1, "epoch": 2, "epochs": 3, "seconds": 4.0, "parameters": 5, **change}
+    text = json.dumps({"under_way": {"networks": [network], "floor": 0}})
+    content = weights_to_bytes({"message": np.frombuffer(text.encode(), np.uint8)})
+    with pytest.raises(ValueError, match="under_way"):
+        from_bytes(content)
 
 
 @pytest.mark.parametrize("damage", ["short", "bits", "pickle", "other"])
@@ -135,8 +147,12 @@ def test_what_is_no_message_is_refused(damage):
 
 def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_path, data_path):
     pool = shared_pool(tmp_path, data_path, unheard=3.0)
+    heard = []
+    pool.watch_training(heard.extend)
     with pool, Machine(tmp_path) as first, Machine(tmp_path) as second:
-        parts = pool.evaluate(candidates(*range(1, 9), EXIT, NAN, epochs=20))
+        parts = pool.evaluate(
+            [*candidates(*range(1, 9), EXIT, NAN, epochs=20), *candidates(*[11] * 11, epochs=250)[10:]]
+        )
         found = dict(next(part for part in parts if part))
         until(lambda: pool._fleet.joined == 2)
         first.process.kill()
@@ -149,7 +165,10 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
         for part in parts:
             assert not found.keys() & part.keys(), "counted twice"
             found |= part
-        assert {n: each.scores["rmse"] for n, each in found.items() if each.scores} == {n: n + 1.0 for n in range(8)}
+        scores = {number: each.scores["rmse"] for number, each in found.items() if each.scores}
+        assert scores == {number: number + 1.0 for number in (*range(8), 10)}
+        assert max(each.epoch for each in heard if each.number == 10) > 0, "how far it is, is said"
+        assert {(each.epochs, each.parameters) for each in heard if each.number == 10} == {(250, 11)}
         assert "exited with status 7" in found[8].reason
         assert found[9].reason == "diverged"
         assert pool._fleet.joined == 1
@@ -212,7 +231,7 @@ def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is
 def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words):
     result = command_line(*words, str(tmp_path / "houzes"))
     assert result.exit_code == 2
-    assert result.output.startswith("Error: run directory must be there, but ")
+    assert result.output.startswith("Error: run directory must exist, but ")
     assert result.output.count("\n") == 1
     result = command_line("run", f"--join={tmp_path}", "--threads", "1")
     assert (result.exit_code, "must hold a run" in result.output) == (2, True)

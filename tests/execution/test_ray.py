@@ -24,7 +24,7 @@ from evonas.runs import RunReader
 from evonas.tasks.train import TrainingSettings
 from genomes import InputError
 from tests.execution.stub_worker import EXIT, NAN, RAISE
-from tests.execution.stubs import UnitsSpace
+from tests.execution.stubs import UnitsSpace, candidates
 from tests.execution.test_pool import evaluated
 
 ray = pytest.importorskip("ray")
@@ -70,6 +70,18 @@ def test_networks_come_back_once_and_fail_in_the_words_of_a_worker_of_this_machi
         4: "diverged",
         5: "it raised KeyError: 'a bug in the trainer'",
     }
+
+
+def test_how_far_a_training_is_comes_from_the_actor(pool):
+    heard = []
+    pool.watch_training(heard.extend)
+    found = {}
+    for part in pool.evaluate(candidates(7, epochs=250)):
+        found |= part
+    pool.watch_training(lambda networks: None)
+    assert found[0].scores == {"rmse": 7.0}
+    assert {(each.number, each.epochs, each.parameters) for each in heard} == {(0, 250, 7)}
+    assert max(each.epoch for each in heard) > 0
 
 
 @pytest.mark.soak
@@ -128,7 +140,7 @@ def test_a_head_that_is_gone_is_said(monkeypatch):
     monkeypatch.setattr(connected, "_head", ("127.0.0.1", 1))
     connected.check_head()
     connected.check_head()
-    with pytest.raises(HeadLost, match=r"Ray's head does not answer any more.*resume"):
+    with pytest.raises(HeadLost, match=r"Ray's head no longer answers.*resume"):
         connected.check_head()
     connected.close()
     assert ray.is_initialized()  # the connection was the program's

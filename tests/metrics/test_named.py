@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, get_scorer_names, mean_absolute_percentage_error
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.data.prepared import Problem, Split
 from evonas.metrics.named import KERAS_METRICS, chosen_metric, scorer_value, with_metric
 from evonas.metrics.scores import predictions

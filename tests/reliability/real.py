@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.runs.progress import Progress

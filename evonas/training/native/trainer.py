@@ -7,7 +7,6 @@ any step.
 from __future__ import annotations
 
 import math
-import os
 import queue
 import threading
 import time
@@ -20,23 +19,21 @@ import networkx as nx
 import numpy as np
 
 from evonas.data.memo import Memo
-from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
-from evonas.machine import free_bytes
-from evonas.metrics.problem_scores import compute_scores
-from evonas.networks.initial import epoch_order
-from evonas.networks.schedule import learning_rates
+from evonas.machine import free_bytes, usable_cores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native.compilation import load
-from evonas.training.native.lowering import Program, lower
+from evonas.training.native.lowering import lower
+from evonas.training.native.program import Program
 from evonas.training.native.threads import Pool
-from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Optimization, Stopped, TrainingRows
-from evonas.training.optimizers import constants_of
-from evonas.training.rates import decays, has_factors, rate_factor
+from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Stopped, TrainingRows
+from evonas.training.native.training_inputs import optimization, rows_of, smooth_labels
 from evonas.training.replicates import combine_evaluations, member_seed
+from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
@@ -44,10 +41,11 @@ from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
-__all__ = ["NativeTrainer", "optimization", "rows_of", "smooth_labels", "usable_cores"]
+__all__ = ["NativeTrainer"]
 
 #: Interval of progress signals while no training ends.
 _HEADWAY_SECONDS = 0.25
+
 #: Share of the memory given that trainings may take; the rest is for data and what comes back.
 _MEMORY_SHARE = 0.8
 
@@ -190,7 +188,7 @@ class NativeTrainer:
             pool.submit(member, partial(self._run, member), member.num_bytes)
 
     def _next(self, pool: Pool) -> tuple[int, dict[int, Evaluation]]:
-        """How many trainings have ended now, one or none, and what that completes: others of the task may be left."""
+        """Number of trainings that have just ended (0 or 1), and the tasks completed by that."""
         try:
             member, evaluation, error = pool.results.get(timeout=_HEADWAY_SECONDS)
         except queue.Empty:
@@ -211,7 +209,7 @@ class NativeTrainer:
         }
 
     def _end_late(self) -> None:
-        """Stops what has been in training for too long."""
+        """Stops trainings that have exceeded the time limit."""
         if self._candidate_seconds is None:
             return
         now = time.perf_counter()
@@ -221,7 +219,7 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _cancel(self, pool: Pool | None = None) -> None:
-        """Stops what is to train in the threads of a pool; None is of all."""
+        """Stops the trainings of a pool's threads; None stops all."""
         with self._lock:
             for member, its in self._open.items():
                 if pool in (None, its):
@@ -229,14 +227,14 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _close(self, pool: Pool) -> None:
-        """Ends the threads. Trainings that wait do not begin."""
+        """Ends the threads. Waiting trainings are not started."""
         self._cancel(pool)
         pool.close()
         with self._lock:
             self._open = {member: its for member, its in self._open.items() if its is not pool}
 
     def _members(self, work: _Work) -> list[_QueuedTraining]:
-        """The trainings of a task: replicate by replicate, in each fold by fold."""
+        """The trainings of a task, by replicate, then by fold."""
         task = work.task
         graph = self._problem.attach_columns(graph_from_json(task.architecture))
         view = self._problem.view(*views_of(graph))
@@ -247,7 +245,7 @@ class NativeTrainer:
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
-        problem = self._problem.for_views(*view)  # the rows are made in the thread that trains
+        problem = self._problem.for_views(*view)  # the rows are prepared in the training thread
         rows = max(CHUNK_ROWS // count_of(graph), int(graph.graph["training"]["batch_size"]))
         longest = max(max(len(split.x_train), len(split.x_validation)) for split in self._splits)
         if task.fold == ALL_ROWS:
@@ -286,7 +284,7 @@ class NativeTrainer:
             with self._lock:
                 self._open.pop(member, None)
                 self._active.discard(member)
-                member.training = None  # its arrays are let go
+                member.training = None  # releases its arrays
                 member.work.seconds += time.perf_counter() - began
 
     def _stopped_evaluation(self, member: _QueuedTraining, began: float) -> Evaluation:
@@ -322,7 +320,7 @@ class NativeTrainer:
 
     @cached_property
     def _joined(self) -> Views:
-        """The data with the validation rows of the first fold among its training rows."""
+        """The data with the first fold's validation rows added to its training rows."""
         return Views(replace(self._data, splits=(join_split(self._data.splits[0]),)))
 
     def _seen(self, view: View, fold: int) -> tuple[PreparedData, Any]:
@@ -331,33 +329,19 @@ class NativeTrainer:
         return data, data.splits[max(fold, 0)].x_train
 
     def _evaluation(self, member: _QueuedTraining, outcome: Snapshot, seconds: float) -> Evaluation:
-        curve, found, reason = outcome.curve, {}, ""
-        finite = [loss for loss in curve if math.isfinite(loss)]
-        best = curve.index(min(finite)) + 1 if finite else 0
-        if len(finite) < len(curve):
-            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (
-            found := compute_scores(self._problem, self._splits[max(member.fold, 0)].y_validation, outcome.outputs)
-        ):
-            reason = "the outputs on the validation rows are not finite"
-        return Evaluation(
-            status=Status.FAILED if reason else Status.OK,
-            scores=found,
-            reason=reason,
-            best_epoch=best,
-            epochs=len(curve),
-            curve=curve,
-            train_curve=outcome.train_curve,
-            train_seconds=seconds,
+        return evaluate_snapshot(
+            outcome,
+            self._problem,
+            self._splits[max(member.fold, 0)].y_validation,
+            seconds=seconds,
             parameters=member.parameters,
-            weights=None if reason else outcome.best,
-            snapshots=(outcome,) if member.work.task.keep_snapshots else (),
+            keep_snapshot=member.work.task.keep_snapshots,
         )
 
 
 @dataclass(eq=False)
 class _Work:
-    """A task, its number among the tasks, what came of its trainings so far, and the seconds that they took."""
+    """A task, its number, the results of its trainings so far, and their duration in seconds."""
 
     number: int
     task: TrainingTask
@@ -384,81 +368,10 @@ class _QueuedTraining:
 
     @property
     def cost(self) -> int:
-        """What its training takes, for the order: products of all epochs."""
+        """Cost of its training in multiplications, for the order of training."""
         return self.work.task.epochs * (self.program.num_weights * self.program.output.members + 1000)
 
     @property
     def num_bytes(self) -> int:
         """Memory of its training."""
         return self.program.num_bytes
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def rows_of(split: Split, quantiles: Sequence[float] = ()) -> TrainingRows:
-    """A split as the kernels read it: targets of the pinball loss have the quantiles behind them."""
-
-    def table(values: Any) -> Any:
-        return np.ascontiguousarray(np.asarray(values, np.float32).reshape(len(values), -1))
-
-    def target(values: Any) -> Any:
-        found = table(values)
-        shares = np.broadcast_to(np.array(quantiles, np.float32), (len(found), len(quantiles)))
-        return np.ascontiguousarray(np.concatenate([found, shares], axis=1)) if quantiles else found
-
-    weight = split.weight_train
-    return TrainingRows(
-        table(split.x_train),
-        target(split.y_train),
-        table(split.x_validation),
-        target(split.y_validation),
-        None if weight is None else np.ascontiguousarray(weight, np.float32),
-    )
-
-
-def smooth_labels(rows: TrainingRows, problem: Problem, graph: nx.DiGraph) -> TrainingRows:
-    """The rows of a classifier with the smoothed labels that its graph asks for; the validation rows keep theirs."""
-    share = np.float32(graph.graph["training"].get("label_smoothing", 0.0))
-    if not share or problem.task == "regression":
-        return rows
-    if problem.task == "binary":
-        return replace(rows, y=rows.y * (1 - share) + np.float32(0.5) * share)
-    known = np.eye(problem.num_outputs, dtype=np.float32)
-    y, y_validation = (known[y[:, 0].astype(np.intp)] for y in (rows.y, rows.y_validation))
-    return replace(rows, y=y * (1 - share) + share / np.float32(problem.num_outputs), y_validation=y_validation)
-
-
-def optimization(
-    graph: nx.DiGraph, loss: str, settings: TrainingSettings, num_rows: int, horizon: int, seed: int
-) -> Optimization:
-    """How the network of a graph is trained.
-
-    Args:
-        graph: its training settings count.
-        loss: one of `instructions.LOSSES`.
-        settings: early stopping.
-        num_rows: to train on.
-        horizon: epochs that the schedule spans.
-        seed: of the data order and dropout.
-    """
-    how = graph.graph["training"]
-    batch = min(int(how["batch_size"]), max(num_rows, 1))
-    steps = horizon * -(-num_rows // batch)
-    if loss == "multiclass" and how.get("label_smoothing"):
-        loss = "categorical"
-    return Optimization(
-        optimizer=how["optimizer"],
-        loss=loss,
-        batch_size=batch,
-        rates=learning_rates(float(how["learning_rate"]), how["schedule"], float(how["warmup"]), steps),
-        order=lambda epoch: epoch_order(seed, epoch, num_rows),
-        weight_decay=decays(how, steps),
-        seed=seed,
-        patience=settings.patience,
-        min_delta=settings.min_delta,
-        constants=constants_of(how),
-        factor=partial(rate_factor, how) if has_factors(how) else None,
-    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.tasks.train import TrainingSettings
-from evonas.training.single.trainer import of_members, prepare_model
+from evonas.training.single.graph_model import of_members, prepare_model
 
 __all__ = ["losses_at_rates"]
 

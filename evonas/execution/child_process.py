@@ -1,0 +1,74 @@
+"""Child processes of this one: command, environment, memory, and how they end. Linux's own calls; no Keras."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["cause_of_end", "child_environment", "command_of", "has_ended", "reap"]
+
+_REAP_SECONDS = 0.005
+
+
+def command_of(module: str) -> list[str]:
+    """Command that runs a module with this Python. `-P` prevents importing a user's file named like a library."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def child_environment() -> dict[str, str]:
+    """The driver's environment, with libraries silenced and with the driver's evonas if that is not installed."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    root = Path(__file__).parents[2]
+    if root.name not in ("site-packages", "dist-packages"):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    return environment
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a child has ended, also while its process id is still reserved for it."""
+    if process.returncode is not None:
+        return True
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    except ChildProcessError:  # in a process that was forked from the driver
+        return True
+
+
+def reap(process: subprocess.Popen[bytes], patience_seconds: float = math.inf) -> int | None:
+    """The exit status of a child, as of `Popen.wait`; None while it runs. Its process group is killed with it.
+
+    Args:
+        process: started in a session of its own.
+        patience_seconds: how long to wait for its end.
+    """
+    until = time.monotonic() + patience_seconds
+    while not has_ended(process):
+        if time.monotonic() >= until:
+            return None
+        time.sleep(_REAP_SECONDS)
+    if process.returncode is None:
+        # Until it is reaped, no other process group can have its id.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def cause_of_end(status: int) -> str:
+    """What an exit status says of the end of a process that should have answered.
+
+    >>> cause_of_end(3)
+    'crashed: it exited with status 3'
+    >>> cause_of_end(-11)
+    'crashed (SIGSEGV)'
+    """
+    if status == -signal.SIGKILL:
+        return "killed (SIGKILL): most likely the machine ran out of memory"
+    if status < 0:
+        return f"crashed ({signal.Signals(-status).name})"
+    return f"crashed: it exited with status {status}"
