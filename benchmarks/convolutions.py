@@ -73,8 +73,9 @@ def by_keras(architecture: dict[str, Any], options: argparse.Namespace) -> list[
 
     from evonas.networks.initial import initial_weights
     from evonas.tasks.train import TrainingSettings
+    from evonas.training.losses import training_loss
     from evonas.training.model import build_model, set_weights
-    from evonas.training.single.trainer import optimizer_of, training_loss
+    from evonas.training.single.optimizers import optimizer_of
     from genomes.architecture.graph import graph_from_json
 
     prepared = data(options.rows, options.side)

@@ -39,15 +39,16 @@ class Finished:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Finished:
-    """Runs a command to its end.
+    """Runs a command to its end, with bytecode as an installed package has it.
 
     Raises:
         subprocess.CalledProcessError: it ended with an error.
     """
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, **(environment or {})}, cwd=cwd
+        command, stdout=subprocess.PIPE, text=True, check=True, env={**own, **(environment or {})}, cwd=cwd
     )
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

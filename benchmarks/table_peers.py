@@ -1,7 +1,9 @@
 """The peers on tables: boosted trees and scikit-learn's perceptron, at their defaults with early stopping.
 
-All are fitted on the training rows and stop early on the validation rows. LightGBM and CatBoost are left out where they
-are not installed (`pip install lightgbm catboost`).
+All are fitted on the training rows and stop early on the validation rows. With `refit`, boosted trees are then fitted
+again on the rows of both parts, with the number of trees that was found, and the perceptron on the rows of both, of
+which it holds out a tenth itself. LightGBM and CatBoost are left out where they are not installed
+(`pip install lightgbm catboost`).
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ _ROUNDS, _PATIENCE = 5000, 100
 
 #: Features and target of the training, validation and test rows, classes as whole numbers.
 Split = Mapping[str, tuple[pd.DataFrame, np.ndarray]]
-#: (split, number of classes or 0, seed) -> predictions of the test rows: numbers, or probabilities a class.
-Peer = Callable[[Split, int, int], np.ndarray]
+#: (split, number of classes or 0, seed, refit) -> predictions of the test rows: numbers, or probabilities a class.
+Peer = Callable[[Split, int, int, bool], np.ndarray]
 
 
 def words(frame: pd.DataFrame) -> list[str]:
@@ -29,7 +31,13 @@ def words(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
 
 
-def histogram(split: Split, classes: int, seed: int) -> np.ndarray:
+def both(split: Split) -> tuple[pd.DataFrame, np.ndarray]:
+    """Training and validation rows together."""
+    (x, y), (x_val, y_val) = split["train"], split["validation"]
+    return pd.concat([x, x_val]), np.concatenate([y, y_val])
+
+
+def histogram(split: Split, classes: int, seed: int, refit: bool = False) -> np.ndarray:
     """scikit-learn's histogram gradient boosting."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -38,10 +46,13 @@ def histogram(split: Split, classes: int, seed: int) -> np.ndarray:
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     model = kind(max_iter=1000, early_stopping=True, categorical_features="from_dtype", random_state=seed)
     model.fit(x, y, X_val=x_val, y_val=y_val)
+    if refit:
+        options = {"early_stopping": False, "categorical_features": "from_dtype", "random_state": seed}
+        model = kind(max_iter=model.n_iter_, **options).fit(*both(parts))
     return model.predict_proba(x_test) if classes else model.predict(x_test)
 
 
-def lightgbm(split: Split, classes: int, seed: int) -> np.ndarray:
+def lightgbm(split: Split, classes: int, seed: int, refit: bool = False) -> np.ndarray:
     """LightGBM."""
     from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
 
@@ -50,10 +61,12 @@ def lightgbm(split: Split, classes: int, seed: int) -> np.ndarray:
     kind = LGBMClassifier if classes else LGBMRegressor
     model = kind(n_estimators=_ROUNDS, random_state=seed, verbose=-1)
     model.fit(x, y, eval_set=[(x_val, y_val)], callbacks=[early_stopping(_PATIENCE, verbose=False)])
+    if refit:
+        model = kind(n_estimators=model.best_iteration_, random_state=seed, verbose=-1).fit(*both(parts))
     return model.predict_proba(x_test) if classes else model.predict(x_test)
 
 
-def catboost(split: Split, classes: int, seed: int) -> np.ndarray:
+def catboost(split: Split, classes: int, seed: int, refit: bool = False) -> np.ndarray:
     """CatBoost."""
     from catboost import CatBoostClassifier, CatBoostRegressor
 
@@ -63,14 +76,17 @@ def catboost(split: Split, classes: int, seed: int) -> np.ndarray:
     }
     (x, y), (x_val, y_val), (x_test, _) = (parts[part] for part in ("train", "validation", "test"))
     kind = CatBoostClassifier if classes else CatBoostRegressor
-    model = kind(
-        iterations=_ROUNDS, random_seed=seed, verbose=False, allow_writing_files=False, cat_features=words(x) or None
-    )
+    options: dict[str, Any] = {"random_seed": seed, "verbose": False, "allow_writing_files": False}
+    options["cat_features"] = words(x) or None
+    model = kind(iterations=_ROUNDS, **options)
     model.fit(x, y, eval_set=(x_val, y_val), early_stopping_rounds=_PATIENCE)
+    if refit:  # at the rate that it chose by the number of training rows and rounds
+        rate = model.get_all_params()["learning_rate"]
+        model = kind(iterations=model.tree_count_, learning_rate=rate, **options).fit(*both(parts))
     return model.predict_proba(x_test) if classes else model.predict(x_test)
 
 
-def perceptron(split: Split, classes: int, seed: int) -> np.ndarray:
+def perceptron(split: Split, classes: int, seed: int, refit: bool = False) -> np.ndarray:
     """scikit-learn's multi-layer perceptron on standardised numbers and one-hot categories."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
@@ -78,7 +94,7 @@ def perceptron(split: Split, classes: int, seed: int) -> np.ndarray:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    (x, y), _, (x_test, _) = (split[part] for part in ("train", "validation", "test"))
+    (x, y), (x_test, _) = both(split) if refit else split["train"], split["test"]
     numbers = [name for name in x.columns if name not in words(x)]
     columns = make_column_transformer(
         (make_pipeline(SimpleImputer(), StandardScaler()), numbers),

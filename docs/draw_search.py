@@ -14,14 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from evonas.api.prepared_search import search_prepared
 from evonas.api.resolve import space_and_numbers
-from evonas.api.search import search_prepared
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.display.live import Live
 from evonas.display.text import Plain
-from evonas.evolution.loop import Progress
 from evonas.interruption import Interruption
+from evonas.runs.progress import Progress
 
 PICTURE = Path(__file__).resolve().with_name("search.svg")
 COMMAND = "evonas run digits.csv --target digit --objective accuracy --evaluations 100"

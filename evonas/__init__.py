@@ -38,6 +38,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evonas.api.range_test import find_learning_rate
     from evonas.api.result import SearchResult
     from evonas.api.resume import finalists, load_run, resume
     from evonas.api.search import search
@@ -48,11 +49,10 @@ if TYPE_CHECKING:
     from evonas.errors import Interrupted, StorageError
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
-    from evonas.evolution.loop import Generation, Progress
     from evonas.execution.joining import join
     from evonas.execution.options import Execution
     from evonas.metrics.metric import Metric
-    from evonas.range_test.find import find_learning_rate
+    from evonas.runs.progress import Generation, Progress
     from evonas.strategies import make_strategy as strategy
     from evonas.trackers.callback import Callback, EvaluatedCandidate
 
@@ -96,13 +96,13 @@ _HOMES = {
     **dict.fromkeys(("Interrupted", "StorageError"), "errors"),
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
-    **dict.fromkeys(("Generation", "Progress"), "evolution.loop"),
+    **dict.fromkeys(("Generation", "Progress"), "runs.progress"),
     "Execution": "execution.options",
     "Metric": "metrics.metric",
     "SearchResult": "api.result",
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),
     "export": "deploy.export",
-    "find_learning_rate": "range_test.find",
+    "find_learning_rate": "api.range_test",
     "join": "execution.joining",
     **dict.fromkeys(("Callback", "EvaluatedCandidate"), "trackers.callback"),
     "strategy": "strategies",

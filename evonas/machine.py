@@ -1,4 +1,4 @@
-"""Resources of this process: cores, memory, and the speed of a core. Imports no Keras."""
+"""Resources of this process: cores, memory, the speed of a core, and when it started. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "free_bytes",
     "machine_bytes",
     "multiplications_a_second",
+    "process_started",
     "program_bytes",
     "usable_cores",
 ]
@@ -23,6 +24,27 @@ _WIDTH, _TIMES = 384, 8
 #: Share of the free memory for one program: several are held at a time, with the data and the compiler.
 PROGRAM_SHARE = 1 / 8
 _LEAST, _MOST = 1 << 26, 1 << 30
+
+
+#: Processes older than this at import did something else before, so their start is not that of a command.
+_START_AT_MOST = 20.0
+
+_IMPORTED = time.monotonic()
+
+
+def process_started() -> float:
+    """Start time of this process on the clock of `time.monotonic()`.
+
+    If unknown, or if the process was a shell that was replaced by this program later, the time at which evonas was
+    imported.
+    """
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        started = time.monotonic() - age
+    except (OSError, ValueError, IndexError, AttributeError):
+        return _IMPORTED
+    return started if 0.0 <= _IMPORTED - started <= _START_AT_MOST else _IMPORTED
 
 
 def usable_cores() -> int:

@@ -25,10 +25,10 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from evonas.io.printable import printable
+from genomes import HyperparameterSpace
 from genomes.checks import suggestion
 from genomes.codec import read_text
 from genomes.errors import InputError
-from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Build", "PackedBuild", "can_be_sent", "check_build", "check_first", "check_fits", "pack"]
 

@@ -7,6 +7,7 @@ clock that the test advances (`tests.clock`).
 
 import gc
 import os
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -32,6 +33,8 @@ settings.register_profile("repeatable", derandomize=True, **untimed)
 settings.load_profile("soak" if os.environ.get("EVONAS_BATTERY") else "repeatable")
 
 
+#: The checkout.
+ROOT = Path(__file__).parents[1]
 #: Where there is memory for files.
 MEMORY = Path("/dev/shm")
 
@@ -40,7 +43,13 @@ def pytest_configure() -> None:
     """Files of tests are in memory where there is enough: else each commit waits for the disk.
 
     Those of disks make their own. Not where no programs may be run, as tests do.
+
+    Tests start some hundred processes: without bytecode each compiles evonas, Keras and TensorFlow, which was half of
+    the whole suite's processor time. Who wants none beside the sources gets it in pytest's own folder.
     """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
+        sys.dont_write_bytecode = False
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
         about = os.statvfs(MEMORY)
         if about.f_bavail * about.f_frsize > 4 << 30 and not about.f_flag & os.ST_NOEXEC:

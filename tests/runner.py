@@ -21,10 +21,10 @@ from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation
 from evonas.evolution.asynchronous import loop_of
 from evonas.evolution.finalists import retrain_finalists
-from evonas.evolution.loop import Progress, Stop
 from evonas.interruption import Interruption
 from evonas.io import atomic
 from evonas.runs import RunStore
+from evonas.runs.progress import Progress, Stop
 from evonas.runs.schema import DATABASE
 from evonas.runs.weights import WeightFiles
 from evonas.strategies import make_strategy

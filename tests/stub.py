@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData

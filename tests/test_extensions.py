@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,11 +22,34 @@ def script(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.Comple
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+class Here(NamedTuple):
+    """What a script that was run in this process ended with."""
+
+    code: object
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Here]:
+    """Runs a script as `script` does, without another Python, which would import evonas once more."""
+
+    def run(name: str, *arguments: str) -> Here:
+        path = ROOT / "scripts" / f"{name}.py"
+        monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+        monkeypatch.setenv("COLUMNS", "80")
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(path), run_name="__main__")
+        return Here(ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_are_short_and_say_how_they_are_used(name: str) -> None:
+def test_scripts_are_short_and_say_how_they_are_used(name: str, in_this_process: Callable[..., Here]) -> None:
     assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) < 80
-    result = script(name, "--help")
-    assert result.returncode == 0
+    result = in_this_process(name, "--help")
+    assert result.code == 0
     assert result.stdout.startswith(f"usage: {name}.py")
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -37,12 +63,27 @@ def test_scripts_are_short_and_say_how_they_are_used(name: str) -> None:
         ("export_best", ["gone", "best.keras"], "must hold a run"),
     ],
 )
-def test_bad_input_gets_a_clear_error(name: str, arguments: list[str], words: str, tmp_path: Path) -> None:
-    result = script(name, *arguments, folder=tmp_path)
-    assert result.returncode == 2
+def test_bad_input_gets_a_clear_error(
+    name: str,
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_this_process: Callable[..., Here],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = in_this_process(name, *arguments)
+    assert result.code == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_bad_input_in_a_real_process(tmp_path: Path) -> None:
+    result = script("resume", "gone", folder=tmp_path)
+    assert result.returncode == 2
+    assert "must hold a run" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.keras

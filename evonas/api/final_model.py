@@ -1,4 +1,4 @@
-"""Whether the final model of a run is its best network, or the mean of several trainings of the finalists."""
+"""Decides whether the final model of a run is its best network or the mean of several trainings of the finalists."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from genomes.errors import InputError
 
 __all__ = ["members_after_finalists", "with_final_model"]
 
-#: Networks of a mean that nobody asked for: more of them gained little, see benchmarks/results/LOG.md.
+#: Default number of networks in a mean: more gained little, see benchmarks/results/LOG.md.
 _USUAL = 8
-#: Rows for training and validation up to which the validation rows are worth learning from.
+#: Maximum number of training and validation rows for which the members train on both by default.
 _MOST_ROWS = 10_000
 
 
 def with_final_model(
     settings: Settings, data: PreparedData, space: Any, *, usually: bool, validation_given: bool
 ) -> Settings:
-    """The settings with `average` and `all_rows` as numbers.
+    """Returns the settings with `average` and `all_rows` resolved.
 
     Args:
-        settings: resolved.
+        settings: otherwise resolved.
         data: of the run.
-        space: that is searched.
-        usually: whether the run is one whose final model is a mean unless the settings say otherwise.
-        validation_given: whether the validation rows were given as such; they are then not trained on unless asked.
+        space: the search space.
+        usually: whether the final model is a mean by default.
+        validation_given: whether the user gave the validation rows; they are then trained on only if requested.
 
     Raises:
-        InputError: a mean is asked for where there is none.
+        InputError: a mean was requested but is not available for this run.
     """
     reason = _reason_against(settings, data, space)
     asked = settings.average is not None or settings.all_rows
@@ -45,14 +45,14 @@ def with_final_model(
 
 
 def members_after_finalists(settings: Settings) -> int:
-    """Networks that are trained after the finalists."""
+    """Number of networks trained after the finalists."""
     return (settings.average or 0) if settings.all_rows else (settings.ensemble or 0)
 
 
 def _reason_against(settings: Settings, data: PreparedData, space: Any) -> str:
-    """Why the final model cannot be a mean; empty where it can."""
+    """Returns why the final model cannot be a mean; empty if it can."""
     if not hasattr(space, "architecture") or data.problem.sample_shape or data.problem.input_shapes:
-        return "must be used with a table, not with samples or models of your own"
+        return "must be used with a table, not with samples or your own models"
     if settings.trainer != "native":
         return f"must be used with the native trainer, not {settings.trainer}"
     if not settings.finalists:

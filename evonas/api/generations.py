@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from evonas.config import Budget
-from evonas.evaluation import Evaluator, Strategy
 from evonas.evolution.asynchronous import loop_of
-from evonas.evolution.loop import Generation
+from evonas.protocols import Evaluator, Strategy
+from evonas.runs.progress import Generation
 from evonas.runs.store import RunStore
 from evonas.user_model import check_first
 from genomes.space import SearchSpace

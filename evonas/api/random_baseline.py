@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from evonas.api.prepared_search import search_prepared
 from evonas.api.result import SearchResult
 from evonas.api.resume import finalists, resume
-from evonas.api.search import search_prepared
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.display import scores, summaries
@@ -33,7 +33,7 @@ def random_baseline_of(
         run_dir: the run directory.
         top, seeds: finalists and their re-trainings, as of the run itself.
         build: the build function of the run, if it has one.
-        **listeners: as of `evonas.api.search.search_prepared`.
+        **listeners: as of `evonas.api.prepared_search.search_prepared`.
     """
     out = Path(run_dir) / BASELINE_NAME
     own = None if build is None else Build.from_function(build)

@@ -19,14 +19,11 @@ from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
+from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, SequenceSpace
 from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
-from genomes.convolutional import ConvolutionalSpace
-from genomes.dense import DenseSpace
 from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
-from genomes.hyperparameters import HyperparameterSpace
-from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
 from genomes.staged import StagedSpace
 

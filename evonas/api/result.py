@@ -32,8 +32,8 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evonas.evaluation import Weights
     from evonas.execution import WorkerEvaluator
+    from evonas.networks.combined import CombinedNetwork
     from evonas.tasks.export import Exported
 
 __all__ = ["SearchResult"]
@@ -115,7 +115,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def exported(self) -> Exported:
-        """The best network as a file, with its scores on the validation and the test split.
+        """The final model (the best network, or a mean of several) as a file, with its scores on each split.
 
         It is written into the run directory if this is the result of a search, else to a temporary folder, so that
         inspecting a run does not change it.
@@ -137,7 +137,7 @@ class SearchResult(ResultViews):
 
     @property
     def best_model(self) -> Any:
-        """The best network as a `keras.Model`, with the weights that were scored, from raw columns to predictions.
+        """The final model as a `keras.Model`, with the weights that were scored, from raw columns to predictions.
 
         `inputs` converts a DataFrame for it. Regressions predict in the units of the target; classifiers have the
         outputs "probability" and "label". The file in the run directory is validated before Keras opens it.
@@ -148,7 +148,7 @@ class SearchResult(ResultViews):
         return load_keras_file(path, own=not self._is_dense)
 
     def predict(self, x: Any) -> Any:
-        """Predictions of the best network for raw rows.
+        """Predictions of the final model, as it is exported, for raw rows.
 
         Args:
             x: as for `inputs`.
@@ -176,14 +176,12 @@ class SearchResult(ResultViews):
 
         Equal to those of the exported model up to rounding.
         """
-        if (mean := self._mean(x)) is not None:
-            return mean
         if self._is_dense:
-            from evonas.networks.forward import raw_outputs
-
-            graph = self._data.problem.attach_columns(graph_from_json(self._architecture))
-            raw = raw_outputs(graph, self._weights, self.prepare(x))
-            return predictions(self._data.problem, raw / self.temperature).astype(raw.dtype)
+            network = self._network
+            preparation = self._data.preparation_of(*network.views)
+            assert preparation is not None, "networks of layers have prepared data"
+            raw = network.raw_outputs(preparation.apply(self._rows(x)))
+            return predictions(self._data.problem, raw).astype("float32")
         model = self.best_model
         as_columns = isinstance(model.input, Mapping) or model.inputs[0].name == ARRAY
         outputs = model.predict(
@@ -191,38 +189,21 @@ class SearchResult(ResultViews):
         )
         return outputs["probability"] if isinstance(outputs, Mapping) else outputs
 
-    def _mean(self, x: Any) -> Any:
-        """What the final model predicts where it is a mean of networks; None where it is the best network itself."""
-        if not self._is_dense:
-            return None
-        from evonas.deploy.final_model import mean_outputs
+    @cached_property
+    def _network(self) -> CombinedNetwork:
+        """What is exported: the final model, or the best network where that is it."""
+        from evonas.deploy.final_model import best_network, final_network
 
         with self._read() as run:
-            if (model := run.final_model) is None:
-                return None
-            given, data = self._rows(x), self._data
+            model = run.final_model
+            if model is None:
+                return best_network(run, self.best, self._data)
+            return final_network(run, model, self._data)
 
-            def rows(views: tuple[str, ...]) -> Any:
-                preparation = data.preparation_of(*views)
-                assert preparation is not None
-                return preparation.apply(given)
-
-            raw = mean_outputs(run, model, data, rows)
-        assert raw is not None
-        return predictions(data.problem, raw).astype("float32")
-
-    @cached_property
+    @property
     def temperature(self) -> float:
-        """The temperature that divides the best network's logits; 1 unless the run calibrates."""
-        if not self.settings.calibrate or self._data.refits:
-            return 1.0
-        from evonas.metrics.calibration import temperature_of
-        from evonas.networks.forward import raw_outputs
-
-        graph = self._data.problem.attach_columns(graph_from_json(self._architecture))
-        split = self._data.splits[0]
-        raw = raw_outputs(graph, self._weights, self._data.new_rows(split.x_validation, *views_of(graph)))
-        return temperature_of(self._data.problem, split.y_validation, raw)
+        """The temperature that divides the logits of what is exported; 1 unless the run calibrates."""
+        return self._network.temperature if self._is_dense else 1.0
 
     @property
     def _is_dense(self) -> bool:
@@ -232,11 +213,6 @@ class SearchResult(ResultViews):
     @property
     def _architecture(self) -> Mapping[str, Any]:
         return blueprint(self.space, self.best_genome)
-
-    @cached_property
-    def _weights(self) -> Weights:
-        with self._read() as run:
-            return run.weights(self.best)
 
     def inputs(self, x: Any) -> Any:
         """Converts raw rows to the input of `best_model`.
@@ -254,8 +230,8 @@ class SearchResult(ResultViews):
 
     def _columns(self, x: Any) -> pd.DataFrame:
         """Rows as a table; arrays are accepted only if the search had one."""
+        from evonas.data.arrays import feature_columns
         from evonas.data.frames import is_table
-        from evonas.data.readers.arrays import feature_columns
 
         names, columns = self._preparation.columns(), feature_columns(x, "x")
         if not is_table(x) and not set(names) <= set(columns.columns):
@@ -307,17 +283,20 @@ class SearchResult(ResultViews):
 
     @property
     def test_scores(self) -> Mapping[str, float]:
-        """Metrics of the best network on the test split, which the search never saw; empty without such a split."""
+        """Metrics of the final model on the test split, which the search never saw; empty without such a split."""
         if not self._is_dense:
             return self.exported.test_scores
-        from evonas.training.held_out import test_scores
-
         with self._read() as run:
-            if (model := run.final_model) is not None:
-                from evonas.deploy.final_model import score_final_model
+            if (model := run.final_model) is not None and (known := run.final_test.scores_of(model)):
+                return known
+        from evonas.metrics.problem_scores import compute_scores
 
-                return run.final_test.scores_of(model) or score_final_model(run, model, self._data)
-        return test_scores(self._architecture, self._weights, self._data, None)
+        network, data = self._network, self._data
+        if data.x_test is None or data.y_test is None:
+            return {}
+        raw = network.raw_outputs(data.new_rows(data.x_test, *network.views))
+        assert raw is not None, "nothing gives up"
+        return compute_scores(data.problem, data.y_test, raw)
 
     @property
     def _model_path(self) -> Path:

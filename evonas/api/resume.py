@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
+from evonas.api.extension_records import same_extensions, same_strategy, trains_networks
 from evonas.api.extensions import given_extensions, named_objectives
 from evonas.api.options import RunOptions
 from evonas.api.result import SearchResult
@@ -23,11 +24,6 @@ from evonas.execution import launch
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.runs.consistency import check_same, same_space
-from evonas.runs.extensions import (
-    same_extensions,
-    same_strategy,
-    trains_networks,
-)
 from evonas.runs.reader import DATA_NAME
 from evonas.runs.store import RunStore
 from evonas.trackers.callback import Callback
@@ -39,7 +35,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
     from genomes.architecture.layer_kind import LayerKind
-from evonas.api.search import make_evaluator
+from evonas.api.prepared_search import make_evaluator
 
 __all__ = ["finalists", "load_run", "resume"]
 

@@ -1,4 +1,4 @@
-"""`search`: combines data, space, strategy, evaluator and store, and runs the session.
+"""`search`: a search of any data, with all options as arguments.
 
 Imports no Keras and no pandas; what needs them is imported when it is called.
 """
@@ -6,70 +6,35 @@ Imports no Keras and no pandas; what needs them is imported when it is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import partial
-from math import inf
 from pathlib import Path
 from time import monotonic
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from evonas.api.extensions import given_extensions, named_objectives, with_mutations
-from evonas.api.final_model import with_final_model
+from evonas.api.extensions import given_extensions, named_objectives
 from evonas.api.options import SearchOptions
+from evonas.api.prepared_search import search_data
 from evonas.api.request import SearchRequest
-from evonas.api.resolve import (
-    Space,
-    as_space,
-    chosen_space,
-    fit_space,
-    resolve_samples,
-    space_and_numbers,
-    trainable,
-    with_neighbours,
-)
-from evonas.api.resolved_settings import resolve_objectives, with_epoch_rows, with_precision, with_rungs
+from evonas.api.resolve import Space
 from evonas.api.result import SearchResult
-from evonas.api.session import EvaluatorFactory, Listeners, run_session
+from evonas.api.session import EvaluatorFactory
 from evonas.config import Budget, Settings
-from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
-from evonas.data.quantiles import with_quantiles
-from evonas.data.readers.options import ReadOptions
-from evonas.deploy.export import check_export
+from evonas.data.read_options import ReadOptions
 from evonas.display.following import follow_search
-from evonas.evolution.constraints import Screen
-from evonas.evolution.evaluation_cost import with_expected_seconds
-from evonas.evolution.first_generation import first_generation
-from evonas.evolution.loop import Generation, Progress
-from evonas.evolution.rate_repair import check_repair
-from evonas.evolution.warm_start import apply_warm_start, known_genomes
 from evonas.execution import launch
-from evonas.execution.launch import start_worker as _worker
 from evonas.execution.options import Execution
-from evonas.metrics.named import with_metric
-from evonas.runs.consistency import space_class
-from evonas.runs.directory import new_directory
-from evonas.runs.extensions import (
-    extension_records,
-    strategy_record,
-)
-from evonas.runs.store import RunStore
+from evonas.runs.progress import Generation, Progress
 from evonas.seeds import draw_seed
-from evonas.strategies import check_given, check_settings, given_settings, make_strategy, strategy_name
+from evonas.strategies import strategy_name
 from evonas.trackers.callback import Callback
 from evonas.trackers.notifier import check_callbacks
-from evonas.user_model import Build, check_fits
+from evonas.user_model import Build
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    from evonas.data.prepared import PreparedData
-    from evonas.execution.worker_process import WorkerProcess
-    from evonas.objective import Objective
     from genomes.architecture.layer_kind import LayerKind
-    from genomes.space import SearchSpace
 
-__all__ = ["EvaluatorFactory", "search", "search_data", "search_prepared"]
+__all__ = ["EvaluatorFactory", "search"]
 
 OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
@@ -139,7 +104,7 @@ def search(
             model unchanged, also several in a mapping or a list; a table is encoded as usual. Or, without `y`: a
             `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns,
             or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
-            of the free memory are trained from the disk); or a folder with a sub-folder of images for each class.
+            of the free memory are trained from the disk); or a folder with a subfolder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for user-defined models: see
             `evonas.training.single.user_model`
@@ -270,182 +235,3 @@ def search(
             started=started,
             **hooks,
         )
-
-
-def search_data(
-    x: Any,
-    y: Any,
-    data: DataOptions,
-    request: SearchRequest,
-    *,
-    standby: WorkerProcess | None = None,
-    parts: Mapping[str, Any] = MappingProxyType({}),
-    weights: Mapping[str, Any] = MappingProxyType({}),
-    recorded: Mapping[str, Any] = MappingProxyType({}),
-    **listeners: Any,
-) -> SearchResult:
-    """Reads the data and searches; shared by `search` and the command line.
-
-    Args:
-        x, y: as in `search`.
-        data: options of the data.
-        request: all other options.
-        standby: of `evonas.execution.launch.standby_for`.
-        parts: "validation" and "test", if given.
-        weights: "sample_weight" and "class_weight", if given.
-        recorded: additional entries of the run's source record.
-        **listeners: fields of `evonas.api.session.Listeners`.
-    """
-    build, settings = None if request.build is None else Build.from_function(request.build), request.settings
-    asked_for = (data.architecture, data.series, data.series_id, data.split)
-    wanted, asked, _ = resolve_samples(request.space, build, *asked_for)
-    searched, forms = space_and_numbers(wanted, request.numbers, build, request.neighbours)
-    prepared, source = read_data(
-        x,
-        y,
-        **data.read_arguments(asked),
-        **parts,
-        **weights,
-        seed=settings.seed or 0,
-        folds=settings.cv,
-        numbers=forms,
-        as_given=build is not None,
-    )
-    if settings.cv is None and len(prepared.splits) > 1:  # few series
-        settings = settings.model_copy(update={"cv": len(prepared.splits)})
-    space = chosen_space(searched, request.space is not None, asked.architecture, prepared.problem)
-    return search_prepared(
-        prepared,
-        build=build,
-        space=with_mutations(space, request.mutations),
-        settings=settings,
-        budget=request.budget,
-        out=request.out,
-        overwrite=request.overwrite,
-        initial=request.initial,
-        warm_start=request.warm_start,
-        transfer=request.transfer,
-        source={**source, **recorded},
-        standby=standby,
-        threads=request.threads,
-        execution=request.execution,
-        mean_by_default=request.budget is not None and request.budget.seconds is not None,
-        validation_given=parts.get("validation") is not None,
-        **listeners,
-    )
-
-
-def search_prepared(
-    data: PreparedData,
-    *,
-    build: Build | None = None,
-    space: Space = None,
-    settings: Settings | None = None,
-    budget: Budget | None = None,
-    out: str | Path | None = None,
-    overwrite: bool = False,
-    initial: str | Path | None = None,
-    warm_start: str | Path | None = None,
-    transfer: str | Path | None = None,
-    source: Mapping[str, Any] | None = None,
-    evaluator: EvaluatorFactory | None = None,
-    standby: WorkerProcess | None = None,
-    threads: int | None = None,
-    execution: str | Execution | None = None,
-    mean_by_default: bool = False,
-    validation_given: bool = False,
-    **listeners: Any,
-) -> SearchResult:
-    """As `search`, for prepared data.
-
-    Args:
-        source: origin of the data, recorded for people; JSON values.
-        evaluator: trains the networks; a worker process by default.
-        standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
-        threads, execution: as in `search`.
-        mean_by_default: whether the final model is a mean of networks where the settings leave that open.
-        validation_given: whether the validation rows were given as such.
-        **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
-    """
-    hooks, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
-    placed = Execution.from_arguments(execution)
-    if hooks.export is not None:
-        check_export(hooks.export)
-    objective, settings, space, data = _resolve(data, build, space, settings or Settings(seed=0), evaluator is None)
-    settings = with_final_model(settings, data, space, usually=mean_by_default, validation_given=validation_given)
-    genomes, data, source = apply_warm_start(data, space, settings, initial, warm_start, transfer, source or {})
-    budget = budget or Budget.from_bounds()
-    left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
-    known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
-    at_once = launch.networks_at_a_time(threads, placed)
-    if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
-        genomes, settings = first.genomes, settings.model_copy(update=first.settings())
-        source = {**source, "first_generation": first.to_json()}
-    else:
-        genomes = (*genomes, *(variants[0] for variants in known))
-    settings = with_expected_seconds(settings, space, data)
-    strategy = make_strategy(settings.strategy, space, objective=objective, initial=genomes, settings=settings)
-    store = RunStore.create(
-        out if out is not None else new_directory(),
-        settings=settings,
-        space=space,
-        state=strategy.state(),
-        data=data,
-        source={
-            **source,
-            **space_class(space),
-            **strategy_record(settings.strategy),
-            **extension_records(space, settings.objective),
-            **({} if build is None else {"build": build.to_json()}),
-        },
-        overwrite=overwrite,
-    )
-    make = make_evaluator(evaluator, build=build, standby=standby, threads=threads, execution=placed)
-    return run_session(store, space, budget, make, hooks, build)
-
-
-def _resolve(
-    data: PreparedData, build: Build | None, space: Space, settings: Settings, checks_fit: bool
-) -> tuple[Objective, Settings, SearchSpace, PreparedData]:
-    """The objective, settings, space and data of a run, with all defaults resolved.
-
-    Args:
-        data: prepared.
-        build: of user-defined models.
-        space: as given.
-        settings: as given.
-        checks_fit: whether a built-in trainer is used, which must fit the space.
-
-    Raises:
-        InputError: they do not fit together; nothing has been written.
-    """
-    wanted = as_space(space, build)
-    check_given(settings.strategy, given_settings(settings))
-    if checks_fit:
-        check_fits(build, wanted, settings.trainer)
-    objective, settings = resolve_objectives(settings, data.problem, build is not None, wanted)
-    fitted = fit_space(wanted, data.problem, settings.trainer)
-    notes = list(data.notes)
-    if settings.trainer == "population" and fitted != wanted:
-        notes.append(
-            "no embeddings of numbers and no members are searched: the population trainer has none, native has"
-        )
-    if settings.quantiles:
-        data = with_quantiles(data, settings.quantiles)
-    fitted, remarks = trainable(fitted, settings, objective, data.problem.task)
-    fitted, others = with_neighbours(fitted, data, settings)
-    problem = with_metric(data.problem, data.splits[0], objective)
-    data = replace(data, problem=problem, notes=(*notes, *remarks, *others))
-    settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
-    settings = with_precision(with_rungs(settings, data.problem), data.problem)
-    Screen.from_settings(settings, fitted, asdict(data.problem))
-    check_settings(settings)
-    check_repair(settings, fitted)
-    return objective, settings, fitted, data
-
-
-def make_evaluator(evaluator: EvaluatorFactory | None, **options: Any) -> EvaluatorFactory:
-    """The evaluator factory of a run: the given one, or a worker process with the options that are not None."""
-    options["execution"] = None if options["execution"].is_default else options["execution"]
-    given = {name: value for name, value in options.items() if value is not None}
-    return evaluator or (partial(_worker, **given) if given else _worker)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.api.extension_records import trains_networks
 from evonas.api.final_model import members_after_finalists
 from evonas.api.generations import run_generations
 from evonas.api.result import SearchResult
@@ -15,9 +16,8 @@ from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_aga
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.deploy.export import Exporter, export, export_ensemble
-from evonas.deploy.final_model import score_final_model
+from evonas.deploy.final_model import choose_ensemble, score_final_model
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator
 from evonas.evolution.deadline import Abandonable, Timetable
 from evonas.evolution.finalists import (
     OnRetraining,
@@ -26,13 +26,13 @@ from evonas.evolution.finalists import (
     train_ensemble_members,
     train_on_all_rows,
 )
-from evonas.evolution.loop import Generation, Progress, Stop
 from evonas.evolution.rate_repair import repair_of
 from evonas.execution.pool import PoolEvaluator
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import WORKER_LOG
-from evonas.runs.extensions import trains_networks
+from evonas.runs.progress import Generation, Progress, Stop
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
 from evonas.strategies import make_strategy
@@ -205,6 +205,8 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timeta
 
     Empty if there is none, or no time for it.
     """
+    if store.settings.ensemble and store.finalists:
+        _choose_ensemble(store, timetable)
     if (model := store.final_model) is not None:
         data = PreparedData.load(store.directory / DATA_NAME)
         if scores := score_final_model(store, model, data, lambda: timetable.tests_are_over):
@@ -219,6 +221,14 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timeta
         return trainer.test(space.genome_from_json(record.genome), store.weights(record))
     except Abandoned:
         return {}
+
+
+def _choose_ensemble(store: RunStore, timetable: Timetable) -> None:
+    """Commits which networks are in the ensemble; none where there is no time to compare them."""
+    data = PreparedData.load(store.directory / DATA_NAME)
+    names, shares = choose_ensemble(store, data, lambda: timetable.tests_are_over)
+    if names:
+        store.final_test.choose(names, shares)
 
 
 def _with_callbacks(listeners: Listeners, telling: Notifier) -> Listeners:
@@ -309,7 +319,7 @@ def _export(store: RunStore, build: Build | None, exporter: Exporter | None, pat
         exporter.start()
     try:
         worker = None if exporter is None else exporter.worker
-        if path is not None and store.settings.ensemble:
+        if path is not None and store.settings.ensemble and store.final_model is None:
             return export_ensemble(store.directory, path, store.settings.ensemble, worker=worker)
         if path is not None:
             return export(store.directory, path, build=build, worker=worker)

@@ -14,25 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from evonas.api.extension_records import same_strategy, strategy_record
 from evonas.api.generations import run_generations
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
-from evonas.evaluation import Evaluator, Status
+from evonas.evaluation import Status
 from evonas.evolution.evaluation_cost import with_expected_seconds
-from evonas.evolution.loop import Progress, Stop
 from evonas.execution.launch import evaluator_for_trials
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.objective import Objective
+from evonas.protocols import Evaluator
 from evonas.runs.directory import WORKER_LOG
-from evonas.runs.extensions import same_strategy, strategy_record
+from evonas.runs.progress import Progress, Stop
 from evonas.runs.schema import DATABASE
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, make_strategy
 from evonas.user_model import pack
+from genomes import HyperparameterSpace
 from genomes.errors import InputError
-from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_trials", "trains_natively"]
 

@@ -17,9 +17,9 @@ from evonas.baselines.features import TreeColumns, tree_columns
 from evonas.baselines.linear import Linear
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.splits import join_split
+from evonas.metrics.problem_scores import compute_scores
 from evonas.runs.baselines import BaselineModel
 from evonas.seeds import RandomStream, stream_rng
-from evonas.training.metrics import compute_scores
 
 __all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fit_boosting", "is_table"]
 

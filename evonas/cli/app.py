@@ -36,8 +36,8 @@ from evonas.cli.run import run
 from evonas.cli.show import show
 from evonas.cli.watch import watch
 from evonas.errors import Interrupted, StorageError, WorkerError, is_interruption
-from evonas.evolution.deadline import process_started
 from evonas.io.printable import printable
+from evonas.machine import process_started
 from genomes.errors import InputError
 
 __all__ = ["app", "main", "script"]
@@ -173,9 +173,9 @@ def space(
 
     Edit what is printed and give it to `evonas run --space`.
     """
+    from genomes import SequenceSpace
     from genomes.encodings import ENCODINGS, read_space, space_to_toml
     from genomes.errors import InputError
-    from genomes.sequence import SequenceSpace
 
     if architecture not in (*ARCHITECTURES, "text"):
         raise InputError(f"architecture must be one of {', '.join(ARCHITECTURES)}, text, not {architecture!r}: choose")

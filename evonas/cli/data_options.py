@@ -33,7 +33,7 @@ from evonas.cli.options import (
 
 if TYPE_CHECKING:
     from evonas.data.options import DataOptions
-    from evonas.data.readers.options import ReadOptions
+    from evonas.data.read_options import ReadOptions
 
 __all__ = ["DataFlags", "FileFlags"]
 
@@ -60,7 +60,7 @@ class FileFlags:
         Raises:
             InputError: one of them cannot be.
         """
-        from evonas.data.readers.options import ReadOptions
+        from evonas.data.read_options import ReadOptions
 
         return ReadOptions.from_arguments(
             self.separator or "",

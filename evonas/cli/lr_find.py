@@ -49,13 +49,13 @@ def lr_find(
     The loss first stays, then falls, then explodes. The rate at which it
     falls fastest is a good one to train with.
     """
-    from evonas.range_test.plot import check_plot_path, text_plot, write_plot
+    from evonas.display.range_test_plot import check_plot_path, text_plot, write_plot
 
     check_target(data, target)
     if output is not None:
         check_plot_path(output)
 
-    from evonas.range_test.find import range_test
+    from evonas.api.range_test import range_test
 
     curve = range_test(
         data,

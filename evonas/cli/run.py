@@ -94,8 +94,8 @@ def run(
     placed = place.placed()
     with launch.standby_for(settings, build, placed) as standby:
         # What takes long to import, while the worker does the same.
+        from evonas.api.prepared_search import search_data
         from evonas.api.request import SearchRequest
-        from evonas.api.search import search_data
 
         options = flags.options(task)
         request = SearchRequest(

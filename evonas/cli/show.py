@@ -98,9 +98,9 @@ def _training_times(run: RunData, place: int) -> list[str]:
 
 
 def _show_one(run: RunData, place: int) -> None:
+    from evonas.display.curve_lines import curve_lines
     from evonas.display.scores import scores_words
     from evonas.io.console import say
-    from evonas.range_test.terminal import curve_lines
     from genomes.encodings import describe
 
     record = run.records[place]

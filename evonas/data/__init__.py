@@ -22,7 +22,7 @@ Images, series and texts keep their shape: `sample_kind` says what rows are and 
 `inputs` and `prepare_inputs`: they are unchanged; target, splits and weights are handled in the same way.
 
 Also here: `cells` (what one cell means, however it is stored), `encoding` (what texts and numbers give),
-`readers.arrays` (what a caller passes, as a DataFrame), `readers.images` and `readers.datasets` (where arrays come from
+`arrays` (what a caller passes, as a DataFrame), `readers.images` and `readers.datasets` (where arrays come from
 too), `sample_weights` (of rows and classes), `fingerprint` (whether data are the same).
 
     >>> from evonas.data.prepare import prepare_table

@@ -108,7 +108,7 @@ def as_text(cell: Any) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether UTF-8 can hold a text: not half of a character of UTF-16, as JSON and names of files may have."""
+    """Whether a text can be encoded as UTF-8: unpaired surrogates, which JSON and file names may contain, cannot."""
     if text.isascii():
         return True
     try:
@@ -140,7 +140,7 @@ def texts(series: pd.Series[Any]) -> Texts:
             if key not in known:
                 text = as_text(cell).strip()
                 if not is_utf8(text):
-                    raise InputError(unusable(series, row, cell, "text that UTF-8 can hold"))
+                    raise InputError(unusable(series, row, cell, "text encodable as UTF-8"))
                 known[key] = text
         except TypeError:
             raise InputError(unusable(series, row, cell, "text, numbers, booleans or dates")) from None

@@ -110,7 +110,7 @@ def _array(values: Any, what: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except ValueError:
-        raise InputError(f"{what} must have as many values in every row, but its rows differ: pad them") from None
+        raise InputError(f"{what} must have rows of equal length, but their lengths differ: pad them") from None
     if array.dtype.kind not in "biuf" or array.ndim == 0:
         raise InputError(
             f"{what} must be an array of numbers with one row a sample, not {array.dtype} of shape {array.shape}: "

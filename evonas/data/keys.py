@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.cells import kind_of, numbers, seconds, texts
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from evonas.data.written import find_written, read_written
 from genomes.errors import InputError
 

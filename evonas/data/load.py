@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.frames import is_table
+from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.datasets import is_dataset, read_dataset
-from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array
 from evonas.data.source import origin_of
 from genomes.errors import InputError
@@ -110,7 +110,7 @@ def _from_folder(given: _Given, size: Any, grayscale: bool, as_given: bool, shap
     """Images and their classes."""
     folder = given.x
     if given.y is not None:
-        raise InputError(f"target must not be given with a folder of images, {folder}: its sub-folders are the classes")
+        raise InputError(f"target must not be given with a folder of images, {folder}: its subfolders are the classes")
     pair, validation, test, notes = _images(folder, given.validation, given.test, size, grayscale, as_given, shaped)
     source = {"path": str(folder), "absolute": str(Path(folder).absolute())}
     return _Given(*pair, validation, test, given.sample_weight, source, notes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, ClassVar, Literal
 
-from evonas.data.readers.options import MISSING, SPACES, Style
+from evonas.data.read_options import MISSING, SPACES, Style
 
 __all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
 

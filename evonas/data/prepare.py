@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.arrays import check_column, join_parts, named_columns
 from evonas.data.columns import infer_columns
 from evonas.data.encoding.fit import fit_encoding
 from evonas.data.encoding.preprocessor import Preparation
@@ -21,8 +22,7 @@ from evonas.data.fingerprint import fingerprint
 from evonas.data.frames import is_table
 from evonas.data.keys import keys_of, numbers_of
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.data.readers.arrays import check_column, join_parts, named_columns
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
 from evonas.data.splits import RowSplit, share_for_validation, split_by_time, split_groups, split_rows
 from evonas.data.target import Target, check_absent, infer_target

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from evonas.data.arrays import check_column, named_columns
 from evonas.data.cells import texts
 from evonas.data.encoding.bag_of_words import words_of
 from evonas.data.keys import keys_of, numbers_of
+from evonas.data.long_series import long_series, number_columns
 from evonas.data.prepare_samples import Samples, prepare_samples, read_samples
-from evonas.data.readers.arrays import check_column, named_columns
-from evonas.data.readers.long_series import long_series, number_columns
-from evonas.data.readers.options import Style, Table
+from evonas.data.read_options import Style, Table
 from evonas.data.sample_kind import SampleOptions
 from genomes.errors import InputError
 
@@ -169,7 +169,7 @@ def image_path_note(frame: pd.DataFrame) -> tuple[str, ...]:
         cells = [str(cell) for cell in column.iloc[:_SAMPLE].to_numpy() if cell is not None]
         if cells and all(cell.lower().endswith(_IMAGE_ENDINGS) for cell in cells):
             found.append(
-                f"column {str(name)!r} holds names of images, which are not read: a folder with a sub-folder for each "
+                f"column {str(name)!r} holds names of images, which are not read: a folder with a subfolder for each "
                 "class is"
             )
     return tuple(found)

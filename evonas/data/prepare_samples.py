@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.arrays import target_columns
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.encoding.series import as_series, fit_series, lengths_and_gaps, pad_series
@@ -21,8 +22,7 @@ from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
 from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, group_numbers, settings_json
 from evonas.data.prepared import PreparedData, Split
-from evonas.data.readers.arrays import target_columns
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
 from evonas.data.splits import RowSplit, folds_of_few, share_for_validation

@@ -162,7 +162,7 @@ def visible_columns(views: Sequence[str], num_features: int, *numbers: str) -> l
 def check_labels(classes: Sequence[str], label_type: str) -> None:
     """Raises ValueError for labels that are not different texts of that type, whoever wrote them."""
     if len(set(classes)) < len(classes) or not all(map(is_utf8, classes)):
-        raise ValueError("labels of classes must be different texts that UTF-8 can hold")
+        raise ValueError("class labels must be distinct texts encodable as UTF-8")
     if label_type not in ("", "text", "integer", "number", "boolean"):
         raise ValueError(f"{label_type!r:.40} is no type of labels")
     if label_type in ("integer", "number"):

@@ -1,7 +1,7 @@
-"""`check_split`, `check_target`: splits as a file holds them, whoever wrote it, fit their problem.
+"""`check_split`, `check_target`: validation of the splits read from a file, whoever wrote it.
 
-Compiled kernels read targets and weights by place and look at no bounds: a class number beyond the classes would be
-written to memory that is not the network's.
+Compiled kernels index targets and weights without bounds checks: a class number beyond the classes would write to
+memory outside the network's.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["check_outputs", "check_split", "check_target"]
 
 
 def check_outputs(problem: Problem) -> None:
-    """Raises ValueError for a problem whose outputs are not as many as its classes, or as the scales of its targets."""
+    """Raises ValueError if the number of outputs differs from that of the classes or of the scales of targets."""
     if problem.task not in ("regression", "binary", "multiclass"):
-        raise ValueError(f"{problem.task!r:.40} is no task")
+        raise ValueError(f"{problem.task!r:.40} is not a task")
     outputs = problem.num_outputs
     if problem.task == "regression":
         counts = {len(problem.target_mean), len(problem.target_std)}
@@ -42,16 +42,16 @@ def _scales(problem: Problem) -> list[bool]:
 
 
 def check_split(split: Split, problem: Problem) -> Split:
-    """The split, whose arrays fit each other and the problem.
+    """Returns the split after checking that its arrays fit each other and the problem.
 
     Raises:
-        ValueError: they do not; says which.
+        ValueError: they do not; the message names the array.
     """
     wanted = problem.input_shapes or ((problem.num_features,),)
     for x, y in ((split.x_train, split.y_train), (split.x_validation, split.y_validation)):
         parts = list(named_arrays(x).values())
         if shapes_of(x) != wanted or any(len(part) != len(y) for part in parts):
-            raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are no {len(y)} rows of {wanted}")
+            raise ValueError(f"arrays of shapes {[part.shape for part in parts]} are not {len(y)} rows of {wanted}")
         check_target(y, problem)
     weight = split.weight_train
     if weight is not None and (weight.dtype.kind != "f" or weight.shape != (len(split.y_train),)):
@@ -62,10 +62,10 @@ def check_split(split: Split, problem: Problem) -> Split:
 
 
 def check_target(y: NDArray[Any], problem: Problem) -> None:
-    """Raises ValueError for targets that are not of the problem's task, in its coding."""
+    """Raises ValueError for targets that do not fit the problem's task and encoding."""
     if problem.task == "multiclass":
         if y.dtype.kind not in "iu" or y.ndim != 1:
-            raise ValueError(f"{y.dtype} targets of shape {y.shape} are no numbers of classes")
+            raise ValueError(f"{y.dtype} targets of shape {y.shape} are not class numbers")
         if len(y) and not 0 <= y.min() <= y.max() < problem.num_outputs:
             raise ValueError(f"classes {y.min()} to {y.max()} are not those of {problem.num_outputs} outputs")
         return

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evonas.data.cells import as_text, flags, kind_of, numbers, texts
 from evonas.data.columns import describe_mixed_column
 from evonas.data.notation import PLAIN
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from evonas.data.written import find_written, read_written
 from genomes.errors import InputError
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evonas.data.cells import FLAGS, is_packed, kind_of, row_number, texts, unusable
 from evonas.data.dates import FORMATS, find_format, instants, is_date
 from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_comma_for_sure, is_number_like
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Files for others: `export` writes a trained network with its model card, `rebuild` an untrained one."""
+"""Export of models: `export` writes a trained network with its model card, `rebuild` an untrained one."""

@@ -1,7 +1,7 @@
 """The model card of an export: the model, its data and scores, and its usage.
 
-`card_values` gather it as JSON values, from which `card_text` (`evonas.deploy.card_text`) makes Markdown. Imports no
-Keras, and no pandas.
+`card_values` collects it as JSON values, which `card_text` (`evonas.deploy.card_text`) renders as Markdown. Imports
+neither Keras nor pandas.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from genomes.errors import InputError
 
 __all__ = ["Exhibit", "card_paths", "card_values", "check_card_paths", "write_card"]
 
-#: Version of the JSON form.
+#: Version of the JSON format.
 VERSION = 1
 #: Settings that say how each network was trained; the others say how networks were searched for.
 _TRAINING = ("trainer", "epochs", "patience", "min_delta", "loss", "cv", "replicates", "precision")
@@ -52,11 +52,11 @@ _MEASURES = ("accuracy", "auc", "f1", "log_loss", "mae", "mse", "pinball", "r2",
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What a card is of.
+    """What a card describes.
 
     Attributes:
         exported: the file.
-        members: the networks in it and their shares, which sum up to 1.
+        members: the networks in it and their shares, which sum to 1.
         rank: of the network in the run; None for an ensemble.
     """
 
@@ -66,12 +66,12 @@ class Exhibit:
 
 
 def card_paths(path: Path) -> tuple[Path, Path]:
-    """Where the card of an exported file is: as JSON, and as Markdown."""
+    """Paths of the JSON and Markdown cards of an exported file."""
     return path.with_name(f"{path.name}.card.json"), path.with_name(f"{path.name}.card.md")
 
 
 def check_card_paths(path: Path) -> None:
-    """Raises InputError if there is a folder in the place of a card, or anything that evonas did not write."""
+    """Raises InputError if a card's path is a folder or a file that evonas did not write."""
     for card in card_paths(path):
         if card.is_dir():
             raise InputError(f"model card must be a file, but {card} is a folder: move it, or leave the card out")
@@ -79,7 +79,7 @@ def check_card_paths(path: Path) -> None:
 
 
 def write_card(exhibit: Exhibit, run: RunReader, data: PreparedData) -> Path:
-    """Writes the card next to the model, each of its two files atomically; returns the path of the Markdown."""
+    """Writes the two files of the card next to the model, each atomically; returns the Markdown path."""
     values = card_values(exhibit, run, data)
     machine, person = card_paths(exhibit.exported.path)
     publish(machine, mark_json(json.dumps(values, indent=1)))
@@ -158,7 +158,7 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
 
 
 def _network(record: Record, share: float, run: RunReader, data: PreparedData) -> dict[str, Any]:
-    """A network and all that `evonas build` needs of it."""
+    """A network with everything that `evonas build` needs."""
     space = space_from_json(run.space_json)
     genome = space.genome_from_json(record.genome)
     origin = None if record.origin is None else record.origin.kind
@@ -179,7 +179,7 @@ def _network(record: Record, share: float, run: RunReader, data: PreparedData) -
 
 
 def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | None:
-    """Of the networks, for one row; None for user-defined models."""
+    """FLOPs of the networks for one row; None for user-defined models."""
     space: Any = space_from_json(run.space_json)
     if not hasattr(space, "architecture"):
         return None
@@ -221,7 +221,7 @@ def _columns(preparation: Preparation) -> list[dict[str, Any]]:
 
 
 def _samples(data: PreparedData) -> dict[str, Any] | None:
-    """What whole samples are, and what is done to them; None of rows of a table."""
+    """Describes whole samples and their preprocessing; None for rows of a table."""
     preparation = data.preparation
     if not isinstance(preparation, SamplePreparation):
         return None
@@ -231,7 +231,7 @@ def _samples(data: PreparedData) -> dict[str, Any] | None:
 
 
 def _neighbours(marks: Sequence[str], data: PreparedData) -> dict[str, Any] | None:
-    """What the file holds of training rows; None if that is nothing."""
+    """Describes the training rows stored in the file; None if there are none."""
     known = [found for mark in marks if (found := neighbours_of_view(mark)) is not None]
     if not known:
         return None
@@ -253,7 +253,7 @@ def _constant(problem: Problem) -> str:
 
 
 def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
-    """Scores of a model that predicts the same for every row."""
+    """Scores of a constant prediction."""
     problem, split = data.problem, data.splits[0]
     outputs = constant_outputs(problem, split.y_train)
 
@@ -268,7 +268,7 @@ def _baseline(data: PreparedData) -> dict[str, dict[str, float]]:
 
 
 def _baselines(run: RunReader, exported: Exported) -> dict[str, Any] | None:
-    """The run's baselines of scikit-learn, and whether the exported model is better; None if none were wanted."""
+    """The run's scikit-learn baselines, and whether the exported model is better; None if none were requested."""
     if (found := run.baselines.found) is None:
         return None
     verdict = verdict_of(run.objective, exported.validation_scores, exported.test_scores, found)

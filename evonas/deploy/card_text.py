@@ -1,4 +1,4 @@
-"""A model card as Markdown, made of its JSON values alone. What a user has named is escaped."""
+"""Rendering of a model card as Markdown from its JSON values. Names given by users are escaped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def card_text(card: Mapping[str, Any]) -> str:
 
 
 def escape(text: Any) -> str:
-    """The text on one line, with no sign that Markdown or HTML would take for its own."""
+    """Returns the text on one line, with Markdown and HTML characters escaped."""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(text)).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|#~$!])", r"\\\1", line)
@@ -86,7 +86,7 @@ def _data(card: Mapping[str, Any]) -> str:
     if near := data.get("neighbours"):
         lines.append(
             f"The file holds the target and {_list(near['columns'])} of {near['rows']:,} training rows: it computes "
-            "means of the targets of near rows. Do not give it to anybody who may not see these."
+            "means of the targets of nearby rows. Do not share it with anyone who may not see these rows."
         )
     if data["notes"]:
         lines.append("\n".join(f"- {escape(note)}" for note in data["notes"]))
@@ -94,25 +94,25 @@ def _data(card: Mapping[str, Any]) -> str:
 
 
 def _of_samples(samples: Mapping[str, Any]) -> str:
-    """What a model does to whole samples before its network."""
+    """Describes the preprocessing of whole samples."""
     if samples["kind"] == "text":
         return (
-            "Texts become small letters without ASCII punctuation, cut at white space; of their first "
-            f"{samples['length']:,} words those that are known count, {samples['vocabulary'] - 2:,} of them."
+            "Texts are lower-cased, stripped of ASCII punctuation and split at white space; of their first "
+            f"{samples['length']:,} words, the {samples['vocabulary'] - 2:,} known ones are used."
         )
     means, deviations = (", ".join(f"{value:.4g}" for value in samples[name]) for name in ("mean", "std"))
     said = f"Each channel is standardised by the training rows' mean ({means}) and deviation ({deviations})"
     if samples["kind"] == "image":
-        return f"{said}, in the units of the raw pixels, as they were searched on."
+        return f"{said}, in the units of the raw pixels used by the search."
     more = "; shorter ones end in NaN" if samples["masked"] else ""
-    return f"{said}; NaN is a missing value, and replaced by the channel's mean{more}."
+    return f"{said}; NaN means a missing value and is replaced by the channel's mean{more}."
 
 
 def _missing_values_text(column: Mapping[str, Any]) -> str:
     if "imputed" in column:
         return f"replaced by {column['imputed']:g}" + (", and marked" if column["indicator"] else "")
-    return {"categorical": "a category, if there were any", "presence": "told from present ones"}.get(
-        column["role"], "count for nothing" if column["role"] == "text" else "replaced by the median, and marked"
+    return {"categorical": "a category, if there were any", "presence": "distinguished from present values"}.get(
+        column["role"], "ignored" if column["role"] == "text" else "replaced by the median, and marked"
     )
 
 
@@ -164,7 +164,7 @@ def _scores(card: Mapping[str, Any]) -> str:
 
 
 def _calibration(found: Mapping[str, Any]) -> list[str]:
-    """How far probabilities or quantiles can be believed."""
+    """Calibration of probabilities or quantiles."""
     lines = []
     for part, about in (found.get("calibration") or {}).items():
         if "ece" in about:
@@ -195,14 +195,14 @@ def _networks(card: Mapping[str, Any]) -> Iterable[str]:
         parts = [title, _fence(each["drawing"], ""), how]
         if not several:
             file = f"{card['model']['file']}.card.json"
-            parts.append(f"`evonas build` builds it again, untrained, of {escape(file)} or of its genome:")
+            parts.append(f"`evonas build` rebuilds it, untrained, from {escape(file)} or from its genome:")
         yield "\n\n".join([*parts, _fence(json.dumps(each["genome"], ensure_ascii=False), "json")])
 
 
 def _search_lines(card: Mapping[str, Any]) -> str:
     search = card["search"]
     infeasible = f", {search['infeasible']:,} over the limits" if search["infeasible"] else ""
-    rank = f"this one is of rank {search['rank']}" if search["rank"] else "this one joins several"
+    rank = f"this one has rank {search['rank']}" if search["rank"] else "this one combines several"
     lines = [
         f"{_count(search['trained'], 'network')} trained ({search['failed']:,} failed{infeasible}) in "
         f"{_count(search['generations'], 'generation')} and {clock(search['seconds'])}; {rank}.",
@@ -227,19 +227,19 @@ def _limits(card: Mapping[str, Any]) -> str:
     if not card["model"]["retrained"]:
         lines.append(
             f"The {rows['validation']:,} validation rows chose the network among {search['trained']:,} and the epoch: "
-            "its scores on them are too good by what that choice gained."
+            "its scores on them are optimistic because of that choice."
         )
     if rows["test"]:
         lines.append(f"The {rows['test']:,} test rows had no part in the search.")
     else:
         lines.append("There are no scores on rows that had no part in the search.")
     if any(column["role"] == "categorical" for column in data["columns"]):
-        lines.append("A category that training did not see counts as a rare one, or as none.")
+        lines.append("A category that did not occur in training counts as a rare one, or is ignored.")
     lines.append("Numbers are computed in float32.")
     keras = card["versions"]["export"].get("keras")
     if card["model"]["format"] == "keras" and keras:
-        lines.append(f"Opens in Keras {escape(keras)} or newer: older versions lack arguments that the file names.")
-    lines.append("Not examined: groups of rows by themselves, causes, and rows that are gathered later or elsewhere.")
+        lines.append(f"Requires Keras {escape(keras)} or newer: older versions lack arguments used in the file.")
+    lines.append("Not examined: subgroups of rows, causality, and rows collected later or elsewhere.")
     return "## Limits\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
@@ -265,7 +265,7 @@ def _fence(text: str, language: str) -> str:
 
 
 def _code(text: Any) -> str:
-    """A single word as code; anything else as text."""
+    """Formats a single word as code, anything else as text."""
     return f"`{text}`" if re.fullmatch(r"[\w .:-]+", str(text)) else escape(text)
 
 

@@ -1,4 +1,4 @@
-"""Exports networks of a run directory as Keras models, in the worker process. Imports no Keras."""
+"""Export of networks of a run as Keras models, in the worker process. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
-from evonas.runs.final_model import FinalModel, members_on_all_rows
-from evonas.runs.finalists import ensemble_members, record_of_retraining
+from evonas.runs.ensemble_networks import fold_members, networks_to_choose_from
+from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 from evonas.user_model import Build, check_build
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Exporter", "check_export", "export", "export_ensemble"]
 
-#: Seconds before the end of a run's time at which its exporter starts at the latest: Keras takes long if others work.
+#: Seconds before the end of a run's time at which its exporter starts at the latest: Keras loads slowly on a busy
+#: machine.
 _AHEAD_SECONDS = 45.0
-#: Seconds of an export over those until its process was ready, those while that is not known, and the most of a run's
-#: time that is left for it.
+#: Duration of an export relative to the start time of its process, its duration in seconds while that is unknown, and
+#: the largest share of a run's time reserved for it.
 _EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
-#: How much longer an ensemble takes.
+#: Duration of exporting an ensemble relative to a single network.
 _ENSEMBLE_FACTOR = 1.5
 
 
 def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
-    """The format for a path.
+    """Returns the format for a path.
 
     Raises:
-        InputError: it cannot be written there, or its model card cannot.
+        InputError: the model or its model card cannot be written there.
     """
     from evonas.deploy.card import check_card_paths
     from evonas.tasks.export import format_of
@@ -69,39 +70,38 @@ def export(
 ) -> Exported:
     """Writes a network of a run as one `.keras` file, which plain `keras.models.load_model` opens, or in other formats.
 
-    The file is opened and scored before it is put in place: it must reproduce the recorded validation scores.
+    The file is opened and scored before it is moved to its path: it must reproduce the recorded validation scores.
 
     Args:
-        run_dir: the run directory; the search may still be running.
-        path: of the file to write, with its format's ending; replaced atomically if it exists. A SavedModel
-            is a new folder.
+        run_dir: the run directory; the search may still be running.        path: file to write, with its format's
+            extension; replaced atomically if it exists. A SavedModel is a new folder.
         rank: 1 for the best network of the run, 2 for the next, and so on. Finalists lead, by their mean re-score, with
             the weights of their median re-training (`RunReader.ranked`). None for the final model: the best network,
             or the mean of several (`RunReader.final_model`).
-        retrain: train again on training and validation rows together, for as many epochs as the best one had; else the
-            model has exactly the weights that were scored.
+        retrain: train again on training and validation rows together, for the number of epochs of the best training;
+            otherwise the model has exactly the weights that were scored.
         build: the build function of the run, if it has one.
-        format: "keras", "savedmodel", "onnx" or "tflite"; by default chosen by the path's ending. All but
-            the first are compared with the Keras model on 100 rows.
+        format: "keras", "savedmodel", "onnx" or "tflite"; by default chosen by the path's extension. All but the first
+            are compared with the Keras model on 100 rows.
         card: whether to write a model card next to it, as `FILE.card.json` and `FILE.card.md`; see
             `evonas.deploy.card`. Existing cards are replaced.
-        calibrate: of classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
-            al. 2017); as the run's settings say unless given. The card has the calibration error before and after.
-        resize: whether a model of images takes them in any size, and brings them to its own; in Keras's formats only.
-        worker: what does it; a process of its own unless given.
+        calibrate: for classes, whether logits are divided by the temperature that fits the validation rows best (Guo et
+            al. 2017); by default as in the run's settings. The card has the calibration error before and after.
+        resize: whether a model of images accepts any size and resizes them; in Keras's formats only.
+        worker: performs the export; by default a separate process.
 
     Returns:
-        the path, the model's scores on the validation and the test split, and a note on where its weights come from.
+        The path, the model's scores on the validation and test splits, and a note on the origin of its weights.
 
     Raises:
-        InputError: no such rank, the weights were not kept, or the path cannot be written.
+        InputError: the rank does not exist, the weights were not kept, or the path cannot be written.
     """
     from evonas.tasks.export import ExportTask
 
     chosen = check_export(Path(path), format, card=card)
     if resize and (chosen not in ("keras", "savedmodel") or build is not None):
-        what = f"the format {chosen}" if build is None else "models of your own"
-        raise InputError(f"resize must be asked for keras or savedmodel, of networks that evonas builds, not {what}")
+        what = f"the format {chosen}" if build is None else "your own models"
+        raise InputError(f"resize must be used with keras or savedmodel and networks that evonas builds, not {what}")
     with RunReader(run_dir) as run:
         if rank is None and not retrain and not resize and (model := run.final_model) is not None:
             return _export_mean(run, model, Path(path), chosen, card, calibrate, worker)
@@ -143,13 +143,14 @@ def _export_mean(
     calibrate: bool | None,
     worker: WorkerEvaluator | None,
 ) -> Exported:
-    """Writes the mean of the networks of a final model as one file."""
+    """Writes the mean of a final model's networks as one file."""
     from evonas.tasks.export import EnsembleTask
 
     calibrated = _calibrates(run, calibrate)
     if calibrated and model.all_rows:
         raise InputError(
-            "calibrate must be of a model that has not seen the validation rows, not of networks trained on them too: "
+            "calibrate must be used with a model that has not seen the validation rows, not with networks trained on "
+            "them: "
             "export a single network, with --rank 1"
         )
     space = space_from_json(run.space_json)
@@ -164,7 +165,8 @@ def _export_mean(
         path.absolute(),
         calibrated,
         format=format,
-        equal=True,
+        shares=model.shares,
+        folds=model.folds,
         all_rows=model.all_rows,
     )
     made = nullcontext(worker) if worker else worker_for(space, run.directory / DATA_NAME, run.settings)
@@ -178,7 +180,7 @@ def _export_mean(
 
 
 class Exporter:
-    """A process that loads Keras in the background, so that the end of a run does not wait for it.
+    """A process that loads Keras in the background, so that a run does not wait for it at its end.
 
     Starts on request, and shortly before the run's time is over.
     """
@@ -194,11 +196,11 @@ class Exporter:
         """Starts nothing yet.
 
         Args:
-            run: whose best network is to be written.
-            space: that its genomes are from.
+            run: whose best network is exported.
+            space: the space of its genomes.
             build: of user-defined models.
             timetable: of the session; receives the expected duration of an export.
-            is_stopped: whether a stop was asked for.
+            is_stopped: whether a stop was requested.
         """
         self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build
         self._timetable, self._is_stopped = timetable, is_stopped
@@ -228,7 +230,7 @@ class Exporter:
             self._timer.cancel()
             self._timer.join()
         if self.worker is not None:
-            self.worker.kill()  # it has nothing to put away, and its libraries would take their time
+            self.worker.kill()  # it has nothing to save, and its libraries are slow to shut down
 
     def start(self) -> None:
         """Starts the process unless it is running, without waiting for it."""
@@ -244,17 +246,17 @@ class Exporter:
                 self._started, self.worker = monotonic(), worker
 
     def _start_if_possible(self) -> None:
-        with suppress(OSError):  # tried again, and said, when it is needed
+        with suppress(OSError):  # tried again, and reported, when it is needed
             self.start()
 
     def _gives_up(self) -> bool:
-        """Whether an export is not to be waited for. One whose process is not ready in time will not be in time."""
+        """Whether to stop waiting for an export. If its process is not ready in time, the export will not be."""
         timetable = self._timetable
         late = timetable.left <= 0 and self.worker is not None and not self.worker.is_ready
         return self._is_stopped() or timetable.is_over or late
 
     def expected_seconds(self) -> float:
-        """Expected seconds for an export."""
+        """Expected duration of an export in seconds."""
         known = None if self.worker is None else self.worker.start_seconds
         if known is None:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
@@ -280,17 +282,17 @@ def _with_card(
 
 
 def _calibrates(run: RunReader, asked: bool | None) -> bool:
-    """Whether an export is calibrated: as asked, or as the run's settings say.
+    """Whether an export is calibrated: as requested, or as in the run's settings.
 
     Raises:
-        InputError: it is asked for, and the run is not of classes, or of user-defined models.
+        InputError: it is requested, but the target is not a class, or the models are user-defined.
     """
     if not (run.settings.calibrate if asked is None else asked):
         return False
     if run.problem_json.get("task") == "regression":
-        raise InputError("calibrate must be of classes, but the target is a number: leave it out, or predict quantiles")
+        raise InputError("calibrate must be used with classes, not numeric targets: leave it out, or use quantiles")
     if run.source.get("build"):
-        raise InputError("calibrate must be of networks that evonas builds, not of models of your own: leave it out")
+        raise InputError("calibrate must be used with networks that evonas builds, not your own models: leave it out")
     return True
 
 
@@ -305,20 +307,20 @@ def export_ensemble(
 ) -> Exported:
     """Writes the best networks of a run, or some of them, as one `.keras` file that predicts their mean.
 
-    They are chosen greedily by the mean prediction on the validation split, from those whose weights were kept
-    (`Settings.keep`), the finalists' re-trainings, and those of the best one from further seeds
-    (`Settings.ensemble`); one may count several times. Under cross-validation, where each of those further
-    networks was trained on one fold, the file is their plain mean, and its validation scores are the mean of theirs,
-    each on the rows that it was not trained on.
+    Members are chosen greedily by the mean prediction on the validation split, from networks whose weights were kept
+    (`Settings.keep`), the finalists' re-trainings, and re-trainings of the best one from further seeds
+    (`Settings.ensemble`); a network may be chosen several times. Under cross-validation, each of the latter was trained
+    on one fold; the file is then their plain mean, and its validation scores are the mean of theirs, each on the rows
+    that the network was not trained on.
 
     Args:
         run_dir: the run directory; the search may still be running.
-        path: of the file to write, ending in `.keras`; replaced atomically if it exists.
+        path: file to write, ending in `.keras`; replaced atomically if it exists.
         size: maximum number of networks, 1 to 100.
         card, calibrate, worker: as in `export`.
 
     Raises:
-        InputError: there are no weights, the run is of user-defined models, or the path cannot be written.
+        InputError: no weights were kept, the models are user-defined, or the path cannot be written.
 
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
@@ -327,24 +329,25 @@ def export_ensemble(
 
     check_export(Path(path), "keras", card=card)
     if not 1 <= size <= 100:
-        raise InputError(f"ensemble must be of at least 1 and at most 100 networks, not {size}: 8 is a good size")
+        raise InputError(f"ensemble must have from 1 to 100 networks, not {size}: 8 is a good size")
     with RunReader(run_dir) as run:
         space = space_from_json(run.space_json)
         if run.source.get("build"):
             raise InputError(
-                f"an ensemble must be of networks that evonas builds, but those of {run_dir} are of a function of your "
-                "own: export them one by one, with --rank"
+                f"an ensemble must have networks that evonas builds, but those of {run_dir} are from your own "
+                "function: "
+                f"export them one by one, with --rank"
             )
-        bagged = _fold_members(run, size)
-        records = {name: record for name, record, _ in bagged} or _records_by_weights(run)
+        bagged = fold_members(run, size)
+        records = {name: record for name, record, _ in bagged} or networks_to_choose_from(run)
         networks = [
             (blueprint(space, space.genome_from_json(record.genome)), run.weights_named(name))
             for name, record in records.items()
         ]
         if not networks:
             raise InputError(
-                f"an ensemble must be of networks whose weights were kept, but {run_dir} has none: search on, or "
-                "export one with --retrain"
+                f"an ensemble must have networks whose weights were kept, but {run_dir} has none: continue the "
+                f"search, or export one with --retrain"
             )
         calibrated = _calibrates(run, calibrate)
         folds = tuple(fold for _, _, fold in bagged)
@@ -354,34 +357,3 @@ def export_ensemble(
             exported = exporting.export(task)
         chosen = [(list(records.values())[place], share) for place, share in exported.members]
         return _with_card(exported, run, chosen, None) if card else exported
-
-
-def _records_by_weights(run: RunReader) -> dict[str, Record]:
-    """Name of weights -> record, of the best networks and of all re-trainings of finalists."""
-    held = [(record, record.weights) for record in run.best(run.settings.keep)]
-    bagged: set[str | None] = {name for name, _, _ in _fold_members(run, run.settings.ensemble or 0)}
-    bagged |= {record.weights for record in members_on_all_rows(run, run.finalists)}
-    for finalist in run.finalists:
-        for each in run.retrainings.trained(finalist.record.digest):
-            if each.weights not in bagged:  # they have seen the rows that the others are compared on
-                held.append((record_of_retraining(finalist.record, each), each.weights))
-    return {name: record for record, name in held if name}
-
-
-def _fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
-    """Name of weights, record and fold of each network that was trained on one fold for an ensemble.
-
-    Empty without cross-validation, and where the time was too short for two of them.
-    """
-    folds, count = run.settings.cv, run.settings.ensemble or 0
-    if folds is None or not count or not run.finalists or run.retrainings.asked is None:
-        return []
-    best, (_, _, retrainings) = run.ranked(1), run.retrainings.asked
-    trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
-    members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
-    found = [
-        (each.weights, record_of_retraining(best, each), fold)
-        for seed, fold in members[:size]
-        if fold is not None and (each := trained.get(seed)) is not None and each.weights
-    ]
-    return found if len(found) > 1 else []

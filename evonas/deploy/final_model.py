@@ -1,61 +1,118 @@
-"""What the final model of a run predicts, where that is a mean of networks, by numpy. Imports no Keras."""
+"""What a run ends with, its best network or a mean of several, as numpy computes it. Imports no Keras."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
-from evonas.networks.ensemble_selection import blend_outputs
-from evonas.networks.forward import raw_outputs
+from evonas.metrics.calibration import temperature_of
+from evonas.metrics.problem_scores import compute_scores
+from evonas.networks.combined import CombinedNetwork, combine
+from evonas.networks.ensemble_selection import select_ensemble
+from evonas.runs.ensemble_networks import fold_members, networks_to_choose_from
 from evonas.runs.final_model import FinalModel
-from evonas.training.metrics import compute_scores
-from genomes.architecture.graph import graph_from_json, views_of
+from evonas.runs.records import Record
 from genomes.encodings import blueprint, space_from_json
 
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["mean_outputs", "score_final_model"]
-
-#: Views that networks have of the features -> the rows as they see them.
-Rows = Callable[[tuple[str, ...]], NDArray[Any]]
+__all__ = ["best_network", "choose_ensemble", "final_network", "score_final_model"]
 
 
-def mean_outputs(
-    run: RunReader, model: FinalModel, data: PreparedData, rows: Rows, gives_up: Callable[[], bool] = lambda: False
-) -> NDArray[Any] | None:
-    """Raw outputs of the mean prediction, shape `(num_rows, num_outputs)`.
+def final_network(run: RunReader, model: FinalModel, data: PreparedData) -> CombinedNetwork:
+    """The final model, calibrated where the run's settings say so.
 
     Args:
-        run: whose model it is.
-        model: of the run.
+        run: whose it is.
+        model: which networks it is of.
         data: of the run.
-        rows: gives the rows; asked once for each view.
-        gives_up: asked before each network; None is returned when it holds.
+
+    Raises:
+        InputError: the weights of a member are gone.
     """
-    space = space_from_json(run.space_json)
-    seen: dict[tuple[str, ...], NDArray[Any]] = {}
-    outputs = []
-    for record, name in zip(model.members, model.names, strict=True):
-        if gives_up():
-            return None
-        graph = data.problem.attach_columns(graph_from_json(blueprint(space, space.genome_from_json(record.genome))))
-        views = views_of(graph)
-        if views not in seen:
-            seen[views] = rows(views)
-        outputs.append(raw_outputs(graph, run.weights_named(name), seen[views]))
-    return blend_outputs(outputs, [1.0 / len(outputs)] * len(outputs), data.problem)
+    found = _combined(run, model.members, data, model.shares)
+    return _calibrated(found, run, data, model.folds)
+
+
+def best_network(run: RunReader, record: Record, data: PreparedData) -> CombinedNetwork:
+    """The same of a single network.
+
+    Raises:
+        InputError: its weights were not kept.
+    """
+    return _calibrated(_combined(run, [record], data), run, data)
 
 
 def score_final_model(
     run: RunReader, model: FinalModel, data: PreparedData, gives_up: Callable[[], bool] = lambda: False
 ) -> dict[str, float]:
-    """Scores of the mean prediction on the test split; empty without one, or when it gives up."""
+    """Scores of the mean prediction on the test split; empty if there is none, or if `gives_up` returns true."""
     x, y = data.x_test, data.y_test
     if x is None or y is None:
         return {}
-    raw = mean_outputs(run, model, data, lambda views: data.new_rows(x, *views), gives_up)
+    network = final_network(run, model, data)
+    raw = network.raw_outputs(data.new_rows(x, *network.views), gives_up)
     return {} if raw is None else compute_scores(data.problem, y, raw)
+
+
+def choose_ensemble(
+    run: RunReader, data: PreparedData, gives_up: Callable[[], bool] = lambda: False
+) -> tuple[list[str], list[float]]:
+    """Names of weights, and their shares in the ensemble of `Settings.ensemble`, chosen on the validation rows.
+
+    Empty where there is nothing to choose: members of folds, or a single network; and when it gives up.
+    """
+    size, held = run.settings.ensemble or 0, networks_to_choose_from(run)
+    if not size or len(held) < 2 or fold_members(run, size):
+        return [], []
+    split, objective = data.splits[0], run.objective
+    outputs = []
+    for record in held.values():
+        network = _combined(run, [record], data)
+        raw = network.raw_outputs(data.new_rows(split.x_validation, *network.views), gives_up)
+        if raw is None:
+            return [], []
+        outputs.append(raw)
+
+    def loss(raw: NDArray[Any]) -> float:
+        return objective.loss(compute_scores(data.problem, split.y_validation, raw).get(objective.name))
+
+    counts = select_ensemble(outputs, loss, data.problem, size)
+    return list(held), [count / sum(counts) for count in counts]
+
+
+def _combined(
+    run: RunReader, members: Sequence[Record], data: PreparedData, shares: Sequence[float] = ()
+) -> CombinedNetwork:
+    space = space_from_json(run.space_json)
+    networks = [(blueprint(space, space.genome_from_json(each.genome)), run.weights(each)) for each in members]
+    return combine(networks, data.problem, shares)
+
+
+def _calibrated(
+    network: CombinedNetwork, run: RunReader, data: PreparedData, folds: Sequence[int] = ()
+) -> CombinedNetwork:
+    """The network with the temperature that fits the validation rows, where the run's settings ask for it."""
+    if not run.settings.calibrate or data.refits:
+        return network
+    pairs = []
+    for place, fold in enumerate(folds or (0,)):
+        alone = network if not folds else _member(network, place)
+        split = data.splits[fold]
+        raw = alone.raw_outputs(data.new_rows(split.x_validation, *network.views))
+        pairs.append((split.y_validation, raw))
+    labels, logits = (np.concatenate([np.asarray(pair[k]) for pair in pairs]) for k in (0, 1))
+    return replace(network, temperature=temperature_of(data.problem, labels, logits))
+
+
+def _member(network: CombinedNetwork, place: int) -> CombinedNetwork:
+    """One of its networks, which sees the same features."""
+    own = slice(place, place + 1)
+    parts = {name: getattr(network, name)[own] for name in ("graphs", "weights", "columns")}
+    return replace(network, **parts, shares=(1.0,))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evonas.data.encoding.preprocessor import ARRAY, Preparation
 from evonas.data.encoding.series import SeriesPreparation
 from evonas.data.prepared import Problem
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
     preparation = preparation_of(predictor)
     if not isinstance(preparation, SeriesPreparation) or not preparation.series_id:
         return NewRows(frame, frame)
-    from evonas.data.readers.arrays import check_column, named_columns
-    from evonas.data.readers.long_series import long_series
-    from evonas.data.readers.options import Style
+    from evonas.data.arrays import check_column, named_columns
+    from evonas.data.long_series import long_series
+    from evonas.data.read_options import Style
 
     frame = named_columns(frame)
     check_column(frame, preparation.series_id, "series id")

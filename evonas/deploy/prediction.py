@@ -140,7 +140,7 @@ def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = 
     Raises:
         InputError: a target is missing, or holds a label that the search did not see.
     """
-    from evonas.training.metrics import compute_scores
+    from evonas.metrics.problem_scores import compute_scores
 
     problem = predictor.problem
     coded = code_target(problem, rows if targets is None else targets)
@@ -167,7 +167,7 @@ def code_target(problem: Problem, rows: pd.DataFrame) -> NDArray[Any]:
     if problem.task != "regression":
         return _code_labels(problem, rows[names[0]])
     from evonas.data.cells import kind_of, numbers
-    from evonas.data.readers.options import Style
+    from evonas.data.read_options import Style
     from evonas.data.written import find_written, read_written
 
     columns = []

@@ -16,9 +16,9 @@ from evonas.display import scores
 from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.progress_rate import ProgressRate
 from evonas.display.text import Plain
-from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.io.printable import printable
+from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 
 __all__ = ["Live"]

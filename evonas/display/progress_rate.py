@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 
 from evonas.config import Budget
-from evonas.evolution.loop import Progress
 from evonas.objective import Objective
+from evonas.runs.progress import Progress
 
 __all__ = ["ProgressRate"]
 

@@ -14,13 +14,13 @@ from evonas.display.baseline_summaries import baseline_rows, baseline_values, ch
 from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import clock, command, format_score, plural, scores_words
 from evonas.display.start_summary import ask_mode
-from evonas.display.trainer_counts import count_trainers
-from evonas.evolution.loop import Stop, describe_stop
 from evonas.io.printable import printable
 from evonas.runs.finalists import Finalist
 from evonas.runs.genome_files import network_facts
+from evonas.runs.progress import Stop, describe_stop
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
+from evonas.runs.trainer_counts import count_trainers
 from genomes.encodings import describe, space_from_json
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from evonas.config import Budget
 from evonas.display import next_steps, scores, start_summary, summaries
 from evonas.display.progress_rate import ProgressRate
-from evonas.evolution.loop import Generation, Progress
 from evonas.io.console import say_lines
 from evonas.objective import Objective
+from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 
 if TYPE_CHECKING:

@@ -17,22 +17,22 @@ from evonas.api.resolve import chosen_space, space_and_numbers
 from evonas.api.resolved_settings import DEFAULT_QUANTILES
 from evonas.api.result import SearchResult
 from evonas.config import DEFAULT_GENERATIONS, Budget, Settings
+from evonas.data.arrays import feature_columns
 from evonas.data.frames import as_frame, is_table
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepare_samples import Samples, prepare_samples
 from evonas.data.prepared import PreparedData
 from evonas.data.quantiles import with_quantiles
-from evonas.data.readers.arrays import feature_columns
 from evonas.estimators.checks import as_rows, check_labels, check_numbers, check_sample_weight
 from evonas.estimators.network import FittedNetwork
 from evonas.estimators.results import results_of
 from evonas.estimators.run_directory import run_directory
 from evonas.estimators.samples import first_samples, flatten, kind_of_samples, rows_at
 from evonas.estimators.seeds import seed_of
-from evonas.evolution.loop import Generation, Progress
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.machine import assigned_threads
+from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
 from genomes.architecture.graph import views_of
@@ -42,7 +42,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evonas.evaluation import Evaluator
+    from evonas.protocols import Evaluator
     from genomes.space import SearchSpace
 
 __all__ = ["EvolutionEstimator"]
@@ -143,8 +143,8 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _search(self, rows: Any, y: NDArray[Any], sample_weight: Any, groups: Any) -> None:
         """Searches and stores the results."""
+        from evonas.api.prepared_search import search_prepared
         from evonas.api.resume import resume
-        from evonas.api.search import search_prepared
         from evonas.execution.launch import worker_for
 
         threads = assigned_threads()  # possibly in parallel with other fits of a cross-validation

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from genomes import HyperparameterSpace
 from genomes.domains import MAX_OPTIONS, Choice, Domain, Range
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Parameters", "read_parameters"]
 

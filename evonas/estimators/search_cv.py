@@ -17,19 +17,19 @@ from sklearn.utils.validation import check_is_fitted
 from evonas.api.fit_arguments import digest_of, parts_of
 from evonas.api.options import RunOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials, trains_natively
-from evonas.display.trainer_counts import count_trainers
 from evonas.estimators.checks import plain_labels
 from evonas.estimators.parameters import Parameters, read_parameters
 from evonas.estimators.results import mask_columns, ranks
 from evonas.estimators.run_directory import run_directory
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
-from evonas.evolution.loop import Progress
 from evonas.execution.options import Execution
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.objective import Objective
+from evonas.runs.progress import Progress
 from evonas.runs.reader import RunReader
+from evonas.runs.trainer_counts import count_trainers
 from evonas.seeds import RandomStream, stream_rng
 from evonas.user_model import Build
 from genomes.errors import InputError
@@ -328,7 +328,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
                 "a model must have a finite score to be trained on all rows, but none has: fix build_model"
             )
         started = time.perf_counter()
-        from evonas.training.fit_dispatch import FitMode, use_mode
+        from evonas.training.single.fit_dispatch import FitMode, use_mode
 
         with use_mode(FitMode(trains_natively(self.settings or {}))):
             self.best_estimator_ = trial.fit_estimator(self._genomes[self.best_index_], seed, None)

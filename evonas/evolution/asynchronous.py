@@ -23,13 +23,15 @@ from contextlib import closing
 from typing import Any, cast
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, OneByOne, Strategy, Stream
+from evonas.evaluation import Candidate, Evaluation
 from evonas.evolution.candidate_streams import stream_of
 from evonas.evolution.deadline import Timetable, abandon_when
-from evonas.evolution.loop import Generation, Progress, Session, Stop, best_of, evolve, restore
-from evonas.evolution.progress import watching
+from evonas.evolution.loop import Session, best_of, evolve, restore
+from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator, OneByOne, Strategy, Stream
 from evonas.runs.events import ASKED
+from evonas.runs.progress import Generation, Progress, Stop
 from evonas.runs.store import RunStore
 from genomes.errors import InputError
 from genomes.space import SearchSpace

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Stream, StreamingEvaluator
+from evonas.evaluation import Candidate, Evaluation, Start
+from evonas.protocols import Evaluator, Stream, StreamingEvaluator
 from evonas.runs.events import ASKED, Events
 
 __all__ = ["OneAtATime", "Repeated", "stream_of"]

@@ -25,7 +25,7 @@ from evonas.config import Settings
 from evonas.data.neighbours import num_visible_columns
 from evonas.data.prepared import visible_columns
 from evonas.evaluation import Candidate, Evaluation
-from evonas.metrics.cost import measured_before, over_limit
+from evonas.networks.cost import measured_before, over_limit
 from evonas.objective import MEASURES
 from genomes.architecture.cost import count_frozen_flops
 from genomes.architecture.embedding import with_columns

@@ -11,12 +11,10 @@ while waiting, so that the deadline is kept even without results.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from evonas.machine import usable_cores
@@ -33,7 +31,6 @@ __all__ = [
     "Timetable",
     "abandon_when",
     "makespan",
-    "process_started",
     "seconds_in_full",
 ]
 
@@ -50,10 +47,6 @@ _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 _LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5
 #: Results required before measuring how many networks are trained at a time.
 _FEW_RESULTS = 3
-#: Processes older than this at import did something else before, so their start is not that of a command.
-_START_AT_MOST = 20.0
-
-_IMPORTED = time.monotonic()
 
 
 @runtime_checkable
@@ -74,21 +67,6 @@ def abandon_when(evaluator: object, check: Callable[[], bool]) -> None:
     """
     if isinstance(evaluator, Abandonable):
         evaluator.abandon_when(check)
-
-
-def process_started() -> float:
-    """Start time of this process on the clock of `time.monotonic()`.
-
-    If unknown, or if the process was a shell that was replaced by this program later, the time at which evonas was
-    imported.
-    """
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-        started = time.monotonic() - age
-    except (OSError, ValueError, IndexError, AttributeError):
-        return _IMPORTED
-    return started if 0.0 <= _IMPORTED - started <= _START_AT_MOST else _IMPORTED
 
 
 def makespan(seconds: Iterable[float], slots: float) -> float:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Status, Weights
+from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
-from evonas.evolution.progress import watching
+from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator
 from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
 from evonas.tasks.train import ALL_ROWS

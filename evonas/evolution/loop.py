@@ -10,80 +10,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from evonas.config import Budget
-from evonas.evaluation import Candidate, Evaluation, Evaluator, Start, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Start, Status
 from evonas.evolution.commits import CommitPacing
 from evonas.evolution.constraints import Screen
 from evonas.evolution.deadline import Timetable, abandon_when
-from evonas.evolution.progress import watching
-from evonas.evolution.stops import IDLE_GENERATIONS, IDLE_NETWORKS, Stop, describe_stop
+from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
+from evonas.protocols import Evaluator, Strategy
+from evonas.runs.progress import IDLE_GENERATIONS, IDLE_NETWORKS, Generation, Progress, Stop
 from evonas.runs.records import Record
 from evonas.runs.store import RunStore
 from genomes.errors import InputError
 from genomes.space import SearchSpace
 
-__all__ = [
-    "IDLE_GENERATIONS",
-    "IDLE_NETWORKS",
-    "Generation",
-    "Progress",
-    "Session",
-    "Stop",
-    "best_of",
-    "describe_stop",
-    "evolve",
-    "restore",
-    "spent",
-]
-
-
-@dataclass(frozen=True)
-class Generation:
-    """A completed generation.
-
-    Attributes:
-        number: from 0.
-        candidates, evaluations: the candidates and their evaluations, in the same order (without weights).
-        trained: number of them that were trained in this generation; the others were known.
-        best: the best evaluation of the run so far, None while all have failed.
-        seconds: wall-clock seconds of the run so far, all sessions together.
-    """
-
-    number: int
-    candidates: tuple[Candidate, ...]
-    evaluations: tuple[Evaluation, ...]
-    trained: int
-    best: Record | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a search after a commit.
-
-    Attributes:
-        generation: the one being evaluated, from 0.
-        trained, planned: networks of this generation that are trained, and that it trains in all.
-        evaluated, failed: networks trained by the run in all, and how many of them have no score.
-        best: the best evaluation so far.
-        part: evaluations of this commit.
-        seconds: wall-clock seconds of the run so far, all sessions together.
-        candidates: of `part`, in the same order.
-    """
-
-    generation: int
-    trained: int
-    planned: int
-    evaluated: int
-    failed: int
-    best: Record | None
-    part: tuple[Evaluation, ...]
-    seconds: float
-    candidates: tuple[Candidate, ...] = ()
+__all__ = ["Session", "best_of", "evolve", "restore", "spent"]
 
 
 def spent(store: RunStore) -> Budget:

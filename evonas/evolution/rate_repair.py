@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from evonas.config import Settings
+from evonas.errors import WorkerError
 from evonas.interruption import Abandoned, Interruption
 from evonas.seeds import candidate_seed
 from evonas.strategies import STRATEGIES, strategy_row
@@ -61,8 +62,6 @@ class RateRepair:
         return [self._repair(genome) for genome in genomes]
 
     def _repair(self, genome: DenseGenome) -> DenseGenome:
-        from evonas.execution import WorkerError  # checked late, since parts are connected by protocols
-
         seed = candidate_seed(self._seed, self._space.digest(genome))
         task = SweepTask(graph_to_json(self._space.architecture(genome)), self._rates, (seed,))
         if self._interruption.requested:

@@ -18,8 +18,8 @@ from evonas.data.prepared import Problem
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.runs.reader import RunReader
 from evonas.strategies import find_row, strategy_row
+from genomes import DenseSpace
 from genomes.architecture.graph import views_of
-from genomes.dense import DenseSpace
 from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from genomes.known_defaults import known_defaults

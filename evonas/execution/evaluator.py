@@ -16,9 +16,10 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
+from evonas.execution.child_process import command_of
 from evonas.execution.messages import Export, Finished, PartialResult, Ping, Retiring, Sweep, Test, Train
 from evonas.execution.streaming import WorkerStream
-from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess, command_of
+from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess
 from evonas.tasks.from_candidate import architecture_of, task_of
 
 # The worker is started before slow imports, since it has more to load than the driver.
@@ -96,7 +97,7 @@ class WorkerEvaluator:
             self._worker.gives_up = check
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.progress.Watchable`."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
 
     def __enter__(self) -> Self:

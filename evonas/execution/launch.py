@@ -17,11 +17,11 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.config import Settings
-    from evonas.evaluation import Evaluator
     from evonas.execution import WorkerEvaluator, WorkerLimits
     from evonas.execution.assignments import Assignments
     from evonas.execution.pool import Fleet
     from evonas.execution.worker_process import WorkerProcess
+    from evonas.protocols import Evaluator
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import Build, PackedBuild
     from genomes.space import SearchSpace

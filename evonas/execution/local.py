@@ -50,7 +50,7 @@ class LocalEvaluator:
         self._state = state
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.progress.Watchable`. Of streams, nothing is told."""
+        """See `evonas.evolution.training_progress.Watchable`. Of streams, nothing is told."""
         self._on_progress = listener
 
     def evaluate(
@@ -142,7 +142,7 @@ class LocalRun(LocalEvaluator):
 
     def sweep(self, task: SweepTask) -> LearningRateCurve:
         """Sweeps a network's learning rate."""
-        from evonas.training.single.sweep import sweep
+        from evonas.training.sweep import sweep
 
         self._made()
         assert self._data is not None, "trials have no learning rate that evonas knows"

@@ -108,7 +108,7 @@ class PoolEvaluator:
         self._gives_up = check
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.progress.Watchable`."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
 
     def __enter__(self) -> Self:

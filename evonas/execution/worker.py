@@ -169,7 +169,7 @@ class _Worker:
                 elif isinstance(request, Export) and data is not None:
                     self._send(Finished(request.number, export_network(request.task, data, start.settings, build)))
                 elif isinstance(request, Sweep) and data is not None:
-                    from evonas.training.single.sweep import sweep
+                    from evonas.training.sweep import sweep
 
                     self._send(Finished(request.number, sweep(request.task, data, start.settings)))
                 elif isinstance(request, Test) and data is not None:

@@ -1,15 +1,11 @@
-"""`WorkerProcess`: the driver's handle of one worker: start, requests, termination, and cause of death. Imports no
-Keras.
-"""
+"""`WorkerProcess`: the driver's handle of one worker: start, requests, end and its cause. Imports no Keras."""
 
 from __future__ import annotations
 
 import math
 import os
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import weakref
@@ -22,6 +18,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
+from evonas.execution.child_process import ProcessMemory, cause_of_end, child_environment, has_ended, reap
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -35,7 +32,6 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
-from evonas.execution.process_memory import ProcessMemory
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError
@@ -45,10 +41,9 @@ if TYPE_CHECKING:
     from evonas.tasks.train import TrainingSettings
     from evonas.user_model import PackedBuild
 
-__all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess", "command_of"]
+__all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 
 _LOG_TAIL_BYTES = 4000
-_REAP_SECONDS = 0.005
 #: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
@@ -127,7 +122,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                env=_environment() | dict(environment),
+                env=child_environment() | dict(environment),
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
         self._connection, self._memory = Connection(ours.detach()), ProcessMemory(self._process.pid)
@@ -166,7 +161,7 @@ class WorkerProcess:
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return self._alive and not self._has_ended()
+        return self._alive and not has_ended(self._process)
 
     @property
     def pid(self) -> int:
@@ -261,9 +256,9 @@ class WorkerProcess:
         """
         self._alive = False
         self._connection.close()
-        if os.getpid() == self._driver and self._reap(patience_seconds) is None:
+        if os.getpid() == self._driver and reap(self._process, patience_seconds) is None:
             self._process.kill()
-            self._reap()
+            reap(self._process)
         self._memory.close()
         self._log.close()
 
@@ -330,7 +325,7 @@ class WorkerProcess:
                 silent, unheard = (0.0 if headway else silent), 0.0
             else:
                 # A child of its own may hold its end of the socket: then there is no end of file.
-                if self._has_ended() and not self._connection.poll(0):
+                if has_ended(self._process) and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
                 # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
                 silent += look
@@ -371,37 +366,11 @@ class WorkerProcess:
     def _obituary(self) -> str:
         """How the process ended, in a few words."""
         self._alive = False
-        status = self._reap(5.0)
+        status = reap(self._process, 5.0)
         if status is None:
             self._process.kill()
             return "crashed: it closed its connection"
-        if status == -signal.SIGKILL:
-            return "killed (SIGKILL): most likely the machine ran out of memory"
-        if status < 0:
-            return f"crashed ({signal.Signals(-status).name})"
-        return f"crashed: it exited with status {status}"
-
-    def _has_ended(self) -> bool:
-        """Whether the process has ended, be its number still its own or not."""
-        if self._process.returncode is not None:
-            return True
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-        except ChildProcessError:  # of a process that was forked from the driver
-            return True
-
-    def _reap(self, patience_seconds: float = math.inf) -> int | None:
-        """How the process ended, with all that it has started; None while it has not."""
-        until = time.monotonic() + patience_seconds
-        while not self._has_ended():
-            if time.monotonic() >= until:
-                return None
-            time.sleep(_REAP_SECONDS)
-        if self._process.returncode is None:
-            # Until it is reaped, no other process group can have its number.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-        return self._process.wait()
+        return cause_of_end(status)
 
     def _let_go(self) -> None:
         """Closes the socket in a process that was forked from the driver."""
@@ -431,17 +400,3 @@ def _raised(answer: Refused) -> Exception:
         return InputError(answer.text)
     last = (answer.text.strip() or "an exception").splitlines()[-1]
     return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])
-
-
-def _environment() -> dict[str, str]:
-    """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    root = Path(__file__).parents[2]
-    if root.name not in ("site-packages", "dist-packages"):
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    return environment
-
-
-def command_of(module: str) -> list[str]:
-    """Runs a module with this Python. `-P`: a user's file named like a library is not imported instead of it."""
-    return [sys.executable, "-P", "-m", module]

@@ -9,11 +9,11 @@ from evonas.data.prepared import PreparedData
 from evonas.display.baseline_summaries import verdict_of
 from evonas.display.in_training import training_lines
 from evonas.display.scores import best_words, clock, format_score
-from evonas.evolution.loop import describe_stop
 from evonas.reporting.content import Block, Section, Table, Text
-from evonas.reporting.predictions import Predictions, constant_scores
+from evonas.reporting.predictions import BEST, Predictions, constant_scores, predict_best
 from evonas.reporting.rundata import RunData
 from evonas.runs.baselines import BaselineModel
+from evonas.runs.progress import describe_stop
 
 __all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", "run_title"]
 
@@ -41,35 +41,41 @@ def answer_section(
     Args:
         run: the search.
         data: its prepared data, if it has any.
-        found: predictions of the champion, if known.
+        found: what the final model predicts, or the best network where that is it; None if not known.
         references: name of another model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
         text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
         return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
-    best = found.scores() if found is not None else {}
-    note, final = run.final_model or ("", {})
-    blocks: list[Block] = []
-    if found is not None and name in best and found.split == "test":
-        value = final.get(name, best[name])
-        where = f"on {found.total:,} test rows, which the search never saw"
-    else:
-        value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
-    blocks.append(Text(f"{name} {format_score(value)} {where}.", large=True))
-    if note:
-        unknown = "" if name in final else "; it was not scored on the test rows, unlike the best network"
-        blocks.append(Text(f"The final model, which is exported, is the {note}{unknown}."))
+    known, tested = _known_scores(run, found)
+    value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
+    if tested:
+        rows = "the" if found is None else f"{found.total:,}"
+        value, where = known[name], f"on {rows} test rows, which the search never saw"
+    blocks: list[Block] = [Text(f"{name} {format_score(value)} {where}.", large=True)]
+    if run.final_model is not None:
+        of_best = "" if tested else " The score above is of the best network."
+        blocks.append(Text(f"The final model, which is exported, is the {run.final_model.note}.{of_best}"))
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
     if trust := _trust(run):
         blocks.append(Text(trust))
-    if verdict := _verdict(run, (final or best) if found is not None and found.split == "test" else {}):
+    if verdict := _verdict(run, known if tested else {}):
         blocks.append(Text(verdict))
-    blocks.append(_comparison(run, data, found, best, references))
+    blocks.append(_comparison(run, data, found, known, references))
     if run.finalists:
         blocks.append(_honest_selection(run))
     blocks += _in_training(run)
     return Section("answer", "The answer", blocks)
+
+
+def _known_scores(run: RunData, found: Predictions | None) -> tuple[dict[str, float], bool]:
+    """Scores of what is exported, and whether they are of the test split; of all its rows, where the run kept them."""
+    name = run.objective.name
+    if run.final_scores and (found is None or found.model != BEST):
+        return dict(run.final_scores), name in run.final_scores
+    known = {} if found is None else found.scores()
+    return known, found is not None and found.split == "test" and name in known
 
 
 def _in_training(run: RunData) -> list[Text]:
@@ -138,10 +144,10 @@ def _comparison(
     run: RunData,
     data: PreparedData | None,
     found: Predictions | None,
-    best: Mapping[str, float],
+    known: Mapping[str, float],
     references: Mapping[str, Mapping[str, float]],
 ) -> Table:
-    """The champion's scores compared with those of others on the same rows."""
+    """The scores of what is exported, compared with those of others on the same rows."""
     name = run.objective.name
     if found is None or data is None:
         names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]
@@ -150,10 +156,13 @@ def _comparison(
         return Table(
             ["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export."
         )
-    names = [each for each in (name, *sorted(best.keys() - {name})) if each in best]
-    rows = [["best network", *(format_score(best.get(each)) for each in names)]]
-    if run.final_model is not None and run.final_model[1] and found.split == "test":
-        rows.insert(0, ["final model", *(format_score(run.final_model[1].get(each)) for each in names)])
+    names = [each for each in (name, *sorted(known.keys() - {name})) if each in known]
+    rows = [
+        ["best network" if found.model == BEST else "final model", *(format_score(known.get(each)) for each in names)]
+    ]
+    if found.model != BEST and (alone := predict_best(run, data)) is not None:
+        best = alone.scores()
+        rows.append(["best network", *(format_score(best.get(each)) for each in names)])
     if run.baseline is not None and run.baseline.finalists and found.split == "test":
         theirs = run.baseline.finalists[0].test_mean
         cells = (format_score(theirs) if each == name else "" for each in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evonas.reporting.figures.figure import round_values, thin_out
+from evonas.reporting.figure import round_values, thin_out
 from evonas.reporting.rundata import RunData
 
 __all__ = ["candidate_details", "candidate_table"]

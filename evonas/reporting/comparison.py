@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from evonas.display.scores import best_words, clock, format_score
 from evonas.reporting.content import Block, Report, Section, Table, Text
-from evonas.reporting.figures.convergence import best_by
-from evonas.reporting.figures.figure import (
+from evonas.reporting.convergence_figures import best_by
+from evonas.reporting.figure import (
     BLUE,
     GREEN,
     ORANGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evonas.reporting.figures.figure import Figure
+from evonas.reporting.figure import Figure
 
 __all__ = ["Block", "Report", "Section", "Table", "Text"]
 

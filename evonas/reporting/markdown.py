@@ -10,7 +10,7 @@ from textwrap import wrap
 
 from evonas.io.printable import printable
 from evonas.reporting.content import Report, Table, Text
-from evonas.reporting.figures.figure import Figure
+from evonas.reporting.figure import Figure
 
 __all__ = ["escape", "markdown", "plain_text", "table_lines"]
 

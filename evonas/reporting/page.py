@@ -21,7 +21,7 @@ from typing import Any
 from evonas.io.printable import printable
 from evonas.reporting.candidates import candidate_details, candidate_table
 from evonas.reporting.content import Block, Report, Table, Text
-from evonas.reporting.figures.figure import Figure
+from evonas.reporting.figure import Figure
 from evonas.reporting.rundata import RunData
 from genomes.errors import InputError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.io.marked_files import check_place, mark_bytes, mark_text, publish
-from evonas.reporting.figures.figure import Figure
+from evonas.reporting.figure import Figure
 from genomes.errors import InputError
 
 __all__ = ["check_pictures", "write_pictures"]

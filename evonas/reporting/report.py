@@ -8,13 +8,17 @@ from pathlib import Path
 from evonas.data.prepared import PreparedData
 from evonas.display.scores import format_score
 from evonas.io.marked_files import check_place, mark_text, publish
+from evonas.reporting import champion_figures as champion
+from evonas.reporting import convergence_figures as convergence
+from evonas.reporting import cost_figures as cost
+from evonas.reporting import gene_figures as genes
 from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
+from evonas.reporting.column_importance import permutation_importance
 from evonas.reporting.content import Block, Report, Section, Table, Text
-from evonas.reporting.figures import champion, convergence, cost, genes
-from evonas.reporting.figures.figure import Figure
-from evonas.reporting.figures.predictions import columns, prediction_figures
+from evonas.reporting.figure import Figure
 from evonas.reporting.lineage import operator_rates
-from evonas.reporting.predictions import Predictions, load_data, permutation_importance, predict_held_out
+from evonas.reporting.prediction_figures import columns, prediction_figures
+from evonas.reporting.predictions import BEST, Predictions, load_data, predict_held_out
 from evonas.reporting.rundata import RunData, read_run
 from evonas.runs.baselines import BaselineModel
 from genomes.errors import InputError
@@ -41,7 +45,7 @@ def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Re
         answer_section(run, data, found, reference_scores(models, split)),
         _progress(run, level_lines(run, models)),
         _champion(run),
-        _predictions(found),
+        _predictions(run, found),
         _columns(run, data, found, 0.2 if quick else 2.0),
         _lineage(run),
         _genes(run),
@@ -133,10 +137,14 @@ def _champion(run: RunData) -> Section:
     return Section("network", "What was found", [*(each for each in figures if each is not None), table])
 
 
-def _predictions(found: Predictions | None) -> Section:
+def _predictions(run: RunData, found: Predictions | None) -> Section:
     blocks: list[Block] = [] if found is None else list(prediction_figures(found))
     if found is not None and found.total > len(found.features):
         blocks.insert(0, Text(f"Of {len(found.features):,} of {found.total:,} rows, evenly spaced."))
+    if found is not None and run.final_model is not None and found.model == BEST:
+        why = "it has learned from all rows that are kept" if found.split == "validation" else "a file of it is gone"
+        text = f"Of the best network, not of the final model ({run.final_model.note}): {why}."
+        blocks.insert(0, Text(text))
     return Section("predictions", "How it predicts", blocks)
 
 
@@ -146,7 +154,7 @@ def _columns(run: RunData, data: PreparedData | None, found: Predictions | None,
     importance = permutation_importance(run, data, found, seconds=seconds)
     if not importance:  # not for images and texts, whose numbers mean nothing alone
         return Section("columns", "Which columns it needs", [])
-    return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found.split)])
+    return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found)])
 
 
 def _lineage(run: RunData) -> Section:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from evonas.reporting.figures.figure import Figure
+    from evonas.reporting.figure import Figure
     from evonas.reporting.predictions import Predictions
     from evonas.reporting.rundata import RunData
 
@@ -49,7 +49,7 @@ class ResultViews:
 
     @property
     def test(self) -> pd.DataFrame:
-        """The rows that the search never saw, with what is true and what the best network predicts of them.
+        """The rows that the search never saw, with what is true and what the final model predicts of them.
 
         Columns as given, where the run kept them; then "true", "predicted" and, of classes, "probability_CLASS"; of a
         regression with several targets "true_TARGET" and "predicted_TARGET".
@@ -173,8 +173,8 @@ class ResultViews:
 
     def plot_history(self, by: str = "evaluations") -> Any:
         """Best and median score over "evaluations", "epochs" or "seconds"."""
+        from evonas.reporting import convergence_figures as convergence
         from evonas.reporting.answer import level_lines
-        from evonas.reporting.figures import convergence
 
         known = {
             "evaluations": convergence.by_evaluations,
@@ -188,47 +188,48 @@ class ResultViews:
 
     def plot_pareto(self) -> Any:
         """The objective over the second objective, or over the number of parameters."""
-        from evonas.reporting.figures import cost
+        from evonas.reporting import cost_figures as cost
 
         return _show(cost.pareto(self._run()), "a network with a score")
 
     def plot_importance(self) -> Any:
         """How much each gene decides whether a network is among the best."""
-        from evonas.reporting.figures import genes
+        from evonas.reporting import gene_figures as genes
 
         return _show(genes.importance(self._run()), "at least 20 networks with a score")
 
     def plot_columns(self) -> Any:
-        """How much worse the best network is with a column shuffled."""
-        from evonas.reporting.figures.predictions import columns
-        from evonas.reporting.predictions import load_data, permutation_importance
+        """How much worse the final model (the best network, or a mean of several) is with a column shuffled."""
+        from evonas.reporting.column_importance import permutation_importance
+        from evonas.reporting.prediction_figures import columns
+        from evonas.reporting.predictions import load_data
 
         run = self._run()
         data, found = load_data(run), self._predictions(run)
         assert data is not None, "what is predicted are rows of it"
-        return columns(permutation_importance(run, data, found), run.objective.name, found.split).plotly()
+        return columns(permutation_importance(run, data, found), run.objective.name, found).plotly()
 
     def plot_lineage(self) -> Any:
         """The networks that the best one descends from."""
-        from evonas.reporting.figures import champion
+        from evonas.reporting import champion_figures as champion
 
         return _show(champion.lineage(self._run()), "a network with a score")
 
     def plot_architecture(self) -> Any:
         """The best network, from input to output."""
-        from evonas.reporting.figures import champion
+        from evonas.reporting import champion_figures as champion
 
         return _show(champion.architecture(self._run()), "a best network of evonas's own layers")
 
     def plot_learning_curves(self) -> Any:
         """Training and validation loss of the best network by epoch, from each seed."""
-        from evonas.reporting.figures import champion
+        from evonas.reporting import champion_figures as champion
 
         return _show(champion.learning_curves(self._run()), "a network with a score")
 
     def plot_calibration(self) -> Any:
-        """Predicted probabilities against how often they come true; of a regression, predicted against true."""
-        from evonas.reporting.figures import predictions
+        """Probabilities that the final model predicts against how often they come true; of numbers, against true."""
+        from evonas.reporting import prediction_figures as predictions
 
         found = self._predictions(self._run())
         draw = predictions.predicted_against_true if found.problem.task == "regression" else predictions.calibration

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.config import Budget, Settings
-from evonas.evaluation import Status, Weights
+from evonas.evaluation import Status
 from evonas.objective import Objective
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import BASELINE_NAME, is_run
+from evonas.runs.final_model import FinalModel
 from evonas.runs.finalists import Finalist
 from evonas.runs.in_training import NetworkInTraining
 from evonas.runs.reader import RunReader
@@ -46,7 +47,6 @@ class RunData:
         records: every evaluation, in the order of the candidates.
         finalists: trained again from other seeds, best first; empty before that is done.
         champion: what counts as the best network, None before any has a score.
-        weights: of the champion; None if they were not kept.
         stop: why the search ended; None while it runs, or when it was killed.
         running: whether another process is searching in this directory.
         generations, seconds: of all sessions together.
@@ -55,8 +55,8 @@ class RunData:
         baselines: other models on the same rows; None if none were wanted.
         trainings: when and where each was done; empty if that was not kept.
         retrainings: the same of finalists that were trained again, by the place of their network.
-        final_model: what the final model is, and its test scores as far as they are known; None where it is the best
-            network itself.
+        final_model: the networks of the final model; None where it is the best network itself.
+        final_scores: of the final model on the test split; empty where they were not computed.
         in_training: what is trained now and how far; empty unless the run is searching.
     """
 
@@ -71,7 +71,6 @@ class RunData:
     records: tuple[Record, ...]
     finalists: tuple[Finalist, ...]
     champion: Record | None
-    weights: Weights | None
     stop: str | None
     running: bool
     generations: int
@@ -81,7 +80,8 @@ class RunData:
     baselines: Baselines | None = None
     trainings: tuple[TrainingSpan, ...] = ()
     retrainings: tuple[TrainingSpan, ...] = ()
-    final_model: tuple[str, Mapping[str, float]] | None = None
+    final_model: FinalModel | None = None
+    final_scores: Mapping[str, float] = field(default_factory=dict)
     in_training: tuple[NetworkInTraining, ...] = ()
 
     @property
@@ -142,13 +142,6 @@ def read_run(directory: str | Path) -> RunData:
     directory = Path(directory)
     with RunReader(directory) as run:
         champion = run.ranked(1) if run.best(1) else None
-        weights = None
-        if champion is not None and champion.weights is not None:
-            try:
-                weights = run.weights(champion)
-            except InputError:
-                # A search that continues may have dropped the file meanwhile.
-                weights = None
         records = tuple(run.records())
         final = run.final_model
         places = {record.digest: (record.generation, record.index) for record in reversed(records)}
@@ -164,7 +157,6 @@ def read_run(directory: str | Path) -> RunData:
             records=records,
             finalists=tuple(run.finalists),
             champion=champion,
-            weights=weights,
             stop=run.stop,
             running=run.owner not in (None, os.getpid()),
             generations=run.generations,
@@ -173,7 +165,8 @@ def read_run(directory: str | Path) -> RunData:
             baseline=read_run(directory / BASELINE_NAME) if is_run(directory / BASELINE_NAME) else None,
             baselines=run.baselines.found,
             trainings=tuple(run.trainings()),
-            final_model=None if final is None else (final.note, run.final_test.scores_of(final)),
+            final_model=final,
+            final_scores={} if final is None else run.final_test.scores_of(final),
             retrainings=tuple(
                 TrainingSpan(places[each.digest], each.process, each.thread, each.started, each.ended)
                 for each in run.retraining_spans()

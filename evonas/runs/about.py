@@ -37,7 +37,7 @@ class _NamedBuild(_Build):
 
 
 class _Strategy(TypedDict, total=False):
-    """See `evonas.runs.extensions.strategy_record`."""
+    """See `evonas.api.extension_records.strategy_record`."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
@@ -48,7 +48,7 @@ class _Strategy(TypedDict, total=False):
 
 
 class _Extension(TypedDict, total=False):
-    """See `evonas.runs.extensions.extension_records`."""
+    """See `evonas.api.extension_records.extension_records`."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 

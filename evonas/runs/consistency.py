@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.io.printable import printable
-from evonas.runs.extensions import distribution_record
+from evonas.runs.versions import distribution_record
 from genomes.encodings import ENCODINGS, ENCODINGS_FROM_OUTSIDE, space_from_json
 from genomes.errors import InputError
 

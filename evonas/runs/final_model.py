@@ -1,7 +1,8 @@
-"""The final model of a run, where that is the mean of several trainings, and what it scores on the test rows.
+"""The final model of a run, where that is a mean of several networks, and what it scores on the test rows.
 
-Which networks it is of follows from the settings and from what was trained; its test scores are the row "final_test" of
-`about`, which is read and written here only.
+Which networks a mean of trainings is of follows from the settings and from what was trained. Which are in an ensemble
+(`Settings.ensemble`) is chosen on the validation rows and is the row "ensemble" of `about`; the test scores are the row
+"final_test". Both are read and written here only.
 """
 
 from __future__ import annotations
@@ -10,26 +11,27 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import Field, TypeAdapter
 
 from evonas.runs.checksums import put_about
-from evonas.runs.finalists import Finalist, all_rows_members, near_the_best, record_of_retraining
+from evonas.runs.ensemble_networks import fold_members, members_on_all_rows, networks_to_choose_from
+from evonas.runs.finalists import near_the_best
 from evonas.runs.records import Record, from_text
 from genomes.codec import canonical_json
 
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model", "members_on_all_rows"]
+__all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model"]
 
-_KEY = "final_test"
+_KEY, _ENSEMBLE = "final_test", "ensemble"
 #: A mean is of so many at least; else the final model is the best network itself.
 _FEWEST = 2
-#: The same of networks trained on all rows, before which the finalists' trainings are more.
+#: The same for networks trained on all rows; with fewer, the finalists' trainings are used.
 _FEWEST_ON_ALL_ROWS = 3
-#: Networks of the search itself, which are of all kinds: with more of them come worse ones.
+#: Maximum number of members from the search itself, which vary in quality: further ones would be worse.
 _MOST_OF_SEARCH = 5
 
 
@@ -38,25 +40,44 @@ class FinalModel:
     """Networks whose mean prediction is the final model of a run.
 
     Attributes:
-        members: a record for each, with its weights; all count the same.
+        members: a record for each, with its weights.
         all_rows: whether they were trained on training and validation rows together.
         of_search: whether trainings of the search itself are among them, for want of time for others.
+        chosen: the share of each in the mean, where they are an ensemble chosen on the validation rows; else all count
+            the same.
+        folds: the fold that each was trained on, of an ensemble under cross-validation.
     """
 
     members: tuple[Record, ...]
     all_rows: bool = False
     of_search: bool = False
+    chosen: tuple[float, ...] = ()
+    folds: tuple[int, ...] = ()
 
     @property
     def names(self) -> list[str]:
-        """Of the weights, in the order of the members."""
+        """Names of the weights, in the order of the members."""
         return [record.weights or "" for record in self.members]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Of the members, adding up to 1."""
+        return self.chosen or (1.0 / len(self.members),) * len(self.members)
+
+    @property
+    def sees_validation(self) -> bool:
+        """Whether members have learned from validation rows, which then tell nothing of it."""
+        return self.all_rows or bool(self.folds)
 
     @property
     def note(self) -> str:
         """One line for a person."""
+        if self.chosen:
+            return f"ensemble of {len(self.members)} networks, chosen on the validation rows"
         what = "trainings of the finalists"
-        if self.all_rows:
+        if self.folds:
+            what = "trainings of the best network, each on one fold"
+        elif self.all_rows:
             what = "networks trained on training and validation rows"
         elif self.of_search:
             what = "trainings of the finalists and of the search's best"
@@ -64,9 +85,13 @@ class FinalModel:
 
 
 def final_model(run: RunReader) -> FinalModel | None:
-    """The networks of the final model; None where it is the best network itself."""
+    """Returns the networks of the final model; None if it is the best network itself."""
     count, progress = run.settings.average or 0, run.retrainings_progress
-    if not count or progress is None or progress[0] < progress[1]:
+    if progress is None or progress[0] < progress[1]:
+        return None
+    if run.settings.ensemble:
+        return _ensemble(run, run.settings.ensemble)
+    if not count:
         return None
     finalists = run.finalists
     if run.settings.all_rows:
@@ -80,52 +105,76 @@ def final_model(run: RunReader) -> FinalModel | None:
     return FinalModel(members, of_search=bool(best)) if len(members) >= _FEWEST else None
 
 
-def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[Record, ...]:
-    """A record for each network that was trained on training and validation rows together, in their order."""
-    settings, asked = run.settings, run.retrainings.asked
-    if not settings.all_rows or not settings.average or asked is None:
-        return ()
-    found = []
-    for finalist, seed in all_rows_members(finalists, settings.seed or 0, asked[2], settings.average):
-        each = run.retrainings.retraining(finalist.record.digest, seed, finalist.best_epoch)
-        if each is not None and each.weights:
-            found.append(record_of_retraining(finalist.record, each))
-    return tuple(found)
+def _ensemble(run: RunReader, size: int) -> FinalModel | None:
+    """The ensemble of a run; None before its networks are chosen, and where it is one network only."""
+    if members := fold_members(run, size):
+        return FinalModel(tuple(record for _, record, _ in members), folds=tuple(fold for _, _, fold in members))
+    known = networks_to_choose_from(run)
+    shares = run.final_test.ensemble_of(list(known))
+    if len(shares) < _FEWEST:
+        return None
+    return FinalModel(tuple(known[name] for name in shares), chosen=tuple(shares.values()))
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """Names of the members' weights, and the scores of their mean."""
+    """Names of the members' weights and the scores of their mean, as stored."""
 
     names: tuple[str, ...]
     scores: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]]
 
 
-_SCORED = TypeAdapter(_Scored)
+@dataclass(frozen=True)
+class _Chosen:
+    """Names of the weights that an ensemble was chosen from, and the share of each."""
+
+    names: tuple[str, ...]
+    shares: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+
+
+_SCORED, _CHOSEN = TypeAdapter(_Scored), TypeAdapter(_Chosen)
+
+
+_Row = TypeVar("_Row")
 
 
 class FinalTest:
-    """The test scores in the database of a run, to be read."""
+    """The test scores and the ensemble in the database of a run, to be read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def scores_of(self, model: FinalModel) -> dict[str, float]:
         """The test scores of the model; empty where they were not computed."""
-        row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
-        found = None if row is None else from_text(_SCORED, row[0])
+        found = self._row(_SCORED, _KEY)
         return dict(found.scores) if found is not None and list(found.names) == model.names else {}
+
+    def ensemble_of(self, names: Sequence[str]) -> dict[str, float]:
+        """Name of weights -> share, of the ensemble that was chosen from these; empty where none was."""
+        found = self._row(_CHOSEN, _ENSEMBLE)
+        if found is None or list(found.names) != list(names) or len(found.shares) != len(found.names):
+            return {}
+        return {name: share for name, share in zip(found.names, found.shares, strict=True) if share > 0}
+
+    def _row(self, content: TypeAdapter[_Row], key: str) -> _Row | None:
+        row = self._connection.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
+        return None if row is None else from_text(content, row[0])
 
 
 class FinalTestWriter(FinalTest):
-    """The same for the run's one writer."""
+    """Also writes the test scores; for the run's single writer."""
 
     def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
-        """`commit(rows)` calls it in a transaction."""
+        """`commit(rows)` must call `rows` in a transaction."""
         super().__init__(connection)
         self._commit = commit
 
     def note(self, model: FinalModel, scores: Mapping[str, float]) -> None:
-        """Commits the test scores of the model, in place of those before."""
+        """Commits the test scores of the model, replacing earlier ones."""
         value = canonical_json({"names": model.names, "scores": dict(scores)})
         self._commit(lambda: put_about(self._connection, _KEY, value))
+
+    def choose(self, names: Sequence[str], shares: Sequence[float]) -> None:
+        """Commits the share of each network in the ensemble, in place of those before."""
+        value = canonical_json({"names": list(names), "shares": list(shares)})
+        self._commit(lambda: put_about(self._connection, _ENSEMBLE, value))

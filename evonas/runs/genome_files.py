@@ -11,9 +11,9 @@ from evonas.data.neighbours import num_visible_columns
 from evonas.data.prepared import PreparedData, visible_columns
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
+from genomes import DenseSpace
 from genomes.architecture.graph import views_of
 from genomes.codec import parse_json, read_text
-from genomes.dense import DenseSpace
 from genomes.encodings import genome_of_any_space, space_from_json
 from genomes.errors import InputError
 from genomes.population import population_from_json

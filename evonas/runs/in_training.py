@@ -1,7 +1,7 @@
-"""`in-training.json`: what a run trains at this moment and how far, for whoever watches it.
+"""`in-training.json`: the networks that a run is training and their progress, for displays and dashboards.
 
-Written at most once a second while networks are trained, removed afterwards. Nothing depends on it: it is not synced, a
-disk that takes nothing ends no search, and whoever reads it believes it only while the run's owner lives.
+Written at most once a second while networks are trained, and removed afterwards. Nothing depends on it: it is not
+synced, a full disk does not end the search, and readers ignore it once the run's owner is dead.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from evonas.io.npz import open_plain
 __all__ = ["IN_TRAINING", "MOST_NETWORKS", "NetworkInTraining", "TrainingNotes", "is_in_training", "read_in_training"]
 
 IN_TRAINING = "in-training.json"
-#: Networks that are named; of more, the first ones.
+#: Maximum number of networks listed.
 MOST_NETWORKS = 32
 _BEGINNING = b'{"encoding": "in training"'
 _MOST_BYTES = 1 << 16
-#: How often the file is written, at most; and the share of the time that this may take.
+#: Minimum interval between writes in seconds, and the share of the time that writing may take.
 _SECONDS, _SHARE = 1.0, 0.01
 
 _Count = Annotated[int, Field(ge=0, lt=1 << 53, strict=True)]
@@ -38,12 +38,12 @@ class NetworkInTraining(TypedDict):
     """One network in training.
 
     Attributes:
-        generation, index: its place in the run, from 0; of re-trainings, the number of each.
-        kind: what it is trained for: the search, or, again, as one of the finalists or for the final model.
-        name: of the network in a few words.
-        parameters: number of trainable ones, 0 if not known.
-        epoch, epochs: trained, and at most, of all folds and replicates together; 0 if not known.
-        seconds: since its training began.
+        generation, index: its position in the run, from 0; for re-trainings, their number.
+        kind: why it is trained: for the search, or again as a finalist or for the final model.
+        name: short description of the network.
+        parameters: number of trainable parameters, 0 if unknown.
+        epoch, epochs: epochs trained and maximum, summed over folds and replicates; 0 if unknown.
+        seconds: time since its training began.
     """
 
     generation: _Count
@@ -66,25 +66,25 @@ _CONTENT = TypeAdapter(_Content)
 
 
 class TrainingNotes:
-    """The file of a run, in the hands of the process that owns the run.
+    """Writer of the file, used by the process that owns the run.
 
     Attributes:
-        latest: what was noted last, be it written or not.
+        latest: the last networks noted, whether written or not.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Removes what an owner has left that was killed."""
+        """Removes a file left by a killed owner."""
         self._path, self._due = directory / IN_TRAINING, 0.0
         self.latest: tuple[NetworkInTraining, ...] = ()
         self.clear()
 
     @property
     def is_due(self) -> bool:
-        """Whether something may be noted again."""
+        """Whether the interval since the last write has passed."""
         return time.monotonic() >= self._due
 
     def note(self, networks: Sequence[NetworkInTraining]) -> None:
-        """Writes what is in training, if `is_due`; nothing where the disk is full, or the name is somebody else's."""
+        """Writes the networks in training if `is_due`, unless the disk is full or the name is taken by another file."""
         if not self.is_due:
             return
         self.latest = tuple(networks[:MOST_NETWORKS])
@@ -95,7 +95,7 @@ class TrainingNotes:
         self._due = now + max(_SECONDS, (now - began) / _SHARE)
 
     def clear(self) -> None:
-        """Nothing is in training."""
+        """Removes the file, since nothing is in training."""
         self.latest, self._due = (), 0.0
         with suppress(OSError):
             if is_in_training(self._path):
@@ -116,7 +116,7 @@ class TrainingNotes:
 
 
 def is_in_training(path: Path) -> bool:
-    """Whether a file of that name is one that evonas wrote."""
+    """Whether a file of that name was written by evonas."""
     try:
         with open_plain(path) as file:
             return file.read(len(_BEGINNING)) == _BEGINNING
@@ -125,7 +125,7 @@ def is_in_training(path: Path) -> bool:
 
 
 def read_in_training(directory: Path) -> tuple[NetworkInTraining, ...]:
-    """What the file of a run says; nothing where there is none, or it is not as evonas writes it."""
+    """Reads the file of a run; empty if it does not exist or is not valid."""
     try:
         with open_plain(directory / IN_TRAINING) as file:
             content = file.read(_MOST_BYTES + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,26 +17,22 @@ from evonas.objective import METRICS, Objective, objectives_of, pareto_front
 from evonas.runs import schema
 from evonas.runs.about import SOURCE, known_problem
 from evonas.runs.baselines import BaselinesReader
+from evonas.runs.digest import run_digest
 from evonas.runs.directory import DATA_NAME, check_links
 from evonas.runs.events import Events
 from evonas.runs.final_model import FinalModel, FinalTest, final_model
 from evonas.runs.finalists import Finalist, Retrainings, rank_finalists
 from evonas.runs.in_training import NetworkInTraining, read_in_training
 from evonas.runs.lock import owner_of
-from evonas.runs.records import JSON, PARENTS, WORDS, Record, evaluation_from_row, from_text
+from evonas.runs.records import JSON, RECORDS, WORDS, Record, evaluation_from_row, from_text, record_from_row
 from evonas.runs.spans import RetrainingSpan, TrainingSpan, read_retraining_spans, read_training_spans
-from evonas.runs.summaries import Counts, GenerationSummary, Idle, count_evaluations, idle_since, summarise
+from evonas.runs.summaries import Counts, GenerationSummary, Idle, count_evaluations, generation_summaries, idle_since
 from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
 from genomes.errors import InputError
 
 __all__ = ["DATA_NAME", "RunReader"]
 
-_RECORD = """
-SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents, c.operator, e.status, e.result,
-       e.train_seconds, e.loss, e.weights, e.horizon, e.origin
-FROM evaluation e JOIN candidate c ON c.generation = e.generation AND c.position = e.position
-"""
 _OF_KEY = "WHERE digest = ? AND seed = ? AND epochs = ? AND horizon = ? AND origin = ?"
 _BY_RANK = (
     "SELECT loss, generation, position, digest FROM evaluation WHERE loss IS NOT NULL "
@@ -222,14 +217,14 @@ class RunReader:
         total, at = record.evaluation.best_epoch, record
         while at.origin is not None and total < record.horizon:
             inherited = at.origin.kind == "inherit"
-            (at,) = self._records(_RECORD + " WHERE e.generation = ? AND e.position = ?", at.origin.place)
+            (at,) = self._records(RECORDS + " WHERE e.generation = ? AND e.position = ?", at.origin.place)
             # One that was continued counts in the epochs of what continued.
             total += at.evaluation.best_epoch if inherited else 0
         return min(total, record.horizon)
 
     def records(self) -> Iterator[Record]:
         """Every evaluation, in the order of the candidates."""
-        return self._records(_RECORD + " ORDER BY e.generation, e.position")
+        return self._records(RECORDS + " ORDER BY e.generation, e.position")
 
     def trainings(self) -> list[TrainingSpan]:
         """When and where networks were trained; of runs of earlier formats, none."""
@@ -246,7 +241,7 @@ class RunReader:
 
         Failed ones are never among them.
         """
-        query = _RECORD + " WHERE e.generation = ? AND e.position = ?"
+        query = RECORDS + " WHERE e.generation = ? AND e.position = ?"
         return [record for _, *place, _ in self.best_places(count) for record in self._records(query, tuple(place))]
 
     def front(self) -> list[Record]:
@@ -350,65 +345,19 @@ class RunReader:
 
     def summaries(self) -> list[GenerationSummary]:
         """One summary a generation, in order."""
-        losses: dict[int, list[float | None]] = {}
-        seconds: dict[int, float] = {}
-        for generation, loss, spent in self._connection.execute(
-            "SELECT generation, loss, train_seconds FROM evaluation ORDER BY generation, loss"
-        ):
-            losses.setdefault(generation, []).append(loss)
-            seconds[generation] = seconds.get(generation, 0.0) + spent
-        counts = self._connection.execute(
-            "SELECT generation, count(*) FROM candidate GROUP BY generation ORDER BY generation"
-        )
-        return [
-            summarise(number, count, losses.get(number, []), seconds.get(number, 0.0))
-            for number, count in counts
-            if number in losses or not self.settings.asynchronous  # asked for ahead of what a bound allows
-        ]
+        return generation_summaries(self._connection, ahead=bool(self.settings.asynchronous))
 
     def digest(self) -> str:
         """SHA-256 of everything that a repetition of the run must reproduce: all except wall-clock times and
         sessions.
         """
-        sha = hashlib.sha256()
-        for query in (
-            "SELECT key, value FROM about WHERE key IN ('settings', 'space', 'problem', 'fingerprint') ORDER BY key",
-            "SELECT * FROM candidate ORDER BY generation, position",
-            "SELECT generation, position, digest, seed, epochs, horizon, origin, status, loss, result, weights, "
-            "snapshots FROM evaluation ORDER BY generation, position",
-            "SELECT generations, value FROM state",
-            "SELECT evaluated, top, seeds FROM finals",
-            "SELECT digest, seed, epochs, status, result, test, weights FROM retraining ORDER BY digest, seed, epochs",
-            *(["SELECT number, kind, generation, position FROM event ORDER BY number"] * bool(self.events.count)),
-        ):
-            for row in self._connection.execute(query):
-                sha.update(repr(row).encode())
-            sha.update(b"\n")
-        return sha.hexdigest()
+        return run_digest(self._connection, asynchronous=bool(self.events.count))
 
     def _records(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[Record]:
         objective = self.objective
         for row in self._connection.execute(query, values):
             with self._reading():
-                genome: Any = from_text(JSON, row[5])
-                record = Record(
-                    generation=row[0],
-                    index=row[1],
-                    digest=row[2],
-                    seed=row[3],
-                    epochs=row[4],
-                    genome=genome,
-                    parents=from_text(PARENTS, row[6]),
-                    operator=row[7],
-                    evaluation=evaluation_from_row(*row[8:11]),
-                    loss=row[11],
-                    weights=row[12],
-                    horizon=row[13],
-                    origin=Origin.from_text(row[14]) if row[14] else None,
-                )
-                score = record.evaluation.scores.get(objective.name)
-                if record.loss is not None and objective.loss(score) != record.loss:
-                    raise ValueError(f"a network with {objective.name} {score} has a loss of {record.loss}")
+                record = record_from_row(row, objective)
             yield record
 
     def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
@@ -11,6 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.objective import Objective
 from evonas.runs.checksums import seal
 from genomes.codec import canonical_json, check_weight
 from genomes.errors import InputError
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
 __all__ = ["JSON", "PARENTS", "WORDS", "Record", "candidate_to_row", "check_repetition", "evaluation_from_row"]
-__all__ += ["from_text", "result_to_json"]
+__all__ += ["RECORDS", "from_text", "record_from_row", "result_to_json", "trained_at"]
 
 T = TypeVar("T")
 
@@ -48,6 +50,19 @@ _RESULT = TypeAdapter(_Result)
 JSON = TypeAdapter(dict[str, Any])
 PARENTS = TypeAdapter(tuple[str, ...])
 WORDS = TypeAdapter(dict[str, str])
+
+
+_TRAINED = """
+SELECT e.generation, e.position FROM candidate c JOIN evaluation e ON e.digest = c.digest
+AND e.seed = c.seed AND e.epochs = c.epochs AND e.horizon = c.horizon AND e.origin = c.origin
+WHERE c.generation = ? AND c.position = ?
+"""
+#: Selects the columns of `record_from_row`.
+RECORDS = """
+SELECT e.generation, e.position, e.digest, e.seed, e.epochs, c.genome, c.parents, c.operator, e.status, e.result,
+       e.train_seconds, e.loss, e.weights, e.horizon, e.origin
+FROM evaluation e JOIN candidate c ON c.generation = e.generation AND c.position = e.position
+"""
 
 
 @dataclass(frozen=True)
@@ -144,6 +159,34 @@ def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evalu
     )
 
 
+def record_from_row(row: Sequence[Any], objective: Objective) -> Record:
+    """The record of a row of `RECORDS`.
+
+    Raises:
+        ValueError: the row is not one that evonas wrote.
+    """
+    genome: Any = from_text(JSON, row[5])
+    record = Record(
+        generation=row[0],
+        index=row[1],
+        digest=row[2],
+        seed=row[3],
+        epochs=row[4],
+        genome=genome,
+        parents=from_text(PARENTS, row[6]),
+        operator=row[7],
+        evaluation=evaluation_from_row(*row[8:11]),
+        loss=row[11],
+        weights=row[12],
+        horizon=row[13],
+        origin=Origin.from_text(row[14]) if row[14] else None,
+    )
+    score = record.evaluation.scores.get(objective.name)
+    if record.loss is not None and objective.loss(score) != record.loss:
+        raise ValueError(f"a network with {objective.name} {score} has a loss of {record.loss}")
+    return record
+
+
 def _seconds(value: Any) -> float:
     if type(value) is not float or not 0.0 <= value < math.inf:
         raise ValueError(f"train_seconds: must be a time, not {value!r:.60}")
@@ -184,3 +227,17 @@ def check_repetition(run: RunReader, there: Sequence[tuple[Any, ...]], rows: Seq
             "asks for other networks now: resume with the versions that it ran with "
             f"({', '.join(' '.join(item) for item in run.environment.items())})"
         )
+
+
+def trained_at(connection: sqlite3.Connection, place: tuple[int, int]) -> tuple[int, int]:
+    """(generation, position) of the candidate that was trained: an earlier one, if it had been asked for before.
+
+    Raises:
+        RuntimeError: none was evaluated there.
+    """
+    row: tuple[int, int] | None = connection.execute(_TRAINED, place).fetchone()
+    if row is None:
+        raise RuntimeError(
+            f"an origin must be a candidate that was evaluated, not number {place[1]} of generation {place[0]}"
+        )
+    return row

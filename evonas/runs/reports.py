@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from evonas.io.atomic import write_atomically, write_new
+from evonas.runs.directory import is_report
 from evonas.runs.records import Record
 from genomes.codec import VERSION, canonical_json
 
-__all__ = ["population_text", "results_csv"]
+__all__ = ["population_text", "results_csv", "write_report"]
 
 _COLUMNS = ("generation", "index", "status")
 _DETAILS = (
@@ -74,3 +79,12 @@ def _row(record: Record) -> dict[str, Any]:
         "genome": canonical_json(record.genome),
         "reason": evaluation.reason,
     }
+
+
+def write_report(path: Path, content: bytes) -> None:
+    """Writes a report; an existing file is replaced only if evonas wrote it."""
+    if not os.path.lexists(path):
+        with suppress(FileExistsError):
+            write_new(path, lambda file: file.write(content))
+    elif is_report(path):
+        write_atomically(path, content)

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import TRAINER_VERSION, Candidate, Evaluation, Status, snapshots_to_arrays
-from evonas.io.atomic import is_temporary, write_atomically, write_new
+from evonas.io.atomic import is_temporary
 from evonas.runs import schema
 from evonas.runs.baselines import BaselinesWriter
 from evonas.runs.checksums import insert, update
@@ -32,7 +31,6 @@ from evonas.runs.directory import (
     check_links,
     check_reports,
     claim,
-    is_report,
     open_log,
     sha256,
 )
@@ -44,8 +42,9 @@ from evonas.runs.finalists import RetrainingsWriter
 from evonas.runs.in_training import NetworkInTraining, TrainingNotes
 from evonas.runs.lock import RunLock
 from evonas.runs.reader import RunReader
-from evonas.runs.records import candidate_to_row, check_repetition, result_to_json
-from evonas.runs.reports import population_text, results_csv
+from evonas.runs.records import candidate_to_row, check_repetition, result_to_json, trained_at
+from evonas.runs.reports import population_text, results_csv, write_report
+from evonas.runs.retention import drop_files, within_quota, worth_keeping
 from evonas.runs.spans import add_spans
 from evonas.runs.times import TimesWriter
 from evonas.runs.versions import environment_versions
@@ -54,8 +53,6 @@ from genomes.errors import InputError
 from genomes.space import SearchSpace
 
 __all__ = ["RunStore"]
-
-_WEIGHTS_AT = "SELECT weights FROM evaluation WHERE generation = ? AND position = ?"
 
 
 class RunStore(RunReader):
@@ -240,7 +237,7 @@ class RunStore(RunReader):
             seconds: of this session so far.
         """
         losses = [self._loss(evaluation) for _, evaluation in part]
-        kept = self._worth_keeping(part, losses)
+        kept = worth_keeping(self.best_places(self.settings.keep), self.settings.keep, part, losses)
         before = self._named_weights()
         files: dict[int, str] = {}
         states: dict[int, str] = {}
@@ -269,7 +266,7 @@ class RunStore(RunReader):
             ]
             insert(self._connection, "evaluation", rows)
             add_spans(self._connection, part, self._began, seconds)
-            self._drop("weights", self._within_quota())
+            drop_files(self._connection, "weights", self._within_quota())
             self._spend(seconds)
 
         counts, self._counted = self.counts, None  # recounted should the commit fail
@@ -293,12 +290,12 @@ class RunStore(RunReader):
         Snapshots of candidates whose places are not `retained` are dropped.
         """
         before = self._named_weights()
-        places = {self._trained_at(place) for place in retained}
+        places = {trained_at(self._connection, place) for place in retained}
         events = {"events": self.events.count} if self.settings.asynchronous else {}
         value = canonical_json({"strategy": state, "evaluator": evaluator_state, **events})
 
         def add() -> None:
-            self._drop("snapshots", places)
+            drop_files(self._connection, "snapshots", places)
             update(self._connection, "state", {}, {"generations": generation + 1, "value": value})
             self._spend(seconds)
 
@@ -329,7 +326,7 @@ class RunStore(RunReader):
         """
         if candidate.origin is None:
             return candidate
-        generation, index = self._trained_at(candidate.origin.place)
+        generation, index = trained_at(self._connection, candidate.origin.place)
         return replace(candidate, origin=replace(candidate.origin, generation=generation, index=index))
 
     def close(self) -> None:
@@ -358,15 +355,8 @@ class RunStore(RunReader):
 
     def _within_quota(self) -> set[tuple[int, int]]:
         """Positions of the best `keep` networks whose weights fit the quota; always at least the best one."""
-        places: set[tuple[int, int]] = set()
-        room = self.settings.keep_bytes
-        for _, generation, position, _ in self.best_places(self.settings.keep):
-            (name,) = self._row(_WEIGHTS_AT, (generation, position)) or (None,)
-            room -= self._weights.size(name) if name else 0
-            if room < 0 and places:
-                break
-            places.add((generation, position))
-        return places
+        best = self.best_places(self.settings.keep)
+        return within_quota(self._connection, best, self._weights.size, self.settings.keep_bytes)
 
     def write_reports(self) -> None:
         """Rewrites results.csv and population.json."""
@@ -374,19 +364,10 @@ class RunStore(RunReader):
         best = self.best(self.settings.population)
         population = population_text(best, self.space_json, self.objective.name)
         with storing(self.directory):
-            self._report(RESULTS, results_csv(self.records()).encode())
-            self._report(POPULATION, population.encode())
+            write_report(self.directory / RESULTS, results_csv(self.records()).encode())
+            write_report(self.directory / POPULATION, population.encode())
         self._reported_at = time.monotonic()
         self.report_seconds = self._reported_at - started
-
-    def _report(self, name: str, content: bytes) -> None:
-        """Writes a report, replacing an existing file only if evonas wrote it."""
-        path = self.directory / name
-        if not os.path.lexists(path):
-            with suppress(FileExistsError):
-                write_new(path, lambda file: file.write(content))
-        elif is_report(path):
-            write_atomically(path, content)
 
     def _report_if_cheap(self) -> None:
         if time.monotonic() - self._reported_at >= self.report_seconds * (1 / self.report_share - 1):
@@ -400,22 +381,6 @@ class RunStore(RunReader):
         loss = self.objective.loss(score)
         return loss if loss != float("inf") else None
 
-    def _worth_keeping(self, part: Sequence[tuple[Candidate, Evaluation]], losses: Sequence[float | None]) -> set[int]:
-        """Positions in `part` of networks that are among the run's best `keep` and have weights.
-
-        Ranks are (loss, generation, position), a total order, so that the result does not depend on how a generation is
-        split into parts.
-        """
-        ranks = [(*row, -1) for row in self.best_places(self.settings.keep)]
-        for index, ((candidate, _), loss) in enumerate(zip(part, losses, strict=True)):
-            if loss is not None:
-                ranks.append((loss, candidate.generation, candidate.index, candidate.digest, index))
-        networks: dict[str, int] = {}
-        for *_, digest, index in sorted(ranks):
-            networks.setdefault(digest, index)
-        best = {index for index in list(networks.values())[: self.settings.keep] if index >= 0}
-        return {index for index in best if part[index][1].weights is not None}
-
     def _named_weights(self) -> set[str]:
         """Weights and snapshot files referenced by rows."""
         return self.retrainings.named_weights() | {
@@ -423,24 +388,3 @@ class RunStore(RunReader):
             for column in ("weights", "snapshots")
             for (name,) in self._connection.execute(f"SELECT {column} FROM evaluation WHERE {column} IS NOT NULL")
         }
-
-    def _drop(self, column: str, kept: AbstractSet[tuple[int, int]]) -> None:
-        """Clears the file references of the column in rows outside `kept` (generation, position)."""
-        query = f"SELECT generation, position FROM evaluation WHERE {column} IS NOT NULL"
-        for place in [place for place in self._connection.execute(query) if place not in kept]:
-            key = dict(zip(("generation", "position"), place, strict=True))
-            update(self._connection, "evaluation", key, {column: None})
-
-    def _trained_at(self, place: tuple[int, int]) -> tuple[int, int]:
-        """Position of the candidate that was trained: an earlier one, if it had been asked for before."""
-        row = self._row(
-            "SELECT e.generation, e.position FROM candidate c JOIN evaluation e ON e.digest = c.digest "
-            "AND e.seed = c.seed AND e.epochs = c.epochs AND e.horizon = c.horizon AND e.origin = c.origin "
-            "WHERE c.generation = ? AND c.position = ?",
-            place,
-        )
-        if row is None:
-            raise RuntimeError(
-                f"an origin must be a candidate that was evaluated, not number {place[1]} of generation {place[0]}"
-            )
-        return row[0], row[1]

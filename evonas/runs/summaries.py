@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from evonas.evaluation import Status
 
-__all__ = ["Counts", "GenerationSummary", "Idle", "count_evaluations", "idle_since", "summarise"]
+__all__ = [
+    "Counts",
+    "GenerationSummary",
+    "Idle",
+    "count_evaluations",
+    "generation_summaries",
+    "idle_since",
+    "summarise",
+]
 
 
 @dataclass(frozen=True)
@@ -82,3 +90,25 @@ def summarise(number: int, candidates: int, losses: list[float | None], seconds:
     median = None if not scored else scored[middle] if len(scored) % 2 else (scored[middle - 1] + scored[middle]) / 2
     best = scored[0] if scored else None
     return GenerationSummary(number, candidates, len(losses), len(losses) - len(scored), best, median, seconds)
+
+
+def generation_summaries(connection: sqlite3.Connection, ahead: bool) -> list[GenerationSummary]:
+    """One summary a generation, in order.
+
+    Args:
+        connection: to the run's database.
+        ahead: whether generations are asked for ahead of what a bound allows; those without results are left out.
+    """
+    losses: dict[int, list[float | None]] = {}
+    seconds: dict[int, float] = {}
+    for generation, loss, spent in connection.execute(
+        "SELECT generation, loss, train_seconds FROM evaluation ORDER BY generation, loss"
+    ):
+        losses.setdefault(generation, []).append(loss)
+        seconds[generation] = seconds.get(generation, 0.0) + spent
+    counts = connection.execute("SELECT generation, count(*) FROM candidate GROUP BY generation ORDER BY generation")
+    return [
+        summarise(number, count, losses.get(number, []), seconds.get(number, 0.0))
+        for number, count in counts
+        if number in losses or not ahead
+    ]

@@ -19,7 +19,7 @@ from genomes.extensions import Extensions
 
 __all__ = ["check_methods", "distribution_of", "given_row", "installed_names", "installed_row", "remember"]
 
-#: Methods of `evonas.evaluation.Strategy`.
+#: Methods of `evonas.protocols.Strategy`.
 _METHODS = ("ask", "tell", "state", "restore", "retained")
 #: Settings accepted by a class without a row.
 _SETTINGS = ("population", "offspring")
@@ -98,9 +98,9 @@ def distribution_of(name: str, reserved: Collection[str]) -> tuple[str, str] | N
 
 
 def check_methods(strategy: Any, name: str) -> None:
-    """Raises InputError if a strategy, or its class, lacks methods of `evonas.evaluation.Strategy`."""
+    """Raises InputError if a strategy, or its class, lacks methods of `evonas.protocols.Strategy`."""
     if missing := [method for method in _METHODS if not callable(getattr(strategy, method, None))]:
         raise InputError(
             f"strategy must have {', '.join(_METHODS)}, but {name} has no {', '.join(missing)}: see "
-            "evonas.evaluation.Strategy, or derive it from evonas.strategies.generational.GenerationalStrategy"
+            "evonas.protocols.Strategy, or derive it from evonas.strategies.generational.GenerationalStrategy"
         )

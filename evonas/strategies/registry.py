@@ -14,7 +14,7 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.config import Settings
-    from evonas.evaluation import Strategy
+    from evonas.protocols import Strategy
     from evonas.strategies.repairs import Repair
     from genomes.space import SearchSpace
 
@@ -165,7 +165,7 @@ def strategy_name(strategy: Any) -> str:
             process knows from here on as `module:qualname`.
 
     Raises:
-        InputError: it is not one of these, or lacks methods of `evonas.evaluation.Strategy`.
+        InputError: it is not one of these, or lacks methods of `evonas.protocols.Strategy`.
     """
     return strategy if isinstance(strategy, str) else remember(strategy)
 

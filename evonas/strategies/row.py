@@ -24,7 +24,7 @@ class StrategyRow:
         trains: whether networks are trained; otherwise their weights evolve.
         mutates: whether it creates networks by mutation, and accepts `repair` as a keyword argument
             (`evonas.strategies.repairs`).
-        one_by_one: whether it implements `evonas.evaluation.OneByOne`.
+        one_by_one: whether it implements `evonas.protocols.OneByOne`.
 
     Example:
         >>> StrategyRow("evonas.strategies.ga:GeneticAlgorithm", "a genetic algorithm", "", ("population",)).where

@@ -263,7 +263,7 @@ class SurrogateEvolution(TurnTakingStrategy):
     ) -> None:
         """Adds winners of the inner search until there are `count` proposals."""
         effort = effort_of(len(self._seen), self._settings.evaluation_seconds)
-        makers = search.surrogates(self._features_of, effort.observations)
+        makers = search.surrogates(self._features_of, effort.observations, effort.refit_after)
         surrogates: dict[int, Surrogate] = {}
         members = [record.member for record in search.archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]

@@ -89,10 +89,10 @@ class EnsembleTask:
         objective: what they are chosen by.
         path: where to write; the name ends in `.keras`, the folder exists.
         calibrate: as of `ExportTask`.
-        folds: the fold that each network was trained on, where all are to be members with the same share; empty if
-            members are chosen on the validation rows.
+        folds: the fold that each network was trained on, where all are to be members; empty if members are chosen on
+            the validation rows.
         format: one of `FORMATS`.
-        equal: whether all networks are members with the same share.
+        shares: of each network in the mean, adding up to 1; empty if they are to be chosen.
         all_rows: whether the networks were trained on the validation rows, too, whose scores then tell nothing.
     """
 
@@ -103,7 +103,7 @@ class EnsembleTask:
     calibrate: bool = False
     folds: tuple[int, ...] = ()
     format: str = "keras"
-    equal: bool = False
+    shares: tuple[float, ...] = ()
     all_rows: bool = False
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
+from evonas.protocols import Strategy
 from evonas.strategies import StrategyRow, make_strategy, strategy_name, strategy_row
 from evonas.testing.toy_space import ToySpace
-from genomes.dense import DenseSpace
+from genomes import DenseSpace, HyperparameterSpace, SequenceSpace
 from genomes.domains import Range
-from genomes.hyperparameters import HyperparameterSpace
-from genomes.sequence import SequenceSpace
 from genomes.space import SearchSpace
 
 __all__ = [

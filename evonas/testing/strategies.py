@@ -1,4 +1,4 @@
-"""What every strategy owes to a search (`evonas.evaluation.Strategy`): one function for each promise."""
+"""What every strategy owes to a search (`evonas.protocols.Strategy`): one function for each promise."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from evonas.evaluation import Candidate, Evaluation, Status, Strategy
+from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.objective import Objective
+from evonas.protocols import Strategy
 from evonas.strategies import StrategyRow
 from evonas.testing.cases import RMSE, SPACES, StrategyCase, ok, play, raises, score, toy_distance
 from evonas.testing.processes import check_processes
@@ -291,7 +292,7 @@ def check_strategy(
         **options: fields of `evonas.Settings` that the strategy is always given.
 
     Raises:
-        AssertionError: a promise of `evonas.evaluation.Strategy` is not kept; says which.
+        AssertionError: a promise of `evonas.protocols.Strategy` is not kept; says which.
         InputError: it is not a strategy, or has no use for an option.
 
     Example:

@@ -13,7 +13,7 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.config import Budget
-    from evonas.evolution.loop import Generation
+    from evonas.runs.progress import Generation
     from evonas.runs.reader import RunReader
     from evonas.tasks.export import Exported
 

@@ -21,7 +21,7 @@ from evonas.trackers.identity import run_digest
 from evonas.trackers.libraries import library
 
 if TYPE_CHECKING:
-    from evonas.evolution.loop import Generation
+    from evonas.runs.progress import Generation
     from evonas.runs.reader import RunReader
     from evonas.tasks.export import Exported
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Budget
-from evonas.evolution.loop import Generation, Progress
 from evonas.io.console import say_lines
+from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 from evonas.trackers.callback import Callback, EvaluatedCandidate, genes_of, space_of
 from genomes.errors import InputError

@@ -7,8 +7,8 @@ from typing import Any
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Weights
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.forward import raw_outputs
-from evonas.training.metrics import compute_scores
 from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["test_scores"]

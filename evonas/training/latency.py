@@ -14,7 +14,7 @@ import numpy as np
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation, InTraining, Status
-from evonas.metrics.cost import over_limit
+from evonas.networks.cost import over_limit
 from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
 from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, in_training_of

@@ -35,7 +35,7 @@ class HyperModel:
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Trains the model; returns a history, a number, or a mapping of numbers."""
-        from evonas.training.fit_dispatch import train
+        from evonas.training.single.fit_dispatch import train
 
         return train(model, *args, **kwargs)
 
@@ -74,7 +74,7 @@ class Hypermodel:
         """As the user's `fit`; else `model.fit`."""
         if self.fits:
             return self.given.fit(hp, model, *args, **kwargs)
-        from evonas.training.fit_dispatch import train
+        from evonas.training.single.fit_dispatch import train
 
         return train(model, *args, **kwargs)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Condition, Hyperparameter, gene_name, late_domain, late_gene, widen
+from genomes import HyperparameterGenome, HyperparameterSpace
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
 
 __all__ = ["GeneCodec"]
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from evonas.display.trainer_counts import TrainerCounts, count_trainers
 from evonas.evaluation import Status
 from evonas.io.console import say_lines
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
+from evonas.runs.trainer_counts import TrainerCounts, count_trainers
 from evonas.seeds import unchanged_random
 from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.hooks import Hooks

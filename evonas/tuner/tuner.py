@@ -33,8 +33,8 @@ from evonas.tuner.reading import from_json, read_hyperparameters, to_json
 from evonas.tuner.subclassing import Running, SubclassTrial
 from evonas.tuner.trial import Oracle, Trial
 from evonas.user_model import Build
+from genomes import HyperparameterSpace
 from genomes.errors import InputError
-from genomes.hyperparameters import HyperparameterSpace
 
 __all__ = ["Evolution"]
 

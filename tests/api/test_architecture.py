@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.api.resolve import chosen_space, fit_space, resolve_samples
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data

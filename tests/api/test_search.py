@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display.next_steps import next_lines

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from evonas.api import session
+from evonas.api.prepared_search import search_prepared
 from evonas.api.resume import resume
-from evonas.api.search import search_prepared
 from evonas.baselines import start
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from tests.cli.commands import write_table
 from tests.stub import StubEvaluator, no_standby
 

@@ -20,7 +20,7 @@ import pytest
 import typer
 
 from evonas import __version__
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.cli.app import app
 from evonas.data.prepared import PreparedData
 from evonas.runs import RunReader

@@ -87,7 +87,7 @@ def test_parts_that_are_given_stay_as_they_are():
 
 BAD = {
     "text": (np.array([["a"]] * 60), "x must be an array of numbers with one row a sample, not <U1"),
-    "ragged": ([[1, 2], [3]] * 30, "x must have as many values in every row"),
+    "ragged": ([[1, 2], [3]] * 30, "x must have rows of equal length"),
     "nan": (np.full((60, 2), np.nan), "x must be finite"),
     "rows": (np.zeros((59, 2)), "x must have one row for each of 60, not 59"),
     "rows of one": (

@@ -269,7 +269,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     ),
     "weighted regression": (lambda: prepare_table(FRAME, "price", seed=0, class_weight="balanced"), ["leave them out"]),
     "one dimension": (lambda: prepare_arrays(Y, Y, seed=0), ["training x", "(10,)", "reshape(-1, 1)"]),
-    "ragged": (lambda: prepare_arrays([[1, 2], [3]], [1, 2], seed=0), ["every row", "differ"]),
+    "ragged": (lambda: prepare_arrays([[1, 2], [3]], [1, 2], seed=0), ["rows of equal length", "differ"]),
     "lengths": (lambda: prepare_arrays(X, Y[:9], seed=0), ["same number of rows", "10 and 9"]),
     "complex": (lambda: prepare_arrays(X * 1j, Y, seed=0), ["real numbers", "complex128"]),
     "nan target": (lambda: prepare_arrays(X, Y * np.nan, seed=0), ["'y'", "none at all"]),

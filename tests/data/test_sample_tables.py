@@ -96,12 +96,12 @@ def test_rows_of_one_id_are_one_sample_in_the_order_of_time() -> None:
     ("change", "message"),
     [
         ({"label": lambda t: ["x", *["y"] * (len(t) - 1)]}, "one value for each 'id', but 's0' has 'x' and 'y'"),
-        ({"day": lambda t: ["2024-01-01"] * len(t)}, "'s0' has an instant twice"),
+        ({"day": lambda t: ["2024-01-01"] * len(t)}, "'s0' has one time twice"),
         ({"id": lambda t: [None, *t.id[1:]]}, "must be in every row, but data row 1 has none"),
         ({"a": lambda t: ["word"] * len(t)}, "number"),
     ],
 )
-def test_what_is_no_series_in_long_form_is_refused(change: dict[str, Any], message: str) -> None:
+def test_malformed_series_in_long_form_are_refused(change: dict[str, Any], message: str) -> None:
     table = long_table().reset_index(drop=True)
     (name, values), *_ = change.items()
     with pytest.raises(InputError, match=message):

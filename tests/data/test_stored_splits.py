@@ -28,8 +28,8 @@ def test_what_evonas_writes_is_read(tmp_path: Path, kind: str, weighted: bool) -
     [
         ("multiclass", "y_train", lambda y: y + 3, "classes 3 to 5 are not those of 3 outputs"),
         ("multiclass", "y_validation", lambda y: -y - 1, "classes -3 to -1"),
-        ("multiclass", "y_train", lambda y: y.astype("f4"), "no numbers of classes"),
-        ("multiclass", "y_train", lambda y: y[:, None], "no numbers of classes"),
+        ("multiclass", "y_train", lambda y: y.astype("f4"), "not class numbers"),
+        ("multiclass", "y_train", lambda y: y[:, None], "not class numbers"),
         ("binary", "y_train", lambda y: y * 9, "not 0 or 1"),
         ("binary", "y_train", lambda y: y[:, 0], "not for 1 outputs"),
         ("multi", "y_validation", lambda y: y[:, :1], "not for 2 outputs"),
@@ -58,7 +58,7 @@ def test_test_targets_are_looked_at_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "changes", "words"),
     [
-        ("regression", {"task": "nonsense"}, "is no task"),
+        ("regression", {"task": "nonsense"}, "is not a task"),
         ("regression", {"target_std": ()}, "not those of 1 outputs"),
         ("regression", {"target_std": (0.0,)}, "not those of 1 outputs"),
         ("regression", {"target_mean": (float("nan"),)}, "not those of 1 outputs"),

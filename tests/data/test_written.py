@@ -11,7 +11,7 @@ import pytest
 from evonas.data.dates import find_format, instants
 from evonas.data.notation import find_notation
 from evonas.data.prepare import prepare_table
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from genomes.errors import InputError
 
 EUROPEAN = Style(comma=True)
@@ -153,6 +153,6 @@ def test_rows_of_the_test_part_do_not_say_what_columns_are() -> None:
 def test_what_is_missing_in_pandas_is_missing_here() -> None:
     from pandas._libs.parsers import STR_NA_VALUES  # type: ignore[import-untyped]
 
-    from evonas.data.readers.options import MISSING
+    from evonas.data.read_options import MISSING
 
     assert STR_NA_VALUES | {"?", "\\N"} == MISSING

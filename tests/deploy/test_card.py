@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.data.encoding.codes import coding_of
 from evonas.data.prepared import PreparedData

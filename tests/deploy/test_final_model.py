@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 
 import evonas
+from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
@@ -20,7 +23,9 @@ from evonas.reporting.markdown import markdown
 from evonas.reporting.report import make_report
 from evonas.reporting.rundata import read_run
 from evonas.runs import RunReader, finalists
+from evonas.runs.ensemble_networks import networks_to_choose_from
 from evonas.runs.reader import DATA_NAME
+from evonas.seeds import RandomStream, stream_rng
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native import NativeTrainer
 from genomes import DenseSpace
@@ -29,6 +34,8 @@ from genomes.encodings import blueprint, space_from_json
 from genomes.errors import InputError
 from tests.evolution.test_finalists import R2, finalist
 
+_OF_PREDICTIONS = ("predicted-against-true", "residuals", "columns")
+
 
 def table(rows: int = 90) -> pd.DataFrame:
     rng = np.random.default_rng(0)
@@ -36,10 +43,12 @@ def table(rows: int = 90) -> pd.DataFrame:
     return pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=x[:, 0] + 0.3 * np.sin(3 * x[:, 1]))
 
 
-def search(**options: Any) -> evonas.SearchResult:
+def search(classes: bool = False, **options: Any) -> evonas.SearchResult:
     given = {"population": 3, "evaluations": 3, "epochs": 4, "finalists": 2, "finalist_seeds": 1, "average": 3}
+    rows = table()
+    rows["y"] = np.where(rows["y"] > 0, "yes", "no") if classes else rows["y"]
     return evonas.search(
-        table(), "y", execution="local", baseline=False, overwrite=True, out="run", neighbours=False,
+        rows, "y", execution="local", baseline=False, overwrite=True, out="run", neighbours=False,
         known_defaults=False, threads=1, **{**given, **options},
     )  # fmt: skip
 
@@ -95,8 +104,14 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
     answer = markdown(make_report(read_run("run"))).split("## ")[1]
     assert f"**rmse {format_score(scores['rmse'])} on " in answer
     assert f"| final model | {format_score(scores['rmse'])} |" in answer
+    assert f"| best network | {format_score(scores['rmse'])} |" not in answer
     rows = table().drop(columns="y")
     assert result.predict(rows) == pytest.approx(evonas.load_run("run").predict(rows))
+    pages = [figure for figure in make_report(read_run("run")).figures if figure.name in _OF_PREDICTIONS]
+    assert len(pages) == 3
+    assert all(each.caption.startswith("The final model (mean of 3 networks trained on") for each in pages)
+    assert result.test["predicted"].to_numpy() == pytest.approx(mean, rel=1e-4)
+    assert result.test["true"].to_numpy() == pytest.approx(truth, rel=1e-4)
     assert len(set(np.round(result.predict(rows), 5))) > 50
     evonas.resume("run", baseline=False)
     with RunReader("run") as run:
@@ -152,6 +167,79 @@ def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> Non
     assert finalists.near_the_best([]) == []
     close, worse = finalist(0.9, 0.86, objective=R2), finalist(0.9, 0.7, objective=R2)
     assert finalists.near_the_best([close, worse]) == [close]
+
+
+def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
+    result = search(average=None, ensemble=3, finalists=2, finalist_seeds=2)
+    with RunReader("run") as run:
+        model = run.final_model
+        assert model is not None
+        assert 2 <= len(model.members) <= 3
+        data = PreparedData.load(Path("run") / DATA_NAME)
+        pairs = zip(model.members, model.shares, strict=True)
+        mean = sum(share * predicted_by(record, run, data, data.x_test)[:, 0] for record, share in pairs)
+        held = networks_to_choose_from(run)
+        x, y = data.splits[0].x_validation, data.splits[0].y_validation
+        target = np.asarray(y)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
+        errors = {name: np.mean((predicted_by(each, run, data, x)[:, 0] - target) ** 2) for name, each in held.items()}
+        together = sum(
+            share * predicted_by(each, run, data, x)[:, 0]
+            for each, share in zip(model.members, model.shares, strict=True)
+        )
+        assert np.mean((together - target) ** 2) <= min(errors.values()) * 1.0001
+    assert sum(model.shares) == pytest.approx(1.0)
+    assert result.test["predicted"].to_numpy() == pytest.approx(mean, rel=1e-4, abs=1e-5)
+    assert result.predict(result.test) == pytest.approx(mean, rel=1e-4, abs=1e-5)
+    answer = markdown(make_report(read_run("run"))).split("## ")[1]
+    assert f"**rmse {format_score(result.test_scores['rmse'])} on " in answer
+    assert "is the ensemble of" in answer
+    with RunReader("run") as run:  # what was chosen holds for these networks only
+        assert run.final_test.ensemble_of(list(held)[1:]) == {}
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+@pytest.mark.parametrize("options", [{}, {"average": None, "ensemble": 3}], ids=["mean", "ensemble"])
+def test_all_that_is_shown_of_the_final_model_is_of_its_file(options: dict[str, Any]) -> None:
+    import keras
+
+    from evonas.reporting.column_importance import permutation_importance
+    from evonas.reporting.predictions import load_data, predict_held_out
+
+    result = search(classes=True, **options)
+    exported = result.export("final.keras")
+    rows = result.test
+    model = keras.models.load_model("final.keras")
+    given = model.predict({name: rows[[name]].to_numpy() for name in "abc"}, verbose=0)["probability"].ravel()
+    run = read_run("run")
+    found = predict_held_out(run, load_data(run))
+    assert found is not None
+    shown = [found.predicted[:, 1], rows["probability_yes"], result.predict_proba(rows)[:, 1]]
+    shown.append(open_predictor("run").outputs(rows)[:, 1])
+    for each in shown:
+        assert np.asarray(each) == pytest.approx(given, rel=1e-3, abs=1e-5)
+    labels = np.where(given > 0.5, "yes", "no")
+    assert (result.predict(rows) == labels).all()
+    assert (rows["predicted"] == labels).all()
+    report = {figure.name: figure for figure in make_report(run).figures}
+    counts = [[int(((rows["true"] == t) & (labels == p)).sum()) for p in ("no", "yes")] for t in ("no", "yes")]
+    assert report["confusion"].rows == [
+        [f"true {name}", *map(str, row)] for name, row in zip(("no", "yes"), counts, strict=True)
+    ]
+    assert report["calibration"].rows[0][0] == f"{np.sort(given)[: len(given) // 3].mean():.1%}"
+    area = roc_auc_score(rows["true"] == "yes", given)
+    assert float(report["roc"].rows[0][1]) == pytest.approx(area, abs=1e-3)
+    labelled = rows[["a", "b", "c"]].assign(y=rows["true"])
+    evaluated, loss = result.evaluate(labelled)["log_loss"], exported.test_scores["log_loss"]
+    assert evaluated == pytest.approx(loss, rel=1e-3)
+    assert result.test_scores["log_loss"] == pytest.approx(loss, rel=1e-3)
+    card = json.loads(Path("final.keras.card.json").read_text())
+    assert card["scores"]["test"]["log_loss"] == loss
+    columns = permutation_importance(run, load_data(run), found, repeats=1)
+    shuffled = rows.assign(a=stream_rng(RandomStream.PERMUTED_COLUMNS, 0).permutation(rows["a"]))
+    inputs = {name: shuffled[[name]].to_numpy() for name in "abc"}
+    worse = log_loss(rows["true"] == "yes", model.predict(inputs, verbose=0)["probability"].ravel())
+    assert columns["a"][0] == pytest.approx(worse - loss, rel=1e-2, abs=1e-4)
 
 
 @pytest.mark.keras

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.runs.genome_files import read_described
 from evonas.runs.reader import RunReader
@@ -117,7 +117,7 @@ def test_it_is_the_network_that_the_search_trains(
 
     from evonas.data.prepared import Problem
     from evonas.tasks.train import TrainingSettings
-    from evonas.training.single.trainer import prepare_model
+    from evonas.training.single.graph_model import prepare_model
 
     value, rows, epochs = genome(**training), 100, 5
     path = tmp_path / "model.keras"

@@ -17,9 +17,9 @@ from evonas.display.live import Live
 from evonas.display.progress_rate import ProgressRate
 from evonas.display.scores import clock, format_score, scores_words
 from evonas.evaluation import Evaluation, Status
-from evonas.evolution.loop import Progress
 from evonas.interruption import Interruption
 from evonas.runs import RunReader
+from evonas.runs.progress import Progress
 from tests.stub import StubEvaluator, stub_search
 from tests.toy import RMSE
 

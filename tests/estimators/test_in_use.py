@@ -158,7 +158,7 @@ def test_a_fit_without_bounds_has_one(monkeypatch):
         seen.append(budget)
         raise InputError("enough")
 
-    monkeypatch.setattr("evonas.api.search.search_prepared", search)
+    monkeypatch.setattr("evonas.api.prepared_search.search_prepared", search)
     for bounds in ({}, {"time": 5}, {"evaluations": 3}):
         with pytest.raises(InputError, match="enough"):
             EvolutionRegressor(**bounds).fit(X, X[:, 0])

@@ -18,7 +18,7 @@ X = np.random.default_rng(0).normal(size=(40, 3))
 @pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
 @pytest.mark.sampled(2)
 def test_predictions_are_those_of_keras(normalization, task):
-    from evonas.data.readers.arrays import feature_columns
+    from evonas.data.arrays import feature_columns
     from evonas.training.model import build_model, get_weights
 
     y = {"regression": X[:, 0] * 9 + 40, "binary": X[:, 0] > 0, "multiclass": np.digitize(X[:, 0], [-0.4, 0.4])}[task]

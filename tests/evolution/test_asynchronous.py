@@ -14,10 +14,10 @@ from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution.asynchronous import evolve_asynchronously
 from evonas.evolution.candidate_streams import Repeated
-from evonas.evolution.loop import IDLE_GENERATIONS, Generation, Progress, Stop
 from evonas.interruption import Interruption
 from evonas.io import atomic
 from evonas.runs import RunReader, RunStore, schema
+from evonas.runs.progress import IDLE_GENERATIONS, Generation, Progress, Stop
 from evonas.strategies import STRATEGIES, make_strategy
 from genomes.errors import InputError
 from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_settings, toy_store

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
 from evonas.data.prepared import PreparedData
 from evonas.display import summaries
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.evolution.constraints import Screen
-from evonas.metrics.cost import measured_before, over_limit
+from evonas.networks.cost import measured_before, over_limit
 from evonas.objective import pareto_front
 from evonas.runs import RunReader
 from genomes import DenseSpace, HyperparameterSpace, InputError, Range, read_population

@@ -25,9 +25,10 @@ from evonas.display import summaries
 from evonas.evaluation import Candidate, Evaluation
 from evonas.evolution.deadline import MOST_FOR_RETRAINING, RETRAINING_FACTOR, Timetable, makespan, seconds_in_full
 from evonas.evolution.finalists import retrain_finalists
-from evonas.evolution.loop import Stop, evolve
+from evonas.evolution.loop import evolve
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs import RunReader, RunStore
+from evonas.runs.progress import Stop
 from evonas.strategies import make_strategy
 from tests.cli.commands import ROOT, write_table
 from tests.clock import Clock
@@ -94,7 +95,7 @@ def test_longest_first() -> None:
 
 
 def test_the_clock_of_a_command_starts_with_its_process() -> None:
-    script = "import time; time.sleep(0.2); from evonas.evolution.deadline import process_started as p"
+    script = "import time; time.sleep(0.2); from evonas.machine import process_started as p"
     script += "; print(time.monotonic() - p())"
     began = time.monotonic()  # before the process, and so a bound at any speed: its clock is of hundredths
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout

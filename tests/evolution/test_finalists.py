@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.objective import Objective
 from evonas.runs import Record, RunReader

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.api.resolved_settings import with_rungs
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays

@@ -10,9 +10,10 @@ import pytest
 
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.evolution.loop import IDLE_GENERATIONS, Generation, Progress, Stop, describe_stop, evolve, spent
+from evonas.evolution.loop import evolve, spent
 from evonas.interruption import Interruption
 from evonas.runs import RunStore
+from evonas.runs.progress import IDLE_GENERATIONS, Generation, Progress, Stop, describe_stop
 from evonas.strategies import make_strategy
 from genomes.population import read_population
 from tests.clock import Clock

@@ -65,7 +65,7 @@ def test_the_worker_starts_before_the_data_are_read(tmp_path: Path, monkeypatch:
         started.extend(int(pid) for path in children for pid in path.read_text().split())
         raise InputError("no such table")
 
-    monkeypatch.setattr("evonas.api.search.read_data", read)
+    monkeypatch.setattr("evonas.api.prepared_search.read_data", read)
     before = {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
     with pytest.raises(InputError, match="no such table"):
         evonas.search("gone.csv", "y", out=tmp_path / "run")

@@ -9,11 +9,12 @@ from collections import deque
 
 import pytest
 
-from evonas.evaluation import Candidate, Evaluation, Status, StreamingEvaluator
+from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.execution import WorkerError, WorkerLimits
 from evonas.execution.local import LocalEvaluator
 from evonas.execution.messages import Opened, PartialResult
 from evonas.execution.streaming import WorkerStream
+from evonas.protocols import StreamingEvaluator
 from evonas.tasks.train import TrainingSettings
 from tests.execution.stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, STOP
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates

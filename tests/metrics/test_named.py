@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, get_scorer_names, mean_absolute_percentage_error
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.data.prepared import Problem, Split
 from evonas.metrics.named import KERAS_METRICS, chosen_metric, scorer_value, with_metric
 from evonas.metrics.scores import predictions
@@ -140,7 +140,7 @@ def as_keras_takes_them(problem: Problem, name: str, y: Any, outputs: Any) -> tu
 def test_keras_metrics_are_those_of_the_table() -> None:
     import keras
 
-    from evonas.training.metrics import compute_scores
+    from evonas.metrics.problem_scores import compute_scores
 
     for name, (class_name, direction, tasks) in KERAS_METRICS.items():
         metric = getattr(keras.metrics, class_name)()

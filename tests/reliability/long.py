@@ -13,8 +13,9 @@ import numpy as np
 
 from evonas.config import Budget
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.evolution.loop import Progress, evolve
+from evonas.evolution.loop import evolve
 from evonas.runs import RunStore
+from evonas.runs.progress import Progress
 from evonas.strategies import make_strategy
 from tests.toy import RMSE, ToyEvaluator, ToyGenome, ToySpace, toy_settings, toy_store
 

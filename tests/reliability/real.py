@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_arrays
-from evonas.evolution.loop import Progress
+from evonas.runs.progress import Progress
 from genomes.encodings import space_from_json
 
 __all__ = ["main"]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from evonas.config import Budget
 from evonas.errors import StorageError
-from evonas.evolution.loop import Progress, Stop, evolve
+from evonas.evolution.loop import evolve
 from evonas.interruption import Interruption
 from evonas.runs import RunStore
+from evonas.runs.progress import Progress, Stop
 from evonas.runs.schema import DATABASE
 from evonas.strategies import make_strategy
 from genomes.errors import InputError

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evonas.reporting import champion_figures as champion
 from evonas.reporting import page
+from evonas.reporting.column_importance import permutation_importance
 from evonas.reporting.content import Table
-from evonas.reporting.figures import champion
-from evonas.reporting.figures.cost import pareto_places
+from evonas.reporting.cost_figures import pareto_places
 from evonas.reporting.importance import gene_importance
 from evonas.reporting.lineage import ancestors, operator_rates
-from evonas.reporting.predictions import load_data, permutation_importance, predict_held_out
+from evonas.reporting.predictions import load_data, predict_held_out
 from evonas.reporting.report import make_report, write_report
 from evonas.reporting.rundata import read_run
 from evonas.runs.schema import DATABASE

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from evonas.reporting.answer import _trust
-from evonas.reporting.figures.convergence import best_by
-from evonas.reporting.figures.cost import timeline
-from evonas.reporting.figures.figure import log_axis
+from evonas.reporting.convergence_figures import best_by
+from evonas.reporting.cost_figures import timeline
+from evonas.reporting.figure import log_axis
 from evonas.reporting.rundata import RunData, read_run
 from evonas.reporting.schedule import schedule_of
 from evonas.runs.spans import TrainingSpan

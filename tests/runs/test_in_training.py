@@ -9,7 +9,7 @@ import pytest
 
 from evonas.display.in_training import training_lines
 from evonas.evaluation import InTraining
-from evonas.evolution.progress import watching
+from evonas.evolution.training_progress import watching
 from evonas.runs import RunReader
 from evonas.runs.directory import claim
 from evonas.runs.in_training import IN_TRAINING, NetworkInTraining, TrainingNotes, read_in_training

@@ -13,10 +13,11 @@ import pytest
 from evonas.config import Budget, Settings
 from evonas.data.prepared import PreparedData
 from evonas.errors import StorageError
-from evonas.evolution.loop import describe_stop, evolve
+from evonas.evolution.loop import evolve
 from evonas.runs import RunReader, RunStore
 from evonas.runs.checksums import update
 from evonas.runs.disk_reserve import DISK_RESERVE
+from evonas.runs.progress import describe_stop
 from evonas.strategies import make_strategy
 from genomes.errors import InputError
 from tests.runs.cases import candidates, fill, scored, toy_data

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from evonas.evaluation import Candidate, Evaluation, Strategy
+from evonas.evaluation import Candidate, Evaluation
+from evonas.protocols import Strategy
 from evonas.strategies import STRATEGIES
 from evonas.testing import FAILURES, SPACES, StrategyCase, ToySpace, ask_in_another_process, strategies
 from evonas.testing.cases import RMSE, as_text, ok, play

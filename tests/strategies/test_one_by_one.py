@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from evonas.config import Settings
-from evonas.evaluation import Candidate, Evaluation, OneByOne, Status
+from evonas.evaluation import Candidate, Evaluation, Status
+from evonas.protocols import OneByOne
 from evonas.strategies import STRATEGIES, make_strategy
 from evonas.strategies.pending import number_of, place_of
 from genomes.space import SearchSpace

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import evonas
+from evonas.api.extension_records import same_strategy, strategy_record, trains_networks
 from evonas.config import Settings
 from evonas.runs.consistency import same_space, space_class
-from evonas.runs.extensions import same_strategy, strategy_record, trains_networks
 from evonas.strategies import StrategyRow, check_given, find_row, make_strategy, strategy_name, strategy_row
 from evonas.strategies.outside import installed_names
 from evonas.strategies.random_search import RandomSearch

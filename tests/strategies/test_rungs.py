@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from evonas.evaluation import Candidate, Strategy
+from evonas.evaluation import Candidate
+from evonas.protocols import Strategy
 from evonas.strategies import STRATEGIES, make_strategy
 from evonas.strategies.fidelity import rungs
 from genomes.dense import DenseSpace

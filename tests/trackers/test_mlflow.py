@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.evaluation import Evaluation, Span, Status
 from evonas.runs import RunReader
 from evonas.trackers import read_evaluated, trackers_of

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.runs import RunReader
 from evonas.trackers import read_evaluated, trackers_of
 from genomes import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.api import search as api
+from evonas.api import prepared_search as api
 from evonas.trackers import trackers_of
 from tests.stub import StubEvaluator, no_standby
 

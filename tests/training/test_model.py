@@ -45,7 +45,7 @@ def test_weights_have_the_names_and_shapes_of_the_initial_ones(normalization):
 def test_a_layer_takes_its_sources_in_ascending_order():
     from evonas.networks.initial import initial_weights
     from evonas.training.model import build_model, set_weights
-    from evonas.training.single.trainer import raw_outputs
+    from evonas.training.single.graph_model import raw_outputs
 
     network = graph((5, 6), list(reversed(SKIPS)))
     w = initial_weights(network, 4, 2, seed=3)

@@ -22,7 +22,7 @@ from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, Categories, Num
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.encoding.tokens import FIRST_WORD, TextPreparation, text_ids
 from evonas.data.notation import PLAIN
-from evonas.data.readers.options import MISSING
+from evonas.data.read_options import MISSING
 
 __all__ = [
     "DATE_FIELDS",

@@ -24,7 +24,7 @@ from evonas.data.encoding.periodic import Periodic
 from evonas.data.encoding.piecewise import PiecewiseLinear, reader
 from evonas.data.encoding.robust import Robust
 from evonas.data.frames import plain_column
-from evonas.data.readers.options import MISSING
+from evonas.data.read_options import MISSING
 from evonas.data.written import Written, read_written
 from genomes.errors import InputError
 

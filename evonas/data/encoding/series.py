@@ -32,7 +32,7 @@ class SeriesPreparation(SamplePreparation):
         mean, std: of each channel, over the values of the training series.
         masked: whether samples are of several lengths.
         names: of the columns of a table that the series are of: its steps, or in long form its channels.
-        series_id, time_column: of a table in long form, see `evonas.data.readers.long_series`; else "".
+        series_id, time_column: of a table in long form, see `evonas.data.long_series`; else "".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -112,9 +112,9 @@ class SeriesPreparation(SamplePreparation):
         """The series of a table; all else as it is."""
         if not hasattr(frame, "columns") or not self.names:
             return frame
-        from evonas.data.readers.arrays import named_columns
-        from evonas.data.readers.long_series import long_series, number_columns
-        from evonas.data.readers.options import Style
+        from evonas.data.arrays import named_columns
+        from evonas.data.long_series import long_series, number_columns
+        from evonas.data.read_options import Style
 
         table = named_columns(frame)
         if self.series_id:

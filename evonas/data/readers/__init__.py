@@ -1,9 +1,10 @@
-"""How tables come in: what a file holds, whatever wrote it.
+"""Readers of tables in every supported file format.
 
-`options.ReadOptions` is what a user says of a file. `opened.Opened` gives its bytes, decompressed and bounded. `text`
-finds their encoding, `dialect` what separates cells and where the table begins. `csv` reads CSV with these,
-`json_table` and `spreadsheet` the other kinds; `files` chooses among them.
+`evonas.data.read_options.ReadOptions` holds the user's description of a file. `evonas.io.opened.Opened` returns its
+bytes, decompressed up to a limit. `text` detects the encoding; `dialect` detects the separator and the line where the
+table begins. `csv` uses both to read CSV, `json_table`, `parquet` and `spreadsheet` read the other formats, and `files`
+chooses the reader. `images` and `datasets` read arrays.
 
-Nothing here says what a column means: numbers and dates that are written as text stay text until
-`evonas.data.notation` and `evonas.data.dates` look at whole columns.
+Readers do not interpret columns: numbers and dates written as text stay text until `evonas.data.notation` and
+`evonas.data.dates` examine whole columns.
 """

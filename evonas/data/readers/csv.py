@@ -1,8 +1,9 @@
-"""Reading a CSV file into a table, or saying what is wrong with it and where. Imports pandas and pyarrow late.
+"""Reading of CSV files into tables, with errors that name the line and column. Imports pandas and pyarrow lazily.
 
-The file is read twice: once to find each column's type, once to fill arrays of exactly that type. So no type is guessed
-from the file's beginning, and memory holds the table once, text packed, plus one small batch of rows. pyarrow
-takes rows apart; the standard library's reader does where pyarrow cannot, and says what is wrong by row and column.
+The file is read twice: once to determine each column's type and once to fill arrays of exactly that type. Types are
+therefore never guessed from the beginning of the file, and memory holds one copy of the table, with packed text, plus a
+small batch of rows. pyarrow parses the rows. Where it cannot, the standard library's reader does, and reports errors by
+row and column.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.read_options import MISSING, ReadOptions, Style, Table
 from evonas.data.readers.dialect import Dialect, find_dialect
-from evonas.data.readers.options import MISSING, ReadOptions, Style, Table
 from evonas.data.readers.rows import Unfit, arrow_rows, plain_rows
 from evonas.data.readers.text import scan
 from evonas.data.readers.text_codes import FEW, Packing
@@ -30,16 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["MISSING", "check_file", "read_csv", "read_table"]
 
 LONGEST_CELL = 1 << 17
-#: Different texts that are known again, of all columns together: some 10 MB.
+#: Maximum number of distinct texts that are deduplicated, over all columns: about 10 MB.
 REMEMBERED = 1 << 16
 
-# "00123" is an id, and whole numbers of more than 18 digits fit no number type: both stay text.
+# "00123" is an id, and integers of more than 18 digits fit no numeric type: both stay text.
 _INTEGER = r"[+-]?(?:0|[1-9][0-9]{0,17})"
 _NUMBER = r"[+-]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+|(?:0|[1-9][0-9]{0,17}))(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))"
-#: A number whose point may separate thousands, as 1.234 in a table that writes 0,5.
+#: A number whose point may be a thousands separator, such as 1.234 in a table that contains 0,5.
 _GROUPED = r"[+-]?(?:[1-9][0-9]{0,2}\.[0-9]{3}|[0-9]{1,3})"
 _AROUND = r"[^0-9A-Za-z.,+-]*"
-#: A number with a decimal comma, and one whose comma can be nothing else.
+#: A number that may have a decimal comma, and one whose comma can only be a decimal comma.
 _COMMA = rf"{_AROUND}[+-]?{_AROUND}(?:[0-9]{{1,3}}(?:[. ][0-9]{{3}})+|[0-9]+)(?:,[0-9]+)?{_AROUND}"
 _COMMA_FOR_SURE = (
     rf"{_AROUND}[+-]?{_AROUND}(?:[0-9]{{1,3}}(?:[. ][0-9]{{3}})*,(?:[0-9]{{1,2}}|[0-9]{{4,}})|0,[0-9]+){_AROUND}"
@@ -64,7 +65,7 @@ _OTHER_FORMATS = {
 
 
 class _Type(enum.IntEnum):
-    """What the cells seen so far can be; the later includes the earlier."""
+    """The narrowest type that fits all cells read so far; each type includes the previous ones."""
 
     EMPTY = 0
     INTEGER = 1
@@ -74,7 +75,7 @@ class _Type(enum.IntEnum):
 
 @dataclass
 class _Column:
-    """What the first reading learns of a column."""
+    """Facts about a column collected in the first pass."""
 
     name: str
     words: frozenset[str]
@@ -89,7 +90,7 @@ class _Column:
     sure: bool = False
 
     def see(self, cells: Any, first_row: int) -> None:
-        """Learns from cells, text without space around it."""
+        """Updates the facts with cells, given as stripped text."""
         import pyarrow.compute as pc
 
         absent = pc.is_in(cells, value_set=_as_array(self.words))
@@ -128,16 +129,16 @@ class _Column:
             self.infinite = f"{cells[cell].as_py()!r:.40} (data row {first_row + cell + row})"
 
     def array(self, count: int, remembered: int) -> NDArray[Any] | Packing:
-        """An empty array of the smallest type that holds the cells."""
+        """Returns an empty array of the smallest type that holds the cells."""
         if self.type is _Type.TEXT:
             return Packing(count, self.few is not None, self.words, remembered)
         if self.type is not _Type.INTEGER or self.missing:
-            narrow = self.type is not _Type.NUMBER and self.width < 8  # whole numbers that float32 holds exactly
+            narrow = self.type is not _Type.NUMBER and self.width < 8  # integers that float32 represents exactly
             return np.full(count, np.nan, np.float32 if narrow else np.float64)
         return np.empty(count, dtype=np.int8 if self.width < 3 else np.int32 if self.width < 10 else np.int64)
 
     def values(self, cells: Any) -> Any:
-        """Cells as the array takes them."""
+        """Converts cells to the type of the array."""
         import pyarrow.compute as pc
 
         if self.type is _Type.TEXT:
@@ -169,7 +170,7 @@ def _any_matches(cells: Any, pattern: str) -> bool:
 
 
 def _type_of(cells: Any) -> _Type:
-    first = cells[:32]  # these identify most columns of text
+    first = cells[:32]  # enough to identify most text columns
     if not _all_match(first, _NUMBER):
         return _Type.TEXT
     if _all_match(cells, _INTEGER):
@@ -178,7 +179,7 @@ def _type_of(cells: Any) -> _Type:
 
 
 def _floats(cells: Any) -> NDArray[np.float64]:
-    """Numbers as text, as the nearest floats."""
+    """Parses numbers to the nearest floats."""
     import pyarrow as pa
 
     try:
@@ -197,27 +198,27 @@ def _whole(cells: Any) -> NDArray[np.int64]:
 
 
 def read_table(path: str | Path, options: ReadOptions | None = None) -> pd.DataFrame:
-    """Reads a CSV file with a header line, plain or compressed, in any usual encoding.
+    """Reads a CSV file with a header line, plain or compressed, in any common encoding.
 
     The cell separator, lines above the header and quoting are detected
-    (`evonas.data.readers.dialect`). Space around a cell does not count. A column is numbers if every cell is a number
-    with a decimal point or missing (see `MISSING`), otherwise text; whole numbers with leading zeros ("00123") are
-    text, and so are numbers that are written in other ways, which `evonas.data.notation` reads.
+    (`evonas.data.readers.dialect`). Space around a cell is ignored. A column is numeric if every cell is either missing
+    (see `MISSING`) or a number with a decimal point; otherwise it is text. Integers with leading zeros ("00123") stay
+    text, as do numbers in other notations, which `evonas.data.notation` parses.
 
     Returns:
         One row for each line that is not blank; integers, floats, or text (`evonas.data.readers.text_column`).
 
     Raises:
-        InputError: the file is missing, no file, empty, not readable, no text or not CSV; a row is longer or
-            shorter than the header; two columns have one name; there are no rows, or more than 100,000 columns; a
-            numeric column holds an infinite one.
+        InputError: the file is missing, not a regular file, empty, unreadable, or not CSV text; a row is longer or
+            shorter than the header; two columns have the same name; there are no rows or more than 100,000 columns; a
+            numeric column holds an infinite value.
     """
     path = Path(path)
     return read_csv(open_source(path, check_file(path)), options or ReadOptions()).frame
 
 
 def read_csv(source: Opened, options: ReadOptions) -> Table:
-    """As `read_table`, with what is to be said of it."""
+    """As `read_table`, with notes on how the file was read."""
     text = scan(source, options.encoding)
     dialect = find_dialect(source, text, options)
     rows: Callable[[], Iterator[list[Any]]] = lambda: arrow_rows(source, text, dialect)  # noqa: E731
@@ -230,10 +231,10 @@ def read_csv(source: Opened, options: ReadOptions) -> Table:
         rows = lambda: plain_rows(source, text, dialect)  # noqa: E731
         columns, count = _scan_columns(rows, dialect, options)
     if not count:
-        raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
+        raise InputError(f"{source.path} must have at least one row below its header, but has none: add rows")
     kept = len(columns)
     while kept > 1 and columns[kept - 1].type is _Type.EMPTY and columns[kept - 1].name == f"Unnamed: {kept - 1}":
-        kept -= 1  # a separator at the end of every line makes no column
+        kept -= 1  # a separator at the end of every line does not add a column
     columns = columns[:kept]
     comma = _settle(columns, options, dialect)
     for column in columns:
@@ -251,7 +252,7 @@ def read_csv(source: Opened, options: ReadOptions) -> Table:
 def _scan_columns(
     rows: Callable[[], Iterator[list[Any]]], dialect: Dialect, options: ReadOptions
 ) -> tuple[list[_Column], int]:
-    """What the columns are, and the number of rows."""
+    """Returns the columns and the number of rows."""
     columns, count = [_Column(name, options.words) for name in dialect.names], 0
     for batch in rows():
         for column, cells in zip(columns, batch, strict=False):
@@ -263,7 +264,7 @@ def _scan_columns(
 
 
 def _settle(columns: list[_Column], options: ReadOptions, dialect: Dialect) -> bool:
-    """Whether the table writes decimal commas; columns whose points then separate thousands become text."""
+    """Returns whether the table uses decimal commas; columns whose points then separate thousands become text."""
     sure = any(column.type is _Type.TEXT and column.commas and column.sure for column in columns)
     points = any(column.type is _Type.NUMBER and not column.grouped for column in columns)
     comma = options.decimal == "," or (
@@ -301,17 +302,17 @@ def _fill(rows: Callable[[], Iterator[list[Any]]], columns: list[_Column], count
 
 
 def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) -> bytes:
-    """Refuses what is not a readable file with something in it.
+    """Checks that a path is a readable, non-empty table file.
 
     Args:
         path: of the file.
-        other_formats: first bytes of files that are something else -> what.
+        other_formats: first bytes of files in other formats -> name of the format.
 
     Returns:
-        the first bytes, eight at most.
+        The first bytes, at most eight.
 
     Raises:
-        InputError: it is missing, a folder, empty, not readable, or one of the other formats.
+        InputError: the file is missing, a folder, empty, unreadable, or in one of the other formats.
     """
     if not path.exists():
         near = sorted(str(other) for other in path.parent.glob("*.csv*"))[:3] if path.parent.is_dir() else []
@@ -326,7 +327,7 @@ def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) 
     except OSError as error:
         raise InputError(f"{path} must be readable, but: {error.strerror}; change its permissions") from None
     if not start:
-        raise InputError(f"{path} must hold a header and rows, but is empty (0 bytes): write the table again")
+        raise InputError(f"{path} must hold a header and rows, but is empty (0 bytes): save the table again")
     for magic, what in other_formats.items():
         if start.startswith(magic):
             fix = "end its name in .parquet" if magic == b"PAR1" else "save the table as CSV"

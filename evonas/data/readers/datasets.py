@@ -1,9 +1,9 @@
-"""A `tf.data.Dataset` or a `PyDataset` as arrays, read once. Imports neither TensorFlow nor Keras.
+"""Reading of a `tf.data.Dataset` or a `PyDataset` into arrays, in one pass. Imports neither TensorFlow nor Keras.
 
-Whatever gives rows as they do is taken. A dataset says what its elements are (`element_spec`, shapes with None for a
-batch of any size), how many there are (`cardinality`, -1 for endless, -2 for unknown) and gives them as arrays
-(`as_numpy_iterator`); a `PyDataset` has batches by their number (`num_batches`, None for endless). Images and series
-that are too large for memory go to a file on the way.
+Any object with the same interface is accepted. A dataset describes its elements (`element_spec`, shapes with None for a
+batch of any size), counts them (`cardinality`, -1 if infinite, -2 if unknown) and yields them as arrays
+(`as_numpy_iterator`); a `PyDataset` is indexed by batch (`num_batches`, None if infinite). Images and series too large
+for memory are written to a file.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from genomes.errors import InputError
 
 __all__ = ["MEMORY_SHARE", "is_dataset", "read_dataset"]
 
-#: Share of the free memory that the rows of a dataset may take, as the float32 that networks see. Images and series
-#: beyond it are trained from the disk.
+#: Share of free memory that the rows of a dataset may take, counted as float32, the type that networks are trained on.
+#: Larger images and series are trained from disk.
 MEMORY_SHARE = 1 / 4
 _ENDLESS = -1
-#: Dimensions of a batch of images or series, at least.
+#: Minimum number of dimensions of a batch of images or series.
 _LEAST_RANK = 3
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether it gives rows as a `tf.data.Dataset` or a `PyDataset` does."""
+    """Whether the value has the interface of a `tf.data.Dataset` or a `PyDataset`."""
     return callable(getattr(value, "as_numpy_iterator", None)) or _has_batches(value)
 
 
@@ -41,30 +41,30 @@ def read_dataset(
     steps: int | None = None,
     in_memory: bool = False,
 ) -> tuple[Any, Any, Any]:
-    """All rows of a dataset of `(x, y)` or `(x, y, weight)`, batched or not.
+    """Reads all rows of a dataset of `(x, y)` or `(x, y, weight)`, batched or not.
 
     Args:
-        dataset: read from its beginning to its end, once.
+        dataset: read once, from beginning to end.
         what: its name in errors.
-        most_bytes: how large its rows may be in memory; `MEMORY_SHARE` of what is free when None. Of images and series
-            that are larger, x is an array on the disk.
-        steps: elements that are read, batches mostly; all when None.
-        in_memory: whether x has to be in memory, whatever it is.
+        most_bytes: maximum size of its rows in memory; `MEMORY_SHARE` of the free memory when None. For images and
+            series that are larger, x is an array on disk.
+        steps: number of elements to read, usually batches; all when None.
+        in_memory: whether x must be in memory, whatever it holds.
 
     Returns:
-        x, an array `(num_samples, ...)`, or several in a mapping or a tuple, as the elements hold them; y, and the
-        weights or None, each with one entry a row. Text is text.
+        x, an array `(num_samples, ...)` or a mapping or tuple of arrays, as in the elements; y; and the weights or
+        None; each with one entry per row. Text is decoded to `str`.
 
     Raises:
-        InputError: it is endless and no `steps` are given, larger than `most_bytes` and neither images nor series, has
-            no rows, or elements that are no such tuples of arrays.
+        InputError: it is infinite and `steps` is None, it is larger than `most_bytes` and holds neither images nor
+            series, it has no rows, or its elements are not such tuples of arrays.
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise InputError(f"steps must be a whole number of batches from 1 on, not {steps!r}: give how many are read")
+        raise InputError(f"steps must be a whole number of batches, at least 1, not {steps!r}: give how many to read")
     if steps is None and _cardinality(dataset) == _ENDLESS:
         raise InputError(
-            f"{what} must end, but it is an endless Dataset (.repeat() without a count?): say how many of its batches "
-            "are one pass, with steps, or as .take(steps) does"
+            f"{what} must end, but it is an infinite Dataset (.repeat() without a count?): give the number of batches "
+            "of one pass as steps, or use .take(steps)"
         )
     rows = _Rows(what, int(free_bytes() * MEMORY_SHARE) if most_bytes is None else most_bytes, in_memory)
     first: Any = None
@@ -84,14 +84,14 @@ def read_dataset(
                 )
             rows.add(name, array)
     if first is None:
-        raise InputError(f"{what} must be a Dataset with rows, not an empty one: was it read to its end before?")
+        raise InputError(f"{what} must be a Dataset with rows, not an empty one: was it already consumed?")
     arrays = rows.arrays()
     x, y = _fill(first[0], arrays, "x"), arrays["y"]
     return x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, arrays.get("weight")
 
 
 class _Rows:
-    """Rows of a dataset, in memory as far as they may take it; x goes on in a file where it can."""
+    """Rows of a dataset, in memory up to a limit; beyond it x is written to a file if possible."""
 
     def __init__(self, what: str, most: int, in_memory: bool) -> None:
         self.batched = True
@@ -101,7 +101,7 @@ class _Rows:
         self._file: GrowingArray | None = None
 
     def add(self, name: str, array: NDArray[Any]) -> None:
-        """One more array of that name."""
+        """Adds an array under the given name."""
         if name == "x" and self._file is not None:
             self._append(array)
             return
@@ -112,14 +112,14 @@ class _Rows:
             self._spill()
 
     def _spill(self) -> None:
-        """Moves x to a file; images stay bytes, all else becomes float32."""
+        """Moves x to a file; images stay bytes, everything else becomes float32."""
         parts = self._parts.get("x", [])
         has_shape = bool(parts) and parts[0].ndim + (not self.batched) >= _LEAST_RANK
         if self._file is not None or self._in_memory or not has_shape:
             raise InputError(
                 f"{self._what} must be a Dataset of at most {self._most / 2**30:.1f} GiB, a quarter of the free "
                 "memory, but it has more, or never ends: give fewer rows, as .take(steps) does (only images and series "
-                "for networks of evonas's own, convolutional or over sequences, are trained from the disk)"
+                "for evonas's own convolutional or sequence networks are trained from disk)"
             )
         if parts[0].dtype.kind not in "biuf":
             raise InputError(f"{self._what} must be a Dataset of numbers where it is large, not of {parts[0].dtype}")
@@ -128,7 +128,7 @@ class _Rows:
         for part in parts:
             self._append(part)
         del self._parts["x"]
-        self._size = 0  # what stays are targets and weights
+        self._size = 0  # targets and weights stay in memory
 
     def _append(self, array: NDArray[Any]) -> None:
         assert self._file is not None
@@ -138,7 +138,7 @@ class _Rows:
             raise self._differ() from None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All rows by their names."""
+        """Returns all rows by name."""
         join = np.concatenate if self.batched else np.stack
         try:
             arrays = {name: _decode(join(found)) for name, found in self._parts.items()}
@@ -151,7 +151,7 @@ class _Rows:
 
 
 def _has_batches(value: Any) -> bool:
-    """Whether it is a `PyDataset`, or does as one."""
+    """Whether the value has the interface of a `PyDataset`."""
     return hasattr(type(value), "num_batches") and callable(getattr(value, "__getitem__", None))
 
 
@@ -159,10 +159,10 @@ def _elements(dataset: Any) -> Iterator[Any]:
     if not _has_batches(dataset):
         yield from dataset.as_numpy_iterator()
         return
-    count, place = dataset.num_batches, 0
-    while count is None or place < count:
-        yield dataset[place]
-        place += 1
+    count, index = dataset.num_batches, 0
+    while count is None or index < count:
+        yield dataset[index]
+        index += 1
 
 
 def _cardinality(dataset: Any) -> int | None:
@@ -173,7 +173,7 @@ def _cardinality(dataset: Any) -> int | None:
 
 
 def _leaves(element: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
-    """Every array of an element, by name."""
+    """Yields every array of an element with its name."""
     x = element[0]
     if isinstance(x, Mapping):
         yield from ((f"x[{name!r}]", part) for name, part in x.items())
@@ -185,7 +185,7 @@ def _leaves(element: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
 
 
 def _fill(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
-    """The arrays in the form of an element's x."""
+    """Arranges the arrays in the structure of an element's x."""
     if isinstance(x, Mapping):
         return {str(key): arrays[f"{name}[{key!r}]"] for key in x}
     if isinstance(x, tuple):
@@ -194,27 +194,27 @@ def _fill(x: Any, arrays: Mapping[str, NDArray[Any]], name: str) -> Any:
 
 
 def _is_batched(dataset: Any, element: tuple[Any, ...]) -> bool:
-    """Whether an element is several rows: its arrays begin with their number, which the dataset leaves open or not."""
+    """Whether an element is a batch: the first dimension of its arrays is the number of rows, which may be unknown."""
     shapes = [np.shape(leaf) for _, leaf in _leaves(element)]
     lengths = {shape[:1] for shape in shapes}
     if () in lengths or len(lengths) > 1:
         return False
     spec = getattr(dataset, "element_spec", None)
     left_open = [_is_open(leaf) for _, leaf in _leaves(spec)] if isinstance(spec, tuple) else []
-    # A row of as many numbers as there are targets looks like a batch; a batch of rows has arrays of rows, or columns.
+    # A row whose length is the number of targets looks like a batch; a batch has arrays of rows, or columns.
     return any(left_open) or isinstance(element[0], Mapping) or any(len(shape) > 1 for shape in shapes)
 
 
 def _is_open(spec: Any) -> bool:
-    """Whether the first length of an array is not said, as that of batches is not."""
+    """Whether the first dimension of an array is unknown, as for batches."""
     try:
         return tuple(getattr(spec, "shape", ()))[:1] == (None,)
-    except ValueError:  # not even the rank is known
+    except ValueError:  # the rank is unknown, too
         return False
 
 
 def _decode(array: NDArray[Any]) -> NDArray[Any]:
-    """Text as text, which TensorFlow gives as bytes."""
+    """Decodes text, which TensorFlow returns as bytes."""
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8").astype(object)
     if array.dtype == object:

@@ -1,7 +1,7 @@
-"""`Dialect`: what separates the cells of a text file, where its table begins, and what its columns are called.
+"""`Dialect`: the separator of a text file, the line at which its table begins, and the names of its columns.
 
-Found from the first megabyte: the separator is the one by which most lines have as many cells as each other. What
-precedes the header (a line "sep=;", comments, a title) is skipped, and reported.
+Detected from the first megabyte: the separator is the one that splits most lines into the same number of cells. Lines
+above the header ("sep=;", comments, a title) are skipped and reported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.data.readers.text import Scan, decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError
@@ -23,13 +23,13 @@ __all__ = ["ALIGNED", "Dialect", "find_dialect", "parse_rows"]
 
 MOST_COLUMNS = 100_000
 _HEAD = 1 << 20
-#: A header is tried with a dozen of separators: 100,000 names of 160 characters.
+#: A header is tried with a dozen separators: 100,000 names of 160 characters.
 _LONGEST_HEADER = 1 << 24
 _ROWS = 200
 _SEPARATORS = ",;\t|"
-#: In place of a separator, where columns are aligned by any number of spaces and tabs.
+#: Stands for the separator where columns are aligned by any number of spaces and tabs.
 ALIGNED = "  "
-#: Used only if the header has none of the usual ones; Hive writes control characters.
+#: Used only if the header contains none of the usual separators; Hive writes control characters.
 _RARE_SEPARATORS = (" ", ALIGNED, ":", "^", "~", "\x01", "\x1f", "\u00a6", "\u00a7")
 _SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
@@ -38,19 +38,19 @@ _RULE = re.compile(r"[-=+: ]*(--|:-|-:)[-=+: ]*")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a text file are to be taken apart.
+    """How to split the lines of a text file into cells.
 
     Attributes:
         separator: one character, or `ALIGNED`.
-        names: of the columns, those in front of the header's among them.
-        width: cells of a row; what is beyond the names is empty in every row.
-        skipped: characters before the first row.
-        lines: the same in lines.
-        quote: the quote character; "" where quotes are ordinary characters.
-        escape: the character that escapes a quote within quotes, "" where quotes are doubled.
+        names: of the columns, including those that precede the header's.
+        width: cells per row; cells beyond the names are empty in every row.
+        skipped: number of characters before the first row.
+        lines: number of lines before the first row.
+        quote: the quote character; "" if quotes are ordinary characters.
+        escape: the character that escapes a quote within quotes, "" if quotes are doubled.
         spaced: whether spaces precede quotes, which one of the two parsers treats as part of the cell.
-        comment: beginning of lines that are not rows; "" for none.
-        notes: what was found, for a person.
+        comment: prefix of comment lines; "" for none.
+        notes: messages for the user about what was detected.
     """
 
     separator: str
@@ -65,17 +65,17 @@ class Dialect:
     notes: tuple[str, ...] = ()
 
 
-#: A row, and the number of the file's lines up to its end.
+#: A row, and the number of lines of the file up to its end.
 _Row = tuple[list[str], int]
-#: A line, and its place among the file's.
+#: A line, and its number in the file.
 _Line = tuple[int, str]
 
 
 def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
-    """How a text file is written.
+    """Detects the dialect of a text file.
 
     Raises:
-        InputError: it does not begin with column names, or they are not different.
+        InputError: the file does not begin with column names, or two of them are equal.
     """
     every = _head(source, text.encoding)
     if options.skip_rows and options.skip_rows >= len(every):
@@ -106,10 +106,10 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
     rows = _rows(lines, separator, quote, escape)
     if not options.skip_rows and (titles := _titles([row for row, _ in rows])):
         rows = rows[titles:]
-        notes.append(f"{titles} line{'s' * (titles > 1)} above the header of {source.path.name} skipped, being no row")
+        notes.append(f"{titles} line{'s' * (titles > 1)} above the header of {source.path.name} skipped")
     (header, end), *body = rows or [([], 0)]
     if body and header and _is_rule(body[0][0]):
-        end = body.pop(0)[1]  # a line of dashes below the header, as terminals of databases draw it
+        end = body.pop(0)[1]  # a line of dashes below the header, as database clients draw it
     names, width = _shape([name.strip("\ufeff \t") for name in header], [row for row, _ in body], notes)
     return Dialect(
         separator,
@@ -129,7 +129,7 @@ def _head(source: Opened, encoding: str) -> list[_Line]:
     with decode(source, encoding) as file:
         text = file.read(_HEAD)
         if len(text) == _HEAD:
-            rest = file.readline(_LONGEST_HEADER)  # the header is read to its end
+            rest = file.readline(_LONGEST_HEADER)  # the header is read completely
             if len(rest) == _LONGEST_HEADER:
                 raise InputError(
                     f"{source.path} must have lines of fewer than {_LONGEST_HEADER:,} characters at its beginning: is "
@@ -140,13 +140,13 @@ def _head(source: Opened, encoding: str) -> list[_Line]:
 
 
 def _fill(lines: list[_Line]) -> list[_Line]:
-    """From the first line on that is not blank."""
+    """Drops leading blank lines."""
     start = next((index for index, (_, line) in enumerate(lines) if line.strip("\ufeff\r\n \t\v\f")), len(lines))
     return lines[start:]
 
 
 def _without_comments(lines: list[_Line], comment: str, separator: str, notes: list[str]) -> list[_Line]:
-    """Without lines that are comments; where no sign is given, without leading ones that begin with "#"."""
+    """Drops comment lines; if no prefix is given, drops leading lines that begin with "#"."""
     if comment:
         return _fill([line for line in lines if not line[1].lstrip().startswith(comment)])
     skipped = 0
@@ -161,18 +161,18 @@ def _without_comments(lines: list[_Line], comment: str, separator: str, notes: l
         lines = rest
     if skipped:
         what = "1 line that begins" if skipped == 1 else f"{skipped} lines that begin"
-        notes.append(f"{what} with '#' above the header: skipped, being a comment")
+        notes.append(f"{what} with '#' above the header skipped as a comment")
     return lines
 
 
 def _is_rule(cells: list[str]) -> bool:
-    """Whether these cells draw a line, as databases and Markdown do below the header."""
+    """Whether these cells form a rule, as databases and Markdown draw below the header."""
     drawn = [cell for cell in map(str.strip, cells) if cell]
     return bool(drawn) and all(map(_RULE.fullmatch, drawn))
 
 
 def _titles(rows: list[list[str]]) -> int:
-    """The number of rows above the header: titles have one non-empty cell where the table has many."""
+    """Counts title rows above the header: a title has one non-empty cell where the table has many."""
     counts = Counter(map(len, rows))
     width = max(counts, key=lambda count: (counts[count], count)) if counts else 0
     for titles, row in enumerate(rows[:-1]):
@@ -185,7 +185,7 @@ def _titles(rows: list[list[str]]) -> int:
 
 
 def _never_closes(lines: Sequence[str], separator: str, quote: str) -> bool:
-    """Whether quotes join lines that are whole rows without them, and do not even end at a cell's end."""
+    """Whether quotes join lines that would otherwise be whole rows, and are not closed at the end of a cell."""
     if all(line.count(quote) % 2 == 0 for line in lines):
         return False
     widths = {len(row) for row in parse_rows(lines, (separator, "", ""), strict=False)}
@@ -204,10 +204,10 @@ def _has_number(line: str, separator: str) -> bool:
 
 
 def _separator(lines: Sequence[str], quote: str = '"') -> str:
-    """The separator by which most lines have as many cells as each other.
+    """Returns the separator that splits most lines into the same number of cells.
 
-    Of several, one by which the header has as many, or one less for names of rows or a separator at their end; of
-    these, the one that makes most cells.
+    Ties are broken in favour of separators that split the header into as many cells, or one fewer (row names, or a
+    separator at the end of rows); among these, the one that gives the most cells.
     """
     sample = list(enumerate(line for line in lines[:_ROWS] if line.strip()))
     best, chosen = (-1.0, False, 0), ""
@@ -219,7 +219,7 @@ def _separator(lines: Sequence[str], quote: str = '"') -> str:
         (width, times), *_ = Counter(wide).most_common(1)
         share = round(times / len(counts), 2)
         if counts[0] == 1 and times < len(counts) - 1:
-            share /= 2  # the header does not have it
+            share /= 2  # absent from the header
         score = (share, counts[0] > 1 and width - counts[0] in (0, 1), width)
         if score > best:
             best, chosen = score, candidate
@@ -234,7 +234,7 @@ def _separator(lines: Sequence[str], quote: str = '"') -> str:
 
 
 def _needs_escape(lines: Sequence[str], separator: str) -> bool:
-    """Whether rows are more alike where a backslash escapes a quote than where it does not."""
+    """Whether the lengths of rows agree better if a backslash escapes a quote."""
     alike = []
     for escape in ("", "\\"):
         counts = Counter(len(row) for row, _ in _rows(list(enumerate(lines)), separator, '"', escape))
@@ -243,7 +243,7 @@ def _needs_escape(lines: Sequence[str], separator: str) -> bool:
 
 
 def parse_rows(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool = True) -> Any:
-    """The standard library's reader of these lines."""
+    """Returns the standard library's CSV reader of these lines."""
     if isinstance(dialect, Dialect):
         dialect = (dialect.separator, dialect.quote, dialect.escape)
     separator, quote, escape = dialect
@@ -262,10 +262,10 @@ def parse_rows(lines: Any, dialect: Dialect | tuple[str, str, str], strict: bool
 
 
 def _rows(lines: Sequence[_Line], separator: str, quote: str, escape: str) -> list[_Row]:
-    """The first rows that are not blank."""
+    """Returns the first rows that are not blank."""
     found: list[_Row] = []
     reader = parse_rows((line for _, line in lines), (separator, quote, escape), strict=False)
-    with suppress(csv.Error):  # what is wrong is said by the reading of all rows
+    with suppress(csv.Error):  # errors are reported when all rows are read
         for row in reader:
             if len(row) > 1 or any(map(str.strip, row)):
                 found.append((row, lines[reader.line_num - 1][0] + 1))
@@ -275,15 +275,15 @@ def _rows(lines: Sequence[_Line], separator: str, quote: str, escape: str) -> li
 
 
 def _shape(names: list[str], body: Sequence[Sequence[str]], notes: list[str]) -> tuple[list[str], int]:
-    """The names of all columns, and the number of cells of a row."""
+    """Returns the names of all columns and the number of cells per row."""
     widths = {len(row) for row in body}
     if len(widths) != 1 or not names or widths == {len(names)}:
         return names, len(names)
     (width,) = widths
     if width < len(names) and not any(names[width:]):
-        return names[:width], width  # a separator at the end of the header alone
+        return names[:width], width  # a separator at the end of the header only
     if width > len(names) and not any(cell.strip() for row in body for cell in row[len(names) :]):
-        return names, width  # or at the end of all rows alone
+        return names, width  # or at the end of all rows only
     first = [row[0].strip() for row in body]
     counting = [cell.isdecimal() for cell in first]
     named = all(counting) and [int(cell) - int(first[0]) for cell in first] == list(range(len(first)))
@@ -305,8 +305,8 @@ def _check(names: list[str], source: Opened) -> Iterator[str]:
         )
     if len(names) == 1 and (marks := [mark for mark in _SEPARATORS if names[0].count(mark) > 1]):
         raise InputError(
-            f"{path} must have cells that are quoted one by one, but its first line is one cell, {names[0]!r:.60}, "
-            f"with {marks[0]!r} in it: save the table again without quotes about rows (or name another --separator)"
+            f"{path} must have cells that are quoted individually, but its first line is one cell, {names[0]!r:.60}, "
+            f"with {marks[0]!r} in it: save the table again without quotes around rows (or name another --separator)"
         )
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     if len(numbers) == len(names) and (len(set(names)) < len(names) or any(not name.isdecimal() for name in names)):

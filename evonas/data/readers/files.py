@@ -1,7 +1,8 @@
-"""Reading a table from a file of any kind that is known. Imports pandas late.
+"""Reading of a table from a file in any supported format. Imports pandas lazily.
 
-CSV and other text with separators, JSON (lines, or an array), Parquet, Feather, workbooks of Excel and LibreOffice;
-text also compressed or alone in a zip archive. What a file is, its first bytes say, and its name where they do not.
+Supported are CSV and other delimited text, JSON (lines or an array), Parquet, Feather, and Excel and LibreOffice
+workbooks; text may be compressed, or the only file in a zip archive. The format is recognised by the first bytes, or
+else by the file's name.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.csv import check_file, read_csv
 from evonas.data.readers.json_table import read_json, read_json_lines
-from evonas.data.readers.options import ReadOptions, Style, Table
 from evonas.data.readers.spreadsheet import read_workbook
 from evonas.io.opened import Opened, most_bytes, open_source
 from genomes.errors import InputError
@@ -23,25 +24,25 @@ if TYPE_CHECKING:
 
 __all__ = ["read_any", "read_file"]
 
-#: Files that are read in one piece are decompressed into memory.
+#: Formats that are read as a whole are decompressed into memory.
 _MOST_BYTES = 1 << 31
 _PARQUET, _FEATHER = (".parquet", ".pq"), (".feather", ".arrow", ".ipc")
 
 
 def read_file(path: str | Path, options: ReadOptions | None = None) -> pd.DataFrame:
-    """Reads a table. Arguments and errors are those of `read_any`."""
+    """Reads a table; arguments and errors as in `read_any`."""
     return read_any(path, options).frame
 
 
 def read_any(path: str | Path, options: ReadOptions | None = None) -> Table:
-    """Reads a table, with what is to be said of it.
+    """Reads a table, with notes on how it was read.
 
     Args:
         path: of the file; what is not a workbook, Parquet, Feather or JSON file is read as CSV.
-        options: how it is written, where it is not as it looks.
+        options: format details that override detection.
 
     Raises:
-        InputError: as `table.read_table`; or the package that reads this kind of file is not installed.
+        InputError: as in `read_table`; or the package for this format is not installed.
     """
     path, options = Path(path), options or ReadOptions()
     start = check_file(path, {})
@@ -50,13 +51,13 @@ def read_any(path: str | Path, options: ReadOptions | None = None) -> Table:
         start = source.head(8) if source.kind != "workbook" else start
         if not start:
             raise InputError(
-                f"{path} must hold a header and rows, but what it decompresses to is empty: write it again"
+                f"{path} must hold a header and rows, but its decompressed content is empty: save it again"
             )
     ending = Path(source.name).suffix.lower()
     if source.kind == "workbook" or start.startswith(b"\xd0\xcf\x11\xe0") or ending in (".xlsx", ".xls", ".ods"):
         if not start.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
             check_file(path)
-            return _without_empty_rows(read_csv(source, options))  # text that is called a workbook
+            return _without_empty_rows(read_csv(source, options))  # a text file with the name of a workbook
         return _without_empty_rows(read_workbook(source, options))
     if start.startswith(b"PAR1") or ending in _PARQUET:
         return Table(_columnar(source, "parquet"), style=_style(options))
@@ -75,7 +76,7 @@ def _style(options: ReadOptions) -> Style:
 
 
 def _without_empty_rows(table: Table) -> Table:
-    """Without rows at the end in which there is nothing, as spreadsheets write them."""
+    """Drops empty rows at the end, as written by spreadsheets."""
     from dataclasses import replace
 
     frame = table.frame
@@ -86,7 +87,7 @@ def _without_empty_rows(table: Table) -> Table:
         return table
     if not last:
         raise InputError("a table must have at least one row with a value, not empty ones only: add rows")
-    note = f"{len(frame) - last} rows at the end without any value: left out"
+    note = f"{len(frame) - last} empty rows at the end left out"
     return replace(table, frame=frame.iloc[:last], notes=(*table.notes, note))
 
 
@@ -103,7 +104,7 @@ def _columnar(source: Opened, kind: str) -> pd.DataFrame:
         frame = as_frame(_arrow_table(where, kind, most_bytes(path.stat().st_size)), str(path))
     except InputError:
         raise
-    except Exception as error:  # pyarrow's errors have no common class but this
+    except Exception as error:  # pyarrow's errors have no other common class
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} must be a whole {kind} file, but: {reason:.200}; write it again") from None
     if not len(frame) or not frame.shape[1]:

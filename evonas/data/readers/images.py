@@ -1,6 +1,6 @@
-"""A folder of images, one sub-folder a class, as an array of pixels. Imports Pillow inside functions only.
+"""Reading of a folder of images, with one subfolder per class, into an array of pixels. Imports Pillow lazily.
 
-The layout is that of `keras.utils.image_dataset_from_directory`: classes in the order of their names.
+The layout is that of `keras.utils.image_dataset_from_directory`: classes are sorted by name.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from genomes.errors import InputError
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-#: Of images that are not read.
+#: Endings of image files that are not read.
 OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".ppm", ".jfif")
-#: Height and width where neither the user nor the images say them.
+#: Height and width if neither the user nor the images determine them.
 USUAL_SIZE = (32, 32)
-#: Images of one size stay as they are up to this many pixels, if networks of dense layers are to take them.
+#: For dense networks, images of equal size keep it up to this number of pixels.
 MOST_PIXELS = 64 * 64
-#: For networks of convolutions: the larger side of an image that stays as it is, and of those of several sizes.
+#: For convolutional networks: the longest side of images that keep their size, and the longest side after resizing.
 MOST_SIDE, USUAL_SIDE = 128, 64
-#: Pixels of the image in a file, which some hundred kilobytes may claim: Pillow holds four bytes of each, twice.
+#: Pixels of one image. A file of some hundred kilobytes may claim many; Pillow holds four bytes per pixel, twice.
 MOST_FILE_PIXELS = 1 << 26
-#: Folders of archives that were made on a Mac, beside the real ones.
+#: Folders that macOS adds to archives.
 _NO_CLASSES = ("__MACOSX",)
-#: Share of the free memory that the pixels may take; networks see numbers of four bytes, and there are copies. More of
-#: them, for networks of convolutions, are on the disk.
+#: Share of free memory that the pixels may take; networks use four bytes per value, and copies are made. Beyond it,
+#: pixels for convolutional networks are on disk.
 SHARE = 1 / 16
 
 Size = tuple[int, int]
@@ -47,8 +47,8 @@ class ImageFolder:
 
     Attributes:
         pixels: `(num_samples, height, width, channels)`, 0 to 255.
-        classes: of each image, `(num_samples,)`.
-        notes: what their owner may not expect, one line each.
+        classes: the class of each image, `(num_samples,)`.
+        notes: messages about anything the user may not expect, one line each.
     """
 
     pixels: NDArray[np.uint8]
@@ -58,7 +58,7 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class _Header:
-    """What a file says of its image."""
+    """Facts from the header of an image file."""
 
     size: Size
     mode: str
@@ -71,10 +71,10 @@ class _Header:
 
 
 def image_size(given: Any) -> Size | None:
-    """Height and width of "32x32", "32", a pair or a number; None stays None.
+    """Parses "32x32", "32", a pair or a number into height and width; None stays None.
 
     Raises:
-        InputError: it is nothing like that.
+        InputError: the value has none of these forms.
     """
     if given is None:
         return None
@@ -93,7 +93,7 @@ def read_images(
     channels: int | None = None,
     shaped: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.object_]]:
-    """Pixels and classes of `read_image_folder`, whose arguments and errors these are."""
+    """Returns only pixels and classes; arguments and errors as in `read_image_folder`."""
     found = read_image_folder(folder, size, grayscale, as_they_are, channels, shaped)
     return found.pixels, found.classes
 
@@ -109,18 +109,18 @@ def read_image_folder(
     """Reads the images of a folder.
 
     Args:
-        folder: with a sub-folder for each class, which holds PNG and JPEG files, also in folders of its own.
-        size: height and width that all are brought to. When None, images of one size stay as they are, if they are
-            small enough for dense networks (`MOST_PIXELS`); others are brought to `USUAL_SIZE`.
-        grayscale: whether there is one channel; else there are three, unless no image has colours.
-        as_they_are: whether images of one size stay as they are, however large, and others need a `size`.
-        channels: 1 or 3, if that is known.
-        shaped: whether networks of convolutions are to take them: images of one size then stay as they are up to
-            `MOST_SIDE`, and others are brought to the usual shape of theirs, `USUAL_SIDE` at most.
+        folder: with one subfolder per class, which holds PNG and JPEG files, possibly in nested folders.
+        size: height and width to which all images are resized. When None, images of equal size keep it if they are
+            small enough for dense networks (`MOST_PIXELS`); others are resized to `USUAL_SIZE`.
+        grayscale: whether to return one channel; otherwise there are three, or one if no image is in colour.
+        as_they_are: whether images of equal size keep it, however large; images of different sizes then need a `size`.
+        channels: 1 or 3, if known.
+        shaped: whether the images are for convolutional networks: images of equal size then keep it up to `MOST_SIDE`,
+            and others are resized to their median shape, at most `USUAL_SIDE`.
 
     Raises:
-        InputError: there are no two classes, an image cannot be read or is none, all together are too large (and not
-            `shaped`), or Pillow is not installed.
+        InputError: there are fewer than two classes, a file cannot be read as an image, all images together are too
+            large (and not `shaped`), or Pillow is not installed.
     """
     folder = Path(folder)
     files = _files(folder)
@@ -138,19 +138,19 @@ def read_image_folder(
 
 
 def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDArray[np.uint8], list[str], list[str]]:
-    """Images to be predicted.
+    """Reads images to predict.
 
     Args:
-        folder: with PNG and JPEG files, also in folders of its own.
-        size: height and width that all are brought to; None if they stay as they are, and must be of one size.
+        folder: with PNG and JPEG files, possibly in nested folders.
+        size: height and width to which all images are resized; None keeps their size, which must be the same for all.
         channels: 1 or 3.
 
     Returns:
-        pixels, `(num_samples, height, width, channels)`; names of the files in the folder; and of each the sub-folder
-        that it is in, or "".
+        Pixels, `(num_samples, height, width, channels)`; file names relative to the folder; and the subfolder of each
+        file, or "".
 
     Raises:
-        InputError: there is none, or as `read_image_folder`.
+        InputError: the folder holds no images, or as in `read_image_folder`.
     """
     paths = _images_in(folder)
     if not paths:
@@ -168,7 +168,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
 
 
 def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
-    """Room for the pixels, on the disk where that may be and memory is too small."""
+    """Allocates an array for the pixels, on disk if that is allowed and memory is too small."""
     count, height, width, channels = shape
     if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
         if on_disk:
@@ -185,7 +185,7 @@ def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped
     one = next(iter(sizes)) if len(sizes) == 1 else None
     if as_they_are and one is None:
         raise InputError(
-            f"the images of {folder} must be of one size, not of {len(sizes)} ({_show(sizes)}): give an image "
+            f"the images of {folder} must be of one size, not {len(sizes)} ({_show(sizes)}): give an image "
             "size, such as 64x64"
         )
     if shaped and not as_they_are:
@@ -194,27 +194,28 @@ def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped
 
 
 def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]:
-    """What the owner of the images may not expect."""
+    """Messages about anything the user may not expect."""
     notes = []
     sizes = {header.size for header in headers}
     if sizes != {size}:
         notes.append(
-            f"images of {_show(sizes)} pixels are brought to {size[0]}x{size[1]} (image size), whatever their shape"
+            f"images of {_show(sizes)} pixels are resized to {size[0]}x{size[1]} (image size), whatever their aspect "
+            "ratio"
         )
     grey = sum(not header.has_colours for header in headers)
     if channels == 3 and grey:
-        notes.append(f"{grey:,} of {len(headers):,} images are grey: all three colours are the same in them")
+        notes.append(f"{grey:,} of {len(headers):,} images are grey: their three channels are equal")
     if channels == 3 and any(header.mode == "CMYK" for header in headers):
-        notes.append(f"{sum(header.mode == 'CMYK' for header in headers):,} images of CMYK are read as RGB")
+        notes.append(f"{sum(header.mode == 'CMYK' for header in headers):,} CMYK images are read as RGB")
     if moving := sum(header.frames > 1 for header in headers):
-        notes.append(f"{moving:,} images have several frames: the first is taken")
+        notes.append(f"{moving:,} images have several frames: the first is used")
     if transparent := sum(header.transparent for header in headers):
         notes.append(f"{transparent:,} images have an alpha channel, which is left out")
     return tuple(notes)
 
 
 def _skipped_note(folder: Path) -> tuple[str, ...]:
-    """A line on files of images that are neither PNG nor JPEG."""
+    """A message about image files that are neither PNG nor JPEG."""
     inside = (path for path in folder.glob("*/**/*") if not any(map(_is_hidden, path.relative_to(folder).parts)))
     endings = [path.suffix.lower() for path in inside if path.suffix.lower() in OTHER_ENDINGS]
     if not endings:
@@ -223,25 +224,25 @@ def _skipped_note(folder: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
-    """Every image and its class, in the order of their names."""
+    """Returns every image file with its class, sorted by name."""
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
     for path in classes:
         if _utf8(path.name) != path.name:
-            raise InputError(f"names of classes must be UTF-8 text, not that of the folder {path}: rename it")
+            raise InputError(f"names of classes must be UTF-8 text, but that of the folder {path} is not: rename it")
     files = [(path, inside.name) for inside in classes for path in _images_in(inside)]
     held = {label for _, label in files}
     empty = [path.name for path in classes if path.name not in held]
     if len(held) < 2 or empty:
-        what = f"none in {', '.join(map(repr, empty[:5]))}" if empty else f"{len(held)} such sub-folders"
+        what = f"none in {', '.join(map(repr, empty[:5]))}" if empty else f"{len(held)} such subfolders"
         raise InputError(
-            f"a folder of images must hold a sub-folder for each class, two at least, with PNG or JPEG files, but "
-            f"{folder} has {what}: sort the images into sub-folders"
+            f"a folder of images must hold a subfolder for each class, at least two, with PNG or JPEG files, but "
+            f"{folder} has {what}: sort the images into subfolders"
         )
     return files
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Every PNG and JPEG file in a folder and in folders of its own, in the order of their names; no hidden ones."""
+    """Returns every PNG and JPEG file in a folder and its nested folders, sorted by name, except hidden ones."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -252,12 +253,12 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether programs keep files of their own under this name: copies of notebooks, forks of macOS."""
+    """Whether the name is one that programs use for their own files, such as notebook checkpoints or macOS forks."""
     return name.startswith(".") or name in _NO_CLASSES
 
 
 def _utf8(name: str) -> str:
-    """A name of a file, with a sign of replacement where it is no UTF-8."""
+    """Returns a file name with a replacement character for each byte that is not UTF-8."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -272,10 +273,10 @@ def _header(path: Path) -> _Header:
         with _opened(path) as image:
             mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
             transparent = image.has_transparency_data
-    except Exception as error:  # Pillow's errors have no common class but this
+    except Exception as error:  # Pillow's errors have no other common class
         raise _unreadable(path, error) from None
     if mode.startswith(("I", "F")):
-        raise InputError(f"{path} must have 8 bits a pixel and channel, not the mode {mode}: convert it")
+        raise InputError(f"{path} must have 8 bits per channel, not mode {mode}: convert it")
     if width * height > MOST_FILE_PIXELS:
         raise InputError(
             f"{path} must have at most {MOST_FILE_PIXELS:,} pixels, not {width:,} x {height:,}: make it smaller, or "
@@ -290,13 +291,13 @@ def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
 
     try:
         with _opened(path) as image:
-            image.info.pop("transparency", None)  # of which Pillow warns on the way to a mode without it
+            image.info.pop("transparency", None)  # Pillow warns about it when converting to a mode without it
             mode = "L" if channels == 1 else "RGB"
             image = image if image.mode == mode else image.convert(mode)
             if image.size != size[::-1]:
                 image = image.resize(size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(image, np.uint8).reshape(*size, channels)
-    except Exception as error:  # Pillow's errors have no common class but this
+    except Exception as error:  # Pillow's errors have no other common class
         raise _unreadable(path, error) from None
 
 
@@ -306,7 +307,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def _within(sizes: list[Size], most: int) -> Size:
-    """The median height and width, made smaller where a side is longer than that; the shape stays."""
+    """Returns the median height and width, scaled down if a side exceeds `most`; the aspect ratio stays."""
     height, width = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
     factor = min(1.0, most / max(height, width))
     return max(1, round(height * factor)), max(1, round(width * factor))

@@ -1,4 +1,4 @@
-"""Tables in JSON: one object a line, or an array of objects; also one object with a list for each column."""
+"""Reading of JSON tables: one object per line, an array of objects, or one object with a list for each column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.data.readers.text import decode
 from evonas.io.opened import Opened
 from genomes.errors import InputError
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 __all__ = ["read_json", "read_json_lines"]
 
-#: An array is held in memory whole, at some ten times its size.
+#: An array is held in memory as a whole, at about ten times its size.
 MOST_BYTES = 1 << 29
-#: A table has a cell for each row and column: each object with a key of its own would make it the square of the file.
+#: A table has a cell for each row and column: if each object had a key of its own, it would grow as the square of the
+#: file.
 _LEAST_CELLS, _CELLS_A_VALUE = 1 << 23, 64
 _Pairs = list[tuple[str, Any]]
 
 
 def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
-    """One JSON object a line; a key that a line lacks is a missing value there.
+    """Reads one JSON object per line; a key absent from a line is a missing value.
 
     Raises:
-        InputError: a line is not an object of plain values; says which.
+        InputError: a line is not an object of plain values; the message names it.
     """
     path = source.path
 
@@ -45,10 +46,10 @@ def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
 
 
 def read_json(source: Opened, options: ReadOptions) -> pd.DataFrame:
-    """An array of objects, or an object with a list for each column; else as `read_json_lines`.
+    """Reads an array of objects or an object with a list for each column; otherwise as `read_json_lines`.
 
     Raises:
-        InputError: it is not one of these.
+        InputError: the file has none of these forms.
     """
     path = source.path
     encoding = options.encoding or "utf-8-sig"
@@ -85,11 +86,11 @@ def _parse(text: str, what: str) -> Any:
 
 
 class _Object(list[Any]):
-    """The pairs of a JSON object, which may name a key twice."""
+    """The pairs of a JSON object, which may repeat a key."""
 
 
 def _transpose(value: Any, path: Path) -> Iterator[tuple[str, Any]]:
-    """Rows of an object that holds a list for each column, or an object from row to cell, as pandas writes it."""
+    """Yields the rows of an object that holds, for each column, a list or (as written by pandas) an object of cells."""
     columns: dict[str, list[Any]] = {}
     for name, cells in value:
         if isinstance(cells, _Object):
@@ -101,8 +102,8 @@ def _transpose(value: Any, path: Path) -> Iterator[tuple[str, Any]]:
     counts = {len(cells) for cells in columns.values()}
     if len(counts) != 1:
         raise InputError(
-            f"{path} must hold an array of objects, or an object with a list of as many cells for each column, not "
-            "another object: write one object a row"
+            f"{path} must hold an array of objects, or an object with lists of equal length, one for each column, "
+            "not another object: write one object per row"
         )
     for row in range(counts.pop()):
         yield f"row {row + 1}", _Object((name, cells[row]) for name, cells in columns.items())
@@ -129,27 +130,28 @@ def _frame(records: Iterable[tuple[str, Any]], path: Path) -> pd.DataFrame:
             if len(column) == count:
                 column.append(None)
     if not columns:
-        raise InputError(f"{path} must have at least one line with an object, not none: add rows")
+        raise InputError(f"{path} must have at least one line with an object, but has none: add rows")
     return pd.DataFrame({name: pd.Series(cells, dtype=object).infer_objects() for name, cells in columns.items()})
 
 
-def _cells(record: Any, path: Path, place: str) -> dict[str, Any]:
+def _cells(record: Any, path: Path, where: str) -> dict[str, Any]:
     if not isinstance(record, _Object):
         shown = json.dumps(record)[:40]
-        raise InputError(f'{place} of {path} must be an object, such as {{"a": 1}}, not {shown!r}: correct it')
+        raise InputError(f'{where} of {path} must be an object, such as {{"a": 1}}, not {shown!r}: correct it')
     cells: dict[str, Any] = {}
     for name, cell in record:
         if _utf8(name) in cells:
-            raise InputError(f"{place} of {path} must name each column once, not {name!r} twice: leave one out")
+            raise InputError(f"{where} of {path} must name each column once, not {name!r} twice: leave one out")
         if isinstance(cell, list):
             raise InputError(
-                f"{place} of {path} must hold numbers, text, true, false or null, but {name!r} is a list or an "
-                "object there: flatten it"
+                f"{where} of {path} must hold numbers, text, true, false or null, but {name!r} is a list or an "
+                f"object: flatten it"
             )
         cells[_utf8(name)] = _utf8(cell) if isinstance(cell, str) else cell
     return cells
 
 
 def _utf8(text: str) -> str:
-    r"""Text with a sign of replacement for each half of a character, which JSON can write: "\ud83d" of an emoji."""
+    r"""Replaces unpaired surrogates, which JSON can contain ("\ud83d", half of an emoji), by a replacement
+    character."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,8 +1,8 @@
-"""`read_parquet`: a Parquet file as a table of Arrow, unless it would take far more memory than it is long.
+"""`read_parquet`: reads a Parquet file into an Arrow table unless that would take far more memory than the file.
 
-Equal cells cost a Parquet file nothing: a thousand million of them, or a long text named a million times, fit in a
-kilobyte. Numbers are counted before they are read; texts are read as codes and a list, which are no larger than the
-file says, and counted before they are written out.
+Equal cells take almost no space in a Parquet file: a billion of them, or a million references to a long text, fit in a
+kilobyte. The size of numeric columns is computed before they are read. Text is read as codes and a dictionary, which
+are no larger than the file states, and its size is computed before it is decoded.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from genomes.errors import InputError
 
 __all__ = ["read_parquet"]
 
-#: Bytes of a cell at least: what is made of it is a number of that width, or the place of a text.
+#: Minimum number of bytes per cell: a number of that width, or the code of a text.
 _LEAST_WIDTH = 8
 
 
 def read_parquet(where: Any, most: int) -> Any:
-    """The table.
+    """Reads a Parquet file.
 
     Args:
         where: path or open file.
-        most: bytes of memory that it may take.
+        most: maximum number of bytes of memory.
 
     Raises:
-        InputError: it would take more.
+        InputError: the table would take more.
     """
     import pyarrow as pa
     import pyarrow.parquet
@@ -46,7 +46,7 @@ def _check(size: int, most: int) -> None:
     if size > most:
         raise InputError(
             f"a Parquet file must take at most 100 times its size and {most:,} bytes in memory, not {size:,}: "
-            "save the table as CSV if it is one indeed"
+            "save the table as CSV if it really is that large"
         )
 
 
@@ -62,7 +62,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _decoded_bytes(column: Any) -> int:
-    """Of a column of codes, once each is the text that it stands for."""
+    """Size of a dictionary-encoded column once it is decoded."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,6 +1,6 @@
-"""The rows of a text file, batch by batch, as columns of text: by pyarrow, or by the standard library.
+"""The rows of a text file in batches of text columns, parsed by pyarrow or by the standard library.
 
-The second is slower, takes what pyarrow cannot (spaces before quotes), and says what is wrong, where.
+The latter is slower, but accepts what pyarrow cannot parse (spaces before quotes) and locates errors.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ __all__ = ["Unfit", "arrow_rows", "plain_rows"]
 BATCH_CHARACTERS = 1 << 22
 BATCH_CELLS = 1 << 14
 BLOCK_BYTES = 1 << 22
-#: Nothing, what databases write below a table, or DOS's end of a file.
+#: An empty line, the footer that databases write below a table, or DOS's end-of-file character.
 _NO_ROW = re.compile(r"|\([0-9,]+ rows?( affected)?\)|\+[-+=]+\+|\x1a")
 
 
 class Unfit(Exception):
-    """pyarrow cannot read the file as it is meant."""
+    """pyarrow cannot parse the file correctly."""
 
 
 def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[Any]]:
-    """Batches of rows, as columns of text without space around.
+    """Yields batches of rows as columns of stripped text.
 
     Raises:
-        Unfit: a row is not as wide as the header, or cannot be read at once.
+        Unfit: a row is not as wide as the header, or does not fit in one block.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -71,10 +71,10 @@ def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
 
 
 def plain_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[Any]]:
-    """As `arrow_rows`, by the standard library.
+    """As `arrow_rows`, with the standard library.
 
     Raises:
-        InputError: what is wrong, by line, row and column.
+        InputError: a row is malformed; the message names line, row and column.
     """
     import pyarrow as pa
 
@@ -90,25 +90,25 @@ def plain_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
 
 @dataclass
 class _Begun:
-    """How far the rows are that were read whole: the last line, and the data rows."""
+    """Number of lines and data rows that were read completely."""
 
     line: int
     rows: int = 0
 
 
 def _not_csv(source: Opened, text: Scan, dialect: Dialect, error: str, begun: _Begun) -> str:
-    """What to say of a row that cannot be taken apart, whose fault often lies lines before the end that was seen."""
-    place, fix = "", "close the quotes there"
+    """Message for a row that cannot be parsed; its fault often lies lines before the point where parsing failed."""
+    column, fix = "", "close the quotes there"
     with decode(source, text.encoding) as file:
         line = next(itertools.islice(file, begun.line, None), "")
     with suppress(csv.Error, StopIteration):
         cells = next(parse_rows([line], dialect, strict=False))
-        place = f", column {len(cells)}"
-    # Quotes that never close take all the lines that follow.
+        column = f", column {len(cells)}"
+    # Unclosed quotes swallow all following lines.
     if "field limit" in error:
         error = f"a cell has more than {csv.field_size_limit():,} characters"
         fix = "shorten it, leave out the column, or close the quotes there"
-    return f"{source.path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{place}); {fix}"
+    return f"{source.path} must be CSV, but: {error} (line {begun.line + 1}, data row {begun.rows + 1}{column}); {fix}"
 
 
 def _lines(file: Any, path: Path, dialect: Dialect) -> Iterator[str]:
@@ -126,18 +126,18 @@ def _lines(file: Any, path: Path, dialect: Dialect) -> Iterator[str]:
 
 
 def _fix(row: list[str], dialect: Dialect, lines: int) -> str:
-    """What to do about a row that is not as wide as the header."""
+    """Suggests a fix for a row that is not as wide as the header."""
     if sign := re.match(r"[#%!;]|//|--", row[0].strip()):
-        return f"leave it out, or name the sign by which comments begin (--comment {sign[0]!r})"
+        return f"leave it out, or give the prefix of comment lines (--comment {sign[0]!r})"
     if len(row) == 1 and dialect.separator in row[0]:
-        return "it is quoted as a whole, which makes it one cell: save the table again without these quotes"
+        return "the whole row is quoted, which makes it one cell: save the table again without these quotes"
     if len(row) == 1:
-        return f"correct it, or leave it out if it is not a row, but words such as {row[0].strip()!r:.40}"
+        return f"correct it, or leave it out if it is not a row but text, such as {row[0].strip()!r:.40}"
     if dialect.width == 1 and lines <= 1:
-        return "if the first line is a title, say how many lines precede the header (--skip-rows)"
+        return "if the first line is a title, give the number of lines above the header (--skip-rows)"
     what = "runs of spaces" if dialect.separator == ALIGNED else repr(dialect.separator)
     return (
-        f"correct it, or quote cells that hold the separator, which is taken to be {what} (--separator names another)"
+        f"correct it, or quote cells that hold the separator, which was detected as {what} (--separator overrides it)"
     )
 
 
@@ -151,7 +151,7 @@ def _batches(reader: Any, dialect: Dialect, path: Path, begun: _Begun) -> Iterat
         count += 1
         if len(row) != width:
             raise InputError(
-                f"every row of {path} must have {width} cells as the header has, but data row {count} (line "
+                f"every row of {path} must have {width} cells like the header, but data row {count} (line "
                 f"{first + reader.line_num}) has {len(row)}: {_fix(row, dialect, first)}"
             )
         begun.line, begun.rows = first + reader.line_num, count

@@ -1,11 +1,11 @@
-"""Workbooks: of Excel (.xlsx, .xls, .xlsb) and LibreOffice (.ods). Needs python-calamine, `evonas[excel]`."""
+"""Reading of Excel (.xlsx, .xls, .xlsb) and LibreOffice (.ods) workbooks. Needs python-calamine, `evonas[excel]`."""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
 
-from evonas.data.readers.options import ReadOptions, Style, Table
+from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.workbook_bounds import check_bounds
 from evonas.io.opened import Opened
 from genomes.errors import InputError
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["read_workbook"]
 
-#: Bytes of a workbook.
+#: Maximum size of a workbook in bytes.
 MOST_BYTES = 1 << 28
 
 
 def read_workbook(source: Opened, options: ReadOptions) -> Table:
-    """The first sheet that holds a table: a header and rows below it.
+    """Reads the first sheet that holds a table: a header and rows below it.
 
     Raises:
-        InputError: the package that reads it is not installed, it is damaged or too large, or holds no table.
+        InputError: python-calamine is not installed, or the workbook is damaged, too large, or without a table.
     """
     path = source.path
     try:
@@ -43,15 +43,15 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
             if len(rows) > 1:
                 break
         else:
-            raise InputError(f"{path} must have a sheet with a header and rows, not {len(names)} without: add rows")
+            raise InputError(f"{path} must have a sheet with a header and rows, but none of {len(names)} has: add rows")
     except InputError:
         raise
-    except Exception as error:  # its errors have no common class but this
+    except Exception as error:  # its errors have no other common class
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} must be a whole Excel workbook, but: {reason:.200}; save the table as CSV") from None
     notes = [] if len(names) == 1 else [f"{path.name} has {len(names)} sheets: {name!r} is read"]
     if options.skip_rows >= len(rows):
-        raise InputError(f"skip_rows must leave a header and rows of {path}, which has {len(rows)}: skip fewer")
+        raise InputError(f"skip_rows must leave a header and rows of {path}, which has {len(rows)} rows: skip fewer")
     frame = _table(rows[options.skip_rows :], source, notes, bool(options.skip_rows), options.words)
     style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
     return Table(frame, tuple(notes), style)
@@ -71,7 +71,7 @@ def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool,
     names = [_name(cell, index) for index, cell in enumerate(header)]
     names += [f"Unnamed: {index}" for index in range(len(names), width)]
     if not body:
-        raise InputError(f"{source.path} must have at least one row below its header, not none: add rows")
+        raise InputError(f"{source.path} must have at least one row below its header, but has none: add rows")
     twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
         raise InputError(f"column names must differ, but {twice[0]!r} of {source.path} occurs twice: rename one")
@@ -87,14 +87,14 @@ def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool,
     return pd.DataFrame(kept)
 
 
-def _name(cell: Any, place: int) -> str:
+def _name(cell: Any, column: int) -> str:
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return str(cell).strip() or f"Unnamed: {place}"
+    return str(cell).strip() or f"Unnamed: {column}"
 
 
-def _cell(row: list[Any], place: int, words: frozenset[str]) -> Any:
-    cell = row[place] if place < len(row) else ""
+def _cell(row: list[Any], column: int, words: frozenset[str]) -> Any:
+    cell = row[column] if column < len(row) else ""
     if isinstance(cell, str):
         return None if cell.strip() in words else cell
     return int(cell) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53 else cell

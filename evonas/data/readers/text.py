@@ -1,4 +1,4 @@
-"""What a text file is written in: its encoding, found by reading all of it once."""
+"""Detection of the encoding of a text file, by reading all of it once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genomes.errors import InputError
 
 __all__ = ["LONGEST_LINE", "Scan", "decode", "scan", "utf8_stream"]
 
-#: In characters.
+#: Maximum length of a line, in characters.
 LONGEST_LINE = 1 << 26
 _CHUNK = 1 << 20
 _MARKS = {
@@ -28,12 +28,12 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over the bytes of a text finds.
+    """Result of one pass over the bytes of a text file.
 
     Attributes:
-        encoding: as Python names it.
-        note: for a person, where the encoding is not UTF-8; else empty.
-        quotes: how many double quotes there are.
+        encoding: its name in Python.
+        note: message for the user if the encoding is not UTF-8, otherwise empty.
+        quotes: number of double quotes.
         escaped: whether one of them follows a backslash.
     """
 
@@ -44,17 +44,17 @@ class Scan:
 
 
 def scan(source: Opened, asked: str = "") -> Scan:
-    """Reads all of a text file and finds its encoding.
+    """Reads all of a text file and detects its encoding.
 
-    UTF-8, UTF-16 and UTF-32 are recognised for sure; of anything else, cp1252 (Windows) is taken where it has the
-    characters of all bytes, Latin-1 if not.
+    UTF-8, UTF-16 and UTF-32 are recognised reliably; anything else is read as cp1252 (Windows) if it decodes all bytes,
+    otherwise as Latin-1.
 
     Args:
-        source: of the text.
-        asked: the encoding that the user names, or "".
+        source: the file.
+        asked: the encoding given by the user, or "".
 
     Raises:
-        InputError: it is not text, or not in the encoding that was asked for.
+        InputError: the file is not text, or not in the given encoding.
     """
     encoding = asked or _guess(source.head(4096))
     try:
@@ -72,18 +72,18 @@ def scan(source: Opened, asked: str = "") -> Scan:
         except UnicodeDecodeError:
             continue
         note = (
-            f"{source.path.name} is read as {encoding}, being no UTF-8 (byte {byte:#04x}): --encoding NAME names "
+            f"{source.path.name} is read as {encoding}, since it is not UTF-8 (byte {byte:#04x}): --encoding NAME sets "
             "another"
         )
         return Scan(encoding, note, *found)
-    raise AssertionError("latin-1 has all bytes")
+    raise AssertionError("latin-1 decodes all bytes")
 
 
 def _guess(head: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
-    # Text of mostly Western letters in UTF-16 without a mark: every other byte is 0.
+    # In UTF-16 text of mostly Western letters without a byte order mark, every other byte is 0.
     even, odd = head[::2].count(0), head[1::2].count(0)
     if odd > len(head) // 4 and even < odd // 10:
         return "utf-16-le"
@@ -91,7 +91,7 @@ def _guess(head: bytes) -> str:
 
 
 def _count(source: Opened, encoding: str) -> tuple[int, bool]:
-    """Double quotes, and whether one is escaped; decodes all of it on the way."""
+    """Counts double quotes and detects escaped ones, decoding the whole file."""
     decoder = codecs.getincrementaldecoder(encoding)()
     plain = encoding in ("utf-8", "utf-8-sig", "cp1252", "latin-1")
     quotes, escaped, lines, length, last = 0, False, 1, 0, b""
@@ -121,14 +121,14 @@ def _count(source: Opened, encoding: str) -> tuple[int, bool]:
 
 @contextmanager
 def decode(source: Opened, encoding: str) -> Iterator[IO[str]]:
-    """The text, line ends as they are."""
+    """Opens the decoded text with its line ends unchanged."""
     with source.stream() as file, io.TextIOWrapper(_reader(file), encoding=encoding, newline="") as text:
         yield text
 
 
 @contextmanager
 def utf8_stream(source: Opened, encoding: str, skipped: int, comment: str = "") -> Iterator[IO[bytes]]:
-    """The text as UTF-8 bytes, without its first characters and without lines that are comments."""
+    """Opens the text as UTF-8 bytes, without the skipped characters and without comment lines."""
     with source.stream() as file:
         if encoding == "utf-8" and not skipped and not comment:
             yield file
@@ -140,12 +140,12 @@ def utf8_stream(source: Opened, encoding: str, skipped: int, comment: str = "") 
 
 
 def _reader(file: IO[bytes]) -> io.BufferedReader:
-    """A stream for `TextIOWrapper`, which closes what it reads."""
+    """Wraps a stream for `TextIOWrapper`, which closes the stream it reads."""
     return io.BufferedReader(_Raw(file), _CHUNK)
 
 
 class _Raw(io.RawIOBase):
-    """Any stream of bytes, which stays open when this is closed."""
+    """A byte stream whose inner stream stays open when it is closed."""
 
     def __init__(self, inner: IO[bytes]) -> None:
         self._inner = inner

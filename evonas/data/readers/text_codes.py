@@ -1,7 +1,7 @@
-"""A column of text while it is read, packed: its different texts in one piece of UTF-8, and a number a row.
+"""Packed storage for a text column while it is read: its distinct texts in one UTF-8 buffer, and one code per row.
 
-A Python string takes 50 bytes more than its letters, and a pointer to it eight. Imports no pandas; `packed` makes a
-column of a DataFrame of this.
+A Python string takes 50 bytes more than its characters, and a pointer to it eight. Imports no pandas; `text_column`
+makes a DataFrame column from it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 __all__ = ["Packing", "Vocabulary"]
 
-#: Distinct texts up to which a column counts as having few.
+#: Maximum number of distinct texts of a column that counts as having few.
 FEW = 127
 
 
 class Vocabulary:
-    """Texts in one piece; the same text may be there twice."""
+    """Texts in one buffer; a text may occur twice."""
 
     def __init__(self, letters: bytes | bytearray, ends: NDArray[Any]) -> None:
-        """Takes UTF-8 and where each text ends in it."""
+        """Takes the UTF-8 buffer and the offset at which each text ends."""
         self._letters, self._ends = letters, ends
 
     def __len__(self) -> int:
@@ -31,16 +31,16 @@ class Vocabulary:
 
     @property
     def nbytes(self) -> int:
-        """What it takes."""
+        """Memory in bytes."""
         return len(self._letters) + self._ends.nbytes
 
-    def text(self, place: int) -> str:
-        """One of the texts."""
-        start = int(self._ends[place - 1]) if place else 0
-        return self._letters[start : int(self._ends[place])].decode()
+    def text(self, code: int) -> str:
+        """The text with the given code."""
+        start = int(self._ends[code - 1]) if code else 0
+        return self._letters[start : int(self._ends[code])].decode()
 
     def texts(self) -> list[str]:
-        """All of them."""
+        """All texts, in the order of their codes."""
         ends = self._ends.tolist()
         return [self._letters[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
@@ -50,16 +50,16 @@ class Vocabulary:
 
 
 class Packing:
-    """Cells on their way into a `Vocabulary` and numbers, `codes`: -1 if a text is missing."""
+    """Collects cells into a `Vocabulary` and `codes`, -1 for a missing text."""
 
     def __init__(self, count: int, few: bool, missing: Iterable[str], remembered: int) -> None:
-        """An empty column.
+        """Creates an empty column.
 
         Args:
-            count: of its cells.
-            few: whether there are at most `FEW` different texts.
+            count: number of cells.
+            few: whether there are at most `FEW` distinct texts.
             missing: texts that mean "no value".
-            remembered: number of texts that are recognised when repeated; others take memory each time.
+            remembered: number of distinct texts to deduplicate; others take memory at each occurrence.
         """
         self.codes = np.empty(count, np.int8 if few else np.int32)
         self._letters = bytearray()
@@ -88,7 +88,7 @@ class Packing:
         return len(self._ends) - 1
 
     def vocabulary(self) -> Vocabulary:
-        """The texts, once all cells are there."""
+        """The texts, once all cells are set."""
         self._known.clear()
         ends = np.frombuffer(self._ends, self._ends.typecode) if self._ends else np.empty(0, np.uint32)
         return Vocabulary(self._letters, ends)

@@ -1,4 +1,4 @@
-"""`PackedTexts`: a column of text in a DataFrame, as `text_codes` has it. Imports pandas: import it late."""
+"""`PackedTexts`: a DataFrame column of text packed as in `text_codes`. Imports pandas: import it lazily."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["PackedTexts", "PackedType"]
 
 
 class PackedType(ExtensionDtype):
-    """The type of such a column."""
+    """The pandas type of a `PackedTexts` column."""
 
     name = "packed texts"
     type = str
@@ -24,32 +24,32 @@ class PackedType(ExtensionDtype):
 
     @classmethod
     def construct_array_type(cls) -> Any:
-        """The array that holds them."""
+        """The array class of this type."""
         return PackedTexts
 
 
 class PackedTexts(ExtensionArray):
-    """Texts, None if missing, shape `(num_samples,)`. They cannot be changed."""
+    """Immutable array of texts, None if missing, shape `(num_samples,)`."""
 
     def __init__(self, codes: NDArray[Any], vocabulary: Vocabulary) -> None:
-        """Takes whole numbers, the places of the texts, -1 for none."""
+        """Takes the code of each cell, -1 if missing, and the texts."""
         self._codes, self._vocabulary = codes, vocabulary
 
     def texts(self) -> NDArray[np.object_]:
-        """The cells as Python has them; equal codes are one object."""
+        """The cells as Python strings; cells with equal codes share one object."""
         if 4 * len(self._codes) < len(self._vocabulary):
             cells = [None if code < 0 else self._vocabulary.text(code) for code in self._codes.tolist()]
             return np.array([*cells, None], dtype=object)[:-1]
         known = np.array([*self._vocabulary.texts(), None], dtype=object)
         return np.asarray(known[self._codes])
 
-    # ------------------------------------------------------ what pandas asks for
+    # ------------------------------------------------------ required by pandas
 
     @classmethod
     def _from_sequence(cls, scalars: Any, *, dtype: Any = None, copy: bool = False) -> PackedTexts:
         cells = ["" if cell is None or cell != cell else cell for cell in scalars]
         if not all(isinstance(cell, str) for cell in cells):
-            raise TypeError("texts must be text")  # pandas then takes another type
+            raise TypeError("texts must be text")  # pandas then uses another type
         packing = Packing(len(cells), False, [""], len(cells))
         packing[:] = tuple(cells)
         return cls(packing.codes, packing.vocabulary())
@@ -75,7 +75,7 @@ class PackedTexts(ExtensionArray):
         return type(self)(self._codes[item], self._vocabulary)
 
     def take(self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None) -> PackedTexts:
-        """Some of the cells, see pandas."""
+        """Selects cells, see pandas."""
         codes: Any = take(self._codes, np.asarray(indices, np.intp), allow_fill=allow_fill, fill_value=-1)
         return type(self)(codes, self._vocabulary)
 
@@ -89,11 +89,11 @@ class PackedTexts(ExtensionArray):
         return self.texts() == (other.texts() if isinstance(other, PackedTexts) else other)
 
     def isna(self) -> NDArray[np.bool_]:
-        """If there is no text."""
+        """Whether each cell is missing."""
         return np.asarray(self._codes < 0)
 
     def copy(self) -> PackedTexts:
-        """Another of the same."""
+        """A copy."""
         return type(self)(self._codes.copy(), self._vocabulary)
 
     @property
@@ -103,5 +103,5 @@ class PackedTexts(ExtensionArray):
 
     @property
     def nbytes(self) -> int:
-        """What it takes."""
+        """Memory in bytes."""
         return int(self._codes.nbytes) + self._vocabulary.nbytes

@@ -1,7 +1,7 @@
-"""`check_bounds`: what a workbook would take, before its parser allocates a cell.
+"""`check_bounds`: limits on the size of a workbook, checked before its parser allocates cells.
 
-A sheet is held as a rectangle from its first cell to its last: two cells in opposite corners are a file of one
-kilobyte and 17 thousand million cells. Reads all parts of the archive, and the places of cells in them.
+A sheet is stored as a rectangle from its first cell to its last: two cells in opposite corners make a file of one
+kilobyte with 17 billion cells. Reads all parts of the archive and the positions of the cells in them.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ from genomes.errors import InputError
 
 __all__ = ["MOST_CELLS", "check_bounds"]
 
-#: Bytes of all parts decompressed.
+#: Maximum size of all decompressed parts, in bytes.
 MOST_UNPACKED = 1 << 30
 _LEAST_UNPACKED = 1 << 27
-#: Cells of a sheet, filled or not; a part has at least one for each of its bytes, and no sheet more than the last.
+#: Cells of a sheet, filled or not: as many as its part has bytes are always allowed, and never more than the last
+#: number.
 _LEAST_CELLS, MOST_CELLS = 1 << 22, 50_000_000
 
 _ATTRIBUTES = rb"""((?:[^>"']|"[^"]*"|'[^']*')*+)>"""
-#: A row or a cell of Excel's sheets, with its place if it has one: `<row r="7">`, `<c r="B7">`.
+#: A row or a cell of an Excel sheet, with its reference if it has one: `<row r="7">`, `<c r="B7">`.
 _EXCEL = re.compile(
     rb"""<(?:[\w.-]+:)?(?:(row)|c)(?=[\s/>])(?:(?:[^>"']|"[^"]*"|'[^']*')*?\sr\s*=\s*["']\s*([A-Za-z]*)([0-9]+))?"""
 )
 _LONGEST_LETTERS = 7
-#: Elements of LibreOffice's sheets.
+#: Elements of LibreOffice sheets.
 _OPEN = re.compile(rb"<(/?)(?:[\w.-]+:)?(table|table-row|table-cell|covered-table-cell)(?=[\s/>])" + _ATTRIBUTES)
 _REPEATED = re.compile(rb"""number-(?:rows|columns)-repeated\s*=\s*["']\s*([0-9]+)""")
-#: Records of the binary format that hold a row, and cells.
+#: Record types of rows and of cells in the binary format.
 _ROW, _CELLS = 0, range(1, 12)
 
 
 def check_bounds(data: bytes, path: Path) -> None:
-    """Refuses a workbook whose parts decompress to more than a bound, or whose sheets have more cells than one.
+    """Checks the decompressed size of a workbook and the number of cells of its sheets.
 
     Raises:
-        InputError: it does, or is no whole archive.
+        InputError: a limit is exceeded, or the archive is damaged.
     """
     if not data.startswith(b"PK"):
         return  # the older format ends at 65,536 rows and 256 columns
@@ -75,13 +76,13 @@ def _check_cells(content: bytes, name: str, path: Path) -> None:
     rows, columns = max(extents, key=math.prod)
     if rows * columns > most:
         raise InputError(
-            f"{path} must have sheets of at most {most:,} cells for what they hold, but {name} goes to row {rows:,}, "
-            f"column {columns:,}: delete what stands far below or beside the table, or save it as CSV"
+            f"{path} must have sheets of at most {most:,} cells for their content, but {name} extends to row {rows:,}, "
+            f"column {columns:,}: delete cells far below or beside the table, or save it as CSV"
         )
 
 
 def _extent_of_excel(content: bytes) -> tuple[int, int]:
-    """Last row and last column, both from 1. What does not say where it is stands behind what came before."""
+    """Last row and last column, both from 1. An element without a reference follows the previous one."""
     row = column = rows = columns = 0
     for found in _EXCEL.finditer(content):
         is_row, letters, digits = found.groups()
@@ -107,9 +108,9 @@ def _column(letters: bytes) -> int:
 
 
 def _extent_of_opendocument(content: bytes) -> tuple[int, int]:
-    """Rows and columns of the largest sheet up to the last with something in them, repeated ones counted."""
+    """Rows and columns of the largest sheet up to the last non-empty ones, counting repeated ones."""
     largest = (0, 0)
-    rows = columns = waiting = width = place = times = 0
+    rows = columns = waiting = width = column = times = 0
     for found in _OPEN.finditer(content):
         end, kind, attributes = found[1], found[2], found[3]
         closed = attributes.endswith(b"/")
@@ -119,11 +120,11 @@ def _extent_of_opendocument(content: bytes) -> tuple[int, int]:
             rows = columns = waiting = 0
         elif kind != b"table-row":
             if not end:
-                place += count
-                width = width if closed and b"value" not in attributes else place
+                column += count
+                width = width if closed and b"value" not in attributes else column
         else:
             if not end:
-                width, place, times = 0, 0, count
+                width, column, times = 0, 0, count
             if end or closed:
                 used = bool(width)
                 rows, columns = rows + used * (waiting + times), max(columns, width)
@@ -148,23 +149,23 @@ def _extent_of_binary(content: bytes) -> tuple[int, int]:
 
 
 def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place < len(content):
-        kind, place = _number(content, place, 2)
-        size, place = _number(content, place, 4)
-        yield kind, content[place : place + min(size, 4)]
-        place += size
+    offset = 0
+    while offset < len(content):
+        kind, offset = _number(content, offset, 2)
+        size, offset = _number(content, offset, 4)
+        yield kind, content[offset : offset + min(size, 4)]
+        offset += size
 
 
-def _number(content: bytes, place: int, most: int) -> tuple[int, int]:
-    """A whole number of seven bits a byte, and the place behind it."""
+def _number(content: bytes, offset: int, most: int) -> tuple[int, int]:
+    """Decodes an integer with seven bits per byte; returns it and the offset after it."""
     value = 0
     for count in range(most):
-        if place >= len(content):
+        if offset >= len(content):
             break
-        byte = content[place]
-        place += 1
+        byte = content[offset]
+        offset += 1
         value |= (byte & 0x7F) << (7 * count)
         if not byte & 0x80:
             break
-    return value, place
+    return value, offset

@@ -22,11 +22,13 @@ class Effort:
         genomes: for spaces that are searched genome by genome.
         rows: for spaces with codes.
         observations: most evaluations in the surrogate; more are costlier and add little about the best region.
+        refit_after: growth of the number of evaluations, as a share, after which hyperparameters are fitted again.
     """
 
     genomes: ScreeningEffort
     rows: RowEffort
     observations: int
+    refit_after: float = 1 / 15
 
 
 #: Number of evaluations up to which it applies -> effort for free evaluations; higher at the beginning.
@@ -35,24 +37,54 @@ _CHEAP = (
         100,
         Effort(
             ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, evaluations=15),
-            RowEffort(samples=150, offspring=80, rounds=1, starts=4, evaluations=20, exchanged=2, exchanges=3),
+            RowEffort(
+                samples=150,
+                offspring=60,
+                rounds=1,
+                starts=3,
+                evaluations=12,
+                exchanged=2,
+                exchanges=3,
+                alternating=False,
+            ),
             observations=200,
+            refit_after=1 / 6,
         ),
     ),
     (
         300,
         Effort(
             ScreeningEffort(samples=30, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
-            RowEffort(samples=40, offspring=50, rounds=1, starts=3, evaluations=10, exchanged=1, exchanges=1),
-            observations=200,
+            RowEffort(
+                samples=40,
+                offspring=50,
+                rounds=1,
+                starts=2,
+                evaluations=10,
+                exchanged=1,
+                exchanges=2,
+                alternating=False,
+            ),
+            observations=120,
+            refit_after=1 / 5,
         ),
     ),
     (
         1_000,
         Effort(
             ScreeningEffort(samples=20, offspring=20, rounds=2, survivors=10, improved=1, evaluations=15),
-            RowEffort(samples=40, offspring=30, rounds=1, starts=1, evaluations=8, exchanged=1, exchanges=1),
-            observations=200,
+            RowEffort(
+                samples=40,
+                offspring=30,
+                rounds=1,
+                starts=1,
+                evaluations=8,
+                exchanged=1,
+                exchanges=1,
+                alternating=False,
+            ),
+            observations=120,
+            refit_after=1 / 4,
         ),
     ),
     (
@@ -63,6 +95,12 @@ _CHEAP = (
             observations=80,
         ),
     ),
+)
+#: Effort for costly evaluations, before it is multiplied.
+_COSTLY = Effort(
+    ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, evaluations=15),
+    RowEffort(samples=150, offspring=80, rounds=1, starts=4, evaluations=20, exchanged=2, exchanges=3),
+    observations=200,
 )
 #: Seconds per evaluation -> factor on the effort.
 _DEAR = ((4.0, 6), (1.0, 3), (0.25, 1))
@@ -78,7 +116,7 @@ def effort_of(num_evaluated: int, evaluation_seconds: float | None) -> Effort:
     factor = next((factor for least, factor in _DEAR if (evaluation_seconds or 0.0) >= least), 0)
     if not factor:
         return next(effort for most, effort in _CHEAP if num_evaluated < most)
-    first = _CHEAP[0][1]
+    first = _COSTLY
     genomes = replace(
         first.genomes,
         samples=first.genomes.samples * factor,

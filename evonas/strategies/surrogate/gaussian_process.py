@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +82,8 @@ def _loss_and_gradient(theta: Array, x: Array, y: Array, mean: Array, spread: Ar
     factor, failed = deferred.lapack.dpotrf(covariance, lower=1, clean=1)
     if failed:
         return 1e25, np.zeros_like(theta)
-    inverse = deferred.lapack.dpotri(factor, lower=1)[0]
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    root = deferred.lapack.dtrtri(factor, lower=1)[0]
+    inverse = root.T @ root
     ones = inverse.sum(axis=1)
     alpha = inverse @ y
     alpha = alpha - ones * (alpha.sum() / ones.sum())  # less the maximum likelihood mean
@@ -169,34 +170,59 @@ class GaussianProcess:
         """The lowest posterior mean at the observations."""
         return float((self.targets - self.noise * self.alpha).min())
 
+    @cached_property
+    def _inverse_factor(self) -> Array:
+        """Inverse of the lower Cholesky factor, shape `(count, count)`: products are faster than many small solves."""
+        inverse: Array = deferred.lapack.dtrtri(self.factor, lower=1)[0]
+        return inverse
+
+    @cached_property
+    def _squared_norms(self) -> Array:
+        """Of the scaled features, shape `(count,)`."""
+        return np.einsum("ij,ij->i", self.scaled, self.scaled)
+
+    @cached_property
+    def _scaled_and_one(self) -> Array:
+        """Scaled features and a column of ones: sums of weighted rows and of the weights in one product."""
+        return np.column_stack([self.scaled, np.ones(len(self.scaled))])
+
+    def _cross_kernel(self, x: Array) -> tuple[Array, Array, Array]:
+        """The scaled rows, the kernel between them and the observations `(num_rows, count)`, and its derivative."""
+        rows = x * self.root_weights
+        squared = np.einsum("ij,ij->i", rows, rows)[:, None] + self._squared_norms
+        squared -= 2.0 * (rows @ self.scaled.T)
+        shape, derivative = _matern(np.maximum(squared, 0.0, out=squared))
+        shape *= self.signal
+        return rows, shape, derivative
+
+    def _deviation(self, half: Array) -> Array:
+        """Posterior standard deviation, given the product of cross kernel and inverse factor."""
+        variance = self.signal - np.einsum("ij,ij->i", half, half)
+        deviation: Array = np.sqrt(np.maximum(variance, 1e-12 * self.signal))
+        return deviation
+
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (of the function, without noise) at features `(count, num_features)`."""
-        cross = self.signal * _matern(_squared_distances(self.scaled, x * self.root_weights))[0]
-        mean = self.mean + self.alpha @ cross
-        half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0]
-        variance = self.signal - (half * half).sum(axis=0)
-        return mean, np.sqrt(np.maximum(variance, 1e-12 * self.signal))
+        _, cross, _ = self._cross_kernel(x)
+        return self.mean + cross @ self.alpha, self._deviation(cross @ self._inverse_factor.T)
 
     def predict_with_gradients(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """Mean and standard deviation at features `(count, num_features)`, shape `(count,)` each.
 
         Also their gradients, shape `(count, num_features)` each.
         """
-        places = x * self.root_weights
-        shape, derivative = _matern(_squared_distances(self.scaled, places))
-        cross = self.signal * shape
-        half = deferred.lapack.dtrtrs(self.factor, cross, lower=1)[0]
-        weights = deferred.lapack.dtrtrs(self.factor, half, lower=1, trans=1)[0]
-        deviation = np.sqrt(np.maximum(self.signal - (half * half).sum(axis=0), 1e-12 * self.signal))
+        rows, cross, derivative = self._cross_kernel(x)
+        half = cross @ self._inverse_factor.T
+        deviation = self._deviation(half)
         derivative *= 2.0 * self.signal
-        by_mean, by_deviation = self.alpha[:, None] * derivative, weights * derivative
-        mean_gradient = by_mean.sum(axis=0)[:, None] * places - by_mean.T @ self.scaled
-        deviation_gradient = by_deviation.T @ self.scaled - by_deviation.sum(axis=0)[:, None] * places
+        by_row = np.concatenate([derivative * self.alpha, derivative * (half @ self._inverse_factor)])
+        pulled = by_row @ self._scaled_and_one
+        of_mean, of_deviation = pulled[: len(rows)], pulled[len(rows) :]
         return (
-            self.mean + self.alpha @ cross,
+            self.mean + cross @ self.alpha,
             deviation,
-            mean_gradient * self.root_weights,
-            deviation_gradient * self.root_weights / deviation[:, None],
+            (of_mean[:, -1:] * rows - of_mean[:, :-1]) * self.root_weights,
+            (of_deviation[:, :-1] - of_deviation[:, -1:] * rows) * (self.root_weights / deviation[:, None]),
         )
 
     def condition_on_mean(self, x: Array) -> GaussianProcess:
@@ -240,7 +266,8 @@ def _log_gain(z: Array) -> tuple[Array, Array]:
     w = np.minimum(z, _SURE)
     mills = math.sqrt(math.pi / 2) * deferred.erfcx(w / -math.sqrt(2))
     ratio = 1.0 + w * mills
-    ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # the asymptote, where the difference cancels
+    if w.min(initial=0.0) < -1e3:
+        ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # the asymptote: the difference cancels
     ratio = np.maximum(ratio, 1e-300)
     gain, slope = np.log(ratio) - 0.5 * w * w - 0.5 * math.log(2 * math.pi), mills / ratio
     sure = z > _SURE

@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,76 +43,120 @@ def minimize_all(
     Returns:
         Points `(count, num_numbers)` and their losses `(count,)`, none higher than at its start.
     """
-    place = starts.copy()
+    found, reached = starts.copy(), np.empty(len(starts))
     diagonal = np.ones(starts.shape[1]) if metric is None else metric / metric.max(initial=1e-12)
-    value, gradient = loss(place, np.arange(len(place)))
-    inverse = np.tile(np.diag(diagonal), (len(place), 1, 1))
-    fresh = np.ones(len(place), bool)
-    cuts, idle = np.zeros(len(place), np.intp), np.zeros(len(place), np.intp)
-    step = np.zeros_like(place)
-    going = np.arange(len(place))
-    turning = going
-    for _ in range(evaluations):
-        if len(turning):
-            step[turning] = _steps(place, gradient, inverse, fresh, low, high, diagonal, turning)
-        going = going[np.abs(step[going]).max(axis=1, initial=0.0) > 0.0]
-        if not len(going):
+    of = np.arange(len(starts))
+    value, gradient = loss(found, of)
+    going = _Starts(
+        of=of,
+        places=found.copy(),
+        low=low,
+        high=high,
+        values=value,
+        gradients=gradient,
+        inverse=np.tile(np.diag(diagonal), (len(starts), 1, 1)),
+        steps=np.zeros_like(starts),
+        fresh=np.ones(len(starts), bool),
+        cuts=np.zeros(len(starts), np.intp),
+        idle=np.zeros(len(starts), np.intp),
+    )
+    going.steps = _steps(going, diagonal)
+    keep = np.abs(going.steps).max(axis=1, initial=0.0) > 0.0
+    for remaining in range(evaluations, -1, -1):
+        if not remaining or not keep.all():
+            found[going.of], reached[going.of] = going.places, going.values
+            going = going.take(keep)
+        if not remaining or not len(going.of):
             break
-        nearby = np.clip(place[going] + step[going], low[going], high[going])
-        lower, slope = loss(nearby, going)
-        moved = nearby - place[going]
-        accepted = lower <= value[going] + _ARMIJO * (gradient[going] * moved).sum(axis=1)
-        taken = going[accepted]
-        gained = value[taken] - lower[accepted]
-        turned = slope[accepted] - gradient[taken]
-        place[taken], value[taken], gradient[taken] = nearby[accepted], lower[accepted], slope[accepted]
-        _update(inverse, fresh, moved[accepted], turned, taken)
-        cuts[taken] = 0
-        refused = going[~accepted]
-        step[refused] *= _CUT
-        cuts[refused] += 1
-        idle[taken] = np.where(gained < _LEAST_GAIN, idle[taken] + 1, 0)
-        turning = taken[idle[taken] < _IDLE]
-        going = np.sort(np.concatenate([turning, refused[cuts[refused] < _CUTS]]))
-    return place, value
+        keep = _advance(going, loss, diagonal)
+    return found, reached
 
 
-def _steps(
-    place: Array,
-    gradient: Array,
-    inverse: Array,
-    fresh: NDArray[np.bool_],
-    low: Array,
-    high: Array,
-    diagonal: Array,
-    of: NDArray[np.intp],
-) -> Array:
+@dataclass
+class _Starts:
+    """The starts that have not converged; the first axis of each array is theirs.
+
+    Attributes:
+        of: their indices among all.
+        places, low, high, values, gradients: where they are.
+        inverse: approximate inverse Hessians.
+        steps: to be tried next.
+        fresh: whether the inverse Hessian is the initial one.
+        cuts: consecutive backtracks.
+        idle: consecutive small gains.
+    """
+
+    of: NDArray[np.intp]
+    places: Array
+    low: Array
+    high: Array
+    values: Array
+    gradients: Array
+    inverse: Array
+    steps: Array
+    fresh: NDArray[np.bool_]
+    cuts: NDArray[np.intp]
+    idle: NDArray[np.intp]
+
+    def take(self, which: NDArray[np.bool_]) -> _Starts:
+        """Some of them."""
+        return _Starts(*(getattr(self, each.name)[which] for each in fields(self)))
+
+
+def _advance(starts: _Starts, loss: ValuesAndGradients, diagonal: Array) -> NDArray[np.bool_]:
+    """One evaluation of each start, and its next step; which of them have not converged."""
+    nearby = np.clip(starts.places + starts.steps, starts.low, starts.high)
+    values, gradients = loss(nearby, starts.of)
+    moved, turned = nearby - starts.places, gradients - starts.gradients
+    accepted = values <= starts.values + _ARMIJO * np.einsum("nj,nj->n", starts.gradients, moved)
+    gained = starts.values - values
+    if accepted.all():
+        starts.places, starts.values, starts.gradients = nearby, values, gradients
+    else:
+        starts.places = np.where(accepted[:, None], nearby, starts.places)
+        starts.values = np.where(accepted, values, starts.values)
+        starts.gradients = np.where(accepted[:, None], gradients, starts.gradients)
+    _update(starts, moved, turned, accepted)
+    starts.steps = np.where(accepted[:, None], _steps(starts, diagonal), _CUT * starts.steps)
+    starts.cuts = np.where(accepted, 0, starts.cuts + 1)
+    starts.idle = np.where(accepted, np.where(gained < _LEAST_GAIN, starts.idle + 1, 0), starts.idle)
+    moving = np.abs(starts.steps).max(axis=1, initial=0.0) > 0.0
+    keep: NDArray[np.bool_] = (starts.idle < _IDLE) & (starts.cuts < _CUTS) & moving
+    return keep
+
+
+def _steps(starts: _Starts, diagonal: Array) -> Array:
     """Quasi-Newton steps, projected on active bounds; gradient steps where they would ascend."""
-    here, slope = place[of], gradient[of]
-    free = ~(((here <= low[of]) & (slope > 0)) | ((here >= high[of]) & (slope < 0)))
-    slope = np.where(free, slope, 0.0)
-    step = np.where(free, -np.einsum("nij,nj->ni", inverse[of], slope), 0.0)
-    rising = (step * slope).sum(axis=1) >= 0.0
-    step = np.where(rising[:, None], -diagonal * slope, step)
+    slope, here = starts.gradients, starts.places
+    free = ~(((here <= starts.low) & (slope > 0)) | ((here >= starts.high) & (slope < 0)))
+    slope = slope * free
+    step = free * -np.einsum("nij,nj->ni", starts.inverse, slope)
+    rising = np.einsum("nj,nj->n", step, slope) >= 0.0
+    if rising.any():
+        step = np.where(rising[:, None], -diagonal * slope, step)
     longest = np.abs(step).max(axis=1, initial=0.0)
-    limit = np.where(fresh[of] | rising, _FIRST, np.minimum(longest, _LONGEST))
-    return step * (limit / np.where(longest > 0.0, longest, 1.0))[:, None]
+    limit = np.where(starts.fresh | rising, _FIRST, np.minimum(longest, _LONGEST))
+    scaled: Array = step * (limit / np.where(longest > 0.0, longest, 1.0))[:, None]
+    return scaled
 
 
-def _update(inverse: Array, fresh: NDArray[np.bool_], moved: Array, turned: Array, of: NDArray[np.intp]) -> None:
+def _update(starts: _Starts, moved: Array, turned: Array, accepted: NDArray[np.bool_]) -> None:
     """BFGS update, equation 6.17 of Nocedal and Wright, if the curvature along the step is positive."""
-    along = (moved * turned).sum(axis=1)
-    good = along > 1e-12
-    which, moved, turned, along = of[good], moved[good], turned[good], along[good]
-    if not len(which):
-        return
-    old = inverse[which]
-    weighed = np.einsum("nij,nj->ni", old, turned)
-    # Scaling of the initial Hessian, equation 6.20.
-    scale = np.where(fresh[which], along / np.maximum((turned * weighed).sum(axis=1), 1e-300), 1.0)
-    old, weighed = old * scale[:, None, None], weighed * scale[:, None]
-    crossed = np.einsum("ni,nj->nij", moved, weighed) / along[:, None, None]
-    factor = (1.0 + (turned * weighed).sum(axis=1) / along) / along
-    outer = np.einsum("ni,nj->nij", moved, moved)
-    inverse[which] = old + factor[:, None, None] * outer - crossed - crossed.transpose(0, 2, 1)
-    fresh[which] = False
+    along = np.einsum("nj,nj->n", moved, turned)
+    good = accepted & (along > 1e-12)
+    if not good.all():
+        if not good.any():
+            return
+        moved, turned = moved * good[:, None], turned * good[:, None]  # no change of the inverse Hessian
+        along = np.where(good, along, 1.0)
+    weighed = np.einsum("nij,nj->ni", starts.inverse, turned)
+    curvature = np.einsum("nj,nj->n", turned, weighed)
+    first = starts.fresh & good
+    if first.any():  # scaling of the initial Hessian, equation 6.20
+        scale = np.where(first, along / np.maximum(curvature, 1e-300), 1.0)
+        starts.inverse = starts.inverse * scale[:, None, None]
+        weighed, curvature = weighed * scale[:, None], curvature * scale
+        starts.fresh = starts.fresh & ~good
+    weighed /= along[:, None]
+    other = moved * ((1.0 + curvature / along) / along)[:, None] - weighed
+    starts.inverse = starts.inverse + moved[:, :, None] * other[:, None, :] - weighed[:, :, None] * moved[:, None, :]

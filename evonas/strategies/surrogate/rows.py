@@ -67,6 +67,7 @@ class RowEffort:
         evaluations: most gradient evaluations, each for all starts.
         exchanged: best rows for which options and integers are exchanged.
         exchanges: most rounds of exchanges.
+        alternating: whether numbers are optimised after each round of exchanges too, or once at the end.
     """
 
     samples: int
@@ -76,6 +77,7 @@ class RowEffort:
     evaluations: int
     exchanged: int
     exchanges: int
+    alternating: bool = True
 
 
 @dataclass(frozen=True)
@@ -212,11 +214,22 @@ def _vary(
 def _improve(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort: RowEffort) -> Rows:
     """The rows after local search; the best ones until convergence."""
     rows = _ascend(codes, rows, acquisition, effort.evaluations, held=False)
-    if codes.is_whole.any():
-        whole = replace(rows, codes=codes.settle(rows.codes))
-        rows = _ascend(codes, whole, acquisition, effort.evaluations // 2, held=True)
-    if codes.is_range.all() and not codes.is_whole.any():
+    whole = codes.is_whole.any()
+    if whole:
+        rows = replace(rows, codes=codes.settle(rows.codes))
+    if codes.is_range.all() and not whole:
         return rows
+    if not effort.alternating:
+        if whole:
+            rows = replace(rows, values=acquisition.values(codes.features(rows.codes)))
+        rows = _best(rows, effort.exchanged)
+        for _ in range(effort.exchanges):
+            before, rows = rows.values, _exchange(codes, rows, acquisition)
+            if not (rows.values > before + _LEAST_GAIN).any():
+                break
+        return _ascend(codes, rows, acquisition, effort.evaluations // 2, held=True)
+    if whole:
+        rows = _ascend(codes, rows, acquisition, effort.evaluations // 2, held=True)
     rows = _best(rows, effort.exchanged)
     done = rows.take(slice(0))
     for _ in range(effort.exchanges):
@@ -240,11 +253,17 @@ def _ascend(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluati
     free = codes.active(rows.codes)[:, numbers] & (start >= codes.low[numbers])
     low, high = np.where(free, codes.low[numbers], start), np.where(free, 1.0, start)
 
+    fixed, still = ~free, features[:, columns]
+    any_fixed = bool(fixed.any())
+
     def loss(positions: Array, of: Indices) -> tuple[Array, Array]:
         moved = features[of]
-        moved[:, columns] = np.where(free[of], positions, moved[:, columns])
+        moved[:, columns] = np.where(fixed[of], still[of], positions) if any_fixed else positions
         value, gradient = acquisition.values_and_gradients(moved)
-        return -value, np.where(free[of], -gradient[:, columns], 0.0)
+        slope = -gradient[:, columns]
+        if any_fixed:
+            slope[fixed[of]] = 0.0
+        return -value, slope
 
     found, reached = minimize_all(loss, start, low, high, evaluations, acquisition.metric[columns])
     moved = rows.codes.copy()

@@ -56,18 +56,19 @@ class SurrogateState:
             self.exploration.note(record.rank, self.archive.typical)
 
     def surrogates(
-        self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int
+        self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int, refit_after: float = 1 / 15
     ) -> list[Callable[[], Surrogate]]:
         """A surrogate, and during stagnation another one with shorter length scales.
 
         Args:
             features_of: features of a record.
             most: most observations.
+            refit_after: growth, as a share, after which hyperparameters are fitted again.
         """
         observations = self.archive.observations(features_of, most)
         if len(self._hyperparameters) != observations.features.shape[1] + 2:  # the space has grown
             self._hyperparameters = []
-        if not self._hyperparameters or self.size > self._fitted + self._fitted // 15:
+        if not self._hyperparameters or self.size > self._fitted + int(self._fitted * refit_after):
             self._hyperparameters = fit_to_observations(observations, self._hyperparameters)
             self._fitted = self.size
         candidates = [self._hyperparameters]

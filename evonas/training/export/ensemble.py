@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.metrics.calibration import temperature_of
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.ensemble_selection import SMALLEST, blend_outputs, select_ensemble
 from evonas.networks.forward import raw_outputs
 from evonas.tasks.export import EnsembleTask, Exported, ExportTask
@@ -22,7 +23,6 @@ from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import input_note, write
 from evonas.training.export.export import GraphDeployment
-from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, set_weights
 from genomes.architecture.graph import graph_from_json, views_of
 
@@ -44,7 +44,8 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     def loss(raw: NDArray[Any]) -> float:
         return task.objective.loss(compute_scores(problem, split.y_validation, raw).get(task.objective.name))
 
-    counts = (1,) * len(outputs) if task.folds or task.equal else select_ensemble(outputs, loss, problem, task.size)
+    given: Sequence[float] = task.shares or ((1,) * len(outputs) if task.folds else ())
+    counts = given or select_ensemble(outputs, loss, problem, task.size)
     chosen = [k for k, count in enumerate(counts) if count]
     shares = [counts[k] / sum(counts) for k in chosen]
     networks = [task.networks[k] for k in chosen]
@@ -129,7 +130,7 @@ def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network"
 
 
 def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> Any:
-    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blended`."""
+    """Raw outputs of the mean prediction; see `evonas.networks.ensemble_selection.blend_outputs`."""
     if problem.task == "regression":
         return _total(outputs, shares, "linear", "prediction")
     kind = "sigmoid" if problem.task == "binary" else "softmax"

@@ -21,6 +21,7 @@ from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.evaluation import Weights
 from evonas.metrics.calibration import temperature_of
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.forward import raw_outputs
 from evonas.networks.transfer import first_weights
 from evonas.tasks.export import Exported, ExportTask
@@ -29,10 +30,9 @@ from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
-from evonas.training.metrics import compute_scores
 from evonas.training.model import build_model, get_weights, set_weights, weights_behind
 from evonas.training.single.frozen import begins_frozen, split_behind
-from evonas.training.single.trainer import CHUNK_ROWS, fit_epochs, prepare_model
+from evonas.training.single.graph_model import CHUNK_ROWS, fit_epochs, prepare_model
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 

@@ -25,7 +25,7 @@ from evonas.data.encoding.robust import BOUND, Robust
 from evonas.data.encoding.robust import FURTHEST as NEAR
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.prepared import Problem, labels_of
-from evonas.data.readers.options import MISSING
+from evonas.data.read_options import MISSING
 from evonas.training.export.dates import date_fields, date_numbers
 from evonas.training.export.samples import sample_encoder
 from genomes.errors import InputError

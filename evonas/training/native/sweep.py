@@ -24,7 +24,7 @@ def losses_at_rates(
     rates: tuple[float, ...],
     rows: NDArray[np.int32],
 ) -> NDArray[np.float64]:
-    """Implements `evonas.training.single.sweep.Steps`: one epoch over the rows in the order of the steps."""
+    """Implements `evonas.training.sweep.Steps`: one epoch over the rows in the order of the steps."""
     problem, split, how = data.problem, data.splits[0], graph.graph["training"]
     chosen, size = rows.reshape(-1), rows.shape[1]
 

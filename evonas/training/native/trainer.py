@@ -7,7 +7,6 @@ any step.
 from __future__ import annotations
 
 import math
-import os
 import queue
 import threading
 import time
@@ -20,34 +19,33 @@ import networkx as nx
 import numpy as np
 
 from evonas.data.memo import Memo
-from evonas.data.prepared import PreparedData, Problem, Split
+from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
-from evonas.machine import free_bytes
-from evonas.networks.initial import epoch_order
-from evonas.networks.schedule import learning_rates
-from evonas.networks.starting_point import start_of
+from evonas.machine import free_bytes, usable_cores
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
-from evonas.training.metrics import compute_scores
 from evonas.training.native.compilation import load
-from evonas.training.native.lowering import Program, lower
+from evonas.training.native.lowering import lower
+from evonas.training.native.program import Program
 from evonas.training.native.threads import Pool
-from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Optimization, Stopped, TrainingRows
-from evonas.training.optimizers import constants_of
-from evonas.training.rates import decays, has_factors, rate_factor
+from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Stopped, TrainingRows
+from evonas.training.native.training_inputs import optimization, rows_of, smooth_labels
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.spans import span_since
+from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
-__all__ = ["NativeTrainer", "optimization", "rows_of", "smooth_labels", "usable_cores"]
+__all__ = ["NativeTrainer"]
 
 #: Interval of progress signals while no training ends.
 _HEADWAY_SECONDS = 0.25
+
 #: Share of the memory given that trainings may take; the rest is for data and what comes back.
 _MEMORY_SHARE = 0.8
 
@@ -391,74 +389,3 @@ class _QueuedTraining:
     def num_bytes(self) -> int:
         """Memory of its training."""
         return self.program.num_bytes
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def rows_of(split: Split, quantiles: Sequence[float] = ()) -> TrainingRows:
-    """A split as the kernels read it: targets of the pinball loss have the quantiles behind them."""
-
-    def table(values: Any) -> Any:
-        return np.ascontiguousarray(np.asarray(values, np.float32).reshape(len(values), -1))
-
-    def target(values: Any) -> Any:
-        found = table(values)
-        shares = np.broadcast_to(np.array(quantiles, np.float32), (len(found), len(quantiles)))
-        return np.ascontiguousarray(np.concatenate([found, shares], axis=1)) if quantiles else found
-
-    weight = split.weight_train
-    return TrainingRows(
-        table(split.x_train),
-        target(split.y_train),
-        table(split.x_validation),
-        target(split.y_validation),
-        None if weight is None else np.ascontiguousarray(weight, np.float32),
-    )
-
-
-def smooth_labels(rows: TrainingRows, problem: Problem, graph: nx.DiGraph) -> TrainingRows:
-    """The rows of a classifier with the smoothed labels that its graph asks for; the validation rows keep theirs."""
-    share = np.float32(graph.graph["training"].get("label_smoothing", 0.0))
-    if not share or problem.task == "regression":
-        return rows
-    if problem.task == "binary":
-        return replace(rows, y=rows.y * (1 - share) + np.float32(0.5) * share)
-    known = np.eye(problem.num_outputs, dtype=np.float32)
-    y, y_validation = (known[y[:, 0].astype(np.intp)] for y in (rows.y, rows.y_validation))
-    return replace(rows, y=y * (1 - share) + share / np.float32(problem.num_outputs), y_validation=y_validation)
-
-
-def optimization(
-    graph: nx.DiGraph, loss: str, settings: TrainingSettings, num_rows: int, horizon: int, seed: int
-) -> Optimization:
-    """How the network of a graph is trained.
-
-    Args:
-        graph: its training settings count.
-        loss: one of `instructions.LOSSES`.
-        settings: early stopping.
-        num_rows: to train on.
-        horizon: epochs that the schedule spans.
-        seed: of the data order and dropout.
-    """
-    how = graph.graph["training"]
-    batch = min(int(how["batch_size"]), max(num_rows, 1))
-    steps = horizon * -(-num_rows // batch)
-    if loss == "multiclass" and how.get("label_smoothing"):
-        loss = "categorical"
-    return Optimization(
-        optimizer=how["optimizer"],
-        loss=loss,
-        batch_size=batch,
-        rates=learning_rates(float(how["learning_rate"]), how["schedule"], float(how["warmup"]), steps),
-        order=lambda epoch: epoch_order(seed, epoch, num_rows),
-        weight_decay=decays(how, steps),
-        seed=seed,
-        patience=settings.patience,
-        min_delta=settings.min_delta,
-        constants=constants_of(how),
-        factor=partial(rate_factor, how) if has_factors(how) else None,
-    )

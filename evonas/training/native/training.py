@@ -15,7 +15,7 @@ from evonas.training import optimizers
 from evonas.training.native.compilation import load
 from evonas.training.native.frame import ARRAYS, CLOCK, CONTROL, addresses
 from evonas.training.native.instructions import LOSSES, OPTIMIZERS
-from evonas.training.native.lowering import Program
+from evonas.training.native.program import Program
 
 __all__ = [
     "CHUNK_ROWS",

@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, Status
+from evonas.metrics.problem_scores import compute_scores
 from evonas.metrics.scores import mean_loss
 from evonas.networks.forward import raw_outputs
 from evonas.networks.perturbation import Lineages
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.metrics import compute_scores
 from evonas.training.replicates import combine_evaluations
 from evonas.training.spans import span_since
 from genomes.architecture.cost import count_parameters

@@ -19,10 +19,9 @@ import numpy as np
 from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
-from evonas.networks.starting_point import start_of
+from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
-from evonas.training.metrics import compute_scores
 from evonas.training.population.backends import current_backend
 from evonas.training.population.cost import CPU, GPU
 from evonas.training.population.layout import Fold, PopulationMember
@@ -34,6 +33,7 @@ from evonas.training.population.slots import SlotState, Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.spans import span_since
+from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from evonas.training.fit_dispatch import train
 from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.single.fit_dispatch import train
 from evonas.training.single.outputs import own_loss
 
 __all__ = ["KerasClassifier", "KerasRegressor", "classifies", "encode_labels", "wrap_as_estimator"]

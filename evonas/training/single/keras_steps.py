@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.tasks.train import TrainingSettings
-from evonas.training.single.trainer import of_members, prepare_model
+from evonas.training.single.graph_model import of_members, prepare_model
 
 __all__ = ["losses_at_rates"]
 
@@ -24,7 +24,7 @@ def losses_at_rates(
     rates: tuple[float, ...],
     rows: NDArray[np.int32],
 ) -> NDArray[np.float64]:
-    """Implements `evonas.training.single.sweep.Steps`; ends where a loss is not finite."""
+    """Implements `evonas.training.sweep.Steps`; ends where a loss is not finite."""
     split, graph = data.splits[0], graph.copy()
     graph.graph["training"] = {**graph.graph["training"], "schedule": "constant", "warmup": 0.0}
     for name in ("label_smoothing", "mixup"):

@@ -18,10 +18,10 @@ import keras
 import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.training.fit_dispatch import dispatch_fit, train
 from evonas.training.native.user_model.fit import prepare_fit
 from evonas.training.native.user_model.refusal import Refused
 from evonas.training.replicates import member_seed
+from evonas.training.single.fit_dispatch import dispatch_fit, train
 from evonas.training.single.fitting import assign_recorded, named_values, values_of
 from evonas.training.single.streamed import open_streams
 from evonas.training.single.trials import Headway, headway_callback

@@ -44,7 +44,7 @@ def train_epochs(
     y: Array,
     epoch_rows: int | None = None,
 ) -> Iterator[float]:
-    """Trains epoch by epoch, as `evonas.training.single.trainer.fit_epochs`; `y` is the target as the loss takes it.
+    """Trains epoch by epoch, as `graph_model.fit_epochs`; `y` is the target as the loss takes it.
 
     Of `epoch_rows`, see `TrainingSettings.epoch_rows`.
     """

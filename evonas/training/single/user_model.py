@@ -45,6 +45,7 @@ from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Weights
 from evonas.networks.initial import epoch_order
 from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training.losses import default_loss
 from evonas.training.native.user_model.fit import PreparedFit, prepare_fit
 from evonas.training.native.user_model.refusal import Refused
 from evonas.training.single.fitting import State, assign, named_values, restore, state_of, values_of
@@ -57,8 +58,8 @@ from evonas.training.single.outputs import (
     to_raw,
     try_outputs,
 )
-from evonas.training.single.trainer import SingleTrainer, default_loss, out_of_memory
-from genomes.hyperparameters import HyperparameterGenome
+from evonas.training.single.trainer import SingleTrainer, out_of_memory
+from genomes import HyperparameterGenome
 
 __all__ = ["BuildFunction", "UserModelFitting", "UserModelTrainer", "build_own", "genes_of", "inherit", "register"]
 

@@ -108,7 +108,7 @@ def test_objects_that_share_no_keys_are_refused(tmp_path: Path, name: str) -> No
 
 def test_skipping_more_rows_than_a_workbook_has_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("python_calamine")
-    from evonas.data.readers.options import ReadOptions
+    from evonas.data.read_options import ReadOptions
 
     with pytest.raises(InputError, match="skip_rows must leave a header"):
         read_file(excel(tmp_path / "t.xlsx", ROWS), ReadOptions(skip_rows=9))

@@ -90,7 +90,7 @@ def endless() -> Iterator[Any]:
 
 
 BAD: dict[str, tuple[Fake, str]] = {
-    "endless": (Fake([], count=-1), r"x must end, but it is an endless Dataset .*\.take\(steps\)"),
+    "endless": (Fake([], count=-1), r"x must end, but it is an infinite Dataset .*\.take\(steps\)"),
     "of unknown length and endless": (Fake(endless(), count=-2), r"at most 0\.0 GiB, .* or never ends"),  # type: ignore[arg-type]
     "empty": (Fake([]), "with rows, not an empty one"),
     "only x": (Fake([X[0]]), r"of \(x, y\) or \(x, y, weight\), not of ndarray"),
@@ -138,7 +138,7 @@ def test_a_dataset_of_tensorflow() -> None:
     numbers = tf.data.Dataset.from_tensor_slices((X, Y, WEIGHTS))
     np.testing.assert_array_equal(read_dataset(numbers.batch(7))[0], X)
     np.testing.assert_array_equal(read_dataset(numbers)[2], WEIGHTS)
-    with pytest.raises(InputError, match="endless"):
+    with pytest.raises(InputError, match="infinite"):
         read_dataset(rows.repeat())
 
 
@@ -160,7 +160,7 @@ class Batches:
 IMAGES = np.random.default_rng(1).integers(0, 256, (COUNT, 6, 5, 3)).astype(np.uint8)
 
 
-def test_a_dataset_of_batches_by_number() -> None:
+def test_a_dataset_of_indexed_batches() -> None:
     dataset = Batches(batches(IMAGES, Y, WEIGHTS))
     assert is_dataset(dataset)
     x, y, weight = read_dataset(dataset)
@@ -171,11 +171,11 @@ def test_a_dataset_of_batches_by_number() -> None:
 
 
 @pytest.mark.parametrize("dataset", [Batches(batches(IMAGES, Y), endless=True), Fake(batches(IMAGES, Y) * 9, count=-1)])
-def test_of_an_endless_dataset_as_many_batches_are_read_as_is_said(dataset: Any) -> None:
-    with pytest.raises(InputError, match="with steps"):
+def test_only_the_given_number_of_batches_of_an_infinite_dataset_is_read(dataset: Any) -> None:
+    with pytest.raises(InputError, match="as steps"):
         read_dataset(dataset)
     assert len(read_dataset(dataset, steps=2)[1]) == 14
-    with pytest.raises(InputError, match="steps must be a whole number"):
+    with pytest.raises(InputError, match="steps must be a whole number of batches"):
         read_dataset(dataset, steps=0)
     with pytest.raises(InputError, match="with a Dataset only"):
         read_data(X, Y, steps=3)

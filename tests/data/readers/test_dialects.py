@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evonas.data.readers.arrays import feature_columns, named_columns, target_columns
+from evonas.data.arrays import feature_columns, named_columns, target_columns
+from evonas.data.read_options import ReadOptions, Table
 from evonas.data.readers.files import read_any
-from evonas.data.readers.options import ReadOptions, Table
 from genomes.errors import InputError
 
 PLAIN = "a,b,c\n1,x,0.5\n2,y,1.5\n3,z,2.5\n"
@@ -212,17 +212,17 @@ BAD: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "a long separator": ("t.csv", PLAIN, {"separator": "||"}, "one character"),
     "two marks": ("t.csv", PLAIN, {"decimal": ",", "thousands": ","}, "must not be the decimal mark"),
     "a number": ("t.json", "5", {}, "array of objects"),
-    "rows quoted as wholes": ("t.csv", 'a,b,c\n"1,x,2"\n"2,y,3"\n', {}, "quoted as a whole"),
-    "all quoted as wholes": ("t.csv", '"a,b,c"\n"1,x,2"\n"2,y,3"\n', {}, "quoted one by one"),
+    "rows quoted as wholes": ("t.csv", 'a,b,c\n"1,x,2"\n"2,y,3"\n', {}, "the whole row is quoted"),
+    "all quoted as wholes": ("t.csv", '"a,b,c"\n"1,x,2"\n"2,y,3"\n', {}, "quoted individually"),
     "comments that nobody named": ("t.csv", PLAIN + "# the end\n", {}, "--comment '#'"),
-    "a foot": ("t.csv", PLAIN + "Source: us\n", {}, "words such as 'Source: us'"),
+    "a foot": ("t.csv", PLAIN + "Source: us\n", {}, "text, such as 'Source: us'"),
     "ARFF": ("t.csv", "@relation t\n@attribute a numeric\n@data\n1\n", {}, "an ARFF file"),
     "no header": ("t.csv", "n1,0,0\nn2,1,2\n", {}, "looks like a row"),
 }
 
 
 @pytest.mark.parametrize(("name", "content", "options", "said"), BAD.values(), ids=BAD)
-def test_what_cannot_be_read_is_said(
+def test_errors_name_what_cannot_be_read(
     tmp_path: Path, name: str, content: str | bytes, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):

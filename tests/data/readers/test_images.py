@@ -60,7 +60,7 @@ def test_usual_sizes(tmp_path: Path) -> None:
     assert read_images(tmp_path / "large", as_they_are=True)[0].shape[1:] == (70, 80, 3)
     Image.new("RGBA", (9, 9)).save(tmp_path / "large" / "cat" / "other.png")
     assert read_images(tmp_path / "large")[0].shape == (5, 32, 32, 3)
-    with pytest.raises(InputError, match=r"must be of one size, not of 2 \(9x9, 70x80\): give an image size"):
+    with pytest.raises(InputError, match=r"must be of one size, not 2 \(9x9, 70x80\): give an image size"):
         read_images(tmp_path / "large", as_they_are=True)
     assert image_size("28x30") == image_size((28, 30)) == (28, 30)
     assert image_size(28) == image_size("28") == (28, 28)
@@ -69,7 +69,7 @@ def test_usual_sizes(tmp_path: Path) -> None:
             image_size(wrong)
 
 
-def test_what_is_no_folder_of_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_holds_no_classes_of_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_folder(tmp_path / "pets", 4)
     monkeypatch.setattr("evonas.data.readers.images.free_bytes", lambda: 1000)
     with pytest.raises(InputError, match=r"4 images of 6x4 pixels with 3 channels .* smaller image size"):
@@ -86,12 +86,12 @@ def test_what_is_no_folder_of_images_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(InputError, match=r"emu.x\.png must be a whole PNG or JPEG image"):
         read_images(folder)
     Image.fromarray(np.zeros((6, 4), np.uint16)).save(folder / "emu" / "x.png")
-    with pytest.raises(InputError, match=r"emu.x\.png must have 8 bits a pixel"):
+    with pytest.raises(InputError, match=r"emu.x\.png must have 8 bits per channel"):
         read_images(folder)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"evonas\[images\]"):
         read_images(folder)
-    with pytest.raises(InputError, match="sub-folder for each class, two at least"):
+    with pytest.raises(InputError, match="subfolder for each class, at least two"):
         read_images(folder / "emu")
 
 
@@ -116,7 +116,7 @@ def test_folders_as_data(tmp_path: Path) -> None:
         read_data(folder, test=(np.zeros((5, 4, 4, 3)), ["cat"] * 5))
 
 
-def test_what_images_may_be_is_said_or_refused(tmp_path: Path) -> None:
+def test_unusual_images_are_reported_or_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", 8, (40, 30))
     assert not read_image_folder(folder).notes
     Image.new("CMYK", (30, 40)).save(folder / "cat" / "press.jpg")
@@ -130,10 +130,10 @@ def test_what_images_may_be_is_said_or_refused(tmp_path: Path) -> None:
     said = "\n".join(found.notes)
     assert "1 images have an alpha channel" in said
     assert "1 files (.gif) are neither PNG nor JPEG" in said
-    for words in ("images of 40x30, 80x60 pixels are brought to 40x30", "1 of 12 images are grey", "CMYK", "frames"):
+    for words in ("images of 40x30, 80x60 pixels are resized to 40x30", "1 of 12 images are grey", "CMYK", "frames"):
         assert words in said
     Image.new("I;16", (30, 40)).save(folder / "dog" / "deep.png")
-    with pytest.raises(InputError, match=r"deep.png must have 8 bits a pixel and channel, not the mode I"):
+    with pytest.raises(InputError, match=r"deep.png must have 8 bits per channel, not mode I"):
         read_image_folder(folder)
 
 

@@ -319,7 +319,7 @@ def exported(prepared, path, task=None, **changes):
 
     from evonas.training.export.export import export
     from evonas.training.model import build_model, get_weights
-    from evonas.training.single.trainer import raw_outputs
+    from evonas.training.single.graph_model import raw_outputs
 
     keras.utils.set_random_seed(0)
     prepared = prepared.for_views("piecewise")

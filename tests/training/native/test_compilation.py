@@ -17,7 +17,7 @@ import pytest
 
 from evonas.training.native import compilation
 from evonas.training.native.compilation import cache_directories, is_prepared, load
-from evonas.training.native.lowering import Builder
+from evonas.training.native.program_builder import Builder
 from evonas.training.native.training import predict
 
 ROOT = Path(__file__).parents[3]

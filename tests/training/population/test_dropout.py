@@ -91,7 +91,7 @@ def test_the_same_call_gives_the_same_mask():
 @pytest.mark.parametrize("seed", [0, 7, 2**31 - 1, 2**32 - 1])
 def test_the_native_kernel_has_the_same_masks(seed):
     """Through its gradient by what is dropped: one row at a time is enough to see each factor."""
-    from evonas.training.native.lowering import Builder
+    from evonas.training.native.program_builder import Builder
     from tests.training.native.reference import keep_mask as in_numpy
     from tests.training.native.test_operations import gradients
 

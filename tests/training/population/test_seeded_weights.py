@@ -15,7 +15,7 @@ from evonas.networks.perturbation import Lineages
 from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
 from evonas.training.population.seeded_weights import SeededWeightsTrainer
-from evonas.training.single.trainer import raw_outputs
+from evonas.training.single.graph_model import raw_outputs
 from genomes import DenseSpace, InputError
 from genomes.architecture.graph import graph_to_json
 from tests.training.networks import data, graph, task, trained

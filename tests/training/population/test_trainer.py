@@ -102,7 +102,7 @@ def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
 def test_half_the_precision_is_near_and_scored_as_it_is_exported():
     """As in `SingleTrainer`: the exported network computes in float32, so its score is of float32 outputs."""
     from evonas.training.model import build_model, set_weights
-    from evonas.training.single.trainer import raw_outputs
+    from evonas.training.single.graph_model import raw_outputs
 
     prepared, network = data(), graph((16, 8), activation="relu")
     (exact,) = trained(trainer(prepared), [task(network, 4)]).values()

@@ -77,7 +77,7 @@ def test_steps_in_one_program_are_those_of_fit(monkeypatch):
     network = layered([conv(6, l2=0.01), conv(4, stride=2), MEAN], optimizer="nadam", batch_size=25)
     (mine,) = trained(made(), [task(network, 3)]).values()
     monkeypatch.setattr(resident, "_program", lambda model, weighted: resident._by_fit(model))
-    monkeypatch.setattr("evonas.training.single.trainer.FusedBatchNormalization", keras.layers.BatchNormalization)
+    monkeypatch.setattr("evonas.training.single.graph_model.FusedBatchNormalization", keras.layers.BatchNormalization)
     (theirs,) = trained(made(), [task(network, 3)]).values()
     assert mine.train_curve == pytest.approx(theirs.train_curve, rel=1e-4)
     assert mine.curve == pytest.approx(theirs.curve, rel=1e-3)
@@ -153,7 +153,7 @@ def test_chunks_change_only_what_is_drawn(monkeypatch):
 def test_a_range_test_and_a_latency_are_of_any_network():
     from evonas.tasks.sweep import SweepTask
     from evonas.training.latency import measure_latency
-    from evonas.training.single.sweep import sweep
+    from evonas.training.sweep import sweep
 
     prepared = layered_data()
     curve = sweep(SweepTask(graph_to_json(AUGMENTED), (1e-4, 1e-3), (0,)), prepared, TrainingSettings(trainer="single"))

@@ -19,7 +19,7 @@ def single(prepared, **settings):
 
 
 def test_out_of_memory_is_a_value_and_other_errors_are_not(monkeypatch):
-    from evonas.training.single import trainer as module
+    from evonas.training.single import graph_fitting as module
 
     class ResourceExhaustedError(Exception):
         pass

@@ -12,7 +12,7 @@ import pytest
 
 from evonas.evaluation import Evaluation, Status
 from evonas.tasks.train import Source, TrainingTask, slots_of, stream_evaluations
-from evonas.training.fit_dispatch import train
+from evonas.training.single.fit_dispatch import train
 from evonas.training.single.trials import TrialTrainer
 
 pytestmark = pytest.mark.keras

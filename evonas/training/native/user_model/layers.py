@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.native.lowering import Builder, Tensor
+from evonas.training.native.program import Tensor
+from evonas.training.native.program_builder import Builder
 from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["ACTIVATIONS", "LAYERS", "Lowering", "activation_name", "check"]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training.native.instructions import LOSSES
-from evonas.training.native.lowering import Builder, Program, Tensor
+from evonas.training.native.program import Program, Tensor
+from evonas.training.native.program_builder import Builder
 from evonas.training.native.training import CHUNK_ROWS, blank_arrays, predict, run_program
 from evonas.training.native.user_model.graph import Graph, graph_of
 from evonas.training.native.user_model.inputs import PREPARATIONS, Prepare, arrays_of, as_array

@@ -1,4 +1,4 @@
-"""What the champion predicts: confusion, ROC and calibration; predicted against true, and residuals; columns."""
+"""What the final model predicts: confusion, ROC and calibration; predicted against true, and residuals; columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.io.printable import printable
-from evonas.reporting.figures.figure import (
+from evonas.reporting.figure import (
     BLUE,
     GREEN,
     GREY,
@@ -54,7 +54,7 @@ def predicted_against_true(found: Predictions) -> Figure:
     ]
     name = label(found.problem.target_names[0]) if found.problem.target_names else "target"
     layout = {"xaxis": axis(f"true {name}"), "yaxis": axis(f"predicted {name}")}
-    caption = f"Rows of the {found.split} split: the closer to the dotted line, the better the prediction."
+    caption = f"{_rows(found)}: the closer to the dotted line, the better the prediction."
     errors = np.abs(predicted - true)
     quantiles = (0.5, 0.9, 0.99)
     rows = [[f"{q:.0%} of the rows", f"{np.quantile(errors, q):.4g}"] for q in quantiles]
@@ -72,7 +72,8 @@ def residuals(found: Predictions) -> Figure:
     ends = round_values([float(predicted.min()), float(predicted.max())])
     traces.append(line(ends, [0, 0], "no error", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted less true")}
-    caption = "Errors should scatter evenly about zero; a slope or a funnel says where the network is wrong by habit."
+    habit = "errors should scatter evenly about zero; a slope or a funnel says where it is wrong by habit."
+    caption = f"{_rows(found)}: {habit}"
     return Figure("residuals", "Residuals", caption, traces, layout)
 
 
@@ -101,7 +102,7 @@ def confusion(found: Predictions) -> Figure:
         "xaxis": axis("predicted class", type="category"),
         "yaxis": axis("true class", type="category", autorange="reversed"),
     }
-    caption = f"Rows of the {found.split} split by class: what is off the diagonal was predicted wrongly."
+    caption = f"{_rows(found)}, by class: what is off the diagonal was predicted wrongly."
     names = [printable(name) for name in found.problem.classes]
     rows = [[f"true {name}", *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
     header = ["", *(f"predicted {name}" for name in names)]
@@ -122,7 +123,8 @@ def roc(found: Predictions) -> Figure:
             areas.append([printable(classes[index]), f"{area:.4f}"])
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
-    caption = "The further a curve goes to the upper left corner, the better the class is separated from the others."
+    best = "the further a curve goes to the upper left corner, the better the class is separated from the others."
+    caption = f"{_rows(found)}: {best}"
     return Figure("roc", "ROC curve", caption, traces, layout, ["class", "area under the curve"], areas)
 
 
@@ -145,13 +147,14 @@ def calibration(found: Predictions) -> Figure:
     ]
     traces[0]["error_y"] = {"array": round_values(margin, 3), "color": BLUE, "thickness": 1}
     layout = {"xaxis": axis(what, range=[0, 1]), "yaxis": axis("share that came true", range=[0, 1.05])}
-    caption = "On the dotted line, 70% means 70%; below it, the network is too sure of itself. Bars are 95% intervals."
+    meaning = "on the dotted line, 70% means 70%; below it, the model is too sure of itself. Bars are 95% intervals."
+    caption = f"{_rows(found)}: {meaning}"
     rows = [[f"{p:.1%}", f"{share:.1%}", f"{len(part):,}"] for p, share, part in zip(x, y, bins, strict=True)]
     header = ["predicted", "came true", "rows"]
     return Figure("calibration", "Calibration", caption, traces, layout, header, rows)
 
 
-def columns(importance: dict[str, tuple[float, float]], objective: str, split: str) -> Figure:
+def columns(importance: dict[str, tuple[float, float]], objective: str, found: Predictions) -> Figure:
     """Permutation importance of the columns, the most important on top."""
     shown = list(importance.items())[:_MOST_COLUMNS][::-1]
     trace = {
@@ -164,12 +167,17 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, split: s
         "showlegend": False,
     }
     layout = {"xaxis": axis(f"{label(objective)} lost"), "yaxis": axis("", type="category"), "height": _height(shown)}
-    caption = f"How much worse {label(objective)} on the {split} split gets with a column shuffled: 0 is not needed."
+    caption = f"{_rows(found)}: how much worse {label(objective)} gets with a column shuffled; 0 is not needed."
     if len(importance) > len(shown):
         caption += f" The first {len(shown)} of {len(importance)} columns."
     rows = [[name, f"{mean:.4g}", f"{spread:.2g}" if spread else ""] for name, (mean, spread) in shown[::-1]]
     header = ["column", f"{objective} lost", "spread between shuffles"]
-    return Figure("columns", "Columns that the network needs", caption, [trace], layout, header, rows)
+    return Figure("columns", "Columns that the model needs", caption, [trace], layout, header, rows)
+
+
+def _rows(found: Predictions) -> str:
+    """Such as "The best network on rows of the test split"."""
+    return f"{found.model[0].upper()}{found.model[1:]} on rows of the {found.split} split"
 
 
 def _height(rows: list[Any]) -> int:

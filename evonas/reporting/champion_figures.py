@@ -9,7 +9,7 @@ import numpy as np
 
 from evonas.display.scores import format_score
 from evonas.io.printable import printable
-from evonas.reporting.figures.figure import (
+from evonas.reporting.figure import (
     BLUE,
     GREEN,
     GREY,

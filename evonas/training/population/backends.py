@@ -1,6 +1,7 @@
 """The seam between the population program and the array library that Keras runs on.
 
-One module a library, each with the same few functions; everything else in the program is `keras.ops`.
+One module a library (`tensorflow_backend`, `jax_backend`), each with the same few functions; everything else in the
+program is `keras.ops`.
 """
 
 from __future__ import annotations
@@ -29,4 +30,4 @@ def current_backend() -> ModuleType:
             f"the population trainer runs on {' or '.join(BACKENDS)}, not on KERAS_BACKEND={name!r}: set one of them, "
             "or train one network at a time with trainer='single'"
         )
-    return importlib.import_module(f"evonas.training.population.backends.{name}")
+    return importlib.import_module(f"evonas.training.population.{name}_backend")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.display.scores import format_score
-from evonas.reporting.figures.figure import (
+from evonas.reporting.figure import (
     BLUE,
     GREEN,
     GREY,

@@ -9,7 +9,7 @@ import pytest
 
 from evonas.tasks.sweep import SweepTask, sweep_rates
 from evonas.tasks.train import TrainingSettings
-from evonas.training.single.sweep import batches, sweep
+from evonas.training.sweep import batches, sweep
 from genomes.architecture.graph import graph_to_json
 from tests.training.networks import data, graph
 
@@ -48,7 +48,7 @@ def test_batches_pass_over_all_rows_in_an_order_of_their_own() -> None:
 
 def test_a_test_ends_where_the_first_of_its_losses_explodes(monkeypatch: pytest.MonkeyPatch) -> None:
     curves = {1: [1.0] * 5 + [50.0] * 25, 2: [1.0] * 9 + [np.nan] * 21}
-    monkeypatch.setattr("evonas.training.single.sweep._steps_of", lambda _: lambda *given: np.array(curves[given[3]]))
+    monkeypatch.setattr("evonas.training.sweep._steps_of", lambda _: lambda *given: np.array(curves[given[3]]))
     assert (
         sweep(SweepTask(graph_to_json(graph((4,))), RATES, (2,)), data("multi"), TrainingSettings()).losses
         == (1.0,) * 9

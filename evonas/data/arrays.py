@@ -1,4 +1,4 @@
-"""What a caller passes as rows, brought into one form: a DataFrame with text names and rows numbered from 0.
+"""Conversion of rows passed from Python into a DataFrame with column names as text and rows numbered from 0.
 
 Imports pandas inside functions only.
 """
@@ -22,15 +22,15 @@ __all__ = ["check_column", "feature_columns", "join_parts", "named_columns", "ta
 
 
 def named_columns(frame: Any) -> pd.DataFrame:
-    """The same cells in plain types; column names as text, rows numbered from 0.
+    """Returns the same cells in plain types, with column names as text and rows numbered from 0.
 
     Raises:
-        InputError: two columns have one name, or a name is no text that UTF-8 can hold.
+        InputError: two columns have the same name, or a name cannot be encoded as UTF-8.
     """
     columns: pd.DataFrame = plain_columns(as_frame(frame).reset_index(drop=True))
     for name in map(str, columns.columns):
         if not is_utf8(name):
-            raise InputError(f"column names must be text that UTF-8 can hold, not {name!a:.60}: rename the column")
+            raise InputError(f"column names must be text encodable as UTF-8, not {name!a:.60}: rename the column")
     columns.columns = [str(name) for name in columns.columns]
     twice = [name for name, count in Counter(columns.columns).items() if count > 1]
     if twice:
@@ -39,10 +39,10 @@ def named_columns(frame: Any) -> pd.DataFrame:
 
 
 def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
-    """Refuses a name that is not a column, and says which names are close.
+    """Raises an error that suggests similar names if a name is not a column.
 
     Raises:
-        InputError: it is not a column.
+        InputError: the table has no such column.
     """
     known = list(frame.columns)
     if name in known:
@@ -54,16 +54,17 @@ def check_column(frame: pd.DataFrame, name: str, what: str) -> None:
 
 
 def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-    """The rows of all parts below each other.
+    """Concatenates the rows of all parts.
 
     Args:
-        parts: name -> (x, y), or None if there is no such part; the first is there.
+        parts: name -> (x, y), or None for an absent part; the first must be present.
 
     Returns:
-        Feature columns, target columns, and the number of rows of each part that there is, in order.
+        Feature columns, target columns, and the number of rows of each part present, in order.
 
     Raises:
-        InputError: a part is not a pair of arrays, its x and y differ in length, or its columns differ from the first.
+        InputError: a part is not a pair of arrays, its x and y differ in length, or its columns differ from those of
+            the first.
     """
     import pandas as pd
 
@@ -102,10 +103,10 @@ def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, 
 def feature_columns(x: Any, what: str) -> pd.DataFrame:
     """Features as a table, shape `(num_samples, num_columns)`; columns without a name are x0, x1, ...
 
-    Arrays of more dimensions, images say, are flattened.
+    Arrays of more dimensions, such as images, are flattened.
 
     Raises:
-        InputError: of fewer dimensions, sparse, ragged or complex.
+        InputError: x has fewer than two dimensions, or is sparse, ragged or complex.
     """
     if is_table(x):
         return named_columns(as_frame(x, what))
@@ -122,7 +123,7 @@ def target_columns(y: Any, what: str) -> pd.DataFrame:
     """The target as a table, shape `(num_samples, num_targets)`; a target without a name is y, or y0, y1, ...
 
     Raises:
-        InputError: not one- or two-dimensional, ragged or complex.
+        InputError: y is not one- or two-dimensional, or is ragged or complex.
     """
     import pandas as pd
 
@@ -141,7 +142,7 @@ def target_columns(y: Any, what: str) -> pd.DataFrame:
 
 
 def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Each row of an array of more than two dimensions as one line of numbers."""
+    """Flattens each row of an array of more than two dimensions."""
     return array.reshape(len(array), -1) if array.ndim > 2 and len(array) else array
 
 
@@ -149,13 +150,13 @@ def _array(values: Any, what: str) -> np.ndarray[Any, Any]:
     try:
         array = np.asarray(values)
         if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
-            array = np.asarray(values, dtype=object)  # a list with one text in it must not turn its numbers into text
+            array = np.asarray(values, dtype=object)  # one string in a list must not turn its numbers into text
     except ValueError:
-        raise InputError(f"{what} must have as many values in every row, but its rows differ: correct them") from None
-    if isinstance(values, np.ma.MaskedArray) and values.mask.any():  # what is masked is missing
+        raise InputError(f"{what} must have rows of equal length, but their lengths differ: correct them") from None
+    if isinstance(values, np.ma.MaskedArray) and values.mask.any():  # masked values are missing
         array = array.astype(np.result_type(array, np.float64) if array.dtype.kind in "biuf" else object)
         array[np.ma.getmaskarray(values)] = np.nan if array.dtype.kind == "f" else None
-    if array.dtype.kind == "T":  # NumPy's strings of any length
+    if array.dtype.kind == "T":  # NumPy's variable-length strings
         array = array.astype(object)
     if array.dtype.kind not in "biufOUM":
         raise InputError(f"{what} must hold real numbers, booleans, text or dates, not {array.dtype}: convert it")
@@ -170,8 +171,8 @@ def _frame(array: np.ndarray[Any, Any], names: list[str]) -> pd.DataFrame:
         return frame.infer_objects() if array.dtype == object else frame
     except UnicodeEncodeError as error:
         raise InputError(
-            f"text must be such that UTF-8 can hold it, not {error.object!a:.60}: replace what is wrong in it, such as "
-            'by text.encode("utf-8", "replace").decode()'
+            f"text must be encodable as UTF-8, not {error.object!a:.60}: replace the invalid characters, for example "
+            'with text.encode("utf-8", "replace").decode()'
         ) from None
 
 

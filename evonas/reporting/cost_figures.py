@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evonas.display.scores import best_words, format_score
 from evonas.evaluation import Status
 from evonas.io.printable import printable
-from evonas.reporting.figures.figure import (
+from evonas.reporting.figure import (
     BLUE,
     GREEN,
     GREY,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.range_test.plot import text_plot, write_plot
-from evonas.range_test.terminal import curve_lines
+from evonas.display.curve_lines import curve_lines
+from evonas.display.range_test_plot import text_plot, write_plot
 from evonas.runs.genome_files import read_genome
 from evonas.tasks.sweep import LearningRateCurve, sweep_rates
 from genomes import DenseSpace, InputError, Range, population_to_text

@@ -11,7 +11,7 @@ from typing import Any
 from evonas.api.resolve import chosen_space, resolve_samples
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
-from evonas.data.readers.options import ReadOptions
+from evonas.data.read_options import ReadOptions
 from evonas.networks.layers import can_be_compiled
 from evonas.runs.genome_files import read_genome
 from evonas.seeds import generation_rng

@@ -1,4 +1,4 @@
-"""Series in long form: a table with one row a step, whose rows of one id are one sample. Imports pandas late."""
+"""Series in long form: a table with one row per step; rows with the same id are one sample. Imports pandas lazily."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.arrays import check_column
 from evonas.data.cells import kind_of, texts
 from evonas.data.keys import keys_of, numbers_of
-from evonas.data.readers.arrays import check_column
-from evonas.data.readers.options import Style
+from evonas.data.read_options import Style
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ __all__ = ["long_series", "number_columns"]
 
 
 def number_columns(frame: pd.DataFrame, names: Sequence[str], style: Style) -> NDArray[np.float64]:
-    """Columns of numbers side by side, NaN if a cell is empty, shape `(num_rows, len(names))`.
+    """Returns numeric columns as an array of shape `(num_rows, len(names))`, NaN where a cell is empty.
 
     Raises:
-        InputError: a column is not there, or holds something else.
+        InputError: a column does not exist or is not numeric.
     """
     for name in names:
         check_column(frame, name, "series")
@@ -41,23 +41,23 @@ def long_series(
     constant: Sequence[str],
     style: Style,
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
-    """One sample for each id, in the order in which ids first come; its steps in the order of time.
+    """Groups rows into one sample per id, in order of first appearance, with steps sorted by time.
 
     Args:
-        frame: one row a step, shape `(num_rows, num_columns)`.
-        id_column: whose equal values are one sample.
-        time_column: by which steps are ordered; "" for the order of the rows.
+        frame: one row per step, shape `(num_rows, num_columns)`.
+        id_column: column that identifies the sample of a row.
+        time_column: column by which steps are sorted; "" keeps the order of the rows.
         channels: numeric columns.
         constant: columns with one value for each id: targets, groups, weights.
         style: how numbers are written.
 
     Returns:
-        The series, `(num_samples, steps, channels)`, NaN after the last step of shorter ones; and the constant
-        columns, a row for each sample.
+        The series, `(num_samples, steps, channels)`, NaN after the last step of shorter ones; and the constant columns,
+        one row per sample.
 
     Raises:
-        InputError: an id is missing, a constant column has several values for one, an instant is there twice or
-            missing, or a channel holds no numbers.
+        InputError: an id is missing, a constant column has several values for one id, a time is missing or repeated, or
+            a channel is not numeric.
     """
     import pandas as pd
 
@@ -82,7 +82,7 @@ def long_series(
         row = int(order[twice[0] + 1])
         raise InputError(
             f"the time column {time_column!r} must differ between rows of one series, but {names[sample[twice[0]]]!r} "
-            f"has an instant twice (data row {row + 1}): leave one out"
+            f"has one time twice (data row {row + 1}): leave one out"
         )
     first = np.searchsorted(sample, np.arange(len(names)))
     values = np.full((len(names), int(np.bincount(sample).max()), len(channels)), np.nan)

@@ -7,13 +7,13 @@ recorded name; nothing is ever imported by a path that a run names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import packages_distributions, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evonas.io.printable import printable
 from evonas.metrics.metric import METRICS_FROM_OUTSIDE
 from evonas.metrics.named import metric_from_outside
+from evonas.runs.versions import distribution_record
 from evonas.strategies import STRATEGIES, find_row, strategy_name, strategy_row
 from evonas.strategies.outside import distribution_of
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
@@ -25,7 +25,7 @@ from genomes.mutations import MUTATIONS_FROM_OUTSIDE
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["TABLES", "distribution_record", "extension_records", "same_extensions", "same_strategy"]
+__all__ = ["TABLES", "extension_records", "same_extensions", "same_strategy"]
 __all__ += ["strategy_record", "trains_networks"]
 
 #: Kind of extension -> those that this process knows.
@@ -34,12 +34,6 @@ TABLES: Mapping[str, Extensions[Any]] = MappingProxyType(
 )
 #: What of an extension is called: it has a module and a name.
 _CALLED = {"mutation": lambda each: each, "layer kind": lambda each: each.keras, "metric": lambda each: each.score}
-
-
-def distribution_record(module: str) -> dict[str, str]:
-    """Name and version of the distribution that installs a module; empty if none does, as of a script."""
-    names = packages_distributions().get(module.partition(".")[0], ())
-    return {"distribution": names[0], "version": version(names[0])} if names else {}
 
 
 def strategy_record(name: str) -> dict[str, Any]:

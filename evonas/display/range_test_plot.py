@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.display.curve_lines import curve_lines
 from evonas.io.marked_files import check_place, mark_bytes, mark_text, publish
-from evonas.range_test.terminal import curve_lines
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`ReadOptions`: what a user says of a table's file, and `Table`: what reading it gives. Imports no pandas."""
+"""`ReadOptions`: the user's description of a table's file, and `Table`, the result of reading it. Imports no pandas."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING", "ReadOptions", "Style", "Table"]
 
-#: Texts that mean "no value": those of pandas, "?" (UCI's tables) and "\\N" (dumps of MySQL and PostgreSQL).
+#: Texts that mean "no value": those of pandas, "?" (UCI's tables) and "\\N" (MySQL and PostgreSQL dumps).
 # fmt: off
 MISSING = frozenset([
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null", "?", "\\N",
 ])
 # fmt: on
-#: All forms of a space as thousands separator.
+#: All space characters that may serve as thousands separator.
 SPACES = (" ", "\u00a0", "\u202f", "\u2009", "\u2007")
 _THOUSANDS = (",", ".", "'", "\u2019", *SPACES)
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
@@ -30,16 +30,16 @@ ORDERS = ("dmy", "mdy", "ymd")
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a file is written, where it is not as it looks. What is empty is found out.
+    """Format of a file, to override detection. Fields left empty are detected.
 
     Attributes:
-        separator: of cells, one character, or "tab", "comma", "semicolon", "space" or "pipe".
-        encoding: of the text, as Python names it.
+        separator: between cells: one character, or "tab", "comma", "semicolon", "space" or "pipe".
+        encoding: of the text, by its name in Python.
         decimal: "." or ",".
         thousands: the thousands separator: ",", ".", "'" or a space.
-        skip_rows: lines before the header.
-        comment: beginning of lines that are not rows, such as "#".
-        missing: texts that mean "no value", in place of the usual ones; an empty cell always does.
+        skip_rows: number of lines before the header.
+        comment: prefix of comment lines, such as "#".
+        missing: texts that mean "no value", replacing the usual ones; an empty cell always does.
         date_order: "dmy" or "mdy", of dates such as 01/02/2020.
     """
 
@@ -66,9 +66,9 @@ class ReadOptions:
         if thousands and thousands not in _THOUSANDS:
             raise InputError(f"thousands must be ',', '.', \"'\" or a space, not {thousands!r}: choose one")
         if thousands and thousands == self.decimal:
-            raise InputError(f"thousands must not be the decimal mark, {thousands!r}: leave one of the two out")
+            raise InputError(f"thousands must not be the decimal mark, {thousands!r}: leave one of them out")
         if isinstance(self.skip_rows, bool) or not isinstance(self.skip_rows, int) or self.skip_rows < 0:
-            raise InputError(f"skip_rows must be a whole number from 0 on, not {self.skip_rows!r}: count the lines")
+            raise InputError(f"skip_rows must be a whole number, at least 0, not {self.skip_rows!r}: count the lines")
         if self.date_order not in ("", *ORDERS):
             raise InputError(f"date_order must be one of {', '.join(ORDERS)}, not {self.date_order!r}: choose one")
         if self.encoding:
@@ -96,7 +96,7 @@ class ReadOptions:
         missing: Sequence[str] | None,
         date_order: str,
     ) -> ReadOptions:
-        """As the constructor, with `missing` as one text or a list."""
+        """As the constructor, with `missing` given as a string or a list."""
         words = [missing] if isinstance(missing, str) else missing
         known = None if words is None else tuple(words)
         return cls(separator, encoding, decimal, thousands, skip_rows, comment, known, date_order)
@@ -109,12 +109,12 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Style:
-    """What is known about the notation of numbers and dates apart from the cells of a column.
+    """Notation of numbers and dates, as far as it is known without the cells of a column.
 
     Attributes:
-        decimal, thousands, date_order: as the user says, see `ReadOptions`.
-        comma: whether the table writes decimal commas elsewhere, so that 1.234 is a thousand and more.
-        in_file: whether the table was read from text, where labels have no type of their own.
+        decimal, thousands, date_order: as given by the user, see `ReadOptions`.
+        comma: whether the table uses decimal commas elsewhere, so that 1.234 means 1234.
+        in_file: whether the table was read from text, in which labels have no type.
     """
 
     decimal: str = ""
@@ -126,13 +126,13 @@ class Style:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table as it was read.
+    """A table that was read from a file.
 
     Attributes:
         frame: its cells.
-        notes: what its owner may not expect, one line each.
-        style: how it writes numbers.
-        absent: column -> a text in it that was taken for "no value", and its data row.
+        notes: messages about anything the user may not expect, one line each.
+        style: its notation of numbers and dates.
+        absent: column -> a text in it that was read as "no value", and its data row.
     """
 
     frame: pd.DataFrame

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.io.printable import printable
-from evonas.reporting.figures.figure import (
+from evonas.reporting.figure import (
     BLUE,
     GREY,
     SCALE,

@@ -1,0 +1,88 @@
+"""Permutation importance of the columns for what a run ends with. Imports no Keras.
+
+Source: Breiman, "Random Forests", Machine Learning 2001.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from evonas.data.encoding.samples import SamplePreparation
+from evonas.data.encoding.series import SeriesPreparation
+from evonas.data.neighbours import NeighbourFeatures, marks_of, with_estimates
+from evonas.data.prepared import PreparedData, Problem
+from evonas.reporting.predictions import Predictions, spread_rows
+from evonas.reporting.rundata import RunData
+from evonas.seeds import RandomStream, stream_rng
+
+__all__ = ["permutation_importance"]
+
+#: Rows that are permuted: at most, and at least; times columns times networks, at most.
+_MOST_ROWS, _FEWEST_ROWS, _MOST_PREDICTED = 2_000, 250, 64_000
+
+
+def permutation_importance(
+    run: RunData, data: PreparedData, found: Predictions, repeats: int = 3, seconds: float = 2.0
+) -> dict[str, tuple[float, float]]:
+    """Raw column -> by how much the objective is worse with that column shuffled: mean and spread over repeats.
+
+    All features that a column gives are shuffled together. The most important column comes first.
+
+    Args:
+        run: the search.
+        data: its prepared data.
+        found: what is predicted unshuffled; at most 2,000 of its rows are taken, fewer where columns are many.
+        repeats: shuffles of each column.
+        seconds: after which no repeat is begun.
+    """
+    columns = _features_of_columns(data, found.problem)
+    predictions_each = len(found.network.graphs) * max(1, len(columns))
+    rows = min(_MOST_ROWS, max(_FEWEST_ROWS, _MOST_PREDICTED // predictions_each))
+    chosen = spread_rows(len(found.features), rows)
+    part = replace(found, features=found.features[chosen], coded=found.coded[chosen], raw=found.raw[chosen])
+    name, loss = run.objective.name, run.objective.loss
+    whole, rng, began = loss(part.scores().get(name)), stream_rng(RandomStream.PERMUTED_COLUMNS, 0), time.monotonic()
+    marks, features = marks_of(found.problem.views), NeighbourFeatures(data)
+    regressions, count = [features.regression(mark) for mark in marks], found.problem.num_features
+    count -= len(marks) * found.problem.num_outputs
+    worse: dict[str, list[float]] = {column: [] for column in columns}
+    for _ in range(repeats):
+        for column, positions in columns.items():
+            shuffled = part.features.copy()
+            shuffled[:, positions] = part.features[rng.permutation(len(part.features))][:, positions]
+            if any(column in each.columns for each in regressions):
+                shuffled = with_estimates(shuffled[:, :count], shuffled, found.problem, regressions)
+            worse[column].append(loss(part.scores(shuffled).get(name)) - whole)
+        if time.monotonic() - began > seconds:
+            break
+    means = {column: (float(np.mean(each)), float(np.std(each))) for column, each in worse.items()}
+    return dict(sorted(means.items(), key=lambda item: -item[1][0]))
+
+
+def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list[int]]:
+    """Raw column -> positions of its features in the network's input."""
+    if data.preparation is None:
+        names = problem.feature_names or tuple(f"feature {place}" for place in range(problem.num_features))
+        return {name: [place] for place, name in enumerate(names)}
+    if isinstance(data.preparation, SamplePreparation):
+        return _features_of_channels(data.preparation)
+    views = {view for view in problem.views if view != "standard"}
+    found: dict[str, list[int]] = {}
+    place = 0
+    for step in data.preparation.for_views(views).steps:
+        width = len(step.names())
+        found.setdefault(step.column, []).extend(range(place, place + width))
+        place += width
+    return found
+
+
+def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]]:
+    """Channel of a series -> positions of its features; empty for images and texts."""
+    if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
+        return {}
+    steps, width = preparation.sample_shape
+    names = preparation.names or tuple(f"channel {index}" for index in range(1, preparation.shape[1] + 1))
+    return {name: [step * width + index for step in range(steps)] for index, name in enumerate(names)}

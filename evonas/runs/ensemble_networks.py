@@ -1,0 +1,61 @@
+"""The networks of a run that an ensemble is chosen from, or made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evonas.runs.finalists import all_rows_members, ensemble_members, record_of_retraining
+from evonas.runs.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evonas.runs.finalists import Finalist
+    from evonas.runs.reader import RunReader
+
+__all__ = ["fold_members", "members_on_all_rows", "networks_to_choose_from"]
+
+
+def networks_to_choose_from(run: RunReader) -> dict[str, Record]:
+    """Name of weights -> record, of the best networks and of all re-trainings of finalists, best first."""
+    held = [(record, record.weights) for record in run.best(run.settings.keep)]
+    # Those have seen the rows that the others are compared on.
+    seen: set[str | None] = {name for name, _, _ in fold_members(run, run.settings.ensemble or 0)}
+    seen |= {record.weights for record in members_on_all_rows(run, run.finalists)}
+    for finalist in run.finalists:
+        for each in run.retrainings.trained(finalist.record.digest):
+            if each.weights not in seen:
+                held.append((record_of_retraining(finalist.record, each), each.weights))
+    return {name: record for record, name in held if name}
+
+
+def fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
+    """Name of weights, record and fold of each network that was trained on one fold for an ensemble.
+
+    Empty without cross-validation, and where the time was too short for two of them.
+    """
+    folds, count = run.settings.cv, run.settings.ensemble or 0
+    if folds is None or not count or not run.finalists or run.retrainings.asked is None:
+        return []
+    best, (_, _, retrainings) = run.ranked(1), run.retrainings.asked
+    trained = {each.seed: each for each in run.retrainings.trained(best.digest)}
+    members = ensemble_members(run.settings.seed or 0, best.digest, retrainings, count, folds)
+    found = [
+        (each.weights, record_of_retraining(best, each), fold)
+        for seed, fold in members[:size]
+        if fold is not None and (each := trained.get(seed)) is not None and each.weights
+    ]
+    return found if len(found) > 1 else []
+
+
+def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[Record, ...]:
+    """A record for each network that was trained on training and validation rows together, in their order."""
+    settings, asked = run.settings, run.retrainings.asked
+    if not settings.all_rows or not settings.average or asked is None:
+        return ()
+    found = []
+    for finalist, seed in all_rows_members(finalists, settings.seed or 0, asked[2], settings.average):
+        each = run.retrainings.retraining(finalist.record.digest, seed, finalist.best_epoch)
+        if each is not None and each.weights:
+            found.append(record_of_retraining(finalist.record, each))
+    return tuple(found)
