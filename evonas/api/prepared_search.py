@@ -15,9 +15,9 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from evonas.api.extension_records import extension_records, strategy_record
 from evonas.api.extensions import with_mutations
 from evonas.api.final_model import with_final_model
+from evonas.api.provenance import extension_provenance, strategy_provenance
 from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
     Space,
@@ -183,8 +183,8 @@ def search_prepared(
         source={
             **source,
             **space_class(space),
-            **strategy_record(settings.strategy),
-            **extension_records(space, settings.objective),
+            **strategy_provenance(settings.strategy),
+            **extension_provenance(space, settings.objective),
             **({} if build is None else {"build": build.to_json()}),
         },
         overwrite=overwrite,

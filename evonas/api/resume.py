@@ -9,9 +9,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
-from evonas.api.extension_records import same_extensions, same_strategy, trains_networks
 from evonas.api.extensions import given_extensions, named_objectives
 from evonas.api.options import RunOptions
+from evonas.api.provenance import same_extensions, same_strategy, trains_networks
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.data.source import check_origin

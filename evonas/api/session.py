@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.api.extension_records import trains_networks
 from evonas.api.final_model import members_after_finalists
 from evonas.api.generations import run_generations
+from evonas.api.provenance import trains_networks
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from evonas.api.extension_records import same_strategy, strategy_record
 from evonas.api.generations import run_generations
+from evonas.api.provenance import same_strategy, strategy_provenance
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
@@ -218,7 +218,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 "direction": search.objective.direction,
                 "trial": dict(search.identity),
                 "build": {"name": search.name, "trial": True},
-                **strategy_record(settings.strategy),
+                **strategy_provenance(settings.strategy),
             },
             overwrite=overwrite,
         )
@@ -249,15 +249,19 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
     if search.in_process:
         from evonas.execution.local import LocalEvaluator
 
-        return LocalEvaluator(search.space, lambda: _local_trainer(search.trial, store.settings.trainer))
+        trainer = store.settings.trainer
+        here = LocalEvaluator(
+            search.space, lambda: _local_trainer(search.trial, trainer, lambda: here.report_progress())
+        )
+        return here
     trial = pack(search.trial, search.name, list(search.parts.values()), search.parts)
     return evaluator_for_trials(search.space, store.directory, store.settings, trial, search.execution)
 
 
-def _local_trainer(trial: Any, trainer: str) -> Any:
+def _local_trainer(trial: Any, trainer: str, headway: Callable[[], None]) -> Any:
     from evonas.training.single.trials import TrialTrainer
 
-    return TrialTrainer(trial, trainer=trainer)
+    return TrialTrainer(trial, headway, trainer)
 
 
 def may_stay_here(settings: Mapping[str, Any]) -> bool:

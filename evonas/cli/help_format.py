@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from textwrap import shorten
 from types import MappingProxyType
 from typing import Any
 
@@ -20,21 +21,35 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Stop": ("generations", "evaluations", "time", "target_score"),
         "Data": (
-            *("task", "validation", "test", "group", "time_column", "drop"),
+            *("task", "validation", "test", "group", "time_column", "series", "series_id", "split", "drop"),
             *("numeric", "boolean", "categorical", "date", "text", "image_size", "grayscale", "numbers"),
         ),
         "File format": (
             *("separator", "encoding", "decimal", "thousands", "skip_rows", "comment", "missing", "date_order"),
         ),
         "Search": (
-            *("space", "mutation", "build", "strategy", "population", "warm_start", "transfer", "no_known_defaults"),
+            *(
+                "architecture",
+                "neighbours",
+                "space",
+                "mutation",
+                "build",
+                "strategy",
+                "population",
+                "warm_start",
+                "transfer",
+                "no_known_defaults",
+            ),
             *("inherit", "repair", "rungs", "asynchronous", "window", "seed"),
         ),
-        "Objective and limits": (*("objective", "objectives", "max_parameters", "max_flops", "max_latency_ms"),),
+        "Objective and limits": (
+            *("objective", "objectives", "quantiles", "max_parameters", "max_flops", "max_latency_ms"),
+        ),
         "Training": (
             *("trainer", "epochs", "epoch_rows", "patience", "cv", "replicates", "finalists", "threads"),
             *("candidate_timeout", "worker_memory"),
         ),
+        "Final model": ("average", "all_rows", "ensemble", "calibrate"),
         "Execution": ("execution", "workers", "devices", "address"),
         "Trackers": ("tensorboard", "mlflow", "wandb"),
         "Output": ("out", "overwrite", "output", "no_report", "quiet", "as_json", "as_csv", "format"),
@@ -68,6 +83,8 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
 _ENABLE_THEMSELVES = ("run", "resume")
 #: Fewer options than this need no groups.
 _FEWEST = 8
+#: Characters of what a shell says of an option.
+_LONGEST_HINT = 70
 
 
 class GroupedCommand(TyperCommand):
@@ -99,6 +116,17 @@ class GroupedCommand(TyperCommand):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Options that begin so, with a short help each.
+
+        Defaults stand in brackets, which shells would be shown without what is in them: typer takes it for markup.
+        """
+        found = super().shell_complete(ctx, incomplete)
+        for item in found:
+            if item.help:
+                item.help = shorten(item.help.partition(" [")[0].rstrip("."), _LONGEST_HINT, placeholder=" ...")
+        return found
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The usage after the command's name: `[OPTIONS] DIR...`."""

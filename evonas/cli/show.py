@@ -47,14 +47,14 @@ def show(
 
 
 def _show_verdict(run: RunData) -> None:
-    """Which of the best network and the baselines is better, if known."""
-    from evonas.display.baseline_summaries import retrained_test_scores, verdict_of
+    """Whether the final model (the best network, or a mean of several) or a baseline is better, where known."""
+    from evonas.display.baseline_summaries import FINAL_MODEL, NETWORK, retrained_test_scores, verdict_of
     from evonas.io.console import say
 
     if run.baselines is None or run.champion is None:
         return
-    test = retrained_test_scores(run.finalists)
-    verdict = verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines)
+    test, ours = run.final_scores or retrained_test_scores(run.finalists), FINAL_MODEL if run.final_scores else NETWORK
+    verdict = verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines, ours)
     if verdict is not None:
         say(f"\n{verdict.words}")
 

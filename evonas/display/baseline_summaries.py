@@ -11,8 +11,8 @@ from evonas.runs.baselines import BaselineModel, Baselines
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 
-__all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores"]
-__all__ += ["retrained_test_scores", "verdict_of"]
+__all__ = ["FINAL_MODEL", "NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores"]
+__all__ += ["ours_of", "retrained_test_scores", "verdict_of"]
 
 NETWORK, FINAL_MODEL = "best network", "final model"
 #: Margins below this are shown as 0.0%.
@@ -24,51 +24,64 @@ class Verdict:
     """Which of the network and the baselines is the best.
 
     Attributes:
-        part: rows on which they are compared: "test", or "validation" if not all have test scores.
-        winner: its name; `NETWORK` for the network.
-        margin: difference between the winner and the network, or the network and the next best, relative to the loser's
-            score; None if undefined.
-        complete: whether all baselines were trained completely.
+        part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
+        winner: its name; `ours` for what the run ends with.
+        margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
+            None if that is not a share of anything.
+        complete: whether all baselines were trained to their end.
+        ours: what the run ends with: `NETWORK`, or `FINAL_MODEL` where that is a mean of several.
     """
 
     part: str
     winner: str
     margin: float | None
     complete: bool = True
+    ours: str = NETWORK
 
     @property
     def words(self) -> str:
         """One sentence."""
-        rows = f"on the {self.part} rows"
+        rows, ours = f"on the {self.part} rows", "network" if self.ours == NETWORK else self.ours
         if self.margin is not None and self.margin < _LEAST_MARGIN:
-            return f"The network and the best baseline are equally good {rows}."
+            return f"The {ours} and the best baseline are equally good {rows}."
         by = "" if self.margin is None else f", by {self.margin:.1%}"
-        if self.winner == NETWORK:
+        if self.winner == self.ours:
             so_far = "" if self.complete else ", as far as they were trained,"
-            return f"The network is better than the baselines{so_far} {rows}{by}."
-        return f"{self.winner[:1].upper()}{self.winner[1:]} is better than the network {rows}{by}."
+            return f"The {ours} is better than the baselines{so_far} {rows}{by}."
+        return f"{self.winner[:1].upper()}{self.winner[1:]} is better than the {ours} {rows}{by}."
 
 
 def verdict_of(
-    objective: Objective, validation: Mapping[str, float], test: Mapping[str, float], baselines: Baselines
+    objective: Objective,
+    validation: Mapping[str, float],
+    test: Mapping[str, float],
+    baselines: Baselines,
+    ours: str = NETWORK,
 ) -> Verdict | None:
     """Compares by the objective; None if nothing has a score.
 
     Args:
-        objective: the run's objective.
-        validation, test: scores of the network.
-        baselines: the models to compare it with.
+        objective: of the run.
+        validation, test: scores of the network, or of the final model.
+        baselines: what it is compared with.
+        ours: what has the scores, see `Verdict`.
     """
     name = objective.name
-    for part, ours in (("test", test), ("validation", validation)):
+    for part, scores in (("test", test), ("validation", validation)):
         theirs = {each.name: _scores(each, part)[name] for each in baselines.models if name in _scores(each, part)}
-        if name in ours and theirs:
+        if name in scores and theirs:
             best = min(theirs, key=lambda other: objective.loss(theirs[other]))
-            wins = objective.loss(ours[name]) < objective.loss(theirs[best])
-            behind, ahead = (theirs[best], ours[name]) if wins else (ours[name], theirs[best])
+            wins = objective.loss(scores[name]) < objective.loss(theirs[best])
+            behind, ahead = (theirs[best], scores[name]) if wins else (scores[name], theirs[best])
             margin = abs(ahead - behind) / abs(behind) if behind else None
-            return Verdict(part, NETWORK if wins else best, margin, baselines.complete)
+            return Verdict(part, ours if wins else best, margin, baselines.complete, ours)
     return None
+
+
+def ours_of(run: RunReader) -> str:
+    """What the scores of a run are of that are compared: `NETWORK` or `FINAL_MODEL`."""
+    model = run.final_model
+    return NETWORK if model is None or not run.final_test.scores_of(model) else FINAL_MODEL
 
 
 def champion_test_scores(run: RunReader) -> dict[str, float]:
@@ -100,7 +113,7 @@ def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any]
     if found is None:
         return None
     validation = run.ranked(1).evaluation.scores if run.best(1) and run.final_model is None else {}
-    verdict = verdict_of(run.objective, validation, test, found)
+    verdict = verdict_of(run.objective, validation, test, found, ours_of(run))
     return {**asdict(found), "verdict": None if verdict is None else asdict(verdict)}
 
 

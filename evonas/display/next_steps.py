@@ -12,7 +12,7 @@ from evonas.runs.reader import RunReader
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
 
-__all__ = ["exported_lines", "exported_values", "next_lines", "test_line"]
+__all__ = ["exported_lines", "exported_values", "next_lines", "scored_values", "test_line"]
 
 
 def test_line(scores: Mapping[str, float], objective: str) -> str:
@@ -33,9 +33,10 @@ def exported_lines(exported: Exported, objective: str) -> list[str]:
 def exported_values(exported: Exported | None) -> dict[str, Any]:
     """The same as JSON values."""
     if exported is None:
-        return {"model": None, "validation_scores": None, "test_scores": None}
+        return {"model": None, "scores_of": None, "validation_scores": None, "test_scores": None}
     return {
         "model": str(exported.path),
+        "scores_of": "model",
         "card": None if exported.card is None else str(exported.card.with_suffix(".json")),
         "retrained": exported.retrained,
         "validation_scores": dict(exported.validation_scores),
@@ -43,6 +44,18 @@ def exported_values(exported: Exported | None) -> dict[str, Any]:
         "temperature": exported.temperature,
         "calibration": {part: dict(values) for part, values in exported.calibration.items()},
     }
+
+
+def scored_values(run: RunReader, test_scores: Mapping[str, float]) -> dict[str, Any]:
+    """The scores of one model where no file was written, and which model it is, as JSON values.
+
+    A mean of trainings has no validation scores: they are the members', or of rows that these have learned from.
+    """
+    model = run.final_model
+    if model is not None and run.final_test.scores_of(model) == dict(test_scores):
+        return {"scores_of": model.note, "validation_scores": None, "test_scores": dict(test_scores)}
+    validation = dict(run.ranked(1).evaluation.scores)
+    return {"scores_of": "best network", "validation_scores": validation, "test_scores": dict(test_scores)}
 
 
 def next_lines(run: RunReader) -> list[str]:

@@ -10,7 +10,13 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import TRAINERS
-from evonas.display.baseline_summaries import baseline_rows, baseline_values, champion_test_scores, verdict_of
+from evonas.display.baseline_summaries import (
+    baseline_rows,
+    baseline_values,
+    champion_test_scores,
+    ours_of,
+    verdict_of,
+)
 from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import clock, command, format_score, plural, scores_words
 from evonas.display.start_summary import ask_mode
@@ -125,7 +131,7 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
     if found.missing:
         lines.append(f"  ({found.missing})")
     validation = run.ranked(1).evaluation.scores if run.final_model is None else {}
-    verdict = verdict_of(run.objective, validation, test, found)
+    verdict = verdict_of(run.objective, validation, test, found, ours_of(run))
     return [*lines, *([f"  {verdict.words}"] if verdict is not None else [])]
 
 

@@ -189,7 +189,7 @@ class Events:
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         found = next_steps.exported_values(exported)
         if exported is None and test_scores:
-            found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
+            found |= next_steps.scored_values(run, test_scores)
         self._write("finish", summaries.summary_values(run, _test(exported, test_scores)) | found)
 
     def _write(self, event: str, values: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cause_of_end", "child_environment", "command_of", "has_ended", "reap", "resident_bytes"]
+__all__ = ["cause_of_end", "child_environment", "command_of", "has_ended", "reap"]
 
 _REAP_SECONDS = 0.005
 
@@ -28,14 +28,6 @@ def child_environment() -> dict[str, str]:
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process; 0 if the system does not say, or when it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -6,6 +6,7 @@ committed results are kept. Imports no Keras before the first evaluation.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ class LocalEvaluator:
         self._trainer: Trainer | None = None
         self._state: Any = None
         self._on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
+        self._waiting = 0
 
     def state(self) -> Any:
         """See `Evaluator.state`."""
@@ -50,8 +52,13 @@ class LocalEvaluator:
         self._state = state
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.training_progress.Watchable`. Streams are not reported."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
+
+    def report_progress(self) -> None:
+        """Says what is in training; nothing in another thread than the one that waits for results."""
+        if self._trainer is not None and threading.get_ident() == self._waiting:
+            self._on_progress(in_training_of(self._trainer))
 
     def evaluate(
         self,
@@ -61,17 +68,18 @@ class LocalEvaluator:
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`. The global generators of `random` and numpy are as before after each part."""
         tasks = [task_of(self._space, candidate, starts.get(index)) for index, candidate in enumerate(candidates)]
-        trainer = self._trainer_of(tasks)
+        trainer, self._waiting = self._trainer_of(tasks), threading.get_ident()
         trainer.restore(self._state)
         parts = iter(trainer.train(tasks, done))
         while (part := _next_part(parts)) is not None:
-            self._on_progress(in_training_of(trainer))
+            self.report_progress()
             yield part
         self._state = trainer.state()
 
     def stream(self) -> LocalStream:
         """See `StreamingEvaluator.stream`. The global generators are as before after each result, too."""
-        return LocalStream(self._space, self._made())
+        self._waiting = threading.get_ident()
+        return LocalStream(self._space, self._made(), self.report_progress)
 
     def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
         return self._made()
@@ -89,9 +97,9 @@ class LocalEvaluator:
 class LocalStream:
     """Candidates in training in this process. Implements `Stream`."""
 
-    def __init__(self, space: Any, trainer: Trainer) -> None:
-        """Trains genomes of the space with the trainer."""
-        self._space, self.slots = space, slots_of(trainer)
+    def __init__(self, space: Any, trainer: Trainer, report: Callable[[], None] = lambda: None) -> None:
+        """Of genomes of the space, by the trainer; `report` is called whenever something may have changed."""
+        self._space, self.slots, self._report = space, slots_of(trainer), report
         self._given: deque[tuple[int, TrainingTask]] = deque()
         self._parts = stream_evaluations(trainer, lambda: self._given.popleft() if self._given else None)
 
@@ -101,7 +109,9 @@ class LocalStream:
 
     def wait(self) -> Mapping[int, Evaluation]:
         """See `Stream.wait`."""
-        return _next_part(self._parts) or {}
+        found = _next_part(self._parts) or {}
+        self._report()
+        return found
 
     def close(self) -> None:
         """See `Stream.close`."""

@@ -104,7 +104,9 @@ class Mailbox:
     def revoke(self, floor: int) -> None:
         """Invalidates leases with tokens below `floor`."""
         with self._changed:
-            self._floor, self._under_way = max(floor, self._floor), None
+            if floor <= self._floor:
+                return
+            self._floor, self._under_way = floor, None
             self._given = deque(lease for lease in self._given if self.is_valid(lease.token))
             self._news = [each for each in self._news if not isinstance(each, Outcome) or self.is_valid(each.token)]
             self._changed.notify_all()

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
 
 _LEAST_BYTES = 2 << 30
-#: Seconds for the worker process to end.
+#: Interval of looks at the worker process: it is not asked to give up as often as one of the driver's own machine is.
+_LOOK_SECONDS = 0.25
+#: What the worker process has to end.
 _STOP_SECONDS = 2.0
 
 
@@ -81,7 +83,8 @@ class RayWorker:
             path.write_bytes(memoryview(data))
         share = min(1.0, cpus / usable_cores())
         memory = spec.limits.memory_bytes or max(_LEAST_BYTES, int(0.8 * machine_bytes() * share))
-        limits = replace(spec.limits, memory_bytes=min(memory, int(0.8 * machine_bytes())))
+        memory = min(memory, int(0.8 * machine_bytes()))
+        limits = replace(spec.limits, memory_bytes=memory, look_seconds=_LOOK_SECONDS)
         settings = replace(spec.settings, worker_bytes=limits.memory)
         kind = WorkerEvaluator if not spec.command else _with_command(spec.command)
         self._evaluator = kind(None, path, settings, None, limits, spec.build)
@@ -98,17 +101,22 @@ class RayWorker:
         """Process id of the actor."""
         return os.getpid()
 
-    def give(self, leases: Sequence[Lease], tasks: Any = None) -> None:
-        """Adds leases for the worker, with the tasks of the whole generation if the leases do not contain them."""
-        self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
+    def give(self, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> None:
+        """Leases for the worker.
 
-    def news(self, progress_seconds: float) -> list[News]:
-        """Returns what has arrived since the last call; waits a while for something. See `Mailbox.news`."""
-        return self._port.news(progress_seconds=progress_seconds)
-
-    def revoke(self, floor: int) -> None:
-        """Invalidates leases with tokens below `floor`."""
+        Args:
+            floor: leases with tokens below are not wanted any more.
+            leases: new ones.
+            tasks: of the whole generation, if those are not in the leases.
+        """
         self._port.revoke(floor)
+        if leases:
+            self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
+
+    def news(self, progress_seconds: float, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> list[News]:
+        """What came of leases since this was last asked; waits a while for some. See `Mailbox.news` and `give`."""
+        self.give(floor, leases, tasks)
+        return self._port.news(progress_seconds=progress_seconds)
 
     def stop(self) -> None:
         """Ends the worker process, and deletes its copy of the data."""

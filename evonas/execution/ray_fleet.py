@@ -14,10 +14,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from evonas.errors import WorkerError
@@ -50,7 +52,8 @@ _STOP_SECONDS = 3.0
 class _Actor:
     number: int
     handle: Any
-    news: Any
+    #: The answer that it owes, as Ray's reference and as a future; None until it is asked again.
+    owed: tuple[Any, Future[Any]] | None = None
     slots: int = 0
     heard: float = 0.0
     worked: float = 0.0
@@ -87,6 +90,9 @@ class RayFleet:
         #: Seconds of waiting, counted as in `WorkerProcess`, so that suspending the machine causes no failure.
         self._clock, self._looked, self._begun = 0.0, 0.0, 0.0
         self._generation: tuple[int, Any] = (0, None)
+        #: Answers that have come. Ray's own thread puts them there: to look through all workers for them takes longer
+        #: the more there are.
+        self._answered: SimpleQueue[tuple[_Actor, Future[Any]]] = SimpleQueue()
 
     @property
     def slots(self) -> int:
@@ -112,19 +118,23 @@ class RayFleet:
     def wait(self, seconds: float) -> None:
         """See `Fleet.wait`."""
         assert self._cluster is not None, "start comes first"
-        began, ray = time.monotonic(), self._cluster.ray
+        began = time.monotonic()
         self._resize()
         self._give()
-        by_news = {actor.news: actor for actor in self._actors.values()}
-        if by_news and not self._assignments.has_news:
-            ready, _ = ray.wait(list(by_news), num_returns=1, timeout=seconds)
-            if ready and len(by_news) > 1:
-                ready, _ = ray.wait(list(by_news), num_returns=len(by_news), timeout=0)
-            for news in ready:
-                self._hear(by_news[news], news)
+        if self._actors and not self._assignments.has_news:
+            for actor, answer in self._next_answers(seconds):
+                if actor.owed is not None and actor.owed[1] is answer and actor.number in self._actors:
+                    self._hear(actor, answer)
             self._give()
         self._clock += min(time.monotonic() - began, 2.0 * seconds)
         self._look()
+
+    def _next_answers(self, seconds: float) -> Iterator[tuple[_Actor, Future[Any]]]:
+        """What has come, or comes first within that many seconds."""
+        with suppress(Empty):
+            yield self._answered.get(timeout=seconds)
+            while True:
+                yield self._answered.get_nowait()
 
     def close(self) -> None:
         """See `Fleet.close`."""
@@ -175,8 +185,15 @@ class RayFleet:
         options = {"num_cpus": cpus, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 4}
         kind = ray.remote(RayWorker).options(**options, num_gpus=1 if self._gpu else 0)
         handle = kind.remote(self._stored_spec, self._stored, cpus)
-        actor = _Actor(self._number, handle, handle.versions.remote(), heard=self._clock, worked=self._clock)
+        actor = _Actor(self._number, handle, heard=self._clock, worked=self._clock)
         self._actors[actor.number] = actor
+        self._expect(actor, handle.versions.remote())
+
+    def _expect(self, actor: _Actor, reference: Any) -> None:
+        """Has the answer put to `_answered` once it is there."""
+        future: Future[Any] = reference.future()
+        actor.owed = (reference, future)
+        future.add_done_callback(lambda answer: self._answered.put((actor, answer)))
 
     def _end(self, actor: _Actor) -> None:
         assert self._cluster is not None
@@ -202,36 +219,39 @@ class RayFleet:
         return self._assignments.held_by(actor.number)
 
     def _give(self) -> None:
-        """Gives waiting work to every worker with room."""
+        """Gives every worker that has room what waits, and asks those that have answered again."""
         assert self._cluster is not None
-        floor = self._assignments.floor
-        ready = [actor for actor in self._actors.values() if actor.slots]
-        for actor in ready:
-            if actor.revoked < floor:
-                actor.handle.revoke.remote(floor)
-                actor.revoked = floor
-            if not self._assignments.has_work:
-                continue
-            room = actor.slots + self._assignments.spare(self.slots) - self._held(actor)
-            leases = self._assignments.take(actor.number, room, len(ready))
+        if not self._cluster.answers:
+            return
+        ready = sum(actor.slots > 0 for actor in self._actors.values())
+        for actor in self._actors.values():
+            room = actor.slots + self._assignments.spare(self.slots) - self._held(actor) if actor.slots else 0
+            leases = self._assignments.take(actor.number, room, ready) if self._assignments.has_work else ()
             if leases:
                 actor.worked = self._clock
+            if leases or actor.owed is None or actor.revoked < self._assignments.floor:
                 self._send(actor, leases)
 
     def _send(self, actor: _Actor, leases: Sequence[Lease]) -> None:
-        if not leases[0].grouped:
-            actor.handle.give.remote(leases)
+        """In one message with the question for its next answer, unless it still owes one."""
+        assert self._cluster is not None
+        tasks = None
+        if leases and leases[0].grouped:
+            if self._generation[0] != self._assignments.floor:  # the tasks of a generation are stored once
+                self._generation = (self._assignments.floor, self._cluster.ray.put(tuple(leases[0].tasks)))
+            tasks, leases = self._generation[1], [replace(lease, tasks=()) for lease in leases]
+        actor.revoked = floor = self._assignments.floor
+        if actor.owed is not None:
+            actor.handle.give.remote(floor, leases, tasks)
             return
-        assert self._cluster is not None
-        if self._generation[0] != self._assignments.floor:  # the tasks of a generation are stored once
-            self._generation = (self._assignments.floor, self._cluster.ray.put(tuple(leases[0].tasks)))
-        actor.handle.give.remote([replace(lease, tasks=()) for lease in leases], self._generation[1])
+        progress_seconds = max(PROGRESS_SECONDS, len(self._actors) / _PROGRESS_MESSAGES)
+        self._expect(actor, actor.handle.news.remote(progress_seconds, floor, leases, tasks))
 
-    def _hear(self, actor: _Actor, news: Any) -> None:
+    def _hear(self, actor: _Actor, answer: Future[Any]) -> None:
         assert self._cluster is not None
-        ray = self._cluster.ray
+        ray, actor.owed = self._cluster.ray, None
         try:
-            found = ray.get(news)
+            found = answer.result()
         except (ray.exceptions.RayError, OSError) as error:
             self._lose(actor, _reason(error))
             return
@@ -249,7 +269,6 @@ class RayFleet:
             else:
                 actor.worked = self._clock
                 self._assignments.put(each)
-        actor.news = actor.handle.news.remote(max(PROGRESS_SECONDS, len(self._actors) / _PROGRESS_MESSAGES))
 
     def _look(self) -> None:
         """Periodically checks for lost workers and free resources."""

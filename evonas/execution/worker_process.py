@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
-from evonas.execution.child_process import cause_of_end, child_environment, has_ended, reap, resident_bytes
+from evonas.execution.child_process import cause_of_end, child_environment, has_ended, reap
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -32,6 +32,7 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
+from evonas.execution.process_memory import ProcessMemory
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 
 _LOG_TAIL_BYTES = 4000
-_LOOK_SECONDS = 0.1
-#: Bounds on the seconds for a worker to end a cancelled request, which are half of its start time.
+#: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
 _REASON_CHARACTERS = 200
 
@@ -65,6 +65,7 @@ class WorkerLimits:
         candidate_seconds: time between results for one network or a group trained together, regardless of progress;
             None for no limit.
         memory_bytes: resident memory; None is 80% of the memory of the machine or its container.
+        look_seconds: interval of checks of the other limits, and of whether to give up.
     """
 
     start_seconds: float = 600.0
@@ -72,6 +73,7 @@ class WorkerLimits:
     beat_seconds: float = 120.0
     candidate_seconds: float | None = None
     memory_bytes: int | None = None
+    look_seconds: float = 0.1
 
     @property
     def memory(self) -> int:
@@ -125,7 +127,7 @@ class WorkerProcess:
                 env=child_environment() | dict(environment),
                 start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
             )
-        self._connection = Connection(ours.detach())
+        self._connection, self._memory = Connection(ours.detach()), ProcessMemory(self._process.pid)
         self._driver = os.getpid()
         _STARTED.add(self)
 
@@ -259,12 +261,14 @@ class WorkerProcess:
         if os.getpid() == self._driver and reap(self._process, patience_seconds) is None:
             self._process.kill()
             reap(self._process)
+        self._memory.close()
         self._log.close()
 
     def kill(self) -> None:
         """Kills the process without waiting. Also used when this process exits."""
         self._abandon()
         self._connection.close()
+        self._memory.close()
         self._log.close()
 
     def wait_until_ready(self) -> None:
@@ -302,16 +306,16 @@ class WorkerProcess:
 
         Kills the process, and raises WorkerDied, when it exceeds one of its limits.
         """
-        silent = unheard = 0.0
+        silent, unheard, look = 0.0, 0.0, self._limits.look_seconds
         while True:
             if self.gives_up():
                 raise Abandoned
             started = time.monotonic()
             try:
-                ready = self._connection.poll(_LOOK_SECONDS)
+                ready = self._connection.poll(look)
             except OSError:
                 raise WorkerDied(self._obituary()) from None
-            looked = min(time.monotonic() - started, 2 * _LOOK_SECONDS)
+            looked = min(time.monotonic() - started, 2 * look)
             self._spent, self.waited = self._spent + looked, self.waited + looked
             if ready:
                 message = self._read()
@@ -326,10 +330,10 @@ class WorkerProcess:
                 if has_ended(self._process) and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
                 # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
-                silent += _LOOK_SECONDS
-                unheard += _LOOK_SECONDS
-            if resident_bytes(self.pid) > self._memory_bytes:
-                self._end(f"took more memory than the limit of {self._memory_bytes / 1e9:.3g} GB")
+                silent += look
+                unheard += look
+            if self._memory.read() > self._memory_bytes:
+                self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.workbook_bounds import check_bounds
+from evonas.data.readers.workbook_trial import check_by_trial
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
@@ -35,6 +36,7 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
         ) from None
     data = (Opened(path, source.name) if source.kind == "workbook" else source).read(MOST_BYTES)
     check_bounds(data, source.path)
+    check_by_trial(data, source.path)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         names = list(book.sheet_names)
@@ -46,7 +48,9 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
             raise InputError(f"{path} must have a sheet with a header and rows, but none of {len(names)} has: add rows")
     except InputError:
         raise
-    except Exception as error:  # its errors have no other common class
+    except BaseException as error:  # its errors have no common class, and its panics are no Exceptions
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} must be a whole Excel workbook, but: {reason:.200}; save the table as CSV") from None
     notes = [] if len(names) == 1 else [f"{path.name} has {len(names)} sheets: {name!r} is read"]

@@ -136,7 +136,9 @@ def _constant(value: Any) -> Shape:
 
 
 def _get_item(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -> tuple[Shape, int]:
-    """One of the three forms: the last channel, the first so many, the first channel of the first sample."""
+    """One of four forms: the last channel, the first steps, all but the first, the first channel of the first
+    sample.
+    """
     (parts,), shape = others, sources[0]
     forms = [part["config"] if isinstance(part, Mapping) else part for part in parts]
     if forms == [{}, {"start": -1, "stop": None, "step": None}]:
@@ -144,6 +146,8 @@ def _get_item(settings: Settings, sources: Sequence[Shape], others: Sequence[Any
     whole = {"start": None, "stop": None, "step": None}
     if len(forms) == 2 and forms[0] == whole and forms[1]["start"] is None and forms[1]["step"] is None:
         return (min(_whole(forms[1]["stop"]), shape[0]),), 0
+    if forms == [whole, {"start": 1, "stop": None, "step": None}]:
+        return (shape[0] - 1, *shape[1:]), 0
     if forms == [{"start": None, "stop": 1, "step": None}, whole, 0]:
         return shape[:-1], 0
     raise ValueError(parts)
@@ -294,7 +298,7 @@ OPERATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "keras.src.ops.numpy": frozenset(
             {"GetItem", "Squeeze", "ExpandDims", "Transpose", "ZerosLike", "TrueDivide", "Greater", "Less", "Where"}
-            | {"Multiply", "Add", "Sum", "Maximum"}
+            | {"Multiply", "Add", "Sum", "Maximum", "Minimum", "Mod", "Sqrt"}
         )
     }
 )
@@ -308,8 +312,8 @@ _ROWS: Mapping[str, Row] = MappingProxyType(
         "BatchNormalization": _normalization(4),
         "LayerNormalization": _normalization(2),
         "GlobalAveragePooling1D": _global_pool,
-        **dict.fromkeys(("Activation", "Dropout", "Cast", "ZerosLike"), _same),
-        **dict.fromkeys(("Greater", "Less", "Where", "TrueDivide", "Maximum"), _broadcast),
+        **dict.fromkeys(("Activation", "Dropout", "Cast", "ZerosLike", "Sqrt"), _same),
+        **dict.fromkeys(("Greater", "Less", "Where", "TrueDivide", "Maximum", "Minimum", "Mod"), _broadcast),
         "GetItem": _get_item,
         "Sum": _sum,
         "Squeeze": _squeeze,

@@ -137,7 +137,12 @@ class TunerTrial:
                 raise TooLarge(f"{model.count_params()} parameters, at most {self.max_parameters}: not trained")
             more = {name: open_streams(value) for name, value in named.items()}
             copies = _copies(more.pop("callbacks", None), f"trial_{seed}", f"execution_{execution}")
-            more["callbacks"] = [*copies, headway_callback(headway), *watching, kept.callback()]
+            more["callbacks"] = [
+                *copies,
+                headway_callback(headway, execution, self.executions),
+                *watching,
+                kept.callback(),
+            ]
             values = tuple(map(open_streams, arguments))
             if self.fit is None:
                 given.append(train(model, *values, **{"verbose": 0, **more}))

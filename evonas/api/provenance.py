@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.io.printable import printable
 from evonas.metrics.metric import METRICS_FROM_OUTSIDE
 from evonas.metrics.named import metric_from_outside
-from evonas.runs.versions import distribution_record
+from evonas.runs.versions import distribution_provenance
 from evonas.strategies import STRATEGIES, find_row, strategy_name, strategy_row
 from evonas.strategies.outside import distribution_of
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
@@ -25,8 +25,8 @@ from genomes.mutations import MUTATIONS_FROM_OUTSIDE
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["TABLES", "extension_records", "same_extensions", "same_strategy"]
-__all__ += ["strategy_record", "trains_networks"]
+__all__ = ["TABLES", "extension_provenance", "same_extensions", "same_strategy"]
+__all__ += ["strategy_provenance", "trains_networks"]
 
 #: Kind of extension -> those known in this process.
 TABLES: Mapping[str, Extensions[Any]] = MappingProxyType(
@@ -36,7 +36,7 @@ TABLES: Mapping[str, Extensions[Any]] = MappingProxyType(
 _CALLED = {"mutation": lambda each: each, "layer kind": lambda each: each.keras, "metric": lambda each: each.score}
 
 
-def strategy_record(name: str) -> dict[str, Any]:
+def strategy_provenance(name: str) -> dict[str, Any]:
     """The entry "strategy" of a run's record; empty for built-in strategies.
 
     Args:
@@ -49,7 +49,7 @@ def strategy_record(name: str) -> dict[str, Any]:
         return {}
     row = strategy_row(name)
     owner = distribution_of(name, STRATEGIES)
-    installed = {"distribution": owner[0], "version": owner[1]} if owner else distribution_record(row.where)
+    installed = {"distribution": owner[0], "version": owner[1]} if owner else distribution_provenance(row.where)
     return {"strategy": {"class": row.where, "entry_point": owner is not None, "trains": row.trains, **installed}}
 
 
@@ -93,7 +93,7 @@ def same_strategy(run: RunReader, given: Any = None) -> None:
             f"strategy must be installed: the run {run.directory} searches by {shown}{of_owner}, which is not: install "
             "it, or start a new run"
         )
-    _check_same("strategy", shown, recorded, strategy_record(name).get("strategy", {}), run)
+    _check_same("strategy", shown, recorded, strategy_provenance(name).get("strategy", {}), run)
 
 
 def _check_same(what: str, shown: str, recorded: Mapping[str, Any], now: Mapping[str, Any], run: RunReader) -> None:
@@ -106,7 +106,7 @@ def _check_same(what: str, shown: str, recorded: Mapping[str, Any], now: Mapping
         )
 
 
-def extension_records(space: Any, objective: str | None) -> dict[str, Any]:
+def extension_provenance(space: Any, objective: str | None) -> dict[str, Any]:
     """The entry "extensions" of a run's record: user-defined mutations, layer kinds and metric.
 
     Args:
@@ -131,7 +131,7 @@ def _record(what: str, name: str) -> dict[str, Any]:
     where = path_of(_CALLED[what](TABLES[what].get(name)))
     owner = TABLES[what].distribution_of(name)
     installed = (
-        {"distribution": owner[0], "version": owner[1]} if owner else distribution_record(where.partition(":")[0])
+        {"distribution": owner[0], "version": owner[1]} if owner else distribution_provenance(where.partition(":")[0])
     )
     return {"class": where, "entry_point": owner is not None, **installed}
 
