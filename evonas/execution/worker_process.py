@@ -47,7 +47,6 @@ __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 _LOG_TAIL_BYTES = 4000
 #: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
-_REASON_CHARACTERS = 200
 
 
 class WorkerDied(Exception):
@@ -241,7 +240,7 @@ class WorkerProcess:
                     if isinstance(answer, PartialResult) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
-                        raise _raised(answer)
+                        raise answer.exception()
                     yield answer
         finally:
             self._asking = False
@@ -395,10 +394,3 @@ def _let_all_go() -> None:
 
 
 os.register_at_fork(after_in_child=_let_all_go)
-
-
-def _raised(answer: Refused) -> Exception:
-    if answer.mistake:
-        return InputError(answer.text)
-    last = (answer.text.strip() or "an exception").splitlines()[-1]
-    return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])
