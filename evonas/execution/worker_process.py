@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
-from evonas.execution.child_process import cause_of_end, child_environment, has_ended, reap
+from evonas.execution.child_process import ProcessMemory, cause_of_end, child_environment, has_ended, reap
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -32,7 +32,6 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
-from evonas.execution.process_memory import ProcessMemory
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError

@@ -104,7 +104,8 @@ class Codes:
                 row[0, k] = 0.5
             elif not isinstance(gene.domain.options[0], str | bool):
                 row[0, k] = (len(gene.domain.options) - 1) // 2
-        return self.settle(row)[0]
+        found: Array = self.settle(row)[0]
+        return found
 
     def settle(self, codes: Array) -> Array:
         """The rows `(count, num_genes)` at the nearest members of the domains."""

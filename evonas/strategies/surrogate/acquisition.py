@@ -100,7 +100,8 @@ def _logarithmic_above(losses: Array, typical: float) -> Array:
     if scale <= 0:
         scale = float(losses.std()) or 1.0
     y = (losses - typical) / scale
-    return np.where(y > 0, np.log1p(np.maximum(y, 0.0)), y)
+    found: Array = np.where(y > 0, np.log1p(np.maximum(y, 0.0)), y)
+    return found
 
 
 def fit_to_observations(observations: Observations, last: Sequence[float]) -> list[float]:

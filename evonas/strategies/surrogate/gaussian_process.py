@@ -179,7 +179,8 @@ class GaussianProcess:
     @cached_property
     def _squared_norms(self) -> Array:
         """Of the scaled features, shape `(count,)`."""
-        return np.vecdot(self.scaled, self.scaled)
+        norms: Array = np.vecdot(self.scaled, self.scaled)
+        return norms
 
     @cached_property
     def _scaled_and_one(self) -> Array:
