@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 
 _LOG_TAIL_BYTES = 4000
-#: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
+#: Bounds on the seconds for a worker to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
 
 
@@ -331,11 +331,11 @@ class WorkerProcess:
                 silent += look
                 unheard += look
             if self._memory.read() > self._memory_bytes:
-                self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
+                self._end(f"took more memory than the limit of {self._memory_bytes / 1e9:.3g} GB")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
-                self._end(f"took longer than the {limit:g} s that a network may")
+                self._end(f"took longer than the limit of {limit:g} s per network")
             if reason := self.overdue():
                 self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:

@@ -291,7 +291,7 @@ class NativeTrainer:
         late = not member.cancelled and self._candidate_seconds
         return Evaluation(
             status=Status.FAILED if late else Status.STOPPED,
-            reason=f"took longer than the {late:g} s that a network may" if late else "it was stopped",
+            reason=f"took longer than the limit of {late:g} s per network" if late else "it was stopped",
             train_seconds=time.perf_counter() - began,
             parameters=member.parameters,
         )
