@@ -1,6 +1,7 @@
 """Overhead of a search, and its use of many workers: `python benchmarks/cluster.py [--only ray]`.
 
-engine       milliseconds a candidate (variation, selection, storage) at populations of 100, 1,000 and 10,000
+engine       milliseconds a candidate (variation, selection, storage) at populations of 100, 1,000 and 10,000, of the
+             default space and of toy networks (three genes: most proposals of a converged population are known)
 ray          efficiency with evaluations that sleep for 1 s, on 1, 4, 16 (and 64) local Ray workers
 recovery     seconds of work that are lost with a worker that is killed
 simulation   how busy 1,000 workers are whose trainings' times are log-normal: generation by generation and one by one;
@@ -52,8 +53,11 @@ RMSE = Objective("rmse", "min")
 
 
 def score(candidate: Candidate) -> Evaluation:
-    """A pure function of the genome."""
-    value = float(sum((number - 40) ** 2 for number in candidate.genome[:3]))
+    """A pure function of the genome; of other than toy genomes, of the digest."""
+    if isinstance(candidate.genome, tuple):
+        value = float(sum((number - 40) ** 2 for number in candidate.genome[:3]))
+    else:
+        value = int(candidate.digest[:8], 16) / 2**32
     return Evaluation(Status.OK, {"rmse": value}, epochs=1, curve=(value,), train_seconds=1.0, parameters=10)
 
 
@@ -138,11 +142,16 @@ class Simulated(Immediate):
 
 
 def searched(
-    evaluator: Any, evaluations: int, population: int, watch: Callable[[int], None] = lambda done: None, **options: Any
+    evaluator: Any,
+    evaluations: int,
+    population: int,
+    watch: Callable[[int], None] = lambda done: None,
+    space: Any = None,
+    **options: Any,
 ) -> dict[str, float]:
-    """A run of a toy space; what it took, and its processor time after the first generation by itself."""
+    """A run of a toy space, unless one is given; what it took, and its processor time after the first generation."""
     settings = Settings(seed=0, population=population, **{"strategy": "ga", **options}).resolve("rmse")
-    space = ToySpace(100)
+    space = space or ToySpace(100)
     strategy: Any = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
     loop = evolve_asynchronously if settings.asynchronous else evolve
     wall, cpu = time.perf_counter(), time.process_time()
@@ -164,9 +173,16 @@ def searched(
 
 
 def engine(populations: Sequence[int]) -> dict[str, Any]:
-    """Overhead of the engine per candidate."""
+    """Overhead of the engine per candidate: of toy networks, and of those of the default space."""
+    from genomes.dense import DenseSpace
+
     searched(Immediate(), 200, 100)  # completes lazy imports
-    return {str(size): searched(Immediate(), max(3 * size, 3000), size) for size in populations}
+    searched(Immediate(), 200, 100, space=DenseSpace())
+    found = {str(size): searched(Immediate(), max(3 * size, 3000), size) for size in populations}
+    dense = {
+        f"dense {size}": searched(Immediate(), max(2 * size, 2000), size, space=DenseSpace()) for size in populations
+    }
+    return {**found, **dense}
 
 
 def simulation(evaluations: int) -> dict[str, Any]:

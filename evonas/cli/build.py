@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from evonas.cli.options import AsJson, option
-from evonas.io.console import say
+from evonas.io.console import say, without_library_messages
 from evonas.io.printable import printable
 
 __all__ = ["build"]
@@ -43,18 +43,19 @@ def build(
     """
     from evonas.deploy.rebuild import rebuilt
 
-    found = rebuilt(
-        genome,
-        output,
-        features=features,
-        outputs=outputs,
-        task=task,
-        seed=seed,
-        rows=rows,
-        epochs=epochs,
-        loss=loss,
-        space=space,
-    )
+    with without_library_messages():
+        found = rebuilt(
+            genome,
+            output,
+            features=features,
+            outputs=outputs,
+            task=task,
+            seed=seed,
+            rows=rows,
+            epochs=epochs,
+            loss=loss,
+            space=space,
+        )
     if as_json:
         values = {"model": str(output), "parameters": found.parameters, "seed": found.seed, "note": found.note}
         typer.echo(json.dumps(values))

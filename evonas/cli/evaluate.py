@@ -32,7 +32,7 @@ def evaluate(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Score the final model of a run, or an exported model, on labelled rows.
+    """Score a run's final model, or a model file, on labelled rows.
 
     Prints all metrics of the task, in the target's units. A model file of an older version needs its card next to it.
     """
@@ -40,12 +40,13 @@ def evaluate(
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import score_table
     from evonas.display.scores import format_score
-    from evonas.io.console import say
+    from evonas.io.console import say, without_library_messages
 
     check_one(as_json, as_csv)
-    predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, file.reading())
-    found = score_table(predictor, rows.x, rows.targets)
+    with without_library_messages():
+        predictor = open_predictor(model, build)
+        rows = read_new_rows(data, predictor, file.reading())
+        found = score_table(predictor, rows.x, rows.targets)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), "scores": found}))
         return

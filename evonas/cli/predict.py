@@ -54,12 +54,13 @@ def predict(
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
-    from evonas.io.console import say_data
+    from evonas.io.console import say_data, without_library_messages
     from evonas.reporting.listing import json_text
 
-    predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, file.reading())
-    predicted = prediction_table(predictor, rows.x, rows.names)
+    with without_library_messages():
+        predictor = open_predictor(model, build)
+        rows = read_new_rows(data, predictor, file.reading())
+        predicted = prediction_table(predictor, rows.x, rows.names)
     if as_json:
         lines: Any = predicted.to_dict("records")
         say_data(json_text(lines))

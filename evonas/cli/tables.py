@@ -11,7 +11,7 @@ from genomes.errors import InputError
 
 __all__ = ["AsCsv", "AsLines", "check_one", "show_rows"]
 
-AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
 
 

@@ -6,6 +6,7 @@ sparse arrays) becomes numbers, dates, booleans or text. Nothing is looked at ce
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,25 +62,44 @@ def _from_arrow(table: Any, what: str) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    twice = {name for name in table.column_names if table.column_names.count(name) > 1}
+    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
     if twice:
-        raise InputError(f"column names must differ, but {sorted(twice)[0]!r} of {what} occurs twice: rename one")
+        raise InputError(f"column names must differ, but {min(twice)!r} of {what} occurs twice: rename one")
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            columns[name] = _from_codes(column)
-        elif _is_string(kind):
-            columns[name] = column.cast(pa.string()).to_pandas()
-        elif column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-            missing = column.is_null().to_numpy()
-            masked = pd.arrays.BooleanArray if pa.types.is_boolean(kind) else pd.arrays.IntegerArray
-            columns[name] = pd.Series(masked(column.fill_null(pa.scalar(0).cast(kind)).to_numpy(), missing))
-        elif pa.types.is_decimal(kind):
-            columns[name] = column.cast(pa.float64()).to_pandas()
-        else:
-            columns[name] = column.to_pandas()
+        try:
+            columns[name] = _plain_arrow(column)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            zone = getattr(column.type, "tz", None)
+            if zone:  # pandas blames a missing package
+                raise InputError(
+                    f"column {name!r} of {what} must have a time zone that is known here, not {zone!r:.60}: convert "
+                    "it to UTC, or install tzdata if the name is right"
+                ) from None
+            raise InputError(
+                f"column {name!r} of {what} must be of a type that pandas knows, not {column.type!s:.100} "
+                f"({str(error).splitlines()[0]:.100}): cast it to numbers, dates or text, or leave it out"
+            ) from None
     return pd.DataFrame(columns)
+
+
+def _plain_arrow(column: Any) -> Any:
+    """A column of Arrow as one of pandas with plain cells."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _from_codes(column)
+    if _is_string(kind):
+        return column.cast(pa.string()).to_pandas()
+    if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        missing = column.is_null().to_numpy()
+        masked = pd.arrays.BooleanArray if pa.types.is_boolean(kind) else pd.arrays.IntegerArray
+        return pd.Series(masked(column.fill_null(pa.scalar(0).cast(kind)).to_numpy(), missing))
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64()).to_pandas()
+    return column.to_pandas()
 
 
 def _from_codes(column: Any) -> pd.Series[Any]:

@@ -14,8 +14,8 @@ The events, each with a key `event`; times are in seconds, scores in the target'
 - `progress`, after every commit: generation (from 1), trained, planned, evaluated, failed, best, seconds, seconds_left.
 - `generation`, when one is complete: generation, trained, evaluated, failed, best, median, seconds.
 - `finalists`, while the best networks are trained again: done, planned.
-- `finish`: what `evonas status --json` prints (`baselines`: their scores, and which is better; null where none were
-  wanted), and `model`, the file; `validation_scores` and `test_scores`, always of one and the same model; and
+- `finish`: what `evonas status --json` prints (`baselines`: their scores, and which is better; null if none were
+  requested), and `model`, the file; `validation_scores` and `test_scores`, always of one and the same model; and
   `scores_of`, which that is: "model", "best network", or what the final model is, "mean of 8 ...", whose
   `validation_scores` are null. All are null when the search was interrupted or no network has a score.
 """

@@ -24,11 +24,11 @@ class Verdict:
     """Which of the network and the baselines is the best.
 
     Attributes:
-        part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
+        part: rows on which they are compared: "test", or "validation" if not all have test scores.
         winner: its name; `ours` for what the run ends with.
-        margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
-            None if that is not a share of anything.
-        complete: whether all baselines were trained to their end.
+        margin: difference between the winner and the network, or the network and the next best, relative to the loser's
+            score; None if undefined.
+        complete: whether all baselines were trained completely.
         ours: what the run ends with: `NETWORK`, or `FINAL_MODEL` where that is a mean of several.
     """
 
@@ -63,7 +63,7 @@ def verdict_of(
     Args:
         objective: of the run.
         validation, test: scores of the network, or of the final model.
-        baselines: what it is compared with.
+        baselines: the models to compare it with.
         ours: what has the scores, see `Verdict`.
     """
     name = objective.name

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cause_of_end", "child_environment", "command_of", "has_ended", "reap"]
+__all__ = ["ProcessMemory", "cause_of_end", "child_environment", "command_of", "has_ended", "reap"]
 
 _REAP_SECONDS = 0.005
 
@@ -28,6 +28,37 @@ def child_environment() -> dict[str, str]:
     if root.name not in ("site-packages", "dist-packages"):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return environment
+
+
+class ProcessMemory:
+    """Resident memory of a process. Its file stays open: opening it ten times a second costs more than reading it.
+
+    Example:
+        >>> own = ProcessMemory(os.getpid())
+        >>> own.read() >= 0
+        True
+        >>> own.close()
+        >>> own.read()
+        0
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._page_bytes, self._file = os.sysconf("SC_PAGE_SIZE"), -1
+        with suppress(OSError):
+            self._file = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> int:
+        """Bytes; 0 if the system does not tell, or when the process has ended."""
+        try:
+            return int(os.pread(self._file, 100, 0).split()[1]) * self._page_bytes
+        except (OSError, IndexError):
+            return 0
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -24,6 +24,9 @@ __all__ = ["HeadLost", "RayCluster", "check_ray"]
 
 #: Timeout of connections to the head, and tolerated consecutive failures.
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
+#: What an HTTP/2 client sends first (RFC 9113, section 3.4); without it the head closes the connection after a while.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_RESUME = "Committed results are kept: start the cluster again and resume the run, there or elsewhere (--execution)"
 #: Timeout for disconnecting, in seconds.
 _SHUTDOWN_SECONDS = 5.0
 #: Ray's shared memory on this machine, in addition to the data.
@@ -75,6 +78,8 @@ class RayCluster:
                 self._connect(address, workers, cpus, data_bytes)
         host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
         self._head, self._failures = (host.strip("[]"), int(port)), 0
+        #: Connection to the head since it was last asked.
+        self._line: socket.socket | None = None
 
     def _connect(self, address: str | None, workers: int | None, cpus: int, data_bytes: int) -> None:
         from evonas.machine import usable_cores
@@ -111,28 +116,37 @@ class RayCluster:
 
     @property
     def answers(self) -> bool:
-        """Whether the head answered the last health check."""
-        return not self._failures
+        """Whether Ray may be called: the head answered when it was last asked, and has not ended since then."""
+        return not self._failures and not _is_closed(self._line)
 
     def check_head(self) -> None:
-        """Raises HeadLost when the head has not answered several times in a row. To be called every few seconds.
+        """Raises HeadLost when the head has not answered several times in a row, or was restarted.
 
-        As long as it does not answer, Ray must not be called: it would block, and silently end this process after a
-        minute.
+        To be asked every few seconds. As long as the head does not answer, Ray must not be called: it would block, and
+        silently end this process after a minute. A head that was restarted knows nothing of this run, and Ray ends a
+        process that asks it for anything. It is recognised by the connection of the last check, which it has closed.
         """
         try:
-            with socket.create_connection(self._head, _HEAD_SECONDS):
-                self._failures = 0
+            line = socket.create_connection(self._head, _HEAD_SECONDS)
+            line.sendall(_PREFACE)
+            line.setblocking(False)
         except OSError:
             self._failures += 1
-        if self._failures >= _HEAD_FAILURES:
-            raise HeadLost(
-                "Ray's head no longer answers. Committed results are kept: start the cluster again and resume the run, "
-                "there or elsewhere (--execution)"
-            )
+            if self._failures >= _HEAD_FAILURES:
+                raise HeadLost(f"Ray's head no longer answers. {_RESUME}") from None
+            return
+        before, self._line = self._line, line
+        if _is_closed(before):
+            raise HeadLost(f"Ray's head was restarted, and knows nothing of this search. {_RESUME}")
+        self._failures = 0
+        if before is not None:
+            before.close()
 
     def close(self) -> None:
         """Disconnects, if the connection is ours. May be called twice."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         if not self._ours or not self.ray.is_initialized():
             return
         # Ray may wait for a lost head; the rest ends with this process.
@@ -143,6 +157,20 @@ class RayCluster:
     def _shut_down(self) -> None:
         with suppress(Exception):
             self.ray.shutdown()
+
+
+def _is_closed(line: socket.socket | None) -> bool:
+    """Whether the other side has closed a connection. What it has sent is dropped."""
+    if line is None:
+        return False
+    try:
+        while line.recv(1 << 12):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager

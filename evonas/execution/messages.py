@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.errors import WorkerError
+from genomes.errors import InputError
+
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation, InTraining, Weights
     from evonas.tasks.export import EnsembleTask, ExportTask
@@ -37,6 +40,9 @@ __all__ = [
     "Train",
     "Warm",
 ]
+
+#: Most characters of an exception that stand in one line.
+_REASON_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -193,3 +199,10 @@ class Refused:
     number: int
     text: str
     mistake: bool
+
+    def exception(self) -> Exception:
+        """What the driver raises of it."""
+        if self.mistake:
+            return InputError(self.text)
+        last = (self.text.strip() or "an exception").splitlines()[-1]
+        return WorkerError(f"the worker raised:\n{self.text}", last[:_REASON_CHARACTERS])

@@ -33,7 +33,7 @@ __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
 _LEAST_BYTES = 2 << 30
 #: Interval of looks at the worker process: it is not asked to give up as often as one of the driver's own machine is.
 _LOOK_SECONDS = 0.25
-#: What the worker process has to end.
+#: Seconds for the worker process to end.
 _STOP_SECONDS = 2.0
 
 
@@ -114,7 +114,7 @@ class RayWorker:
             self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
 
     def news(self, progress_seconds: float, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> list[News]:
-        """What came of leases since this was last asked; waits a while for some. See `Mailbox.news` and `give`."""
+        """Returns what has arrived since the last call; waits a while for something. See `Mailbox.news` and `give`."""
         self.give(floor, leases, tasks)
         return self._port.news(progress_seconds=progress_seconds)
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from evonas.errors import WorkerError
-from evonas.execution.child_process import cause_of_end, child_environment, has_ended, reap
+from evonas.execution.child_process import ProcessMemory, cause_of_end, child_environment, has_ended, reap
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -32,7 +32,6 @@ from evonas.execution.messages import (
     Train,
     Warm,
 )
-from evonas.execution.process_memory import ProcessMemory
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
 from genomes.errors import InputError
@@ -45,9 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 
 _LOG_TAIL_BYTES = 4000
-#: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
+#: Bounds on the seconds for a worker to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
-_REASON_CHARACTERS = 200
 
 
 class WorkerDied(Exception):
@@ -241,7 +239,7 @@ class WorkerProcess:
                     if isinstance(answer, PartialResult) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
-                        raise _raised(answer)
+                        raise answer.exception()
                     yield answer
         finally:
             self._asking = False
@@ -333,11 +331,11 @@ class WorkerProcess:
                 silent += look
                 unheard += look
             if self._memory.read() > self._memory_bytes:
-                self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
+                self._end(f"took more memory than the limit of {self._memory_bytes / 1e9:.3g} GB")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
-                self._end(f"took longer than the {limit:g} s that a network may")
+                self._end(f"took longer than the limit of {limit:g} s per network")
             if reason := self.overdue():
                 self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:
@@ -395,10 +393,3 @@ def _let_all_go() -> None:
 
 
 os.register_at_fork(after_in_child=_let_all_go)
-
-
-def _raised(answer: Refused) -> Exception:
-    if answer.mistake:
-        return InputError(answer.text)
-    last = (answer.text.strip() or "an exception").splitlines()[-1]
-    return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])

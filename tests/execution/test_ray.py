@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -110,8 +111,9 @@ def test_a_search_is_the_same_as_in_this_process_and_is_resumed_elsewhere(tmp_pa
     options = {"population": 4, "strategy": "ga", "epochs": 2, "finalists": 1, "finalist_seeds": 1}
     x_y = (x, x @ [1.0, -2.0, 0.5])
     here = evonas.search(*x_y, evaluations=8, out=tmp_path / "here", execution="local", **options)
-    there = evonas.search(*x_y, evaluations=6, out=tmp_path / "there", execution=Execution("ray", 2), **options)
-    evonas.resume(there.run_dir, evaluations=8, execution="local")
+    there = evonas.search(*x_y, evaluations=3, out=tmp_path / "there", execution=Execution("ray", 2), **options)
+    for evaluations, execution in ((5, "shared"), (6, "local"), (7, Execution("ray", 1)), (8, "processes")):
+        evonas.resume(there.run_dir, evaluations=evaluations, execution=execution)
     digests = []
     for each in (here, there):
         with RunReader(each.run_dir) as run:
@@ -144,6 +146,56 @@ def test_a_head_that_is_gone_is_said(monkeypatch):
         connected.check_head()
     connected.close()
     assert ray.is_initialized()  # the connection was the program's
+
+
+def test_a_head_that_was_restarted_is_said_before_ray_is_asked_for_anything(monkeypatch):
+    connected = RayCluster("auto", None, 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(connected, "_head", server.getsockname())
+        connected.check_head()
+        first, _ = server.accept()
+        first.sendall(b"what a head sends first")
+        connected.check_head()
+        second, _ = server.accept()
+        first.close()  # the connection of an earlier check
+        assert connected.answers
+        second.close()
+        assert not connected.answers
+        with pytest.raises(HeadLost, match=r"Ray's head was restarted.*resume"):
+            connected.check_head()
+    connected.close()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("what", ["gone", "restarted"])
+def test_a_search_ends_with_its_head_and_is_resumed(tmp_path, what):
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    table = tmp_path / "table.csv"
+    np.savetxt(table, np.c_[x, x @ [1.0, -2.0, 0.5]], delimiter=",", header="a,b,c,y", comments="")
+    quick = "--population 8 --strategy ga --epochs 200 --finalists 1 --no-report --no-baseline --seed 0 --quiet"
+    run = [sys.executable, "-m", "evonas", "run", str(table), "--target", "y", *quick.split(), "--evaluations", "120"]
+    run += ["--threads", "1", "--out"]
+    script = [sys.executable, str(Path(__file__).with_name("lost_head.py")), what, str(tmp_path / "there")]
+    on_ray = [*run, str(tmp_path / "there"), "--execution", "ray", "--workers", "2"]
+    done = subprocess.run([*script, *on_ray], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ended = json.loads(done.stdout.splitlines()[-1])
+    assert ended["code"] == 1
+    assert "Ray's head " + {"gone": "does not answer", "restarted": "was restarted"}[what] in ended["said"]
+    assert len(ended["said"].splitlines()) == 1
+    assert 0 < ended["committed"] < 120
+    resume = [sys.executable, "-m", "evonas", "resume", str(tmp_path / "there"), "--no-report", "--quiet"]
+    for command in (
+        [*resume, "--execution", {"gone": "local", "restarted": "shared"}[what]],
+        [*run, str(tmp_path / "here")],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    digests = set()
+    for name in ("here", "there"):
+        with RunReader(tmp_path / name) as reader:
+            assert reader.evaluated == 120
+            digests.add(reader.digest())
+    assert len(digests) == 1
 
 
 def test_no_cluster_at_an_address_is_a_mistake(monkeypatch):

@@ -35,7 +35,7 @@ def read_arrow(where: Any, most: int) -> Any:
 
     Args:
         where: path or open file, of the file format or the streaming format.
-        most: bytes of memory that it may take.
+        most: maximum number of bytes of memory.
 
     Raises:
         InputError: it would take more, or is of Feather's first version.
@@ -87,7 +87,7 @@ def _check(left: int, most: int) -> None:
     if left < 0:
         raise InputError(
             f"a Feather or Arrow file must take at most 100 times its size and {most:,} bytes in memory, but would "
-            "take more: save the table as CSV if it is one indeed"
+            "take more: save the table as CSV if it really is that large"
         )
 
 

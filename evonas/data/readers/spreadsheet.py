@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.read_options import ReadOptions, Style, Table
@@ -76,7 +77,7 @@ def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool,
     names += [f"Unnamed: {index}" for index in range(len(names), width)]
     if not body:
         raise InputError(f"{source.path} must have at least one row below its header, but has none: add rows")
-    twice = [name for index, name in enumerate(names) if name in names[:index]]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"column names must differ, but {twice[0]!r} of {source.path} occurs twice: rename one")
     columns = {

@@ -24,7 +24,6 @@ from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes, usable_cores
-from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native.compilation import load
@@ -34,6 +33,7 @@ from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Stopped, TrainingRows
 from evonas.training.native.training_inputs import optimization, rows_of, smooth_labels
 from evonas.training.replicates import combine_evaluations, member_seed
+from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
@@ -291,7 +291,7 @@ class NativeTrainer:
         late = not member.cancelled and self._candidate_seconds
         return Evaluation(
             status=Status.FAILED if late else Status.STOPPED,
-            reason=f"took longer than the {late:g} s that a network may" if late else "it was stopped",
+            reason=f"took longer than the limit of {late:g} s per network" if late else "it was stopped",
             train_seconds=time.perf_counter() - began,
             parameters=member.parameters,
         )
@@ -329,27 +329,13 @@ class NativeTrainer:
         return data, data.splits[max(fold, 0)].x_train
 
     def _evaluation(self, member: _QueuedTraining, outcome: Snapshot, seconds: float) -> Evaluation:
-        curve, found, reason = outcome.curve, {}, ""
-        finite = [loss for loss in curve if math.isfinite(loss)]
-        best = curve.index(min(finite)) + 1 if finite else 0
-        if len(finite) < len(curve):
-            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (
-            found := compute_scores(self._problem, self._splits[max(member.fold, 0)].y_validation, outcome.outputs)
-        ):
-            reason = "the outputs on the validation rows are not finite"
-        return Evaluation(
-            status=Status.FAILED if reason else Status.OK,
-            scores=found,
-            reason=reason,
-            best_epoch=best,
-            epochs=len(curve),
-            curve=curve,
-            train_curve=outcome.train_curve,
-            train_seconds=seconds,
+        return evaluate_snapshot(
+            outcome,
+            self._problem,
+            self._splits[max(member.fold, 0)].y_validation,
+            seconds=seconds,
             parameters=member.parameters,
-            weights=None if reason else outcome.best,
-            snapshots=(outcome,) if member.work.task.keep_snapshots else (),
+            keep_snapshot=member.work.task.keep_snapshots,
         )
 
 

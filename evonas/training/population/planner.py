@@ -21,7 +21,7 @@ from evonas.training.population.network import Network
 from evonas.training.population.shape import MIXED, ProgramShape, shape_from_json
 from genomes.errors import InputError
 
-__all__ = ["Planner", "ProgramRun", "Workload", "union_of"]
+__all__ = ["Planner", "ProgramRun", "Workload"]
 
 
 @dataclass(frozen=True)
@@ -312,11 +312,3 @@ def _union(a: _Cluster, b: _Cluster, workload: Workload) -> _Cluster:
         if cluster.compiled and replace(shape, slots=cluster.shape.slots, epochs=cluster.shape.epochs) == cluster.shape:
             return _Cluster(cluster.shape, a.members + b.members, a.steps + b.steps, compiled=True)
     return _Cluster(shape, a.members + b.members, a.steps + b.steps)
-
-
-def union_of(shapes: Sequence[ProgramShape], workload: Workload) -> ProgramShape:
-    """The smallest shape that holds all of them, with the slots of the first."""
-    held = _Cluster(shapes[0], (), 0)
-    for shape in shapes[1:]:
-        held = _union(held, _Cluster(shape, (), 0), workload)
-    return held.shape

@@ -6,7 +6,6 @@ is one more member. The planner says which members share a program; programs run
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ import numpy as np
 from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
-from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.population.backends import current_backend
@@ -32,6 +30,7 @@ from evonas.training.population.shape import MIXED, ProgramShape
 from evonas.training.population.slots import SlotState, Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combine_evaluations, member_seed
+from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
@@ -202,26 +201,13 @@ class PopulationTrainer:
     def _evaluation(self, work: _Work, member: PopulationMember, outcome: Snapshot | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):
             return Evaluation(Status.FAILED, reason=outcome, train_seconds=seconds, parameters=work.parameters)
-        split = self._splits[self._folds.index(member.fold)]
-        curve, found, reason = outcome.curve, {}, ""
-        finite = [loss for loss in curve if math.isfinite(loss)]
-        best = curve.index(min(finite)) + 1 if finite else 0
-        if len(finite) < len(curve):
-            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (found := compute_scores(self._problem, split.y_validation, outcome.outputs)):
-            reason = "the outputs on the validation rows are not finite"
-        return Evaluation(
-            status=Status.FAILED if reason else Status.OK,
-            scores=found,
-            reason=reason,
-            best_epoch=best,
-            epochs=len(curve),
-            curve=curve,
-            train_curve=outcome.train_curve,
-            train_seconds=seconds,
+        return evaluate_snapshot(
+            outcome,
+            self._problem,
+            self._splits[self._folds.index(member.fold)].y_validation,
+            seconds=seconds,
             parameters=work.parameters,
-            weights=None if reason else outcome.best,
-            snapshots=(outcome,) if work.task.keep_snapshots else (),
+            keep_snapshot=work.task.keep_snapshots,
         )
 
 

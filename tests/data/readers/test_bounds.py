@@ -189,6 +189,15 @@ def test_arrow_files_whose_footer_lists_a_batch_again_and_again_are_refused(
         read_file(path)
 
 
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "x" * 5000])
+def test_time_zones_that_nobody_knows_are_named(tmp_path: Path, zone: str) -> None:
+    import pyarrow as pa
+
+    with pytest.raises(InputError, match=r"column 'a' of .* must have a time zone that is known") as caught:
+        read_file(write_arrow(tmp_path / "t.feather", pa.array([1, 2], pa.timestamp("us", zone))))
+    assert len(str(caught.value)) < 400
+
+
 @pytest.mark.parametrize("form", ["file", "stream", "polars", "polars stream"])
 def test_arrow_files_of_other_writers_are_read(tmp_path: Path, form: str) -> None:
     import polars as pl
