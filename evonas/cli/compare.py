@@ -24,7 +24,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per run.")] = False,
 ) -> None:
-    """Compare runs: convergence, a statistical test over seeds, the champions.
+    """Compare runs: convergence, a test over seeds, the champions.
 
     Runs that differ only in their seeds form a group. Groups are compared with a Mann-Whitney U test and Cliff's delta,
     which needs several seeds per group.

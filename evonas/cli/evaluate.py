@@ -32,7 +32,7 @@ def evaluate(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Score the final model of a run, or an exported model, on labelled rows.
+    """Score the final model of a run, or a file, on labelled rows.
 
     Prints all metrics of the task, in the target's units. A model file of an older version needs its card next to it.
     """

@@ -39,7 +39,7 @@ def inspect(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show how each column of a table is interpreted, and how its rows are split.
+    """Show how each column of a table is interpreted.
 
     `evonas run` takes the same options.
     """
