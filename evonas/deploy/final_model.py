@@ -57,7 +57,7 @@ def score_final_model(
     if x is None or y is None:
         return {}
     network = final_network(run, model, data)
-    raw = network.raw_outputs(data.new_rows(x, *network.views), gives_up)
+    raw = network.raw_outputs_unless(gives_up, data.new_rows(x, *network.views))
     return {} if raw is None else compute_scores(data.problem, y, raw)
 
 
@@ -75,7 +75,7 @@ def choose_ensemble(
     outputs = []
     for record in held.values():
         network = _combined(run, [record], data)
-        raw = network.raw_outputs(data.new_rows(split.x_validation, *network.views), gives_up)
+        raw = network.raw_outputs_unless(gives_up, data.new_rows(split.x_validation, *network.views))
         if raw is None:
             return [], []
         outputs.append(raw)

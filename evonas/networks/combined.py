@@ -40,19 +40,18 @@ class CombinedNetwork:
     shares: tuple[float, ...]
     temperature: float = 1.0
 
-    @overload
-    def raw_outputs(self, features: NDArray[Any]) -> NDArray[Any]: ...
-
-    @overload
-    def raw_outputs(self, features: NDArray[Any], gives_up: Callable[[], bool]) -> NDArray[Any] | None: ...
-
-    def raw_outputs(self, features: NDArray[Any], gives_up: Callable[[], bool] = lambda: False) -> NDArray[Any] | None:
+    def raw_outputs(self, features: NDArray[Any]) -> NDArray[Any]:
         """Standardised predictions or logits, shape `(num_rows, num_outputs)`.
 
         Args:
             features: shape `(num_rows, num_features)`.
-            gives_up: called before each network; if it returns true, the result is None.
         """
+        found = self.raw_outputs_unless(lambda: False, features)
+        assert found is not None, "nothing gives up"
+        return found
+
+    def raw_outputs_unless(self, gives_up: Callable[[], bool], features: NDArray[Any]) -> NDArray[Any] | None:
+        """The same, or None once `gives_up` holds, which is asked before each network."""
         outputs = []
         for graph, weights, columns in zip(self.graphs, self.weights, self.columns, strict=True):
             if gives_up():

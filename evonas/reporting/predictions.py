@@ -154,7 +154,7 @@ def _predict(model: str, network: CombinedNetwork, data: PreparedData) -> Predic
         raw = network.raw_outputs(features)
     except (KeyError, ValueError):
         return None  # weights of something else than this network
-    if raw is None or not len(chosen) or not np.isfinite(raw).all():
+    if not len(chosen) or not np.isfinite(raw).all():
         return None
     return Predictions(model, "test" if has_test else "validation", network, features, y[chosen], raw, total)
 

@@ -144,7 +144,8 @@ def test_it_is_the_best_network_unless_asked_for_or_in_a_run_of_limited_time() -
     search(average=None, time="90s")
     with RunReader("run") as run:
         assert run.settings.average == 8
-    for options in ({"cv": 3}, {"finalists": 0}, {"max_parameters": 10**6}, {"ensemble": 2}):
+    refused: tuple[dict[str, Any], ...] = ({"cv": 3}, {"finalists": 0}, {"max_parameters": 10**6}, {"ensemble": 2})
+    for options in refused:
         with pytest.raises(InputError, match="average must"):
             search(**options)
 
@@ -217,8 +218,10 @@ def test_all_that_is_shown_of_the_final_model_is_of_its_file(options: dict[str, 
     model = keras.models.load_model("final.keras")
     given = model.predict({name: rows[[name]].to_numpy() for name in "abc"}, verbose=0)["probability"].ravel()
     run = read_run("run")
-    found = predict_held_out(run, load_data(run))
+    data = load_data(run)
+    found = predict_held_out(run, data)
     assert found is not None
+    assert data is not None
     shown = [found.predicted[:, 1], rows["probability_yes"], result.predict_proba(rows)[:, 1]]
     shown.append(open_predictor("run").outputs(rows)[:, 1])
     for each in shown:
@@ -240,7 +243,7 @@ def test_all_that_is_shown_of_the_final_model_is_of_its_file(options: dict[str, 
     assert result.test_scores["log_loss"] == pytest.approx(loss, rel=1e-3)
     card = json.loads(Path("final.keras.card.json").read_text())
     assert card["scores"]["test"]["log_loss"] == loss
-    columns = permutation_importance(run, load_data(run), found, repeats=1)
+    columns = permutation_importance(run, data, found, repeats=1)
     shuffled = rows.assign(a=stream_rng(RandomStream.PERMUTED_COLUMNS, 0).permutation(rows["a"]))
     inputs = {name: shuffled[[name]].to_numpy() for name in "abc"}
     worse = log_loss(rows["true"] == "yes", model.predict(inputs, verbose=0)["probability"].ravel())
