@@ -5,7 +5,8 @@ python benchmarks/convolutions.py [--networks 6] [--rows 4000] [--side 28] [--ep
 The networks are sampled from the default space over images (augmentation is left out: `fit` has none). Both build the
 same network from the same weights and train it in a process of its own, each with the defaults, scoring a tenth of the
 rows after each epoch; time is that of all threads, from building to the last epoch, over the epochs, and that of the
-last epoch alone. With `--memory N` the resident memory of a worker over N small networks.
+last epoch alone. With `--memory N` the resident memory of a worker over N small networks, and its growth
+after 50.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import numpy as np
 
 PROGRAMS = ("keras", "evonas")
 CLASSES = 10
+#: Networks after which memory should not grow.
+_SETTLED = 50
 
 
 def data(rows: int, side: int) -> Any:
@@ -112,6 +115,11 @@ def memory(options: argparse.Namespace) -> list[float]:
         found.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
         if number % 10 == 9:
             print(f"{number + 1} networks: {found[-1]:.0f} MiB", flush=True)
+    if len(found) > _SETTLED + 1:
+        after = found[_SETTLED:]
+        slope = float(np.polyfit(np.arange(len(after)), after, 1)[0])
+        span = f"{min(after):.0f} to {max(after):.0f} MiB"
+        print(f"from network {_SETTLED} on {span}, {100 * slope:+.1f} MiB in 100 networks")
     return found
 
 

@@ -142,12 +142,14 @@ def main() -> None:
             one = by_evonas(arrays, options, folder) if options.side == "evonas" else None
             print(json.dumps(one or by_tuner(options.side, arrays, options, folder)))
         return
-    found = {side: measured(side) for side in options.only.split(",")}
-    for side, row in found.items():
+    found: dict[str, Any] = {}
+    for side in options.only.split(","):
+        found[side] = row = measured(side)
         if row["error"] is None:
-            print(f"{side:<12}failed: {row['reason'].splitlines()[-1]}")
+            print(f"{side:<12}failed: {row['reason'].splitlines()[-1]}", flush=True)
         else:
-            print(f"{side:<12}{row['error']:>8.2%} error {row['networks']:>6} networks {row['seconds']:>8.1f} s")
+            figures = f"{row['error']:>8.2%} error {row['networks']:>6} networks {row['seconds']:>8.1f} s"
+            print(f"{side:<12}{figures}", flush=True)
     write_report(options.json, {"command": command_line(), "machine": describe(), "sides": found})
 
 

@@ -38,7 +38,7 @@ from tables import TABLES
 HERE = Path(__file__).parent
 RUNS = TABLES / "runs"
 #: Evaluations in all -> after how many the regret is told.
-POINTS = {100: (25, 50, 100), 250: (150, 200, 250), 1000: (250, 500, 1000)}
+POINTS = {25: (25,), 50: (25, 50), 100: (25, 50, 100), 250: (150, 200, 250), 1000: (250, 500, 1000)}
 #: Searchers that are left out of a thousand evaluations unless they are named: a hundred take them 20 s.
 SLOW = ("Optuna GP", "evolution, dear")
 
@@ -72,7 +72,7 @@ def parse() -> argparse.Namespace:
     """The options, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--budgets", default="100,1000", help="evaluations, among 100, 250 and 1000")
+    parser.add_argument("--budgets", default="100,1000", help="evaluations, among 25, 50, 100, 250 and 1000")
     parser.add_argument("--only", default=",".join(judging()), help="problems, separated by commas")
     parser.add_argument("--searchers", help="separated by semicolons, all unless given")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)

@@ -52,7 +52,7 @@ class Origin:
     """The training that another one starts from instead of its seed's initial weights.
 
     Attributes:
-        generation, index: identify the trained candidate in the run, which had `keep` set.
+        generation, index: identify the trained candidate in the run, which had `keep_snapshots` set.
         kind: "continue": the same network resumes where that training ended, weights and optimizer, its epochs counted
             on (training genes may differ, as when a population explores them); "inherit": another network takes over
             the weights that fit, with a new optimizer and epochs counted from zero.
@@ -97,7 +97,7 @@ class Candidate:
         operator: how it was made ("sample", "seed", or the name of a mutation or crossover).
         horizon: epochs spanned by its learning-rate schedule; `epochs` if None. Rungs of one training share it.
         origin: the training that it starts from; None for the seed's initial weights.
-        keep: whether to keep its state after the last epoch, for later candidates to start from.
+        keep_snapshots: whether to keep its state after the last epoch, for later candidates to start from.
         lineage: seeds of its weights, the last one `seed`: of the initial weights, then of noise that is added to
             them. Such a network is scored without training; with an empty lineage it is trained.
         fold: the only cross-validation fold to train on, from 0; None for all folds. See also
@@ -114,7 +114,7 @@ class Candidate:
     operator: str = "sample"
     horizon: int | None = None
     origin: Origin | None = None
-    keep: bool = False
+    keep_snapshots: bool = False
     lineage: tuple[int, ...] = ()
     fold: int | None = None
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop: the first ends the search in good order, the second ends the process.
+"""Ctrl-C and SIGTERM as a request to stop: the first ends the search cleanly, the second ends the process.
 
 After the first signal, the training in progress has a few seconds to finish before it is abandoned; committed results
 are kept. `Abandoned` is only raised while waiting for results, so that commits are never interrupted. POSIX only.

@@ -61,10 +61,6 @@ class Objective:
             return math.inf
         return score if self.direction == "min" else -score
 
-    def is_better(self, score: float | None, than: float | None) -> bool:
-        """Whether `score` is strictly better than `than`; false for a missing or non-finite score."""
-        return self.loss(score) < self.loss(than)
-
     def reached(self, score: float | None, target: float) -> bool:
         """Whether `score` is at least as good as `target`."""
         return self.loss(score) <= self.loss(target) and self.loss(score) != math.inf

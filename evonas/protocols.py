@@ -85,7 +85,7 @@ class Strategy(Protocol):
         ...
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """(generation, index) of evaluated candidates with `keep` that later ones may still start from.
+        """(generation, index) of evaluated candidates with `keep_snapshots` that later ones may still start from.
 
         Called after every `tell`; the kept states of all others are dropped.
         """

@@ -7,6 +7,7 @@ clock that the test advances (`tests.clock`).
 
 import gc
 import os
+import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -47,6 +48,9 @@ def pytest_configure() -> None:
     Tests start some hundred processes: without bytecode each compiles evonas, Keras and TensorFlow, which was half of
     the whole suite's processor time. Who wants none beside the sources gets it in pytest's own folder.
     """
+    # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
         sys.dont_write_bytecode = False

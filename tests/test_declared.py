@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.syntax import imports_in
+
 ROOT = Path(__file__).parents[1]
 #: Module -> distribution, where the names differ.
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "typing_extensions": "typing-extensions", "yaml": "pyyaml"}
@@ -18,10 +20,10 @@ OURS = {"evonas", "genomes", "tests"}
 def imported(package: str) -> Iterator[tuple[Path, str]]:
     """Files with the modules and names that they import, absolutely."""
     for path in sorted((ROOT / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in imports_in(path):
             if isinstance(node, ast.Import):
                 yield from ((path, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            elif node.module and not node.level:
                 yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
 
 

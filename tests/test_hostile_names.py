@@ -140,7 +140,7 @@ def test_other_formats_keep_every_name(found: evonas.SearchResult, tmp_path: Pat
         if format == "onnx":
             pytest.importorskip(package)
     path = tmp_path / {"savedmodel": "saved"}.get(format, f"best.{format}")
-    found.export(path)  # opened again and scored before it is put there
+    found.export(path, format=format)  # opened again and scored before it is put there
     about = json.loads(path.with_name(f"{path.name}.json").read_text())
     inputs = {each["column"]: each["name"] for each in about["inputs"]}
     assert set(inputs) == {*NUMBERS, *CATEGORIES}

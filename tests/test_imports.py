@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax import imports_for_types_in, imports_in
+
 ROOT = Path(__file__).parents[1]
 HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotlib", "ray")
 
@@ -105,19 +107,13 @@ def test_the_loop_joins_its_parts_through_protocols() -> None:
 
 
 @functools.cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """The syntax of a file, which several tests go through."""
-    return tuple(ast.walk(ast.parse(path.read_text())))
-
-
-@functools.cache
 def imports_of(path: Path) -> set[str]:
     """First words of what a file imports, wherever in it."""
     found: set[str] = set()
-    for node in nodes_of(path):
+    for node in imports_in(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
@@ -171,19 +167,13 @@ def arrows() -> frozenset[tuple[str, str]]:
     found = set()
     for name in modules:
         path = ROOT.joinpath(*name.split("."))
-        nodes = nodes_of(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-        for_types = {
-            inner
-            for node in nodes
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-            for inner in ast.walk(node)
-        }
-        for node in nodes:
-            if node in for_types:
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for node in imports_in(source):
+            if node in imports_for_types_in(source):
                 continue
             if isinstance(node, ast.Import):
                 found |= {(name, alias.name) for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            elif node.module and not node.level:
                 parts = [f"{node.module}.{alias.name}" for alias in node.names]
                 found |= {(name, part if part in modules else node.module) for part in parts}
     return frozenset((a, b) for a, b in found if b in modules and a != b)

@@ -59,7 +59,7 @@ def toy_evaluation_from(candidate: Candidate, evaluation: Evaluation, start: Sta
     else:
         curve = (*(before.curve if before else ()), *evaluation.curve)
     evaluation = replace(evaluation, curve=curve)
-    if not candidate.keep or evaluation.status is not Status.OK:
+    if not candidate.keep_snapshots or evaluation.status is not Status.OK:
         return evaluation
     outputs = np.zeros((2, 1), np.float32)
     return replace(evaluation, snapshots=(Snapshot(weights, {}, {}, weights, outputs, 1.0, 2.0, 3, curve, curve),))

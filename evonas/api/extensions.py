@@ -28,7 +28,7 @@ def given_extensions(
         space: whose class is registered by its encoding, unless built in.
 
     Returns:
-        Kind of extension, as in `evonas.api.extension_records.TABLES` -> names of the objects.
+        Kind of extension, as in `evonas.api.provenance.TABLES` -> names of the objects.
 
     Raises:
         InputError: an object has the wrong type, or the name of a built-in one.

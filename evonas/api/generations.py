@@ -28,17 +28,17 @@ def run_generations(
     log: str | Path | None,
     **options: Any,
 ) -> Generator[Generation, None, None]:
-    """Searches, one generation after the other; `store.stop` says why it ended.
+    """Searches generation by generation; `store.stop` is the reason for its end.
 
     Args:
         store: open, of the run.
         space: of the genomes.
-        strategy: proposes them.
-        evaluator: trains them.
+        strategy: proposes genomes.
+        evaluator: trains the networks.
         budget: of the run.
-        log: where to find what user-defined models printed, if all of the first generation fail alike; None does not
-            look for that.
-        **options: as of `evonas.evolution.loop.evolve`.
+        log: file with the output of user-defined models, for the message if all of the first generation fail in the
+            same way; None to skip this check.
+        ***options: as for `evonas.evolution.loop.evolve`.
 
     Raises:
         InputError: all models of the first generation failed in the same way.

@@ -1,4 +1,4 @@
-"""Opening a predictor by path: the best network of a run, or an exported file."""
+"""Opening of a predictor by path: the final model of a run, or an exported file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_predictor(source: str | Path, build: Any = None) -> Predictor:
         build: the build function of the run, if it has one.
 
     Raises:
-        InputError: it is neither, or no network has a score yet.
+        InputError: the source is neither, or no network has a score yet.
     """
     path = Path(source)
     if not path.is_dir():

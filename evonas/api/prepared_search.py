@@ -1,4 +1,4 @@
-"""A search of data that are read here (`search_data`) or prepared already (`search_prepared`).
+"""Search with data that are still to be read (`search_data`) or already prepared (`search_prepared`).
 
 Combines space, strategy, evaluator and store, and runs the session. Shared by `evonas.search`, the command line and
 the estimators. Imports no Keras.
@@ -15,9 +15,9 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from evonas.api.extension_records import extension_records, strategy_record
 from evonas.api.extensions import with_mutations
 from evonas.api.final_model import with_final_model
+from evonas.api.provenance import extension_provenance, strategy_provenance
 from evonas.api.request import SearchRequest
 from evonas.api.resolve import (
     Space,
@@ -152,8 +152,8 @@ def search_prepared(
         evaluator: trains the networks; a worker process by default.
         standby: of `evonas.execution.launch.standby_for`, if the worker was started before the data were read.
         threads, execution: as in `search`.
-        mean_by_default: whether the final model is a mean of networks where the settings leave that open.
-        validation_given: whether the validation rows were given as such.
+        mean_by_default: whether the final model is a mean of networks by default.
+        validation_given: whether the user gave the validation rows.
         **listeners: fields of `evonas.api.session.Listeners`, such as `on_part`.
     """
     hooks, _ = Listeners(**{"started": monotonic(), **listeners}), launch.resolve_threads(threads)
@@ -183,8 +183,8 @@ def search_prepared(
         source={
             **source,
             **space_class(space),
-            **strategy_record(settings.strategy),
-            **extension_records(space, settings.objective),
+            **strategy_provenance(settings.strategy),
+            **extension_provenance(space, settings.objective),
             **({} if build is None else {"build": build.to_json()}),
         },
         overwrite=overwrite,
@@ -200,13 +200,13 @@ def _resolve(
 
     Args:
         data: prepared.
-        build: of user-defined models.
+        build: user-defined build function, if any.
         space: as given.
         settings: as given.
         checks_fit: whether a built-in trainer is used, which must fit the space.
 
     Raises:
-        InputError: they do not fit together; nothing has been written.
+        InputError: they are incompatible; nothing has been written.
     """
     wanted = as_space(space, build)
     check_given(settings.strategy, given_settings(settings))
@@ -217,7 +217,8 @@ def _resolve(
     notes = list(data.notes)
     if settings.trainer == "population" and fitted != wanted:
         notes.append(
-            "no embeddings of numbers and no members are searched: the population trainer has none, native has"
+            "embeddings of numbers and members are not searched: the population trainer does not support them, native "
+            "does"
         )
     if settings.quantiles:
         data = with_quantiles(data, settings.quantiles)

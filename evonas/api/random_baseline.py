@@ -27,11 +27,11 @@ __all__ = ["baseline_lines", "baseline_values", "random_baseline_of"]
 def random_baseline_of(
     run_dir: str | Path, top: int, seeds: int, *, build: Any = None, **listeners: Any
 ) -> SearchResult:
-    """Trains as many random networks as the run has trained, and retrains the best ones; continues an earlier attempt.
+    """Trains the same number of random networks as the run, and retrains the best ones; continues an earlier attempt.
 
     Args:
         run_dir: the run directory.
-        top, seeds: finalists and their re-trainings, as of the run itself.
+        top, seeds: numbers of finalists and re-trainings, as in the run itself.
         build: the build function of the run, if it has one.
         **listeners: as of `evonas.api.prepared_search.search_prepared`.
     """
@@ -60,7 +60,7 @@ def baseline_values(run: RunReader, baseline: SearchResult | None) -> dict[str, 
 
 
 def baseline_lines(run: RunReader, baseline: SearchResult | None) -> list[str]:
-    """The comparison for a person; nothing without one."""
+    """The comparison as lines of text; empty without one."""
     if baseline is None:
         return []
     with RunReader(baseline.run_dir) as random:

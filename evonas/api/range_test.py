@@ -57,19 +57,19 @@ def find_learning_rate(
     missing: Sequence[str] | None = None,
     date_order: str = "",
 ) -> LearningRateCurve:
-    """Trains a network while its learning rate grows exponentially, and says which rate its loss falls fastest at.
+    """Trains a network while its learning rate grows exponentially, and finds the rate at which its loss falls fastest.
 
     Args:
         x, y, task, drop, roles, group, sample_weight, class_weight, image_size, grayscale, architecture, series,
             series_id, time_column, split: the data, as for `evonas.search`.
-        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order: how a table is written, as for
+        separator, encoding, decimal, thousands, skip_rows, comment, missing, date_order: format of a table, as for
             `evonas.search`.
         genome: a genome, or the path of a file with one (`read_genome`); `space.typical()` when None.
-        space: that the genome is of, or the path of its TOML file; the default space when None.
-        low, high: the first and the last rate, > 0.
-        steps: of each training, at least 20; fewer are taken where the loss explodes.
-        seeds: trainings whose losses are averaged.
-        seed: of everything random.
+        space: the space of the genome, or the path of its TOML file; the default space when None.
+        low, high: first and last rate, > 0.
+        steps: steps of each training, at least 20; fewer if the loss explodes.
+        seeds: number of trainings whose losses are averaged.
+        seed: random seed.
 
     Raises:
         InputError: an argument cannot be used; the message says which, and how to fix it.
@@ -99,17 +99,17 @@ def range_test(
     seed: int,
     weights: Mapping[str, Any] = MappingProxyType({}),
 ) -> LearningRateCurve:
-    """As `find_learning_rate`, of data of which everything is said in `options`; `weights` are those of rows, classes.
+    """As `find_learning_rate`, with all data options in `options`; `weights` are those of rows and classes.
 
     Raises:
-        InputError: as `find_learning_rate`.
+        InputError: as in `find_learning_rate`.
     """
     from evonas.execution import WorkerEvaluator, standing_by
     from evonas.tasks.train import TrainingSettings
 
     rates = sweep_rates(low, high, steps)
     if seeds < 1:
-        raise InputError(f"seeds must be at least 1, not {seeds}: more of them make a smoother curve")
+        raise InputError(f"seeds must be at least 1, not {seeds}: more give a smoother curve")
     home = read_space(space) if isinstance(space, (str, Path)) else space
     if isinstance(genome, (str, Path)):
         home, genome = read_genome(genome, home)
@@ -117,7 +117,7 @@ def range_test(
     known, asked, _ = resolve_samples(home, None, *said)
     if not hasattr(known, "architecture"):
         raise InputError(
-            f"space must be of networks, whose layers are known, not {type(known).__name__}: vary the learning rate of "
+            f"space must be of networks that evonas builds, not {type(known).__name__}: vary the learning rate of "
             "your own models in the search"
         )
     with standing_by("native") as standby, tempfile.TemporaryDirectory() as folder:
@@ -127,14 +127,14 @@ def range_test(
         sweep = SweepTask(graph, rates, tuple(range(seed, seed + seeds)))
         path = Path(folder) / "data.npz"
         data.save(path)
-        # Keras takes the steps of what the native trainer cannot hold.
+        # Keras trains networks that the native trainer does not support.
         trainer = "native" if can_be_compiled(chosen.layer_kinds) else "single"
         with WorkerEvaluator(chosen, path, TrainingSettings(trainer=trainer), standby=standby) as worker:
             return worker.sweep(sweep)
 
 
 def _typical(space: Any, task: str) -> Any:
-    """A genome in the middle of a dense space; of another one the first of its known defaults, else a sample."""
+    """A genome in the middle of a dense space; for other spaces the first known default, or else a sample."""
     if hasattr(space, "typical"):
         return space.typical()
     known = [genome for variants in space.known_defaults(task) for genome in variants.values()]

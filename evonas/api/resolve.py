@@ -42,10 +42,10 @@ __all__ = [
 ]
 
 
-#: Columns of numbers above which each is not embedded by itself: networks would become wide and slow.
+#: Maximum number of numeric columns that are embedded individually; with more, networks would be wide and slow.
 MOST_COLUMNS = 128
 
-#: What is done to images alone in training.
+#: Training genes that apply to images only.
 _OF_IMAGES = ("flip", "rotation", "zoom")
 
 Space = SearchSpace | Mapping[str, Any] | str | Path | None
@@ -55,7 +55,7 @@ def as_space(space: Space, build: Build | None = None) -> SearchSpace:
     """The space as an object; the default one for None.
 
     Raises:
-        InputError: there is no space for user-defined models, or it cannot be read.
+        InputError: no space is given for user-defined models, or it cannot be read.
     """
     if space is None and build is not None:
         raise InputError("space must be given with build: name the genes, as in genomes.HyperparameterSpace")
@@ -86,7 +86,7 @@ def resolve_samples(
         encoding: text encoding of a table; the name of an architecture is accepted too.
 
     Raises:
-        InputError: as `as_space`, or the space has another architecture than requested.
+        InputError: as in `as_space`, or the space has another architecture than requested.
     """
     architecture, encoding = architecture_and_encoding(architecture, encoding)
     if build is not None:
@@ -140,11 +140,11 @@ def space_and_numbers(
         space: as given.
         numbers: the encoding of all networks, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it to
             the space.
-        build: of user-defined models, which have no such gene.
+        build: user-defined build function; its models have no such gene.
         neighbours: False for networks without neighbour features; otherwise determined by the space.
 
     Raises:
-        InputError: there is no such encoding, or as `as_space`.
+        InputError: there is no such encoding, or as in `as_space`.
     """
     if numbers is not None and numbers not in NUMERIC_ENCODINGS:
         raise InputError(f"numbers must be one of {', '.join(NUMERIC_ENCODINGS)}, not {numbers!r}: choose one")
@@ -171,7 +171,7 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
     the population trainer.
 
     Raises:
-        InputError: nothing is left, or the networks of the space cannot take such rows.
+        InputError: nothing is left, or the networks of the space do not fit the rows.
     """
     if not can_be_compiled(getattr(space, "layer_kinds", ())):
         return _of_shape(space, problem)
@@ -183,16 +183,16 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
         if space.domain("members").greatest > 1:
             space = _keep_options(space, "members", (1,), "with the population trainer")
     elif not 0 < columns <= MOST_COLUMNS:
-        space = _drop_options(space, "embedding", EMBEDDINGS[1:], f"of data with {columns} columns of numbers")
+        space = _drop_options(space, "embedding", EMBEDDINGS[1:], f"with data of {columns} numeric columns")
     kinds = 0 if trainer == "population" else max(problem.categorical, default=-1) + 1
     if not 0 < kinds <= MOST_COLUMNS and space.domain("category_units").greatest:
-        where = "with the population trainer" if trainer == "population" else "of data without columns of categories"
+        where = "with the population trainer" if trainer == "population" else "with data without categorical columns"
         space = _keep_options(
-            space, "category_units", (0,), where if kinds == 0 else f"of data with {kinds} such columns"
+            space, "category_units", (0,), where if kinds == 0 else f"with data of {kinds} such columns"
         )
     if problem.view("tree") != ("tree",):
         space = _drop_options(
-            space, "embedding", ("tree",), "of data without the cuts of decision trees, as those in folds"
+            space, "embedding", ("tree",), "with data without cuts of decision trees, such as data in folds"
         )
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
@@ -229,7 +229,7 @@ def _at_most(domain: Domain, count: int) -> Domain:
     return domain.restrict(high=count) or Choice((count,))
 
 
-#: Genes that a population of networks is not trained with, off by default.
+#: Genes that the population trainer does not support, off by default.
 _NATIVE_ALONE = ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
 
 
@@ -243,7 +243,7 @@ def trainable(
     they have an effect.
 
     Args:
-        space: that is to be searched.
+        space: the search space.
         settings: of the run, resolved.
         objective: of the run.
         task: "regression", "binary" or "multiclass".
@@ -262,7 +262,7 @@ def trainable(
     wanted = [name for name, is_off in off.items() if is_off and space.domain(name) != Choice((OFF[name],))]
     changes: dict[str, Any] = {name: OFF[name] for name in wanted}
     said = [name for name in changes if unknown and not (name == "label_smoothing" and task == "regression")]
-    notes = tuple(f"{name} is off: the population trainer has no such gene" for name in said)
+    notes = tuple(f"{name} is off: the population trainer does not support it" for name in said)
     settled: Any = space
     return (replace(settled, **changes) if changes else settled), notes
 

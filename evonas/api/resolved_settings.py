@@ -27,16 +27,18 @@ __all__ = [
     "with_rungs",
 ]
 
-#: Training rows, of samples with a shape, up to which an epoch takes all of them; and the share of more that it takes.
+#: Maximum number of training rows, for samples with a shape, that an epoch takes completely; and the share it takes of
+#: more.
 _ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
-#: Rungs of evolution over such samples, and where an epoch is a share of the rows; and the fewest epochs of the first.
+#: Rungs of evolution over such samples, and if an epoch is a share of the rows; and the minimum epochs of the first
+#: rung.
 _RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
 
 #: Scores of predicted classes rather than of their probabilities.
 SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
 
 
-#: Quantiles where none are named: the median, and an interval of 80%.
+#: Default quantiles: the median and an interval of 80%.
 DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -56,7 +58,7 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, 
         raise InputError(f"loss must be left out with objective pinball, which is the loss, not {settings.loss!r}")
     if settings.trainer == "population" or settings.strategy == "neuroevolution":
         raise InputError("objective pinball must be trained with trainer native or single, not population: choose one")
-    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # also if there is a GPU
+    trainer = "native" if settings.trainer == "auto" and compiled else settings.trainer  # even if there is a GPU
     return settings.model_copy(update={"quantiles": settings.quantiles or DEFAULT_QUANTILES, "trainer": trainer})
 
 
@@ -72,13 +74,12 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
         rows: number of training rows.
 
     Raises:
-        InputError: they are given for tables.
+        InputError: `epoch_rows` is given for a table.
     """
     if not problem.sample_shape or settings.trainer != "single":
         if settings.epoch_rows is not None:
             raise InputError(
-                f"epoch_rows must be left out where networks see columns of a table, not {settings.epoch_rows}: an "
-                "epoch takes all rows there"
+                f"epoch_rows must be left out for tables, not {settings.epoch_rows}: their epochs take all rows"
             )
         return settings
     if settings.epoch_rows is not None or rows <= _ROWS_OF_WHOLE_EPOCHS:
@@ -92,7 +93,7 @@ def _with_more_epochs(settings: Settings, passes: int) -> Settings:
     names = ("epochs", "patience") if passes > 1 else ()
     found = {name: getattr(settings, name) for name in names if name not in settings.model_fields_set}
     longer = settings.model_copy(update={name: value * passes for name, value in found.items() if value is not None})
-    longer.model_fields_set.difference_update(found)  # they are still defaults: a short run may cut them
+    longer.model_fields_set.difference_update(found)  # they still count as defaults, which a short run may reduce
     return longer
 
 
@@ -138,11 +139,11 @@ def resolve_objectives(
     Args:
         settings: as given.
         problem: what is predicted.
-        own_models: whether a user's function builds the models.
-        space: of the networks, which says what trains them; of dense ones unless given.
+        own_models: whether the models are user-defined.
+        space: of the networks, which determines the trainer; dense by default.
 
     Raises:
-        InputError: a setting does not fit the others, or the networks.
+        InputError: a setting is incompatible with the others or with the networks.
     """
     compiled = can_be_compiled(getattr(space, "layer_kinds", ()))
     several = settings.objectives

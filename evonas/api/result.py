@@ -47,7 +47,7 @@ class SearchResult(ResultViews):
     Attributes:
         run_dir: the run directory.
 
-    A given `worker` exports the best network, and is not closed.
+    A given `worker` performs exports, and is not closed.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class SearchResult(ResultViews):
         """Reads the run.
 
         Args:
-            run_dir: of it.
-            build: the function that builds its models, if they are a user's own.
+            run_dir: its directory.
+            build: the build function of the run, if it has one.
             worker: see above.
-            writes: whether the best network is written into the run directory when it is asked for.
+            writes: whether the best network is written into the run directory on first use.
         """
         self.run_dir = Path(run_dir)
         self._build, self._worker, self._writes = build, worker, writes
@@ -80,7 +80,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def stop(self) -> str | None:
-        """Why the search stopped ("generations", "time", "target", ...); None if it was killed or still runs."""
+        """Reason why the search stopped ("generations", "time", "target", ...); None if it was killed or still runs."""
         with self._read() as run:
             return run.stop
 
@@ -125,7 +125,7 @@ class SearchResult(ResultViews):
         return export(self.run_dir, self._place(), build=self._build, card=False, worker=self._worker)
 
     def _place(self) -> Path:
-        """Where the best network is written."""
+        """Path of the best network."""
         path = self._model_path
         if self._writes:
             with suppress(OSError):
@@ -159,10 +159,10 @@ class SearchResult(ResultViews):
                 integers, floats or booleans.
 
         Raises:
-            InputError: there are no rows, or as `inputs`.
+            InputError: there are no rows, or as in `inputs`.
         """
         if not len(x):
-            raise InputError("x must have at least one row to predict, not none: give some")
+            raise InputError("x must have at least one row to predict, but has none: add rows")
         outputs, problem = self._outputs(x), self._data.problem
         if problem.quantiles:
             return outputs[:, point_place(problem)]
@@ -191,7 +191,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def _network(self) -> CombinedNetwork:
-        """What is exported: the final model, or the best network where that is it."""
+        """The model to export: the final model, or the best network if that is it."""
         from evonas.deploy.final_model import best_network, final_network
 
         with self._read() as run:
@@ -202,7 +202,7 @@ class SearchResult(ResultViews):
 
     @property
     def temperature(self) -> float:
-        """The temperature that divides the logits of what is exported; 1 unless the run calibrates."""
+        """The temperature that divides the logits of the exported model; 1 unless the run calibrates."""
         return self._network.temperature if self._is_dense else 1.0
 
     @property
@@ -237,12 +237,12 @@ class SearchResult(ResultViews):
         if not is_table(x) and not set(names) <= set(columns.columns):
             raise InputError(
                 f"x must be a table with the columns {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, as "
-                f"the search had, not an array, whose columns have no names: pass pandas.DataFrame(x, columns=[...])"
+                f"in the search, not an array without column names: pass pandas.DataFrame(x, columns=[...])"
             )
         return columns
 
     def prepare(self, x: Any) -> Any:
-        """Encoded, imputed and scaled rows, as networks inside models take them.
+        """Encoded, imputed and scaled rows, the inputs of networks inside models.
 
         Arrays for user-defined models are returned unchanged.
 
@@ -257,7 +257,7 @@ class SearchResult(ResultViews):
         return self._preparation.apply(self._rows(x))
 
     def _rows(self, x: Any) -> Any:
-        """Rows as the preparation takes them: the columns of a table, or images, series and texts unchanged."""
+        """Rows in the form for the preparation: columns of a table, or images, series and texts unchanged."""
         from evonas.data.frames import as_frame, is_table
 
         if not isinstance(self._preparation, SamplePreparation):
@@ -273,7 +273,7 @@ class SearchResult(ResultViews):
         preparation = self._data.preparation
         if preparation is None:
             raise InputError(
-                f"{self.run_dir} must hold how its data were prepared, but it does not: prepare x yourself"
+                f"{self.run_dir} must contain how its data were prepared, but does not: prepare x yourself"
             )
         if not self._is_dense:
             return preparation  # user-defined models see all features
@@ -295,7 +295,7 @@ class SearchResult(ResultViews):
         if data.x_test is None or data.y_test is None:
             return {}
         raw = network.raw_outputs(data.new_rows(data.x_test, *network.views))
-        assert raw is not None, "nothing gives up"
+        assert raw is not None, "nothing cancels the prediction"
         return compute_scores(data.problem, data.y_test, raw)
 
     @property
@@ -308,7 +308,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def front(self) -> list[Record]:
-        """The networks that no other dominates in `settings.objectives`, best in the first one first.
+        """The networks not dominated by others in `settings.objectives`, sorted by the first objective.
 
         Only the best network if there is one objective. `rank` of `export` follows the first objective; weights are
         kept for the best `keep` networks by it, others can be retrained.
@@ -340,7 +340,7 @@ class SearchResult(ResultViews):
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """One row an evaluation, in the candidates' order: status, scores, epochs, parameters, ancestry, curve."""
+        """One row per evaluation, in the candidates' order: status, scores, epochs, parameters, ancestry, curve."""
         with self._read() as run:
             return evaluation_table(run)
 

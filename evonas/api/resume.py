@@ -9,9 +9,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
 
-from evonas.api.extension_records import same_extensions, same_strategy, trains_networks
 from evonas.api.extensions import given_extensions, named_objectives
 from evonas.api.options import RunOptions
+from evonas.api.provenance import same_extensions, same_strategy, trains_networks
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.data.source import check_origin
@@ -74,13 +74,14 @@ def resume(
         threads, execution: as in `search`; may differ from before.
         export, baseline, callbacks: as in `search`; known baselines are not trained again.
         verbose: as in `search`.
-        mutations, layer_kinds: those of your own that the run was given as objects; installed ones are found by name.
+        mutations, layer_kinds: user-defined ones that were passed to the run as objects; installed ones are found by
+            name.
         **settings: fields of `evonas.api.session.Listeners`, such as `on_part`; and settings, which must be the run's;
-            `strategy` and `objective` are needed where the run was given objects that are not known by a name.
+            `strategy` and `objective` are needed if they were passed to the run as objects.
 
     Raises:
-        InputError: there is no run, another process runs it, or data or settings differ; says which.
-        Interrupted: as `search`.
+        InputError: there is no run, another process runs it, or data or settings differ; the message names them.
+        Interrupted: as in `search`.
     """
     extensions = given_extensions(mutations, layer_kinds, settings.get("objective"), space)
     given: dict[str, Any] = named_objectives(settings)
@@ -122,7 +123,7 @@ def finalists(
     interruption: Interruption | None = None,
     evaluator: EvaluatorFactory | None = None,
 ) -> SearchResult:
-    """Retrains the best networks of a run from scratch with other seeds, to see how good they are apart from luck.
+    """Retrains the best networks of a run from scratch with other seeds, to separate their quality from luck.
 
     Earlier retrainings are reused. The outcome is in `finalists` of the result; its `best`, and rank 1 of `export`,
     become the finalist with the best mean score, until the search is resumed.
@@ -139,7 +140,7 @@ def finalists(
 
     Raises:
         InputError: there is no run, another process runs it, or no network has a score.
-        Interrupted: as `search`; what is trained is kept.
+        Interrupted: as in `search`; trained networks are kept.
     """
     for name, value in (("top", top), ("seeds", seeds)):
         if not 1 <= value <= 1000:
@@ -150,8 +151,8 @@ def finalists(
         store.ranked(1)
         if not trains_networks(store):
             raise InputError(
-                f"finalists must be networks that were trained, but the weights of {run_dir} were evolved "
-                f"(--strategy {store.settings.strategy}): another seed would be another search"
+                f"finalists must be trained networks, but the weights of {run_dir} were evolved (--strategy "
+                f"{store.settings.strategy}): another seed would be another search"
             )
         own = None if build is None else Build.from_function(build)
         check_build(own, store.source.get("build"), store.directory)

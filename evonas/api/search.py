@@ -1,6 +1,6 @@
 """`search`: a search of any data, with all options as arguments.
 
-Imports no Keras and no pandas; what needs them is imported when it is called.
+Imports neither Keras nor pandas; modules that need them are imported when called.
 """
 
 from __future__ import annotations
@@ -103,20 +103,20 @@ def search(
             several lengths) and a list of texts keep their shape: see `architecture`. With `build`, arrays go to the
             model unchanged, also several in a mapping or a list; a table is encoded as usual. Or, without `y`: a
             `tf.data.Dataset` of `(x, y)` or `(x, y, weight)`, batched or not, x being an array or a mapping of columns,
-            or a `keras.utils.PyDataset`, both of which are read once (images and series that are larger than a quarter
-            of the free memory are trained from the disk); or a folder with a subfolder of images for each class.
+            or a `keras.utils.PyDataset`, both of which are read once (images and series larger than a quarter of the
+            free memory are trained from disk); or a folder with a subfolder of images for each class.
         y: target, shape `(num_samples,)` or `(num_samples, num_targets)`; or the name of the target column in `x`.
         build: `build(genes)` that returns a `keras.Model`, for user-defined models: see
             `evonas.training.single.user_model`
         space: what to search: a space, the path of a TOML file, or None for the default. With `build` a
-            `genomes.HyperparameterSpace`, or a mapping from names to what each gene may be.
+            `genomes.HyperparameterSpace`, or a mapping from names to the domain of each gene.
         generations: total number of generations; 10 unless `evaluations` or `time` is given.
         evaluations: total number of networks to train.
         time: wall-clock limit of this call, such as "10m", "1h30m" or seconds. At most a quarter of it is
             used for finalists; if it is short, the first generation has small networks.
         target: score at which to stop.
-        validation, test: `(x, y)` to score and to test on, or with a target's name a DataFrame or the path of a file,
-            or a Dataset or a folder of images as `x` is; split off `x` if not given.
+        validation, test: validation and test data: `(x, y)`; with a target's name, a DataFrame or the path of a file;
+            or a Dataset or a folder of images, like `x`. Split off `x` if not given.
         seed: random seed; None draws one and records it.
         out: run directory; a new one in `evonas-runs` if not given.
         overwrite: whether a run in `out` may be deleted.
@@ -140,34 +140,32 @@ def search(
         numbers: the encoding that all networks use for numeric columns besides the standardised number, one of
             `genomes.dense.NUMERIC_ENCODINGS`; otherwise it is a gene of the space. With `build`, "standard" unless
             given.
-        neighbours: False for networks without features that are means of the targets of near training rows, which an
-            exported model holds; otherwise it is a gene of the space.
+        neighbours: False for networks without neighbour features (means of the targets of similar training rows, which
+            an exported model contains); otherwise a gene of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", to override what is inferred.
-        group: name of a column whose equal values stay in one part of the split; it is not a feature.
+        group: name of a column whose rows with equal values stay in the same part of the split; not used as a feature.
         time_column: name of a column by which rows are split: the latest are the test part.
         image_size: height and width to resize images of a folder to, such as "32x32".
         grayscale: whether to convert images of a folder to grayscale.
-        steps: how many elements of the Dataset x are read, batches mostly; all of one that ends unless given.
-        architecture: kind of network: "convolutional", "sequence" or "dense". Chosen by the data and the space
-            by default: convolutional networks for images, sequence networks for series and single texts, dense ones
-            else to dense ones.
+        steps: number of elements of the Dataset x to read, usually batches; by default all, if it is finite.
+        architecture: kind of network: "convolutional", "sequence" or "dense". By default chosen by the data and the
+            space: convolutional for images, sequence for series and single texts, otherwise dense.
         series: whether the columns of a row are the steps of a series.
         series_id: for tables with one row per step, the column that identifies the series; `time_column`
             then orders its steps.
         split: of series: "time" uses the last samples for testing and those before for validation, "random" draws
-            them at random. Overlapping windows of one series, in their order, are split by time unless
-            given.
+            them at random. By default, ordered overlapping windows of one series are split by time.
         separator, encoding, skip_rows, comment: format of text files, to override what is detected: the cell
             separator, the text encoding, the number of lines before the header, and the prefix of comment lines.
-        decimal, thousands, date_order: how numbers and dates are written as text: "." or ","; ",", ".", "'" or " ";
-            "dmy" or "mdy". Detected where the whole column agrees.
+        decimal, thousands, date_order: notation of numbers and dates in text: "." or ","; ",", ".", "'" or " ";
+            "dmy" or "mdy". Detected if the whole column agrees.
         missing: texts that mean "no value" in files, instead of the usual ones such as "NA", "NULL", "None" and "?".
-        mutations: functions `(genome, space, rng) -> genome` of your own, or names of installed ones, that networks
-            change by beside the mutations of the space; see `genomes.mutations`.
-        layer_kinds: kinds of layers of your own (`genomes.architecture.LayerKind`) that networks of `space` have.
+        mutations: your own functions `(genome, space, rng) -> genome`, or names of installed ones, used in addition to
+            the mutations of the space; see `genomes.mutations`.
+        layer_kinds: your own layer kinds (`genomes.architecture.LayerKind`) that occur in networks of `space`.
         **settings: fields of `evonas.Settings`, such as `population=50`, `epochs=100`, `objective="mae"`, `cv=5`;
-            `strategy` is a name, or a class or `evonas.strategies.StrategyRow` of your own; `objective` a name, or an
-            `evonas.Metric` of your own.
+            `strategy` is a name, or your own class or `evonas.strategies.StrategyRow`; `objective` a name, or your own
+            `evonas.Metric`.
 
     Raises:
         InputError: an argument cannot be used; the message says which, and how to fix it.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.api.extension_records import trains_networks
 from evonas.api.final_model import members_after_finalists
 from evonas.api.generations import run_generations
+from evonas.api.provenance import trains_networks
 from evonas.api.result import SearchResult
 from evonas.baselines.start import BaselineProcess, baselines_wanted, reason_against
 from evonas.config import Budget, Settings
@@ -162,7 +162,7 @@ def run_session(
 
 
 def _start_baselines(store: RunStore, budget: Budget, asked: bool) -> BaselineProcess | None:
-    """Starts the process that trains baselines; None if they are not wanted, already known, or do not fit."""
+    """Starts the process that trains baselines; None if they are not requested, already known, or not applicable."""
     known, data = store.baselines.found, store.directory / DATA_NAME
     if not baselines_wanted(asked) or (known is not None and known.complete) or not data.is_file():
         return None
@@ -182,13 +182,13 @@ def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: Basel
     """The listeners, with new results of the baselines committed after each generation."""
     if baselines is None:
         return listeners
-    told = listeners.on_generation
+    on_generation = listeners.on_generation
 
     def note(generation: Generation) -> None:
         if (news := baselines.news()) is not None:
             store.baselines.note(news)
-        if told is not None:
-            told(generation)
+        if on_generation is not None:
+            on_generation(generation)
 
     return replace(listeners, on_generation=note)
 
@@ -201,7 +201,7 @@ def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Time
 
 
 def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timetable: Timetable) -> dict[str, float]:
-    """Scores of the final model on the test split; of the best network where there is no time for the mean of several.
+    """Test scores of the final model, or of the best network if there is no time for the mean of several.
 
     Empty if there is none, or no time for it.
     """
@@ -224,7 +224,7 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timeta
 
 
 def _choose_ensemble(store: RunStore, timetable: Timetable) -> None:
-    """Commits which networks are in the ensemble; none where there is no time to compare them."""
+    """Commits the members of the ensemble; none if there is no time to compare them."""
     data = PreparedData.load(store.directory / DATA_NAME)
     names, shares = choose_ensemble(store, data, lambda: timetable.tests_are_over)
     if names:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from evonas.api.extension_records import same_strategy, strategy_record
 from evonas.api.generations import run_generations
+from evonas.api.provenance import same_strategy, strategy_provenance
 from evonas.config import Budget, Settings
 from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
@@ -41,18 +41,18 @@ __all__ = ["Growth", "TrialSearch", "may_stay_here", "population_for", "run_tria
 _FREE = frozenset(("seed", "keep"))
 
 
-#: Key of the record of what trials have revealed.
+#: Key of the record of revealed genes.
 _LATE = "late"
 
 
 class Growth(Protocol):
-    """Extends the space of a search by what its trials reveal."""
+    """Extends the space of a search by genes that its trials reveal."""
 
     def __call__(self, late: Sequence[Any]) -> HyperparameterSpace:
         """The space with everything revealed so far: `notes["new"]` of all trials, in order.
 
         Raises:
-            InputError: it must not or cannot grow.
+            InputError: the space must not or cannot grow.
         """
         ...
 
@@ -143,9 +143,9 @@ def _grew(
     settings = store.settings
     strategy = make_strategy(settings.strategy, space, objective=search.objective, settings=settings)
     budget = Budget(evaluations=search.evaluations, seconds=search.seconds)
-    told = _Told(search.most_failures, on_part)
+    listener = _FailureLimit(search.most_failures, on_part)
     log = "what was printed" if search.in_process else store.directory / WORKER_LOG
-    options: dict[str, Any] = {"interruption": listening, "on_part": told}
+    options: dict[str, Any] = {"interruption": listening, "on_part": listener}
     with closing(run_generations(store, space, strategy, evaluator, budget, log=log, **options)) as generations:
         for generation in generations:
             found = [each for evaluation in generation.evaluations for each in evaluation.notes.get("new", ())]
@@ -161,7 +161,7 @@ def _grew(
     return True
 
 
-class _Told:
+class _FailureLimit:
     """A listener that passes on progress, and ends a search after too many consecutive failures."""
 
     def __init__(self, most: int | None, on_part: Callable[[Progress], None] | None) -> None:
@@ -180,7 +180,7 @@ class _Told:
             if self._most is not None and self._failures >= self._most:
                 raise InputError(
                     f"trials in a row without a score must be fewer than {self._most} (max_consecutive_failed_trials), "
-                    f"but the last ones had none: {evaluation.reason}. Fix what fails, or raise the bound"
+                    f"but the last ones had none: {evaluation.reason}. Fix the failure, or raise the limit"
                 )
 
 
@@ -193,7 +193,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
         check_given(settings.strategy, search.settings)
         if search.grown is not None and settings.window not in (None, 1):
             raise InputError(
-                f"window must be 1 in a search whose space may grow, where one trial is out at a time, not "
+                f"window must be 1 in a search whose space may grow, which runs one trial at a time, not "
                 f"{settings.window}: leave it out"
             )
         settings = settings.resolve(search.objective.name, own_models=True)
@@ -218,7 +218,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
                 "direction": search.objective.direction,
                 "trial": dict(search.identity),
                 "build": {"name": search.name, "trial": True},
-                **strategy_record(settings.strategy),
+                **strategy_provenance(settings.strategy),
             },
             overwrite=overwrite,
         )
@@ -234,7 +234,7 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
     if different:
         store.close()
         raise InputError(
-            f"search must be the one that {directory} holds, to continue with it, but these differ: "
+            f"search must be that of {directory} to continue it, but these differ: "
             f"{', '.join(different)}. Overwrite it, or choose another directory"
         )
     try:
@@ -249,15 +249,19 @@ def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
     if search.in_process:
         from evonas.execution.local import LocalEvaluator
 
-        return LocalEvaluator(search.space, lambda: _local_trainer(search.trial, store.settings.trainer))
+        trainer = store.settings.trainer
+        here = LocalEvaluator(
+            search.space, lambda: _local_trainer(search.trial, trainer, lambda: here.report_progress())
+        )
+        return here
     trial = pack(search.trial, search.name, list(search.parts.values()), search.parts)
     return evaluator_for_trials(search.space, store.directory, store.settings, trial, search.execution)
 
 
-def _local_trainer(trial: Any, trainer: str) -> Any:
+def _local_trainer(trial: Any, trainer: str, headway: Callable[[], None]) -> Any:
     from evonas.training.single.trials import TrialTrainer
 
-    return TrialTrainer(trial, trainer=trainer)
+    return TrialTrainer(trial, headway, trainer)
 
 
 def may_stay_here(settings: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
 """The command line, one file per command; only `evonas.cli.app` puts them together.
 
-What is heavy (pandas, rich) is imported by the command that needs it, inside it.
+Heavy packages (pandas, rich) are imported lazily by the commands that need them.
 """

@@ -1,7 +1,7 @@
 """The command line, `evonas COMMAND`. Not imported by other modules.
 
-Exit codes: 0 done, 1 something failed, 2 a mistake in what was given, 74 the disk, 130 and 143 Ctrl-C and SIGTERM. What
-is heavy (pandas, rich) is imported by the command that needs it, so that `--help` is quick.
+Exit codes: 0 success, 1 failure, 2 user error, 74 disk error, 130 and 143 Ctrl-C and SIGTERM. Heavy packages (pandas,
+rich) are imported by the commands that need them, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = ["app", "main", "script"]
 
 
 class _Commands(TyperGroup):
-    """Turns what goes wrong in a command into one message and an exit code."""
+    """Converts exceptions in a command into a message and an exit code."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """`evonas run --join DIR` is `evonas join DIR`: whoever joins has neither data nor settings to name."""
+        """`evonas run --join DIR` is `evonas join DIR`: joining needs neither data nor settings."""
         if args[:1] == ["run"] and any(each == "--join" or each.startswith("--join=") for each in args):
             args = ["join", *(each.removeprefix("--join=") for each in args[1:] if each != "--join")]
         return super().resolve_command(ctx, args)
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def script() -> None:
-    """The console script. Ends without putting the libraries away, which takes longer than many commands."""
+    """The console script. Exits without shutting down libraries, which takes longer than many commands."""
     try:
         main()
     except SystemExit as end:
@@ -136,7 +136,7 @@ app.command("join", cls=GroupedCommand)(join)
 
 @app.command(cls=GroupedCommand)
 def status(run_dir: RunDir, as_json: AsJson = False) -> None:
-    """Say how far a run is and what it has found."""
+    """Show the progress and results of a run."""
     from evonas.display import next_steps, summaries
     from evonas.runs.reader import RunReader
 
@@ -166,12 +166,12 @@ app.command("lr-find", cls=GroupedCommand)(lr_find)
 def space(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A space to check and print in full.")] = None,
     architecture: Annotated[
-        str, option("Whose default is printed: dense, convolutional, sequence or text [dense].", "NAME")
+        str, option("Default space to print: dense, convolutional, sequence or text [dense].", "NAME")
     ] = "dense",
 ) -> None:
     """Print the default search space, or that of a file, as TOML.
 
-    Edit what is printed and give it to `evonas run --space`.
+    Edit the output and pass it to `evonas run --space`.
     """
     from genomes import SequenceSpace
     from genomes.encodings import ENCODINGS, read_space, space_to_toml

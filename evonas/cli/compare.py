@@ -22,12 +22,12 @@ def compare(
         Path | None, option("File to write, .html, .md or .json [text here].", "FILE", "--output", "-o")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line for each run.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per run.")] = False,
 ) -> None:
     """Compare runs: convergence, a test over seeds, the champions.
 
-    Runs that differ in their seeds alone are a group. Groups are compared by a Mann-Whitney U
-    test with Cliff's delta; several seeds of each are needed for a result.
+    Runs that differ only in their seeds form a group. Groups are compared with a Mann-Whitney U test and Cliff's delta,
+    which needs several seeds per group.
     """
     from evonas.io.console import say
     from evonas.io.marked_files import check_place, mark_json, mark_text, publish

@@ -21,12 +21,12 @@ def dashboard(
         Path,
         typer.Argument(metavar="DIR|FOLDER", help="A run, or a folder with runs [evonas-runs].", show_default=False),
     ] = Path("evonas-runs"),
-    port: Annotated[int, option("Port of this machine to listen on; 0 for one that is free [0].", "N")] = 0,
+    port: Annotated[int, option("Local port to listen on; 0 for a free one [0].", "N")] = 0,
 ) -> None:
-    """Show reports as live pages in a browser, while runs search.
+    """Show live reports of runs in a browser.
 
-    The server listens on this machine only, changes nothing, and asks for the token of the printed
-    address. It ends by Ctrl-C.
+    The server listens on this machine only, changes nothing, and requires the token in the printed address. Stop it
+    with Ctrl-C.
     """
     from evonas.reporting.dashboard import Pages, make_app
     from evonas.reporting.page import check_plotly
@@ -42,18 +42,17 @@ def dashboard(
         app = make_app(pages, token)
     except ImportError as error:
         raise InputError(
-            f"dashboard must have starlette and uvicorn, which cannot be imported ({error}): "
-            "pip install 'evonas[dashboard]'"
+            f"starlette and uvicorn must be installed for the dashboard ({error}): pip install 'evonas[dashboard]'"
         ) from None
     with closing(_listening(port)) as listening:
         typer.echo(f"Dashboard: http://127.0.0.1:{listening.getsockname()[1]}/?token={token}")
-        typer.echo("Ctrl-C ends it.")
+        typer.echo("Press Ctrl-C to stop it.")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
         server.run(sockets=[listening])
 
 
 def _listening(port: int) -> socket.socket:
-    """A socket of the loopback interface.
+    """Opens a socket on the loopback interface.
 
     Raises:
         InputError: the port is taken, or not allowed.

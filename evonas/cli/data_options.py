@@ -55,10 +55,10 @@ class FileFlags:
 
         Args:
             date_order: of dates such as 01/02/2020.
-            encoding: of the text, in place of the option's.
+            encoding: text encoding that replaces that of the option.
 
         Raises:
-            InputError: one of them cannot be.
+            InputError: an option is invalid.
         """
         from evonas.data.read_options import ReadOptions
 
@@ -99,7 +99,7 @@ class DataFlags:
         """The options as `DataOptions`.
 
         Raises:
-            InputError: one of them cannot be.
+            InputError: an option is invalid.
         """
         from evonas.data.options import DataOptions, architecture_and_encoding
 

@@ -1,4 +1,4 @@
-"""`evonas evaluate`: labelled rows, scored by the best network of a run or by an exported model."""
+"""`evonas evaluate`: scores the final model of a run or an exported model on labelled rows."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def evaluate(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Score the best network of a run, or a model, on labelled rows.
+    """Score a run's final model, or a model file, on labelled rows.
 
-    Every metric of the task, in the target's own units. A model file of an older
-    version needs its card beside it, which says what it predicts.
+    Prints all metrics of the task, in the target's units. A model file of an older version needs its card next to it.
     """
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import score_table
     from evonas.display.scores import format_score
-    from evonas.io.console import say
+    from evonas.io.console import say, without_library_messages
 
     check_one(as_json, as_csv)
-    predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, file.reading())
-    found = score_table(predictor, rows.x, rows.targets)
+    with without_library_messages():
+        predictor = open_predictor(model, build)
+        rows = read_new_rows(data, predictor, file.reading())
+        found = score_table(predictor, rows.x, rows.targets)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), "scores": found}))
         return

@@ -20,11 +20,11 @@ class ExitCode(IntEnum):
         return member
 
     DONE = 0, "done"
-    FAILED = 1, "something failed: no network has a score, the worker does not start"
-    MISTAKE = 2, "a mistake in what was given; the message says what, and what to do. Nothing was changed"
+    FAILED = 1, "failure: no network has a score, or the worker does not start"
+    MISTAKE = 2, "user error; the message explains it and what to do. Nothing was changed"
     STORAGE = (
         74,
         "the disk is full, fails or became read-only. Committed results stay; `resume` continues",
     )  # EX_IOERR
-    INTERRUPTED = 130, "stopped by Ctrl-C, in good order"
-    TERMINATED = 143, "stopped by SIGTERM, in good order"
+    INTERRUPTED = 130, "stopped cleanly by Ctrl-C"
+    TERMINATED = 143, "stopped cleanly by SIGTERM"

@@ -1,4 +1,4 @@
-"""`evonas export`: a network of a run as a file that others load."""
+"""`evonas export`: exports a network of a run as a file for other programs."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def export(
     run_dir: RunDir,
     output: Annotated[Path, option("File to write, such as best.keras.", "FILE", "--output", "-o")],
     format: Annotated[
-        str | None, option(f"{', '.join(FORMATS)} [as the file's ending says].", "NAME", "--format", choices=FORMATS)
+        str | None, option(f"{', '.join(FORMATS)} [by the file's extension].", "NAME", "--format", choices=FORMATS)
     ] = None,
     rank: Annotated[
         int | None,
         option("1 for the best network, 2 for the next [the final model: the best one, or the mean of several].", "N"),
     ] = None,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train it again, on training and validation rows together.")
+        bool, typer.Option("--retrain", help="Train the network again on training and validation rows together.")
     ] = False,
     ensemble: Annotated[
-        int | None, option("Write up to K networks as one model, which predicts their mean.", "K")
+        int | None, option("Write up to K networks as one model that predicts their mean.", "K")
     ] = None,
     build: BuildOption = None,
     calibrate: Annotated[
         bool,
         typer.Option("--calibrate", help="Classification: divide logits by a temperature fitted on validation rows."),
     ] = False,
-    resize: Annotated[bool, typer.Option("--resize", help="Of images: take them in any size.")] = False,
+    resize: Annotated[bool, typer.Option("--resize", help="For images: accept any size.")] = False,
     no_card: Annotated[bool, typer.Option("--no-card", help="Do not write a model card.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +69,7 @@ def export(
     elif retrain or rank not in (None, 1) or build is not None or resize or format not in (None, "keras"):
         raise InputError(
             "ensemble must be given without --rank, --retrain, --build, --resize and --format: it chooses from all "
-            "that is kept"
+            "kept networks"
         )
     else:
         exported = export_ensemble(run_dir, output, ensemble, card=not no_card, **asked)

@@ -30,7 +30,7 @@ def finalists(
     seeds: Annotated[int, option("Trainings of each, from new seeds [5].", "N")] = 5,
     random_baseline: Annotated[
         bool,
-        typer.Option("--random-baseline", help="Train as many random networks as the run did, and compare."),
+        typer.Option("--random-baseline", help="Train the same number of random networks for comparison."),
     ] = False,
     build: BuildOption = None,
     threads: ThreadsOption = None,
@@ -43,9 +43,8 @@ def finalists(
 ) -> None:
     """Retrain a run's best networks, and rank them by the new scores.
 
-    The best of many scores is partly luck: this shows by how much. What was
-    trained before is kept. Rank 1 of `evonas export` is then the network
-    with the best mean, with the weights of its median training.
+    The best of many scores is partly luck; this shows how much. Earlier re-trainings are kept. Rank 1 of `evonas
+    export` is then the network with the best mean, with the weights of its median training.
     """
     from evonas.api.random_baseline import baseline_lines, baseline_values, random_baseline_of
     from evonas.api.resume import finalists as train_finalists
@@ -63,7 +62,7 @@ def finalists(
     train_finalists(run_dir, top, seeds, build=build, threads=threads, execution=placed, on_finalists=tell)
     baseline = None
     if random_baseline:
-        print("Random search, of as many networks:", file=sys.stderr, flush=True)
+        print("Random search with the same number of networks:", file=sys.stderr, flush=True)
         baseline = random_baseline_of(
             run_dir,
             top,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping
+from textwrap import shorten
 from types import MappingProxyType
 from typing import Any
 
@@ -20,21 +21,35 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Stop": ("generations", "evaluations", "time", "target_score"),
         "Data": (
-            *("task", "validation", "test", "group", "time_column", "drop"),
+            *("task", "validation", "test", "group", "time_column", "series", "series_id", "split", "drop"),
             *("numeric", "boolean", "categorical", "date", "text", "image_size", "grayscale", "numbers"),
         ),
         "File format": (
             *("separator", "encoding", "decimal", "thousands", "skip_rows", "comment", "missing", "date_order"),
         ),
         "Search": (
-            *("space", "mutation", "build", "strategy", "population", "warm_start", "transfer", "no_known_defaults"),
+            *(
+                "architecture",
+                "neighbours",
+                "space",
+                "mutation",
+                "build",
+                "strategy",
+                "population",
+                "warm_start",
+                "transfer",
+                "no_known_defaults",
+            ),
             *("inherit", "repair", "rungs", "asynchronous", "window", "seed"),
         ),
-        "Objective and limits": (*("objective", "objectives", "max_parameters", "max_flops", "max_latency_ms"),),
+        "Objective and limits": (
+            *("objective", "objectives", "quantiles", "max_parameters", "max_flops", "max_latency_ms"),
+        ),
         "Training": (
             *("trainer", "epochs", "epoch_rows", "patience", "cv", "replicates", "finalists", "threads"),
             *("candidate_timeout", "worker_memory"),
         ),
+        "Final model": ("average", "all_rows", "ensemble", "calibrate"),
         "Execution": ("execution", "workers", "devices", "address"),
         "Trackers": ("tensorboard", "mlflow", "wandb"),
         "Output": ("out", "overwrite", "output", "no_report", "quiet", "as_json", "as_csv", "format"),
@@ -68,10 +83,12 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
 _ENABLE_THEMSELVES = ("run", "resume")
 #: Fewer options than this need no groups.
 _FEWEST = 8
+#: Characters of what a shell says of an option.
+_LONGEST_HINT = 70
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help has its options in groups, and an example."""
+    """A command whose help shows options in groups, and an example."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command, after enabling garbage collection unless the command does so later; see
@@ -82,7 +99,7 @@ class GroupedCommand(TyperCommand):
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments, then options by group; all in one where they are few."""
+        """Writes arguments, then options by group; a single group if there are few."""
         options = [each for each in self.get_params(ctx) if each.param_type_name == "option"]
         few = len(options) < _FEWEST
         titles = {} if few else {name: title for title, names in GROUPS.items() for name in names}
@@ -93,15 +110,26 @@ class GroupedCommand(TyperCommand):
                 continue
             if each.param_type_name == "option":
                 sections[titles.get(each.name or "", "Options")].append(record)
-            else:  # without the name of its type in Python
+            else:  # without the Python type
                 sections["Arguments"].append((_argument_word(each), record[1]))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Options that begin so, with a short help each.
+
+        Defaults stand in brackets, which shells would be shown without what is in them: typer takes it for markup.
+        """
+        found = super().shell_complete(ctx, incomplete)
+        for item in found:
+            if item.help:
+                item.help = shorten(item.help.partition(" [")[0].rstrip("."), _LONGEST_HINT, placeholder=" ...")
+        return found
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What follows the command's name: `[OPTIONS] DIR...`."""
+        """The usage after the command's name: `[OPTIONS] DIR...`."""
         arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
         return [
             "[OPTIONS]",
@@ -117,5 +145,5 @@ class GroupedCommand(TyperCommand):
 
 
 def _argument_word(argument: Any) -> str:
-    """The word for an argument, with dots where several may be given."""
+    """The name of an argument, with dots if several may be given."""
     return f"{argument.metavar or argument.name}{'...' * (argument.nargs == -1)}"

@@ -41,7 +41,7 @@ def inspect(
 ) -> None:
     """Show how each column of a table is interpreted.
 
-    And how its rows are split. `evonas run` takes the same options.
+    Also shows how the rows are split. `evonas run` takes the same options.
     """
     from evonas.data.load import read_data
 

@@ -1,4 +1,4 @@
-"""`evonas join`: this machine trains for a search that another one runs."""
+"""`evonas join`: trains networks for a search that runs on another machine."""
 
 from __future__ import annotations
 
@@ -19,18 +19,15 @@ def join(
     workers: Annotated[int | None, option("Worker processes, which share the threads [1].", "N", "--workers")] = None,
     wait: Annotated[
         str | None,
-        option(
-            "How long to wait for a search that is still to be started or resumed [10m for one that was killed].", "T"
-        ),
+        option("How long to wait for a search to be started or resumed [10m if it was killed].", "T"),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train networks for a search that another machine runs.
+    """Train networks for a search that runs on another machine.
 
-    The search is started there with --execution shared, in a folder that both
-    machines have. It ends with the same networks as without help, sooner. Ctrl-C ends the help, not the search.
-    `evonas run --join DIR` does the same.
+    Start the search there with --execution shared, in a folder that both machines share. It ends with the same networks
+    as without help, but sooner. Ctrl-C stops this command, not the search. `evonas run --join DIR` does the same.
     """
     from evonas.execution.joining import join as join_search
     from evonas.interruption import Interruption

@@ -26,8 +26,8 @@ def lr_find(
     genome: Annotated[
         Path | None,
         option(
-            "The network: a genome as JSON, a population.json or a run directory, whose best is taken [one in the "
-            "middle of the space].",
+            "The network: a genome as JSON, a population.json or a run directory, whose best genome is used [one "
+            "in the middle of the space].",
             "FILE",
         ),
     ] = None,
@@ -38,7 +38,7 @@ def lr_find(
     low: Annotated[float, option("The first rate [1e-6].", "X")] = 1e-6,
     high: Annotated[float, option("The last rate [10].", "X")] = 10.0,
     steps: Annotated[int, option("Steps of each training [300].", "N")] = 300,
-    seeds: Annotated[int, option("Trainings that are averaged [3].", "N")] = 3,
+    seeds: Annotated[int, option("Number of trainings to average [3].", "N")] = 3,
     seed: Annotated[int, option("Random seed [0].", "N")] = 0,
     task: Annotated[str | None, option("regression, binary or multiclass [inferred from the target].", "TASK")] = None,
     flags: DataFlags,
@@ -46,8 +46,8 @@ def lr_find(
 ) -> None:
     """Find a learning rate: train a network while the rate grows.
 
-    The loss first stays, then falls, then explodes. The rate at which it
-    falls fastest is a good one to train with.
+    The loss is flat at first, then falls, then explodes. The rate at which it falls fastest is a good choice for
+    training.
     """
     from evonas.display.range_test_plot import check_plot_path, text_plot, write_plot
 

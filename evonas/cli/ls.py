@@ -11,7 +11,7 @@ from evonas.cli.tables import AsCsv, AsLines, show_rows
 
 __all__ = ["ls"]
 
-#: Where runs are unless another directory is named.
+#: Default folder of runs.
 _USUAL = Path("evonas-runs")
 
 
@@ -20,7 +20,7 @@ def ls(
         Path | None,
         typer.Argument(
             metavar="[FOLDER]",
-            help="Folder with run directories [evonas-runs, or this folder where there is none].",
+            help="Folder with run directories [evonas-runs, or this folder if there is none].",
             show_default=False,
             file_okay=False,
         ),
@@ -34,5 +34,5 @@ def ls(
     place = folder or (_USUAL if _USUAL.is_dir() else Path())
     missing = f"no runs in {place}"
     if folder is None and place != _USUAL:
-        missing = "no runs here: evonas run FILE --target COLUMN makes one; or name their folder, evonas ls FOLDER"
+        missing = "no runs here: evonas run FILE --target COLUMN starts one; evonas ls FOLDER lists another folder"
     show_rows(list_runs(place), as_json, as_csv, missing)

@@ -50,7 +50,7 @@ __all__ = [
     "roles_of",
 ]
 
-#: Names of `genomes.encodings.ENCODINGS` but that of user-defined models.
+#: Names of `genomes.encodings.ENCODINGS` except that of user-defined models.
 ARCHITECTURES = ("dense", "convolutional", "sequence")
 
 
@@ -93,9 +93,9 @@ def option(
 
 
 RunDir = Annotated[Path, typer.Argument(metavar="DIR", help="Run directory.", show_default=False)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; text goes to standard error.")]
-BuildOption = Annotated[str | None, option("Function that builds models of your own.", "FILE.py:FUNCTION", "--build")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line; text goes to standard error.")]
+BuildOption = Annotated[str | None, option("Function that builds your own models.", "FILE.py:FUNCTION", "--build")]
 DropOption = Annotated[list[str] | None, option("Column to leave out; may be repeated.", "COLUMN", "--drop")]
 NumericOption = Annotated[list[str] | None, option("Column of numbers; may be repeated.", "COLUMN", "--numeric")]
 BooleanOption = Annotated[list[str] | None, option("Column of true/false; may be repeated.", "COLUMN", "--boolean")]
@@ -108,8 +108,8 @@ ThreadsOption = Annotated[int | None, option("Networks trained at a time [all co
 ExecutionOption = Annotated[
     str | None,
     option(
-        "Where networks are trained: local (this process), processes (of this machine), shared (there, and wherever "
-        "evonas join helps) or ray [processes].",
+        "Where networks are trained: local (this process), processes (on this machine), shared (also on machines that "
+        "run evonas join) or ray [processes].",
         "PLACE",
         "--execution",
         choices=("local", "processes", "shared", "ray"),
@@ -117,7 +117,7 @@ ExecutionOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    option("Worker processes, which share the threads; on Ray, at most [1; all of the cluster].", "N", "--workers"),
+    option("Worker processes, which share the threads; on Ray, at most N [1; all of the cluster].", "N", "--workers"),
 ]
 DevicesOption = Annotated[
     str | None, option("GPUs, one worker each, such as 0,1, or all [one worker].", "LIST", "--devices")
@@ -137,7 +137,9 @@ NoBaselineOption = Annotated[
         help="Do not train gradient boosting and a linear model in the background for comparison.",
     ),
 ]
-GroupOption = Annotated[str | None, option("Column whose equal values are never split.", "COLUMN", "--group")]
+GroupOption = Annotated[
+    str | None, option("Column whose equal values stay together in the split.", "COLUMN", "--group")
+]
 TimeOption = Annotated[
     str | None, option("Column to split by: the latest rows are the test part.", "COLUMN", "--time-column")
 ]
@@ -215,7 +217,7 @@ def roles_of(
     """Column -> requested role.
 
     Raises:
-        InputError: one column is given two roles.
+        InputError: a column is given two roles.
     """
     roles: dict[str, str] = {}
     given = {"numeric": numeric, "boolean": boolean, "categorical": categorical, "date": date, "text": text}

@@ -1,4 +1,4 @@
-"""`evonas predict`: new rows, by the best network of a run or by an exported model."""
+"""`evonas predict`: predicts new rows with the final model of a run or an exported model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def predict(
     model: ModelArgument,
     data: Annotated[
         Path,
-        typer.Argument(metavar="NEW", help="New rows: a table, a folder of images or .npz arrays, as run reads them."),
+        typer.Argument(metavar="NEW", help="New rows: a table, a folder of images or .npz arrays, as for run."),
     ],
     output: Annotated[
         Path | None,
@@ -40,27 +40,27 @@ def predict(
 ) -> None:
     """Predict the rows of a table.
 
-    One line per row, in their order: the targets of a regression, or the label and the
-    probability of each class; of images, behind the names of their files. A run of evonas's
-    own networks needs no Keras.
+    One line per row, in order: the targets of a regression, or the label and the probability of each class; for images,
+    preceded by file names. A run of evonas's own networks needs no Keras.
     """
     from evonas.reporting.tables import check_table_place, write_table
 
     check_one(as_json, as_csv)
     if output is not None and (as_json or as_csv):
-        raise InputError("--json and --csv must be left out with --output, whose ending says the format: leave one out")
+        raise InputError("--json and --csv must be left out with --output, whose ending sets the format: leave one out")
     if output is not None:
         check_table_place(output)
 
     from evonas.api.predictor import open_predictor
     from evonas.deploy.new_rows import read_new_rows
     from evonas.deploy.prediction import prediction_table
-    from evonas.io.console import say_data
+    from evonas.io.console import say_data, without_library_messages
     from evonas.reporting.listing import json_text
 
-    predictor = open_predictor(model, build)
-    rows = read_new_rows(data, predictor, file.reading())
-    predicted = prediction_table(predictor, rows.x, rows.names)
+    with without_library_messages():
+        predictor = open_predictor(model, build)
+        rows = read_new_rows(data, predictor, file.reading())
+        predicted = prediction_table(predictor, rows.x, rows.names)
     if as_json:
         lines: Any = predicted.to_dict("records")
         say_data(json_text(lines))

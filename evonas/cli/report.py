@@ -1,4 +1,4 @@
-"""`evonas report`: a search as one page."""
+"""`evonas report`: writes a report of a run."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def report(
     ] = False,
     as_json: AsLines = False,
 ) -> None:
-    """Write a report of a run: a page with its figures.
+    """Write a report of a run: one page with figures.
 
-    Also while it searches. The page needs no network and no other files. As md it is
-    text and tables; as png or svg each figure is a file.
+    Works while the run is searching. The page needs neither a network nor other files. In md format it has text and
+    tables; in png or svg format each figure is a file.
     """
     from evonas.reporting.report import write_report
 

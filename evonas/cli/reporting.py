@@ -25,15 +25,15 @@ REPORT_SECONDS, _SECONDS_EACH, _LATE_SECONDS = 0.9, 0.0012, 0.7
 
 
 def report_at_end(run_dir: Path, ended: float, quiet: bool, as_json: bool) -> None:
-    """Writes `report.html` into a run directory, if the time of the run allows, and says so in a line.
+    """Writes `report.html` into a run directory, if the time of the run allows, and prints a line about it.
 
-    A failing report must not fail a completed search; the line then says why it failed.
+    A failing report must not fail a completed search; the line then gives the reason.
 
     Args:
         run_dir: the run directory.
         ended: when the search had ended, as `time.monotonic()` counts.
-        quiet: whether to say nothing.
-        as_json: whether standard output is for machines.
+        quiet: whether to print nothing.
+        as_json: whether standard output is JSON.
     """
     try:
         said = _write_if_time(run_dir, ended)
@@ -65,7 +65,7 @@ def _write_if_time(run_dir: Path, ended: float) -> str:
         return "not written, since plotly is not installed: pip install 'evonas[report]'"
     place = run_dir / REPORT_NAME
     check_place(place, "report")
-    # On a busy machine each step takes longer than computed.
+    # On a busy machine each step takes longer than estimated.
     if is_late():
         return late
     data = read_run(run_dir)

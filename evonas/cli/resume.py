@@ -1,4 +1,4 @@
-"""`evonas resume`: a search continues."""
+"""`evonas resume`: continues a search."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def resume(
     context: typer.Context,
     run_dir: RunDir,
     *,
-    generations: Annotated[str | None, option("N in all, or +N more than are done.", "N|+N")] = None,
-    evaluations: Annotated[str | None, option("N networks in all, or +N more.", "N|+N")] = None,
-    time: Annotated[str | None, option("Time in all (10m), or more (+10m).", "T|+T")] = None,
+    generations: Annotated[str | None, option("N in total, or +N more than completed.", "N|+N")] = None,
+    evaluations: Annotated[str | None, option("N networks in total, or +N more.", "N|+N")] = None,
+    time: Annotated[str | None, option("Total time (10m), or additional time (+10m).", "T|+T")] = None,
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None,
     build: BuildOption = None,
     export: ExportOption = None,
@@ -29,9 +29,9 @@ def resume(
     trackers: TrackerFlags,
     outcome: OutcomeFlags,
 ) -> None:
-    """Go on with a run that was stopped or killed, or extend one.
+    """Continue a run that was stopped or killed, or extend one.
 
-    It ends as it would have without the stop. What is not given stays as it was.
+    The result is the same as without the interruption. Options not given keep their values.
     """
     from evonas.api.resume import resume
 

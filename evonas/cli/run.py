@@ -46,12 +46,10 @@ def run(
         ),
     ] = None,
     space: Annotated[Path | None, option("Search space as TOML; `evonas space` prints the default.", "FILE")] = None,
-    mutation: Annotated[
-        list[str] | None, option("Mutation that a distribution installs, by its name; may be repeated.", "NAME")
-    ] = None,
+    mutation: Annotated[list[str] | None, option("Name of an installed mutation; may be repeated.", "NAME")] = None,
     build: BuildOption = None,
     warm_start: Annotated[
-        Path | None, option("Run directory, of any data, whose best networks go first.", "DIR")
+        Path | None, option("Run directory, with any data, whose best networks are trained first.", "DIR")
     ] = None,
     transfer: Annotated[
         Path | None, option("Run directory whose best network provides the initial weights of the lower layers.", "DIR")
@@ -79,11 +77,11 @@ def run(
     trackers: TrackerFlags,
     outcome: OutcomeFlags,
 ) -> None:
-    """Search for the network that best predicts a column of a CSV.
+    """Search for the network that best predicts a column of a table.
 
-    Columns may hold numbers, categories, dates and missing values. Results are saved as they arrive.
+    Columns may contain numbers, categories, dates and missing values. Results are saved as they arrive.
     """
-    # Reports mistakes in the options before a large file is read.
+    # Reports invalid options before a large file is read.
     check_target(data, target)
     size, initial = _population(population or [])
     settings, budget, callbacks = asked.settings(seed, size), stop.budget(), trackers.callbacks()
@@ -93,7 +91,7 @@ def run(
     launch.resolve_threads(place.threads)
     placed = place.placed()
     with launch.standby_for(settings, build, placed) as standby:
-        # What takes long to import, while the worker does the same.
+        # Slow imports, while the worker does the same.
         from evonas.api.prepared_search import search_data
         from evonas.api.request import SearchRequest
 

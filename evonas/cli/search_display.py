@@ -32,10 +32,10 @@ def show_search(
 
     Args:
         search: called with the listeners.
-        context: of the command; its object says when that began, as `time.monotonic()` counts.
+        context: of the command; its object is the start time, as of `time.monotonic()`.
         quiet, as_json: options of the display.
         report: whether to write a report at the end.
-        export: where the best network is to be written; what is passed to `search` as `export`.
+        export: path for the best network, passed to `search` as `export`.
     """
     from evonas.cli.reporting import REPORT_SECONDS, report_at_end
     from evonas.display import make_display

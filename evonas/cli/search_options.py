@@ -41,7 +41,7 @@ class BudgetFlags:
         int | None, option(f"Stop after N generations [{DEFAULT_GENERATIONS}, if nothing else stops it].", "N")
     ] = None
     evaluations: Annotated[int | None, option("Stop after N networks.", "N")] = None
-    time: Annotated[str | None, option("Be done after this time, everything counted: 45s, 10m, 1h30m.", "T")] = None
+    time: Annotated[str | None, option("Finish within this time, including everything: 45s, 10m, 1h30m.", "T")] = None
     target_score: Annotated[float | None, option("Stop when a network is as good as this.", "X")] = None
 
     def budget(self) -> Budget:
@@ -56,41 +56,42 @@ class SettingsFlags:
     objective: Annotated[
         str | None,
         option(
-            f"What is optimised: {', '.join(METRICS)} [rmse or log_loss]; or a scorer of scikit-learn's, or a metric "
-            "of Keras's, with :min or :max behind it where its direction is not known.",
+            f"Objective: {', '.join(METRICS)} [rmse or log_loss]; or a scikit-learn scorer, or a Keras metric, "
+            "followed "
+            f"by :min or :max if its direction is unknown.",
             "NAME",
             choices=METRICS,
         ),
     ] = None
     quantiles: Annotated[
         str | None,
-        option("With objective pinball: what is predicted, with commas between [0.1,0.5,0.9].", "SHARES"),
+        option("With objective pinball: comma-separated quantiles to predict [0.1,0.5,0.9].", "SHARES"),
     ] = None
     calibrate: Annotated[
         bool,
-        typer.Option("--calibrate", help="Of classes: divide logits by the temperature that fits the validation rows."),
+        typer.Option("--calibrate", help="For classes: divide logits by a temperature fitted to the validation rows."),
     ] = False
     objectives: Annotated[
         str | None,
-        option(f"Several, for nsga2: a metric, then metrics or {', '.join(MEASURES)}, with commas between.", "NAMES"),
+        option(f"Several, for nsga2, comma-separated: a metric, then metrics or {', '.join(MEASURES)}.", "NAMES"),
     ] = None
     max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None
-    max_flops: Annotated[int | None, option("Train none whose prediction of a row takes more operations.", "N")] = None
-    max_latency_ms: Annotated[float | None, option("Train none that takes longer for a row, in ms.", "X")] = None
-    epochs: Annotated[int | None, option(f"The most epochs a network trains [{DEFAULTS.epochs}].", "N")] = None
+    max_flops: Annotated[int | None, option("Train no network that needs more operations per row.", "N")] = None
+    max_latency_ms: Annotated[float | None, option("Train no network that takes longer per row, in ms.", "X")] = None
+    epochs: Annotated[int | None, option(f"Maximum epochs per network [{DEFAULTS.epochs}].", "N")] = None
     epoch_rows: Annotated[
         int | None,
-        option("Rows that an epoch takes, of images, series and texts [an eighth of many rows, else all].", "N"),
+        option("Rows per epoch, for images, series and texts [an eighth of many rows, else all].", "N"),
     ] = None
     patience: Annotated[
-        int | None, option(f"Epochs without improvement before it stops [{DEFAULTS.patience}].", "N")
+        int | None, option(f"Epochs without improvement before training stops [{DEFAULTS.patience}].", "N")
     ] = None
     cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None
     replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None
     strategy: Annotated[
         str | None,
         option(
-            f"One of {', '.join(STRATEGIES)}, or one that is installed [{DEFAULTS.strategy}].",
+            f"One of {', '.join(STRATEGIES)}, or an installed one [{DEFAULTS.strategy}].",
             "NAME",
             choices=STRATEGIES,
         ),
@@ -108,34 +109,32 @@ class SettingsFlags:
     ] = False
     no_known_defaults: Annotated[
         bool,
-        typer.Option(
-            "--no-known-defaults", help="Begin with random networks alone, without published defaults among them."
-        ),
+        typer.Option("--no-known-defaults", help="Begin with random networks only, without published defaults."),
     ] = False
     rungs: Annotated[
-        int | None, option("Steps in which evolution trains, dropping the worst between them [1].", "N")
+        int | None, option("Number of steps in which evolution trains, dropping the worst in between [1].", "N")
     ] = None
     asynchronous: Annotated[
         bool | None,
         typer.Option(
             "--asynchronous/--no-asynchronous",
-            help="Propose a network as soon as another one is trained, not a generation at once; a generation is then "
-            "as many results [on with evolution and aging, where each network is trained by itself].",
+            help="Propose a network whenever one has been trained, instead of whole generations; a generation is then "
+            "the same number of results [on with evolution and aging, if networks are trained individually].",
             show_default=False,
         ),
     ] = None
     window: Annotated[
         int | None,
         option(
-            "Asynchronous: networks out at a time, told in the order of proposing, so that a seed gives the same run "
-            "at any speed; 0 tells them as they arrive [twice the cores].",
+            "Asynchronous: number of pending networks, whose results are used in the order of proposal, so that a seed "
+            "gives the same run at any speed; 0 uses results as they arrive [twice the cores].",
             "N",
         ),
     ] = None
     trainer: Annotated[
         str | None,
         option(
-            "native (for CPUs), population (for GPUs) or single (Keras's fit) [as there is a GPU or not].",
+            "native (for CPUs), population (for GPUs) or single (Keras's fit) [depends on whether there is a GPU].",
             "NAME",
             choices=("native", "population", "single"),
         ),
@@ -144,7 +143,7 @@ class SettingsFlags:
         str | None, option("A network without a result after this time fails: 90s, 10m [no bound].", "T")
     ] = None
     worker_memory: Annotated[
-        str | None, option("What training may take: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
+        str | None, option("Memory limit of training: 4GiB, 500MB [80% of the machine's memory].", "SIZE")
     ] = None
     finalists: Annotated[
         int | None,
@@ -159,7 +158,7 @@ class SettingsFlags:
     average: Annotated[
         int | None,
         option(
-            "The final model is the mean of K trainings of the finalists; 0 for the best network alone [8 of tables "
+            "Make the final model the mean of K trainings of the finalists; 0 for only the best network [8 for tables "
             "with --time, else 0].",
             "K",
         ),
@@ -168,7 +167,7 @@ class SettingsFlags:
         bool | None,
         typer.Option(
             "--all-rows/--no-all-rows",
-            help="Whether these K are trained on validation rows too [up to 10,000 rows, unless --validation].",
+            help="Whether these K are also trained on validation rows [up to 10,000 rows, unless --validation].",
             show_default=False,
         ),
     ] = None
@@ -177,7 +176,7 @@ class SettingsFlags:
         """The settings of the run, with defaults for options not given.
 
         Raises:
-            InputError: one of them cannot be.
+            InputError: a setting is invalid.
         """
         given: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("objectives", "quantiles"):

@@ -1,4 +1,4 @@
-"""`evonas show`: the candidates of a run, or all of one of them."""
+"""`evonas show`: lists the networks of a run, or shows one in full."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def show(
     run_dir: RunDir,
     candidate: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="Number of a network in the run, or the beginning of its digest."),
+        typer.Argument(metavar="[ID]", help="Number of a network in the run, or the first characters of its digest."),
     ] = None,
     top: Annotated[int, option("Networks to list, 0 for all [20].", "N")] = 20,
     as_json: AsLines = False,
@@ -27,7 +27,7 @@ def show(
 ) -> None:
     """List the networks of a run, or show one of them.
 
-    The best come first. Also while the run searches.
+    Best first. Works while the run is searching.
     """
     from evonas.reporting.listing import candidate_rows, find_candidate
     from evonas.reporting.rundata import read_run
@@ -47,20 +47,20 @@ def show(
 
 
 def _show_verdict(run: RunData) -> None:
-    """Whether the best network or a baseline is better, where that is known."""
-    from evonas.display.baseline_summaries import retrained_test_scores, verdict_of
+    """Whether the final model (the best network, or a mean of several) or a baseline is better, where known."""
+    from evonas.display.baseline_summaries import FINAL_MODEL, NETWORK, retrained_test_scores, verdict_of
     from evonas.io.console import say
 
     if run.baselines is None or run.champion is None:
         return
-    test = retrained_test_scores(run.finalists)
-    verdict = verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines)
+    test, ours = run.final_scores or retrained_test_scores(run.finalists), FINAL_MODEL if run.final_scores else NETWORK
+    verdict = verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines, ours)
     if verdict is not None:
         say(f"\n{verdict.words}")
 
 
 def _values(run: RunData, place: int) -> dict[str, Any]:
-    """All of a network as one row."""
+    """All facts about a network as one row."""
     record = run.records[place]
     evaluation = record.evaluation
     return {
@@ -87,7 +87,7 @@ def _values(run: RunData, place: int) -> dict[str, Any]:
 
 
 def _training_times(run: RunData, place: int) -> list[str]:
-    """When the network was trained, in one line; none if that was not kept."""
+    """When the network was trained, as a list of at most one line."""
     found = run.trainings_of(run.records[place])
     if not found:
         return []

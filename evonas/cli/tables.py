@@ -11,7 +11,7 @@ from genomes.errors import InputError
 
 __all__ = ["AsCsv", "AsLines", "check_one", "show_rows"]
 
-AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+AsLines = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
 
 
@@ -26,8 +26,8 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, as_csv: bool, no
 
     Args:
         rows: column -> value.
-        as_json, as_csv: for programs; at most one of them.
-        nothing: message for people if there are no rows.
+        as_json, as_csv: output format; at most one of them.
+        nothing: message if there are no rows.
     """
     from evonas.io.console import say, say_data
     from evonas.reporting.listing import csv_text, json_text, table_text

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MLflowOption", "TensorBoardOption", "WandBOption", "trackers_asked"]
 
-#: Value of `--mlflow` for the place that MLflow's own settings name.
+#: Value of `--mlflow` for the location in MLflow's own settings.
 _DEFAULT = "default"
 
 TensorBoardOption = Annotated[
@@ -20,9 +20,7 @@ TensorBoardOption = Annotated[
 ]
 MLflowOption = Annotated[
     str | None,
-    option(
-        f"Log networks to this MLflow server or store; {_DEFAULT}: where MLFLOW_TRACKING_URI says.", "URI", "--mlflow"
-    ),
+    option(f"Log networks to this MLflow server or store; {_DEFAULT}: as in MLFLOW_TRACKING_URI.", "URI", "--mlflow"),
 ]
 WandBOption = Annotated[
     Path | None, option("Log networks for Weights & Biases into this folder, offline.", "DIR", "--wandb")
@@ -30,7 +28,7 @@ WandBOption = Annotated[
 
 
 def trackers_asked(tensorboard: Path | None, mlflow: str | None, wandb: Path | None) -> list[Callback]:
-    """The trackers that the options ask for. Raises InputError where a library is not installed."""
+    """The requested trackers. Raises InputError if a library is not installed."""
     if tensorboard is None and mlflow is None and wandb is None:
         return []
     from evonas.trackers import trackers_of

@@ -1,4 +1,4 @@
-"""`evonas watch`: a run from another terminal, while it searches."""
+"""`evonas watch`: follows a run from another terminal."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ __all__ = ["watch"]
 
 def watch(
     run_dir: RunDir,
-    every: Annotated[float, option("Seconds between two looks [2].", "X")] = 2.0,
+    every: Annotated[float, option("Seconds between updates [2].", "X")] = 2.0,
     top: Annotated[int, option("Networks of the leaderboard [5].", "N")] = 5,
-    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a look.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print once, and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per update.")] = False,
 ) -> None:
-    """Watch a run from another terminal, while it searches.
+    """Watch a run from another terminal.
 
-    Best so far, rates, leaderboard, what trains now and how far. It never keeps the search waiting.
-    In a pipe it prints lines when something has changed. It ends with the run, or by Ctrl-C, which
-    the run does not notice.
+    Shows the best so far, rates, a leaderboard, and the networks in training with their progress. It never delays the
+    search. In a pipe it prints lines on changes. It ends with the run, or on Ctrl-C, which does not affect the run.
     """
     from evonas.display.snapshots import snapshot_lines, take_snapshot
     from evonas.io.console import say
@@ -48,7 +47,7 @@ def watch(
 
 
 def _follow(first: Any, run_dir: Any, every: float, top: int, once: bool, show: Any, quiet: bool = False) -> None:
-    """Shows the run whenever it has changed, until it is over; if `quiet`, not for one more epoch of a training."""
+    """Shows the run whenever it has changed, until it is over; if `quiet`, new epochs are not changes."""
     from evonas.display.snapshots import take_snapshot
     from evonas.errors import StorageError
 
@@ -59,7 +58,7 @@ def _follow(first: Any, run_dir: Any, every: float, top: int, once: bool, show: 
             time.sleep(every)
             try:
                 after = take_snapshot(run_dir, top)
-            except StorageError:  # the file is busy: another look will do
+            except StorageError:  # the file is busy: retried at the next update
                 continue
             if _differs(now, after, quiet):
                 show(after)

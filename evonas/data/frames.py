@@ -6,6 +6,7 @@ sparse arrays) becomes numbers, dates, booleans or text. Nothing is looked at ce
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,29 +62,75 @@ def _from_arrow(table: Any, what: str) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    twice = {name for name in table.column_names if table.column_names.count(name) > 1}
+    twice = [name for name, count in Counter(table.column_names).items() if count > 1]
     if twice:
-        raise InputError(f"column names must differ, but {sorted(twice)[0]!r} of {what} occurs twice: rename one")
+        raise InputError(f"column names must differ, but {min(twice)!r} of {what} occurs twice: rename one")
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            plain = pa.string() if _is_string(kind.value_type) else kind.value_type
-            coded = [
-                pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(plain)) for part in column.chunks
-            ]
-            decoded = pd.concat([pd.Series(part.to_pandas()).astype(object) for part in coded], ignore_index=True)
-            columns[name] = decoded.infer_objects() if pa.types.is_floating(plain) else decoded.astype("category")
-        elif _is_string(kind):
-            columns[name] = column.cast(pa.string()).to_pandas()
-        elif column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-            nullable = "boolean" if pa.types.is_boolean(kind) else str(kind).replace("int", "Int").replace("uI", "UI")
-            columns[name] = pd.Series(column.to_pylist(), dtype=nullable)
-        elif pa.types.is_decimal(kind):
-            columns[name] = column.cast(pa.float64()).to_pandas()
-        else:
-            columns[name] = column.to_pandas()
+        try:
+            columns[name] = _plain_arrow(column)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            zone = getattr(column.type, "tz", None)
+            if zone:  # pandas blames a missing package
+                raise InputError(
+                    f"column {name!r} of {what} must have a time zone that is known here, not {zone!r:.60}: convert "
+                    "it to UTC, or install tzdata if the name is right"
+                ) from None
+            raise InputError(
+                f"column {name!r} of {what} must be of a type that pandas knows, not {column.type!s:.100} "
+                f"({str(error).splitlines()[0]:.100}): cast it to numbers, dates or text, or leave it out"
+            ) from None
     return pd.DataFrame(columns)
+
+
+def _plain_arrow(column: Any) -> Any:
+    """A column of Arrow as one of pandas with plain cells."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _from_codes(column)
+    if _is_string(kind):
+        return column.cast(pa.string()).to_pandas()
+    if column.null_count and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        missing = column.is_null().to_numpy()
+        masked = pd.arrays.BooleanArray if pa.types.is_boolean(kind) else pd.arrays.IntegerArray
+        return pd.Series(masked(column.fill_null(pa.scalar(0).cast(kind)).to_numpy(), missing))
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64()).to_pandas()
+    return column.to_pandas()
+
+
+def _from_codes(column: Any) -> pd.Series[Any]:
+    """A column of codes and a list of values: floats as numbers, all else as categories.
+
+    The list is never written out row by row: one long text may stand in every row.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = column.type.value_type
+    plain = pa.string() if _is_string(kind) else kind
+    if pa.types.is_floating(plain):
+        return pd.Series(column.cast(plain).to_pandas())
+    # Many parts may share one list, which is then encoded once; it may hold a value twice, or a null.
+    keys = [_identity(part.dictionary) for part in column.chunks]
+    given = {key: part.dictionary for key, part in zip(keys, column.chunks, strict=True) if len(part.dictionary)}
+    lists = {key: values.cast(plain) for key, values in given.items()}
+    distinct = pa.chunked_array(list(lists.values()), plain).dictionary_encode()
+    positions = dict(zip(lists, (part.indices for part in distinct.chunks), strict=True))
+    empty = pa.array([], pa.int32())
+    parts = [positions.get(key, empty).take(part.indices) for key, part in zip(keys, column.chunks, strict=True)]
+    codes = pa.chunked_array(parts, pa.int32()).fill_null(-1).to_numpy()
+    values = distinct.chunk(0).dictionary if distinct.num_chunks else pa.array([], plain)
+    found = pd.Categorical.from_codes(codes, values.to_pandas()).remove_unused_categories()
+    return pd.Series(found.reorder_categories(found.categories.sort_values()))
+
+
+def _identity(array: Any) -> tuple[int, ...]:
+    """Equal for two arrays that are the same part of the same memory."""
+    return (array.offset, len(array), *(buffer.address if buffer else 0 for buffer in array.buffers()))
 
 
 def _is_string(kind: Any) -> bool:

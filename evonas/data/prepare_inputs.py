@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from evonas.data.arrays import target_columns
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import Inputs, as_inputs, inputs_digest, join_inputs, map_arrays, shapes_of
-from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, settings_json
+from evonas.data.prepare import code_target
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.readers.csv import check_file
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
+from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
 from evonas.data.splits import share_for_validation
 from evonas.data.target import infer_target
 from evonas.io.npz import read_compressed_arrays

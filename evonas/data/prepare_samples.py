@@ -20,11 +20,12 @@ from evonas.data.encoding.series import as_series, fit_series, lengths_and_gaps,
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
-from evonas.data.prepare import SplitSettings, check_rows, code_target, deal_rows, group_numbers, settings_json
+from evonas.data.prepare import code_target, group_numbers
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.read_options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
+from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
 from evonas.data.splits import RowSplit, folds_of_few, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap

@@ -183,12 +183,12 @@ def split_rows(
     rng = stream_rng(RandomStream.SPLIT, seed)
     rows = np.arange(count, dtype=np.intp)
     test_size = _size(count, test_share, count - parts + 1) if test_share else 0
-    test = _take(rng, rows, classes, test_size, keep=1 if folds is None else 2)
+    test = _take(rng, rows, classes, test_size, spared=1 if folds is None else 2)
     known = np.setdiff1d(rows, test)
     if folds is not None:
         return RowSplit(_deal(rng, known, classes, folds), test)
     validation_size = _size(count, validation_share, len(known) - 1)
-    validation = _take(rng, known, classes, validation_size, keep=1)
+    validation = _take(rng, known, classes, validation_size, spared=1)
     return RowSplit(((np.setdiff1d(known, validation), validation),), test)
 
 
@@ -216,13 +216,13 @@ def _sort(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp]) 
     return ordered, np.arange(len(ordered)) - np.repeat(first, counts)
 
 
-def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, keep: int) -> Positions:
-    """`size` of the rows, evenly spaced through the classes; `keep` rows of each class are never taken.
+def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, spared: int) -> Positions:
+    """`size` of the rows, evenly spaced through the classes; `spared` rows of each class are never taken.
 
     Fewer than `size` only where keeping leaves no more.
     """
     ordered, rank = _sort(rng, rows, classes)
-    eligible = ordered[rank >= keep]
+    eligible = ordered[rank >= spared]
     size = min(size, len(eligible))
     if not size:
         return np.empty(0, dtype=np.intp)

@@ -25,7 +25,7 @@ from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
-from evonas.display.baseline_summaries import verdict_of
+from evonas.display.baseline_summaries import FINAL_MODEL, NETWORK, verdict_of
 from evonas.io.marked_files import check_place, mark_json, mark_text, publish
 from evonas.metrics.scores import compute_scores, constant_outputs
 from evonas.runs.genome_files import network_facts
@@ -187,8 +187,8 @@ def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | Non
     for record, _ in members:
         genome = space.genome_from_json(record.genome)
         facts = network_facts(run.problem_json, space, genome)
-        told = (facts.get(name, ()) for name in ("numeric", "views", "categorical"))
-        graph = with_columns(space.architecture(genome), *told)
+        columns = (facts.get(name, ()) for name in ("numeric", "views", "categorical"))
+        graph = with_columns(space.architecture(genome), *columns)
         total += count_flops(graph, facts["num_features"], facts["num_outputs"], tuple(facts.get("sample_shape", ())))
     return total
 
@@ -271,7 +271,8 @@ def _baselines(run: RunReader, exported: Exported) -> dict[str, Any] | None:
     """The run's scikit-learn baselines, and whether the exported model is better; None if none were requested."""
     if (found := run.baselines.found) is None:
         return None
-    verdict = verdict_of(run.objective, exported.validation_scores, exported.test_scores, found)
+    ours = FINAL_MODEL if exported.members else NETWORK
+    verdict = verdict_of(run.objective, exported.validation_scores, exported.test_scores, found, ours)
     return {**asdict(found), "verdict": None if verdict is None else verdict.words}
 
 

@@ -198,7 +198,7 @@ class Exporter:
         Args:
             run: whose best network is exported.
             space: the space of its genomes.
-            build: of user-defined models.
+            build: user-defined build function, if any.
             timetable: of the session; receives the expected duration of an export.
             is_stopped: whether a stop was requested.
         """

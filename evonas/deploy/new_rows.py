@@ -1,4 +1,4 @@
-"""New rows for a model, from whatever a user gives: a table, a folder of images, or a file of arrays. pandas late."""
+"""Reading of new rows for a model: from a table, a folder of images, or a file of arrays. Imports pandas lazily."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class NewRows:
     """Rows to predict.
 
     Attributes:
-        x: as a model's `inputs` takes them: a table, or an array.
-        targets: a table that has the targets, if they are known, a row for each sample.
-        names: what samples are known by, column -> one for each: files of images, ids of series.
+        x: inputs of the model: a table or an array.
+        targets: a table with the targets, one row per sample, if known.
+        names: identifiers of samples, column -> values: file names of images, ids of series.
     """
 
     x: Any
@@ -44,15 +44,15 @@ class NewRows:
 
 
 def read_new_rows(path: Path, predictor: Predictor, options: ReadOptions | None = None) -> NewRows:
-    """Rows of a path.
+    """Reads rows from a path.
 
     Args:
         path: a folder of images, a `.npz` file of arrays, or a table.
-        predictor: what is to predict them; says which shape they have.
-        options: how a table is written.
+        predictor: the model, which determines their shape.
+        options: format of a table.
 
     Raises:
-        InputError: it cannot be read, or is nothing that the model takes.
+        InputError: the path cannot be read, or does not fit the model.
     """
     shape = _shape_of(predictor)
     if path.is_dir():
@@ -65,7 +65,7 @@ def read_new_rows(path: Path, predictor: Predictor, options: ReadOptions | None 
 
 
 def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
-    """Rows of a table, whose targets are columns of it, or of an array with a separate array of targets.
+    """Converts a table that contains its targets, or an array with a separate array of targets.
 
     Raises:
         InputError: there is not one target for each row.
@@ -95,7 +95,7 @@ def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
 
 
 def preparation_of(predictor: Predictor) -> Preparation | None:
-    """How a run's rows were prepared, or a file's series are read; None of other files, which do it by themselves."""
+    """The preparation of a run's rows or of a file's series; None for other files, which contain it."""
     if predictor.series is not None:
         return predictor.series
     data = getattr(predictor.model, "_data", None)
@@ -103,7 +103,7 @@ def preparation_of(predictor: Predictor) -> Preparation | None:
 
 
 def _shape_of(predictor: Predictor) -> tuple[int | None, ...]:
-    """Of one raw sample, None if it may be of any size; empty of rows of a table."""
+    """Shape of one raw sample, None for a dimension of any size; empty for rows of a table."""
     preparation = preparation_of(predictor)
     if preparation is not None:
         return preparation.shape
@@ -115,7 +115,7 @@ def _images(folder: Path, shape: tuple[int | None, ...], problem: Problem) -> Ne
     from evonas.data.readers.images import read_new_images
 
     if len(shape) != 3:
-        raise InputError(f"a folder of images must be for a model of images, not of other rows: give no {folder}")
+        raise InputError(f"a folder of images must be used with a model of images, not with this one: give no {folder}")
     size = None if shape[0] is None or shape[1] is None else (shape[0], shape[1])
     pixels, files, labels = read_new_images(folder, size, shape[2] or 3)
     targets = _target_table(labels if all(labels) else None, len(files), problem)
@@ -155,7 +155,7 @@ def _fits(array: NDArray[Any], shape: tuple[int | None, ...]) -> bool:
 
 
 def _target_table(y: Any, count: int, problem: Problem) -> pd.DataFrame:
-    """Targets by their names, or a table of no columns."""
+    """A table of the targets, without columns if there are none."""
     import pandas as pd
 
     if y is None:

@@ -1,6 +1,6 @@
-"""Predicting new rows and scoring labelled ones, by the best network of a run or by an exported `.keras` file.
+"""Prediction and scoring of new rows with the final model of a run or with an exported `.keras` file.
 
-A run of evonas's own networks needs no Keras; a file does, and is opened through the one door that checks it first.
+A run of evonas's own networks needs no Keras. A file does, and is checked before it is opened.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _ROWS_AT_A_TIME = 8192
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """What predicts.
+    """A model for prediction.
 
     Attributes:
-        problem: what is predicted; its classes may be unknown.
-        model: a `SearchResult`, or a `keras.Model` from raw columns.
-        columns: of a model, input -> the column that goes into it, as far as that is known.
-        series: of a file whose model takes series, how they are read of a table or an array; else None.
+        problem: its problem; classes may be unknown.
+        model: a `SearchResult`, or a `keras.Model` that takes raw columns.
+        columns: input of the model -> column of the table, as far as known.
+        series: how series are read from a table or an array, for a file whose model takes series; otherwise None.
     """
 
     problem: Problem
@@ -60,9 +60,9 @@ class Predictor:
     series: SeriesPreparation | None = None
 
     def outputs(self, rows: Any) -> Array:
-        """In the target's units `(num_rows, num_targets)`, or probabilities of each class `(num_rows, num_classes)`."""
+        """Predictions in the target's units, `(rows, targets)`, or class probabilities, `(rows, classes)`."""
         if not len(rows):
-            raise InputError("table to predict must have at least one row, not none: give some")
+            raise InputError("table to predict must have at least one row, but has none: add rows")
         found = np.asarray(self._of_file(rows) if hasattr(self.model, "layers") else self.model._outputs(rows))
         found = found.reshape(len(found), -1).astype(np.float64)
         if self.problem.task == "binary" and found.shape[1] == 1:
@@ -80,10 +80,10 @@ class Predictor:
 
 
 def predictor_of_file(path: Path) -> Predictor:
-    """The predictor of a `.keras` file of evonas, which holds classes and columns; older files have them in their card.
+    """The predictor of a `.keras` file of evonas. Classes and columns are in the file, or in the card of older files.
 
     Raises:
-        InputError: it is no such file.
+        InputError: the file is not a `.keras` file of evonas.
     """
     if path.suffix != ".keras":
         raise InputError(f"model must be a run directory or a .keras file, not {path}: export one as best.keras")
@@ -98,16 +98,16 @@ def predictor_of_file(path: Path) -> Predictor:
 
 
 def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequence[Any]] | None = None) -> pd.DataFrame:
-    """One line per row of the table, or per sample of the array, in their order.
+    """Predicts one line per row of the table or sample of the array, in order.
 
     Args:
-        predictor: what predicts.
+        predictor: the model.
         rows: a table, or an array.
-        names: columns in front: what samples are known by; a "_" behind a name that is taken.
+        names: leading columns that identify samples; "_" is appended to a name that is taken.
 
     Returns:
-        of a regression a column for each target, by its name, or for each quantile, `quantile_0.1`; of classes `label`,
-        and `probability_CLASS` for each class.
+        For a regression, a column for each target, or for each quantile, `quantile_0.1`; for classes, `label`, and
+        `probability_CLASS` for each class.
     """
     import pandas as pd
 
@@ -123,7 +123,7 @@ def prediction_table(predictor: Predictor, rows: Any, names: Mapping[str, Sequen
         columns |= {f"probability_{label}": outputs[:, index] for index, label in enumerate(labels)}
     front: dict[str, Any] = {}
     for name, values in (names or {}).items():
-        while name in columns or name in front:  # a series is known by its column "label", say
+        while name in columns or name in front:  # such as series identified by a column "label"
             name += "_"
         front[name] = values
     return pd.DataFrame(front | columns)
@@ -133,8 +133,8 @@ def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = 
     """Every metric of the task on labelled rows.
 
     Args:
-        predictor: what predicts.
-        rows: a table with the columns that it needs, or an array.
+        predictor: the model.
+        rows: a table with the required columns, or an array.
         targets: a table with the targets; the rows themselves when None.
 
     Raises:
@@ -147,15 +147,15 @@ def score_table(predictor: Predictor, rows: Any, targets: pd.DataFrame | None = 
     raw = raw_from_predictions(problem, predictor.outputs(rows))
     found = compute_scores(problem, coded, raw)
     if not found:
-        raise InputError("predictions must be finite to be scored, but they are not: look at them with predict")
+        raise InputError("predictions must be finite to be scored, but they are not: inspect them with predict")
     return found
 
 
 def code_target(problem: Problem, rows: pd.DataFrame) -> NDArray[Any]:
-    """The targets of a table as scores take them: standardised numbers, or numbers of classes.
+    """Encodes the targets of a table for scoring: standardised numbers or class numbers.
 
     Raises:
-        InputError: as `score_table`.
+        InputError: as in `score_table`.
     """
     names = problem.target_names
     absent = [name for name in names if name not in rows.columns]
@@ -183,7 +183,7 @@ def code_target(problem: Problem, rows: pd.DataFrame) -> NDArray[Any]:
 
 
 def raw_from_predictions(problem: Problem, outputs: Array) -> Array:
-    """Raw outputs of a network that would predict this: standardised numbers or logits, as scores take them."""
+    """Raw outputs that correspond to predictions: standardised numbers or logits, as used for scores."""
     if problem.task == "regression":
         return np.asarray((outputs - np.array(problem.target_mean)) / np.array(problem.target_std))
     likely = np.clip(outputs, _TINY, None)
@@ -213,7 +213,7 @@ def _code_labels(problem: Problem, column: pd.Series[Any]) -> NDArray[np.intp]:
 
 
 def _card_of(path: Path) -> Any:
-    """What the card beside a file says; nothing if there is none that can be read."""
+    """Reads the card next to a file; None if there is no valid one."""
     place = path.with_name(path.name + ".card.json")
     with suppress(OSError, ValueError), open_plain(place) as file:
         return parse_json(file.read(MAX_BYTES + 1).decode(), str(place))
@@ -221,20 +221,20 @@ def _card_of(path: Path) -> Any:
 
 
 def _columns_of_card(card: Any) -> dict[str, str]:
-    """Input -> the column that goes into it, which files of older versions do not tell themselves."""
+    """Input -> column, for files of older versions that do not contain this."""
     with suppress(KeyError, TypeError):
         return {str(each["name"]): str(each["column"]) for each in card["model"]["inputs"]}
     return {}
 
 
 def _takes(model: Any, series: SeriesPreparation | None) -> bool:
-    """Whether a file's model takes the series that its description tells of."""
+    """Whether a file's model takes the series in its description."""
     inputs = model.inputs
     return series is not None and len(inputs) == 1 and tuple(inputs[0].shape[1:]) == series.shape
 
 
 def _problem_of_file(found: Description | None, model: Any) -> Problem:
-    """What a file predicts: as it or its card tells, or as far as its outputs tell."""
+    """The problem of a file, from its description, its card, or its outputs."""
     outputs = model.output
     names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -256,7 +256,7 @@ def _problem_of_file(found: Description | None, model: Any) -> Problem:
 
 
 def _description_of_card(card: Any) -> Description | None:
-    """What the card beside a file tells, which files of older versions do not tell themselves."""
+    """The description in the card next to a file, for files of older versions without one."""
     from evonas.training.export.description import Description
 
     with suppress(KeyError, TypeError):
@@ -269,7 +269,7 @@ def _description_of_card(card: Any) -> Description | None:
 def _array_of_file(model: Any, rows: NDArray[Any]) -> Any:
     inputs = model.inputs
     if len(inputs) != 1 or inputs[0].name != ARRAY:
-        raise InputError("rows must be a table with the columns that the model takes, not an array: pass a table")
+        raise InputError("rows must be a table with the model's columns, not an array: pass a table")
     wanted = tuple(inputs[0].shape[1:])
     rows = rows[..., None] if rows.ndim == len(wanted) else rows
     given = rows.shape[1:]
@@ -279,7 +279,7 @@ def _array_of_file(model: Any, rows: NDArray[Any]) -> Any:
 
 
 def _quantiles_of(outputs: Any) -> tuple[float, ...]:
-    """The quantiles that a file's outputs are named by; none if they are something else."""
+    """The quantiles in the names of a file's outputs; empty if they are not quantiles."""
     if not isinstance(outputs, Mapping) or "probability" in outputs:
         return ()
     try:
@@ -289,14 +289,14 @@ def _quantiles_of(outputs: Any) -> tuple[float, ...]:
 
 
 def _column_of(name: str, rows: pd.DataFrame, known: Mapping[str, str]) -> pd.Series[Any]:
-    """The column for an input: as the card says, or else the one whose name `Preparation.input_names` makes of it.
+    """The column for an input: from the card, or the one that `Preparation.input_names` maps to it.
 
     Raises:
-        InputError: there is none, or several could be meant.
+        InputError: there is no such column, or it is ambiguous.
     """
     columns = {str(label): label for label in rows.columns}
     found = [known[name]] if name in known else [each for each in columns if input_name(each) == name]
-    if not found:  # the name of another input, or one that Keras or evonas needs, has a "_" more
+    if not found:  # names that collide with other inputs or are reserved have "_" appended
         found = [each for each in columns if re.fullmatch(re.escape(each.replace("/", "_")) + "_+", name)]
     if len(found) > 1:
         raise InputError(
@@ -309,7 +309,7 @@ def _column_of(name: str, rows: pd.DataFrame, known: Mapping[str, str]) -> pd.Se
 
 
 def _inputs_of_file(model: Any, rows: Any, known: Mapping[str, str]) -> Any:
-    """The columns that a model takes, by the names of its inputs; or one array of all columns; an array as it is."""
+    """The columns of a model by input name; or one array of all columns; an array is unchanged."""
     if isinstance(rows, np.ndarray):
         return _array_of_file(model, rows)
     from evonas.data.cells import numbers, texts

@@ -31,7 +31,7 @@ class Rebuilt:
         seed: of its weights.
         parameters: number of trainable parameters.
         drawing: the network and how it is trained, as text.
-        note: parts of the training that Keras alone cannot do, as text; empty if none.
+        note: parts of the training that plain Keras does not support; empty if none.
     """
 
     model: Any
@@ -82,7 +82,7 @@ def rebuilt(
         features, outputs, task: width of input and output, and "regression", "binary" or "multiclass"; model cards,
             `status --json` and run directories have them.
         seed: of the initial weights; by default the seed that the search trained from, if known, else 0.
-        rows, epochs: training rows and epochs, which a learning-rate schedule spans; model cards have them.
+        rows, epochs: training rows and epochs, length of a learning-rate schedule; model cards have them.
         loss: of a regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that of
             the median, since Keras has no other.
         space: the space of the genome, or the path of its TOML file; any if None.
@@ -92,14 +92,14 @@ def rebuilt(
     if path is not None:
         check_place(Path(path))
     home = read_space(space) if isinstance(space, (str, Path)) else space
-    home, genome, told = read_described(genome, home)
+    home, genome, described = read_described(genome, home)
     if not hasattr(home, "architecture"):
         raise InputError(
-            "genome must be of a network of layers, not of a function of your own: call that with these genes instead"
+            "genome must be of a network of layers, not of your own function: call that with these genes instead"
         )
     given = {"num_features": features, "num_outputs": outputs, "task": task, "rows": rows, "epochs": epochs}
     given |= {"seed": seed, "loss": loss}
-    facts = {**told, **{name: value for name, value in given.items() if value is not None}}
+    facts = {**described, **{name: value for name, value in given.items() if value is not None}}
     width, count, kind = _size(facts, "num_features", "--features"), _outputs(facts), _task(facts)
     chosen, how = facts.get("seed", 0), facts.get("loss", "auto")
     if how not in _LOSSES:
@@ -118,7 +118,7 @@ def rebuilt(
     spans = facts.get("rows"), facts.get("epochs")
     model, note = build_untrained(graph, width, count, kind, "mae" if how == "pinball" else how, int(chosen), *spans)
     if how == "pinball":
-        lacking = "Keras has no pinball loss: compile the model with yours, this one has the mean absolute error"
+        lacking = "Keras has no pinball loss: compile the model with your own; this one has the mean absolute error"
         note = "; ".join(filter(None, (note, lacking)))
     if path is not None:
         with tempfile.TemporaryDirectory() as folder:
@@ -136,8 +136,9 @@ def rebuilt(
 def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
     if name not in facts:
         raise InputError(
-            f"the number of {name.removeprefix('num_')} must be known to build a network, and a genome alone does not "
-            f"tell it: give {option} N, or build from a model card (FILE.card.json) or a run directory"
+            f"the number of {name.removeprefix('num_')} must be known to build a network, and a genome does not "
+            "contain "
+            f"it: give {option} N, or build from a model card (FILE.card.json) or a run directory"
         )
     value = facts[name]
     if type(value) is not int or not 0 < value <= 1 << 20:
@@ -158,7 +159,7 @@ def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
 
 
 def _place(graph: Any, facts: Mapping[str, Any], width: int) -> Any:
-    """The graph, with the numeric and categorical columns that the file names attached."""
+    """Attaches the numeric and categorical columns from the file to the graph."""
     from genomes.architecture.embedding import with_columns
 
     numeric, categorical, views = facts.get("numeric"), facts.get("categorical"), facts.get("views") or ()

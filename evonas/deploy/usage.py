@@ -1,4 +1,4 @@
-"""How an exported model is loaded and asked, as Python that runs as it is written. Imports no Keras."""
+"""Python code that loads an exported model and predicts with it; runs unchanged. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOAD = {
     "print(session.run(None, rows))\n",
 }
 _TYPES = {"string": "object"}
-#: Of more inputs than this, a file of rows is loaded instead of a line a column.
+#: Maximum number of inputs written out as code; with more, the code reads a file of rows.
 _MOST_LINES = 12
 _FROM_FILE = """import keras
 import pandas
@@ -47,9 +47,9 @@ print(model.predict(rows))
 
 
 def usage_of(exported: Exported, data: PreparedData) -> str:
-    """Code that loads the file from its own folder, and predicts one row: what is imputed, and the first category.
+    """Code that loads the file from its folder and predicts one row of imputed values and first categories.
 
-    A Keras model of many inputs predicts the rows of a file.
+    With many inputs, the code for Keras predicts the rows of a file.
     """
     inputs = exported.interface.get("inputs", ())
     if not inputs:
@@ -59,11 +59,11 @@ def usage_of(exported: Exported, data: PreparedData) -> str:
         others = {each["name"]: each["column"] for each in inputs if each.get("column", each["name"]) != each["name"]}
         return _FROM_FILE.format(
             path=repr(exported.path.name),
-            columns=f"columns = {others!r}  # of inputs with names of their own\n" if others else "",
+            columns=f"columns = {others!r}  # input -> column, where names differ\n" if others else "",
             column="columns.get(each.name, each.name)" if others else "each.name",
         )
     named = len(inputs) > 1 or "column" in inputs[0] or exported.format in ("onnx", "tflite")
-    flat = exported.format == "keras"  # which takes text in no other shape
+    flat = exported.format == "keras"  # which accepts text in this shape only
     lines = [f"    {each['name']!r}: {_array(each, examples, flat)},{_remark(each, examples)}" for each in inputs]
     rows = "\n".join(["rows = {", *lines, "}", ""])
     if not named:
@@ -84,7 +84,7 @@ def _array(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int]
 
 
 def _remark(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int] | float]]) -> str:
-    """The meaning of the codes of a text."""
+    """Comment with the text that codes represent."""
     coded = given["dtype"] == "int32" and given.get("column") in examples
     return f"  # {examples[given['column']][0]!r}" if coded else ""
 

@@ -1,22 +1,23 @@
-"""What a search shows while it runs and when it ends. Knows runs and the loop's values; imports no Keras and no pandas.
+"""Displays of a search while it runs and when it ends. Imports neither Keras nor pandas.
 
 ==================  =================================================================================================
-`Plain`             lines of text: what was read, one line a generation, the result
+`Plain`             lines of text: the data, one line per generation, the result
 `Live` (`live.py`)  the same, with a block that is redrawn in a terminal; the only importer of rich
-`Events`            one JSON object a line, for machines
+`Events`            one JSON object per line, for programs
 `make_display`      the display that fits the options and the output
 ==================  =================================================================================================
 
-The events, each with a key `event`; times are seconds, scores are in the target's own units:
+The events, each with a key `event`; times are in seconds, scores in the target's units:
 
 - `start`: run_dir, source, task, classes, targets, features, rows, not_used, objective, direction, settings, budget,
   evaluated (more than 0 when a run is resumed).
 - `progress`, after every commit: generation (from 1), trained, planned, evaluated, failed, best, seconds, seconds_left.
 - `generation`, when one is complete: generation, trained, evaluated, failed, best, median, seconds.
 - `finalists`, while the best networks are trained again: done, planned.
-- `finish`: what `evonas status --json` prints (`baselines`: their scores, and which is better; null where none were
-  wanted), and `model`, `validation_scores`, `test_scores` (null when the search was interrupted or no network has a
-  score).
+- `finish`: what `evonas status --json` prints (`baselines`: their scores, and which is better; null if none were
+  requested), and `model`, the file; `validation_scores` and `test_scores`, always of one and the same model; and
+  `scores_of`, which that is: "model", "best network", or what the final model is, "mean of 8 ...", whose
+  `validation_scores` are null. All are null when the search was interrupted or no network has a score.
 """
 
 from evonas.display.choose import make_display

@@ -1,4 +1,4 @@
-"""Compares the best network with the baselines of its run: the table and the verdict, as text and as values."""
+"""Comparison of the best network with the baselines of its run: table and verdict, as text and as values."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from evonas.runs.baselines import BaselineModel, Baselines
 from evonas.runs.finalists import Finalist
 from evonas.runs.reader import RunReader
 
-__all__ = ["NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores"]
-__all__ += ["retrained_test_scores", "verdict_of"]
+__all__ = ["FINAL_MODEL", "NETWORK", "Verdict", "baseline_rows", "baseline_values", "champion_test_scores"]
+__all__ += ["ours_of", "retrained_test_scores", "verdict_of"]
 
 NETWORK, FINAL_MODEL = "best network", "final model"
-#: Margins below it are shown as 0.0%.
+#: Margins below this are shown as 0.0%.
 _LEAST_MARGIN = 0.0005
 
 
@@ -24,57 +24,70 @@ class Verdict:
     """Which of the network and the baselines is the best.
 
     Attributes:
-        part: rows that they are compared on: "test", or "validation" where not all have scores on test rows.
-        winner: its name; `NETWORK` for the network.
-        margin: by what share of the loser's score the winner and the network, or the network and the next best, differ;
-            None if that is not a share of anything.
-        complete: whether all baselines were trained to their end.
+        part: rows on which they are compared: "test", or "validation" if not all have test scores.
+        winner: its name; `ours` for what the run ends with.
+        margin: difference between the winner and the network, or the network and the next best, relative to the loser's
+            score; None if undefined.
+        complete: whether all baselines were trained completely.
+        ours: what the run ends with: `NETWORK`, or `FINAL_MODEL` where that is a mean of several.
     """
 
     part: str
     winner: str
     margin: float | None
     complete: bool = True
+    ours: str = NETWORK
 
     @property
     def words(self) -> str:
         """One sentence."""
-        rows = f"on the {self.part} rows"
+        rows, ours = f"on the {self.part} rows", "network" if self.ours == NETWORK else self.ours
         if self.margin is not None and self.margin < _LEAST_MARGIN:
-            return f"The network and the best baseline are equally good {rows}."
+            return f"The {ours} and the best baseline are equally good {rows}."
         by = "" if self.margin is None else f", by {self.margin:.1%}"
-        if self.winner == NETWORK:
+        if self.winner == self.ours:
             so_far = "" if self.complete else ", as far as they were trained,"
-            return f"The network is better than the baselines{so_far} {rows}{by}."
-        return f"{self.winner[:1].upper()}{self.winner[1:]} is better than the network {rows}{by}."
+            return f"The {ours} is better than the baselines{so_far} {rows}{by}."
+        return f"{self.winner[:1].upper()}{self.winner[1:]} is better than the {ours} {rows}{by}."
 
 
 def verdict_of(
-    objective: Objective, validation: Mapping[str, float], test: Mapping[str, float], baselines: Baselines
+    objective: Objective,
+    validation: Mapping[str, float],
+    test: Mapping[str, float],
+    baselines: Baselines,
+    ours: str = NETWORK,
 ) -> Verdict | None:
-    """Compares by the objective; None if nothing has a score of it.
+    """Compares by the objective; None if nothing has a score.
 
     Args:
         objective: of the run.
-        validation, test: scores of the network.
-        baselines: what it is compared with.
+        validation, test: scores of the network, or of the final model.
+        baselines: the models to compare it with.
+        ours: what has the scores, see `Verdict`.
     """
     name = objective.name
-    for part, ours in (("test", test), ("validation", validation)):
+    for part, scores in (("test", test), ("validation", validation)):
         theirs = {each.name: _scores(each, part)[name] for each in baselines.models if name in _scores(each, part)}
-        if name in ours and theirs:
+        if name in scores and theirs:
             best = min(theirs, key=lambda other: objective.loss(theirs[other]))
-            wins = objective.loss(ours[name]) < objective.loss(theirs[best])
-            behind, ahead = (theirs[best], ours[name]) if wins else (ours[name], theirs[best])
+            wins = objective.loss(scores[name]) < objective.loss(theirs[best])
+            behind, ahead = (theirs[best], scores[name]) if wins else (scores[name], theirs[best])
             margin = abs(ahead - behind) / abs(behind) if behind else None
-            return Verdict(part, NETWORK if wins else best, margin, baselines.complete)
+            return Verdict(part, ours if wins else best, margin, baselines.complete, ours)
     return None
 
 
-def champion_test_scores(run: RunReader) -> dict[str, float]:
-    """Test scores of the final model as they are committed; of a single network, of the re-training that it is.
+def ours_of(run: RunReader) -> str:
+    """What the scores of a run are of that are compared: `NETWORK` or `FINAL_MODEL`."""
+    model = run.final_model
+    return NETWORK if model is None or not run.final_test.scores_of(model) else FINAL_MODEL
 
-    Where the final model is a mean that was not scored, those of the best network.
+
+def champion_test_scores(run: RunReader) -> dict[str, float]:
+    """Committed test scores of the final model; for a single network, those of its re-training.
+
+    If the final model is a mean without scores, those of the best network.
     """
     if (model := run.final_model) is not None and (scores := run.final_test.scores_of(model)):
         return scores
@@ -82,7 +95,7 @@ def champion_test_scores(run: RunReader) -> dict[str, float]:
 
 
 def retrained_test_scores(finalists: Sequence[Finalist]) -> dict[str, float]:
-    """The same, of the first of a run's finalists; empty if there is none."""
+    """Test scores of the first finalist; empty if there is none."""
     if not finalists:
         return {}
     champion = finalists[0].champion
@@ -95,17 +108,17 @@ def _scores(model: BaselineModel, part: str) -> Mapping[str, float]:
 
 
 def baseline_values(run: RunReader, test: Mapping[str, float]) -> dict[str, Any] | None:
-    """The baselines and the verdict as JSON values; None if none were wanted."""
+    """The baselines and the verdict as JSON values; None if none were requested."""
     found = run.baselines.found
     if found is None:
         return None
     validation = run.ranked(1).evaluation.scores if run.best(1) and run.final_model is None else {}
-    verdict = verdict_of(run.objective, validation, test, found)
+    verdict = verdict_of(run.objective, validation, test, found, ours_of(run))
     return {**asdict(found), "verdict": None if verdict is None else asdict(verdict)}
 
 
 def baseline_rows(run: RunReader, test: Mapping[str, float]) -> list[tuple[str, float | None, float | None, str]]:
-    """Name, objective on validation and on test rows, and what it is: the network, then the baselines."""
+    """Name, objective on validation and test rows, and description: first the network, then the baselines."""
     found, name = run.baselines.found, run.objective.name
     if found is None or not found.models or not run.best(1):
         return []

@@ -16,10 +16,10 @@ def make_display(
     """The display for a command.
 
     Args:
-        interruption: asked by a live display whether a stop is on its way.
-        output, errors: standard output and error. People read `output`, or `errors` when the output is for machines.
+        interruption: queried by a live display to show a pending stop.
+        output, errors: standard output and error. Text goes to `output`, or to `errors` if the output is JSON.
         quiet: whether to show the result only.
-        as_json: whether the output is for machines.
+        as_json: whether the output is JSON.
     """
     stream = errors if as_json else output
     if stream.isatty() and not quiet:

@@ -1,4 +1,4 @@
-"""The display of a search that is called from Python: what a command would show, where it is asked for."""
+"""The optional display of a search called from Python, the same as that of a command."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["follow_search"]
 
 @contextmanager
 def follow_search(verbose: bool, listeners: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Listeners of a search that also show it: redrawn in a terminal, a line a generation in a notebook or a pipe.
+    """Wraps listeners so that they also show the search: redrawn in a terminal, one line per generation elsewhere.
 
     Args:
-        verbose: whether to show anything; else the listeners are as given.
+        verbose: whether to show anything; otherwise the listeners are unchanged.
         listeners: fields of `evonas.api.session.Listeners`, None for no listener.
 
     Yields:
-        the listeners to pass on. After the block, the outcome is shown, be it interrupted.
+        The listeners to pass on. After the block the outcome is shown, even if the search was interrupted.
     """
     if not verbose:
         yield listeners

@@ -25,7 +25,7 @@ __all__ = ["Live"]
 
 
 class Live(Plain):
-    """As `Plain`, but with the state of the search in place of a line for each generation."""
+    """As `Plain`, but shows the state of the search instead of a line for each generation."""
 
     def __init__(self, stream: IO[str], interruption: Interruption, console: Console | None = None) -> None:
         super().__init__(stream)
@@ -54,7 +54,7 @@ class Live(Plain):
         pass
 
     def finalists(self, done: int, planned: int) -> None:
-        self._finals = (done, planned) if planned else None  # the time may be too short for any
+        self._finals = (done, planned) if planned else None  # there may be no time for any
 
     def pause(self) -> None:
         if self._redrawn is not None:
@@ -62,7 +62,7 @@ class Live(Plain):
             self._redrawn = None
 
     def __rich__(self) -> Group:
-        """The block as it is now."""
+        """The current block."""
         if self._progress is None or self._pace is None:
             hint = Text(self._stopping_line() or "Training the first networks.")
             return Group(hint, *map(Text, self._training()))
@@ -89,13 +89,13 @@ class Live(Plain):
         return table
 
     def _training(self) -> list[str]:
-        """What is in training: of the run in this process, which the thread that redraws reads no database for."""
+        """Networks in training; from memory, since the redrawing thread must not read the database."""
         return [] if self._run is None else training_lines(self._run.in_training)
 
     def _stopping_line(self) -> str:
         if not self._interruption.requested:
             return ""
-        return "Stopping: what is being trained is given up. Ctrl-C again stops at once."
+        return "Stopping: networks in training are abandoned. Ctrl-C again stops at once."
 
     def _how_to_stop(self) -> str:
-        return "Ctrl-C stops in good order: what is trained is kept."
+        return "Press Ctrl-C to stop; trained networks are kept."

@@ -1,4 +1,4 @@
-"""The exported file, and the commands that continue from a run."""
+"""Text about the exported file, and about commands that continue from a run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from evonas.runs.reader import RunReader
 if TYPE_CHECKING:
     from evonas.tasks.export import Exported
 
-__all__ = ["exported_lines", "exported_values", "next_lines", "test_line"]
+__all__ = ["exported_lines", "exported_values", "next_lines", "scored_values", "test_line"]
 
 
 def test_line(scores: Mapping[str, float], objective: str) -> str:
-    """Scores on the test split."""
+    """Line with the scores on the test split."""
     return f"Test, which the search never saw: {scores_words(scores, objective)}"
 
 
 def exported_lines(exported: Exported, objective: str) -> list[str]:
-    """A Keras file: its scores and where it is."""
+    """Lines about an exported Keras file: its scores and path."""
     lines = []
     if exported.test_scores:
         lines.append(test_line(exported.test_scores, objective))
@@ -33,9 +33,10 @@ def exported_lines(exported: Exported, objective: str) -> list[str]:
 def exported_values(exported: Exported | None) -> dict[str, Any]:
     """The same as JSON values."""
     if exported is None:
-        return {"model": None, "validation_scores": None, "test_scores": None}
+        return {"model": None, "scores_of": None, "validation_scores": None, "test_scores": None}
     return {
         "model": str(exported.path),
+        "scores_of": "model",
         "card": None if exported.card is None else str(exported.card.with_suffix(".json")),
         "retrained": exported.retrained,
         "validation_scores": dict(exported.validation_scores),
@@ -45,23 +46,35 @@ def exported_values(exported: Exported | None) -> dict[str, Any]:
     }
 
 
+def scored_values(run: RunReader, test_scores: Mapping[str, float]) -> dict[str, Any]:
+    """The scores of one model where no file was written, and which model it is, as JSON values.
+
+    A mean of trainings has no validation scores: they are the members', or of rows that these have learned from.
+    """
+    model = run.final_model
+    if model is not None and run.final_test.scores_of(model) == dict(test_scores):
+        return {"scores_of": model.note, "validation_scores": None, "test_scores": dict(test_scores)}
+    validation = dict(run.ranked(1).evaluation.scores)
+    return {"scores_of": "best network", "validation_scores": validation, "test_scores": dict(test_scores)}
+
+
 def next_lines(run: RunReader) -> list[str]:
-    """What to do next."""
+    """Suggestions for next steps."""
     more = () if run.stop in (None, "interrupted") else ("--generations", "+10")
     build = run.source.get("build")
     if build is not None and build.get("trial"):
-        return ["", f"Go on:   in Python, by the same search of {printable(build['name'])} in this directory"]
-    # The file is not named as the run names it: whoever made the run would have it run by whoever pastes this.
+        return ["", f"Continue: in Python, by the same search of {printable(build['name'])} in this directory"]
+    # The path of the build file in the run is not shown: pasting it would run code chosen by the author of the run.
     own = () if build is None else ("--build", f"FILE.py:{build['name']}")
     again = run.source.get("space_class")
-    lines = ["", f"Go on:   {command('resume', run, *more, *own)}"]
+    lines = ["", f"Continue: {command('resume', run, *more, *own)}"]
     if again is not None:
-        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
+        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
     recorded = run.source.get("strategy", {"entry_point": True})
     if not recorded.get("entry_point"):
         more_space = "" if again is None else ", space=..."
         given = f"strategy={run.settings.strategy}{more_space}"
-        lines = ["", f"Go on:   in Python, evonas.resume({str(run.directory)!r}, {given})"]
+        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, {given})"]
     if run.best(1):
-        lines.append(f"Export:  {command('export', run, '-o', 'best.keras', *own)}")
+        lines.append(f"Export:   {command('export', run, '-o', 'best.keras', *own)}")
     return list(map(printable, lines))

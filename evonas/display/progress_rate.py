@@ -1,4 +1,4 @@
-"""`ProgressRate`: how fast a search is and how long it has left. Shown only: no time enters a population."""
+"""`ProgressRate`: the speed of a search and its remaining time. For display only: times do not affect results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["ProgressRate"]
 
 
 class ProgressRate:
-    """Follows a session from its start.
+    """Tracks a session from its start.
 
     Args:
         budget: of the run.
         objective: of the run.
-        generations, evaluated, seconds: of the run before this session.
+        generations, evaluated, seconds: totals of the run before this session.
     """
 
     def __init__(self, budget: Budget, objective: Objective, generations: int, evaluated: int, seconds: float) -> None:
@@ -28,7 +28,7 @@ class ProgressRate:
         self._last: Progress | None = None
 
     def part(self, progress: Progress) -> None:
-        """Takes in a commit."""
+        """Updates the rate after a commit."""
         if progress.generation != self._generation:
             self._generation, self._scores = progress.generation, []
         scores = (evaluation.scores.get(self._objective.name) for evaluation in progress.part)
@@ -37,7 +37,7 @@ class ProgressRate:
 
     @property
     def median(self) -> float | None:
-        """Median score of what was trained in the current generation."""
+        """Median score of the networks trained in the current generation."""
         return statistics.median(self._scores) if self._scores else None
 
     @property
@@ -51,7 +51,7 @@ class ProgressRate:
         """Seconds until the first bound is reached at the current rate; None while unknown. Ignores the target.
 
         Args:
-            seconds: of search so far, all sessions together.
+            seconds: duration of the search so far, over all sessions.
         """
         bounds, last = [], self._last
         if self._budget.seconds is not None:

@@ -1,4 +1,4 @@
-"""Words for scores, durations, counts and commands."""
+"""Formatting of scores, durations, counts and commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["best_words", "clock", "command", "format_score", "plural", "score_of
 
 
 def format_score(score: float | None) -> str:
-    """Five significant digits, none of them lost before the point, no exponent where people would not write one."""
+    """Formats with five significant digits, without dropping integer digits and without unusual exponents."""
     if score is None or not math.isfinite(score):
         return "none"
     if score == 0 or not 1e-4 <= abs(score) < 1e15:
@@ -34,25 +34,25 @@ def clock(seconds: float) -> str:
 
 
 def scores_words(scores: Mapping[str, float], first: str) -> str:
-    """All metrics, the objective first."""
+    """Formats all metrics, the objective first."""
     names = [first, *sorted(scores.keys() - {first})]
     return ", ".join(f"{name} {format_score(scores[name])}" for name in names if name in scores)
 
 
 def score_of(record: Record | None, objective: str) -> float | None:
-    """The objective's score of an evaluation that may not be there."""
+    """The objective's score; None if there is no record."""
     return None if record is None else record.evaluation.scores.get(objective)
 
 
 def best_words(record: Record | None) -> str:
-    """A network in a few words."""
+    """Short description of a network."""
     if record is None:
         return "none yet"
     return f"{short_name(record.genome)}, {record.evaluation.parameters:,} parameters"
 
 
 def command(name: str, run: RunReader, *options: str) -> str:
-    """A command about the run, to be pasted into a shell."""
+    """A command for the run that can be pasted into a shell."""
     return shlex.join(["evonas", name, str(run.directory), *options])
 
 

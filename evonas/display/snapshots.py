@@ -1,4 +1,4 @@
-"""A run at one moment, for whoever watches it: few short reads, so that its writer never waits."""
+"""Snapshots of a run for watching it, with few short reads, so that the writer never waits."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class RunSnapshot:
 
     Attributes:
         directory: of the run.
-        state: "running", "killed", or why it stopped.
-        is_over: whether nothing more will come.
-        objective, direction: what is optimised.
-        generation: the one that is being trained, or the last one, from 1.
-        trained, failed, infeasible: networks.
-        seconds: of search, up to the last commit.
-        bound: seconds that it may take, None for no bound.
+        state: "running", "killed", or the reason why it stopped.
+        is_over: whether the run has ended.
+        objective, direction: of the search.
+        generation: the current or last generation, from 1.
+        trained, failed, infeasible: numbers of networks.
+        seconds: duration of the search up to the last commit.
+        bound: maximum duration in seconds, None for no limit.
         best: the best networks, best first.
-        bests: best loss so far after each generation, as scores.
-        training: what is trained now and how far, as of a second or two ago.
-        waiting: networks that were proposed and have no result yet, in words; empty where `training` is known.
-        retrainings: re-trainings that are over and planned, None before any.
-        late: re-trainings that the time was too short for.
+        bests: best score so far after each generation.
+        training: networks in training and their progress, as of a second or two ago.
+        waiting: descriptions of proposed networks without a result; empty if `training` is known.
+        retrainings: numbers of finished and planned re-trainings, None before the first.
+        late: number of re-trainings for which there was no time.
     """
 
     directory: Path
@@ -65,7 +65,7 @@ class RunSnapshot:
 
 
 def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
-    """The run as it has been committed.
+    """Reads the committed state of a run.
 
     Raises:
         InputError: there is no run, or it is damaged.
@@ -103,7 +103,7 @@ def take_snapshot(directory: str | Path, top: int = 5) -> RunSnapshot:
 
 
 def sparkline(values: tuple[float, ...], width: int = 40) -> str:
-    """The last values as bars of eight heights."""
+    """Draws the last values as bars of eight heights."""
     last = values[-width:]
     low, high = min(last, default=0.0), max(last, default=0.0)
     steps = (len(_BARS) - 1) / ((high - low) or 1.0)

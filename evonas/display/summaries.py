@@ -1,4 +1,4 @@
-"""Sentences and values about a run, for people and for machines: the one place that words them."""
+"""Summaries of a run, as text and as JSON values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import TRAINERS
-from evonas.display.baseline_summaries import baseline_rows, baseline_values, champion_test_scores, verdict_of
+from evonas.display.baseline_summaries import (
+    baseline_rows,
+    baseline_values,
+    champion_test_scores,
+    ours_of,
+    verdict_of,
+)
 from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import clock, command, format_score, plural, scores_words
 from evonas.display.start_summary import ask_mode
@@ -33,7 +39,7 @@ __all__ = ["finalist_lines", "is_late", "summary_lines", "summary_values"]
 
 
 def times_line(run: RunReader) -> str:
-    """Where the time went."""
+    """Line on how the time was spent."""
     return "Time: " + ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in run.times.split.items())
 
 
@@ -41,11 +47,11 @@ def times_line(run: RunReader) -> str:
 
 
 def summary_lines(run: RunReader, test: Mapping[str, float] | None = None) -> list[str]:
-    """Why the run stopped, what it has spent, and the best network compared with baselines.
+    """Lines on why the run stopped, its cost, and its best network compared with the baselines.
 
     Args:
         run: the run.
-        test: scores of the best network on the test rows, if they are known; else those of its re-training.
+        test: test scores of the best network, if known; otherwise those of its re-training.
     """
     return list(map(printable, _summary_lines(run, test)))
 
@@ -84,17 +90,17 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
 
 
 def _final_model_lines(run: RunReader) -> list[str]:
-    """What the final model is where it is no single network, and its test scores; else nothing."""
+    """Lines on the final model and its test scores; empty if it is a single network."""
     model = run.final_model
     if model is None:
         return []
     scores = run.final_test.scores_of(model)
-    told = f"; test {scores_words(scores, run.objective.name)}" if scores else ""
-    return ["", *wrap(f"Final model: {model.note}{told}", 98, subsequent_indent="  ")]
+    test = f"; test {scores_words(scores, run.objective.name)}" if scores else ""
+    return ["", *wrap(f"Final model: {model.note}{test}", 98, subsequent_indent="  ")]
 
 
 def _ensemble_lines(run: RunReader) -> list[str]:
-    """How many networks were trained for an ensemble; nothing where none were wanted."""
+    """Lines on the networks trained for an ensemble; empty if none were requested."""
     wanted = run.settings.ensemble
     if not wanted or not run.finalists:
         return []
@@ -108,7 +114,7 @@ def _ensemble_lines(run: RunReader) -> list[str]:
 
 
 def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
-    """The best network compared with the baselines, or why there are none; empty if none were wanted."""
+    """Lines that compare the best network with the baselines, or why there are none; empty if none were requested."""
     found = run.baselines.found
     if found is None:
         return []
@@ -125,7 +131,7 @@ def _baseline_lines(run: RunReader, test: Mapping[str, float]) -> list[str]:
     if found.missing:
         lines.append(f"  ({found.missing})")
     validation = run.ranked(1).evaluation.scores if run.final_model is None else {}
-    verdict = verdict_of(run.objective, validation, test, found)
+    verdict = verdict_of(run.objective, validation, test, found, ours_of(run))
     return [*lines, *([f"  {verdict.words}"] if verdict is not None else [])]
 
 
@@ -134,7 +140,7 @@ def _or_dash(score: float | None) -> str:
 
 
 def finalist_lines(run: RunReader) -> list[str]:
-    """The finalists as a table, or how far they are; nothing before any are asked for."""
+    """The finalists as a table, or their progress; empty before any were requested."""
     return list(map(printable, _finalist_lines(run)))
 
 
@@ -149,7 +155,7 @@ def _finalist_lines(run: RunReader) -> list[str]:
         if progress[0] == progress[1]:
             return ["", f"Finalists: none, {short}; {command('finalists', run)}"] if short else []
         return ["", f"Finalists: {retraining_words(*progress, stopped)}"]
-    # The median of several: what is exported is one of them, see `RunReader.ranked`.
+    # The median of several; the exported network is one of them, see `RunReader.ranked`.
     rows = [("", run.objective.name, "search", "gap", "test")]
     for rank, finalist in enumerate(finalists, 1):
         gap = (
@@ -170,7 +176,7 @@ def _finalist_lines(run: RunReader) -> list[str]:
 
 
 def _measure(value: float | None) -> str:
-    """A score, or a count without digits that it has not."""
+    """Formats a score, or a count without decimals."""
     return f"{value:,.0f}" if value is not None and value.is_integer() and value >= 1 else format_score(value)
 
 
@@ -183,7 +189,7 @@ def _spread_words(mean: float | None, spread: float | None) -> str:
 
 
 def _front_lines(run: RunReader, most: int = 10) -> list[str]:
-    """The front of a run with several objectives."""
+    """Lines on the front of a run with several objectives."""
     names = run.settings.objectives or ()
     if len(names) < 2:
         return []
@@ -241,7 +247,7 @@ def summary_values(run: RunReader, test: Mapping[str, float] | None = None) -> d
 
 
 def _final_model_values(run: RunReader) -> dict[str, Any] | None:
-    """The networks of the final model; None where it is the best network itself."""
+    """Returns the networks of the final model; None if it is the best network itself."""
     model = run.final_model
     if model is None:
         return None
@@ -273,18 +279,18 @@ def _finalist_values(finalist: Finalist) -> dict[str, Any]:
 
 
 def _leader(run: RunReader) -> Record | None:
-    """What counts as the best network, if any has a score."""
+    """The best network, if any has a score."""
     return run.ranked(1) if run.best(1) else None
 
 
 def is_late(run: RunReader) -> bool:
-    """Whether the time was over before the best network could be written."""
+    """Whether there was no time left to write the best network."""
     bound = run.budget.seconds
     return bound is not None and run.seconds >= bound and run.stop != Stop.INTERRUPTED and bool(run.best(1))
 
 
 def _state(run: RunReader) -> str:
-    # The search has a reason to have stopped already while its finalists are trained.
+    # While finalists are trained, the search already has a reason for its end.
     if (owner := run.owner) is not None and (run.stop is None or owner != os.getpid()):
         return f"Running, as process {owner}: {_phase(run)}"
     if run.stop is None:
@@ -293,7 +299,7 @@ def _state(run: RunReader) -> str:
 
 
 def _phase(run: RunReader) -> str:
-    """What a run that searches does now, as far as it has committed it."""
+    """Current phase of a running search, as committed."""
     if (finals := run.retrainings_progress) is not None:
         return f"finalists, {retraining_words(*finals, run.retrainings.stopped)}"
     last = run.summaries()[-1:]

@@ -1,4 +1,4 @@
-"""`Display`, the protocol of what shows a search, and the displays that write lines: `Plain`, `Events`, `Several`."""
+"""`Display`, the protocol of displays of a search, and those that write lines: `Plain`, `Events`, `Several`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Display", "Events", "Plain", "Several"]
 
 _NONE: Mapping[str, float] = MappingProxyType({})
-#: Seconds without a line after which one says how far the generation, or the finalists, are.
+#: Seconds without output after which a line shows the progress of the generation or the finalists.
 _SILENCE_SECONDS = 10.0
 
 
@@ -32,26 +32,26 @@ class Display(Protocol):
     """Shows a search. Calls: `start`, (`part` ..., `generation`) ..., `finalists` ..., `pause`, `finish`."""
 
     def start(self, run: RunReader, budget: Budget) -> None:
-        """The run exists; nothing has been trained in this session."""
+        """Called when the run exists, before anything is trained in this session."""
 
     def part(self, progress: Progress) -> None:
-        """Something was committed."""
+        """Called after each commit."""
 
     def generation(self, generation: Generation) -> None:
-        """A generation is complete."""
+        """Called when a generation is complete."""
 
     def finalists(self, done: int, planned: int) -> None:
         """Called before the first re-training of the best networks and after each commit."""
 
     def pause(self) -> None:
-        """The search has ended, in whatever way: other output may follow. May come without a start, and twice."""
+        """Called when the search has ended and other output may follow; also without `start`, and twice."""
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
-        """The run's outcome; the best network as a file, if one was written, and its scores on the test split."""
+        """Shows the run's outcome: the best network as a file, if one was written, and its test scores."""
 
 
 class Plain:
-    """Lines of text; with `quiet`, the result only."""
+    """Writes lines of text; with `quiet`, only the result."""
 
     def __init__(self, stream: IO[str], quiet: bool = False) -> None:
         self._stream, self._quiet = stream, quiet
@@ -78,7 +78,7 @@ class Plain:
 
     def finalists(self, done: int, planned: int) -> None:
         if not self._quiet and not self._told:
-            if planned > done:  # else the time is too short for any
+            if planned > done:  # otherwise there is no time for any
                 self._print([f"Finalists: training the best networks again, {_times(planned - done)}"])
         elif not self._quiet and self._is_silent and done < planned:
             self._print([f"  {done} of {planned} re-trainings done"])
@@ -95,7 +95,7 @@ class Plain:
         elif test_scores:
             lines.append(next_steps.test_line(test_scores, run.objective.name))
         elif run.source.get("build") and summaries.is_late(run):
-            lines.append("Model: not written, since the time was over before; see Export")
+            lines.append("Model: not written, since no time was left; see Export")
         self._print([*lines, *next_steps.next_lines(run)])
 
     def _generation_line(self, generation: Generation, pace: ProgressRate) -> str:
@@ -114,7 +114,7 @@ class Plain:
         return ", ".join(parts) + (f", {scores.clock(left)} left" if left else "")
 
     def _show_progress(self, progress: Progress) -> None:
-        """A line during a generation that takes long."""
+        """Writes a line during a long generation."""
         if self._quiet or not self._is_silent or progress.trained >= progress.planned:
             return
         best = scores.format_score(scores.score_of(progress.best, self._objective.name))
@@ -127,7 +127,7 @@ class Plain:
 
     def _print(self, lines: Sequence[str]) -> None:
         self._printed_at = time.monotonic()
-        # Nobody may listen any more: a search continues for that which it was started for.
+        # The output may be closed: the search continues for its result.
         say_lines(*lines, stream=self._stream)
 
 
@@ -136,12 +136,12 @@ def _times(count: int) -> str:
 
 
 def _test(exported: Exported | None, test_scores: Mapping[str, float]) -> Mapping[str, float]:
-    """Test scores of the best network itself; a file may hold an ensemble, or be calibrated."""
+    """Test scores of the best network itself, since a file may hold an ensemble or be calibrated."""
     return test_scores or ({} if exported is None or exported.members else exported.test_scores)
 
 
 class Events:
-    """One JSON object a line, see `evonas.display`."""
+    """Writes one JSON object per line, see `evonas.display`."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -189,18 +189,18 @@ class Events:
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
         found = next_steps.exported_values(exported)
         if exported is None and test_scores:
-            found |= {"validation_scores": dict(run.ranked(1).evaluation.scores), "test_scores": dict(test_scores)}
+            found |= next_steps.scored_values(run, test_scores)
         self._write("finish", summaries.summary_values(run, _test(exported, test_scores)) | found)
 
     def _write(self, event: str, values: dict[str, Any]) -> None:
         # JSON has no NaN and no infinity.
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-        with suppress(OSError, ValueError):  # no one listens any more
+        with suppress(OSError, ValueError):  # the output may be closed
             print(json.dumps({"event": event, **finite}), file=self._stream, flush=True)
 
 
 class Several:
-    """Tells several displays the same."""
+    """Forwards calls to several displays."""
 
     def __init__(self, displays: Sequence[Display]) -> None:
         self._displays = displays

@@ -1,4 +1,4 @@
-"""The redrawn view of a run that another process searches."""
+"""The live view of a run in another process."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["live_view", "view"]
 
 @contextmanager
 def live_view(first: RunSnapshot, console: Console | None = None) -> Iterator[Callable[[RunSnapshot], None]]:
-    """A view that is redrawn in place; gives the function that shows another snapshot."""
+    """Opens a view that is redrawn in place; yields the function that shows a new snapshot."""
     with Live(view(first), console=console or Console(), auto_refresh=False, transient=False) as live:
         yield lambda snapshot: live.update(view(snapshot), refresh=True)
 
 
 def view(snapshot: RunSnapshot) -> Group:
-    """The snapshot as a block for a terminal."""
+    """Renders a snapshot as a block for a terminal."""
     facts = Table.grid(padding=(0, 2))
     time = clock(snapshot.seconds)
     if snapshot.bound is not None:

@@ -150,20 +150,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         threads = assigned_threads()  # possibly in parallel with other fits of a cross-validation
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
-        dealt: dict[str, Any] = {
-            "seed": seed,
-            "test_share": 0.0,
-            "validation_share": self.validation_fraction,
-            "folds": self.folds,
-            "task": self._task,
-            "sample_weight": sample_weight,
-            "class_weight": self._class_weights(),
-            "groups": groups,
-        }
-        if self._samples:
-            data = prepare_samples({"training": Samples(self._samples, rows)}, {"training": y}, **dealt)
-        else:  # columns of an array are not treated as identifiers
-            data = prepare_arrays(rows if self._table else rows.to_numpy(), y, numbers=forms, **dealt)
+        data = self._prepared(rows, y, seed=seed, forms=forms, sample_weight=sample_weight, groups=groups)
         space = chosen_space(space, self.space is not None, "", data.problem)
         chosen: dict[str, Any] = {
             "population": self.population,
@@ -205,6 +192,25 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
                 )
                 result = search_prepared(data, space=space, settings=settings, budget=budget, out=directory, **common)
             self._remember(result, data)
+
+    def _prepared(
+        self, rows: Any, y: NDArray[Any], *, seed: int, forms: Any, sample_weight: Any, groups: Any
+    ) -> PreparedData:
+        """Rows and targets, split and encoded; `forms` are the encodings of numbers that the space may choose."""
+        dealt: dict[str, Any] = {
+            "seed": seed,
+            "test_share": 0.0,
+            "validation_share": self.validation_fraction,
+            "folds": self.folds,
+            "task": self._task,
+            "sample_weight": sample_weight,
+            "class_weight": self._class_weights(),
+            "groups": groups,
+        }
+        if self._samples:
+            return prepare_samples({"training": Samples(self._samples, rows)}, {"training": y}, **dealt)
+        # Columns of an array are not treated as identifiers.
+        return prepare_arrays(rows if self._table else rows.to_numpy(), y, numbers=forms, **dealt)
 
     def _remember(self, result: SearchResult, data: PreparedData) -> None:
         space: Any = result.space

@@ -15,7 +15,7 @@ def seed_of(random_state: Any) -> int:
     """A seed: the number itself, one drawn from a generator of numpy's, or a fresh one for None.
 
     Raises:
-        InputError: it is not one of these.
+        InputError: the value is not one of these.
     """
     if random_state is None:
         return draw_seed()

@@ -41,7 +41,7 @@ def watching(
     Args:
         evaluator: that trains.
         store: of the run.
-        space: that the genomes are of.
+        space: the space of the genomes.
         candidate_of: the candidate of a number, None of one that is not in training any more.
         kind: what is trained.
     """

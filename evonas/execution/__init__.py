@@ -1,20 +1,21 @@
 """Trains networks in worker processes, so that the driver imports no Keras and survives every crash.
 
 One worker process is the default; several, on this machine or on a Ray cluster, form a pool. Small searches, and models
-that cannot be pickled, are trained in the caller's process (`local.py`, `LocalEvaluator`).
+that cannot be pickled, are trained in the calling process (`local.py`, `LocalEvaluator`).
 
 1. `messages.py`: the messages between driver and worker, over a private socket.
 2. `worker.py`: the worker, `python -m evonas.execution.worker`. Holds the data and a trainer.
 3. `worker_process.py`: `WorkerProcess`, one worker as seen by the driver: start, ask, kill, and why it died.
 4. `evaluator.py`: `WorkerEvaluator`, an `Evaluator` that replaces workers that die and finds the network to blame.
    `standing_by` starts a worker before its data are ready.
-5. `options.py`: `Execution`, where a run's networks are trained, and `launch.py`, which makes what trains them. What a
-   worker is given is in `evonas.tasks`.
-6. `pool.py`: `PoolEvaluator`, the same for several workers. They take leases (`assignments.py`) in a good order
+5. `options.py`: `Execution`, where a run's networks are trained, and `launch.py`, which creates the evaluator. The
+   tasks sent to workers are in `evonas.tasks`.
+6. `pool.py`: `PoolEvaluator`, the same for several workers. They take leases (`assignments.py`), longest first
    (`order.py`), each driven by `worker_loop.py`.
-7. `fleet.py`: workers of this machine. `ray_fleet.py`, `ray_actor.py`, `cluster.py`: those of a Ray cluster.
-8. `shared_fleet.py`, `joining.py`: those of machines that join a run over a shared folder (`shared_folder.py`), with
-   messages that cannot run code (`shared_messages.py`). `mailbox.py`: a worker's end of what is sent, there and on Ray.
+7. `fleet.py`: workers on this machine. `ray_fleet.py`, `ray_actor.py`, `cluster.py`: those on a Ray cluster.
+8. `shared_fleet.py`, `joining.py`: those on machines that join a run over a shared folder (`shared_folder.py`), with
+   messages that cannot run code (`shared_messages.py`). `mailbox.py`: the remote worker's end of the communication, in
+   both cases.
 
     >>> with WorkerEvaluator(space, run_dir / "data.npz", TrainingSettings()) as evaluator:   # doctest: +SKIP
     ...     for part in evaluator.evaluate(candidates):

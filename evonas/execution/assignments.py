@@ -56,9 +56,9 @@ class Lease:
 
     Attributes:
         token: identifies the lease, also among leases of the same networks.
-        numbers: by which the networks come back.
+        numbers: identify the networks in results.
         tasks: of the networks; where `grouped`, of the whole generation, by number.
-        grouped: whether they are to be trained as a part of the generation.
+        grouped: whether they are trained as a part of the generation.
         state: the trainer's state from earlier generations, if `grouped`.
         request: a message and its arguments, for a lease with a request (`messages.Test`, `Sweep`) instead of networks.
     """
@@ -87,11 +87,11 @@ class Fault:
 
     @classmethod
     def from_exception(cls, error: Exception) -> Fault:
-        """Of an exception in a worker."""
+        """Describes an exception raised in a worker."""
         return cls(str(error), getattr(error, "raised", ""), isinstance(error, InputError))
 
     def exception(self) -> Exception:
-        """The exception back."""
+        """Restores the exception."""
         return InputError(self.text) if self.mistake else WorkerError(self.text, self.raised)
 
 
@@ -118,7 +118,7 @@ class Assignments:
     """The assignments of one evaluator."""
 
     def __init__(self) -> None:
-        """Nothing is to be done."""
+        """Starts without work."""
         self._tokens = itertools.count(1)
         #: Notified when there is work, when there are results, and when the driver has processed them.
         self.changed = threading.Condition()
@@ -126,7 +126,7 @@ class Assignments:
         self.floor = 0
         #: Number of times that the driver has processed results and submitted work.
         self.looks = 0
-        #: Of the trainer after the generation, None before one of its groups is finished.
+        #: State of the trainer after the generation, None before one of its groups is finished.
         self.state: Any = None
         self.faults: dict[int, Fault] = {}
         self._grouped, self._planned, self._before = False, True, None
@@ -138,10 +138,10 @@ class Assignments:
         self._held: Counter[int] = Counter()
         self._results: dict[int, Evaluation] = {}
         self._losses: dict[int, int] = {}
-        #: Worker -> what it has said last that it trains.
+        #: Worker -> its last report of what it is training.
         self._progress: dict[int, Sequence[InTraining]] = {}
 
-    # What the driver does.
+    # Called by the driver.
 
     def add(self, tasks: Mapping[int, TrainingTask]) -> None:
         """Adds networks to train individually; their numbers must not be in use."""
@@ -196,7 +196,7 @@ class Assignments:
                 self._losses.pop(number, None)
 
     def in_training(self) -> list[InTraining]:
-        """What workers have said that they train, as far as it has not come back."""
+        """Networks that workers report to be training and whose results have not arrived."""
         with self.changed:
             out = {(worker, number) for worker, lease in self._leases.values() for number in lease.numbers}
             return [each for worker, found in self._progress.items() for each in found if (worker, each.number) in out]
@@ -244,15 +244,15 @@ class Assignments:
             self._progress.clear()
             self.changed.notify_all()
 
-    # What workers do.
+    # Called by workers.
 
     def take(self, worker: int, room: int, workers: int = 1, single_networks: bool = False) -> tuple[Lease, ...]:
-        """Leases for a worker with room for this many networks; empty if nothing is waiting.
+        """Takes leases for a worker with room for this many networks; empty if nothing is waiting.
 
         Args:
             worker: by which it is known.
-            room: networks that it can train in addition to those that it has.
-            workers: that take from here, for the size of a group.
+            room: number of networks that it can train in addition to those it already has.
+            workers: number of workers, which determines the size of a group.
             single_networks: whether the worker takes neither groups nor requests.
         """
         with self.changed:
@@ -302,7 +302,7 @@ class Assignments:
             return True
 
     def note_progress(self, worker: int, found: Sequence[InTraining], floor: int | None = None) -> None:
-        """What a worker trains now and how far, by number.
+        """Records what a worker is training and its progress, by number.
 
         Args:
             worker: by which it is known.
@@ -316,7 +316,7 @@ class Assignments:
     def lost(self, worker: int, reason: str) -> int:
         """Returns the networks of a lost worker to the front of the queue; returns their number.
 
-        Networks with which `MOST_LOSSES` workers were lost have failed.
+        Networks with which `MOST_LOSSES` workers were lost count as failed.
         """
         from evonas.evaluation import Evaluation, Status
 
@@ -343,7 +343,7 @@ class Assignments:
         return token in self._leases
 
     def held_by(self, worker: int) -> int:
-        """Leases that a worker has."""
+        """Number of leases that a worker holds."""
         return self._held[worker]
 
     def _make_lease(self, worker: int, count: int) -> Lease:

@@ -17,12 +17,12 @@ _REAP_SECONDS = 0.005
 
 
 def command_of(module: str) -> list[str]:
-    """Runs a module with this Python. `-P`: a user's file named like a library is not imported instead of it."""
+    """Command that runs a module with this Python. `-P` prevents importing a user's file named like a library."""
     return [sys.executable, "-P", "-m", module]
 
 
 def child_environment() -> dict[str, str]:
-    """The driver's environment, with quiet libraries, and with the driver's evonas where that is not installed."""
+    """The driver's environment, with libraries silenced and with the driver's evonas if that is not installed."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     root = Path(__file__).parents[2]
     if root.name not in ("site-packages", "dist-packages"):
@@ -67,7 +67,7 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
         return True
     try:
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-    except ChildProcessError:  # of a process that was forked from the driver
+    except ChildProcessError:  # in a process that was forked from the driver
         return True
 
 
@@ -84,7 +84,7 @@ def reap(process: subprocess.Popen[bytes], patience_seconds: float = math.inf) -
             return None
         time.sleep(_REAP_SECONDS)
     if process.returncode is None:
-        # Until it is reaped, no other process group can have its number.
+        # Until it is reaped, no other process group can have its id.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     return process.wait()

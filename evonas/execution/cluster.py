@@ -1,6 +1,6 @@
 """`RayCluster`: the connection to a Ray cluster, its resources, and a health check of its head.
 
-Ray is imported here and in `ray_fleet.py` alone, when a run asks for it.
+Ray is imported only here and in `ray_fleet.py`, when a run uses it.
 
 References:
     Moritz et al. 2018, Ray: A Distributed Framework for Emerging AI Applications. OSDI.
@@ -26,8 +26,8 @@ __all__ = ["HeadLost", "RayCluster", "check_ray"]
 _HEAD_SECONDS, _HEAD_FAILURES = 2.0, 3
 #: What an HTTP/2 client sends first (RFC 9113, section 3.4); without it the head closes the connection after a while.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_RESUME = "What was committed stays: start the cluster again and resume the run, there or anywhere else (--execution)"
-#: What Ray has to disconnect.
+_RESUME = "Committed results are kept: start the cluster again and resume the run, there or elsewhere (--execution)"
+#: Timeout for disconnecting, in seconds.
 _SHUTDOWN_SECONDS = 5.0
 #: Ray's shared memory on this machine, in addition to the data.
 _STORE_BYTES = 200 << 20
@@ -40,7 +40,7 @@ class HeadLost(WorkerError):
 def check_ray() -> None:
     """Raises InputError where Ray is not installed."""
     if find_spec("ray") is None:
-        raise InputError("execution ray must have Ray installed: pip install 'evonas[ray]'")
+        raise InputError("Ray must be installed for execution ray: pip install 'evonas[ray]'")
 
 
 class RayCluster:
@@ -57,7 +57,7 @@ class RayCluster:
             workers: workers that must fit on a local cluster, with that many CPUs each; None for this machine's
                 cores.
             cpus: see `workers`.
-            data_bytes: of what is to be in its store.
+            data_bytes: size of the data in its object store.
 
         Raises:
             InputError: Ray is not installed, or there is no cluster at that address.
@@ -97,7 +97,7 @@ class RayCluster:
         except Exception as error:
             why = (str(error).strip() or type(error).__name__).splitlines()[0]
             if not isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
-                # Ray says so, of no class of its own, where its processes take too long to start on a busy machine.
+                # Ray raises no specific exception if its processes start too slowly on a busy machine.
                 with suppress(Exception):
                     self.ray.shutdown()
                 raise WorkerError(
@@ -133,7 +133,7 @@ class RayCluster:
         except OSError:
             self._failures += 1
             if self._failures >= _HEAD_FAILURES:
-                raise HeadLost(f"Ray's head does not answer any more. {_RESUME}") from None
+                raise HeadLost(f"Ray's head no longer answers. {_RESUME}") from None
             return
         before, self._line = self._line, line
         if _is_closed(before):

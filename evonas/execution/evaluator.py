@@ -63,7 +63,7 @@ class WorkerEvaluator:
         """Does not start the worker; `start` or the first request does.
 
         Args:
-            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            space: the space of the genomes, see `genomes.encodings.blueprint`.
             data_path: file of `PreparedData.save`; None if `build` is a trial, which brings its own data.
             settings: common to all networks.
             log: file for the worker's output; None keeps it only to explain a failed start.
@@ -110,17 +110,17 @@ class WorkerEvaluator:
 
     @property
     def pid(self) -> int | None:
-        """Number of the worker process; None when there is none."""
+        """Process id of the worker; None if there is none."""
         return self._worker.pid if self._worker is not None and self._worker.alive else None
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is known to have started, without asking it."""
+        """Whether the worker is known to have started; does not query it."""
         return self._worker is not None and self._worker.is_ready
 
     @property
     def start_seconds(self) -> float | None:
-        """Seconds that the worker took to be ready; None as long as it is not. Does not wait."""
+        """Seconds that the worker took to become ready; None until then. Does not wait."""
         return None if self._worker is None else self._worker.start_seconds
 
     def start(self) -> None:
@@ -144,7 +144,7 @@ class WorkerEvaluator:
         )
 
     def evaluate_tasks(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[dict[int, Evaluation]]:
-        """As `evaluate`, of tasks by their position."""
+        """As `evaluate`, for tasks by position."""
         waiting = [_Batch(tuple(range(len(tasks))), done)]
         raised: dict[int, WorkerError] = {}
         while waiting:
@@ -237,7 +237,7 @@ class WorkerEvaluator:
             numbers = frozenset(number for number, position in enumerate(batch.positions) if position in done)
             chosen = tuple(tasks[position] for position in batch.positions)
             worker = self._start_worker()
-            worker.on_progress = partial(self._tell_progress, batch.positions)
+            worker.on_progress = partial(self._report_progress, batch.positions)
             with closing(worker.ask(Train, chosen, numbers, self._state)) as answers:
                 for answer in answers:
                     if isinstance(answer, PartialResult) and answer.evaluations:
@@ -249,12 +249,12 @@ class WorkerEvaluator:
         if not batch.suspected:
             self._state = answer.value
 
-    def _tell_progress(self, positions: Sequence[int], found: Sequence[InTraining]) -> None:
+    def _report_progress(self, positions: Sequence[int], found: Sequence[InTraining]) -> None:
         """Passes on what is in training, by position in the generation."""
         self._on_progress([replace(each, number=positions[each.number]) for each in found])
 
     def _start_stream_worker(self) -> WorkerProcess:
-        """The worker, started, for a stream, whose numbers are the driver's own."""
+        """Starts the worker for a stream, which uses the driver's own numbers."""
         worker = self._start_worker()
         worker.on_progress = lambda found: self._on_progress(found)
         return worker
@@ -273,7 +273,7 @@ class WorkerEvaluator:
         return self._worker
 
     def _start_worker(self) -> WorkerProcess:
-        """The worker, once it has started. A worker killed during its start is replaced.
+        """Returns the worker once it has started. A worker killed during its start is replaced.
 
         Raises:
             Abandoned: see `abandon_when`.
@@ -293,7 +293,7 @@ class WorkerEvaluator:
         return command_of(_WORKER)
 
     def ask_once(self, request: Any, *arguments: Any) -> Finished:
-        """The answer to a request that has one, a class of `messages` and its arguments.
+        """Sends a request with a single answer, given as a class of `messages` and its arguments.
 
         Raises:
             WorkerError: the worker died, or raised.

@@ -15,14 +15,14 @@ __all__ = ["load_extensions", "packed_extensions"]
 
 
 def packed_extensions(objective: str | None, space: Any) -> PackedBuild | None:
-    """The extensions that networks of a space are trained and scored with, as they are sent; None if there are none.
+    """Packs the extensions with which networks of a space are trained and scored; None if there are none.
 
     Args:
-        objective: name of what is optimised.
-        space: of the networks, which says what kinds of layers they have.
+        objective: name of the objective.
+        space: of the networks; lists their layer kinds.
 
     Raises:
-        InputError: one is neither given nor installed, or cannot be sent to another process.
+        InputError: an extension is neither given nor installed, or cannot be sent to another process.
     """
     from evonas.metrics.named import metric_from_outside
     from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE

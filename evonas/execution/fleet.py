@@ -1,4 +1,4 @@
-"""`ProcessFleet`: worker processes of this machine, each driven by a thread. Imports no Keras."""
+"""`ProcessFleet`: worker processes on this machine, each driven by a thread. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessFleet"]
 
-#: How long a worker without work waits for some before it is looked whether it is to end; and, after it has put
-#: something, for the driver to have a look at that.
+#: How long an idle worker waits for work before it checks whether to end; and how long it waits, after delivering a
+#: result, for the driver to process it.
 _IDLE_SECONDS, _LOOKED_SECONDS = 0.5, 0.5
-#: Seconds that threads have to end before their processes are killed.
+#: Seconds for threads to end before their processes are killed.
 _CLOSE_SECONDS = 3.0
 
 
@@ -32,9 +32,9 @@ class ProcessFleet:
         """Starts nothing yet.
 
         Args:
-            make: creates the worker with a number.
-            workers: how many.
-            assignments: from which they take.
+            make: creates the worker with a given number.
+            workers: number of workers.
+            assignments: source of their leases.
             grouped: as in `PoolEvaluator`.
         """
         self._make, self._count, self._assignments, self._grouped = make, workers, assignments, grouped
@@ -49,7 +49,7 @@ class ProcessFleet:
 
     @property
     def pids(self) -> list[int | None]:
-        """Numbers of the processes; None of one that is being replaced."""
+        """Process ids; None for one that is being replaced."""
         return [evaluator.pid for evaluator in self._evaluators]
 
     def start(self) -> None:
@@ -91,7 +91,7 @@ class ProcessFleet:
 
 
 class _ThreadPort:
-    """Implements `Port`: straight from the driver's assignments."""
+    """Implements `Port` on the driver's assignments."""
 
     def __init__(self, assignments: Assignments, number: int, workers: int) -> None:
         self._assignments, self.number, self._workers = assignments, number, workers

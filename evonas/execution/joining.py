@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 __all__ = ["join"]
 
 _LOOK_SECONDS = 0.1
-#: An owner whose beat has not changed for so long is gone; another one may take its place.
+#: Seconds without a change of its beat after which an owner is considered gone; another one may replace it.
 _UNHEARD_SECONDS = 60.0
-#: After so long it is tried again to use a folder that could not be used.
+#: Seconds before an unusable folder is tried again.
 _AGAIN_SECONDS = 3.0
-#: Seconds that worker processes have to end.
+#: Seconds for worker processes to end.
 _STOP_SECONDS = 3.0
 
 
@@ -67,27 +67,27 @@ def join(
     interruption: Interruption | None = None,
     unheard_seconds: float = _UNHEARD_SECONDS,
 ) -> int:
-    """Trains networks for a search that runs on another machine, until that ends.
+    """Trains networks for a search that runs on another machine, until the search ends.
 
     Args:
-        run_dir: the directory of the run, on a folder that both machines have. The search has been started with
-            `execution="shared"`, or is within `wait`.
-        build: the function of the run, if it trains user-defined models: must have the source that it has there.
-        threads: networks trained at a time; all cores unless given.
-        workers: worker processes, which share the threads; as many as the trainer is best with unless given.
-        wait: how long to wait for a search that is still to be started, or that was killed or has ended and is to be
-            resumed. Unless given: ten minutes for one that was killed, twenty seconds for one that is about to start,
-            and not at all where there is no run or the search has ended.
+        run_dir: the directory of the run, in a folder that both machines share. The search has been started with
+            `execution="shared"`, or will be within `wait`.
+        build: the function of the run, if it trains user-defined models; must have the same source code as there.
+        threads: number of networks trained at a time; by default the number of cores.
+        workers: number of worker processes, which share the threads; by default the best number for the trainer.
+        wait: how long to wait for a search to be started, or to be resumed after it was killed or has ended. By default
+            ten minutes if it was killed, twenty seconds if it is about to start, and no time if there is no run or the
+            search has ended.
         on_news: called with a line of text on each event.
         interruption: how to listen to signals.
-        unheard_seconds: after which an owner that is not heard from is gone.
+        unheard_seconds: silence after which an owner is considered gone.
 
     Returns:
-        how many networks were trained here; 0 where the search had ended.
+        The number of networks trained here; 0 if the search had already ended.
 
     Raises:
-        InputError: there is no such run or search, versions or data differ, or it cannot be joined.
-        WorkerError: no worker process starts.
+        InputError: there is no such run or search, versions or data differ, or the search cannot be joined.
+        WorkerError: no worker process can be started.
     """
     from evonas.interruption import Interruption
     from evonas.quantities import duration
@@ -122,7 +122,7 @@ def join(
 
 
 class _FolderUnusable(InputError):
-    """The shared folder cannot be read or written by this machine now."""
+    """This machine cannot currently read or write the shared folder."""
 
 
 class _Member:
@@ -134,7 +134,7 @@ class _Member:
         """Starts the worker processes, without waiting for them.
 
         Raises:
-            InputError: versions, data or the function differ, or the settings are none.
+            InputError: versions, data or the function differ, or the settings are invalid.
         """
         _check_versions(session["versions"])
         check_build(build, session["build"], run_dir)
@@ -160,9 +160,9 @@ class _Member:
 
     @property
     def words(self) -> str:
-        """How it helps."""
+        """Describes what this machine contributes."""
         count = len(self._ports)
-        return f"{count} worker process{'es' * (count > 1)} of this machine"
+        return f"{count} worker process{'es' * (count > 1)} on this machine"
 
     def __enter__(self) -> Self:
         return self
@@ -173,11 +173,11 @@ class _Member:
         self.close()
 
     def serve(self, unheard_seconds: float, stopped: Callable[[], bool]) -> str:
-        """Trains until the search ends, or this is stopped: then returns nothing; else why the owner is not there.
+        """Trains until the search ends or this process is stopped; returns "", or the reason why the owner is gone.
 
         Raises:
-            WorkerError: no worker process starts.
-            InputError: none starts by a user's mistake.
+            WorkerError: no worker process can be started.
+            InputError: none can be started because of a user error.
         """
         shared, name = self._run_dir / SHARED, self._session["session"]
         beat, failing, looked = Heard(shared / name / "owner.beat"), 0.0, time.monotonic()
@@ -195,7 +195,7 @@ class _Member:
         return ""
 
     def _round(self) -> str:
-        """One round of each port; what is wrong with the folder, if anything: it may be usable again soon."""
+        """Runs one round of each port; returns what is wrong with the folder, if anything: it may recover."""
         fault = ""
         for port in self._ports:
             try:
@@ -205,7 +205,7 @@ class _Member:
         return fault
 
     def _is_unknown(self) -> bool:
-        """Whether the owner has deleted the folder of a port, which it does where it has given it up."""
+        """Whether the owner has deleted the folder of a port, as it does with workers that it considers lost."""
         return any(port.is_gone for port in self._ports)
 
     def _has_ended(self, shared: Path) -> bool:
@@ -213,7 +213,7 @@ class _Member:
         return found is not None and found["session"] == self._session["session"] and found["ended"]
 
     def close(self) -> None:
-        """Ends the worker processes, says so, and deletes the copy of the data."""
+        """Ends the worker processes, notifies the owner, and deletes the copy of the data."""
         for port in self._ports:
             port.begin_closing()
         until, ended = time.monotonic() + _STOP_SECONDS, self._has_ended(self._run_dir / SHARED)
@@ -246,9 +246,9 @@ class _Port:
         """Exchanges messages in both directions; returns the number of finished networks.
 
         Raises:
-            OSError: the folder is gone, or cannot be read or written now; nothing of what was to be told is lost.
-            WorkerError: the worker process does not start.
-            InputError: by a user's mistake.
+            OSError: the folder is gone, or cannot be read or written now; no message is lost.
+            WorkerError: the worker process cannot be started.
+            InputError: it cannot be started because of a user error.
         """
         news = self._mailbox.news(0.0)
         if news:  # how far trainings were is of no interest any more
@@ -287,7 +287,7 @@ class _Port:
         self._thread.join(seconds)
         if self._thread.is_alive():
             self._evaluator.kill()
-        if ended:  # whoever of the two comes last to it deletes the folder
+        if ended:  # the last of the two sides deletes the folder
             shared_folder.clear_worker(self._folder)
             with suppress(OSError):
                 self._folder.parent.rmdir()
@@ -297,10 +297,10 @@ class _Port:
 
 
 def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, WorkerLimits]:
-    """What the owner trains with, for this machine.
+    """The owner's training settings, adapted to this machine.
 
     Raises:
-        InputError: they are not settings of this version, or name more memory than this machine has.
+        InputError: the settings are not of this version, or allow more memory than this machine has.
     """
     limits = WorkerLimits(candidate_seconds=session["candidate_seconds"], memory_bytes=session["memory_bytes"])
     if (limits.memory_bytes or 0) > machine_bytes():
@@ -317,9 +317,9 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
         )
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
+        field = ".".join(map(str, problem["loc"]))
         raise InputError(
-            f"settings of the search must be of this evonas version, but {place} is not ({problem['msg']}): {same}"
+            f"settings of the search must be of this evonas version, but {field} is not ({problem['msg']}): {same}"
         ) from None
     if given.trainer not in ("native", "single"):
         raise InputError(f"trainer must be native or single to be shared over a folder, not {given.trainer!r:.80}")
@@ -327,10 +327,10 @@ def _settings_of(session: SessionFile, threads: int) -> tuple[TrainingSettings, 
 
 
 def _copy_data(source: Path, target: Path, digest: str) -> Path:
-    """The data of the run on a disk of this machine.
+    """Copies the data of the run to a disk of this machine.
 
     Raises:
-        InputError: they are not there, or not those of the run.
+        InputError: the data are missing or are not those of the run.
     """
     try:
         with open_plain(source) as file, target.open("wb") as copy:

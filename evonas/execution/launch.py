@@ -41,7 +41,7 @@ __all__ = [
 _GRACE_SECONDS = 10.0
 #: Smallest memory limit of a worker, however many share the machine.
 _LEAST_BYTES = 2 << 30
-#: Places with worker processes on this machine.
+#: Values of `execution` with worker processes on this machine.
 _HERE = ("processes", "shared")
 #: Expected memory of a worker that trains with Keras.
 _KERAS_BYTES = 3 << 29
@@ -51,12 +51,12 @@ def resolve_threads(threads: Any) -> int:
     """Number of networks to train at a time; by default the available cores.
 
     Raises:
-        InputError: it is not a whole number from 1 to 1024.
+        InputError: the number is not a whole number from 1 to 1024.
     """
     if threads is None:
         return usable_cores()
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
-        raise InputError(f"threads must be a whole number from 1 to 1024, not {threads!r}: leave it out for one a core")
+        raise InputError(f"threads must be a whole number from 1 to 1024, not {threads!r}: leave it out for all cores")
     return threads
 
 
@@ -76,11 +76,11 @@ def standby_for(
 
     Args:
         settings: of the run.
-        build: what builds the models, in any form; None for evonas's own.
-        execution: where networks are trained; elsewhere than in processes of this machine, there is none.
+        build: user-defined build function, in any form; None for evonas's own models.
+        execution: where networks are trained; there is a process only if they are trained in processes on this machine.
 
     Raises:
-        InputError: it may take more memory than the machine has.
+        InputError: the memory limit exceeds the machine's memory.
     """
     from evonas.execution import standing_by
 
@@ -107,11 +107,12 @@ def worker_for(
     standby: WorkerProcess | None = None,
     threads: int | None = None,
 ) -> WorkerEvaluator:
-    """The worker process that trains for a run, not started yet. What it prints goes to `worker.log` by the data,
-    if this process owns the run: else nowhere.
+    """Creates the worker process of a run without starting it.
+
+    Its output goes to `worker.log` next to the data if this process owns the run; otherwise it is discarded.
 
     Raises:
-        InputError: `threads`, the networks that it is to train at a time, is below 1.
+        InputError: `threads`, the number of networks to train at a time, is below 1.
     """
     from evonas.execution import WorkerEvaluator
     from evonas.runs.directory import log_of
@@ -154,17 +155,17 @@ def start_worker(
     """Starts the evaluator of a run, which reads the data and loads its libraries in the background.
 
     Args:
-        space: that the genomes are of.
+        space: the space of the genomes.
         data: file of `PreparedData.save`.
         settings: of the run.
-        build: of user-defined models.
+        build: user-defined build function, if any.
         standby: see `standby_for`.
-        threads: networks at a time, shared out among the workers of this machine; on Ray, those of each worker, which
-            asks for as many CPUs, 1 unless given.
-        execution: where.
+        threads: number of networks trained at a time, divided among the workers on this machine; on Ray, the number per
+            worker, which requests as many CPUs (default 1).
+        execution: where networks are trained.
 
     Raises:
-        InputError: `threads` or `execution` cannot be.
+        InputError: `threads` or `execution` is invalid.
     """
     if settings.trainer == "single" and build is None:
         execution = one_network_a_worker(execution, threads)
@@ -200,7 +201,7 @@ def evaluator_for_trials(
     limits = WorkerLimits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     if execution.place == "shared":
         raise InputError(
-            "execution must be local, processes or ray for trials, not shared: they bring data of their own, which "
+            "execution must be local, processes or ray for trials, not shared: they bring their own data, which "
             "other machines do not have"
         )
     threads = usable_cores() if execution.place == "processes" else 1
@@ -225,7 +226,7 @@ def _evaluator(
     log: Path | None = None,
     record: dict[str, Any] | None = None,
 ) -> Evaluator:
-    """Several workers, or none. `record` is `Build.to_json` of user-defined models."""
+    """Creates the evaluator for several workers or this process; `record` is `Build.to_json` of user-defined models."""
     if execution.place == "local":
         from evonas.execution.local import LocalRun
 
@@ -234,7 +235,7 @@ def _evaluator(
     from evonas.execution.pool import PoolEvaluator
 
     assignments = Assignments()
-    # Compiled programs hold many networks: what they plan for is a generation. So it is with none but evonas's own.
+    # Compiled programs hold many networks and plan whole generations. This applies to evonas's own networks only.
     grouped = settings.trainer == "population" and build is None
     if execution.place == "ray":
         from evonas.execution.ray_fleet import RayFleet, WorkerSpec
@@ -273,7 +274,7 @@ def _with_others(
     record: dict[str, Any] | None,
     assignments: Assignments,
 ) -> Fleet:
-    """Workers of this machine, and of those that join the run (`joining.py`).
+    """Workers on this machine and on machines that join the run (`joining.py`).
 
     Raises:
         InputError: the trainer plans for a whole generation.
@@ -292,7 +293,7 @@ def _with_others(
 def worker_share(
     settings: TrainingSettings, limits: WorkerLimits, workers: int, number: int
 ) -> tuple[TrainingSettings, WorkerLimits]:
-    """A worker's share of this machine's cores and memory; memory that was named is each worker's."""
+    """A worker's share of this machine's cores and memory; an explicit memory limit applies to each worker."""
     memory = limits.memory_bytes or max(_LEAST_BYTES, limits.memory // workers)
     memory = min(memory, limits.memory)
     threads = share_of(settings.threads or usable_cores(), workers, number)

@@ -6,6 +6,7 @@ committed results are kept. Imports no Keras before the first evaluation.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,13 +34,14 @@ class LocalEvaluator:
         """Does not create the trainer yet.
 
         Args:
-            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            space: the space of the genomes, see `genomes.encodings.blueprint`.
             make: creates the trainer, on first use.
         """
         self._space, self._make = space, make
         self._trainer: Trainer | None = None
         self._state: Any = None
         self._on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
+        self._waiting = 0
 
     def state(self) -> Any:
         """See `Evaluator.state`."""
@@ -50,8 +52,13 @@ class LocalEvaluator:
         self._state = state
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """See `evonas.evolution.training_progress.Watchable`. Of streams, nothing is told."""
+        """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
+
+    def report_progress(self) -> None:
+        """Says what is in training; nothing in another thread than the one that waits for results."""
+        if self._trainer is not None and threading.get_ident() == self._waiting:
+            self._on_progress(in_training_of(self._trainer))
 
     def evaluate(
         self,
@@ -61,17 +68,18 @@ class LocalEvaluator:
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`. The global generators of `random` and numpy are as before after each part."""
         tasks = [task_of(self._space, candidate, starts.get(index)) for index, candidate in enumerate(candidates)]
-        trainer = self._trainer_of(tasks)
+        trainer, self._waiting = self._trainer_of(tasks), threading.get_ident()
         trainer.restore(self._state)
         parts = iter(trainer.train(tasks, done))
         while (part := _next_part(parts)) is not None:
-            self._on_progress(in_training_of(trainer))
+            self.report_progress()
             yield part
         self._state = trainer.state()
 
     def stream(self) -> LocalStream:
         """See `StreamingEvaluator.stream`. The global generators are as before after each result, too."""
-        return LocalStream(self._space, self._made())
+        self._waiting = threading.get_ident()
+        return LocalStream(self._space, self._made(), self.report_progress)
 
     def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
         return self._made()
@@ -89,9 +97,9 @@ class LocalEvaluator:
 class LocalStream:
     """Candidates in training in this process. Implements `Stream`."""
 
-    def __init__(self, space: Any, trainer: Trainer) -> None:
-        """Of genomes of the space, by the trainer."""
-        self._space, self.slots = space, slots_of(trainer)
+    def __init__(self, space: Any, trainer: Trainer, report: Callable[[], None] = lambda: None) -> None:
+        """Of genomes of the space, by the trainer; `report` is called whenever something may have changed."""
+        self._space, self.slots, self._report = space, slots_of(trainer), report
         self._given: deque[tuple[int, TrainingTask]] = deque()
         self._parts = stream_evaluations(trainer, lambda: self._given.popleft() if self._given else None)
 
@@ -101,7 +109,9 @@ class LocalStream:
 
     def wait(self) -> Mapping[int, Evaluation]:
         """See `Stream.wait`."""
-        return _next_part(self._parts) or {}
+        found = _next_part(self._parts) or {}
+        self._report()
+        return found
 
     def close(self) -> None:
         """See `Stream.close`."""
@@ -121,10 +131,10 @@ class LocalRun(LocalEvaluator):
         """Loads nothing yet.
 
         Args:
-            space: that the genomes are of.
+            space: the space of the genomes.
             data: file of `PreparedData.save`; None if `build` is a trial, which brings its own.
-            settings: what is the same for every network.
-            build: a user's function, as it is sent to a worker.
+            settings: common to all networks.
+            build: a user's function, packed as for a worker.
         """
         super().__init__(space, self._load)
         self._data_path, self._settings, self._packed = data, settings, build
@@ -155,7 +165,7 @@ class LocalRun(LocalEvaluator):
         if not any(task.lineage for task in tasks):
             return trainer
         if self._data is None or self._build is not None:
-            raise InputError("strategy must be one that trains, for models that a function builds: choose another")
+            raise InputError("strategy must train networks if a function builds the models: choose another")
         if self._scorer is None:
             self._scorer = make_scorer(self._data, self._settings)
         return self._scorer
@@ -168,7 +178,7 @@ class LocalRun(LocalEvaluator):
         load_extensions(self._settings.extensions)
         self._build = None if self._packed is None else load_build(self._packed)
         if self._data_path is None:
-            assert self._build is not None, "a trial is what brings its own data"
+            assert self._build is not None, "only trials bring their own data"
             return trial_trainer(self._build, lambda: None, self._settings.trainer)
         self._data = PreparedData.load(self._data_path)
         if self._build is not None:

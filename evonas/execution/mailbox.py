@@ -28,7 +28,7 @@ PROGRESS_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Started:
-    """The worker process is ready, and trains that many networks at a time."""
+    """The worker process is ready, and trains `slots` networks at a time."""
 
     slots: int
 
@@ -64,17 +64,17 @@ class Mailbox:
         self._floor, self._rounds, self._seen = 0, 0, -1
         self.closed = False
 
-    # What the driver calls.
+    # Called by the driver.
 
     def give(self, leases: Sequence[Lease]) -> None:
-        """Leases for the worker; those that are not valid any more are left out."""
+        """Adds leases for the worker, except those that are no longer valid."""
         with self._changed:
             self._rounds += 1
             self._given.extend(lease for lease in leases if self.is_valid(lease.token))
             self._changed.notify_all()
 
     def news(self, seconds: float = NEWS_SECONDS, progress_seconds: float = PROGRESS_SECONDS) -> list[News]:
-        """What came of leases since this was last asked; waits so long for some.
+        """Returns what has arrived since the last call; waits up to this many seconds for something.
 
         How far trainings are goes with it, and by itself at most every `progress_seconds`.
         """
@@ -102,7 +102,7 @@ class Mailbox:
         return time.monotonic() >= self._progress_due_at
 
     def revoke(self, floor: int) -> None:
-        """Leases with tokens below are not wanted any more."""
+        """Invalidates leases with tokens below `floor`."""
         with self._changed:
             if floor <= self._floor:
                 return
@@ -112,25 +112,25 @@ class Mailbox:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """The worker is to end."""
+        """Asks the worker to end."""
         with self._changed:
             self.closed = True
             self._changed.notify_all()
 
-    # What the worker's thread calls.
+    # Called by the worker's thread.
 
     def ready(self, slots: int) -> None:
         """See `Port.ready`."""
-        self._tell(Started(slots))
+        self._append(Started(slots))
 
     def failed(self, fault: Fault) -> None:
         """See `Port.failed`."""
-        self._tell(fault)
+        self._append(fault)
 
     def put(self, outcome: Outcome) -> None:
         """See `Port.put`."""
         self._seen = self._rounds
-        self._tell(outcome)
+        self._append(outcome)
 
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
         """See `Port.take`."""
@@ -144,7 +144,7 @@ class Mailbox:
 
     @property
     def _spare(self) -> int:
-        """One network that was given beyond the room goes on at once; groups and requests wait for their turn."""
+        """A single network beyond the room is passed on at once; groups and requests wait for their turn."""
         return int(bool(self._given) and not (self._given[0].grouped or self._given[0].request))
 
     def note_progress(self, found: Sequence[InTraining]) -> None:
@@ -162,7 +162,7 @@ class Mailbox:
         """See `Port.is_valid`."""
         return token >= self._floor
 
-    def _tell(self, news: News) -> None:
+    def _append(self, news: News) -> None:
         with self._changed:
             self._news.append(news)
             self._changed.notify_all()

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evonas.errors import WorkerError
+from genomes.errors import InputError
+
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation, InTraining, Weights
     from evonas.tasks.export import EnsembleTask, ExportTask
@@ -38,12 +41,15 @@ __all__ = [
     "Warm",
 ]
 
+#: Most characters of an exception that stand in one line.
+_REASON_CHARACTERS = 200
+
 
 @dataclass(frozen=True)
 class Warm:
-    """Optional, before `StartWorker`: load the libraries of the trainer while the data are read. Not answered.
+    """Load the libraries of the trainer while the data are read. Optional, before `StartWorker`; not answered.
 
-    `own` is whether the models are a user's own.
+    `own` is whether the models are user-defined.
     """
 
     trainer: str
@@ -54,8 +60,8 @@ class Warm:
 class StartWorker:
     """Start training: the data to read, the settings, and the memory limit of the worker.
 
-    `build` is the user's function, where the models are a user's own; without data, it is a `Trial`. `log` is a file
-    that takes what is printed from here on, where that is not so already.
+    `build` is the user's function if the models are user-defined; without data, it is a `Trial`. `log` is a file to
+    which output is redirected, unless it already is.
     """
 
     data_path: Path | None
@@ -70,7 +76,7 @@ class Train:
     """Train a generation, except for positions already done. Answered by `PartialResult`s, then `Finished` or
     `Retiring`.
 
-    `state` is what the trainer remembers of earlier generations, the value of `Finished` what it does after this one.
+    `state` is the trainer's state from earlier generations, and the value of `Finished` its state after this one.
     """
 
     number: int
@@ -81,7 +87,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Open:
-    """Train what `Give` brings, in order. Answered by `Opened`, then `PartialResult`s, until it is cancelled.
+    """Train the tasks of `Give` messages, in order. Answered by `Opened`, then `PartialResult`s, until it is cancelled.
 
     Each `PartialResult` that has evaluations is answered by a `Give`, which may be empty: the worker waits for it
     before it looks for other work.
@@ -92,7 +98,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Opened:
-    """This many networks are trained at a time."""
+    """The worker trains this many networks at a time."""
 
     number: int
     slots: int
@@ -100,7 +106,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Give:
-    """Tasks for the request of that number, by the positions under which they come back. Not answered."""
+    """Tasks for the request with that number, by the positions that identify them in results. Not answered."""
 
     number: int
     tasks: tuple[tuple[int, TrainingTask], ...]
@@ -133,7 +139,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Ping:
-    """Answered by `Finished`, also while the worker trains."""
+    """Check that the worker is alive. Answered by `Finished`, even while it trains."""
 
     number: int
 
@@ -154,7 +160,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Beat:
-    """Sent every second while a request is answered: the process runs, whether it makes headway or not."""
+    """Sent every second while a request is processed: the process runs, whether or not it makes progress."""
 
     number: int = 0
 
@@ -163,7 +169,7 @@ class Beat:
 class PartialResult:
     """Evaluations by position in the generation; an empty part signals progress.
 
-    `in_training` is what is being trained at that moment, None if the worker did not look.
+    `in_training` is what is being trained at that moment, None if not determined.
     """
 
     number: int
@@ -188,8 +194,15 @@ class Retiring:
 
 @dataclass(frozen=True)
 class Refused:
-    """The request raised: a user error (InputError, with a message) or another exception (with a traceback)."""
+    """The request raised a user error (InputError, with a message) or another exception (with a traceback)."""
 
     number: int
     text: str
     mistake: bool
+
+    def exception(self) -> Exception:
+        """What the driver raises of it."""
+        if self.mistake:
+            return InputError(self.text)
+        last = (self.text.strip() or "an exception").splitlines()[-1]
+        return WorkerError(f"the worker raised:\n{self.text}", last[:_REASON_CHARACTERS])

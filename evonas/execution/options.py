@@ -20,12 +20,12 @@ from genomes.errors import InputError
 
 __all__ = ["PLACES", "Execution", "share_of"]
 
-#: Name -> where that is.
+#: Name -> description.
 PLACES = {
-    "local": "in this process: for looking for mistakes, a crash ends the search",
-    "processes": "in watched worker processes on this machine",
-    "shared": "there, and on machines that join the run over a shared folder (evonas join)",
-    "ray": "in watched worker processes on the machines of a Ray cluster (evonas[ray])",
+    "local": "in this process, for debugging: a crash ends the search",
+    "processes": "in monitored worker processes on this machine",
+    "shared": "in processes here and on machines that join the run over a shared folder (evonas join)",
+    "ray": "in monitored worker processes on the machines of a Ray cluster (evonas[ray])",
 }
 
 _MOST_WORKERS = 4096
@@ -39,8 +39,8 @@ class Execution:
 
     Attributes:
         place: one of `PLACES`.
-        workers: worker processes; on Ray, the most that are asked for. None is one (or one for each device), and on Ray
-            as many as the cluster has room for, which is looked up again while the search runs.
+        workers: number of worker processes; on Ray, their maximum. None means one (or one per device); on Ray, as many
+            as the cluster has room for, which is checked again while the search runs.
         devices: GPUs of this machine, as in `CUDA_VISIBLE_DEVICES`, assigned to workers in turn.
         address: of a Ray cluster, "auto" or HOST:PORT; None starts one on this machine, for this run alone.
 
@@ -61,7 +61,7 @@ class Execution:
         if count is not None and not (whole and 1 <= count <= _MOST_WORKERS):
             raise InputError(f"workers must be a whole number from 1 to {_MOST_WORKERS}, not {count!r}: 2 is a start")
         if self.place == "local" and (count or 1) > 1:
-            raise InputError(f"workers must be left out with execution local, which has none, not {count}")
+            raise InputError(f"workers must be left out with execution local, which has no workers, not {count}")
         if self.devices and self.place not in ("processes", "shared"):
             raise InputError(
                 f"devices must be left out with execution {self.place}, not {','.join(self.devices)}: they are for "
@@ -86,7 +86,7 @@ class Execution:
         devices: str | Sequence[str] | None = None,
         address: str | None = None,
     ) -> Execution:
-        """From what a user gives; `devices` are a list, a text such as "0,1", or "all".
+        """Parses a user's arguments; `devices` is a list, a string such as "0,1", or "all".
 
         Raises:
             InputError: see the class.
@@ -133,5 +133,5 @@ def _list(devices: Any) -> Iterator[str]:
         return
     found = sorted(int(path.name.removeprefix("nvidia")) for path in Path("/dev").glob("nvidia[0-9]*"))
     if not found:
-        raise InputError("devices must be there to be used, but all finds no NVIDIA GPU here: leave devices out")
+        raise InputError("devices must exist, but there is no NVIDIA GPU here: leave devices out")
     yield from map(str, found)

@@ -19,7 +19,7 @@ __all__ = ["expected_work", "longest_first"]
 
 #: Overhead of a layer per training step, in multiplications.
 _STEP_MULTIPLICATIONS = 25_000.0
-#: Width of what has none: the input, whose columns are not known here, and the output.
+#: Width assumed for the input, whose columns are not known here, and for the output.
 _WIDTH = 16
 
 
@@ -42,10 +42,10 @@ def expected_work(task: TrainingTask) -> float:
 
 
 def _width(node: Mapping[str, Any]) -> int:
-    """Numbers that a layer gives; each column of the input has as many as it is embedded in."""
+    """Number of outputs of a layer; an embedded input column counts with its embedding's dimension."""
     return int(node["units"]) if "units" in node else _WIDTH * int(node.get("embedding_units", 1))
 
 
 def longest_first(tasks: Mapping[int, TrainingTask]) -> dict[int, TrainingTask]:
-    """The tasks in that order; equal ones as they were."""
+    """Sorts tasks by decreasing expected work; ties keep their order."""
     return dict(sorted(tasks.items(), key=lambda item: -expected_work(item[1])))

@@ -1,8 +1,8 @@
 """`PoolEvaluator`: evaluates generations and streams of candidates on several workers.
 
 Results depend on the candidates' seeds only, and not on the number of workers or the order of their answers. Whatever
-the workers are (`fleet.py`: processes of this machine; `ray_fleet.py`: actors of a Ray cluster), they take their leases
-from `Assignments`, and this is what gives to it and takes from it. Imports no Keras and no Ray.
+the workers are (`fleet.py`: processes on this machine; `ray_fleet.py`: actors of a Ray cluster), they take leases from
+`Assignments`, which this module fills and from which it collects the results. Imports neither Keras nor Ray.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Fleet", "PoolEvaluator", "PoolStream"]
 
-#: Interval of checks whether to give up while waiting; and of empty parts.
+#: Interval between checks whether to give up while waiting, and between empty parts.
 _LOOK_SECONDS, _HEADWAY_SECONDS = 0.1, 1.0
-#: Least interval between reports of what is in training.
+#: Minimum interval between reports of networks in training.
 _PROGRESS_SECONDS = 1.0
 #: Number of failing networks, before any success, after which the networks are not considered the cause.
 _RAISED = 2
 
 
 class Fleet(Protocol):
-    """Workers that take what exists in `Assignments`."""
+    """Workers that take leases from `Assignments`."""
 
     @property
     def slots(self) -> int:
-        """Networks that are trained at a time, at least 1: as many as the workers that have started can."""
+        """Number of networks that the started workers can train at a time, at least 1."""
         ...
 
     def start(self) -> None:
@@ -46,11 +46,11 @@ class Fleet(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Lets workers take and put; returns when there is news, or after that many seconds.
+        """Lets workers exchange leases and results; returns when there is news, or after that many seconds.
 
         Raises:
-            WorkerError: no worker can be had.
-            InputError: they cannot start, by a user's mistake.
+            WorkerError: no worker is available.
+            InputError: workers cannot start because of a user error.
         """
         ...
 
@@ -63,8 +63,8 @@ class PoolEvaluator:
     """Trains candidates on the workers of a fleet. Implements `Evaluator` and `StreamingEvaluator`.
 
     Attributes:
-        assignments: what the workers take from.
-        trained: whether a network was ever trained well.
+        assignments: source of the workers' leases.
+        trained: whether a network was ever trained successfully.
         part_seconds: see `evonas.evolution.commits.Prompt`.
     """
 
@@ -74,9 +74,9 @@ class PoolEvaluator:
         """Starts nothing yet.
 
         Args:
-            space: that the genomes are of, see `genomes.encodings.blueprint`.
+            space: the space of the genomes, see `genomes.encodings.blueprint`.
             fleet: takes from `assignments`; closed here.
-            assignments: used by no one else.
+            assignments: must not be used by anyone else.
             grouped: whether the trainer plans for a whole generation, as compiled programs do.
         """
         self._space, self._fleet, self.assignments, self._grouped = space, fleet, assignments, grouped
@@ -88,7 +88,7 @@ class PoolEvaluator:
 
     @property
     def slots(self) -> int:
-        """Networks that are trained at a time now."""
+        """Number of networks currently trained at a time."""
         return self._fleet.slots
 
     def start(self) -> None:
@@ -129,7 +129,7 @@ class PoolEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: no worker can be had, or one raised an error that is not a candidate's doing.
+            WorkerError: no worker is available, or one raised an error not caused by a candidate.
         """
         assignments = self.assignments
         tasks = [task_of(self._space, candidate, starts.get(k)) for k, candidate in enumerate(candidates)]
@@ -156,7 +156,7 @@ class PoolEvaluator:
             assignments.revoke()
         for number, fault in sorted(raised.items()):
             if not self.trained:
-                # Nothing has ever been trained well here: it is not these networks that are to blame.
+                # Nothing was ever trained successfully here, so these networks are not the cause.
                 raise fault.exception()
             yield {number: _failed(fault)}
 
@@ -165,7 +165,7 @@ class PoolEvaluator:
 
         Raises:
             Abandoned: see `abandon_when`.
-            WorkerError: no worker can be had.
+            WorkerError: no worker is available.
         """
         self.assignments.revoke()
         return PoolStream(self._space, self)
@@ -188,7 +188,7 @@ class PoolEvaluator:
         return curve
 
     def close(self) -> None:
-        """Ends the workers. May be called twice; a later request starts others."""
+        """Ends the workers. Idempotent; a later request starts new ones."""
         self.assignments.revoke()
         self._fleet.close()
 
@@ -213,17 +213,17 @@ class PoolEvaluator:
             self._on_progress(self.assignments.in_training())
 
     def results(self) -> dict[int, Evaluation]:
-        """What came back."""
+        """Results since the last call."""
         found = self.assignments.results()
         self.trained |= any(evaluation.status is Status.OK for evaluation in found.values())
         return found
 
     def faults(self) -> dict[int, Fault]:
-        """Networks that raised, each of which may be to blame for that.
+        """Networks whose training raised, each of which may be the cause.
 
         Raises:
-            WorkerError: it is not a network's doing.
-            InputError: it is a user's mistake.
+            WorkerError: the error was not caused by a network.
+            InputError: the error is a user error.
         """
         assignments = self.assignments
         with assignments.changed:
@@ -238,13 +238,13 @@ class PoolStream:
     """Candidates in training on the workers of a pool. Implements `Stream`."""
 
     def __init__(self, space: Any, pool: PoolEvaluator) -> None:
-        """Of genomes of the space, on the pool, which starts."""
+        """Trains genomes of the space on the pool, which is started."""
         self._space, self._pool, self._raised = space, pool, 0
         pool.start()
 
     @property
     def slots(self) -> int:
-        """As many as there are workers now; more once others have started."""
+        """Number of current workers; grows as others start."""
         return self._pool.slots
 
     def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
@@ -255,7 +255,7 @@ class PoolStream:
         """See `Stream.wait`.
 
         Raises:
-            WorkerError: no worker can be had, or one raised an error that is not a candidate's doing.
+            WorkerError: no worker is available, or one raised an error not caused by a candidate.
         """
         pool = self._pool
         pool.wait()

@@ -1,8 +1,8 @@
 """`RayWorker`: an actor with one monitored worker process. Imports no Ray.
 
-The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which answers
-after a few seconds even if there are none: so the driver knows that it is there. The worker process holds data, kernels
-and compiled programs from one generation to the next; the actor itself imports no Keras.
+The actor is a port for `worker_loop.drive`: leases come in with `give`, outcomes go out with `news`, which returns
+after a few seconds even if there are none, so that the driver knows the actor is alive. The worker process holds data,
+kernels and compiled programs from one generation to the next; the actor itself imports no Keras.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
 _LEAST_BYTES = 2 << 30
 #: Interval of looks at the worker process: it is not asked to give up as often as one of the driver's own machine is.
 _LOOK_SECONDS = 0.25
-#: What the worker process has to end.
+#: Seconds for the worker process to end.
 _STOP_SECONDS = 2.0
 
 
@@ -42,11 +42,11 @@ class WorkerSpec:
     """The specification common to all workers of a run.
 
     Attributes:
-        settings: of the trainer; `threads` are those of each worker, which asks for as many CPUs.
-        limits: that end a worker process.
+        settings: of the trainer; `threads` applies to each worker, which requests as many CPUs.
+        limits: of a worker process.
         build: a user's function or trial.
         grouped: see `PoolEvaluator`.
-        command: of a worker process, instead of evonas's own.
+        command: of a worker process, in place of the default.
     """
 
     settings: TrainingSettings
@@ -65,15 +65,15 @@ def versions() -> dict[str, str]:
 
 
 class RayWorker:
-    """Its methods are called by the driver concurrently, in separate threads."""
+    """The actor. The driver calls its methods concurrently, in separate threads."""
 
     def __init__(self, spec: WorkerSpec, data: Any, cpus: float) -> None:
         """Starts the worker process, without waiting for it.
 
         Args:
-            spec: see there.
+            spec: the specification of the worker.
             data: bytes of a file of `PreparedData.save` as an array, None if a trial brings its own.
-            cpus: that it was given.
+            cpus: number of CPUs assigned to it.
         """
         # Ray limits the threads of libraries; undone here, so that workers behave as on one machine.
         os.environ.pop("OMP_NUM_THREADS", None)
@@ -98,7 +98,7 @@ class RayWorker:
         return versions()
 
     def pid(self) -> int:
-        """Number of the actor's process."""
+        """Process id of the actor."""
         return os.getpid()
 
     def give(self, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> None:
@@ -114,7 +114,7 @@ class RayWorker:
             self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
 
     def news(self, progress_seconds: float, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> list[News]:
-        """What came of leases since this was last asked; waits a while for some. See `Mailbox.news` and `give`."""
+        """Returns what has arrived since the last call; waits a while for something. See `Mailbox.news` and `give`."""
         self.give(floor, leases, tasks)
         return self._port.news(progress_seconds=progress_seconds)
 

@@ -1,15 +1,14 @@
 """`RayFleet`: actors of a Ray cluster as the workers of a run.
 
 - Data and a user's function are put into the object store once; each machine fetches them once.
-- A worker asks for as many CPUs as it trains networks at a time; with a trainer that wants a GPU, and where the cluster
-  has some, for a GPU, and takes groups of a generation instead of single networks.
-- Each worker has at most what it trains at a time, and one network more while many wait, and gets more when that is
-  back: a fast machine gets more, and nothing piles up at a slow one.
-- There are as many workers as networks wait or are in training, and no more than `--workers`, or than the cluster has
-  room for. Those that were asked for and have no place yet are what an autoscaler grows the cluster for; those that
-  have been idle for a minute are given back, so that it can shrink.
-- Retries are evonas's: Ray restarts nothing (`max_restarts=0`, `max_task_retries=0`). A worker that is lost, or not
-  heard from, gives its leases back (`Assignments.lost`); what it might still say is dropped.
+- A worker requests as many CPUs as it trains networks at a time. If the trainer uses GPUs and the cluster has some, it
+  requests a GPU and takes groups of a generation instead of single networks.
+- A worker holds at most the networks that it trains at a time, plus one while many wait, and gets more as results
+  return: fast machines get more, and nothing queues up at slow ones.
+- There are as many workers as networks waiting or in training, up to `--workers` or the capacity of the cluster.
+  Pending requests make an autoscaler grow the cluster; workers idle for a minute are released, so that it can shrink.
+- evonas handles retries; Ray restarts nothing (`max_restarts=0`, `max_task_retries=0`). The leases of a lost or silent
+  worker are returned (`Assignments.lost`); its later messages are dropped.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _IDLE_SECONDS = 60.0
 _START_FAILURES = 3
 #: Seconds without free resources before a message is shown.
 _ROOM_SECONDS = 600.0
-#: Seconds that all workers have to end before they are killed.
+#: Seconds for all workers to end before they are killed.
 _STOP_SECONDS = 3.0
 
 
@@ -78,9 +77,9 @@ class RayFleet:
         Args:
             spec: of the workers.
             data: file of `PreparedData.save`; None if trials bring their own.
-            execution: the address, and the most workers.
-            assignments: from which they take.
-            unheard_seconds: after which a worker that is not heard from is lost.
+            execution: the address and the maximum number of workers.
+            assignments: source of their leases.
+            unheard_seconds: silence after which a worker is considered lost.
         """
         self._spec, self._data, self._execution, self._assignments = spec, data, execution, assignments
         self._unheard = unheard_seconds
@@ -88,7 +87,7 @@ class RayFleet:
         self._actors: dict[int, _Actor] = {}
         self._number = self._start_failures = 0
         self._room, self._gpu = 1, False
-        #: Seconds of waiting, as `WorkerProcess` counts them: suspending the machine causes no failure.
+        #: Seconds of waiting, counted as in `WorkerProcess`, so that suspending the machine causes no failure.
         self._clock, self._looked, self._begun = 0.0, 0.0, 0.0
         self._generation: tuple[int, Any] = (0, None)
         #: Answers that have come. Ray's own thread puts them there: to look through all workers for them takes longer
@@ -153,23 +152,23 @@ class RayFleet:
         self._cluster.close()
         self._cluster = None
 
-    # Workers come and go.
+    # Starting and releasing workers.
 
     def _resize(self, first: bool = False) -> None:
-        """Asks for workers where work waits, and gives back those that are idle."""
+        """Requests workers if work is waiting, and releases idle ones."""
         assert self._cluster is not None
         if not self._cluster.answers:
             return
         demand = -(-self._assignments.demand // (1 if self._spec.grouped else self._each))
         wanted = max(1, min(demand, self._most))
-        if first:  # the first generation comes; they have libraries to load
+        if first:  # the first generation is coming, and workers must load libraries
             wanted = self._most if self._execution.workers is None else min(self._most, self._room)
         for _ in range(wanted - len(self._actors)):
             self._ask()
         for actor in sorted(self._actors.values(), key=lambda each: each.worked)[: len(self._actors) - wanted]:
             if actor.slots and not self._held(actor) and self._clock - actor.worked > _IDLE_SECONDS:
                 del self._actors[actor.number]
-                actor.handle.stop.remote()  # without a handle, the actor ends when that is done
+                actor.handle.stop.remote()  # without a handle, the actor exits afterwards
 
     @property
     def _most(self) -> int:
@@ -214,7 +213,7 @@ class RayFleet:
                 f"{_START_FAILURES} workers of the Ray cluster, one after the other, did not start: {reason}"
             )
 
-    # Work goes out and comes back.
+    # Sending work and receiving results.
 
     def _held(self, actor: _Actor) -> int:
         return self._assignments.held_by(actor.number)
@@ -309,6 +308,6 @@ def _check_versions(theirs: dict[str, str]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """In one line."""
+    """Describes an error in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

@@ -1,9 +1,9 @@
-"""`SharedFleet`: workers of this machine and of all machines that join the run over a shared folder.
+"""`SharedFleet`: workers on this machine and on all machines that join the run over a shared folder.
 
-The owner of the run is the one that started or resumed it: it alone writes to the database. Others (`joining.py`) take
-leases and give evaluations, as files (`shared_folder.py`, `shared_messages.py`); whatever becomes of them costs no more
-than what they had in training. A thread looks after the files, so that a slow server keeps no network of this machine
-waiting.
+The owner of the run is the process that started or resumed it; only it writes to the database. Other machines
+(`joining.py`) take leases and return evaluations as files (`shared_folder.py`, `shared_messages.py`); losing one costs
+no more than the networks that it had in training. A separate thread handles the files, so that a slow file server does
+not delay networks on this machine.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["SharedFleet", "session_of"]
 
 #: Polling interval of messages.
 _LOOK_SECONDS = 0.1
-#: Seconds without a change of its beat after which a worker is lost.
+#: Seconds without a change of its beat after which a worker is considered lost.
 UNHEARD_SECONDS = 60.0
-#: Numbers of workers that have joined, above those of this machine's.
+#: First number of workers that join, above those of this machine.
 _FIRST_NUMBER = 10_000
-#: What its thread has to end.
+#: Seconds for its thread to end.
 _CLOSE_SECONDS = 3.0
 
 
@@ -49,7 +49,7 @@ class _Joined:
     slots: int = 0
     revoked: int = 0
     reason: str = field(default="")
-    #: A message that the folder has not taken yet; and since how many seconds of looking the folder fails.
+    #: A message not yet written to the folder, and for how many seconds of polling the folder has failed.
     unsent: bytes = field(default=b"", repr=False)
     failing: float = 0.0
 
@@ -68,11 +68,11 @@ class SharedFleet:
         """Starts nothing yet.
 
         Args:
-            local: workers of this machine.
-            run_dir: in which the folder is made; this process owns it.
-            session: what those who join have to know.
-            assignments: from which all take.
-            unheard_seconds: after which a worker that is not heard from is lost.
+            local: workers on this machine.
+            run_dir: where the folder is created; owned by this process.
+            session: information for machines that join.
+            assignments: source of all leases.
+            unheard_seconds: silence after which a worker is considered lost.
         """
         self._local, self._session, self._assignments, self._unheard = local, session, assignments, unheard_seconds
         self._shared = run_dir / SHARED
@@ -97,7 +97,7 @@ class SharedFleet:
         """See `Fleet.start`.
 
         Raises:
-            InputError: the folder cannot be made, or is somebody else's.
+            InputError: the folder cannot be created, or was not created by evonas.
         """
         self._local.start()
         if self._thread is not None:
@@ -110,8 +110,8 @@ class SharedFleet:
             shared_folder.write_session(self._shared, self._session)
         except OSError as error:
             raise InputError(
-                f"{self._shared} must be a folder that can be written, but {error.strerror or error}: it is by what "
-                "other machines join; use --execution processes to search without them"
+                f"{self._shared} must be a writable folder, but {error.strerror or error}: other machines join through "
+                f"it; use --execution processes to search without them"
             ) from None
         self._ended.clear()
         self._thread = threading.Thread(target=self._serve, name="evonas-shared", daemon=True)
@@ -124,7 +124,7 @@ class SharedFleet:
             raise WorkerError(f"the folder {self._shared}, which other machines share, failed:\n{self._fault}")
 
     def close(self) -> None:
-        """See `Fleet.close`. Whoever has joined ends, too."""
+        """See `Fleet.close`. Machines that have joined end, too."""
         self._local.close()
         if self._thread is None:
             return
@@ -139,20 +139,20 @@ class SharedFleet:
         shared_folder.clear(self._shared, self._session["session"])
 
     def _serve(self) -> None:
-        """The thread: what has come, what goes, who is there."""
+        """Body of the thread: receives, sends, and detects lost workers."""
         try:
             while not self._ended.wait(_LOOK_SECONDS):
                 self._round()
-        except Exception:  # no one waits for this thread: whoever waits for results is to hear of it
+        except Exception:  # reported to the thread that waits for results, since none waits for this one
             self._fault = traceback.format_exc()
             with self._assignments.changed:
                 self._assignments.changed.notify_all()
 
     def _round(self) -> None:
-        with suppress(OSError):  # a folder that fails for a while costs this machine nothing
+        with suppress(OSError):  # a temporary failure of the folder does not affect this machine
             self._beat.beat()
         for name in shared_folder.workers_in(self._folder):
-            if name in self._refused:  # it could not be deleted when it was given up: by that the worker is to know
+            if name in self._refused:  # could not be deleted when the worker was lost; its deletion notifies the worker
                 shared_folder.clear_worker(self._folder / name)
             elif name not in self._joined:
                 folder = self._folder / name
@@ -193,7 +193,7 @@ class SharedFleet:
                     each.reason = "it left"
 
     def _give(self, each: _Joined) -> None:
-        """What exists room for; and one network more for each slot, where many wait: the next file takes a moment."""
+        """Sends leases that fit, plus one network per slot if many wait, since the next file takes a moment."""
         assignments = self._assignments
         self._send(each, each.unsent)
         if each.revoked < assignments.floor:
@@ -209,7 +209,7 @@ class SharedFleet:
             self._send(each, to_bytes(Given(leases)))
 
     def _send(self, each: _Joined, message: bytes) -> None:
-        """Sends it, or keeps it to be sent first of all as soon as the folder takes it."""
+        """Sends a message, or keeps it to send it first once the folder is writable again."""
         each.unsent = message
         if message:
             each.outbox.send(message)
@@ -223,10 +223,10 @@ class SharedFleet:
 
 
 def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, Any] | None) -> SessionFile:
-    """What those who join a run have to know of it.
+    """The information that machines need to join a run.
 
     Args:
-        settings: `TrainingSettings` of the run; what is a machine's own (threads, memory) is left out.
+        settings: `TrainingSettings` of the run; machine-specific values (threads, memory) are left out.
         limits: `WorkerLimits` of its workers.
         data_sha256: digest of the prepared data.
         build: `Build.to_json` of user-defined models.

@@ -1,15 +1,15 @@
-"""The folder by which several drivers work on one run: `shared` in the run directory.
+"""The folder through which several machines work on one run: `shared` in the run directory.
 
-    shared/session.json             what is searched now: versions, settings, digest of the data; of the owner
-    shared/SESSION/owner.beat       a number that the owner counts up
-    shared/SESSION/WORKER/          one folder for each worker that has joined, made by it
-        worker.beat                 a number that it counts up
-        to/00000001.npz, ...        what the owner has for it, one message a file
-        from/00000001.npz, ...      what it has for the owner
+    shared/session.json             the current search: versions, settings, digest of the data; by the owner
+    shared/SESSION/owner.beat       a number that the owner increments
+    shared/SESSION/WORKER/          one folder for each worker that has joined, created by it
+        worker.beat                 a number that the worker increments
+        to/00000001.npz, ...        messages from the owner, one per file
+        from/00000001.npz, ...      messages to the owner
 
 Suitable for network file systems: there are no locks, every file has one writer, messages appear atomically (written
 under another name, then renamed) and are deleted by their receiver. Liveness is detected by a changing beat, on the
-reader's own clock; clocks of machines are never compared. The database of the run is opened by no one but the owner.
+reader's own clock; clocks of machines are never compared. Only the owner opens the database of the run.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ __all__ += ["clear_worker", "make_worker", "new_name", "read_session", "workers_
 
 SHARED = "shared"
 SESSION_FILE = "session.json"
-#: How often each side counts up.
+#: Interval between beats in seconds.
 BEAT_SECONDS = 1.0
 
 _NAME = re.compile("[0-9a-f]{16}")
 _MESSAGE = re.compile(r"(\d{8})\.npz")
 _BEATS = ("owner.beat", "worker.beat")
 _MOST_BYTES = 1 << 20
-#: More than the weights of any network that is sent; a larger file is not read whole.
+#: Larger than the weights of any network; a larger file is not read.
 _MOST_MESSAGE = 1 << 31
-#: After this many times that a file cannot be read, it is not a message.
+#: Number of failed reads after which a file is not considered a message.
 _UNREADABLE = 20
 
 
 class SessionFile(TypedDict):
-    """What a worker has to know before it joins."""
+    """Information that a worker needs to join."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -70,12 +70,12 @@ _SESSIONS = TypeAdapter(SessionFile)
 
 
 def new_name() -> str:
-    """Of a session, or of a worker: given once."""
+    """Returns a unique name for a session or a worker."""
     return secrets.token_hex(8)
 
 
 def check_shared(shared: Path) -> None:
-    """Raises OSError if the folder is a link to elsewhere, or somebody else's file has the name of the session's."""
+    """Raises OSError if the folder is a symbolic link, or its session file was not written by evonas."""
     if shared.is_symlink():
         raise OSError(errno.ELOOP, "it is a link to another folder")
     if os.path.lexists(shared / SESSION_FILE) and not _is_session(shared / SESSION_FILE):
@@ -83,20 +83,20 @@ def check_shared(shared: Path) -> None:
 
 
 def write_session(shared: Path, session: SessionFile) -> None:
-    """Says what is searched now, or that it has ended.
+    """Writes the current search, or that it has ended.
 
     Raises:
-        OSError: it cannot be written, or as `check_shared`.
+        OSError: the file cannot be written, or as in `check_shared`.
     """
     check_shared(shared)
     _put(shared / SESSION_FILE, _SESSIONS.dump_json(session))
 
 
 def read_session(shared: Path) -> SessionFile | None:
-    """What is searched now; None if nothing is.
+    """Reads the current search; None if there is none.
 
     Raises:
-        InputError: the file is not one that this version of evonas writes.
+        InputError: the file was not written by this version of evonas.
     """
     try:
         with open_plain(shared / SESSION_FILE) as file:
@@ -107,15 +107,15 @@ def read_session(shared: Path) -> SessionFile | None:
         return _SESSIONS.validate_json(content)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
+        field = ".".join(map(str, problem["loc"]))
         raise InputError(
-            f"{shared / SESSION_FILE} must be of this evonas version, but {place or 'it'} is not ({problem['msg']}): "
+            f"{shared / SESSION_FILE} must be of this evonas version, but {field or 'it'} is not ({problem['msg']}): "
             "install the same version on all machines"
         ) from None
 
 
 def _is_session(path: Path) -> bool:
-    """Whether a file is what `write_session` writes, in any version; its name is no proof."""
+    """Whether a file was written by `write_session` in any version, judged by its content."""
     try:
         with open_plain(path) as file:
             found: dict[str, Any] = json.loads(file.read(_MOST_BYTES))
@@ -125,15 +125,15 @@ def _is_session(path: Path) -> bool:
 
 
 class Beat:
-    """A file whose number its writer counts up. Written in place, at one length: the name is looked up once."""
+    """A file with a number that its writer increments. Overwritten in place, at constant length."""
 
     def __init__(self, path: Path) -> None:
-        """Makes the file."""
+        """Creates the file."""
         self._path, self._count, self._due = path, 0, 0.0
         self.beat()
 
     def beat(self) -> None:
-        """Counts up, once a second at most.
+        """Increments the number, at most once a second.
 
         Raises:
             OSError: the folder is gone, or cannot be written.
@@ -153,16 +153,16 @@ class Heard:
     """Detects changes of a beat on the listener's clock."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing was heard yet."""
+        """Starts with no beat heard."""
         self._path, self._last = path, b""
-        #: How often it was found changed, the first time not counted: what stood there says nothing.
+        #: Number of observed changes, without the first value, which proves nothing.
         self.changes = -1
-        #: Seconds of listening since it changed. A machine that slept blames no one.
+        #: Seconds of listening since the last change; time during which this machine slept does not count.
         self.silent = 0.0
         self._looked = time.monotonic()
 
     def listen(self) -> float:
-        """Looks, and returns `silent`."""
+        """Checks for a change; returns `silent`."""
         now = time.monotonic()
         self.silent += min(now - self._looked, BEAT_SECONDS)
         self._looked = now
@@ -174,24 +174,24 @@ class Heard:
 
 
 class Outbox:
-    """Messages to the other side, one a file, in order."""
+    """Ordered messages to the other side, one per file."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes nothing: the folder is there."""
+        """Uses an existing folder."""
         self._folder, self._number = folder, 0
 
     def send(self, content: bytes) -> None:
-        """Puts a message there, whole.
+        """Writes a message atomically.
 
         Raises:
-            OSError: the folder is gone, full, or cannot be written; it may be sent again.
+            OSError: the folder is gone, full, or not writable; the message may be sent again.
         """
         _put(self._folder / f"{self._number + 1:08d}.npz", content)
         self._number += 1
 
 
 class Inbox:
-    """Messages from the other side: each is read once, and deleted."""
+    """Messages from the other side; each is read once and deleted."""
 
     def __init__(self, folder: Path) -> None:
         """Reads nothing yet."""
@@ -200,13 +200,13 @@ class Inbox:
         self._tried: dict[str, int] = {}
 
     def receive(self) -> Iterator[bytes]:
-        """What has come since this was last asked, in the order of sending as far as it has come.
+        """Yields messages that have arrived since the last call, in the order in which they were sent.
 
         Raises:
             OSError: the folder is gone.
         """
         names = [name for name in os.listdir(self._folder) if _MESSAGE.fullmatch(name)]
-        self._read &= set(names)  # what could not be deleted stays known
+        self._read &= set(names)  # files that could not be deleted are remembered
         for name in sorted(set(names) - self._read):
             path = self._folder / name
             try:
@@ -214,7 +214,7 @@ class Inbox:
                     content = file.read(_MOST_MESSAGE + 1)
                 if len(content) > _MOST_MESSAGE:
                     raise OSError(errno.EFBIG, "larger than any message")
-            except OSError:  # a server that has it and does not give it yet
+            except OSError:  # the server lists the file but does not return it yet
                 self._tried[name] = self._tried.get(name, 0) + 1
                 if self._tried[name] > _UNREADABLE:
                     self._read.add(name)
@@ -227,7 +227,7 @@ class Inbox:
 
 
 def workers_in(session: Path) -> list[str]:
-    """Names of the workers that have joined a session: their folders are whole when they have a beat."""
+    """Names of the workers that have joined a session: a folder is complete once it has a beat."""
     try:
         names = sorted(name for name in os.listdir(session) if _NAME.fullmatch(name))
     except OSError:
@@ -236,10 +236,10 @@ def workers_in(session: Path) -> list[str]:
 
 
 def make_worker(session: Path) -> Path:
-    """A folder for a worker that joins, under a name of its own.
+    """Creates a folder with a unique name for a worker that joins.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be created.
     """
     folder = session / new_name()
     try:
@@ -252,9 +252,9 @@ def make_worker(session: Path) -> Path:
 
 
 def clear(shared: Path, session: str = "") -> None:
-    """Deletes what evonas has put there, of one session or of all; what is somebody else's stays, with its folder.
+    """Deletes evonas's files of one session or of all; other files are kept, with their folders.
 
-    Links are not followed: where they lead is not a folder of this run.
+    Symbolic links are not followed, since they lead outside the run.
     """
     if shared.is_symlink():
         return
@@ -284,7 +284,7 @@ def clear_worker(folder: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Deletes messages, beats and temporary files in a folder, and the folder if nothing else is in it."""
+    """Deletes messages, beats and temporary files in a folder, and the folder if it is then empty."""
     if folder.is_symlink():
         return
     with suppress(OSError):
@@ -296,7 +296,7 @@ def _empty(folder: Path) -> None:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Whole or not at all; not flushed to the disk: what must outlive a power cut is in the owner's database."""
+    """Writes a file atomically. Not flushed to disk, since all durable data are in the owner's database."""
     temporary = temporary_in(path.parent)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)

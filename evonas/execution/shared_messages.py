@@ -1,7 +1,7 @@
 """Messages between drivers that share a folder, as bytes: plain arrays and JSON in an `.npz` file, never pickle.
 
-What is read is bounded by the size of its file, checked against a schema, and cannot run code: whoever can write to the
-folder can give false scores, as whoever can write to a run directory can, and no more.
+Input is bounded by the size of its file, checked against a schema, and cannot run code. Like anyone who can write to a
+run directory, anyone who can write to the folder can forge scores, but no more.
 
     >>> from_bytes(to_bytes(Started(4)))
     Started(slots=4)
@@ -37,21 +37,21 @@ _HEADER = "message"
 
 @dataclass(frozen=True)
 class Given:
-    """Leases for a worker, each of one network."""
+    """Leases for a worker, each for one network."""
 
     leases: tuple[Lease, ...]
 
 
 @dataclass(frozen=True)
 class Revoked:
-    """Leases with tokens below are not wanted any more."""
+    """Leases with tokens below `floor` are invalid."""
 
     floor: int
 
 
 @dataclass(frozen=True)
 class Left:
-    """The worker ends: what it has is for others."""
+    """The worker ends, and its networks are available to others."""
 
 
 Message = Given | Revoked | Left | Started | Outcome | Fault | UnderWay
@@ -135,7 +135,7 @@ class _UnderWay(TypedDict):
 
 
 class _Header(TypedDict, total=False):
-    """One of these."""
+    """The JSON part of a message; holds exactly one key."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
@@ -152,10 +152,10 @@ _HEADERS = TypeAdapter(_Header)
 
 
 def to_bytes(message: Message) -> bytes:
-    """A message as the content of a file.
+    """Serialises a message as the content of a file.
 
     Raises:
-        ValueError: a lease that cannot be sent: of a group, or with a question.
+        ValueError: the lease is for a group or a request, which cannot be sent.
     """
     arrays: dict[str, Any] = {}
     header: dict[str, Any]
@@ -179,10 +179,10 @@ def to_bytes(message: Message) -> bytes:
 
 
 def from_bytes(content: bytes) -> Message:
-    """The message back.
+    """Deserialises a message.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the content is not a message.
     """
     arrays = read_arrays(content)
     try:
@@ -219,7 +219,7 @@ def _message(kind: str, value: Any, arrays: Mapping[str, Mapping[str, NDArray[An
 
 def _lease_to_json(lease: Lease, arrays: dict[str, Any]) -> dict[str, Any]:
     if lease.grouped or lease.request or any(task.lineage for task in lease.tasks):
-        raise ValueError("groups and questions are for workers of the driver's own")
+        raise ValueError("groups and requests are for the driver's own workers only")
     for number, task in zip(lease.numbers, lease.tasks, strict=True):
         arrays |= {f"start {number}:{name}": value for name, value in snapshots_to_arrays(task.start).items()}
     names = _Task.__annotations__
@@ -229,7 +229,7 @@ def _lease_to_json(lease: Lease, arrays: dict[str, Any]) -> dict[str, Any]:
 
 def _lease_from_json(value: _Lease, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> Lease:
     if len(value["numbers"]) != len(value["tasks"]):
-        raise ValueError("a lease has as many numbers as tasks")
+        raise ValueError("a lease must have one number per task")
     tasks = tuple(
         TrainingTask(**cast(Any, task), start=snapshots_from_arrays(arrays.get(f"start {number}", {})))
         for number, task in zip(value["numbers"], value["tasks"], strict=True)
@@ -263,7 +263,7 @@ def _evaluation_from_json(
 
 
 def _group_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Arrays by what they are of, then by name."""
+    """Groups arrays by their owner, then by name."""
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for key, value in arrays.items():
         group, _, name = key.partition(":")
@@ -272,7 +272,7 @@ def _group_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDA
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of numpy, and mappings that are not dictionaries, as JSON has them."""
+    """Converts numpy numbers and mappings other than dictionaries to JSON types."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Which search there is to join in a directory, and how long it is waited for. See `joining.py`."""
+"""Finds the search to join in a directory and waits for it. See `joining.py`."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 __all__ = ["check_place", "session_or_none", "wait_for_session"]
 
 _LOOK_SECONDS = 0.1
-#: What is waited for a search before that is said.
+#: Seconds of waiting for a search before a message is shown.
 _PATIENT_SECONDS = 3.0
-#: How long, unless told, is waited for the search of a run that is there to be shared: its owner may be starting.
+#: Default wait for the search of an existing shared run, whose owner may be starting, in seconds.
 _STARTING_SECONDS = 20.0
-#: How long, unless told, is waited for an owner that has joined machines and is not heard any more: it may be resumed.
+#: Default wait for a silent owner that machines had joined, which may be resumed, in seconds.
 _RESUMING_SECONDS = 600.0
 
 
 def check_place(run_dir: Path, patience: float | None) -> None:
-    """Refuses a name that is mistyped: what is not there is waited for where that was asked for, and no longer.
+    """Rejects a missing directory or run, unless waiting for it was requested.
 
     Raises:
-        InputError: the directory is not there, or holds no run.
+        InputError: the directory does not exist or holds no run.
     """
     if run_dir.is_dir():
         if patience is None and not any((run_dir / name).exists() for name in (DATABASE, SHARED)):
             raise InputError(
-                f"run directory must hold a run, but {run_dir} does not: see its name; a search that is still to be "
-                "started there is waited for with --wait 10m"
+                f"run directory must hold a run, but {run_dir} does not: check its name, or wait for a search that "
+                f"starts later with --wait 10m"
             )
     elif patience is None or not run_dir.absolute().parent.is_dir():
         raise InputError(
-            f"run directory must be there, but {run_dir} is not: is its name right, and is the shared folder "
-            "mounted here? A search that is still to be started is waited for with --wait 10m"
+            f"run directory must exist, but {run_dir} does not: check its name and that the shared folder is "
+            f"mounted, or wait for a search that starts later with --wait 10m"
         )
 
 
@@ -54,18 +54,18 @@ def wait_for_session(
     listening: Interruption,
     joined: bool,
 ) -> SessionFile | None:
-    """The session of an owner that is heard; None where a stop was asked for, or the search has ended.
+    """Waits for the session of a live owner; None if a stop was requested or the search has ended.
 
     Args:
         run_dir: of the run.
-        patience: seconds to wait for it, None where the user named none.
-        unheard: seconds after which an owner that is not heard from is gone.
+        patience: seconds to wait for it, None for the default.
+        unheard: seconds of silence after which an owner is considered gone.
         on_news: called with a line of text on each event.
         listening: how to listen to signals.
         joined: whether this machine has joined the run before.
 
     Raises:
-        InputError: there is none within the time.
+        InputError: no session was found within the time.
     """
     began, told = time.monotonic(), False
     beats: dict[str, Heard] = {}
@@ -84,8 +84,8 @@ def wait_for_session(
             limit = _STARTING_SECONDS if session is None and not joined else _RESUMING_SECONDS
         if (waited := time.monotonic() - began) > limit:
             raise InputError(
-                f"search must be running and shared, but none in {run_dir} was heard of within {limit:g} s: start or "
-                "resume it on one machine with --execution shared, and see that this machine has the same folder; "
+                f"search must be running and shared, but none was found in {run_dir} within {limit:g} s: start or "
+                "resume it on one machine with --execution shared, and check that this machine has the same folder; "
                 "for one that starts later, give --wait 1h"
             )
         if waited > _PATIENT_SECONDS and not told:
@@ -96,7 +96,7 @@ def wait_for_session(
 
 
 def session_or_none(shared: Path) -> SessionFile | None:
-    """What is searched now; None also where the file is not to be read: it is read again."""
+    """The current session; None also if the file cannot be read now, since it is read again later."""
     with suppress(InputError):
         return shared_folder.read_session(shared)
     return None

@@ -1,7 +1,7 @@
 """`WorkerStream`: trains candidates one by one in a worker process. Imports no Keras.
 
-As with generations, the search survives crashes: if the worker dies, or an exception ends the training, each network
-that was in training is retried alone, and the one that fails again is FAILED.
+As with generations, the search survives crashes: if the worker dies or training raises, each network that was in
+training is retried alone, and one that fails again is FAILED.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerStream"]
 
-#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is ended: its trainer may end a training itself.
+#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is killed, since its trainer may stop by itself.
 _GRACE_SECONDS = 1.0
-#: Networks that may raise before any was trained well: with more, it is not these networks that are to blame.
+#: Number of failing networks, before any success, after which the networks are not considered the cause.
 _RAISED = 2
-#: Workers that may die in a row before they were given anything.
+#: Number of consecutive workers that may die before they receive a task.
 _IDLE_DEATHS = 3
 
 
@@ -45,21 +45,21 @@ class WorkerStream:
         """Waits until the worker is ready.
 
         Args:
-            running: gives the worker that is to be asked, a new one if there is none.
-            end: ends it.
-            task_of: what a candidate is trained as.
-            limits: of a worker; `candidate_seconds` counts for each network from when it was given.
+            running: returns the worker, a new one if there is none.
+            end: ends the worker.
+            task_of: makes the task of a candidate.
+            limits: of a worker; `candidate_seconds` counts for each network from when it was sent.
 
         Raises:
             WorkerError: the worker does not start.
         """
         self._running, self._end, self._task_of, self._limits = running, end, task_of, limits
         self.slots = 1
-        #: All that is to come back; and what of it the worker has, in the order in which it takes them: since how many
-        #: seconds of waiting. It trains the first `slots` of them; others are there for when one of those is done.
+        #: All unfinished tasks; and those sent to the worker, in the order in which it takes them, with the seconds of
+        #: waiting so far. It trains the first `slots` of them; the others are prefetched.
         self._tasks: dict[int, TrainingTask] = {}
         self._sent: dict[int, float] = {}
-        #: To be tried alone, the first of them now.
+        #: Suspects to retry alone, the first of them now.
         self._suspects: deque[int] = deque()
         self._late: int | None = None
         self._owes = False
@@ -73,14 +73,14 @@ class WorkerStream:
         self.give_task(number, self._task_of(candidate, start))
 
     def give_task(self, number: int, task: TrainingTask) -> None:
-        """Has a task trained, as `give`."""
+        """As `give`, for a task."""
         self._tasks[number] = task
 
     def wait(self) -> Mapping[int, Evaluation]:
         """See `Stream.wait`.
 
         Raises:
-            WorkerError: the worker does not start, or raised an error that is not a candidate's doing.
+            WorkerError: the worker does not start, or raised an error not caused by a candidate.
         """
         opened = False
         try:
@@ -94,7 +94,7 @@ class WorkerStream:
             if not error.raised or not self._sent:
                 raise
             return self._after_error(error)
-        if not isinstance(answer, PartialResult):  # it retires: another one continues with what it had
+        if not isinstance(answer, PartialResult):  # it retires: another one continues with its tasks
             self._forget()
             self._end()
             return {}
@@ -122,7 +122,7 @@ class WorkerStream:
         return self._worker, self._answers
 
     def _send_due(self, worker: WorkerProcess) -> None:
-        """Gives the worker what it has not got; of suspects one at a time."""
+        """Sends unsent tasks to the worker; suspects one at a time."""
         due = [number for number in self._tasks if number not in self._sent]
         if self._suspects:
             due = [number for number in due if number == self._suspects[0]]
@@ -132,19 +132,19 @@ class WorkerStream:
             self._owes = False
 
     def _overdue(self) -> str:
-        """Why the worker is to be ended, empty if it is not: a network takes too long."""
+        """Why the worker must be killed because a network takes too long; empty if it need not."""
         limit = self._limits.candidate_seconds
         if limit is None or self._worker is None:
             return ""
         until = self._worker.waited - limit - _GRACE_SECONDS
         self._late = next((number for number in self._in_training if self._sent[number] < until), None)
-        return "" if self._late is None else f"took longer than the {limit:g} s that a network may"
+        return "" if self._late is None else f"took longer than the limit of {limit:g} s per network"
 
     def _after_death(self, reason: str, opened: bool) -> Mapping[int, Evaluation]:
         sent, late, self._late = list(self._sent), self._late, None
         self._forget()
         if not sent:
-            # Killed before it was given anything: no candidate is to blame, unless no worker lives that long.
+            # Killed before it received a task: no candidate is the cause.
             self._idle_deaths += 1
             if not opened or self._idle_deaths > _IDLE_DEATHS:
                 raise WorkerError(f"the worker {reason}")
@@ -188,7 +188,7 @@ class WorkerStream:
             self._suspects.remove(number)
 
     def _forget(self) -> None:
-        """The worker has nothing any more."""
+        """Forgets what was sent to the worker."""
         if self._worker is not None:
             self._worker.overdue = lambda: ""
         self._worker = self._answers = None

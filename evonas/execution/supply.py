@@ -1,4 +1,4 @@
-"""`Supply`: a queue of tasks from the driver, from which a trainer takes. Used in the worker; imports no Keras."""
+"""`Supply`: a queue of tasks from the driver to a trainer. Used in the worker; imports no Keras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evonas.tasks.train import TrainingTask
 
 __all__ = ["Supply"]
 
-#: How long is waited for the driver, at most, before the trainer has its turn again.
+#: Maximum wait for the driver before control returns to the trainer, in seconds.
 _PATIENCE_SECONDS = 0.5
 
 
@@ -18,26 +18,26 @@ class Supply:
     """Called by the trainer for its next task; filled by the thread that listens to the driver."""
 
     def __init__(self) -> None:
-        """Nothing was given, and nothing is owed."""
+        """Starts empty."""
         self._queue: queue.SimpleQueue[Give | None] = queue.SimpleQueue()
         self._tasks: deque[tuple[int, TrainingTask]] = deque()
-        #: In training; and answers that the driver owes.
+        #: Number of tasks in training, and of answers expected from the driver.
         self._taken = self._owed = 0
 
     def put(self, given: Give | None) -> None:
-        """What the driver has sent; None has whoever waits look whether the request was cancelled."""
+        """Adds a message of the driver; None wakes a waiting trainer, so that it notices a cancellation."""
         self._queue.put(given)
 
     def note_returned(self, count: int) -> None:
-        """This many results were sent, in one message."""
+        """Records that this many results were sent in one message."""
         self._taken -= count
         self._owed += 1
 
     def __call__(self) -> tuple[int, TrainingTask] | None:
-        """The next task and its number; None while there is none.
+        """Returns the next task and its number; None if there is none yet.
 
-        Waits for the driver where it owes an answer, since it is about to give something, and where nothing is in
-        training, since there is nothing else to do.
+        Waits for the driver if an answer is expected, since tasks may follow, and if nothing is in training, since
+        there is nothing else to do.
         """
         if not self._tasks:
             self._receive()

@@ -71,17 +71,17 @@ from genomes.errors import InputError
 __all__ = ["main", "serve"]
 
 TrainerFactory = Callable[[PreparedData, TrainingSettings], Trainer]
-#: Given (trainer, own), see `Warm`.
+#: Takes (trainer, own), see `Warm`.
 LibraryLoader = Callable[[str, bool], None]
 
-#: Memory growth since the start after which a worker retires, but not before some evaluations.
+#: Memory growth since the start after which a worker retires, and the minimum number of evaluations before that.
 GROWTH_BYTES = 2 << 30
 EVALUATIONS_AT_LEAST = 100
-#: Share of the memory limit at which it retires after a part; at the limit it is killed.
+#: Share of the memory limit at which a worker retires after a part; at the limit it is killed.
 RETIRING_SHARE = 0.75
 
 _BEAT_SECONDS = 1.0
-#: How often the driver is told what is in training, at most.
+#: Minimum interval between reports of networks in training.
 _LOOK_SECONDS = 0.5
 _PRINTED_BYTES = 1 << 20
 
@@ -104,7 +104,7 @@ def serve(descriptor: int, parent: int, factory: TrainerFactory, load: LibraryLo
     try:
         worker.run(factory, load)
     except BaseException:
-        # Nobody is left to tell, but whoever reads the log.
+        # The driver is gone; only the log can report the error.
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
@@ -124,7 +124,7 @@ class _Worker:
         self._scorer: Trainer | None = None
         self._trainer: Trainer | None = None
         self._given: tuple[PreparedData, TrainingSettings] | None = None
-        #: What trains the request; the number that the driver knows its one network by, where it is given one by one.
+        #: The trainer of the request; and, in a stream, the driver's number of the single network in training.
         self._training: Trainer | None = None
         self._only: int | None = None
         self._looked_at = 0.0
@@ -139,7 +139,7 @@ class _Worker:
         first = self._inbox.get()
         if isinstance(first, Warm):
             settle_environment(first.trainer, first.own)
-            with suppress(Exception):  # it is raised again, and reported, when the trainer is made
+            with suppress(Exception):  # raised again, and reported, when the trainer is created
                 load(first.trainer, first.own)
             first = self._inbox.get()
         start: StartWorker = first
@@ -185,13 +185,13 @@ class _Worker:
     def _load(
         self, start: StartWorker, factory: TrainerFactory
     ) -> tuple[PreparedData | None, Trainer, Callable[..., Any] | None]:
-        """The data, the trainer, and the user's function if there is one."""
+        """Loads the data, the trainer, and the user's function if there is one."""
         load_extensions(start.settings.extensions)
         data = None if start.data_path is None else PreparedData.load(start.data_path)
         build = None if start.build is None else load_build(start.build)
         if data is None:
             if build is None:
-                raise InputError("data must be given where no trial brings its own: name the file")
+                raise InputError("data must be given unless a trial brings its own: name the file")
             return None, trial_trainer(build, self._headway, start.settings.trainer), build
         if build is not None:
             return data, own_trainer(data, start.settings, build), build
@@ -199,11 +199,11 @@ class _Worker:
         return data, factory(data, start.settings), None
 
     def _headway(self) -> None:
-        """Tells the driver during a training that there is progress."""
+        """Reports progress to the driver during training."""
         self._send(PartialResult(self._answering, {}, self._look()))
 
     def _look(self) -> tuple[InTraining, ...] | None:
-        """What is in training, every now and then; else None."""
+        """Networks in training, if the interval since the last report has passed; otherwise None."""
         if (now := time.monotonic()) - self._looked_at < _LOOK_SECONDS:
             return None
         self._looked_at = now
@@ -211,7 +211,7 @@ class _Worker:
         return found if self._only is None else tuple(replace(each, number=self._only) for each in found)
 
     def _train(self, request: Train, trainer: Trainer) -> bool:
-        """Answers the request; whether the worker is to retire."""
+        """Processes the request; returns whether the worker should retire."""
         self._answering = request.number
         if any(task.lineage for task in request.tasks):
             trainer = self._evolve()
@@ -231,7 +231,7 @@ class _Worker:
         return False
 
     def _stream(self, request: Open, trainer: Trainer) -> bool:
-        """Trains what is given, until the request is cancelled; whether the worker is to retire."""
+        """Trains tasks as they arrive until the request is cancelled; returns whether the worker should retire."""
         self._answering, self._supply = request.number, Supply()
         self._training, self._only = trainer, None
         self._send(Opened(request.number, slots_of(trainer)))
@@ -250,17 +250,17 @@ class _Worker:
         return False
 
     def _next_task(self) -> tuple[int, TrainingTask] | None:
-        """What the driver has given next, None while there is nothing."""
+        """The next task from the driver; None if there is none yet."""
         given = self._supply()
         if given is not None and not isinstance(self._training, StreamingTrainer):
             self._only = given[0]
         return given
 
     def _evolve(self) -> Trainer:
-        """What scores weights that are evolved, not trained; made when first needed."""
+        """The trainer that scores evolved weights, created on first use."""
         if self._given is None:
             raise InputError(
-                "strategy must be one that trains, for models that a function builds, "
+                "strategy must train networks if a function builds the models, "
                 "not neuroevolution, which evolves the weights of dense networks: choose another"
             )
         if self._scorer is None:
@@ -273,10 +273,10 @@ class _Worker:
         return grown or size > RETIRING_SHARE * self._memory_bytes
 
     def _listen(self) -> None:
-        """Takes what the driver sends, and beats; ends the process when the driver is gone."""
+        """Receives messages and sends beats; ends the process when the driver is gone."""
         try:
             while True:
-                # Another process may hold the driver's end (a fork of the driver): then there is no end of file.
+                # A fork of the driver may hold the driver's end of the socket: then there is no end of file.
                 while not self._connection.poll(_BEAT_SECONDS):
                     if os.getppid() != self._parent:
                         _end_with_children()
@@ -301,7 +301,7 @@ class _Worker:
             os._exit(1)
 
     def _beat(self) -> None:
-        """Says that the process runs, unless that would have to wait: a driver that does not listen is no reason to."""
+        """Sends a beat, unless sending would block because the driver does not read."""
         if self._busy and self._sending.acquire(blocking=False):
             try:
                 if select.select([], [self._connection], [], 0)[1]:
@@ -319,7 +319,7 @@ class _Worker:
 
 
 def _print_to(log: Path) -> None:
-    """What this process prints goes to the end of that file, also what it has printed so far to a temporary one."""
+    """Appends this process's output to a file, including earlier output that went to a temporary file."""
     with suppress(OSError), log.open("ab", buffering=0) as file:
         file.write(os.pread(1, _PRINTED_BYTES, 0))
         os.dup2(file.fileno(), 1)
@@ -327,14 +327,14 @@ def _print_to(log: Path) -> None:
 
 
 def _end_with_children() -> None:
-    """Ends this process, and those that a user's model has started, if the driver is gone."""
+    """Ends this process and its child processes if the driver is gone."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 
 def _resident_bytes() -> int:
-    """Memory of this process; the most it ever had where the system does not tell."""
+    """Memory of this process; its maximum so far on systems that do not report the current value."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except OSError:

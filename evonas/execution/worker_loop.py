@@ -1,8 +1,8 @@
 """The loop that drives one worker process: takes leases from a port, trains them, and returns the results.
 
-The same on every machine: on the driver's, a thread for each worker; in a Ray cluster, a thread of
-the actor (`ray_actor.py`). The process that trains is watched as ever (`evaluator.py`), so that a network that crashes,
-hangs or takes too much memory fails in the same words wherever it does.
+It runs in a thread per worker: in the driver for workers on its machine, in the actor (`ray_actor.py`) on a Ray
+cluster. The training process is monitored as always (`evaluator.py`), so that a network that crashes, hangs or takes
+too much memory fails in the same way everywhere.
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ if TYPE_CHECKING:
 
 __all__ = ["Port", "drive"]
 
-#: Rounds without work after which a worker is no longer asked for what it would be given.
+#: Number of rounds without work after which the stream to the worker is closed.
 _IDLE_ROUNDS = 10
 
 
 class Port(Protocol):
-    """Where a worker's leases come from and their outcomes go to."""
+    """Source of a worker's leases and destination of their outcomes."""
 
     @property
     def closed(self) -> bool:
-        """Whether the worker is to end."""
+        """Whether the worker should end."""
         ...
 
     def ready(self, slots: int) -> None:
-        """The worker has started, and trains that many networks at a time."""
+        """Called when the worker has started; it trains `slots` networks at a time."""
         ...
 
     def failed(self, fault: Fault) -> None:
-        """The worker cannot start."""
+        """Called when the worker cannot start."""
         ...
 
     def take(self, room: int, idle: bool) -> Sequence[Lease]:
-        """Leases of at most that many networks, and of one more where many wait (`Assignments.spare`).
+        """Returns leases of at most `room` networks, plus one if many wait (`Assignments.spare`).
 
-        Waits for some for a while if the worker is idle; else, with room and right after it has put something, until
-        whoever gives has had a look at that.
+        If the worker is idle, waits a while for leases; otherwise, if it has room and has just delivered a result,
+        waits until the driver has processed it.
         """
         ...
 
     def put(self, outcome: Outcome) -> None:
-        """What came of a lease."""
+        """Delivers the outcome of a lease."""
         ...
 
     def note_progress(self, found: Sequence[InTraining]) -> None:
-        """What is in training now and how far."""
+        """Reports the networks in training and their progress."""
         ...
 
     def is_valid(self, token: int) -> bool:
-        """Whether a lease is still wanted."""
+        """Whether a lease is still valid."""
         ...
 
 
 def drive(evaluator: WorkerEvaluator, port: Port, grouped: bool) -> None:
-    """Trains what the port gives until it is closed. `grouped`: whether its leases are groups of a generation."""
+    """Trains leases of the port until it is closed. `grouped`: whether leases are groups of a generation."""
     worker = _Driven(evaluator, port)
     evaluator.abandon_when(worker.gives_up)
     evaluator.watch_training(worker.note_progress)
@@ -81,7 +81,7 @@ def drive(evaluator: WorkerEvaluator, port: Port, grouped: bool) -> None:
         pass
     except (WorkerError, InputError) as error:
         port.failed(Fault.from_exception(error))
-    except Exception:  # this thread is not joined: whoever waits on its port must hear of it
+    except Exception:  # this thread is not joined, so errors must be reported through its port
         port.failed(Fault(traceback.format_exc()))
     finally:
         evaluator.close()
@@ -91,22 +91,22 @@ class _Driven:
     def __init__(self, evaluator: WorkerEvaluator, port: Port) -> None:
         self._evaluator, self._port = evaluator, port
         self._stream: WorkerStream | None = None
-        #: Number -> token of what is in training.
+        #: Number -> token of each network in training.
         self._held: dict[int, int] = {}
-        #: Groups and requests, each of which has the worker for itself.
+        #: Groups and requests, each of which needs the worker exclusively.
         self._later: deque[Lease] = deque()
         self._slots, self._idle = 1, 0
-        #: Numbers of the networks of a lease that is trained as if it were a generation; None for the worker's own.
+        #: Numbers of the networks of a lease that is trained as a generation; None in a stream.
         self._numbers: Sequence[int] | None = None
 
     def note_progress(self, found: Sequence[InTraining]) -> None:
-        """Tells the port what is in training."""
+        """Reports the networks in training to the port."""
         if (numbers := self._numbers) is not None:
             found = [replace(each, number=numbers[each.number]) for each in found]
         self._port.note_progress(found)
 
     def gives_up(self) -> bool:
-        """Whether something in training is no longer wanted."""
+        """Whether a lease in training is no longer valid."""
         return self._port.closed or not all(map(self._port.is_valid, list(self._held.values())))
 
     def start(self, grouped: bool) -> int:
@@ -118,12 +118,12 @@ class _Driven:
         return self._slots
 
     def step(self) -> None:
-        """Takes what there is room for, and waits for what comes back."""
+        """Takes leases that fit, and waits for results."""
         room = self._slots - len(self._held)
         leases = self._port.take(room, not self._held) if room >= 0 and not self._later else ()
         self._idle = 0 if leases or self._held else self._idle + 1
         if self._idle == _IDLE_ROUNDS:
-            self._close()  # a worker without work says every now and then that it has none
+            self._close()  # closing makes the worker available to others
         for lease in leases:
             if lease.grouped or lease.request or any(task.lineage for task in lease.tasks):
                 self._later.append(lease)
@@ -145,7 +145,7 @@ class _Driven:
             self._port.put(Outcome(self._held.pop(number), {number: evaluation}, finished=True))
 
     def _guard(self, step: Callable[[], None]) -> None:
-        """Does a step; where it raises, every network that is in training has that fault."""
+        """Runs a step; if it raises, every network in training gets that fault."""
         try:
             step()
         except Abandoned:
@@ -157,7 +157,7 @@ class _Driven:
                 self._port.put(Outcome(token, fault=Fault.from_exception(error)))
 
     def _run_alone(self, lease: Lease) -> None:
-        """A group, or a request: nothing else is in training meanwhile."""
+        """Trains a group or processes a request, with nothing else in training."""
         self._close()
         self._held = {-1: lease.token}
         try:

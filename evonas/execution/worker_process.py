@@ -44,9 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]
 
 _LOG_TAIL_BYTES = 4000
-#: Bounds of the seconds that a worker has to end a cancelled request, which are half of its start time.
+#: Bounds on the seconds for a worker to end a cancelled request, which are half of its start time.
 _CANCEL_SECONDS = (0.5, 5.0)
-_REASON_CHARACTERS = 200
 
 
 class WorkerDied(Exception):
@@ -58,9 +57,9 @@ class WorkerLimits:
     """Limits that end a worker.
 
     Attributes:
-        start_seconds: until it has read the data and loaded its libraries.
-        silence_seconds: without progress. The single trainer reports every epoch, the others every few.
-        beat_seconds: without a sign of life, once it has started; a worker beats every second, even in a long training.
+        start_seconds: time to read the data and load its libraries.
+        silence_seconds: time without progress. The single trainer reports every epoch, the others every few.
+        beat_seconds: time without a beat after it has started; a worker beats every second, even in a long training.
         candidate_seconds: time between results for one network or a group trained together, regardless of progress;
             None for no limit.
         memory_bytes: resident memory; None is 80% of the memory of the machine or its container.
@@ -76,7 +75,7 @@ class WorkerLimits:
 
     @property
     def memory(self) -> int:
-        """`memory_bytes`, with nothing left open."""
+        """`memory_bytes` with the default resolved."""
         return self.memory_bytes or int(0.8 * machine_bytes())
 
 
@@ -99,17 +98,18 @@ class WorkerProcess:
         """Starts the process.
 
         Args:
-            command: what to run; the number of the socket's descriptor and of this process are appended.
-            log: file that takes what the worker prints, at its end; a temporary one when None.
+            command: the command to run; the socket's descriptor and this process's id are appended.
+            log: file to which the worker's output is appended; a temporary one when None.
             environment: variables of the process in addition to those of this one.
         """
         self._limits, self._memory_bytes, self._spent, self._timed = WorkerLimits(), 0, 0.0, False
         self._ready, self._alive, self._asking, self._number = False, True, False, 0
         self._ended_here = False
-        #: Seconds that were spent waiting for answers, in all; and asked meanwhile: why the process is to be ended.
+        #: Total seconds spent waiting for answers; and a function, polled meanwhile, that returns why to kill the
+        #: process.
         self.waited = 0.0
         self.overdue: Callable[[], str] = lambda: ""
-        #: Number of the request that was cancelled and is not answered yet, 0 for none; and seconds until it was ready.
+        #: Number of the cancelled request that is not answered yet, 0 for none; and seconds until the worker was ready.
         self._cancelled, self._begun, self._start_seconds = 0, time.monotonic(), 0.0
         self.gives_up: Callable[[], bool] = lambda: False
         self.on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
@@ -130,7 +130,7 @@ class WorkerProcess:
         _STARTED.add(self)
 
     def warm(self, trainer: str, own: bool) -> None:
-        """Has it load the libraries of a trainer, while the driver reads the data."""
+        """Loads the libraries of a trainer while the driver reads the data."""
         with suppress(OSError):  # if it is dead already, the first request says so
             self._connection.send(Warm(trainer, own))
 
@@ -142,14 +142,14 @@ class WorkerProcess:
         build: PackedBuild | None = None,
         log: Path | None = None,
     ) -> None:
-        """Has it read the data and make the trainer. Does not wait for it.
+        """Reads the data and creates the trainer, without waiting.
 
         Args:
             data_path: the `PreparedData` to train on; None if `build` brings its own data.
-            settings: what is the same for every network.
-            limits: what the process is killed for.
+            settings: common to all networks.
+            limits: of the process, which is killed if it exceeds them.
             build: a user's function that builds the models; None for evonas's own networks.
-            log: file that takes what the worker has printed and will, if it was started without one.
+            log: file for the worker's past and future output, if it was started without one.
         """
         self._limits, self._memory_bytes = limits, limits.memory
         if log is not None:
@@ -160,21 +160,21 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can receive requests."""
         return self._alive and not has_ended(self._process)
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def was_killed(self) -> bool:
-        """Whether a signal of somebody else's ended it, such as the system's when memory is short."""
+        """Whether it was ended by an external signal, such as that of the system when memory runs out."""
         return not self._ended_here and (self._process.returncode or 0) < 0
 
     def add(self, request: Any, *arguments: Any) -> None:
-        """Sends `request(number, *arguments)`, which adds to what is being answered.
+        """Sends `request(number, *arguments)`, which adds to the request in progress.
 
         Raises:
             WorkerDied: the process has ended.
@@ -184,7 +184,7 @@ class WorkerProcess:
     def settled(self) -> bool:
         """Whether it accepts requests; waits briefly for the end of a cancelled request.
 
-        Not as long as another worker would take to be ready; one that does not end it is to be replaced.
+        The wait is shorter than starting another worker; a worker that does not end the request must be replaced.
         """
         least, most = _CANCEL_SECONDS
         until = time.monotonic() + min(max(least, 0.5 * self._start_seconds), most)
@@ -206,7 +206,7 @@ class WorkerProcess:
 
     @property
     def start_seconds(self) -> float | None:
-        """Seconds that it took to be ready; None as long as it is not. Does not wait."""
+        """Seconds that it took to become ready; None until then. Does not wait."""
         with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked
             if not self._ready and self._alive and self._connection.poll(0):
                 self._accept(self._read())
@@ -218,11 +218,11 @@ class WorkerProcess:
         A generator that is closed early cancels the request.
 
         Raises:
-            Abandoned: `gives_up` says so; the request is cancelled.
-            WorkerDied: the process ended, or said nothing for too long.
+            Abandoned: `gives_up` returned true; the request is cancelled.
+            WorkerDied: the process ended, or was silent for too long.
             WorkerError: the worker raised.
-            InputError: the worker found a user's mistake.
-            RuntimeError: it is still being asked something else.
+            InputError: the worker reported a user error.
+            RuntimeError: another request is in progress.
         """
         if self._asking:
             raise RuntimeError("a worker answers one request at a time: finish or close the last one first")
@@ -239,7 +239,7 @@ class WorkerProcess:
                     if isinstance(answer, PartialResult) and answer.evaluations:
                         self._spent = 0.0
                     if isinstance(answer, Refused):
-                        raise _raised(answer)
+                        raise answer.exception()
                     yield answer
         finally:
             self._asking = False
@@ -249,10 +249,10 @@ class WorkerProcess:
                     self._send(Cancel(number))
 
     def stop(self, patience_seconds: float = 1.0) -> None:
-        """Ends the process, and those that it has started.
+        """Ends the process and its children.
 
-        It exits by itself when the socket closes, and is killed if it does not. Idempotent; does nothing but let go in
-        a process that was forked from the driver.
+        It exits by itself when the socket closes, and is killed if it does not. Idempotent; in a process forked from
+        the driver, it only closes the socket.
         """
         self._alive = False
         self._connection.close()
@@ -263,7 +263,7 @@ class WorkerProcess:
         self._log.close()
 
     def kill(self) -> None:
-        """Ends the process without waiting until it has ended. For the end of this process, too."""
+        """Kills the process without waiting. Also used when this process exits."""
         self._abandon()
         self._connection.close()
         self._memory.close()
@@ -273,9 +273,9 @@ class WorkerProcess:
         """Returns when it has started.
 
         Raises:
-            Abandoned: `gives_up` says so.
+            Abandoned: `gives_up` returned true.
             WorkerError: it does not start.
-            InputError: it found a user's mistake.
+            InputError: it reported a user error.
         """
         if self._ready:
             return
@@ -285,7 +285,7 @@ class WorkerProcess:
             raise WorkerError(f"the worker did not start: {death}\n{self._log_tail()}") from None
 
     def _accept(self, answer: Any) -> None:
-        """The first answer, which says whether it has started."""
+        """Processes the first answer, which reports whether it has started."""
         if isinstance(answer, Refused):
             raise InputError(answer.text) if answer.mistake else WorkerError(f"the worker raised:\n{answer.text}")
         self._ready, self._start_seconds = isinstance(answer, Ready), time.monotonic() - self._begun
@@ -300,9 +300,9 @@ class WorkerProcess:
             raise
 
     def _receive(self) -> Any:
-        """The next answer; signs of life and of headway are none.
+        """Returns the next answer, skipping beats and progress.
 
-        Kills the process, and raises WorkerDied, when it breaks one of its limits.
+        Kills the process, and raises WorkerDied, when it exceeds one of its limits.
         """
         silent, unheard, look = 0.0, 0.0, self._limits.look_seconds
         while True:
@@ -321,21 +321,21 @@ class WorkerProcess:
                 headway = isinstance(message, PartialResult) and not message.evaluations
                 if not headway and not isinstance(message, Beat):
                     return message
-                # However often it is heard, it is looked at below: it may grow, or train for ever.
+                # Limits are checked below even if messages keep arriving: memory may grow, or training may never end.
                 silent, unheard = (0.0 if headway else silent), 0.0
             else:
-                # A child of its own may hold its end of the socket: then there is no end of file.
+                # Its child may hold its end of the socket: then there is no end of file.
                 if has_ended(self._process) and not self._connection.poll(0):
                     raise WorkerDied(self._obituary())
                 # Counts polls, not time: a suspended machine or a stopped driver must not fail a worker.
                 silent += look
                 unheard += look
             if self._memory.read() > self._memory_bytes:
-                self._end(f"took more memory than the {self._memory_bytes / 1e9:.3g} GB that it may")
+                self._end(f"took more memory than the limit of {self._memory_bytes / 1e9:.3g} GB")
             if silent > (limit := self._limits.silence_seconds if self._ready else self._limits.start_seconds):
                 self._end(f"hung: it made no headway for {limit:g} s")
             if self._timed and self._spent > (limit := self._limits.candidate_seconds or math.inf):
-                self._end(f"took longer than the {limit:g} s that a network may")
+                self._end(f"took longer than the limit of {limit:g} s per network")
             if reason := self.overdue():
                 self._end(reason)
             if self._ready and unheard > self._limits.beat_seconds:
@@ -351,7 +351,7 @@ class WorkerProcess:
         except (EOFError, OSError):
             raise WorkerDied(self._obituary()) from None
         except BaseException:
-            # Interrupted within a message: where the next one begins is lost.
+            # Interrupted within a message: the start of the next one is unknown.
             self._abandon()
             raise
 
@@ -393,10 +393,3 @@ def _let_all_go() -> None:
 
 
 os.register_at_fork(after_in_child=_let_all_go)
-
-
-def _raised(answer: Refused) -> Exception:
-    if answer.mistake:
-        return InputError(answer.text)
-    last = (answer.text.strip() or "an exception").splitlines()[-1]
-    return WorkerError(f"the worker raised:\n{answer.text}", last[:_REASON_CHARACTERS])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from evonas.io.printable import printable
+from genomes.errors import InputError
 
 __all__ = ["flush_streams", "say", "say_data", "say_lines", "steady_streams"]
+__all__ += ["without_library_messages"]
 
 
 def steady_streams() -> None:
@@ -21,6 +24,36 @@ def steady_streams() -> None:
         elif hasattr(stream, "reconfigure"):
             with suppress(ValueError, OSError):
                 stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def without_library_messages() -> Iterator[None]:
+    """Keeps from standard error what libraries write to its descriptor: TensorFlow does before it can be asked not to.
+
+    Where an error that is no user's mistake ends the block, it is all written, since it may say why.
+    """
+    import tempfile
+
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as messages:
+        try:
+            sys.stderr.flush()
+            os.dup2(messages.fileno(), 2)
+            yield
+        except InputError:
+            raise
+        except BaseException:
+            messages.seek(0)
+            os.write(kept, messages.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def flush_streams() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import networkx as nx
 import numpy as np
@@ -40,12 +40,18 @@ class CombinedNetwork:
     shares: tuple[float, ...]
     temperature: float = 1.0
 
+    @overload
+    def raw_outputs(self, features: NDArray[Any]) -> NDArray[Any]: ...
+
+    @overload
+    def raw_outputs(self, features: NDArray[Any], gives_up: Callable[[], bool]) -> NDArray[Any] | None: ...
+
     def raw_outputs(self, features: NDArray[Any], gives_up: Callable[[], bool] = lambda: False) -> NDArray[Any] | None:
         """Standardised predictions or logits, shape `(num_rows, num_outputs)`.
 
         Args:
             features: shape `(num_rows, num_features)`.
-            gives_up: asked before each network; None is returned when it holds.
+            gives_up: called before each network; if it returns true, the result is None.
         """
         outputs = []
         for graph, weights, columns in zip(self.graphs, self.weights, self.columns, strict=True):

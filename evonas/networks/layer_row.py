@@ -89,7 +89,8 @@ class NetworkRow:
         sums: whether it adds its sources instead of concatenating them.
         identity: see `Identity`.
         silenced: names of the weights that must be 0 for a zero output; empty if there are none.
-        fit: fits the weights of a frozen layer to the training rows; None for a trained layer.
+        fit: fits some or all weights to the training rows before training; None for none. Of a layer that is not frozen
+            (`LayerRow.frozen`), the others are trained.
         compiled: whether the native and the population trainer support it; otherwise Keras trains it.
     """
 

@@ -32,7 +32,7 @@ __all__ = [
     "name_of",
     "rows_at_a_time",
 ]
-__all__ += ["fit_frozen", "frozen_nodes", "sample_of", "weights_of"]
+__all__ += ["fit_frozen", "fitted_nodes", "frozen_nodes", "sample_of", "weights_of"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -93,14 +93,19 @@ def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
 def frozen_nodes(graph: nx.DiGraph) -> tuple[int, ...]:
     """Layers whose weights are fitted to the training rows and then stay."""
+    return tuple(node for node in range(1, len(graph) - 1) if row_of(graph.nodes[node]).frozen)
+
+
+def fitted_nodes(graph: nx.DiGraph) -> tuple[int, ...]:
+    """Layers of which some or all weights are fitted to the training rows: the frozen ones, and bags of words."""
     return tuple(node for node in range(1, len(graph) - 1) if row_at(graph, node).fit is not None)
 
 
 def fit_frozen(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """The initial weights, with those of frozen layers fitted to training rows, shape `(num_rows, num_features)`."""
+    """The initial weights, with those of fitted layers as training rows have it, shape `(num_rows, num_features)`."""
     found, held = dict(weights), {0: shape_input(graph, rows, np.float32)}
-    frozen = frozen_nodes(graph)
-    for node in range(1, max(frozen, default=0) + 1):
+    fitted = fitted_nodes(graph)
+    for node in range(1, max(fitted, default=0) + 1):
         parts = _parts(graph, node, found, np.float32)
         if (fit := row_at(graph, node).fit) is not None:
             sources = sorted(graph.predecessors(node))
@@ -108,7 +113,7 @@ def fit_frozen(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> dict[
             x = side_by_side([held[source][0] for source in sources])
             parts = dict(fit(graph.nodes[node], parts, x, mask))
             found |= {f"{name_of(graph, node)}/{name}": value for name, value in parts.items()}
-        if node < frozen[-1]:
+        if node < fitted[-1]:
             held[node] = forward_node(graph, node, parts, held)
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from evonas.networks.bag_of_words import BAG_OF_WORDS
 from evonas.networks.layer_row import NetworkRow
 from evonas.networks.random_convolutions import RANDOM_CONVOLUTIONS
 from evonas.networks.sequence_rows import ATTENTION, POSITIONS, RECURRENT, TOKENS
@@ -43,6 +44,7 @@ LAYERS: Mapping[str, NetworkRow] = MappingProxyType(
         "positions": POSITIONS,
         "tokens": TOKENS,
         "random_convolutions": RANDOM_CONVOLUTIONS,
+        "bag_of_words": BAG_OF_WORDS,
     }
 )
 

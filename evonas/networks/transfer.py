@@ -17,7 +17,7 @@ from evonas.networks.data_biases import begins_at_rows, with_data_biases
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
-from evonas.networks.layered import fit_frozen, frozen_nodes, is_layered
+from evonas.networks.layered import fit_frozen, fitted_nodes, is_layered
 from evonas.networks.partial_inheritance import inherit_parts, is_plain
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
@@ -52,7 +52,7 @@ def first_weights(
     def own_weights() -> dict[str, NDArray[Any]]:
         if begins_at_rows(graph):
             return with_data_biases(graph, drawn(), rows, seed)
-        if not is_layered(graph) or not frozen_nodes(graph):
+        if not is_layered(graph) or not fitted_nodes(graph):
             return drawn()
         fitted = frozen()
         return fit_frozen(graph, drawn(), rows) if fitted is None else {**drawn(), **fitted}

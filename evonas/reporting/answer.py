@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evonas.data.prepared import PreparedData
-from evonas.display.baseline_summaries import verdict_of
+from evonas.display.baseline_summaries import FINAL_MODEL, NETWORK, verdict_of
 from evonas.display.in_training import training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.reporting.content import Block, Section, Table, Text
@@ -49,6 +49,8 @@ def answer_section(
         return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     known, tested = _known_scores(run, found)
+    is_best = run.final_model is None or (found is not None and found.model == BEST)
+    ours = NETWORK if is_best else FINAL_MODEL
     value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
     if tested:
         rows = "the" if found is None else f"{found.total:,}"
@@ -60,7 +62,7 @@ def answer_section(
     blocks.append(Text(f"The best network: {best_words(run.champion)}. {_cost(run)}"))
     if trust := _trust(run):
         blocks.append(Text(trust))
-    if verdict := _verdict(run, known if tested else {}):
+    if verdict := _verdict(run, *((known, ours) if tested else ({}, NETWORK))):
         blocks.append(Text(verdict))
     blocks.append(_comparison(run, data, found, known, references))
     if run.finalists:
@@ -84,12 +86,12 @@ def _in_training(run: RunData) -> list[Text]:
     return [Text(f"In training now: {'; '.join(lines)}.")] if lines else []
 
 
-def _verdict(run: RunData, test: Mapping[str, float]) -> str:
+def _verdict(run: RunData, test: Mapping[str, float], ours: str) -> str:
     """Whether the network or a baseline is better; empty if unknown."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (
-        verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines),
+        verdict_of(run.objective, run.champion.evaluation.scores, test, run.baselines, ours),
         run.baselines.missing,
     )
     return " ".join([*([found.words] if found else []), *([f"Baselines: {missing}."] if missing else [])])

@@ -36,6 +36,8 @@ _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _STEPS = 200
 #: Settings that differ between repetitions within a group.
 _NOT_COMPARED = {"seed"}
+#: Parts of a space that are chosen by the training rows, and so by the seed.
+_OF_ROWS = ("neighbour_columns", "neighbour_sets")
 #: Settings that follow from the strategy unless they are given.
 _FROM_STRATEGY = {"asynchronous", "window", "inherit"}
 _LONGEST_NAME = 80
@@ -243,7 +245,7 @@ def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any],
 
 def _champions(comparison: Comparison) -> Table:
     leaders = [_leader(group) for group in comparison.groups]
-    names = dict.fromkeys(name for run in leaders for name in run.genes)
+    names = _merged([list(run.genes) for run in leaders])
     rows: list[list[str]] = [["network", *(best_words(run.champion) for run in leaders)]]
     for name in names:
         cells = []
@@ -254,6 +256,16 @@ def _champions(comparison: Comparison) -> Table:
         if any(cells):  # others are active in none of them
             rows.append([name, *cells])
     return Table(["gene", *(group.name for group in comparison.groups)], rows, "The best run of each group.")
+
+
+def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
+    """All names, each once, in an order that keeps those of a list together: units_3 behind units_2."""
+    found: list[str] = []
+    for names in lists:
+        for before, name in zip(["", *names], names, strict=False):
+            if name not in found:
+                found.insert(found.index(before) + 1 if before in found else 0, name)
+    return found
 
 
 def _leader(group: Group) -> RunData:
@@ -280,8 +292,14 @@ def _key(run: RunData) -> str:
 
     from genomes.codec import canonical_json
 
-    space = canonical_json(run.space.to_json()) if run.space is not None else ""
+    space = canonical_json(_without_rows(run.space.to_json())) if run.space is not None else ""
     return json.dumps([_compare(run), space], sort_keys=True, default=str)
+
+
+def _without_rows(space: Mapping[str, Any]) -> dict[str, Any]:
+    """The space without what was taken from the training rows, which depend on the seed."""
+    found = {name: _without_rows(value) if isinstance(value, Mapping) else value for name, value in space.items()}
+    return found | {name: bool(found[name]) for name in _OF_ROWS if name in found}
 
 
 def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:

@@ -120,7 +120,7 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
             customdata=order[shown],
         )
     ]
-    kept = thin_out(len(x), _MOST_STEPS, keep=steps[thin_out(len(steps), _MOST_STEPS)].tolist())
+    kept = thin_out(len(x), _MOST_STEPS, always=steps[thin_out(len(steps), _MOST_STEPS)].tolist())
     traces.append(
         line(round_values(x[kept]), round_values(best[kept]), "best so far", BLUE, width=3, line={"shape": "hv"})
     )

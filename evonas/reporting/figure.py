@@ -89,10 +89,10 @@ def round_values(values: Iterable[float | None] | NDArray[Any], digits: int = 6)
     ]
 
 
-def thin_out(count: int, most: int, keep: Iterable[int] = ()) -> list[int]:
+def thin_out(count: int, most: int, always: Iterable[int] = ()) -> list[int]:
     """At most about `most` evenly spaced positions below `count`, and those to be kept."""
     even = range(count) if count <= most else (round(k * (count - 1) / (most - 1)) for k in range(most))
-    return sorted({*even, *keep})
+    return sorted({*even, *always})
 
 
 def visible_range(scores: NDArray[np.float64], sign: float) -> list[float] | None:

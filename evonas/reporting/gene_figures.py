@@ -28,6 +28,8 @@ from evonas.reporting.rundata import RunData
 __all__ = ["contour", "gene_scatters", "importance", "parallel_coordinates", "rank"]
 
 _MOST_POINTS, _MOST_GENES, _MOST_LINES, _COORDINATES, _GRID, _COLOR_STEPS = 400, 12, 400, 9, 24, 8
+#: Points of a scatter that shows anything.
+_FEWEST_POINTS = 3
 
 
 def importance(run: RunData) -> Figure | None:
@@ -58,10 +60,12 @@ def importance(run: RunData) -> Figure | None:
 
 def gene_scatters(run: RunData) -> list[Figure]:
     """Score over the value of each gene, the most important genes first."""
-    figures = []
-    for number, name in enumerate(_varying_genes(run)[:_MOST_GENES]):
-        values = run.genes[name]
+    figures: list[Figure] = []
+    for name in _varying_genes(run)[:_MOST_GENES]:
+        number, values = len(figures), run.genes[name]
         there = [place for place in _score(run) if values[place] is not None]
+        if len(there) < _FEWEST_POINTS:
+            continue
         shown = [there[k] for k in thin_out(len(there), _MOST_POINTS)]
         marker: dict[str, Any] = {
             "colorscale": SCALE,
@@ -87,7 +91,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
     order = sorted(_score(run), key=lambda place: -run.losses[place])
     if len(names) < 2 or len(order) < 2:
         return None
-    shown = [order[k] for k in thin_out(len(order), _MOST_LINES, keep=range(max(0, len(order) - 50), len(order)))]
+    shown = [order[k] for k in thin_out(len(order), _MOST_LINES, always=range(max(0, len(order) - 50), len(order)))]
     heights = [positions_of(name, run.genes[name], run.space) for name in names]
     ranks = np.linspace(0.0, 1.0, len(shown))  # the best is 1
     heights.append(np.full(len(run.records), np.nan))

@@ -16,7 +16,7 @@ from evonas.reporting.answer import answer_section, level_lines, reference_score
 from evonas.reporting.column_importance import permutation_importance
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figure import Figure
-from evonas.reporting.lineage import operator_rates
+from evonas.reporting.lineage import ancestors, operator_rates
 from evonas.reporting.prediction_figures import columns, prediction_figures
 from evonas.reporting.predictions import BEST, Predictions, load_data, predict_held_out
 from evonas.reporting.rundata import RunData, read_run
@@ -158,7 +158,10 @@ def _columns(run: RunData, data: PreparedData | None, found: Predictions | None,
 
 
 def _lineage(run: RunData) -> Section:
-    blocks: list[Block] = [each for each in (champion.lineage(run), champion.operators(run)) if each is not None]
+    drawn = champion.lineage(run)
+    # A point alone shows nothing that its sentence does not say.
+    first: Block | None = Text(drawn.caption) if drawn is not None and len(ancestors(run)) == 1 else drawn
+    blocks: list[Block] = [each for each in (first, champion.operators(run)) if each is not None]
     if blocks:
         rows = [
             [each.name, f"{each.children:,}", f"{each.better:,}", format_score(each.median_gain), f"{each.failed:,}"]

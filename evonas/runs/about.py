@@ -37,7 +37,7 @@ class _NamedBuild(_Build):
 
 
 class _Strategy(TypedDict, total=False):
-    """See `evonas.api.extension_records.strategy_record`."""
+    """See `evonas.api.provenance.strategy_provenance`."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
@@ -48,7 +48,7 @@ class _Strategy(TypedDict, total=False):
 
 
 class _Extension(TypedDict, total=False):
-    """See `evonas.api.extension_records.extension_records`."""
+    """See `evonas.api.provenance.extension_provenance`."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 

@@ -90,10 +90,10 @@ class BaselinesReader:
 
 
 class BaselinesWriter(BaselinesReader):
-    """The same for the run's one writer."""
+    """Also writes them; for the run's single writer."""
 
     def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
-        """`commit(rows)` calls it in a transaction."""
+        """`commit(rows)` must call `rows` in a transaction."""
         super().__init__(connection)
         self._commit = commit
 

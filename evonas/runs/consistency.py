@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.io.printable import printable
-from evonas.runs.versions import distribution_record
+from evonas.runs.versions import distribution_provenance
 from genomes.encodings import ENCODINGS, ENCODINGS_FROM_OUTSIDE, space_from_json
 from genomes.errors import InputError
 
@@ -28,7 +28,7 @@ def space_class(space: Any) -> dict[str, Any]:
     kind = type(space)
     if kind in ENCODINGS.values():
         return {}
-    package = distribution_record(kind.__module__)
+    package = distribution_provenance(kind.__module__)
     return {
         "space_class": f"{kind.__module__}.{kind.__qualname__}",
         **({"space_package": package} if package else {}),
@@ -72,7 +72,7 @@ def same_space(run: RunReader, given: Any = None) -> Any:
 
 
 def _owner(package: Mapping[str, str] | None) -> str:
-    """Words for what `distribution_record` gave."""
+    """Words for what `distribution_provenance` gave."""
     return printable(" ".join(map(str, package.values()))) if package else "no distribution"
 
 

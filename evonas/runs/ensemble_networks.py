@@ -30,9 +30,9 @@ def networks_to_choose_from(run: RunReader) -> dict[str, Record]:
 
 
 def fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
-    """Name of weights, record and fold of each network that was trained on one fold for an ensemble.
+    """Name of weights, record and fold of each network trained on one fold for an ensemble.
 
-    Empty without cross-validation, and where the time was too short for two of them.
+    Empty without cross-validation, or if the time was too short for two of them.
     """
     folds, count = run.settings.cv, run.settings.ensemble or 0
     if folds is None or not count or not run.finalists or run.retrainings.asked is None:
@@ -49,7 +49,7 @@ def fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
 
 
 def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[Record, ...]:
-    """A record for each network that was trained on training and validation rows together, in their order."""
+    """Records of the networks that were trained on training and validation rows together, in order."""
     settings, asked = run.settings, run.retrainings.asked
     if not settings.all_rows or not settings.average or asked is None:
         return ()

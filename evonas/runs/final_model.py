@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model"]
 
 _KEY, _ENSEMBLE = "final_test", "ensemble"
-#: A mean is of so many at least; else the final model is the best network itself.
+#: Minimum number of members of a mean; with fewer, the final model is the best network itself.
 _FEWEST = 2
 #: The same for networks trained on all rows; with fewer, the finalists' trainings are used.
 _FEWEST_ON_ALL_ROWS = 3
@@ -42,7 +42,7 @@ class FinalModel:
     Attributes:
         members: a record for each, with its weights.
         all_rows: whether they were trained on training and validation rows together.
-        of_search: whether trainings of the search itself are among them, for want of time for others.
+        of_search: how many of them are trainings of the search itself, for want of time for others.
         chosen: the share of each in the mean, where they are an ensemble chosen on the validation rows; else all count
             the same.
         folds: the fold that each was trained on, of an ensemble under cross-validation.
@@ -50,7 +50,7 @@ class FinalModel:
 
     members: tuple[Record, ...]
     all_rows: bool = False
-    of_search: bool = False
+    of_search: int = 0
     chosen: tuple[float, ...] = ()
     folds: tuple[int, ...] = ()
 
@@ -71,7 +71,7 @@ class FinalModel:
 
     @property
     def note(self) -> str:
-        """One line for a person."""
+        """Description in one line."""
         if self.chosen:
             return f"ensemble of {len(self.members)} networks, chosen on the validation rows"
         what = "trainings of the finalists"
@@ -79,6 +79,8 @@ class FinalModel:
             what = "trainings of the best network, each on one fold"
         elif self.all_rows:
             what = "networks trained on training and validation rows"
+        elif self.of_search == len(self.members):
+            what = "of the search's best networks"
         elif self.of_search:
             what = "trainings of the finalists and of the search's best"
         return f"mean of {len(self.members)} {what}"
@@ -102,7 +104,7 @@ def final_model(run: RunReader) -> FinalModel | None:
     retrained = tuple(record for record in turns if record is not None)[:count]
     best = run.best(_MOST_OF_SEARCH)[: max(0, min(count, _MOST_OF_SEARCH) - len(retrained))]
     members = (*retrained, *(record for record in best if record.weights))
-    return FinalModel(members, of_search=bool(best)) if len(members) >= _FEWEST else None
+    return FinalModel(members, of_search=len(members) - len(retrained)) if len(members) >= _FEWEST else None
 
 
 def _ensemble(run: RunReader, size: int) -> FinalModel | None:
@@ -145,7 +147,7 @@ class FinalTest:
         self._connection = connection
 
     def scores_of(self, model: FinalModel) -> dict[str, float]:
-        """The test scores of the model; empty where they were not computed."""
+        """Returns the test scores of the model; empty if they were not computed."""
         found = self._row(_SCORED, _KEY)
         return dict(found.scores) if found is not None and list(found.names) == model.names else {}
 

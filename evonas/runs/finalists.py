@@ -217,7 +217,7 @@ class Retrainings:
 
 
 class RetrainingsWriter(Retrainings):
-    """The same for the run's one writer. Each method is a commit."""
+    """Also writes them; for the run's single writer. Each method is a commit."""
 
     def __init__(
         self, connection: sqlite3.Connection, weights: WeightFiles, objective: Objective, commit: Commit

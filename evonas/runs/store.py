@@ -230,7 +230,7 @@ class RunStore(RunReader):
     def commit_part(self, part: Sequence[tuple[Candidate, Evaluation]], seconds: float) -> None:
         """Commits evaluations, in one transaction; the weights of the best `keep` networks of the run are kept.
 
-        So are the snapshots of candidates with `keep`, until `complete_generation` drops them.
+        So are the snapshots of candidates with `keep_snapshots`, until `complete_generation` drops them.
 
         Args:
             part: what was trained; candidates that were added before.
@@ -245,7 +245,7 @@ class RunStore(RunReader):
         def put() -> None:
             files.update((index, self._weights.put(part[index][1].weights or {})) for index in sorted(kept))
             for index, (candidate, evaluation) in enumerate(part):
-                if candidate.keep and evaluation.snapshots and evaluation.status is Status.OK:
+                if candidate.keep_snapshots and evaluation.snapshots and evaluation.status is Status.OK:
                     states[index] = self._weights.put(snapshots_to_arrays(evaluation.snapshots))
 
         def add() -> None:

@@ -58,10 +58,10 @@ class Times:
 
 
 class TimesWriter(Times):
-    """The same for the run's one writer."""
+    """Also writes them; for the run's single writer."""
 
     def __init__(self, connection: sqlite3.Connection, commit: Callable[[Callable[[], None]], None]) -> None:
-        """`commit(rows)` calls it in a transaction."""
+        """`commit(rows)` must call `rows` in a transaction."""
         super().__init__(connection)
         self._commit = commit
 

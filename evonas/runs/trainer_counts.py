@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainerCounts", "count_trainers"]
 
-#: Reasons that are named.
+#: Maximum number of reasons shown.
 _MOST = 3
 
 
 @dataclass(frozen=True)
 class TrainerCounts:
-    """Which way models were trained.
+    """Numbers of models trained natively and by Keras.
 
     Attributes:
-        natively: models that the native trainer trained.
-        by_keras: reason -> models that `keras.Model.fit` trained because of it.
+        natively: number of models trained by the native trainer.
+        by_keras: reason -> number of models trained by `keras.Model.fit` because of it.
     """
 
     natively: int = 0
@@ -40,11 +40,11 @@ class TrainerCounts:
         common = sorted(self.by_keras.items(), key=lambda pair: -pair[1])
         shown = ", ".join(f"{reason} ({count})" for reason, count in common[:_MOST])
         more = len(common) - _MOST
-        return f"{text}: {shown}" + (f" and {more} reasons more" if more > 0 else "")
+        return f"{text}: {shown}" + (f" and {more} more reasons" if more > 0 else "")
 
 
 def count_trainers(evaluations: Iterable[Evaluation]) -> TrainerCounts:
-    """What the notes of evaluations say.
+    """Counts models from the notes of evaluations.
 
     >>> print(TrainerCounts(2, {"the layer lstm (LSTM)": 1}))
     2 models trained natively, 1 by Keras: the layer lstm (LSTM) (1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
-__all__ = ["distribution_record", "environment_versions"]
+__all__ = ["distribution_provenance", "environment_versions"]
 
 _PACKAGES = ("evonas", "deap", "numpy", "keras", "tensorflow", "jax", "scikit-learn", "pandas", "networkx")
 
@@ -21,7 +21,7 @@ def environment_versions() -> dict[str, str]:
     return versions
 
 
-def distribution_record(module: str) -> dict[str, str]:
+def distribution_provenance(module: str) -> dict[str, str]:
     """Name and version of the distribution that installs a module; empty if none does, as of a script."""
     names = packages_distributions().get(module.partition(".")[0], ())
     return {"distribution": names[0], "version": version(names[0])} if names else {}

@@ -49,7 +49,9 @@ class PartialTraining:
     place: tuple[int, int] | None = None
     kind: Literal["continue", "inherit"] = "continue"
 
-    def candidate(self, settings: Settings, epochs: int, generation: int, index: int, keep: bool) -> Candidate:
+    def candidate(
+        self, settings: Settings, epochs: int, generation: int, index: int, keep_snapshots: bool
+    ) -> Candidate:
         """The candidate that trains it up to `epochs`, with the learning-rate horizon of the whole budget."""
         proposal = self.proposal
         return Candidate(
@@ -63,7 +65,7 @@ class PartialTraining:
             operator=proposal.operator,
             horizon=settings.epochs,
             origin=None if self.place is None else Origin(*self.place, self.kind),
-            keep=keep,
+            keep_snapshots=keep_snapshots,
         )
 
     def trained(self, candidate: Candidate, rank: Rank) -> PartialTraining:

@@ -70,7 +70,9 @@ class Hyperband(TurnTakingStrategy):
         candidates = []
         for index, (bracket, training) in enumerate(self._out):
             epochs, last = self._rungs[bracket.rung], bracket.rung == len(self._rungs) - 1
-            candidates.append(training.candidate(self._settings, epochs, self._generation, index, keep=not last))
+            candidates.append(
+                training.candidate(self._settings, epochs, self._generation, index, keep_snapshots=not last)
+            )
             bracket.waiting.remove(training)
         return candidates
 

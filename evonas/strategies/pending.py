@@ -115,7 +115,7 @@ def _to_json(candidate: Candidate, space: SearchSpace) -> dict[str, Any]:
         "operator": candidate.operator,
         "horizon": candidate.horizon,
         "origin": str(candidate.origin or ""),
-        "keep": candidate.keep,
+        "keep": candidate.keep_snapshots,
     }
 
 
@@ -131,5 +131,5 @@ def _from_json(value: Mapping[str, Any], place: tuple[int, int], space: SearchSp
         operator=value["operator"],
         horizon=value["horizon"],
         origin=Origin.from_text(value["origin"]) if value["origin"] else None,
-        keep=value["keep"],
+        keep_snapshots=value["keep"],
     )

@@ -13,13 +13,15 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate
 from evonas.seeds import candidate_seed, generation_rng
 from evonas.strategies.ranking import Rank, rank_from_json
+from genomes.hyperparameters.codes import Codes
 from genomes.known_defaults import known_default_name
-from genomes.space import SearchSpace
+from genomes.space import FlatSpace, SearchSpace
 
 __all__ = [
     "ATTEMPTS",
     "EvaluatedProposal",
     "Proposal",
+    "central_proposal",
     "new_proposal",
     "sample_generation",
     "sample_proposal",
@@ -82,6 +84,18 @@ class EvaluatedProposal:
 def sample_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
     """A random genome of the space."""
     genome = space.sample(rng)
+    return Proposal(genome, space.digest(genome))
+
+
+def central_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
+    """The centre of a flat space with codes, options without an order at random; a random genome of other spaces.
+
+    People give ranges around what they expect, so that the centre is a better first guess than a random genome.
+    """
+    codes = getattr(space, "codes", None)
+    if not isinstance(space, FlatSpace) or not isinstance(codes, Codes) or not codes.genes:
+        return sample_proposal(space, rng)
+    genome = space.from_values(codes.values(codes.central(rng)))
     return Proposal(genome, space.digest(genome))
 
 

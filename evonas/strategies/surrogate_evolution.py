@@ -1,11 +1,11 @@
 """The default strategy: evolution with offspring screened by a Gaussian process.
 
-The first candidates are spread over the space. Each later candidate is the winner of an inner evolution
-(`prescreening`), started from the best genomes, on the acquisition function of a surrogate (`acquisition`), refined by
-gradients (`local_search`). For pending candidates and earlier ones of the same generation, the surrogate is conditioned
-on its own mean (kriging believer). During stagnation, one in three candidates is chosen by a surrogate with shorter
-length scales (`exploration`); after longer stagnation, every other one belongs to a restarted search with its own
-archive. With `settings.rungs` above 1, networks are trained in rungs: all for a few epochs, the best for more
+The first candidates are spread over the space, from its centre. Each later candidate is the winner of an inner
+evolution (`prescreening`), started from the best genomes, on the acquisition function of a surrogate (`acquisition`),
+refined by gradients (`local_search`). For pending candidates and earlier ones of the same generation, the surrogate is
+conditioned on its own mean (kriging believer). During stagnation, one in three candidates is chosen by a surrogate with
+shorter length scales (`exploration`); after longer stagnation, every other one belongs to a restarted search with its
+own archive. With `settings.rungs` above 1, networks are trained in rungs: all for a few epochs, the best for more
 (`fidelity`); the surrogate predicts the loss after all epochs. With `settings.inherit`, children of the best networks
 start from a parent's weights.
 
@@ -35,11 +35,18 @@ from evonas.seeds import generation_rng
 from evonas.strategies import deferred
 from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
 from evonas.strategies.pending import Pending
-from evonas.strategies.proposals import EvaluatedProposal, Proposal, new_proposal, sample_proposal, seed_proposal
+from evonas.strategies.proposals import (
+    EvaluatedProposal,
+    Proposal,
+    central_proposal,
+    new_proposal,
+    sample_proposal,
+    seed_proposal,
+)
 from evonas.strategies.ranking import is_feasible, rank_of
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
-from evonas.strategies.surrogate.archive import ArchiveRecord
+from evonas.strategies.surrogate.archive import ArchiveEntry
 from evonas.strategies.surrogate.effort import effort_of
 from evonas.strategies.surrogate.inner_search import highest_acquisition
 from evonas.strategies.surrogate.operator_rates import OperatorRates
@@ -124,8 +131,8 @@ class SurrogateEvolution(TurnTakingStrategy):
     def _candidate(self, training: PartialTraining, place: tuple[int, int]) -> Candidate:
         """The candidate that takes a training to its next rung."""
         epochs = self._rung_queue.following(training)
-        keep = self._inherits or epochs < self._settings.epochs
-        return training.candidate(self._settings, epochs, *place, keep)
+        keep_snapshots = self._inherits or epochs < self._settings.epochs
+        return training.candidate(self._settings, epochs, *place, keep_snapshots)
 
     def _start(self, proposal: Proposal) -> PartialTraining:
         """A training of a new network: from its parent's weights, where these are kept and wanted."""
@@ -136,7 +143,7 @@ class SurrogateEvolution(TurnTakingStrategy):
     def _parents(self) -> dict[str, tuple[int, int]]:
         """Digest -> position of the networks that children may start from."""
         best = self._search.archive.best(_ELITE) if self._inherits else []
-        return {record.member.digest: record.place for record in best if is_feasible(record.rank)}
+        return {entry.member.digest: entry.place for entry in best if is_feasible(entry.rank)}
 
     def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
         """`count` networks that were not tried before, if the space has any."""
@@ -180,24 +187,24 @@ class SurrogateEvolution(TurnTakingStrategy):
         seen: _Seen,
         rng: np.random.Generator,
     ) -> list[Proposal]:
-        """The `pending` proposals and `count` more: space-filling until the archive has `startup` records, then
+        """The `pending` proposals and `count` more: space-filling until the archive has `startup` entries, then
         screened.
 
         Args:
             search: state of the search.
             pending: unevaluated proposals.
             count: number of proposals to add.
-            startup: number of records and proposals before screening begins.
+            startup: number of entries and proposals before screening begins.
             seen: digests to avoid; the new ones are added.
             rng: of everything random.
         """
         archive, proposals, count = search.archive, list(pending), len(pending) + count
         places = [self._space.features(proposal.genome) for proposal in proposals]
-        known = self._search.archive.records
+        known = self._search.archive.entries
         while len(proposals) < count and (
-            len(archive.records) + len(proposals) < startup or not archive.is_informative
+            len(archive.entries) + len(proposals) < startup or not archive.is_informative
         ):
-            proposals.append(self._most_distant_sample([*(record.features for record in known), *places], seen, rng))
+            proposals.append(self._most_distant_sample([*(entry.features for entry in known), *places], seen, rng))
             seen.add(proposals[-1].digest)
             places.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
@@ -208,7 +215,7 @@ class SurrogateEvolution(TurnTakingStrategy):
 
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Adds the evaluations of the last `ask` to the archive."""
-        early = self._generation == 0 or len(self._search.archive.records) < _STARTUP
+        early = self._generation == 0 or len(self._search.archive.entries) < _STARTUP
         for training, (candidate, evaluation) in zip(self._out.values(), told, strict=True):
             self._note(training, candidate, evaluation, early)
         self._trim()
@@ -240,20 +247,20 @@ class SurrogateEvolution(TurnTakingStrategy):
             is_elite = self._search.archive.would_be_elite(member.rank, _ELITE)
             self._operator_rates.note(candidate.operator.removesuffix(REPAIRED), is_elite)
         place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
-        record = ArchiveRecord(member, candidate.epochs, features, place)
+        entry = ArchiveEntry(member, candidate.epochs, features, place)
         in_full = candidate.epochs == self._settings.epochs
-        self._search.note(record, new, in_full, at_random=early and candidate.operator == "sample")
+        self._search.note(entry, new, in_full, at_random=early and candidate.operator == "sample")
         if self._restart and candidate.digest in self._asked_by_restart:
-            self._restart.note(record, new, in_full, at_random=False)
+            self._restart.note(entry, new, in_full, at_random=False)
         self._rung_queue.add(training.trained(candidate, member.rank))
 
     def _most_distant_sample(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
-        """The sample, among a few, that is farthest from all given points."""
-        options = [
-            new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD if places else 1)
-        ]
+        """The sample, among a few, that is farthest from all given points; near the centre if there is none."""
         if not places:
-            return options[0]
+            return new_proposal(
+                seen, lambda: central_proposal(self._space, rng), lambda: sample_proposal(self._space, rng)
+            )
+        options = [new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD)]
         known = np.array(places)
         gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
         return options[int(np.argmax(gaps))]
@@ -265,7 +272,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         effort = effort_of(len(self._seen), self._settings.evaluation_seconds)
         makers = search.surrogates(self._features_of, effort.observations, effort.refit_after)
         surrogates: dict[int, Surrogate] = {}
-        members = [record.member for record in search.archive.best(_ELITE)]
+        members = [entry.member for entry in search.archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
         rates = self._operator_rates.rates(self._space.mutations)
         while len(proposals) < count:
@@ -283,11 +290,11 @@ class SurrogateEvolution(TurnTakingStrategy):
             proposals.append(new or new_proposal(seen, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
 
-    def _features_of(self, record: ArchiveRecord) -> Array:
-        """A record's features, and at which rung it is, if there are several: `(num_features,)`."""
+    def _features_of(self, entry: ArchiveEntry) -> Array:
+        """An entry's features, and at which rung it is, if there are several: `(num_features,)`."""
         last = len(self._rung_queue.rungs) - 1
-        place = self._rung_queue.rungs.index(record.epochs) / last if last else 1.0
-        return np.append(record.features, place) if last else record.features
+        place = self._rung_queue.rungs.index(entry.epochs) / last if last else 1.0
+        return np.append(entry.features, place) if last else entry.features
 
     def _in_full(self, features: Array) -> Array:
         """Features `(..., num_features)` at full fidelity."""

@@ -38,7 +38,7 @@ def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTa
         start=() if start is None else start.snapshots,
         origin=None if origin == architecture else origin,
         inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
-        keep_snapshots=candidate.keep,
+        keep_snapshots=candidate.keep_snapshots,
         lineage=candidate.lineage,
         fold=candidate.fold,
     )

@@ -131,7 +131,7 @@ def as_text(generations: Sequence[Sequence[Candidate]], space: SearchSpace) -> l
 def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
     genome = space.genome_to_json(each.genome)
     place = [each.generation, each.index]
-    origin = [str(each.origin), each.horizon, each.keep]
+    origin = [str(each.origin), each.horizon, each.keep_snapshots]
     return [genome, each.digest, each.seed, each.epochs, *place, list(each.parents), each.operator, *origin]
 
 

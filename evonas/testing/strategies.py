@@ -70,8 +70,8 @@ def check_candidates(case: StrategyCase, space: SearchSpace) -> None:
             assert 0 <= each.seed < 2**31, f"seed {each.seed} is not below 2**31"
             assert set(each.parents) <= known, "parents are of former generations"
         known |= {each.digest for each in generation}
-    kept = {(each.generation, each.index) for generation in generations for each in generation if each.keep}
-    assert strategy.retained() <= kept, "only candidates with keep are retained"
+    kept = {(each.generation, each.index) for generation in generations for each in generation if each.keep_snapshots}
+    assert strategy.retained() <= kept, "only candidates with keep_snapshots are retained"
 
 
 def check_seeds(case: StrategyCase, space: SearchSpace, first: Sequence[Sequence[Candidate]] | None = None) -> None:

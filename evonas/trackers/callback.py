@@ -70,7 +70,7 @@ class Callback:
         """A candidate was trained and committed; called once for each, by the session that trained it."""
 
     def on_generation(self, generation: Generation) -> None:
-        """A generation is complete."""
+        """Called when a generation is complete."""
 
     def on_end(self, run: RunReader, exported: Exported | None) -> None:
         """The session is over, be it interrupted; the best network as a file, if one was written."""

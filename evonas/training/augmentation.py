@@ -62,7 +62,7 @@ class Augmentation:
             maps = _shift(maps, rng, self.shift)
         if self.noise:
             added = np.float32(self.noise) * rng.standard_normal(maps.shape, np.float32)
-            if self.masked:  # what is not there stays 0, and what is there stays so
+            if self.masked:  # padding stays 0, and the mask is unchanged
                 added *= maps[..., -1:]
                 added[..., -1] = 0.0
             maps = maps + added

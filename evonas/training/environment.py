@@ -14,10 +14,10 @@ _UNUSED = ("IPython", "PIL", "matplotlib", "pandas", "scipy", "sklearn")
 
 
 def prepare_process() -> None:
-    """Full-width vectors for XLA on CPUs; with JAX, compiled programs are kept in the user's cache.
+    """Enables full-width vectors for XLA on CPUs; with JAX, caches compiled programs in the user's cache directory.
 
-    Variables that the user has set stay as they are. TensorFlow has such a cache too, but its keys hold a running
-    number of the traced function, so that another process finds next to nothing in it.
+    Variables set by the user are kept. TensorFlow has such a cache too, but its keys contain a running number of the
+    traced function, so that other processes hardly ever find an entry.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_prefer_vector_width" not in flags:
@@ -30,7 +30,7 @@ def prepare_process() -> None:
 def import_keras() -> None:
     """Imports Keras without its optional dependencies, which can still be imported later.
 
-    `keras.wrappers` and `keras.visualization` are of no use in such a process.
+    `keras.wrappers` and `keras.visualization` are not needed in such a process.
     """
     if "keras" in sys.modules:
         return

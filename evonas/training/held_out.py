@@ -23,7 +23,7 @@ def test_scores(
         architecture: the graph, or the genes of a user's model, as JSON values.
         weights: by name.
         data: with the test split.
-        build: the user's function, if it is one of its models.
+        build: the user's function, if the model is user-defined.
     """
     if data.x_test is None or data.y_test is None:
         return {}

@@ -29,7 +29,7 @@ Clock = Callable[[nx.DiGraph, PreparedData, str], float]
 
 
 def clock_of(settings: TrainingSettings) -> Clock:
-    """What measures: without Keras where the networks are trained without it."""
+    """The measuring function: without Keras if the networks are trained without it."""
     return measure_native_latency if settings.trainer == "native" else measure_latency
 
 
@@ -49,9 +49,9 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     """Milliseconds that the network takes for a batch of one row, in Keras's backend. Imports Keras.
 
     The network is compiled by the backend (XLA) into one program with untrained weights, called from Python in this
-    process with a row that is in memory already: the time from the call to the numbers, dispatch included, which is
-    most of it for a small network. The median of 200 calls after 20 that are not counted; it depends on the machine
-    and on what else runs there.
+    process with a row already in memory: the time from the call to the result, including dispatch, which dominates for
+    small networks. The median of 200 calls after 20 that are not counted; it depends on the machine and on what else
+    runs there.
     """
     import keras
 
@@ -67,7 +67,7 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
 
 
 def _attributes_of_speed(graph: nx.DiGraph, node: int) -> tuple[str, ...]:
-    """Attributes of a layer that its speed depends on; what only training sees is left out."""
+    """Attributes of a layer that determine its speed, without those used only in training."""
     return ("kind", *row_of(graph.nodes[node]).builds)
 
 
@@ -90,7 +90,7 @@ class LatencyTrainer:
     def __init__(
         self, trainer: Trainer, data: PreparedData, settings: TrainingSettings, clock: Clock | None = None
     ) -> None:
-        """Around `trainer`, which is given everything, so that it plans as if nothing were too slow."""
+        """Wraps `trainer`, which receives all tasks, so that it plans as if none were too slow."""
         self._trainer, self._data, self._settings = trainer, data, settings
         self._clock = clock or clock_of(settings)
         limit = settings.max_latency_ms
@@ -110,13 +110,13 @@ class LatencyTrainer:
         return in_training_of(self._trainer)
 
     def cancel(self) -> None:
-        """As the trainer's, where it has one: it stops at once."""
+        """As the trainer's if it has one, to stop at once."""
         cancel = getattr(self._trainer, "cancel", None)
         if cancel is not None:
             cancel()
 
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
-        """As `Trainer.train`; what is too slow comes first, as INFEASIBLE."""
+        """As `Trainer.train`; networks that are too slow come first, as INFEASIBLE."""
         latencies: dict[int, float] = {}
         too_slow: set[int] = set()
         for index, task in enumerate(tasks):

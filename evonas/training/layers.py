@@ -20,7 +20,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from evonas.networks.bag_of_words import FIRST_KNOWN, HASH_FACTOR, LENGTH
 from evonas.networks.sequence import sine_positions
+from genomes.architecture.bag_layers import table_sizes
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.architecture.layers import kernel_of
 from genomes.architecture.random_layers import KERNEL_STEPS, dilations_of
@@ -82,13 +84,13 @@ class Node:
             h = self.layer(layers.Activation, "activation", activation=self.attributes["activation"])(h)
         return self.drop_out(h)
 
-    def drop_out(self, h: Any, whole_channels: bool = True) -> Any:
+    def drop_out(self, h: Any, whole_channels: bool = True, suffix: str = "dropout") -> Any:
         """After dropout."""
         rate = self.attributes.get("dropout")
         if not rate:
             return h
         kind = _BY_RANK["dropout"][len(h.shape) - 1 if whole_channels else 1]
-        return self.layer(kind, "dropout", rate=rate, seed=self.seed)(h)
+        return self.layer(kind, suffix, rate=rate, seed=self.seed)(h)
 
 
 #: (node, outputs of its sources) -> (its output, the mask of its steps).
@@ -264,6 +266,30 @@ def _random_convolutions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     return node.layer(layers.BatchNormalization, "normalization", trainable=False)(h), None
 
 
+def _bag_of_words(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
+    attributes, features = node.attributes, _join(node, sources)
+    sizes = table_sizes(attributes, features.shape[1])
+    length = min(int(attributes["length"]), features.shape[1])
+    ids = ops.cast(features[:, :length], "int32")
+    ids = ops.where(ids < sizes["words"], ids, 1)
+    tables = {"words": ids}
+    if "pairs" in sizes:
+        buckets = int(attributes["buckets"])
+        first, second = ids[:, : length - 1], ids[:, 1:]
+        hashed = ops.mod(first * HASH_FACTOR + second, buckets) + 1
+        tables["pairs"] = ops.where(ops.minimum(first, second) > FIRST_KNOWN - 1, hashed, 0)
+    sums, squares = [], []
+    for table, rows in tables.items():
+        options: dict[str, Any] = {"input_dim": sizes[table]}
+        factors = node.layer(layers.Embedding, f"{table}_rarity", output_dim=1, trainable=False, **options)(rows)
+        squares.append(ops.sum(factors * factors, axis=1))
+        factors = node.drop_out(factors, whole_channels=False, suffix=f"{table}_dropout")
+        vectors = node.layer(layers.Embedding, table, output_dim=int(attributes["units"]), **options)(rows)
+        sums.append(ops.sum(vectors * factors, axis=1))
+    total, square = (each[0] if len(each) == 1 else each[0] + each[1] for each in (sums, squares))
+    return total * LENGTH / ops.sqrt(ops.maximum(square, 1e-6)), None
+
+
 #: Kind of a node -> its row, the function that builds it.
 ROWS: Mapping[str, Build] = MappingProxyType(
     {
@@ -281,6 +307,7 @@ ROWS: Mapping[str, Build] = MappingProxyType(
         "positions": _positions,
         "tokens": _tokens,
         "random_convolutions": _random_convolutions,
+        "bag_of_words": _bag_of_words,
     }
 )
 

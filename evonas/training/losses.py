@@ -17,16 +17,16 @@ __all__ = ["Pinball", "default_loss", "mixes_classes", "training_loss"]
 class Pinball(keras.losses.Loss):  # type: ignore[misc]
     """The pinball loss of outputs that are quantiles, the mean over them: Koenker and Bassett 1978.
 
-    Compiled with while a network trains; no file that is written has it.
+    Used only in training; exported files do not contain it.
     """
 
     def __init__(self, quantiles: Sequence[float]) -> None:
-        """`quantiles`: of the outputs, in their order."""
+        """`quantiles`: of the outputs, in order."""
         super().__init__(name="pinball")
         self._shares = np.array(quantiles, np.float32)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Of each row, shape `(num_rows,)`."""
+        """Loss of each row, shape `(num_rows,)`."""
         error = keras.ops.cast(y_true, y_pred.dtype) - y_pred
         # The sign gives a difference of 0 the gradient 0.
         sign = keras.ops.sign(error)
@@ -34,14 +34,14 @@ class Pinball(keras.losses.Loss):  # type: ignore[misc]
 
 
 def mixes_classes(training: Mapping[str, Any]) -> bool:
-    """Whether a target is a share of each class, not the number of one."""
+    """Whether targets are class probabilities rather than class numbers."""
     return bool(training.get("label_smoothing") or training.get("mixup"))
 
 
 def training_loss(problem: Problem, settings: TrainingSettings, training: Mapping[str, Any]) -> keras.losses.Loss:
-    """The loss that is trained on: that of the task, with the smoothed labels that the training settings ask for.
+    """The training loss: that of the task, with label smoothing as in the training settings.
 
-    Of several classes these are in one-hot form.
+    Smoothed labels of several classes are in one-hot form.
     """
     smoothing = float(training.get("label_smoothing", 0.0))
     if not mixes_classes(training) or problem.task == "regression":

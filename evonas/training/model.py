@@ -48,7 +48,7 @@ def build_model(
         sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
             `Problem.attach_columns` stored in the graph.
         batch_normalization: the layer class to use for it in networks with other than dense layers.
-        behind: a node of such a network that gives a flat output: what follows it alone, which takes that output.
+        behind: a node of such a network with a flat output; only the part after it, which takes that output, is built.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
@@ -80,7 +80,7 @@ def build_model(
             # Keras refuses numpy integers.
             int(num_outputs if node == last else attributes["units"]),
             kernel_initializer=attributes["initializer"],
-            # Batch normalisation takes any bias away again.
+            # Batch normalisation cancels any bias.
             use_bias=attributes.get("normalization") != "batch" and not scaled,
             kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
             name=name,
@@ -135,7 +135,7 @@ def _build_layered(
 
 
 def members_model(model: keras.Model) -> keras.Model:
-    """What is trained of a network of `build_model`: of members the outputs `(num_samples, members, num_outputs)`.
+    """The trained part of a network of `build_model`; with members, outputs are `(num_samples, members, num_outputs)`.
 
     The loss of these is the mean of the members' losses, where that of the model would be the loss of their mean. The
     weights are the model's.
@@ -150,7 +150,7 @@ def _repeat(h: Any, count: int, name: str) -> Any:
 
 
 def _each(h: Any, name: str, bias: str | None, dtype: str) -> Any:
-    """Each unit's factors, of each member its own if there are several, and perhaps offsets."""
+    """Factors of each unit, separate for each member, and optional offsets."""
     shape = tuple(h.shape[1:])
     if len(shape) == 1:
         return keras.layers.EinsumDense("ab,b->ab", shape[0], kernel_initializer="ones", name=name, dtype=dtype)(h)
@@ -183,7 +183,7 @@ def _embed(features: Any, embedding: Embedding, dtype: str) -> Any:
 
 
 def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
-    """What the columns of an embedding give, side by side."""
+    """Concatenates the embeddings of columns."""
     name = "categories" if embedding.kind == "categories" else "embedding"
     count, fan_in = len(embedding.groups), max(len(group) for group in embedding.groups)
     # Shorter groups are filled up with a feature that then counts 0.
@@ -194,7 +194,7 @@ def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
         h = h * np.array([number for group in real for number in group], np.float32)
     if embedding.kind == "periodic":
         h = keras.layers.EinsumDense("af,fp->afp", (count, FREQUENCIES), bias_axes="fp", name="waves", dtype=dtype)(h)
-        # Without whole turns, of which float32 would leave too few digits.
+        # Whole turns are removed, since they would cost precision in float32.
         h = keras.ops.cos(2.0 * np.pi * (h - keras.ops.floor(h)))
     else:
         h = keras.layers.Reshape((count, fan_in), name=f"{name}_grouped")(h)
@@ -216,10 +216,10 @@ def get_weights(model: keras.Model) -> dict[str, Any]:
 
 
 def set_weights(model: keras.Model, weights: Weights) -> None:
-    """Gives the model the weights; names and shapes are those of `get_weights`.
+    """Sets the weights of the model; names and shapes as in `get_weights`.
 
     Raises:
-        InputError: a name is missing, left over, or of another shape, as in a run that somebody changed.
+        InputError: a name is missing, unknown, or has another shape, as in a modified run.
     """
     variables = dict(_variables(model))
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}

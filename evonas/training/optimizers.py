@@ -45,9 +45,9 @@ class Constants:
 
     Attributes:
         momentum: of sgd with momentum.
-        rho: share of the second moment that rmsprop keeps.
-        beta1, beta2: shares of the moments that adam, adamw and nadam keep.
-        epsilon: added to what is divided by.
+        rho: decay of rmsprop's second moment.
+        beta1, beta2: decay of the moments of adam, adamw and nadam.
+        epsilon: added to the denominator.
     """
 
     momentum: float = 0.9
@@ -80,10 +80,10 @@ def step_coefficients(
     """Coefficients of successive steps of a training.
 
     Args:
-        optimizer: one of `genomes.dense.genome.OPTIMIZERS`, or "adagrad", which rmsprop's formula holds.
+        optimizer: one of `genomes.dense.genome.OPTIMIZERS`, or "adagrad", which rmsprop's formula includes.
         rates: learning rate of each of these steps, shape `(num_steps,)`.
-        weight_decay: decoupled decay, used by adamw; one, or one a step.
-        first_step: steps of the training before these.
+        weight_decay: decoupled decay, used by adamw; one number, or one per step.
+        first_step: number of earlier steps of the training.
         constants: of the optimizer.
 
     Returns:
@@ -132,5 +132,5 @@ def _moments(c: NDArray[np.float32], constants: Constants, new1: np.floating[Any
 
 
 def nadam_decay(step: NDArray[np.float32], beta1: np.float32) -> NDArray[Any]:
-    """Nadam's share of the first moment at a step, counted from 1."""
+    """Nadam's momentum coefficient at a step, counted from 1."""
     return beta1 * (_ONE - np.float32(0.5) * np.float32(0.96) ** step)

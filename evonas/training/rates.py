@@ -17,7 +17,7 @@ from evonas.networks.schedule import learning_rates
 
 __all__ = ["decays", "has_factors", "rate_factor"]
 
-#: Optimizers whose steps follow the size of a gradient; those of the others do not.
+#: Optimizers whose step size depends on the size of the gradient.
 _OF_GRADIENTS = ("sgd", "momentum", "nesterov")
 
 
@@ -27,13 +27,13 @@ def has_factors(training: Mapping[str, Any]) -> bool:
 
 
 def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.float32]:
-    """The decoupled weight decay, or that of each step, shape `(num_steps,)`, where it has a schedule."""
+    """The decoupled weight decay, or that of each step, shape `(num_steps,)`, if it has a schedule."""
     decay, schedule = float(training["weight_decay"]), training.get("decay_schedule", "constant")
     return decay if schedule == "constant" else learning_rates(decay, schedule, 0.0, num_steps)
 
 
 def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> float:
-    """How many times the step's rate a variable learns at.
+    """The learning-rate multiplier of a variable.
 
     For a kernel that is s times a standard normal one, a step of the latter moves it s times as far, and its gradient
     is 1 / s of the latter's: the factor is s ** 2 for plain gradient descent and s for other optimizers. Variables
@@ -42,7 +42,7 @@ def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
     Args:
         training: settings of an architecture graph.
         name: of the variable, such as "layer_1/kernel".
-        shape: of it.
+        shape: of the variable.
 
     Example:
         >>> rate_factor({"optimizer": "adam", "parametrization": "ntk"}, "layer_1/kernel", (16, 8))

@@ -47,11 +47,11 @@ def settle_environment(trainer: str, own: bool) -> None:
 
 
 def load_libraries(trainer: str, own: bool) -> None:
-    """Imports what that trainer needs, each in the environment that it wants: Keras, unless it trains natively."""
+    """Imports the libraries of a trainer in the environment that it needs: Keras, unless it is the native one."""
     if trainer == "native" and not own:
         importlib.import_module("evonas.training.native.compilation").prepare()
     elif own:
-        # To give the same bits each time, also on a GPU.
+        # For reproducible results on GPUs, too.
         os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
         importlib.import_module("evonas.training.single.user_model")
     elif trainer == "single":
@@ -70,11 +70,11 @@ def _import_keras() -> None:
 
 
 def make_trainer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """The trainer that the settings name. Imports Keras, unless that is the native one.
+    """Creates the trainer named in the settings. Imports Keras unless it is the native one.
 
     Args:
-        data: what to train on.
-        settings: what is the same for every network.
+        data: the rows to train on.
+        settings: common to all networks.
     """
     trainer = _trainer_named(data, settings)
     if not settings.takes_latency:
@@ -100,7 +100,7 @@ def _trainer_named(data: PreparedData, settings: TrainingSettings) -> Trainer:
 
 
 def load_build(packed: PackedBuild) -> Callable[..., Any]:
-    """The user's function. Imports Keras."""
+    """Unpacks the user's function. Imports Keras."""
     load_libraries("single", own=True)
     from evonas.training.single.user_model import register
 
@@ -115,8 +115,8 @@ def export_network(
     settings: TrainingSettings,
     build: Callable[..., Any] | None,
 ) -> Exported:
-    """Writes what the task names. Imports Keras."""
-    if build is None:  # else the user's function has imported what it wants
+    """Executes an export task. Imports Keras."""
+    if build is None:  # otherwise the user's function has imported what it needs
         _import_keras()
     if isinstance(task, EnsembleTask):
         from evonas.training.export.ensemble import export_ensemble
@@ -128,7 +128,7 @@ def export_network(
 
 
 def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:
-    """The trainer of the models that a user's function builds."""
+    """The trainer of user-defined models."""
     from evonas.training.single.user_model import UserModelTrainer
 
     return UserModelTrainer(data, settings, build)
@@ -142,7 +142,7 @@ def trial_trainer(trial: Callable[..., Any], headway: Callable[[], None], traine
 
 
 def make_scorer(data: PreparedData, settings: TrainingSettings) -> Trainer:
-    """What scores networks with a lineage, whatever trains the others."""
+    """The trainer that scores networks with a lineage, whichever trainer is used for others."""
     from evonas.training.population.seeded_weights import SeededWeightsTrainer
 
     return SeededWeightsTrainer(data, settings)

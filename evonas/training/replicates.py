@@ -1,4 +1,4 @@
-"""One evaluation out of those of a network's folds and replicates. No Keras: every trainer combines alike."""
+"""Combines the evaluations of a network's folds and replicates into one. Shared by all trainers; imports no Keras."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def member_seed(seed: int, fold: int, replicate: int) -> int:
 
 
 def combine_evaluations(evaluations: Sequence[Evaluation]) -> Evaluation:
-    """Scores are means; a failure of one is a failure of all; curves are means over the epochs that all have.
+    """Scores are means; one failure makes the whole fail; curves are means over the epochs common to all.
 
-    The best epoch is the median one, the weights are those of the first fold and replicate.
+    The best epoch is the median; the weights are those of the first fold and replicate.
     """
     first = evaluations[0]
     if len(evaluations) == 1:
@@ -61,7 +61,7 @@ def _spans(evaluations: Sequence[Evaluation]) -> tuple[Span, ...]:
 
 
 def _notes(evaluations: Sequence[Evaluation]) -> Mapping[str, Any]:
-    """Those of the first one, with which way all models were trained."""
+    """The notes of the first one, with how all models were trained."""
     given = [each.notes["trained"] for each in evaluations if "trained" in each.notes]
     if not given:
         return evaluations[0].notes

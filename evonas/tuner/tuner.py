@@ -309,7 +309,7 @@ class Evolution(Outcome):
             return
         hp = HyperParameters.from_space(codec.known, pinned=codec.pinned)
         try:
-            found = trial.run(hp, self.seed, lambda: None)
+            found = trial.run(hp, self.seed, lambda epoch=0, epochs=0, parameters=0: None)
         except InputError:
             raise
         except Exception as error:

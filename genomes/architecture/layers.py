@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from genomes.architecture.bag_layers import BAG_OF_WORDS
 from genomes.architecture.flat_layers import DENSE, INPUT, OUTPUT
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
 from genomes.architecture.layer_row import Attributes, LayerRow, Shape
@@ -102,6 +103,7 @@ LAYERS: Mapping[str, LayerRow] = MappingProxyType(
         "positions": POSITION,
         "tokens": TOKENS,
         "random_convolutions": RANDOM_CONVOLUTIONS,
+        "bag_of_words": BAG_OF_WORDS,
     }
 )
 

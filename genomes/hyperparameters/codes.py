@@ -96,6 +96,17 @@ class Codes:
                 drawn[:, k] = np.floor(drawn[:, k] * len(gene.domain.options))
         return self.settle(drawn)
 
+    def central(self, rng: np.random.Generator) -> Array:
+        """A row of members `(num_genes,)`: the middle of ranges and of lists of numbers, other options at random."""
+        row = self.sample(1, rng)
+        for k, gene in enumerate(self.genes):
+            if isinstance(gene.domain, Range):
+                row[0, k] = 0.5
+            elif not isinstance(gene.domain.options[0], str | bool):
+                row[0, k] = (len(gene.domain.options) - 1) // 2
+        found: Array = self.settle(row)[0]
+        return found
+
     def settle(self, codes: Array) -> Array:
         """The rows `(count, num_genes)` at the nearest members of the domains."""
         found = codes.copy()

@@ -28,12 +28,17 @@ def _of(*layers: str) -> Condition:
 
 _TEXT: Condition = (("tokens", Choice((True,))),)
 _NO_STAGES: Condition = (("stages", Choice((0,))), ("tokens", Choice((False,))))
+_BAG: Condition = (("bag_of_words", Choice((True,))),)
 _STATE: Condition = (("head_pooling", Choice(CELLS)),)
 _EMBEDDING = {
     "vocabulary": GeneRow(Whole(2, 1 << 20), 2, _TEXT),
     "length": GeneRow(Whole(1, 1 << 16), 1, _TEXT),
     "token_units": GeneRow(Whole(1, MAX_UNITS), 1, _TEXT),
     "token_dropout": GeneRow(Real(0.0, 0.9), 0.0, _TEXT),
+}
+_WORDS = {
+    "bag_of_words": GeneRow(Truth(), False, (("stages", Choice((0,))), *_TEXT)),
+    "pair_buckets": GeneRow(Whole(0, 1 << 20), 0, _BAG),
 }
 _RANDOM = {"random_convolutions": GeneRow(Whole(0, MAX_UNITS), 0, _NO_STAGES)}
 _HEAD = {**head_rows(POOLINGS), "state_units": GeneRow(Whole(1, MAX_UNITS), 1, _STATE, subtle=True)}
@@ -57,7 +62,7 @@ SEQUENCE = Encoding(
         "residual": GeneRow(Truth(), False, _of("conv", "recurrent")),
     },
     stage={"downsampling": GeneRow(Word(DOWNSAMPLINGS), "none")},
-    network={"tokens": GeneRow(Truth(), False), **_EMBEDDING, **_RANDOM, **network_rows(), **_HEAD},
+    network={"tokens": GeneRow(Truth(), False), **_EMBEDDING, **_WORDS, **_RANDOM, **network_rows(), **_HEAD},
     training=_TRAINING,
     block_class=Block,
     genome_class=SequenceGenome,
@@ -75,6 +80,7 @@ SEQUENCE = Encoding(
         "change_attention": ("heads", "positions", "feed_forward"),
         "change_downsampling": ("downsampling",),
         "change_embedding": tuple(_EMBEDDING),
+        "change_bag_of_words": tuple(_WORDS),
         "change_random_convolutions": tuple(_RANDOM),
         "change_activation": ("activation",),
         "change_normalization": ("normalization",),
@@ -88,7 +94,7 @@ SEQUENCE = Encoding(
     layer_kinds=frozenset(
         {
             *("tokens", "positions", "conv", "recurrent", "attention", "squeeze_excite", "add", "normalize"),
-            *("pool", "global_pool", "dense", "random_convolutions"),
+            *("pool", "global_pool", "dense", "random_convolutions", "bag_of_words"),
         }
     ),
 )

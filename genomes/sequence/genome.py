@@ -77,6 +77,9 @@ class SequenceGenome:
         vocabulary: the most frequent tokens that the embedding knows.
         length: tokens of a text that are taken.
         token_units, token_dropout: of the embedding.
+        bag_of_words: whether the head takes the sum of the words' vectors, weighted by how rare the words are, in place
+            of stages, see `genomes.architecture.bag_layers`. Of texts without stages.
+        pair_buckets: how many hashes of word pairs have vectors, too (of `bag_of_words`); 0 are none.
         random_convolutions: how many fixed random convolutions there are in place of stages; the head takes the share
             of the steps at which each is positive (Dempster et al. 2021). Of series without stages; 0 are none.
         activation, normalization: of convolutions and dense layers.
@@ -95,6 +98,8 @@ class SequenceGenome:
     length: int = 1
     token_units: int = 1
     token_dropout: float = 0.0
+    bag_of_words: bool = False
+    pair_buckets: int = 0
     random_convolutions: int = 0
     activation: str = "relu"
     normalization: str = "batch"

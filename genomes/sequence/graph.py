@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genomes.architecture.bag_layers import MOST_WORDS
 from genomes.architecture.options import CELLS
 from genomes.sequence.genome import AUGMENTATION, Block, SequenceGenome
 from genomes.staged.builder import Builder
@@ -20,6 +21,10 @@ def to_graph(genome: SequenceGenome) -> nx.DiGraph:
     if genome.random_convolutions:
         return _of_random_convolutions(genome)
     builder = Builder(genome)
+    if genome.bag_of_words:
+        parts = {"vocabulary": min(genome.vocabulary, MOST_WORDS), "length": genome.length, "units": genome.token_units}
+        builder.add("bag_of_words", **parts, buckets=genome.pair_buckets, dropout=genome.token_dropout)
+        return builder.head()
     if genome.tokens:
         parts = {"vocabulary": genome.vocabulary, "length": genome.length, "units": genome.token_units}
         builder.add("tokens", **parts, dropout=genome.token_dropout)

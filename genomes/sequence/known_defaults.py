@@ -7,6 +7,9 @@ References:
     Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional and recurrent networks for sequence
         modeling", 2018, arXiv 1803.01271.
     Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014, arXiv 1406.1078.
+    Spärck Jones, "A statistical interpretation of term specificity and its application in retrieval", Journal of
+        Documentation 28, 1972.
+    Wang and Manning, "Baselines and bigrams: simple, good sentiment and topic classification", ACL 2012.
     Joulin, Grave, Bojanowski and Mikolov, "Bag of tricks for efficient text classification", EACL 2017, 1607.01759.
     Kim, "Convolutional neural networks for sentence classification", EMNLP 2014, arXiv 1408.5882.
     Graves and Schmidhuber, "Framewise phoneme classification with bidirectional LSTM", Neural Networks 18, 2005.
@@ -44,6 +47,15 @@ _TEXT: Mapping[str, Any] = {
     "length": 256,
     "token_units": 64,
     "normalization": "none",
+}
+_BAG: Mapping[str, Any] = {
+    "bag_of_words": True,
+    "length": 512,
+    "token_units": 16,
+    "token_dropout": 0.3,
+    "head_layers": 0,
+    "learning_rate": 3e-3,
+    "batch_size": 64,
 }
 
 
@@ -96,6 +108,18 @@ RECIPES: tuple[Recipe, ...] = (
         "Cho et al. 2014, arXiv 1406.1078: the last state of a gated recurrent unit, behind one convolution",
         (_stage("max", _conv(32, 5)),),
         {**_SERIES, "head_pooling": "gru", "state_units": 64},
+    ),
+    Recipe(
+        "bag of words",
+        "Spärck Jones 1972, Joulin et al. 2017, arXiv 1607.01759: a linear classifier of low rank over weighted words",
+        (),
+        {**_TEXT, **_BAG, "pair_buckets": 0},
+    ),
+    Recipe(
+        "bag of words and pairs",
+        "Wang and Manning 2012, Joulin et al. 2017, arXiv 1607.01759: the same with hashed pairs of words",
+        (),
+        {**_TEXT, **_BAG, "pair_buckets": 1 << 15},
     ),
     Recipe(
         "mean of word vectors",

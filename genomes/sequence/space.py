@@ -46,8 +46,8 @@ class SequenceSpace(StagedSpace):
             feed_forward, residual: of each block, see `genomes.sequence.Block`.
         downsampling: of each stage, among "none", "max" and "average" (pooling).
         tokens: whether samples are texts; the same for all networks of a search.
-        vocabulary, length, token_units, token_dropout, random_convolutions, activation, normalization, dropout,
-            initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see
+        vocabulary, length, token_units, token_dropout, bag_of_words, pair_buckets, random_convolutions, activation,
+            normalization, dropout, initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see
             `genomes.sequence.SequenceGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
@@ -81,9 +81,11 @@ class SequenceSpace(StagedSpace):
     downsampling: Given = Choice(("none", "max", "average"))
     tokens: Given = False
     vocabulary: Given = Choice((2000, 5000, 10_000, 20_000))
-    length: Given = Choice((32, 64, 128, 256))
+    length: Given = Choice((32, 64, 128, 256, 512))
     token_units: Given = Range(16, 128, log=True)
     token_dropout: Given = Range(0.1, 0.5, zero=True)
+    bag_of_words: Given = Choice((False, True))
+    pair_buckets: Given = Choice((0, 1 << 13, 1 << 15))
     random_convolutions: Given = Choice((1000, 2000, 5000, 10_000))
     activation: Given = Choice(("relu", "elu", "gelu", "silu"))
     normalization: Given = Choice(("none", "batch", "layer"))

@@ -26,7 +26,7 @@ class Features:
     number the position p becomes (1 + p) / 2, so that the least still differs from none. Genes that do not act are 0.
 
     Args:
-        space: that the genomes are of.
+        space: the space of the genomes.
     """
 
     def __init__(self, space: StagedSpace) -> None:

@@ -64,7 +64,7 @@ def test_categories_are_embedded_where_there_are_some() -> None:
         space = fit_space(wanted, problem, trainer)
         assert isinstance(space, DenseSpace)
         assert space.category_units == left
-    with pytest.raises(InputError, match="category_units must be 0 of data without columns of categories"):
+    with pytest.raises(InputError, match="category_units must be 0 with data without categorical columns"):
         fit_space(DenseSpace(category_units=4), PROBLEM)
 
 
@@ -169,7 +169,7 @@ def test_an_epoch_takes_a_part_of_many_samples_and_all_rows_of_a_table() -> None
     assert with_epoch_rows(settings, images, 54_000).epoch_rows == 6750
     assert with_epoch_rows(Settings(trainer="single", epoch_rows=7), images, 54_000).epoch_rows == 7
     assert with_epoch_rows(Settings(), PROBLEM, 54_000).epoch_rows is None
-    with pytest.raises(InputError, match="epoch takes all rows there"):
+    with pytest.raises(InputError, match="epochs take all rows"):
         with_epoch_rows(Settings(epoch_rows=7), PROBLEM, 54_000)
 
 

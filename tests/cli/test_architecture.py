@@ -41,9 +41,9 @@ def test_inspect_says_which_networks_take_the_rows() -> None:
         assert result.exit_code == 0, result.output
         assert said in " ".join(result.output.split())
         assert "single" in result.output
-    told = json.loads(evonas("inspect", "m.npz", "--target", "y_train", "--encoding", "dense", "--json").output)
-    assert told["features"] == 64
-    assert "dense" not in " ".join(told["notes"])
+    values = json.loads(evonas("inspect", "m.npz", "--target", "y_train", "--encoding", "dense", "--json").output)
+    assert values["features"] == 64
+    assert "dense" not in " ".join(values["notes"])
 
 
 @pytest.mark.parametrize(

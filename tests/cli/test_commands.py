@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import click
 import numpy as np
 import pytest
 import typer
+from typer.completion import get_completion_script
 
 from evonas import __version__
 from evonas.api import prepared_search as api
@@ -127,9 +128,9 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
     assert "regression" in result.output
     assert "as asked" in result.output
     assert "column 'colour' is not used: dropped as asked" in result.output
-    told = json.loads(evonas("inspect", *OWN[1:], "--json").output)
-    assert told["rows"]["test"] > 0
-    assert {column["name"] for column in told["columns"]} >= {"colour"}
+    values = json.loads(evonas("inspect", *OWN[1:], "--json").output)
+    assert values["rows"]["test"] > 0
+    assert {column["name"] for column in values["columns"]} >= {"colour"}
 
 
 def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
@@ -142,8 +143,8 @@ def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
     assert result.exit_code == 0
     assert "class: binary of 2 classes (cat, dog)" in result.output
     assert "144 features, rows of 6 x 8 x 3" in result.output
-    told = json.loads(evonas("inspect", "pets", "--image-size", "4", "--grayscale", "--json").output)
-    assert (told["shape"], told["features"], told["rows"]["test"]) == ([4, 4, 1], 16, 4)
+    values = json.loads(evonas("inspect", "pets", "--image-size", "4", "--grayscale", "--json").output)
+    assert (values["shape"], values["features"], values["rows"]["test"]) == ([4, 4, 1], 16, 4)
     np.savez("digits.npz", x=np.arange(80.0).reshape(20, 2, 2), digit=np.arange(20) % 2)
     assert "4 features, rows of 2 x 2" in evonas("inspect", "digits.npz", "--target", "digit").output
     refused = evonas("inspect", "table.csv")
@@ -305,25 +306,40 @@ def test_run_status_resume_export_load(folder: Path) -> None:
     assert json.loads(result.stdout)["seed"] == card["networks"][0]["seed"]
 
 
-def started(*arguments: str) -> tuple[subprocess.Popen[str], int]:
-    """A real search that has committed something, and the number of its worker process."""
-    command = [sys.executable, "-m", "evonas", *arguments, "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert run.stdout is not None
-    next(line for line in run.stdout if json.loads(line)["event"] == "progress")
-    (worker,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-    return run, int(worker)
+@pytest.fixture
+def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
+    """Starts a real search; gives it, when it has committed something, and the number of its worker process.
+
+    Ends what a failed test leaves, which would train for hours.
+    """
+    runs: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-m", "evonas", *arguments, "--json"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        runs.append(run)
+        assert run.stdout is not None
+        next(line for line in run.stdout if json.loads(line)["event"] == "progress")
+        (worker,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        return run, int(worker)
+
+    yield start
+    for run in runs:
+        run.kill()
+        run.communicate()
 
 
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["native", pytest.param("single", marks=pytest.mark.soak)])
-def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, trainer: str) -> None:
+def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
+    folder: Path, trainer: str, start: Callable[..., tuple[subprocess.Popen[str], int]]
+) -> None:
     """Ctrl-C once; what it prints, typed, is stopped by two signals."""
     generations = {"single": "6", "native": "1000"}[trainer]
     options = ["--generations", generations, "--population", "12", "--epochs", "20", "--finalists", "0"]
     options += ["--trainer", trainer]
-    run, worker = started(*OWN, "--out", "my run", *options)
+    run, worker = start(*OWN, "--out", "my run", *options)
     run.send_signal(signal.SIGINT)
     output, words = run.communicate(timeout=120)  # far less than its generations take
     assert run.returncode == 130
@@ -331,10 +347,10 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(folder: Path, tra
     assert not Path(f"/proc/{worker}").exists()
     finish = json.loads(output.splitlines()[-1])
     assert (finish["event"], finish["stop"]) == ("finish", "interrupted")
-    (line,) = re.findall(r"^Go on: +evonas (.*)$", words, re.MULTILINE)
+    (line,) = re.findall(r"^Continue: +evonas (.*)$", words, re.MULTILINE)
     assert line == "resume 'my run'"
 
-    run, worker = started(*shlex.split(line))
+    run, worker = start(*shlex.split(line))
     run.send_signal(signal.SIGTERM)
     time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
@@ -403,3 +419,23 @@ def test_a_shell_completes_the_names_that_an_option_takes() -> None:
     options = {option.name: option for option in command.params}
     assert [each.value for each in options["strategy"].shell_complete(context, "n")] == ["nsga2", "neuroevolution"]
     assert [each.value for each in options["trainer"].shell_complete(context, "")] == ["native", "population", "single"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_what_a_shell_asks_for_and_is_answered(shell: str) -> None:
+    from typer.testing import CliRunner
+
+    def ask(words: str) -> str:
+        how = {"_EVONAS_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": words, "COMP_WORDS": words}
+        how |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args", "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        return CliRunner().invoke(app, env=how, prog_name="evonas").stdout
+
+    script = get_completion_script(prog_name="evonas", complete_var="_EVONAS_COMPLETE", shell=shell)
+    assert f"_EVONAS_COMPLETE=complete_{shell}" in script
+    option = ask("evonas run --strat")
+    assert "--strategy" in option
+    assert "--space" not in option
+    assert len(option.splitlines()) == 1
+    assert "[" not in option
+    assert "hyperband" in ask("evonas run x.csv --strategy hyp")
+    assert "resume" in ask("evonas re")

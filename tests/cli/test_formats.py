@@ -45,4 +45,4 @@ def test_tables_are_csv_and_json(runs: Path) -> None:
 def test_one_format_at_a_time(runs: Path) -> None:
     data = str(runs / "two"), str(runs / "new.csv")
     assert "choose one" in evonas("predict", *data, "--json", "--csv").stderr
-    assert "whose ending says the format" in evonas("predict", *data, "--json", "-o", "out.csv").stderr
+    assert "whose ending sets the format" in evonas("predict", *data, "--json", "-o", "out.csv").stderr

@@ -17,6 +17,7 @@ from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
+from evonas.display.next_steps import scored_values
 from evonas.display.scores import format_score
 from evonas.networks.forward import raw_outputs
 from evonas.reporting.markdown import markdown
@@ -113,6 +114,10 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
     assert result.test["predicted"].to_numpy() == pytest.approx(mean, rel=1e-4)
     assert result.test["true"].to_numpy() == pytest.approx(truth, rel=1e-4)
     assert len(set(np.round(result.predict(rows), 5))) > 50
+    with RunReader("run") as run:
+        values = scored_values(run, scores)
+        assert values == {"scores_of": model.note, "validation_scores": None, "test_scores": scores}
+        assert scored_values(run, {"rmse": 1.0})["scores_of"] == "best network"
     evonas.resume("run", baseline=False)
     with RunReader("run") as run:
         assert run.digest() == digest

@@ -45,7 +45,7 @@ def test_images_of_a_folder_by_their_names(tmp_path: Path) -> None:
     assert set(table.label) == {"dog"}
     assert score_table(known, rows.x, rows.targets)["accuracy"] == pytest.approx(2 / 3)
     series = predictor(read_data(RNG.normal(size=(40, 5, 2)), LABELS)[0])
-    with pytest.raises(InputError, match="a folder of images must be for a model of images"):
+    with pytest.raises(InputError, match="a folder of images must be used with a model of images"):
         read_new_rows(tmp_path / "new", series)
 
 

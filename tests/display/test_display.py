@@ -146,7 +146,7 @@ def test_the_live_block(tmp_path: Path) -> None:
     text = stream.getvalue()
     assert "generation 2 of 2" in text
     assert "8 trained" in text
-    assert "Ctrl-C stops in good order" in text
+    assert "Press Ctrl-C to stop" in text
     assert text.index("generation 2 of 2") < text.index("Stopped: all 2 generations")
     interruption.signal = 2
     console.print(live)

@@ -148,7 +148,7 @@ def test_limits_of_memory_and_life(data_path, units):
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = collected(evaluator.evaluate(candidates(*units)))
     reasons = {
-        GROW: "the worker process took more memory than the 0.629 GB that it may",
+        GROW: "the worker process took more memory than the limit of 0.629 GB",
         STOP: "the worker process hung: it gave no sign of life for 3 s",
         SPIN: "the worker process hung: it made no headway for 20 s",
     }
@@ -307,7 +307,7 @@ def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = collected(evaluator.evaluate(tasks))
     assert [found[k].status is Status.OK for k in range(3)] == [True, False, True]
-    assert found[1].reason == "the worker process took longer than the 1.5 s that a network may"
+    assert found[1].reason == "the worker process took longer than the limit of 1.5 s per network"
 
 
 @pytest.mark.parametrize(("units", "goes_on"), [(8, True), pytest.param(SPIN, False, marks=pytest.mark.soak)])

@@ -194,9 +194,9 @@ def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_on
 
 
 def test_who_may_not_join_is_told_why(tmp_path, data_path):
-    with pytest.raises(InputError, match=r"none in .* was heard of within 1 s"):
+    with pytest.raises(InputError, match=r"none was found in .* within 1 s"):
         evonas.join(tmp_path, wait=1)
-    with pytest.raises(InputError, match="is the shared folder mounted here"):
+    with pytest.raises(InputError, match="the shared folder is mounted"):
         evonas.join(tmp_path / "nowhere" / "run", wait=5)
     with shared_pool(tmp_path, data_path) as pool:
         pool.start()
@@ -214,7 +214,7 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
 
 def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is_said(tmp_path, data_path):
     began, said = time.monotonic(), []
-    with pytest.raises(InputError, match="is the shared folder mounted here"):
+    with pytest.raises(InputError, match="the shared folder is mounted"):
         evonas.join(tmp_path / "houzes")
     with pytest.raises(InputError, match="must hold a run"):
         evonas.join(tmp_path)
@@ -231,7 +231,7 @@ def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is
 def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words):
     result = command_line(*words, str(tmp_path / "houzes"))
     assert result.exit_code == 2
-    assert result.output.startswith("Error: run directory must be there, but ")
+    assert result.output.startswith("Error: run directory must exist, but ")
     assert result.output.count("\n") == 1
     result = command_line("run", f"--join={tmp_path}", "--threads", "1")
     assert (result.exit_code, "must hold a run" in result.output) == (2, True)
@@ -393,7 +393,7 @@ def test_nothing_behind_a_link_is_deleted_or_written(tmp_path, linked):
     fleet._local.start = lambda: None
     try:
         if linked in ("shared", "file"):
-            with pytest.raises(InputError, match="must be a folder that can be written"):
+            with pytest.raises(InputError, match="must be a writable folder"):
                 fleet.start()
         else:
             fleet.start()

@@ -142,7 +142,7 @@ def test_a_head_that_is_gone_is_said(monkeypatch):
     monkeypatch.setattr(connected, "_head", ("127.0.0.1", 1))
     connected.check_head()
     connected.check_head()
-    with pytest.raises(HeadLost, match=r"Ray's head does not answer any more.*resume"):
+    with pytest.raises(HeadLost, match=r"Ray's head no longer answers.*resume"):
         connected.check_head()
     connected.close()
     assert ray.is_initialized()  # the connection was the program's

@@ -47,3 +47,14 @@ def test_sampled_rows_are_genomes_and_reach_every_gene(name: str) -> None:
     np.testing.assert_allclose(space.codes.features(rows), [space.features(each) for each in genomes], atol=1e-3)
     assert space.codes.active(rows).any(axis=0).all()
     assert (rows.std(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_central_row_is_a_genome_at_the_middle_of_its_numbers(name: str) -> None:
+    space = SPACES[name]
+    row = space.codes.central(np.random.default_rng(2))
+    genome = space.from_values(space.codes.values(row))
+    np.testing.assert_allclose(space.codes.features(row[None])[0], space.features(genome), atol=1e-3)
+    for gene, code in zip(space.codes.genes, row.tolist(), strict=True):
+        if isinstance(gene.domain, Range) and not isinstance(gene.domain.low, int):
+            assert code == pytest.approx(0.5)

@@ -69,6 +69,7 @@ DEFAULTS = {
     "attention": {"heads": 2, "key_units": 4, "dropout": 0.0},
     "positions": {"positions": "learned"},
     "random_convolutions": {"features": 10},
+    "bag_of_words": {"vocabulary": 50, "length": 6, "buckets": 8, "units": 4, "dropout": 0.0},
     "tokens": {"vocabulary": 50, "length": 6, "units": 4, "dropout": 0.0},
 }
 
@@ -116,6 +117,8 @@ CASES = {
     "learned": (chain(layer("positions"), LAST), SERIES, [SERIES, (3,)], 21, 0),
     "sine": (chain(layer("positions", positions="sine"), LAST), SERIES, [SERIES, (3,)], 0, 0),
     "random_convolutions": (chain(layer("random_convolutions")), SERIES, [(10,)], 0, 2 * 7 * 9 * 3 * 10),
+    "bag_of_words": (chain(layer("bag_of_words")), TEXT, [(4,)], 59 * 4, 2 * 2 * 6 * 4),
+    "bag of words": (chain(layer("bag_of_words", buckets=0)), TEXT, [(4,)], 50 * 4, 2 * 6 * 4),
     "tokens": (chain(layer("tokens"), LAST), TEXT, [(6, 4), (4,)], 200, 0),
     "short texts": (chain(layer("tokens", length=20), LAST), TEXT, [(9, 4), (4,)], 200, 0),
 }
@@ -185,6 +188,7 @@ def test_each_kind_survives_json_and_each_attribute_is_needed(kind):
 
 
 OTHERS = {
+    "buckets": 9,
     "filters": 8,
     "kernel": [5],
     "stride": 2,

@@ -27,7 +27,7 @@ from tests.runs.cases import candidates
 from tests.toy import ToySpace, toy_store
 
 ROOT = Path(__file__).parents[2]
-ATTACK = "\x1b]52;c;cm0gLXJmIH4=\x07\x1b[2J\nGo on:   rm -rf ~\u202e"
+ATTACK = "\x1b]52;c;cm0gLXJmIH4=\x07\x1b[2J\nContinue: rm -rf ~\u202e"
 
 
 @given(st.text())
@@ -44,7 +44,7 @@ def test_nothing_in_a_run_reaches_the_terminal_raw(tmp_path: Path) -> None:
     with RunReader(folder) as run:
         lines = [*summaries.summary_lines(run), *next_steps.next_lines(run)]
         assert all(line.isprintable() for line in lines)
-        assert not any(line.startswith("Go on:   rm") for line in lines)
+        assert not any(line.startswith("Continue: rm") for line in lines)
         assert "evil.py" not in "".join(lines)
         stream = io.StringIO()
         Plain(stream).finish(run, None)

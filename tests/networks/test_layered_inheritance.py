@@ -10,6 +10,7 @@ import pytest
 from evonas.networks.forward import raw_outputs
 from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
+from evonas.networks.layered import fit_frozen
 from evonas.networks.perturbation import perturb
 from tests.training.layered import (
     ADD,
@@ -34,10 +35,11 @@ from tests.training.layered import (
 def taken_over(parent, child):
     """Outputs of both on rows of their own, and what the child says of them."""
     (sample, masked), width = parent.graph["sample"], math.prod(parent.graph["sample"][0])
-    found = perturb(initial_weights(parent, width, 3, 0), 5)
+    fitted_to = rows(sample, masked, 70)
+    found = perturb(fit_frozen(parent, initial_weights(parent, width, 3, 0), fitted_to), 5)
     trained = {name: np.abs(value) + 0.5 if "variance" in name else value for name, value in found.items()}
-    own = initial_weights(child, width, 3, 1)
-    weights, kept = inherit_weights(parent, trained, child, own, rows(sample, masked, 70), np.random.default_rng(0))
+    own = fit_frozen(child, initial_weights(child, width, 3, 1), fitted_to)
+    weights, kept = inherit_weights(parent, trained, child, own, fitted_to, np.random.default_rng(0))
     assert {name: value.shape for name, value in weights.items()} == {name: value.shape for name, value in own.items()}
     x = rows(sample, masked, 20, seed=3)
     return raw_outputs(parent, trained, x), raw_outputs(child, weights, x), kept, weights

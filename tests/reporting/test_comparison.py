@@ -9,7 +9,7 @@ import pytest
 
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.reporting.comparison import _contrasts, _holm, compare_runs, comparison_report
+from evonas.reporting.comparison import _contrasts, _holm, _merged, compare_runs, comparison_report
 from evonas.runs.store import RunStore
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
@@ -17,13 +17,21 @@ from tests.cli.commands import evonas
 from tests.reporting.synthetic import synthetic_run
 
 
-def small_run(directory: Path, strategy: str, seed: int, scores: list[float], objective: str = "rmse") -> Path:
-    """A run without data, of networks with these scores."""
+def small_run(
+    directory: Path,
+    strategy: str,
+    seed: int,
+    scores: list[float],
+    objective: str = "rmse",
+    columns: tuple[str, ...] = (),
+) -> Path:
+    """A run without data, of networks with these scores; `columns` are those that neighbours are looked for in."""
     import numpy as np
 
     from evonas.config import Budget
 
-    space, rng = DenseSpace(), np.random.default_rng(seed)
+    space = DenseSpace(neighbour_columns=columns)
+    rng = np.random.default_rng(seed)
     settings = Settings(seed=seed, strategy=strategy, population=4, finalists=0).resolve(objective)
     with RunStore.create(directory, settings=settings, space=space, state={}) as store:
         store.begin_session(Budget(evaluations=len(scores)))
@@ -58,6 +66,18 @@ def test_groups_of_seeds_are_tested(runs: list[Path]):
     ]
     lines = [trace for trace in report.figures[0].traces if trace["name"] == "ga (5)"]
     assert lines[0]["y"][-1] == pytest.approx(1.2)
+
+
+def test_columns_that_the_rows_of_a_seed_choose_part_no_group(tmp_path: Path):
+    chosen = [("rooms", "age"), ("age", "rooms"), ()]
+    runs = [small_run(tmp_path / str(k), "ga", k, [2.0, 1.0], columns=columns) for k, columns in enumerate(chosen)]
+    assert [len(group.runs) for group in compare_runs(runs).groups] == [2, 1]
+
+
+def test_genes_of_several_runs_stay_in_their_order():
+    assert _merged([["layers", "units_1", "rate"], ["layers", "units_1", "units_2", "rate"]]) == [
+        *("layers", "units_1", "units_2", "rate")
+    ]
 
 
 def test_p_values_are_corrected():

@@ -161,7 +161,7 @@ def snapshot(number: float) -> Snapshot:
 def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with toy_store(folder) as store:
-        first = [replace(each, keep=True) for each in candidates(3)]
+        first = [replace(each, keep_snapshots=True) for each in candidates(3)]
         store.begin_session(Budget())
         store.add_candidates(first, ToySpace())
         pairs = [(each, replace(scored(1.0), snapshots=(snapshot(k), snapshot(9)))) for k, each in enumerate(first)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import evonas
-from evonas.api.extension_records import same_strategy, strategy_record, trains_networks
+from evonas.api.provenance import same_strategy, strategy_provenance, trains_networks
 from evonas.config import Settings
 from evonas.runs.consistency import same_space, space_class
 from evonas.strategies import StrategyRow, check_given, find_row, make_strategy, strategy_name, strategy_row
@@ -152,12 +152,12 @@ def test_entry_points_are_not_read_for_strategies_of_evonas() -> None:
 def recorded(directory: Path, name: str):
     """A run by that strategy."""
     settings = Settings(population=4, strategy=name, seed=0).resolve("rmse")
-    source = json.loads(json.dumps(strategy_record(name)))
+    source = json.loads(json.dumps(strategy_provenance(name)))
     return toy_store(directory, settings=settings, source=source)
 
 
 def test_a_run_by_a_class_wants_it_again(tmp_path: Path) -> None:
-    assert not strategy_record("ga")
+    assert not strategy_provenance("ga")
     name = strategy_name(Stroll)
     with recorded(tmp_path / "run", name) as run:
         assert run.source["strategy"] == {"class": name, "entry_point": False, "trains": True}

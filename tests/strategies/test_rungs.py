@@ -45,7 +45,7 @@ def played(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, fl
             if each.origin is not None:
                 assert each.origin.place in retained
                 there = known[each.origin.place]
-                assert there.keep
+                assert there.keep_snapshots
                 assert each.origin.kind == "inherit" or there.epochs < each.epochs <= each.horizon
             known[each.generation, each.index] = each
         scores = [curve_value(each) for each in candidates]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -85,6 +86,42 @@ def test_warping_keeps_the_order_and_tames_disasters() -> None:
     assert y[2] - y[0] > 0.01 * (y[4] - y[0])
 
 
+def test_positive_losses_that_span_magnitudes_differ_near_the_best_too() -> None:
+    losses = np.logspace(-5, 0, 11)
+    y = warp(losses, typical=0.1)
+    np.testing.assert_allclose(np.diff(y), y[1] - y[0])
+    np.testing.assert_allclose(warp(1e3 * losses, typical=1e2), y, atol=1e-9)
+    even = np.linspace(5.0, 6.0, 11)
+    np.testing.assert_allclose(warp(even, typical=5.5), (even - even.mean()) / even.std(), atol=0.05)
+
+
+def test_the_first_candidate_is_the_centre_and_the_next_are_not() -> None:
+    space = HyperparameterSpace({"rate": Range(1e-4, 1e-2, log=True), "size": [16, 32, 64, 128, 256]})
+    strategy = make_strategy("evolution", space, seed=0)
+    first, second = strategy.ask(2)
+    assert dict(first.genome.pairs) == {"rate": pytest.approx(1e-3), "size": 64}
+    assert dict(second.genome.pairs) != dict(first.genome.pairs)
+
+
+@pytest.mark.parametrize(("seconds", "fits"), [(None, range(5, 11)), (2.0, range(15, 30))])
+def test_hyperparameters_are_fitted_less_often_where_evaluations_cost_nothing(
+    seconds: float | None, fits: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = []
+
+    def fit(observations: Observations, last: Sequence[float]) -> list[float]:
+        fitted.append(len(observations.losses))
+        return gp.prior_hyperparameters(observations.features.shape[1])
+
+    monkeypatch.setattr("evonas.strategies.surrogate.state.fit_to_observations", fit)
+    strategy = make_strategy("evolution", CUBE, seed=0, evaluation_seconds=seconds)
+    for _ in range(40):
+        (candidate,) = strategy.ask(1)
+        strategy.tell([off(candidate.genome)])
+    assert len(fitted) in fits
+    assert fitted == sorted(set(fitted))
+
+
 def test_operators_that_do_well_are_used_more() -> None:
     operator_rates = OperatorRates()
     for k in range(60):
@@ -128,7 +165,7 @@ def test_rungs_go_on_with_the_best() -> None:
         assert len(candidates) == 9
         for candidate in candidates:
             assert candidate.horizon == 27
-            assert candidate.keep == (candidate.epochs < 27)
+            assert candidate.keep_snapshots == (candidate.epochs < 27)
             if candidate.origin is None:
                 assert candidate.epochs == 3
             else:
@@ -193,7 +230,7 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
         kept = strategy.retained()
         candidates = strategy.ask()
         for candidate in candidates:
-            assert candidate.keep
+            assert candidate.keep_snapshots
             if candidate.origin is not None:
                 assert candidate.origin.kind == "inherit"
                 assert candidate.origin.place in kept
@@ -206,7 +243,7 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
         alone = make_strategy("evolution", ToySpace(), objective=RMSE, population=9, seed=0, inherit=inherit)
         for _ in range(3):
             candidates = alone.ask()
-            assert not any(candidate.origin or candidate.keep for candidate in candidates)
+            assert not any(candidate.origin or candidate.keep_snapshots for candidate in candidates)
             alone.tell([sum(candidate.genome[:3]) for candidate in candidates])
 
 
@@ -253,7 +290,7 @@ def test_one_network_that_works_is_enough_to_learn_from() -> None:
 
 
 def test_the_first_network_within_the_limits_is_not_the_last() -> None:
-    strategy = make_strategy("evolution", CUBE, seed=3)
+    strategy = make_strategy("evolution", CUBE, seed=0)
     losses = []
     for _ in range(80):
         (candidate,) = strategy.ask(1)

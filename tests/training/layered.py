@@ -51,6 +51,7 @@ LEARNED, SINE = ({"kind": "positions", "positions": name} for name in ("learned"
 ATTENTION = {"kind": "attention", "heads": 2, "key_units": 8, "dropout": 0.1}
 NORMALIZE = {"kind": "normalize", "normalization": "batch", "activation": "silu", "dropout": 0.1}
 RANDOM = {"kind": "random_convolutions", "features": 200}
+BAG = {"kind": "bag_of_words", "vocabulary": 20, "length": 8, "buckets": 16, "units": 6, "dropout": 0.1}
 SEPARABLE = {"separable": True, "normalization": "layer", "activation": "gelu"}
 RESIDUAL = [(0, 1), (1, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8)]
 
@@ -82,6 +83,8 @@ NETWORKS = {
     "text": layered([EMBEDDING, LEARNED, ATTENTION, SINE, conv(6), EXCITE, MEAN], sample=TOKENS),
     "random convolutions": layered([RANDOM, dense()], sample=SERIES),
     "random convolutions of several lengths": layered([RANDOM], sample=SERIES, masked=True),
+    "bag of words and pairs": layered([BAG, dense()], sample=TOKENS),
+    "bag of words": layered([BAG | {"buckets": 0, "length": 20, "dropout": 0.0}], sample=TOKENS),
     "recurrent text": layered([EMBEDDING, pool("average", 2), recurrent("gru", 4)], sample=TOKENS),
 }
 

@@ -117,6 +117,6 @@ def _arrow_table(where: Any, kind: str, most: int) -> Any:
         from evonas.data.readers.parquet import read_parquet
 
         return read_parquet(where, most)
-    import pyarrow.feather
+    from evonas.data.readers.arrow_file import read_arrow
 
-    return pyarrow.feather.read_table(where, memory_map=False)
+    return read_arrow(where, most)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.workbook_bounds import check_bounds
+from evonas.data.readers.workbook_trial import check_by_trial
 from evonas.io.opened import Opened
 from genomes.errors import InputError
 
@@ -35,6 +37,7 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
         ) from None
     data = (Opened(path, source.name) if source.kind == "workbook" else source).read(MOST_BYTES)
     check_bounds(data, source.path)
+    check_by_trial(data, source.path)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         names = list(book.sheet_names)
@@ -46,7 +49,9 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
             raise InputError(f"{path} must have a sheet with a header and rows, but none of {len(names)} has: add rows")
     except InputError:
         raise
-    except Exception as error:  # its errors have no other common class
+    except BaseException as error:  # its errors have no common class, and its panics are no Exceptions
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} must be a whole Excel workbook, but: {reason:.200}; save the table as CSV") from None
     notes = [] if len(names) == 1 else [f"{path.name} has {len(names)} sheets: {name!r} is read"]
@@ -72,7 +77,7 @@ def _table(rows: list[list[Any]], source: Opened, notes: list[str], asked: bool,
     names += [f"Unnamed: {index}" for index in range(len(names), width)]
     if not body:
         raise InputError(f"{source.path} must have at least one row below its header, but has none: add rows")
-    twice = [name for index, name in enumerate(names) if name in names[:index]]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"column names must differ, but {twice[0]!r} of {source.path} occurs twice: rename one")
     columns = {

@@ -17,7 +17,7 @@ from evonas.strategies.ranking import Rank, is_feasible, penalise_losses
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Observations, spread_ranks
 from genomes.space import SearchSpace
 
-__all__ = ["Archive", "ArchiveRecord"]
+__all__ = ["Archive", "ArchiveEntry"]
 
 #: Records kept: the best and the latest. Trimmed at twice that number, to amortise the cost.
 _BEST, _LATEST = 300, 100
@@ -28,7 +28,7 @@ _TYPICAL = 40
 
 
 @dataclass(frozen=True)
-class ArchiveRecord:
+class ArchiveEntry:
     """An evaluation.
 
     Attributes:
@@ -58,25 +58,25 @@ class Archive:
         Args:
             typical: losses of random genomes, known from elsewhere.
         """
-        self.records: list[ArchiveRecord] = []
-        self._ranked: list[ArchiveRecord] = []  # best first, of equals the older
+        self.entries: list[ArchiveEntry] = []
+        self._ranked: list[ArchiveEntry] = []  # best first, of equals the older
         self._typical = list(typical)
 
-    def add(self, record: ArchiveRecord, at_random: bool) -> None:
-        """Adds a record; random genomes also define the typical loss."""
-        self.records.append(record)
-        insort(self._ranked, record, key=_rank)
-        if at_random and is_feasible(record.rank) and len(self._typical) < _TYPICAL:
-            self._typical.append(record.rank[1])
+    def add(self, entry: ArchiveEntry, at_random: bool) -> None:
+        """Adds an entry; random genomes also define the typical loss."""
+        self.entries.append(entry)
+        insort(self._ranked, entry, key=_rank)
+        if at_random and is_feasible(entry.rank) and len(self._typical) < _TYPICAL:
+            self._typical.append(entry.rank[1])
 
     def trim(self) -> None:
-        """Removes records that are neither among the best nor among the latest."""
-        if len(self.records) < 2 * (_BEST + _LATEST):
+        """Removes entries that are neither among the best nor among the latest."""
+        if len(self.entries) < 2 * (_BEST + _LATEST):
             return
-        older = sorted(self.records[:-_LATEST], key=_rank)[:_BEST]
-        kept = {id(record) for record in (*older, *self.records[-_LATEST:])}
-        self.records = [record for record in self.records if id(record) in kept]
-        self._ranked = sorted(self.records, key=_rank)
+        older = sorted(self.entries[:-_LATEST], key=_rank)[:_BEST]
+        kept = {id(entry) for entry in (*older, *self.entries[-_LATEST:])}
+        self.entries = [entry for entry in self.entries if id(entry) in kept]
+        self._ranked = sorted(self.entries, key=_rank)
 
     @property
     def typical_losses(self) -> tuple[float, ...]:
@@ -90,24 +90,24 @@ class Archive:
 
     @property
     def is_informative(self) -> bool:
-        """Whether there are at least two records, one of them with a loss or a violation."""
-        return self._num_informative > 0 and len(self.records) > 1
+        """Whether there are at least two entries, one of them with a loss or a violation."""
+        return self._num_informative > 0 and len(self.entries) > 1
 
     def would_be_elite(self, rank: Rank, count: int) -> bool:
         """Whether a rank is among the best `count`."""
         best = self.best(count)
         return is_feasible(rank) and (len(best) < count or rank < best[-1].rank)
 
-    def best(self, count: int) -> list[ArchiveRecord]:
-        """The best distinct records with a loss, or else a violation; best first, ties by age."""
-        best: dict[str, ArchiveRecord] = {}
-        for record in islice(self._ranked, self._num_informative):
-            best.setdefault(record.member.digest, record)
+    def best(self, count: int) -> list[ArchiveEntry]:
+        """The best distinct entries with a loss, or else a violation; best first, ties by age."""
+        best: dict[str, ArchiveEntry] = {}
+        for entry in islice(self._ranked, self._num_informative):
+            best.setdefault(entry.member.digest, entry)
             if len(best) == count:
                 break
         return list(best.values())
 
-    def observations(self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int) -> Observations:
+    def observations(self, features_of: Callable[[ArchiveEntry], NDArray[np.float64]], most: int) -> Observations:
         """The data of a surrogate: at most `most` losses, the best ones and a spread of the others.
 
         Without any loss, violations are used instead; with few losses, both are used, with violations as worse losses.
@@ -118,15 +118,11 @@ class Archive:
         if count > most:
             kept = [informative[place] for place in spread_ranks(count, most)]
         else:
-            kept = [record for record in self.records if record.rank[0] <= tier]
-        failed = (record for record in reversed(self.records) if record.rank[0] > tier)
-        failures = [features_of(record) for record in islice(failed, min(len(self.records) - count, MOST_FAILURES))][
-            ::-1
-        ]
-        features = np.array([features_of(record) for record in kept])
-        losses = np.array(
-            penalise_losses([record.rank for record in kept]) if mixed else [each.rank[1] for each in kept]
-        )
+            kept = [entry for entry in self.entries if entry.rank[0] <= tier]
+        failed = (entry for entry in reversed(self.entries) if entry.rank[0] > tier)
+        failures = [features_of(entry) for entry in islice(failed, min(len(self.entries) - count, MOST_FAILURES))][::-1]
+        features = np.array([features_of(entry) for entry in kept])
+        losses = np.array(penalise_losses([entry.rank for entry in kept]) if mixed else [each.rank[1] for each in kept])
         return Observations(
             features=features,
             losses=losses,
@@ -136,17 +132,17 @@ class Archive:
 
     @property
     def _num_informative(self) -> int:
-        """The number of informative records: those with losses and, while these are few, those with violations."""
+        """The number of informative entries: those with losses and, while these are few, those with violations."""
         with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
         return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """As JSON values."""
-        records = [
-            {**record.member.to_json(space), "epochs": record.epochs, "place": list(record.place)}
-            for record in self.records
+        entries = [
+            {**entry.member.to_json(space), "epochs": entry.epochs, "place": list(entry.place)}
+            for entry in self.entries
         ]
-        return {"records": records, "typical": list(self._typical)}
+        return {"records": entries, "typical": list(self._typical)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Archive:
@@ -155,11 +151,11 @@ class Archive:
         for each in value["records"]:
             member = EvaluatedProposal.from_json(each, space)
             features, (generation, index) = space.features(member.proposal.genome), each["place"]
-            archive.records.append(ArchiveRecord(member, int(each["epochs"]), features, (int(generation), int(index))))
-        archive._ranked = sorted(archive.records, key=_rank)
+            archive.entries.append(ArchiveEntry(member, int(each["epochs"]), features, (int(generation), int(index))))
+        archive._ranked = sorted(archive.entries, key=_rank)
         archive._typical = [float(loss) for loss in value["typical"]]
         return archive
 
 
-def _rank(record: ArchiveRecord) -> Rank:
-    return record.member.rank
+def _rank(entry: ArchiveEntry) -> Rank:
+    return entry.member.rank

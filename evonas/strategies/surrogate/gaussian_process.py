@@ -179,7 +179,8 @@ class GaussianProcess:
     @cached_property
     def _squared_norms(self) -> Array:
         """Of the scaled features, shape `(count,)`."""
-        return np.einsum("ij,ij->i", self.scaled, self.scaled)
+        norms: Array = np.vecdot(self.scaled, self.scaled)
+        return norms
 
     @cached_property
     def _scaled_and_one(self) -> Array:
@@ -189,7 +190,7 @@ class GaussianProcess:
     def _cross_kernel(self, x: Array) -> tuple[Array, Array, Array]:
         """The scaled rows, the kernel between them and the observations `(num_rows, count)`, and its derivative."""
         rows = x * self.root_weights
-        squared = np.einsum("ij,ij->i", rows, rows)[:, None] + self._squared_norms
+        squared = np.vecdot(rows, rows)[:, None] + self._squared_norms
         squared -= 2.0 * (rows @ self.scaled.T)
         shape, derivative = _matern(np.maximum(squared, 0.0, out=squared))
         shape *= self.signal
@@ -197,7 +198,7 @@ class GaussianProcess:
 
     def _deviation(self, half: Array) -> Array:
         """Posterior standard deviation, given the product of cross kernel and inverse factor."""
-        variance = self.signal - np.einsum("ij,ij->i", half, half)
+        variance = self.signal - np.vecdot(half, half)
         deviation: Array = np.sqrt(np.maximum(variance, 1e-12 * self.signal))
         return deviation
 

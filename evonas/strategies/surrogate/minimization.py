@@ -61,14 +61,14 @@ def minimize_all(
         idle=np.zeros(len(starts), np.intp),
     )
     going.steps = _steps(going, diagonal)
-    keep = np.abs(going.steps).max(axis=1, initial=0.0) > 0.0
+    active = np.abs(going.steps).max(axis=1, initial=0.0) > 0.0
     for remaining in range(evaluations, -1, -1):
-        if not remaining or not keep.all():
+        if not remaining or not active.all():
             found[going.of], reached[going.of] = going.places, going.values
-            going = going.take(keep)
+            going = going.take(active)
         if not remaining or not len(going.of):
             break
-        keep = _advance(going, loss, diagonal)
+        active = _advance(going, loss, diagonal)
     return found, reached
 
 
@@ -105,10 +105,10 @@ class _Starts:
 
 def _advance(starts: _Starts, loss: ValuesAndGradients, diagonal: Array) -> NDArray[np.bool_]:
     """One evaluation of each start, and its next step; which of them have not converged."""
-    nearby = np.clip(starts.places + starts.steps, starts.low, starts.high)
+    nearby = np.minimum(np.maximum(starts.places + starts.steps, starts.low), starts.high)
     values, gradients = loss(nearby, starts.of)
     moved, turned = nearby - starts.places, gradients - starts.gradients
-    accepted = values <= starts.values + _ARMIJO * np.einsum("nj,nj->n", starts.gradients, moved)
+    accepted = values <= starts.values + _ARMIJO * np.vecdot(starts.gradients, moved)
     gained = starts.values - values
     if accepted.all():
         starts.places, starts.values, starts.gradients = nearby, values, gradients
@@ -121,8 +121,8 @@ def _advance(starts: _Starts, loss: ValuesAndGradients, diagonal: Array) -> NDAr
     starts.cuts = np.where(accepted, 0, starts.cuts + 1)
     starts.idle = np.where(accepted, np.where(gained < _LEAST_GAIN, starts.idle + 1, 0), starts.idle)
     moving = np.abs(starts.steps).max(axis=1, initial=0.0) > 0.0
-    keep: NDArray[np.bool_] = (starts.idle < _IDLE) & (starts.cuts < _CUTS) & moving
-    return keep
+    active: NDArray[np.bool_] = (starts.idle < _IDLE) & (starts.cuts < _CUTS) & moving
+    return active
 
 
 def _steps(starts: _Starts, diagonal: Array) -> Array:
@@ -130,8 +130,8 @@ def _steps(starts: _Starts, diagonal: Array) -> Array:
     slope, here = starts.gradients, starts.places
     free = ~(((here <= starts.low) & (slope > 0)) | ((here >= starts.high) & (slope < 0)))
     slope = slope * free
-    step = free * -np.einsum("nij,nj->ni", starts.inverse, slope)
-    rising = np.einsum("nj,nj->n", step, slope) >= 0.0
+    step = -1.0 * free * (starts.inverse @ slope[:, :, None])[:, :, 0]
+    rising = np.vecdot(step, slope) >= 0.0
     if rising.any():
         step = np.where(rising[:, None], -diagonal * slope, step)
     longest = np.abs(step).max(axis=1, initial=0.0)
@@ -142,15 +142,15 @@ def _steps(starts: _Starts, diagonal: Array) -> Array:
 
 def _update(starts: _Starts, moved: Array, turned: Array, accepted: NDArray[np.bool_]) -> None:
     """BFGS update, equation 6.17 of Nocedal and Wright, if the curvature along the step is positive."""
-    along = np.einsum("nj,nj->n", moved, turned)
+    along = np.vecdot(moved, turned)
     good = accepted & (along > 1e-12)
     if not good.all():
         if not good.any():
             return
         moved, turned = moved * good[:, None], turned * good[:, None]  # no change of the inverse Hessian
         along = np.where(good, along, 1.0)
-    weighed = np.einsum("nij,nj->ni", starts.inverse, turned)
-    curvature = np.einsum("nj,nj->n", turned, weighed)
+    weighed = (starts.inverse @ turned[:, :, None])[:, :, 0]
+    curvature = np.vecdot(turned, weighed)
     first = starts.fresh & good
     if first.any():  # scaling of the initial Hessian, equation 6.20
         scale = np.where(first, along / np.maximum(curvature, 1e-300), 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.strategies.surrogate.acquisition import Surrogate, fit_to_observations
-from evonas.strategies.surrogate.archive import Archive, ArchiveRecord
+from evonas.strategies.surrogate.archive import Archive, ArchiveEntry
 from evonas.strategies.surrogate.exploration import LengthScaleShrinkage
 from genomes.space import SearchSpace
 
@@ -41,27 +41,27 @@ class SurrogateState:
         self._hyperparameters: list[float] = []
         self._fitted = 0
 
-    def note(self, record: ArchiveRecord, new: bool, in_full: bool, at_random: bool) -> None:
+    def note(self, entry: ArchiveEntry, new: bool, in_full: bool, at_random: bool) -> None:
         """Adds an evaluation.
 
         Args:
-            record: of the evaluation.
+            entry: of the evaluation.
             new: whether it is the first one of the network.
             in_full: whether it was at full fidelity.
             at_random: whether the network was sampled randomly.
         """
         self.size += new
-        self.archive.add(record, at_random)
+        self.archive.add(entry, at_random)
         if in_full:
-            self.exploration.note(record.rank, self.archive.typical)
+            self.exploration.note(entry.rank, self.archive.typical)
 
     def surrogates(
-        self, features_of: Callable[[ArchiveRecord], NDArray[np.float64]], most: int, refit_after: float = 1 / 15
+        self, features_of: Callable[[ArchiveEntry], NDArray[np.float64]], most: int, refit_after: float = 1 / 15
     ) -> list[Callable[[], Surrogate]]:
         """A surrogate, and during stagnation another one with shorter length scales.
 
         Args:
-            features_of: features of a record.
+            features_of: features of an entry.
             most: most observations.
             refit_after: growth, as a share, after which hyperparameters are fitted again.
         """

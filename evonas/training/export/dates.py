@@ -1,8 +1,8 @@
-"""Dates read by layers of Keras, cell by cell as `evonas.data.dates` reads them.
+"""Parsing of dates with Keras layers, for each cell as in `evonas.data.dates`.
 
-A cell is taken apart in three steps, its date, its time, and its zone or half of the day: each step compares the next
-characters with all shapes that they may have, and the shape that fits says where the numbers are and where the next
-step begins. Fractions of a second count for nothing. Text needs TensorFlow; a date's numbers do not.
+A cell is parsed in three steps: date, time, and time zone or AM/PM. Each step compares the next characters with all
+possible shapes; the matching shape determines where the numbers are and where the next step begins. Fractions of a
+second are ignored. Text needs TensorFlow; the numbers of a date do not.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from evonas.data.dates import BASE, MONTHS, PIVOT, alternatives
 
 __all__ = ["date_fields", "date_numbers"]
 
-#: The layer that looks characters up gives 0 if there is none, 1 for others, then these from 2 on.
+#: The character lookup layer returns 0 for no character, 1 for unknown ones, and 2 and above for these.
 _SMALL = "abcdefghijklmnopqrstuvwxyz"
 _CHARACTERS = [*"0123456789", *_SMALL, *"-/.: +", *_SMALL.upper()]
 _DIGIT, _LETTER = 2, 12
-#: Names of classes of characters -> their first and last number; "a" is any letter, "." to "+" are themselves.
+#: Character class -> its first and last code; "a" is any letter, "." to "+" stand for themselves.
 _CLASSES = {"0": (_DIGIT, _DIGIT + 9), "a": (_LETTER, _LETTER + 25), "end": (0, 0)} | {
     name: (2 + _CHARACTERS.index(character), 2 + _CHARACTERS.index(character))
     for name, character in [*((each, each) for each in "-/.: +tz"), ("A", "a"), ("P", "p"), ("M", "m")]
@@ -37,10 +37,10 @@ class _Shape:
     """One way to write a part of a cell.
 
     Attributes:
-        classes: that each character may be of, the one after it included.
-        digits: field -> the place of each digit, first to last, and their sign.
+        classes: the class of each character, including the one after the shape.
+        digits: field -> the position of each digit, first to last, and their sign.
         marks: fields that are 1 for this shape.
-        letters: where the three letters of a month begin, or -1.
+        letters: position of the three letters of a month, or -1.
     """
 
     classes: list[tuple[str, ...]]
@@ -50,7 +50,7 @@ class _Shape:
 
     @property
     def end(self) -> int:
-        """Where the next part begins."""
+        """Position at which the next part begins."""
         return len(self.classes) - 1
 
 
@@ -100,13 +100,13 @@ def date_fields(cells: Any, format: str = "") -> Any:
 
     Args:
         cells: text, `(num_samples, 1)`.
-        format: of the column's dates apart from those with the year first, see `evonas.data.dates`.
+        format: of the column's dates, besides those with the year first, see `evonas.data.dates`.
     """
     codes = layers.TextVectorization(
         standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
     )(cells)
     codes = ops.cast(codes, "float32")
-    # Large letters are taken for small ones.
+    # Upper-case letters are treated as lower-case ones.
     large = _flag(ops.greater(codes, 1.5 + _CHARACTERS.index("A")))
     codes = ops.subtract(codes, ops.multiply(large, float(_CHARACTERS.index("A") - _CHARACTERS.index("a"))))
     is_date, date, rest = _take_apart(codes, _dates(format), ("Y", "y", "m", "d", "short"), _DATE, _TIME + _ZONE + 1)
@@ -126,14 +126,14 @@ def date_fields(cells: Any, format: str = "") -> Any:
 
 
 def _take_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], width: int, rest: int) -> Any:
-    """Whether one of the shapes fits the first characters, what fields it has, and the characters behind.
+    """Matches shapes against the first characters; returns whether one fits, its fields, and the characters after it.
 
     Args:
         codes: of characters, `(num_samples, at least width + rest)`.
-        shapes: of which one at most fits.
+        shapes: at most one of them fits.
         names: of the fields.
-        width: characters that shapes reach.
-        rest: characters behind that are wanted.
+        width: number of characters that shapes span.
+        rest: number of characters after the shape to return.
     """
     matched = _match(codes, shapes, width)
     first = ops.take(codes, np.arange(width), axis=1)
@@ -196,7 +196,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     """The parts of dates, in the order of `evonas.data.encoding.preprocessor.DATE_PARTS`.
 
     Args:
-        fields: as `date_fields` gives them, float32 `(num_samples, 8)`.
+        fields: from `date_fields`, float32 `(num_samples, 8)`.
         base: whole number of days since 1970 from which days are counted.
         short: whether two-digit years mean those around 2000.
 
@@ -211,7 +211,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     present = ops.multiply(present, ops.multiply(_is_between(minute, 0, 59), _is_between(seconds, 0, 59)))
     present = ops.multiply(present, ops.multiply(_is_between(zone_hours, -23, 23), _is_between(zone_minutes, -59, 59)))
     present = _of_width(present, 1)
-    # Coded minutes have no sign of their own.
+    # Encoded minutes have no sign.
     sign = ops.subtract(1.0, ops.multiply(_flag(ops.less(zone_hours, -0.5)), 2.0))
     signed = ops.add(
         ops.multiply(sign, ops.maximum(zone_minutes, 0.0)),
@@ -234,12 +234,12 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
 
 
 def _century(year: Any) -> Any:
-    """What is added to the last two digits of a year."""
+    """The number to add to a two-digit year."""
     return ops.add(ops.multiply(_flag(ops.less(year, PIVOT + 0.5)), 100.0), 1900.0)
 
 
 def _is_possible(year: Any, month: Any, day: Any) -> Any:
-    """1.0 if the calendar has such a day."""
+    """1.0 if the calendar contains the day."""
     december = _flag(ops.greater(month, 11.5))
     following = ops.subtract(ops.add(month, 1.0), ops.multiply(december, 12.0))
     one = ops.add(ops.multiply(day, 0.0), 1.0)
@@ -272,17 +272,17 @@ def _days(year: Any, month: Any, day: Any) -> Any:
 
 
 def _quotient(x: Any, divisor: int) -> Any:
-    """The whole part of a whole number divided; half a unit more, so that a rounded quotient is on the right side."""
+    """Integer division; adds half a unit, so that rounding errors of the quotient do not matter."""
     return ops.floor(ops.divide(ops.add(x, 0.5), float(divisor)))
 
 
 def _of_width(x: Any, width: int) -> Any:
-    """The same, said to have this many columns: whoever checks a file before it is opened knows by this."""
+    """Reshapes to this number of columns, so that the check of a file before opening knows the width."""
     return layers.Reshape((width,))(x)
 
 
-def _column(x: Any, place: int) -> Any:
-    return ops.take(x, [place], axis=1)
+def _column(x: Any, index: int) -> Any:
+    return ops.take(x, [index], axis=1)
 
 
 def _is_between(x: Any, low: float, high: float) -> Any:

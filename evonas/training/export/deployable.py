@@ -29,17 +29,17 @@ def deployable(
     """Builds the deployable model, from raw columns to predictions in the target's units, or to probabilities and
     labels.
 
-    A regression gives `(num_samples, num_outputs)`; of quantiles, the outputs "quantile_0.1", ..., each
-    `(num_samples, 1)`, which never cross, since they are sorted. A classifier gives the outputs "probability" (binary:
+    A regression gives `(num_samples, num_outputs)`; with quantiles, the outputs are "quantile_0.1", ..., each
+    `(num_samples, 1)`; they are sorted, so that they never cross. A classifier gives the outputs "probability" (binary:
     of the second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
     `preprocessing.with_label`.
 
     Args:
-        network: from features to raw outputs; a model, or what puts several together.
+        network: maps features to raw outputs; a model or a combination of several.
         problem: what is predicted.
-        preparation: of the raw columns; None for a model that takes features, and gives probabilities alone.
-        coded: whether columns of text come as numbers, see `evonas.data.encoding.codes`.
-        temperature: that a classifier's logits are divided by.
+        preparation: of the raw columns; None for a model that takes features and outputs only probabilities.
+        coded: whether text columns are given as integer codes, see `evonas.data.encoding.codes`.
+        temperature: divides a classifier's logits.
         resize: whether images may be of any size.
     """
     last: keras.layers.Layer

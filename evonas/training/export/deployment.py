@@ -29,7 +29,7 @@ from genomes.errors import InputError
 
 __all__ = ["Deployment", "input_note", "interface_of", "verify", "write"]
 
-#: Continuous in the outputs; the other metrics jump where an output crosses a threshold.
+#: Metrics that are continuous in the outputs; the others jump where an output crosses a threshold.
 _COMPARED = ("mse", "rmse", "mae", "pinball", "log_loss")
 
 
@@ -48,11 +48,11 @@ class Deployment(Protocol):
         ...
 
     def save(self, weights: Weights, path: Path, coded: bool = False) -> None:
-        """Writes the model, as a user gets it, with these weights; `coded` as in `preprocessing.encoder`."""
+        """Writes the deployable model with these weights; `coded` as in `preprocessing.encoder`."""
         ...
 
     def outputs(self, model: keras.Model, x: Inputs) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """What an opened model gives for the rows: raw outputs as `evonas.metrics.scores` takes them, and predictions.
+        """Outputs of an opened model: raw outputs as for `evonas.metrics.scores`, and predictions.
 
         Predictions are None if they are not in the form of `evonas.metrics.scores.predictions`.
         """
@@ -70,10 +70,10 @@ def write(
     """Writes a model, reopens it, and moves it into place if it has the recorded scores.
 
     Returns:
-        what was written; the note is what is to be said of a format that is not Keras's.
+        The written model; its note describes formats other than Keras's.
 
     Raises:
-        InputError, RuntimeError: as `export`.
+        InputError, RuntimeError: as in `export`.
     """
     format_of(path, format)
     said = ""
@@ -118,7 +118,7 @@ def write(
 def _calibration(
     outputs: NDArray[np.float32], deployment: Deployment, problem: Problem, y: NDArray[Any]
 ) -> dict[str, Any]:
-    """See `calibration_of`; of user-defined models, whose outputs may be anything, nothing."""
+    """See `calibration_of`; empty for user-defined models, whose outputs may be anything."""
     if problem.task == "regression" and not problem.quantiles:
         return {}
     if outputs.shape != (len(y), problem.num_outputs):
@@ -127,12 +127,12 @@ def _calibration(
 
 
 def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, Any]:
-    """What a model takes and gives, as JSON values: name, type and shape of each; and what computed it."""
+    """Inputs and outputs of a model as JSON values: name, type and shape of each; and the backend."""
     about = {"backend": keras.backend.backend(), "parameters": int(model.count_params())}
     if not getattr(model, "inputs", None):
-        return {"inputs": [], "outputs": [], **about}  # of a class of its own, which does not tell
+        return {"inputs": [], "outputs": [], **about}  # a user-defined class, which does not expose them
     made = {each["name"]: {key: each[key] for key in ("column", "kind", "written") if key in each} for each in coding}
-    outputs = getattr(model, "output", None)  # a Sequential that was never called has none yet, but its outputs
+    outputs = getattr(model, "output", None)  # a Sequential that was never called has no output yet
     if not isinstance(outputs, Mapping):
         name = "prediction" if problem.task == "regression" else "probability"
         several = len(model.outputs) > 1
@@ -147,7 +147,7 @@ def interface_of(model: keras.Model, coding: Sequence[Mapping[str, Any]], proble
 
 
 def _text_of(name: str, problem: Problem) -> dict[str, Any]:
-    """Keras takes what gives labels of text for numbers."""
+    """Corrects the type of text labels, which Keras reports as numbers."""
     text = name == "label" and problem.label_type == "text" and keras.backend.backend() == "tensorflow"
     return {"dtype": "string"} if text else {}
 
@@ -157,26 +157,26 @@ def _describe(name: str, tensor: Any) -> dict[str, Any]:
 
 
 def _rows(data: PreparedData, raw: bool) -> Mapping[str, Inputs]:
-    """Validation and test rows as the written model takes them."""
+    """Validation and test rows in the form of the written model's inputs."""
     if not raw:
         return {"validation": data.splits[0].x_validation, "test": data.x_test}
     return {part: rows.astype(np.float32) if _are_bytes(rows) else rows for part, rows in data.raw.items()}
 
 
 def _are_bytes(rows: Inputs) -> bool:
-    """Whether they are pixels as they are kept, a quarter as large as what formats but Keras's take."""
+    """Whether the rows are stored as bytes, a quarter of the size that formats other than Keras's need."""
     return isinstance(rows, np.ndarray) and rows.dtype == np.uint8
 
 
 def input_note(data: PreparedData, raw: bool) -> str:
-    """What is said where a table's model does not take its raw columns."""
+    """Note for the model of a table that does not take raw columns."""
     if raw or data.preparation is None or data.problem.input_shapes:
         return ""
     if not data.raw:
-        return "; takes encoded features, as result.prepare gives them: the run is of an older evonas"
+        return "; takes encoded features, as returned by result.prepare: the run was made by an older evonas"
     if not can_take_raw(data.preparation):
-        return "; takes encoded features, as result.prepare gives them: columns of text need KERAS_BACKEND=tensorflow"
-    return "; takes encoded features, as result.prepare gives them: it was compiled by its own function"
+        return "; takes encoded features, as returned by result.prepare: text columns need KERAS_BACKEND=tensorflow"
+    return "; takes encoded features, as returned by result.prepare: it was compiled by a user-defined function"
 
 
 def verify(
@@ -187,20 +187,20 @@ def verify(
     y: NDArray[Any],
     recorded: Mapping[str, float],
 ) -> dict[str, float]:
-    """Scores an exported model, as a user opens it (in safe mode), on the validation rows.
+    """Scores an exported model, opened as by a user (in safe mode), on the validation rows.
 
     Args:
         outputs, given: of the model for the rows, see `Deployment.outputs`.
         tolerance: relative difference allowed between a recorded score and the model's.
         problem: what is predicted.
-        y: their target, coded as in `Split`.
-        recorded: scores to be met; those that it does not name are not compared.
+        y: their target, encoded as in `Split`.
+        recorded: scores to reproduce; others are not compared.
 
     Returns:
-        the model's scores.
+        The model's scores.
 
     Raises:
-        RuntimeError: a score differs, or the last layer does not give the predictions that belong to the raw outputs.
+        RuntimeError: a score differs, or the last layer's predictions do not match the raw outputs.
     """
     found = compute_scores(problem, y, outputs)
     unit = float(np.mean(problem.target_std)) if problem.task == "regression" else 1.0
@@ -211,7 +211,7 @@ def verify(
             raise RuntimeError(f"the exported model has {name} {found.get(name)}, but {recorded[name]} was recorded")
     wanted = predictions(problem, outputs)
     if given is not None and given.shape[1] == 1:
-        wanted = wanted[:, -1:]  # of a binary classifier, the probability of the second class
+        wanted = wanted[:, -1:]  # for a binary classifier, the probability of the second class
     if given is not None and not np.allclose(given, wanted, rtol=1e-4, atol=1e-4 * unit):
-        raise RuntimeError("the exported model's last layer does not give the predictions that were scored")
+        raise RuntimeError("the exported model's last layer does not return the predictions that were scored")
     return found

@@ -1,7 +1,7 @@
-"""What a `.keras` file of evonas tells of itself beside its layers: labels, targets, and how a table of series is read.
+"""The description stored in a `.keras` file in addition to its layers: labels, targets, and how to read series.
 
-It is a value of the file's own `metadata.json`, which Keras leaves alone, so that the file is enough to predict a table
-by its columns where no model card lies beside it. Imports no Keras.
+It is a value in the file's `metadata.json`, which Keras ignores, so that the file can predict a table by column names
+without its model card. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _TASKS = ("regression", "binary", "multiclass")
 
 @dataclass(frozen=True)
 class Description:
-    """What a file tells of itself.
+    """Description of a file.
 
     Attributes:
         task: "regression", "binary" or "multiclass".
-        targets: names of what is predicted; none if it came as an array.
+        targets: names of the targets; empty if they were given as an array.
         classes: labels as text, in the order of the outputs.
         label_type: of the labels, as `Problem.label_type`.
-        series: how series are read of a table or an array; None of other samples.
-        columns: input of the model -> the column that goes into it.
+        series: how series are read from a table or an array; None for other samples.
+        columns: input of the model -> column of the table.
     """
 
     task: str
@@ -51,11 +51,11 @@ class Description:
 
 
 def with_description(content: bytes, problem: Problem, preparation: Preparation | None) -> bytes:
-    """The bytes of a `.keras` file with a description in it.
+    """Adds a description to the bytes of a `.keras` file.
 
     Args:
-        content: as Keras writes it.
-        problem: what is predicted.
+        content: as written by Keras.
+        problem: of the model.
         preparation: of the raw rows that the model takes; None if it takes something else.
     """
     about: dict[str, Any] = {"task": problem.task, "targets": list(problem.target_names)}
@@ -75,7 +75,7 @@ def with_description(content: bytes, problem: Problem, preparation: Preparation 
 
 
 def description_of(path: Path) -> Description | None:
-    """What the file tells; None of one without a description, or with none that can be read."""
+    """Reads the description of a file; None if there is none or it is not valid."""
     try:
         with open_plain(path.resolve()) as file, zipfile.ZipFile(file) as archive:
             entry = archive.getinfo(_METADATA)

@@ -34,7 +34,8 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
 
     Raises:
         InputError: the path cannot be written.
-        RuntimeError: the file's model does not give the scores of the mean prediction; nothing is left at the path.
+        RuntimeError: the file's model does not reproduce the scores of the mean prediction; nothing is left at the
+            path.
     """
     views = [view for architecture, _ in task.networks for view in views_of(graph_from_json(architecture))]
     data = data.for_views(*views, training=False)
@@ -107,7 +108,7 @@ class _EnsembleDeployment(GraphDeployment):
 
 
 def _held_out_outputs(task: EnsembleTask, data: PreparedData) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Raw outputs of each network on the rows that its fold kept from it, and what was to be predicted there."""
+    """Raw outputs of each network on the rows held out in its fold, and their targets."""
     pairs = zip(task.networks, task.folds, strict=True)
     return [(_outputs(network, data, fold), data.splits[fold].y_validation) for network, fold in pairs]
 
@@ -120,7 +121,7 @@ def _outputs(network: tuple[Any, Weights], data: PreparedData, fold: int = 0) ->
 
 
 def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network") -> tuple[keras.Model, list[int]]:
-    """From features to raw outputs, and which features."""
+    """The model from features to raw outputs, and the indices of its features."""
     architecture, weights = network
     graph = problem.attach_columns(graph_from_json(architecture))
     places = problem.columns(*views_of(graph))
@@ -136,7 +137,7 @@ def _mean(outputs: Sequence[Any], shares: Sequence[float], problem: Problem) -> 
     kind = "sigmoid" if problem.task == "binary" else "softmax"
     logs = ops.log(ops.clip(_total(outputs, shares, kind, "prediction"), SMALLEST, 1.0))
     if problem.task == "binary":
-        # The other class by itself: 1 - p would lose the digits of a small one.
+        # The other class is computed separately: 1 - p would lose the precision of small probabilities.
         other = _total([-1.0 * each for each in outputs], shares, kind, "other")
         return logs - ops.log(ops.clip(other, SMALLEST, 1.0))
     return logs

@@ -49,15 +49,15 @@ def export(
     """Writes the network as a Keras file.
 
     Args:
-        task: what to write, and where.
-        data: what it was trained on.
-        settings: how it was trained.
-        build: the user's function, if it is one of its models.
+        task: the network and the path.
+        data: its training data.
+        settings: its training settings.
+        build: the user's function, if the model is user-defined.
 
     Raises:
-        InputError: the path cannot be written, Keras cannot write or open the model, or there are neither weights nor
-            a retraining.
-        RuntimeError: the file's model does not give the recorded scores; nothing is left at the path.
+        InputError: the path cannot be written, Keras cannot write or open the model, or there are no weights and
+            retraining was not requested.
+        RuntimeError: the file's model does not reproduce the recorded scores; nothing is left at the path.
     """
     recorded, note = task.scores, "weights of the scored epoch"
     deployment: Deployment
@@ -82,9 +82,9 @@ def export(
     else:
         weights = task.weights
         if len(data.splits) * settings.replicates > 1:
-            # What was recorded is a mean; these weights are one of its terms, or of a training on all rows.
+            # The recorded scores are a mean; these weights are one of its terms, or were trained on all rows.
             recorded = {}
-            of_all = "weights of a training on all rows, for as many epochs as the folds say"
+            of_all = "weights trained on all rows, for the number of epochs found in the folds"
             of_all += ", not calibrated: they have seen all rows" * task.calibrate
             note = of_all if data.refits and build is None else note + ", of the first fold and replicate"
     found = write(task.path, deployment, weights, data, recorded, task.format)
@@ -93,13 +93,13 @@ def export(
     note += input_note(data, deployment.takes_raw) + found.note
     if task.retrain:
         found = replace(found, validation_scores={}, calibration=_of_test(found))
-    elif data.refits and build is None:  # they have seen the validation rows: what is known are the folds' scores
+    elif data.refits and build is None:  # they have seen the validation rows: only the folds' scores are known
         found = replace(found, validation_scores=dict(task.scores), calibration=_of_test(found))
     return replace(found, retrained=task.retrain, note=note)
 
 
 def _of_test(found: Any) -> dict[str, Any]:
-    """The calibration on the rows that the weights have not seen."""
+    """The calibration on rows that the weights have not seen."""
     return {part: values for part, values in found.calibration.items() if part == "test"}
 
 
@@ -107,7 +107,7 @@ def _calibrate(task: ExportTask, data: PreparedData) -> tuple[float, dict[str, f
     """The temperature that fits the (first) validation rows best, and the scores of the network with it."""
     if task.weights is None or task.retrain:
         raise InputError(
-            "calibrate must be of scored weights, whose validation rows they have not seen: leave retrain out"
+            "calibrate must be used with scored weights, which have not seen the validation rows: leave retrain out"
         )
     split, graph = data.splits[0], data.problem.attach_columns(graph_from_json(task.architecture))
     raw = raw_outputs(graph, task.weights, np.asarray(split.x_validation))
@@ -162,6 +162,6 @@ class GraphDeployment:
         """See `Deployment.outputs`."""
         last = model.get_layer("target_units" if self._data.problem.task == "regression" else "probability")
         both = keras.Model(model.input, [last.input, last.output])
-        both.run_eagerly = True  # a function is traced in seconds, and there are a few large batches
+        both.run_eagerly = True  # tracing takes seconds, and there are only a few large batches
         raw, given = both.predict(x, batch_size=rows_at_a_time(self._data.preparation, CHUNK_ROWS), verbose=0)
         return raw, given

@@ -1,4 +1,4 @@
-"""Export to other formats than Keras's, each compared with the Keras model after writing.
+"""Export to formats other than Keras's, each compared with the Keras model after writing.
 
 ONNX and TFLite support numbers only: text columns are encoded as integers, a classifier outputs probabilities, and an
 accompanying JSON file describes the encoding and the classes. Needs TensorFlow; ONNX also tf2onnx and onnxruntime.
@@ -42,18 +42,18 @@ WITHOUT_TEXT = ("onnx", "tflite")
 _ROWS = 100
 #: Largest difference from the Keras model's outputs, relative to their size.
 _TOLERANCE = 1e-4
-#: Keras's names of types that numpy has others for.
+#: Keras's names of types that have other names in numpy.
 _TYPES = {"string": "object"}
 
 
 @dataclass(frozen=True)
 class Written:
-    """A model that is to be written.
+    """A model to write.
 
     Attributes:
-        model: as the `.keras` file holds it.
-        coded: the same with codes in the place of text (`evonas.data.encoding.codes`); None if there is no text.
-        preparation: of the raw columns that it takes; None if it takes something else.
+        model: as in the `.keras` file.
+        coded: the same with codes instead of text (`evonas.data.encoding.codes`); None if there is no text.
+        preparation: of the raw columns that it takes; None if it takes other inputs.
         problem: what is predicted.
     """
 
@@ -72,16 +72,16 @@ def write_format(
         written: what to write.
         kind: "savedmodel", "onnx" or "tflite".
         path: where to write.
-        folder: to work in.
-        rows: some, as the model takes them; the first 100 are compared.
+        folder: for temporary files.
+        rows: inputs of the model; the first 100 are compared.
 
     Returns:
-        For a person: how far it is from the Keras model, and which files accompany it; how its inputs are made of raw
-        columns, see `coding_of`; and the Keras model that the format was made of.
+        A message on its difference from the Keras model and on accompanying files; how its inputs are made from raw
+        columns, see `coding_of`; and the Keras model that was converted.
 
     Raises:
-        InputError: the format cannot hold the model, what writes it is not installed, or there is something at `path`.
-        RuntimeError: what was written predicts something else; nothing is left at the path.
+        InputError: the format does not support the model, the required package is not installed, or `path` exists.
+        RuntimeError: the written model predicts differently; nothing is left at the path.
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"{kind} must be written with KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
@@ -96,7 +96,7 @@ def write_format(
     if kind in WITHOUT_TEXT:
         model, some = written.coded or model, code_rows(some, coding) if coding else some
         if isinstance(model.output, Mapping):
-            # Quantiles are one output: signatures would change the order of several.
+            # Quantiles are a single output, since signatures would change the order of several.
             last = model.get_layer("target_units") if written.problem.quantiles else None
             model = keras.Model(model.input, model.output["probability"] if last is None else last.output)
     names = _plain_names(model)
@@ -125,13 +125,13 @@ def write_format(
 
 
 def _gelu(x: Any) -> Any:
-    """By the error function: what TensorFlow takes instead, the complementary one, no other format has."""
+    """GELU by the error function; TensorFlow uses the complementary one, which other formats lack."""
     return 0.5 * x * (1.0 + keras.ops.erf(x / math.sqrt(2.0)))
 
 
 @contextmanager
 def _spell_out(model: keras.Model) -> Iterator[None]:
-    """Activations that some formats lack are computed by others, which they have, while the model is written."""
+    """Replaces activations that some formats lack by equivalent operations while the model is written."""
     changed, waiting = [], [model]
     while waiting:
         layer = waiting.pop()
@@ -147,7 +147,7 @@ def _spell_out(model: keras.Model) -> Iterator[None]:
 
 
 def _predict(outputs: Any) -> Any:
-    """The output that is compared: of a classifier, its probabilities; of several quantiles, all side by side."""
+    """The output to compare: probabilities of a classifier; several quantiles are concatenated."""
     if not isinstance(outputs, Mapping):
         return outputs
     if "probability" in outputs:
@@ -160,7 +160,7 @@ def _share(name: str) -> float:
 
 
 def _plain_names(model: keras.Model) -> dict[str, str]:
-    """The names of a model's inputs, where they have some that count, as these formats can have them."""
+    """Valid names in these formats for a model's inputs, if their names matter."""
     if not isinstance(model.input, Mapping):
         return {}
     names: dict[str, str] = {}
@@ -174,7 +174,7 @@ def _plain_names(model: keras.Model) -> dict[str, str]:
 
 
 def _rename(model: keras.Model, names: Mapping[str, str]) -> keras.Model:
-    """The model with its inputs by other names."""
+    """Renames the inputs of a model."""
     if all(old == new for old, new in names.items()):
         return model
     inputs = {
@@ -198,7 +198,7 @@ def _about(coding: Sequence[Mapping[str, Any]], problem: Problem) -> dict[str, A
 def _description_text(
     coding: Sequence[Mapping[str, Any]], problem: Problem, kind: str, renamed: Sequence[str], name: str
 ) -> str:
-    """What is in the accompanying file, for a person."""
+    """Describes the accompanying file to the user."""
     says, holds = [], ["the names and the order of the inputs"] if coding else []
     if renamed:
         says.append(f"has other names for the columns {_list(renamed)}")
@@ -209,8 +209,8 @@ def _description_text(
         if problem.classes:
             says.append("gives probabilities only")
             holds.append(f"the {len(problem.classes)} classes")
-    told = f"{', '.join(holds[:-1])} and {holds[-1]}" if len(holds) > 1 else holds[0]
-    return f"{', '.join([*says, ''])}{name} holds {told}"
+    content = f"{', '.join(holds[:-1])} and {holds[-1]}" if len(holds) > 1 else holds[0]
+    return f"{', '.join([*says, ''])}{name} holds {content}"
 
 
 def _list(names: Sequence[str], most: int = 5) -> str:
@@ -224,7 +224,7 @@ def _difference(given: Any, wanted: Any) -> float:
 
 
 def _column(array: Any) -> Any:
-    """A column as the formats take it, which add no axis of their own."""
+    """Adds the axis that the formats, unlike Keras, do not add to a column."""
     return array[:, None] if array.ndim == 1 else array
 
 
@@ -232,7 +232,7 @@ def _saved_model(model: keras.Model, draft: Path, rows: Inputs) -> Any:
     import tensorflow as tf
 
     model.export(draft, format="tf_saved_model", verbose=False)
-    loaded = tf.saved_model.load(str(draft))  # held, for its variables live no longer than it does
+    loaded = tf.saved_model.load(str(draft))  # kept alive, since its variables live only as long as it does
     given = loaded.serve(map_arrays(lambda array: tf.constant(_column(array)), rows))
     return {name: value.numpy() for name, value in given.items()} if isinstance(given, Mapping) else given.numpy()
 
@@ -244,8 +244,8 @@ def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
     model.export(saved, format="tf_saved_model", verbose=False)
     try:
         draft.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
-    except Exception:  # the converter's own type of error is not public
-        # Recurrence and attention are made of its operations for a known number of rows alone.
+    except Exception:  # the converter's exception class is not public
+        # Recurrence and attention can be converted for a fixed number of rows only.
         saved = draft.with_name("saved_one")
         one = keras.tree.map_structure(
             lambda given: keras.InputSpec(given.dtype, (1, *given.shape[1:]), name=given.name), model.input
@@ -255,13 +255,13 @@ def _tflite(model: keras.Model, draft: Path, rows: Inputs) -> Any:
     runner = tf.lite.Interpreter(model_path=str(draft)).get_signature_runner()
     named = _by_name(list(runner.get_input_details()), rows)
     count = len(next(iter(named.values())))
-    # A row at a time: signatures are made for one.
+    # One row at a time, as in the signature.
     found = [runner(**{name: array[row : row + 1] for name, array in named.items()}) for row in range(count)]
     return np.concatenate([next(iter(each.values())) for each in found])
 
 
 def _onnx(model: keras.Model, draft: Path, rows: Inputs) -> Any:
-    model(map_arrays(keras.ops.convert_to_tensor, rows))  # Keras writes only models that were called
+    model(map_arrays(keras.ops.convert_to_tensor, rows))  # Keras exports only models that were called
     model.export(draft, format="onnx", verbose=False)
     import onnxruntime
 
@@ -270,7 +270,7 @@ def _onnx(model: keras.Model, draft: Path, rows: Inputs) -> Any:
 
 
 def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
-    """The rows by the names of the inputs; the one array by that of the one input."""
+    """Maps input names to rows; a single array belongs to the single input."""
     if not isinstance(rows, Mapping):
         return {names[0]: rows}
     return {name: _column(rows[name]) for name in names}
@@ -278,7 +278,7 @@ def _by_name(names: list[str], rows: Inputs) -> dict[str, Any]:
 
 def _place(draft: Path, path: Path, kind: str) -> None:
     if kind == "savedmodel":
-        # Where its operations were made, in files of this machine: of no use elsewhere.
+        # Contains source locations on this machine, which are useless elsewhere.
         shutil.rmtree(draft / "debug", ignore_errors=True)
         publish_folder(draft, path)
     else:

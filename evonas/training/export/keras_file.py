@@ -82,7 +82,7 @@ _ACTIVATIONS = {*ACTIVATIONS, "softmax", "hard_sigmoid"}
 
 
 def load_keras_file(path: Path, own: bool = False) -> Any:
-    """The `keras.Model` of a file that `check_keras_file` lets pass."""
+    """Loads the `keras.Model` of a file after `check_keras_file`."""
     content = check_keras_file(path, own)
     with without_current_directory(), tempfile.NamedTemporaryFile(suffix=".keras") as copy:
         import keras
@@ -93,12 +93,12 @@ def load_keras_file(path: Path, own: bool = False) -> Any:
             return keras.models.load_model(copy.name, compile=False, safe_mode=True)
         except (ValueError, TypeError, KeyError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"{path} must be a model that Keras opens, but {reason}: export it again") from None
+            raise InputError(f"{path} must be a model that Keras can open, but {reason}: export it again") from None
 
 
 @contextmanager
 def without_current_directory() -> Iterator[None]:
-    """Nothing is imported from the folder that Python was started in: files of others may lie there."""
+    """Removes the working directory from the import path, since it may contain untrusted files."""
     here, held = os.path.realpath("."), list(sys.path)
     sys.path[:] = [folder for folder in held if os.path.realpath(folder) != here]
     try:
@@ -108,15 +108,16 @@ def without_current_directory() -> Iterator[None]:
 
 
 def check_keras_file(path: Path, own: bool = False) -> bytes:
-    """Looks at a file without Keras, and gives its bytes.
+    """Checks a file without Keras; returns its bytes.
 
     Args:
         path: of the file.
-        own: whether the model comes from a user's own `build` function: it may hold what Keras itself has, but for what
-            runs code, and what the user's session has registered with Keras. Imports Keras.
+        own: whether the model comes from a user's `build` function: it may contain built-in Keras objects, except those
+            that run code, and objects that the user's session has registered with Keras. Imports Keras.
 
     Raises:
-        InputError: it cannot be read, is damaged, or holds what evonas does not write; says what.
+        InputError: the file cannot be read, is damaged, or has content that evonas does not write; the message names
+            it.
     """
     _check_keras_version()
     try:
@@ -158,20 +159,20 @@ def _check_keras_version() -> None:
     if numbers < _KERAS_AT_LEAST:
         wanted = ".".join(map(str, _KERAS_AT_LEAST))
         raise InputError(
-            f"keras must be at least {wanted} to open files, since older ones can be made to run code by "
-            f"them, and this is {found}: pip install --upgrade keras"
+            f"keras must be at least {wanted} to open files, since older versions can be made to run code, "
+            f"but this is {found}: pip install --upgrade keras"
         )
 
 
 def _parts(content: bytes) -> tuple[Any, bytes]:
-    """The configuration, and the file of the weights."""
+    """The configuration and the weights file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if sorted(entry.filename for entry in entries) != sorted(_PARTS):
                 raise InputError(f"it must hold {', '.join(_PARTS)} and nothing else")
             if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-                raise InputError("its parts must be stored as they are, neither compressed nor encrypted")
+                raise InputError("its parts must be stored neither compressed nor encrypted")
             if sum(entry.file_size for entry in entries) > len(content):
                 raise InputError("its parts claim to be larger than the file")
             texts = {name: archive.read(name) for name in _PARTS}
@@ -183,7 +184,7 @@ def _parts(content: bytes) -> tuple[Any, bytes]:
 
 
 def _count_weights(content: bytes) -> int:
-    """How many numbers there are in the arrays of an HDF5 file, all of which have to lie in the file itself."""
+    """Counts the numbers in the arrays of an HDF5 file, all of which must be stored in the file itself."""
     import h5py
 
     elements = stored = 0
@@ -193,7 +194,7 @@ def _count_weights(content: bytes) -> int:
         while waiting:
             place, group = waiting.pop()
             if group.id in seen:
-                raise InputError(f"{place} of its weights must be reached in one way only")
+                raise InputError(f"{place} of its weights must have a single path")
             seen.add(group.id)
             for name in group:
                 where = f"{place}{name}"
@@ -206,7 +207,7 @@ def _count_weights(content: bytes) -> int:
                 if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "iufb":
                     raise InputError(f"{where} of its weights must be an array of numbers")
                 if item.external or item.is_virtual or item.chunks or item.compression:
-                    raise InputError(f"{where} of its weights must be stored in the file as it is")
+                    raise InputError(f"{where} of its weights must be stored in the file unfiltered")
                 elements += math.prod(item.shape)
                 stored += math.prod(item.shape) * item.dtype.itemsize
     if stored > len(content):
@@ -215,14 +216,14 @@ def _count_weights(content: bytes) -> int:
 
 
 def _is_allowed(module: Any, name: Any) -> bool:
-    """Whether it is on the list, or a layer of Keras's that a layer kind from outside evonas uses."""
+    """Whether an object is on the allowlist, or a Keras layer used by a registered layer kind."""
     return name in _ALLOWED.get(module, ()) or (
         module == "keras.layers" and isinstance(name, str) and row_from_outside(name) is not None
     )
 
 
 def _check_objects(value: Any, place: str) -> None:
-    """Every object that Keras would make is on the list."""
+    """Checks that every object that Keras would create is on the allowlist."""
     if isinstance(value, Mapping):
         if {"class_name", "module", "registered_name"} & value.keys():
             module, name = value.get("module"), value.get("class_name")
@@ -240,9 +241,9 @@ def _check_objects(value: Any, place: str) -> None:
 
 
 def _check_network(config: Any, elements: int) -> None:
-    """The layers are a network of dense layers with no more weights than there are in the file.
+    """Checks that the layers form a dense network with no more weights than the file contains.
 
-    It is the model itself, or a model in it, with lookups and arithmetic around.
+    The network is the model itself, or nested in it, surrounded by lookups and arithmetic.
     """
     needed, _ = _check(config, elements, nested=False)
     if needed > elements:
@@ -250,7 +251,7 @@ def _check_network(config: Any, elements: int) -> None:
 
 
 def _check(config: Any, elements: int, nested: bool) -> tuple[int, int]:
-    """How many weights the layers need at least, and the width of the last one."""
+    """The minimum number of weights of the layers, and the width of the last one."""
     if config["class_name"] != "Functional" or config["module"] != "keras.src.models.functional":
         raise InputError("it must be a functional model")
     if holds_layered(config):
@@ -260,7 +261,7 @@ def _check(config: Any, elements: int, nested: bool) -> tuple[int, int]:
     for layer in config["config"]["layers"]:
         kind, settings, name = layer["class_name"], layer["config"], layer["name"]
         if name in widths:
-            raise InputError(f"layer {name!r:.80} must be there once")
+            raise InputError(f"layer {name!r:.80} must occur once")
         nodes = layer["inbound_nodes"]
         fan_in = sum(widths[source] for source in _sources(nodes))
         if nested and kind in _SAME_WIDTH and layer["module"] in _OPERATIONS:
@@ -308,11 +309,11 @@ def _check(config: Any, elements: int, nested: bool) -> tuple[int, int]:
 
 
 def _einsum_weights(settings: Mapping[str, Any], fan_in: int, elements: int, name: str) -> tuple[int, int]:
-    """How many weights a layer of embeddings or members has at least, and the width of what it gives."""
+    """The minimum number of weights of a layer of embeddings or members, and the width of its output."""
     equation, shape = settings["equation"], settings["output_shape"]
     plain = isinstance(shape, list) and len(shape) == 2 and all(type(size) is int and size > 0 for size in shape)
     if equation not in _EQUATIONS or not plain or math.prod(shape) > elements:
-        raise InputError(f"layer {name!r:.80} must be an embedding or of members as evonas writes them")
+        raise InputError(f"layer {name!r:.80} must be an embedding or have members as evonas writes them")
     return math.prod(shape) * (fan_in if _EQUATIONS[equation] else 1), int(shape[1])
 
 
@@ -326,7 +327,7 @@ def _count_constants(nodes: Any) -> int:
 
 
 def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
-    """Most columns that a layer gives; its texts are those in the file, not in another one, nor numbered ones."""
+    """Maximum number of output columns of a lookup layer, whose texts must be listed in the file itself."""
     texts, length = settings["vocabulary"], settings.get("output_sequence_length", 1)
     cut = (settings.get("standardize"), settings.get("split"))
     words = cut == ("lower_and_strip_punctuation", "whitespace")
@@ -350,12 +351,12 @@ def _lookup_width(kind: str, settings: Mapping[str, Any], name: str) -> int:
         )
     )
     if not wanted:
-        raise InputError(f"layer {name!r:.80} must look up texts as evonas writes it")
+        raise InputError(f"layer {name!r:.80} must look up texts in the form that evonas writes")
     return int(length) if ids else max(len(texts) + 1, int(length))
 
 
 def _count_numbers(value: Any) -> int:
-    """How many numbers there are in a JSON value."""
+    """Counts the numbers in a JSON value."""
     found, waiting = 0, [value]
     while waiting:
         item = waiting.pop()

@@ -1,8 +1,8 @@
-"""Whether a network of other layers than dense ones needs no more weights than its `.keras` file has.
+"""Checks that a network with layers other than dense ones needs no more weights than its `.keras` file contains.
 
-The shape of what each layer gives is worked out here, as Keras will when it builds the layers, from the shape of the
-input alone: what the file says of shapes in between is not believed. Every operation is on a short list, with the form
-in which evonas writes it. Imports no Keras.
+The output shape of each layer is computed here as Keras does when it builds the layers, from the shape of the input
+alone; intermediate shapes in the file are not trusted. Operations must be on an allowlist and in the form that evonas
+writes. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def row_from_outside(class_name: str) -> Row | None:
 
 
 def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]:
-    """How many weights the layers of a functional model have, and the width of what it gives.
+    """Counts the weights of a functional model's layers; returns the count and the width of its output.
 
     Args:
         config: of the model.
         elements: numbers in the file.
 
     Raises:
-        InputError: a layer is none that evonas writes, or needs more weights than there are.
+        InputError: a layer is not one that evonas writes, or needs more weights than there are.
     """
     shapes: dict[str, Shape] = {}
     needed = 0
@@ -75,7 +75,7 @@ def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]
 
 
 def _arguments(nodes: Any) -> tuple[list[str], list[Any]]:
-    """Names of the layers that a layer takes from, and what else it takes; masks, which have no weights, left out."""
+    """Names of a layer's source layers and its other arguments, without masks, which have no weights."""
     if not nodes:
         return [], []
     (node,) = nodes
@@ -96,7 +96,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int:
-    """A number of a setting, which has to be a whole one above 0."""
+    """Checks that a setting is a positive integer."""
     if type(value) is not int or not 0 < value <= 1 << 24:
         raise ValueError(value)
     return value
@@ -136,7 +136,9 @@ def _constant(value: Any) -> Shape:
 
 
 def _get_item(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -> tuple[Shape, int]:
-    """One of the three forms: the last channel, the first so many, the first channel of the first sample."""
+    """One of four forms: the last channel, the first steps, all but the first, the first channel of the first
+    sample.
+    """
     (parts,), shape = others, sources[0]
     forms = [part["config"] if isinstance(part, Mapping) else part for part in parts]
     if forms == [{}, {"start": -1, "stop": None, "step": None}]:
@@ -144,6 +146,8 @@ def _get_item(settings: Settings, sources: Sequence[Shape], others: Sequence[Any
     whole = {"start": None, "stop": None, "step": None}
     if len(forms) == 2 and forms[0] == whole and forms[1]["start"] is None and forms[1]["step"] is None:
         return (min(_whole(forms[1]["stop"]), shape[0]),), 0
+    if forms == [whole, {"start": 1, "stop": None, "step": None}]:
+        return (shape[0] - 1, *shape[1:]), 0
     if forms == [{"start": None, "stop": 1, "step": None}, whole, 0]:
         return shape[:-1], 0
     raise ValueError(parts)
@@ -294,7 +298,7 @@ OPERATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "keras.src.ops.numpy": frozenset(
             {"GetItem", "Squeeze", "ExpandDims", "Transpose", "ZerosLike", "TrueDivide", "Greater", "Less", "Where"}
-            | {"Multiply", "Add", "Sum", "Maximum"}
+            | {"Multiply", "Add", "Sum", "Maximum", "Minimum", "Mod", "Sqrt"}
         )
     }
 )
@@ -308,8 +312,8 @@ _ROWS: Mapping[str, Row] = MappingProxyType(
         "BatchNormalization": _normalization(4),
         "LayerNormalization": _normalization(2),
         "GlobalAveragePooling1D": _global_pool,
-        **dict.fromkeys(("Activation", "Dropout", "Cast", "ZerosLike"), _same),
-        **dict.fromkeys(("Greater", "Less", "Where", "TrueDivide", "Maximum"), _broadcast),
+        **dict.fromkeys(("Activation", "Dropout", "Cast", "ZerosLike", "Sqrt"), _same),
+        **dict.fromkeys(("Greater", "Less", "Where", "TrueDivide", "Maximum", "Minimum", "Mod"), _broadcast),
         "GetItem": _get_item,
         "Sum": _sum,
         "Squeeze": _squeeze,

@@ -1,8 +1,8 @@
 """Layers that compute features of neighbours (`evonas.data.neighbours`) in an exported model: Dense, Softmax, Dense.
 
-Training rows are weights: a layer that subtracts every centre from a column, by kernels of ones and the centres as
-biases, so that what is near keeps its digits in float32, as in `evonas.data.kernel_regression`; squares are added up,
-scaled and passed through a softmax, and the last layer's kernel are the targets.
+Training rows are weights: a layer that subtracts every centre from a column, with kernels of ones and the centres as
+biases, so that small differences keep their precision in float32, as in `evonas.data.kernel_regression`; squares are
+summed, scaled and passed through a softmax; the kernel of the last layer holds the targets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evonas.data.neighbours import NeighbourPreparation
 
 __all__ = ["rows_at_a_time", "with_neighbours"]
 
-#: Distances that a model is to hold at a time, of each of a few tensors.
+#: Maximum number of distances per tensor that a model holds at a time.
 _MOST_CELLS = 1 << 24
 
 
@@ -40,7 +40,7 @@ def with_neighbours(features: Any, preparation: NeighbourPreparation) -> Any:
 
 
 def rows_at_a_time(preparation: Preparation | None, most: int) -> int:
-    """How many rows a model should be given at a time, for the memory that distances take."""
+    """Number of rows to predict at a time, limited by the memory of distances."""
     regressions: Sequence[KernelRegression] = getattr(preparation, "regressions", ())
     return min([most, *(max(1, _MOST_CELLS // len(each.centres)) for each in regressions)])
 

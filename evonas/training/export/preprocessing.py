@@ -1,8 +1,8 @@
-"""Layers in front of a network that take raw columns, and one after it that names classes: what is exported.
+"""Exported preprocessing: layers that take raw columns, and one after the network that outputs class labels.
 
-What `Preparation.apply` computes is computed here by layers and operations of Keras itself, so that plain Keras opens
-the file in safe mode. Text (categories, flags as words, dates) is looked up by layers that need TensorFlow; tables of
-numbers need nothing but `keras.ops`, nor do columns of text that come as codes (`evonas.data.encoding.codes`).
+The layers compute `Preparation.apply` with built-in Keras layers and operations, so that plain Keras opens the file in
+safe mode. Text (categories, flags, dates) is looked up by layers that need TensorFlow; numeric tables, and text columns
+given as codes (`evonas.data.encoding.codes`), need only `keras.ops`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from genomes.errors import InputError
 
 __all__ = ["can_take_raw", "encoder", "with_label"]
 
-#: What no text of any word is shorter than; those of none are divided by it.
+#: Lower bound on the length of a vector of words; vectors of no words are divided by it.
 _SHORTEST = 1e-12
 #: A step and its position among the steps.
 Placed = tuple[int, Any]
@@ -50,7 +50,7 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
 
     Args:
         preparation: what they compute.
-        coded: whether columns of text come as numbers, see `evonas.data.encoding.codes`.
+        coded: whether text columns are given as integer codes, see `evonas.data.encoding.codes`.
         resize: whether images may be of any size.
 
     Returns:
@@ -60,7 +60,7 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
     if isinstance(preparation, SamplePreparation):
         return sample_encoder(preparation, coded, resize)
     if resize:
-        raise InputError("resize must be asked for models over images, not dense ones: leave it out")
+        raise InputError("resize must be used with models of images, not of tables: leave it out")
     steps: dict[str, list[Placed]] = {}
     for placed in enumerate(preparation.steps):
         steps.setdefault(placed[1].column, []).append(placed)
@@ -88,7 +88,7 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
 def with_label(probability: Any, problem: Problem) -> dict[str, Any]:
     """The outputs of a classifier: probabilities, and the label of the most probable class, `(num_samples,)`.
 
-    Labels have the type that the target had. Without TensorFlow there is no text, hence no label of text.
+    Labels have the type of the target. Without TensorFlow there are no text labels.
     """
     both = probability
     if probability.shape[-1] == 1:
@@ -111,7 +111,7 @@ def _has_wide_integers() -> bool:
 
 
 class _Features:
-    """Columns of tensors, each known by the position of its step and its place among the step's features."""
+    """Feature columns, identified by the index of their step and their index among the step's features."""
 
     def __init__(self) -> None:
         self._tensors: list[Any] = []
@@ -134,7 +134,7 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
     """The features of numeric columns, all at once: `x` is float32 `(num_samples, len(names))`."""
     is_missing = ops.isnan(x)
     missing = ops.cast(is_missing, "float32")
-    # Imputed before anything is rounded: numbers near what is subtracted from them keep all their digits.
+    # Imputed before rounding: numbers close to the subtracted constant keep their precision.
     imputed = [next((s.imputed for _, s in steps[name] if not isinstance(s, Categories)), 0.0) for name in names]
     present = ops.where(is_missing, np.array([imputed], np.float32), x)
     placed = [(column, place, step) for column, name in enumerate(names) for place, step in steps[name]]
@@ -171,7 +171,7 @@ def _add_numbers(features: _Features, x: Any, steps: dict[str, list[Placed]], na
 
 
 def _within(x: Any, pieces: Sequence[tuple[int, PiecewiseLinear]], count: int | None = None) -> Any:
-    """Each way through its intervals, one column of `x` each, side by side; with `count` this many features each."""
+    """Piecewise-linear encodings of the columns of `x`, concatenated; with `count`, this many features each."""
     columns: list[int] = []
     starts: list[float] = []
     factors: list[float] = []
@@ -200,10 +200,10 @@ def _heights(x: Any, ranks: Sequence[tuple[int, PiecewiseLinear]]) -> Any:
 
 
 def _logarithms(x: Any, steps: Sequence[Logarithm]) -> Any:
-    """What `Logarithm.encode` gives, `(num_samples, len(steps))`."""
+    """Computes `Logarithm.encode`, `(num_samples, len(steps))`."""
     shares = layers.Rescaling([1.0] * len(steps), [-step.origin for step in steps])(x)
     shares = layers.Rescaling([1 / step.scale for step in steps])(shares)
-    # Not log1p, which ONNX has not.
+    # Not log1p, which ONNX lacks.
     logarithms = ops.multiply(ops.sign(shares), ops.log(ops.add(ops.abs(shares), 1.0)))
     return layers.Rescaling([1 / step.std for step in steps], [-step.mean / step.std for step in steps])(logarithms)
 
@@ -217,7 +217,7 @@ def _robust(x: Any, steps: Sequence[Robust]) -> Any:
 
 
 def _add_waves(features: _Features, x: Any, waves: Sequence[tuple[int, int, Periodic]]) -> None:
-    """What `Periodic.encode` gives, of all columns at once."""
+    """Computes `Periodic.encode` for all columns at once."""
     ranks = _heights(x, [(column, step.rank) for column, _, step in waves])
     columns = [number for number, (*_, step) in enumerate(waves) for _ in step.frequencies]
     factors = [2 * np.pi * frequency for *_, step in waves for frequency in step.frequencies]
@@ -248,7 +248,7 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool,
         return
     if is_date(first):
         steps = [step for _, step in found]
-        # Days are counted from one near those seen, so that few digits are spent on them.
+        # Days are counted from a day near the training data, so that they need few digits.
         base = float(np.floor(steps[0].imputed))
         fields = ops.cast(cells, "float32") if coded else date_fields(cells, format)
         numbers, present = date_numbers(fields, base, short="y" in format and coded)
@@ -257,7 +257,7 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool,
         return
     words = words_of(first)
     if isinstance(first, Categories) and "" in words and not coded:
-        words += sorted(MISSING - set(words))  # they mean what an empty cell does
+        words += sorted(MISSING - set(words))  # they mean the same as an empty cell
     codes = ops.cast(cells if coded else _lookup(words, num_oov_indices=1)(cells), "float32")
     if isinstance(first, Categories):
         if len(words) > len(first.categories):
@@ -278,12 +278,12 @@ def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool,
 
 
 def _add_words(features: _Features, cells: Any, place: int, step: BagOfWords, coded: bool) -> None:
-    """What `BagOfWords.encode` gives."""
+    """Computes `BagOfWords.encode`."""
     width = len(step.words)
     if coded:
         present = ops.cast(cells, "float32")
     else:
-        # Words that are not known come first. Keras takes the result for one of more dimensions than it has.
+        # Unknown words come first. Keras reports more dimensions than the result has.
         found = layers.TextVectorization(output_mode="multi_hot", vocabulary=list(step.words))(cells)
         present = _take(layers.Reshape((width + 1,))(found), list(range(1, width + 1)))
     weights = layers.Rescaling(list(step.weights))(present)
@@ -304,7 +304,7 @@ def _add_scaled(features: _Features, values: Any, present: Any, found: list[Plac
 
 
 def _standardise(centred: Any, steps: Sequence[Number]) -> Any:
-    """Numbers from which what is imputed was subtracted, as `Number.encode` scales them."""
+    """Scales numbers from which the imputed value was subtracted, as `Number.encode` does."""
     offsets = [(step.imputed - step.mean) / step.std for step in steps]
     scaled = layers.Rescaling([1.0 / step.std for step in steps], offsets)(centred)
     return ops.clip(scaled, -FURTHEST, FURTHEST)

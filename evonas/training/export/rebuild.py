@@ -1,4 +1,4 @@
-"""An untrained network, compiled with what Keras itself has, so that plain Keras opens it and continues."""
+"""An untrained network compiled with built-in Keras objects only, so that plain Keras can open and train it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build_untrained(
     num_rows: int | None,
     epochs: int | None,
 ) -> tuple[keras.Model, str]:
-    """The network with the initial weights of the seed, and what of its training Keras cannot do.
+    """Builds the network with the initial weights of the seed; also returns what Keras cannot do in its training.
 
     Args:
         graph: what to build and how to train it.

@@ -1,4 +1,4 @@
-"""Layers that take raw images, series or texts to a network: what `SamplePreparation.apply` computes, in Keras.
+"""Exported preprocessing of raw images, series or texts: `SamplePreparation.apply` as Keras layers.
 
 Text needs TensorFlow; images and series need nothing but `keras.ops`.
 """
@@ -26,7 +26,7 @@ def sample_encoder(preparation: SamplePreparation, coded: bool = False, resize: 
 
     Args:
         preparation: what they compute.
-        coded: whether text comes as ids of words, see `evonas.data.encoding.codes`.
+        coded: whether text is given as word ids, see `evonas.data.encoding.codes`.
         resize: whether images may be of any size.
 
     Returns:
@@ -34,10 +34,10 @@ def sample_encoder(preparation: SamplePreparation, coded: bool = False, resize: 
         `(num_samples, num_features)`.
 
     Raises:
-        InputError: what is to be resized is not an image.
+        InputError: resizing was requested for samples other than images.
     """
     if resize and not isinstance(preparation, ImagePreparation):
-        raise InputError("resize must be asked for models of images, not of other rows: leave it out")
+        raise InputError("resize must be used with models of images, not of other samples: leave it out")
     if isinstance(preparation, ImagePreparation):
         return _images(preparation, resize)
     if isinstance(preparation, SeriesPreparation):
@@ -83,6 +83,6 @@ def _texts(preparation: TextPreparation, coded: bool) -> tuple[Any, Any]:
 
 
 def _standardise(x: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
-    """In two steps, so that numbers near their mean keep all their digits."""
+    """Standardises in two steps, so that numbers near their mean keep their precision."""
     centred = layers.Rescaling([1.0] * len(mean), [-each for each in mean])(x)
     return layers.Rescaling([1.0 / each for each in std])(centred)

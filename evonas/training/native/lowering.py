@@ -1,4 +1,4 @@
-"""From an architecture graph to a `Program`: instructions, and where weights and activations lie. No numba."""
+"""From an architecture graph to a `Program`: instructions, and offsets of weights and activations. Imports no numba."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
     Args:
         graph: see `genomes.architecture.graph`.
         num_features, num_outputs: width of the network's input and output.
-        rows: the most rows that go through at a time.
+        rows: maximum number of rows per pass.
     """
     builder = Builder(num_features, rows)
     embedding, members = embedding_of(graph), members_of(graph)
@@ -57,7 +57,7 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
 def _hidden(builder: Builder, sources: list[Tensor], attributes: Mapping[str, Any], node: int, scaled: bool) -> Tensor:
     """A hidden layer: product, normalisation, activation, dropout; `scaled` gives members factors and biases."""
     name, normalization = f"layer_{node}", attributes["normalization"]
-    # Batch normalisation takes any bias away again.
+    # Batch normalisation cancels any bias.
     bias = normalization != "batch" and not scaled
     h = builder.dense(sources, int(attributes["units"]), name, bias, float(attributes["l2"]))
     if scaled:
@@ -70,7 +70,7 @@ def _hidden(builder: Builder, sources: list[Tensor], attributes: Mapping[str, An
 
 
 def _of_members(builder: Builder, sources: list[Tensor], members: Members, node: int, name: str) -> Tensor:
-    """What a node of several members takes in, as one tensor, times the members' factors if it has them."""
+    """The input of a node with several members as one tensor, multiplied by the members' factors if it has any."""
     adapter = f"{name}/adapter" if node in members.adapted else ""
     if all(source.members == 1 for source in sources):
         source = sources[0] if len(sources) == 1 else builder.concatenate(sources)

@@ -1,9 +1,9 @@
 """Matrix products of small float32 matrices, as LLVM code for the processor at hand.
 
 One function, `evonas_matmul`: C = A B, C = C + A B, or C = bias + A B. Tiles of C are held in registers while one loop
-runs over the inner dimension. A and B may be transposed. B is read where it lies, or, where its rows lie far apart, a
-panel of it is copied next to itself first; A is read where it lies. The matrices of a training step lie in the first
-two levels of the cache, where a general library spends as long on packing and dispatch as on the product (measured in
+runs over the inner dimension. A and B may be transposed. A is read in place; so is B unless its rows are far apart in
+memory, in which case a panel of it is first copied contiguously. The matrices of a training step fit in the first two
+levels of the cache, where a general library spends as long on packing and dispatch as on the product (measured in
 benchmarks/results/LOG.md).
 
 Source: register tile and panels are those of Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix
@@ -23,7 +23,7 @@ from evonas.training.native.tiles import ACCUMULATE, BIAS, OVERWRITE, copy_kerne
 __all__ = ["ACCUMULATE", "BIAS", "NAME", "OVERWRITE", "Tile", "build", "function_type", "tile_for"]
 
 NAME = "evonas_matmul"
-#: Inner dimension of a panel that is copied: with two vectors a row it fills half of the nearest cache.
+#: Inner dimension of a copied panel: with two vectors per row it fills half of the first-level cache.
 PANEL = 256
 #: Rows of B that are further apart than this, in numbers, are copied if C has at least as many rows.
 FAR, ROWS = 128, 24

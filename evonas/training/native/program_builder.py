@@ -15,9 +15,9 @@ __all__ = ["LEAKY_SLOPE", "MOMENTUM", "Builder"]
 
 #: Keras's default for BatchNormalization.
 MOMENTUM = 0.99
-#: Where frozen weights begin until it is known how many are trained.
+#: Offset of frozen weights until the number of trained weights is known.
 _FROZEN = 1 << 48
-#: Slope of leaky relu below 0 if a network does not say.
+#: Default slope of leaky relu below 0.
 LEAKY_SLOPE = 0.2
 
 
@@ -26,7 +26,7 @@ class Builder:
 
     Args:
         width: of the features.
-        rows: the most rows that go through at a time.
+        rows: maximum number of rows per pass.
     """
 
     def __init__(self, width: int, rows: int) -> None:
@@ -37,11 +37,11 @@ class Builder:
         self._instructions: list[Instruction] = []
         self._frozen = _FROZEN
         self.input = self.tensor(width)
-        #: Where tensors begin that need no gradient.
+        #: Offsets of tensors that need no gradient.
         self._given = {self.input.start}
 
     def tensor(self, width: int, members: int = 1) -> Tensor:
-        """A new tensor of that width."""
+        """Allocates a tensor of the given width."""
         found = Tensor(self._arena, width, members)
         self._arena += width * members * self._rows
         return found
@@ -52,7 +52,7 @@ class Builder:
         self._instructions.append(Instruction(operation, integers, reals or {}, members))
 
     def variable(self, name: str, *shape: int, frozen: bool = False) -> int:
-        """Where new weights of that name begin, trained ones unless they are frozen."""
+        """Allocates weights, trained unless frozen; returns their offset."""
         found = Variable(self._frozen if frozen else self._weights, shape)
         self._variables[name] = found
         if frozen:
@@ -64,7 +64,7 @@ class Builder:
     def dense(
         self, sources: list[Tensor], units: int, name: str, bias: bool = True, l2: float = 0.0, frozen: bool = False
     ) -> Tensor:
-        """The product of the sources, side by side, with one kernel; weights `name/kernel` and `name/bias`."""
+        """The product of the concatenated sources with one kernel; weights `name/kernel` and `name/bias`."""
         members = sources[0].members
         target = self.tensor(units, members)
         width = sum(source.width for source in sources)
@@ -119,12 +119,12 @@ class Builder:
         return target
 
     def blend(self, source: Tensor, kind: str, name: str) -> Tensor:
-        """The source, and a trained share of what the activation makes of it; weight `name/blend`."""
+        """Blends the source with its activation by a trained share; weight `name/blend`."""
         change = self.merge([(1.0, self.activation(source, kind)), (-1.0, source)])
         return self.merge([(1.0, source), (1.0, self.scale(change, f"{name}/blend"))])
 
     def dropout(self, source: Tensor, rate: float, layer: int) -> Tensor:
-        """Dropout of that share; `layer` numbers its random stream."""
+        """Dropout with the given rate; `layer` numbers its random stream."""
         if not rate:
             return source
         target = self.tensor(source.width, source.members)
@@ -132,12 +132,12 @@ class Builder:
         return target
 
     def scale(self, source: Tensor, name: str, bias: str = "") -> Tensor:
-        """A trained factor for each column, of each member its own; weight `name/scale`.
+        """Multiplies each column by a trained factor, separate for each member; weight `name/scale`.
 
         Args:
             source: what is multiplied.
             name: of the layer, or of the weight itself.
-            bias: name of the weight that is added; none unless given.
+            bias: name of the added weight; none by default.
         """
         target, size = self.tensor(source.width, source.members), source.width * source.members
         shape = (source.width,) if source.members == 1 else (source.members, source.width)
@@ -147,14 +147,14 @@ class Builder:
         return target
 
     def repeat(self, source: Tensor, members: int, name: str = "") -> Tensor:
-        """The tensor once for each member, times factors of the weight of that name, if it is given."""
+        """Repeats the tensor for each member, multiplied by factors of the named weight, if given."""
         target = self.tensor(source.width, members)
         factors = self.variable(name, members, source.width) if name else -1
         self._add("repeat", {**_pair(source, target), "members": members, "scale": factors})
         return target
 
     def member_outputs(self, source: Tensor, units: int, name: str) -> Tensor:
-        """The product of each member's part with a kernel of its own; weights `name/kernel` and `name/bias`."""
+        """The product of each member's part with its own kernel; weights `name/kernel` and `name/bias`."""
         members, width = source.members, source.width
         target = self.tensor(units, members)
         kernel = self.variable(f"{name}/kernel", members, width, units)
@@ -163,9 +163,9 @@ class Builder:
         return target
 
     def embed(self, embedding: Embedding) -> list[Tensor]:
-        """What the first layers take of the features: the embedding, then the features that pass through unchanged.
+        """The input of the first layers: the embedding, then the features that pass through unchanged.
 
-        Weights `waves/kernel` and `waves/bias` of a periodic one, `embedding/kernel` and `embedding/bias`.
+        Weights `waves/kernel` and `waves/bias` for a periodic one, `embedding/kernel` and `embedding/bias`.
         """
         columns, units, fan_in = len(embedding.groups), embedding.units, embedding.fan_in
         if embedding.kind == "periodic":
@@ -183,14 +183,14 @@ class Builder:
         return [self.activation(given, "relu"), *rest]
 
     def embed_categories(self, embedding: Embedding) -> Tensor:
-        """What categorical columns give; weights `categories/kernel` and `categories/bias`."""
+        """The embeddings of categorical columns; weights `categories/kernel` and `categories/bias`."""
         weights = self._column_weights("categories", (len(embedding.groups), embedding.fan_in, embedding.units))
         given = self.tensor(embedding.width)
         self._by_column(embedding, given, *weights, embedding.units)
         return given
 
     def _column_weights(self, name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """Where a kernel of that shape and its bias begin, and the size of a column's kernel."""
+        """Offsets of a kernel of that shape and of its bias, and the size of a column's kernel."""
         kernel = self.variable(f"{name}/kernel", *shape)
         return kernel, self.variable(f"{name}/bias", shape[0], shape[-1]), math.prod(shape[1:])
 
@@ -242,7 +242,7 @@ class Builder:
         return target
 
     def merge(self, parts: list[tuple[float, Tensor]]) -> Tensor:
-        """The sum of tensors of one width, each times a number."""
+        """A weighted sum of tensors of equal width."""
         target = self.tensor(parts[0][1].width, parts[0][1].members)
         for number, (factor, source) in enumerate(parts):
             self._copy(source, 0, target, 0, source.width, number > 0, factor)
@@ -270,7 +270,7 @@ class Builder:
         self._given.add(target.start)
         begin = 0
         for k in range(1, len(columns) + 1):
-            if k == len(columns) or columns[k] != columns[k - 1] + 1:  # as many at a time as lie side by side
+            if k == len(columns) or columns[k] != columns[k - 1] + 1:  # one copy per contiguous block
                 self._copy(self.input, columns[begin], target, begin, k - begin)
                 begin = k
         return target
@@ -279,7 +279,7 @@ class Builder:
         """Penalties of trained weights in the loss."""
         place = self._variables[name]
         integers = {"weights": place.start, "size": math.prod(place.shape)}
-        # First of all, so that its backward pass is the last: the gradient that it adds to is there by then.
+        # Comes first, so that its backward pass is the last, when the gradient that it adds to is complete.
         self._instructions.insert(0, Instruction("penalty", integers, {"l1": l1, "l2": l2}))
 
     def _copy(
@@ -298,7 +298,7 @@ class Builder:
         self._add("copy", integers, {"factor": factor}, source.members)
 
     def finish(self, output: Tensor) -> Program:
-        """The program whose raw outputs are that tensor."""
+        """The program with this tensor as raw output."""
         written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
@@ -324,7 +324,7 @@ class Builder:
         )
 
     def _place(self, place: int) -> int:
-        """Frozen weights lie behind the trained ones."""
+        """Moves frozen weights behind the trained ones."""
         return place - _FROZEN + self._weights if place >= _FROZEN else place
 
     def _scale(self, source: Tensor, target: Tensor, name: str, frozen: Collection[str] = ()) -> dict[str, int]:

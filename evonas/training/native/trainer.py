@@ -24,7 +24,6 @@ from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes, usable_cores
-from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native.compilation import load
@@ -34,6 +33,7 @@ from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Stopped, TrainingRows
 from evonas.training.native.training_inputs import optimization, rows_of, smooth_labels
 from evonas.training.replicates import combine_evaluations, member_seed
+from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
@@ -188,7 +188,7 @@ class NativeTrainer:
             pool.submit(member, partial(self._run, member), member.num_bytes)
 
     def _next(self, pool: Pool) -> tuple[int, dict[int, Evaluation]]:
-        """How many trainings have ended now, one or none, and what that completes: others of the task may be left."""
+        """Number of trainings that have just ended (0 or 1), and the tasks completed by that."""
         try:
             member, evaluation, error = pool.results.get(timeout=_HEADWAY_SECONDS)
         except queue.Empty:
@@ -209,7 +209,7 @@ class NativeTrainer:
         }
 
     def _end_late(self) -> None:
-        """Stops what has been in training for too long."""
+        """Stops trainings that have exceeded the time limit."""
         if self._candidate_seconds is None:
             return
         now = time.perf_counter()
@@ -219,7 +219,7 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _cancel(self, pool: Pool | None = None) -> None:
-        """Stops what is to train in the threads of a pool; None is of all."""
+        """Stops the trainings of a pool's threads; None stops all."""
         with self._lock:
             for member, its in self._open.items():
                 if pool in (None, its):
@@ -227,14 +227,14 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _close(self, pool: Pool) -> None:
-        """Ends the threads. Trainings that wait do not begin."""
+        """Ends the threads. Waiting trainings are not started."""
         self._cancel(pool)
         pool.close()
         with self._lock:
             self._open = {member: its for member, its in self._open.items() if its is not pool}
 
     def _members(self, work: _Work) -> list[_QueuedTraining]:
-        """The trainings of a task: replicate by replicate, in each fold by fold."""
+        """The trainings of a task, by replicate, then by fold."""
         task = work.task
         graph = self._problem.attach_columns(graph_from_json(task.architecture))
         view = self._problem.view(*views_of(graph))
@@ -245,7 +245,7 @@ class NativeTrainer:
                 f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
-        problem = self._problem.for_views(*view)  # the rows are made in the thread that trains
+        problem = self._problem.for_views(*view)  # the rows are prepared in the training thread
         rows = max(CHUNK_ROWS // count_of(graph), int(graph.graph["training"]["batch_size"]))
         longest = max(max(len(split.x_train), len(split.x_validation)) for split in self._splits)
         if task.fold == ALL_ROWS:
@@ -284,14 +284,14 @@ class NativeTrainer:
             with self._lock:
                 self._open.pop(member, None)
                 self._active.discard(member)
-                member.training = None  # its arrays are let go
+                member.training = None  # releases its arrays
                 member.work.seconds += time.perf_counter() - began
 
     def _stopped_evaluation(self, member: _QueuedTraining, began: float) -> Evaluation:
         late = not member.cancelled and self._candidate_seconds
         return Evaluation(
             status=Status.FAILED if late else Status.STOPPED,
-            reason=f"took longer than the {late:g} s that a network may" if late else "it was stopped",
+            reason=f"took longer than the limit of {late:g} s per network" if late else "it was stopped",
             train_seconds=time.perf_counter() - began,
             parameters=member.parameters,
         )
@@ -320,7 +320,7 @@ class NativeTrainer:
 
     @cached_property
     def _joined(self) -> Views:
-        """The data with the validation rows of the first fold among its training rows."""
+        """The data with the first fold's validation rows added to its training rows."""
         return Views(replace(self._data, splits=(join_split(self._data.splits[0]),)))
 
     def _seen(self, view: View, fold: int) -> tuple[PreparedData, Any]:
@@ -329,33 +329,19 @@ class NativeTrainer:
         return data, data.splits[max(fold, 0)].x_train
 
     def _evaluation(self, member: _QueuedTraining, outcome: Snapshot, seconds: float) -> Evaluation:
-        curve, found, reason = outcome.curve, {}, ""
-        finite = [loss for loss in curve if math.isfinite(loss)]
-        best = curve.index(min(finite)) + 1 if finite else 0
-        if len(finite) < len(curve):
-            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (
-            found := compute_scores(self._problem, self._splits[max(member.fold, 0)].y_validation, outcome.outputs)
-        ):
-            reason = "the outputs on the validation rows are not finite"
-        return Evaluation(
-            status=Status.FAILED if reason else Status.OK,
-            scores=found,
-            reason=reason,
-            best_epoch=best,
-            epochs=len(curve),
-            curve=curve,
-            train_curve=outcome.train_curve,
-            train_seconds=seconds,
+        return evaluate_snapshot(
+            outcome,
+            self._problem,
+            self._splits[max(member.fold, 0)].y_validation,
+            seconds=seconds,
             parameters=member.parameters,
-            weights=None if reason else outcome.best,
-            snapshots=(outcome,) if member.work.task.keep_snapshots else (),
+            keep_snapshot=member.work.task.keep_snapshots,
         )
 
 
 @dataclass(eq=False)
 class _Work:
-    """A task, its number among the tasks, what came of its trainings so far, and the seconds that they took."""
+    """A task, its number, the results of its trainings so far, and their duration in seconds."""
 
     number: int
     task: TrainingTask
@@ -382,7 +368,7 @@ class _QueuedTraining:
 
     @property
     def cost(self) -> int:
-        """What its training takes, for the order: products of all epochs."""
+        """Cost of its training in multiplications, for the order of training."""
         return self.work.task.epochs * (self.program.num_weights * self.program.output.members + 1000)
 
     @property

@@ -1,4 +1,4 @@
-"""One training by the compiled function: its arrays, its epochs, and what comes of it. No numba."""
+"""One training by the compiled function: its arrays, epochs and results. Imports no numba."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ __all__ = [
 
 Array = NDArray[Any]
 
-#: Validation rows that go through the network at a time: few enough for the caches.
+#: Validation rows per pass: few enough for the caches.
 CHUNK_ROWS = 256
-#: Numbers of the data order that are drawn ahead; bounds memory, not results.
+#: Size of the part of the data order that is drawn in advance; affects memory, not results.
 _ORDER_NUMBERS = 1 << 18
 _NOTHING = np.zeros(0, np.float32)
-#: Cycles by `frame.CLOCK` of all that this process has trained, where the code was compiled to be profiled.
+#: Cycles by `frame.CLOCK` of all trainings of this process, if the code was compiled for profiling.
 CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
-#: What is not asked for; Huber's loss has its knee at 1, and gradients are not clipped.
-#: All weights at the rate of the step.
+#: Defaults: Huber's loss has its knee at 1, and gradients are not clipped.
+#: All weights learn at the rate of the step.
 _ONCE = np.ones(1, np.float32)
 _EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
 _EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
 
 
 class Stopped(Exception):
-    """The training was asked to stop, and did."""
+    """The training was stopped on request."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """What one network is trained and validated on, float32 and contiguous.
+    """Training and validation rows of one network, float32 and contiguous.
 
     Attributes:
         x, x_validation: features, shape `(num_rows, num_features)`.
-        y, y_validation: targets, shape `(num_rows, num_targets)`; a class is its number.
+        y, y_validation: targets, shape `(num_rows, num_targets)`; class numbers for classes.
         weight: of each training row, shape `(num_rows,)`; None if all count the same.
     """
 
@@ -73,15 +73,15 @@ class Optimization:
     Attributes:
         optimizer: one of `instructions.OPTIMIZERS`.
         loss: one of `instructions.LOSSES`.
-        batch_size: rows of a step.
+        batch_size: rows per step.
         rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
-        weight_decay: decoupled decay, used by adamw; one, or one of each step as the rates are.
+        weight_decay: decoupled decay, used by adamw; one number, or one per step like the rates.
         constants: of the optimizer.
-        factor: of the name and shape of a variable, how many times the rate it learns at; None is once all.
+        factor: name and shape of a variable -> multiplier of its learning rate; None for 1 everywhere.
         order: epoch -> order of the rows.
         seed: of dropout.
-        patience: epochs without improvement before it ends; None never ends early.
-        min_delta: what counts as improvement.
+        patience: epochs without improvement before the training ends; None never ends early.
+        min_delta: minimum decrease that counts as improvement.
     """
 
     optimizer: str
@@ -105,8 +105,8 @@ class NetworkTraining:
         program: the network.
         rows: its data.
         how: its optimizer, loss and early stopping.
-        initial: weights by name, where it begins.
-        start: the training that it continues with, instead.
+        initial: initial weights by name.
+        start: a training to continue instead.
     """
 
     program: Program
@@ -114,7 +114,7 @@ class NetworkTraining:
     how: Optimization
     initial: Weights
     start: Snapshot | None = None
-    #: Made 1, from any thread, it stops the training within a step.
+    #: Set to 1 from any thread, it stops the training within a step.
     stop: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32))
 
     def __post_init__(self) -> None:
@@ -126,11 +126,11 @@ class NetworkTraining:
         kept_first, kept_second = optimizers.moments(self.how.optimizer)
         size, outputs = program.num_weights + program.num_frozen, program.output.width
         held = len(self.rows.x_validation)
-        #: Epochs behind the call of the compiled function that runs, or was the last; and what it counts as it trains.
+        #: Epochs before the current or last call of the compiled function, and the counter that it updates.
         self._live = (0 if start is None else start.epoch, np.zeros(1, np.int64))
         self._curves = ([], []) if start is None else (list(start.train_curve), list(start.curve))
         waiting = (math.inf, math.inf, 0) if start is None else (start.best_loss, start.reference, start.waited)
-        # Not `np.empty`: what an earlier training left may not be a number, which a product with 0 keeps.
+        # Not `np.empty`: leftover memory may hold NaN, which survives a product with 0.
         self._arrays = blank_arrays(program) | {
             "weights": weights,
             "gradients": np.zeros(size, np.float32),
@@ -174,16 +174,16 @@ class NetworkTraining:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing to gain by training on: it diverged, or its patience is spent."""
+        """Whether training has ended: it diverged, or its patience is exhausted."""
         curve, waited = self._curves[1], self._arrays["state"][2]
         diverged = bool(curve) and not math.isfinite(curve[-1])
         return diverged or (self.how.patience is not None and waited >= self.how.patience)
 
     def advance(self, epochs: int) -> None:
-        """Trains until `epochs` are after it, or it ends.
+        """Trains until `epochs` epochs are completed, or it ends.
 
         Raises:
-            Stopped: it was asked to stop.
+            Stopped: the training was stopped on request.
         """
         size = max(len(self.rows.x), 1)
         while self.epoch < epochs and not self.ended:
@@ -193,7 +193,7 @@ class NetworkTraining:
         """Trains one epoch and returns the loss of each of its first `steps` steps, before their updates.
 
         Raises:
-            Stopped: it was asked to stop.
+            Stopped: the training was stopped on request.
         """
         losses = np.full(steps, np.nan)
         self._call(1, losses)
@@ -259,7 +259,7 @@ class NetworkTraining:
 
 
 def _rate(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> dict[str, Array]:
-    """Bounds of the weights that learn at the same multiple of the rate, and these multiples."""
+    """Bounds of segments of weights with equal learning-rate multipliers, and these multipliers."""
     bounds, factors = [0], list[float]()
     trained = [(name, place) for name, place in program.variables.items() if place.start < program.num_weights]
     for name, place in sorted(trained, key=lambda each: each[1].start):
@@ -288,7 +288,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
 
 
 def blank_arrays(program: Program) -> dict[str, Array]:
-    """What every call needs of a program."""
+    """Arguments that every call needs from a program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
     return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32), "clock": CLOCK_CYCLES}
@@ -299,8 +299,8 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
 
     Args:
         program: the network.
-        arrays: by the names of `frame.ARRAYS`; what is written, is written there. Those left out are empty.
-        control: by the names of `frame.CONTROL`; what is left out is 0, or follows from the program.
+        arrays: by the names of `frame.ARRAYS`; results are written into them. Omitted ones are empty.
+        control: by the names of `frame.CONTROL`; omitted ones are 0, or follow from the program.
     """
     values = {
         "instructions": len(program.instructions),

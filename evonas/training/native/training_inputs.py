@@ -22,7 +22,7 @@ __all__ = ["optimization", "rows_of", "smooth_labels"]
 
 
 def rows_of(split: Split, quantiles: Sequence[float] = ()) -> TrainingRows:
-    """A split as the kernels read it: targets of the pinball loss have the quantiles behind them."""
+    """A split in the form that kernels read: for the pinball loss, quantiles are appended to the targets."""
 
     def table(values: Any) -> Any:
         return np.ascontiguousarray(np.asarray(values, np.float32).reshape(len(values), -1))
@@ -43,7 +43,7 @@ def rows_of(split: Split, quantiles: Sequence[float] = ()) -> TrainingRows:
 
 
 def smooth_labels(rows: TrainingRows, problem: Problem, graph: nx.DiGraph) -> TrainingRows:
-    """The rows of a classifier with the smoothed labels that its graph asks for; the validation rows keep theirs."""
+    """The rows of a classifier with label smoothing as in its graph; validation rows are unchanged."""
     share = np.float32(graph.graph["training"].get("label_smoothing", 0.0))
     if not share or problem.task == "regression":
         return rows
@@ -60,7 +60,7 @@ def optimization(
     """How the network of a graph is trained.
 
     Args:
-        graph: its training settings count.
+        graph: provides the training settings.
         loss: one of `instructions.LOSSES`.
         settings: early stopping.
         num_rows: to train on.

@@ -23,8 +23,8 @@ class Network:
         edges: (source, node) pairs, sorted by node, then source; 0 is the input, `len(widths) + 1` the output.
         penalties: L2 factor of each hidden layer's kernel, then of the output's.
         optimizer, learning_rate, batch_size, schedule, warmup, weight_decay, beta2: see `genomes.dense.Training`.
-        view: which features it sees, see `evonas.data.prepared.Problem.view`.
-        columns: their positions among all features; none if it sees all.
+        view: the features that it uses, see `evonas.data.prepared.Problem.view`.
+        columns: their indices among all features; empty if it uses all.
     """
 
     widths: tuple[int, ...]
@@ -48,7 +48,7 @@ class Network:
         """The network of an architecture graph.
 
         Raises:
-            InputError: it has what a population of networks cannot be trained with.
+            InputError: it has properties that the population trainer does not support.
         """
         output = graph.number_of_nodes() - 1
         hidden = [graph.nodes[node] for node in range(1, output)]

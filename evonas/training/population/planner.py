@@ -2,8 +2,8 @@
 
 A program is compiled for one padded shape. Fewer programs cost less compilation and more padding; the cost model weighs
 one against the other for the device at hand. Plans are a pure function of the networks and of the shapes planned before
-(the `shape_cache`, so that programs are reused across generations); no measured time enters them: a resumed run plans
-alike.
+(the `shape_cache`, so that programs are reused across generations); measured times are not used, so that a resumed run
+makes the same plans.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evonas.training.population.network import Network
 from evonas.training.population.shape import MIXED, ProgramShape, shape_from_json
 from genomes.errors import InputError
 
-__all__ = ["Planner", "ProgramRun", "Workload", "union_of"]
+__all__ = ["Planner", "ProgramRun", "Workload"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Workload:
         num_features: of all features.
         num_outputs, loss, weighted, precision: as in `ProgramShape`.
         train_rows, validation_rows: of the largest fold.
-        memory_bytes: what the state of one program may take.
+        memory_bytes: maximum memory of one program's state.
         stops_early: whether trainings may end before their epochs; slots are then idle for longer at the end.
-        views: view -> features that its networks see; all of them where it is not named.
+        views: view -> number of its features; all if not listed.
     """
 
     num_features: int
@@ -59,7 +59,7 @@ class ProgramRun:
 
     Attributes:
         shape: the program.
-        members: positions in what was planned.
+        members: indices into the planned networks.
         seconds: estimated cost, without compilation.
     """
 
@@ -68,7 +68,7 @@ class ProgramRun:
     seconds: float
 
 
-#: Steps that one call of a program should at least hold, so that the call itself costs little.
+#: Minimum number of steps per call of a program, so that the call's overhead is small.
 CALL_STEPS = 512
 _MAX_EPOCHS_A_CALL = 16
 _CHUNK_ROWS = 256
@@ -114,12 +114,12 @@ class Planner:
             ) from None
 
     def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[ProgramRun]:
-        """Parts that together hold every network once, one a program, the costliest first.
+        """Partitions the networks into parts, one per program, the costliest first.
 
         Args:
             networks: what to train.
-            epochs: the most epochs of each.
-            workload: what they share.
+            epochs: maximum epochs of each.
+            workload: their common properties.
         """
         needs: dict[ProgramShape, list[int]] = {}
         for position, network in enumerate(networks):
@@ -127,7 +127,7 @@ class Planner:
         steps = [e * math.ceil(workload.train_rows / n.batch_size) for n, e in zip(networks, epochs, strict=True)]
         clusters = [_Cluster(shape, tuple(m), sum(steps[k] for k in m)) for shape, m in needs.items()]
         clusters = [_Cluster(shape, (), 0, compiled=True) for shape in self.shape_cache] + clusters
-        # First among equally deep ones, which share best and are fewer to compare; then across depths.
+        # First among networks of equal depth, which share best and are fewer to compare; then across depths.
         depths = sorted({len(cluster.shape.widths) for cluster in clusters})
         deep = [self._coarsen([c for c in clusters if len(c.shape.widths) == depth], workload) for depth in depths]
         clusters = [merged for each in deep for merged in self._merge(each, workload)]
@@ -135,7 +135,7 @@ class Planner:
         parts = []
         for cluster in clusters:
             shape = self._with_slots(cluster, workload)
-            # Equal batch sizes and lengths side by side: slots then step and end together.
+            # Networks of equal batch size and length are adjacent, so that their slots step and end together.
             ordered = sorted(cluster.members, key=lambda k: (networks[k].batch_size, -steps[k], k))
             parts.append(
                 ProgramRun(
@@ -201,7 +201,7 @@ class Planner:
         return min(rounds, key=lambda slots: (rounds[slots] * (overhead + slots * work), slots))
 
     def _coarsen(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
-        """At most about `_MOST_COMPARED` clusters, widths rounded up to every second rung as often as that takes.
+        """At most about `_MOST_COMPARED` clusters, rounding widths to every second bucket repeatedly if necessary.
 
         Comparing all pairs takes quadratic time, and large populations end in few programs anyway.
         """
@@ -219,7 +219,7 @@ class Planner:
         return clusters
 
     def _merge(self, clusters: list[_Cluster], workload: Workload) -> list[_Cluster]:
-        """Merges the pair that saves most until no merge saves anything within the memory."""
+        """Merges the pair that saves most until no merge within the memory limit saves anything."""
         held = dict(enumerate(clusters))
         costs = {k: self._cost(c, workload) for k, c in held.items()}
         gains: dict[tuple[int, int], tuple[float, _Cluster]] = {}
@@ -277,7 +277,7 @@ def _round_widths(width: int, width_buckets: tuple[int, ...]) -> int:
 
 
 def _union(a: _Cluster, b: _Cluster, workload: Workload) -> _Cluster:
-    """One cluster whose shape holds both; compiled when a compiled one already does.
+    """Merges two clusters into one whose shape holds both; reuses a compiled shape if one does.
 
     The layers of a shallower network are the first ones of the shape; the output takes what the network's output takes.
     """
@@ -312,11 +312,3 @@ def _union(a: _Cluster, b: _Cluster, workload: Workload) -> _Cluster:
         if cluster.compiled and replace(shape, slots=cluster.shape.slots, epochs=cluster.shape.epochs) == cluster.shape:
             return _Cluster(cluster.shape, a.members + b.members, a.steps + b.steps, compiled=True)
     return _Cluster(shape, a.members + b.members, a.steps + b.steps)
-
-
-def union_of(shapes: Sequence[ProgramShape], workload: Workload) -> ProgramShape:
-    """The smallest shape that holds all of them, with the slots of the first."""
-    held = _Cluster(shapes[0], (), 0)
-    for shape in shapes[1:]:
-        held = _union(held, _Cluster(shape, (), 0), workload)
-    return held.shape

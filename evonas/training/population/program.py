@@ -4,7 +4,7 @@ Every tensor leads with the slot axis. A network narrower than the program has z
 unit masks after each activation keep them zero under every optimizer. A network with fewer edges masks what it lacks.
 What differs between networks (activation, optimizer, rate, normalisation, dropout, batch size) is data, not code.
 
-The function that `build_program` returns is pure: arrays in, arrays out. Who sits in which slot is `slots.py`'s affair.
+The function that `build_program` returns is pure: arrays in, arrays out. `slots.py` assigns members to slots.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ class _Program:
     frozen: Any
 
     def mask_features(self, x: Any, members: Arrays) -> Any:
-        """The features that each slot's network sees; the others are 0, so that their weights stay 0."""
+        """Masks the features that each slot's network does not use with 0, so that their weights stay 0."""
         return x * members["seen"] if self.shape.view == MIXED else x
 
     def product(self, h: Any, kernel: Any, training: bool) -> Any:
-        # Validation is in float32 whatever the precision: what is scored is what an exported network computes.
+        # Validation is in float32 whatever the precision: scores must be those of the exported network.
         if self.shape.precision == "float32" or not training:
             return ops.matmul(h, kernel)
         return ops.cast(
@@ -241,7 +241,7 @@ class _Program:
 
     def run(self, state: Arrays, members: Arrays, schedule: Arrays, data: Arrays) -> tuple[Arrays, Arrays]:
         def epoch(e: Any, state: Arrays, history: Arrays) -> tuple[Any, Arrays, Arrays]:
-            # A slot that has ended stays as it is until the call ends.
+            # A slot that has ended does not change until the call ends.
             active = ops.logical_and(e < schedule["remaining"], state["wait"] < members["patience"])
             learner = {name: state[name] for name in ("parameters", "first", "second", "moving")}
 
@@ -258,7 +258,7 @@ class _Program:
             better = ops.logical_and(active, loss < state["best_loss"])
             ahead = ops.logical_and(active, loss + members["min_delta"] < state["reference"])
             waited = ops.where(ahead, 0, state["wait"] + 1)
-            # A diverged slot waits for good: it never improves again and its numbers stay its own.
+            # A diverged slot waits for the rest of the call: it never improves, and does not affect other slots.
             waited = ops.where(ops.isfinite(loss), waited, members["patience"])
             new = dict(learner)
             for best, source in (("best", "parameters"), ("best_moving", "moving")):

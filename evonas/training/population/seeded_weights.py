@@ -1,7 +1,7 @@
 """`SeededWeightsTrainer`: scores networks whose weights come from chains of seeds. No training, and no Keras.
 
-Each network's forward pass is its own, in numpy, with one thread of the matrix library; as many networks as there are
-cores are scored at a time. Which of them train together changes no bit.
+Each network has its own forward pass in numpy, with one thread of the matrix library; one network per core is scored at
+a time. Results do not depend on which networks are scored together.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from genomes.architecture.graph import graph_from_json
 
 __all__ = ["SeededWeightsTrainer"]
 
-#: Results are given together if no more time than this lies between them: committing each costs as much as it did.
+#: Results less than this interval apart are returned together, since committing each costs as much as computing it.
 _TOGETHER_SECONDS = 1.0
 
 
 class SeededWeightsTrainer:
-    """Implements `Trainer`, for tasks with a `lineage`. Replicates would all be the same: there is one."""
+    """Implements `Trainer`, for tasks with a `lineage`. Replicates would be identical, so there is only one."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings) -> None:
         """Computes nothing yet.
 
         Args:
-            data: what to score on.
-            settings: what is the same for every network.
+            data: the rows to score on.
+            settings: common to all networks.
         """
         self._problem, self._settings = data.problem, settings
         self._views = Views(data)
         self._lineages = Lineages()
 
     def state(self) -> None:
-        """Remembers nothing that matters: what it keeps of earlier generations only saves time."""
+        """Returns None: the state kept from earlier generations only saves time."""
 
     def restore(self, state: Any) -> None:
         """Has nothing to restore."""

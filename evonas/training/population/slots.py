@@ -1,4 +1,4 @@
-"""Runs members through the slots of one program, and tracks which member is in which slot, and its progress.
+"""Training of members in the slots of one program, with tracking of slots and progress.
 
 When a member ends, its slot takes the next waiting one. When none is waiting and most slots are idle, the remaining
 members move to a smaller program if that pays off.
@@ -43,7 +43,7 @@ class Stopping:
 
 @dataclass(eq=False)
 class SlotState:
-    """A slot's member and how far it is."""
+    """A slot's member and its progress."""
 
     position: int
     member: PopulationMember
@@ -73,17 +73,17 @@ def run_slots(
     """Trains members in the slots of one program until none waits and all have ended.
 
     Args:
-        program: gives the compiled program of a shape.
+        program: returns the compiled program of a shape.
         shape: the shape that holds every member.
-        take: returns at most that many waiting members, with their positions; empty if none is waiting.
+        take: returns up to a given number of waiting members, with their positions; empty if none is waiting.
         data: the rows of all folds on the device.
         stopping: early stopping.
         device: decides whether a smaller program pays.
-        cancelled: asked between calls; what is left is then not trained.
-        seated: told before each call who is in the slots.
+        cancelled: polled between calls; if true, the remaining members are not trained.
+        seated: called with the members in the slots before each call.
 
     Yields:
-        position -> what came of the member, its share of the seconds, and when it began, of those who have ended.
+        position -> result of the member, its share of the seconds, and when it began, for members that have ended.
     """
     patience = _NEVER if stopping.patience is None else stopping.patience
     running = _Slots(shape, stopping)
@@ -146,7 +146,7 @@ class _Slots:
             )
         prepared = [self._prepare(slot_state) for slot_state in taken.values()]
         if not self._state:
-            # Slots that stay free hold a copy of the first member; nothing is trained in them.
+            # Unused slots hold a copy of the first member, which is not trained.
             prepared += [prepared[0]] * (self.shape.slots - len(prepared))
             stacked = [_stack([each[k] for each in prepared]) for k in (0, 1)]
             self._state, self._members = _map(keras.ops.convert_to_tensor, stacked)
@@ -196,7 +196,7 @@ class _Slots:
         return state, constants(member, shape, patience, self._stopping.min_delta)
 
     def advance(self, program: Callable[..., tuple[Arrays, Arrays]], data: Arrays) -> None:
-        """Trains all slots for one call and writes down what it gave."""
+        """Trains all slots for one call and records the results."""
         began = time.perf_counter()
         shape = self.shape
         rows = np.zeros((shape.epochs, shape.steps, shape.slots, shape.rows), np.int32)
@@ -208,7 +208,7 @@ class _Slots:
             size, per_epoch, total = member.network.batch_size, member.steps, member.fold.train_rows
             count = min(shape.epochs, member.epochs - slot_state.epoch)
             first_step[slot], slot_steps[slot], remaining[slot] = slot_state.epoch * per_epoch, per_epoch, count
-            if not per_epoch:  # nothing to train on: an epoch is a look at the validation rows
+            if not per_epoch:  # nothing to train on: an epoch only evaluates the validation rows
                 continue
             steps[:count, :per_epoch, slot, :-1] = schedule(member, slot_state.epoch, count)
             steps[:count, : per_epoch - 1, slot, -1] = size
@@ -244,7 +244,7 @@ class _Slots:
             slot_state.seconds += share
 
     def leave(self) -> dict[int, tuple[Snapshot, float, float]]:
-        """Frees the slots of those who have ended; returns their trainings, seconds and beginnings by position."""
+        """Frees the slots of members that have ended; returns their results, seconds and start times by position."""
         slots = [slot for slot, slot_state in self.occupied.items() if slot_state.ended]
         if not slots:
             return {}
@@ -295,7 +295,7 @@ class _Slots:
 
 
 def _split(packed: Arrays) -> tuple[Arrays, Arrays]:
-    """What is trained, and what moves along."""
+    """Trained variables and moving statistics."""
     moving = {name: value for name, value in packed.items() if name.endswith(_MOVING)}
     return {name: value for name, value in packed.items() if name not in moving}, moving
 

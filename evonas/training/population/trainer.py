@@ -1,12 +1,11 @@
 """`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
 
-For GPUs; on CPUs it is there to be tested, and the native trainer is faster. Every fold and replicate of a candidate is
-one more member. The planner says which members share a program; programs run one after the other (`workers.py`).
+Meant for GPUs; it runs on CPUs for tests, where the native trainer is faster. Every fold and replicate of a candidate
+is one more member. The planner says which members share a program; programs run one after the other (`workers.py`).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ import numpy as np
 from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
-from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.transfer import first_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.population.backends import current_backend
@@ -32,6 +30,7 @@ from evonas.training.population.shape import MIXED, ProgramShape
 from evonas.training.population.slots import SlotState, Stopping
 from evonas.training.population.workers import Result, run_parts
 from evonas.training.replicates import combine_evaluations, member_seed
+from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
 from genomes.architecture.cost import count_parameters
@@ -41,7 +40,7 @@ from genomes.errors import InputError
 
 __all__ = ["PopulationTrainer"]
 
-#: Programs kept compiled in the process; the least recently used goes first.
+#: Programs kept compiled in the process; the least recently used is dropped first.
 _PROGRAMS_KEPT = 64
 
 
@@ -52,8 +51,8 @@ class PopulationTrainer:
         """Puts the rows of all folds on the device.
 
         Args:
-            data: what to train on.
-            settings: what is the same for every network.
+            data: the rows to train on.
+            settings: common to all networks.
         """
         self._backend = current_backend()
         device = GPU if self._backend.on_gpu() else CPU
@@ -69,7 +68,7 @@ class PopulationTrainer:
         self._folds = _folds(data)
         self._whole, self._views = data, Views(data)
         self._data: dict[str, dict[str, Any]] = {}
-        #: Who is in the slots of the program that runs; which task each member is of, and all tasks.
+        #: Members in the slots of the running program; the task of each member; and all tasks.
         self._seated: Sequence[SlotState] = ()
         self._owners: Sequence[int] = ()
         self._works: Sequence[_Work] = ()
@@ -95,7 +94,7 @@ class PopulationTrainer:
         self._planner.restore(state)
 
     def in_training(self) -> list[InTraining]:
-        """What is in the slots, a task at a time, as of the last call of the program; called from any thread."""
+        """Tasks in the slots as of the last call of the program; may be called from any thread."""
         seated, owners, works = self._seated, self._owners, self._works
         found: dict[int, list[SlotState]] = {}
         for state in seated:
@@ -141,7 +140,7 @@ class PopulationTrainer:
                 }
 
     def _rows_of(self, view: str) -> None:
-        """Puts the rows on the device, as a view has them, if they are not there and there is such a view."""
+        """Puts the rows of a view on the device, if the view exists and they are not there yet."""
         if view not in self._data and (view != MIXED or self._problem.views):
             data = self._whole if view == MIXED else self._views(view)
             self._data[view] = {name: keras.ops.convert_to_tensor(value) for name, value in _rows(data).items()}
@@ -163,7 +162,7 @@ class PopulationTrainer:
         problem, horizon = data.problem, task.horizon or task.epochs
         columns = () if problem is self._problem else tuple(self._problem.columns(view))
         network = replace(Network.from_graph(graph), view=view, columns=columns)
-        for seen in (view, MIXED):  # whichever the planner takes, and, when memory runs out, the other
+        for seen in (view, MIXED):  # whichever the planner chooses, and the other one if memory runs out
             self._rows_of(seen)
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
@@ -202,32 +201,19 @@ class PopulationTrainer:
     def _evaluation(self, work: _Work, member: PopulationMember, outcome: Snapshot | str, seconds: float) -> Evaluation:
         if isinstance(outcome, str):
             return Evaluation(Status.FAILED, reason=outcome, train_seconds=seconds, parameters=work.parameters)
-        split = self._splits[self._folds.index(member.fold)]
-        curve, found, reason = outcome.curve, {}, ""
-        finite = [loss for loss in curve if math.isfinite(loss)]
-        best = curve.index(min(finite)) + 1 if finite else 0
-        if len(finite) < len(curve):
-            reason = f"diverged: the validation loss was {curve[-1]} after epoch {len(curve)}"
-        elif not (found := compute_scores(self._problem, split.y_validation, outcome.outputs)):
-            reason = "the outputs on the validation rows are not finite"
-        return Evaluation(
-            status=Status.FAILED if reason else Status.OK,
-            scores=found,
-            reason=reason,
-            best_epoch=best,
-            epochs=len(curve),
-            curve=curve,
-            train_curve=outcome.train_curve,
-            train_seconds=seconds,
+        return evaluate_snapshot(
+            outcome,
+            self._problem,
+            self._splits[self._folds.index(member.fold)].y_validation,
+            seconds=seconds,
             parameters=work.parameters,
-            weights=None if reason else outcome.best,
-            snapshots=(outcome,) if work.task.keep_snapshots else (),
+            keep_snapshot=work.task.keep_snapshots,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """A task, its members (replicate by replicate, in each fold by fold), its size and what it sees of the rows."""
+    """A task, its members (by replicate, then by fold), its size and its view of the rows."""
 
     task: TrainingTask
     members: tuple[PopulationMember, ...]

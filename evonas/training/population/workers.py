@@ -1,7 +1,7 @@
 """Scheduling of members: a queue for each program, and one thread that runs the programs.
 
-The costliest program comes first. A member's slot and companions change no bit of its result. The thread
-is there so that waiting callers are notified of progress while a program runs.
+The costliest program comes first. A member's result does not depend on its slot or on other members. The thread allows
+waiting callers to be notified of progress while a program runs.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from evonas.training.population.slots import SlotState, Stopping, run_slots
 
 __all__ = ["Queues", "run_parts"]
 
-#: How often waiting callers are notified of progress.
+#: Interval between progress notifications to waiting callers.
 _HEADWAY_SECONDS = 5.0
 
-#: Position of a member, what came of it (a text if there is nothing), its share of the seconds, and when it began.
+#: Position of a member, its result (a text if it failed), its share of the seconds, and when it began.
 Result = tuple[int, Snapshot | str, float, float]
 
 
 class Queues:
-    """Members that wait, by program."""
+    """Waiting members, by program."""
 
     def __init__(self, parts: Sequence[ProgramRun]) -> None:
         """Queues the members of the parts, in their order."""
@@ -40,12 +40,12 @@ class Queues:
             self.put(part.shape, part.members, part.seconds / max(len(part.members), 1))
 
     def put(self, shape: ProgramShape, members: Sequence[int], seconds: float = 0.0) -> None:
-        """Lets members wait for a program; `seconds` is what one of them is estimated to take."""
+        """Adds members to the queue of a program; `seconds` is the estimated time for one of them."""
         self._waiting.setdefault(shape, deque()).extend(members)
         self._seconds[shape] = max(seconds, self._seconds.get(shape, 0.0))
 
     def next(self) -> ProgramShape | None:
-        """The program for which most work waits; None if none does."""
+        """The program with the most waiting work; None if there is none."""
         left = [shape for shape, members in self._waiting.items() if members]
         return max(left, key=lambda shape: len(self._waiting[shape]) * self._seconds[shape], default=None)
 
@@ -67,10 +67,10 @@ def run_parts(
     is_out_of_memory: Callable[[BaseException], bool],
     seated: Callable[[Sequence[SlotState]], None] = lambda states: None,
 ) -> Iterator[Result | None]:
-    """Trains the members of all parts; yields each as it ends, and None now and then while there is headway.
+    """Trains the members of all parts; yields each as it ends, and None at intervals while there is progress.
 
-    Where memory runs out, the program's slots are halved and what it held is trained again. `data` are rows by view;
-    `seated` is told who is in training, by the thread that trains.
+    If memory runs out, the program's slots are halved and its members are trained again. `data` are rows by view;
+    `seated` is called with the members in training, from the training thread.
     """
     queues = Queues(parts)
     finished: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
@@ -104,7 +104,7 @@ def run_parts(
         if shape.slots > 1:
             queues.put(replace(shape, slots=shape.slots // 2), [*occupied, *queues.take(shape, len(members))])
             return
-        # The last try is each network in a program that fits it alone.
+        # The last attempt trains each network in a program of its own.
         for k in occupied:
             network = members[k].network
             need = planner.need(network, workload)

@@ -80,7 +80,8 @@ class CrossValidationTrial:
         estimator: Any = None
         for number, (train, test) in enumerate(self.splits):
             if not diverged:
-                estimator = self.fit_estimator(genes, member_seed(seed, number, 0), train, headway)
+                watching = headway_callback(headway, number, len(self.splits))
+                estimator = self.fit_estimator(genes, member_seed(seed, number, 0), train, watching)
             for part, rows in {"test": test, **({"train": train} if self.train_scores else {})}.items():
                 for name, scorer in self.scorers.items():
                     value = math.nan if diverged else self._score(estimator, scorer, rows)
@@ -97,7 +98,11 @@ class CrossValidationTrial:
         return Evaluation(Status.OK, scores, epochs=epochs, parameters=parameters)
 
     def fit_estimator(
-        self, genes: Mapping[str, Any], seed: int, rows: RowNumbers | None, headway: Headway = lambda: None
+        self,
+        genes: Mapping[str, Any],
+        seed: int,
+        rows: RowNumbers | None,
+        watching: keras.callbacks.Callback | None = None,
     ) -> Any:
         """The trained estimator of the genes.
 
@@ -105,9 +110,9 @@ class CrossValidationTrial:
             genes: of a genome.
             seed: of everything random.
             rows: to train on; None is all.
-            headway: called after each epoch.
+            watching: one more callback.
         """
-        estimator, x, y, arguments = self._ready(genes, seed, rows, [headway_callback(headway)])
+        estimator, x, y, arguments = self._ready(genes, seed, rows, [] if watching is None else [watching])
         return estimator.fit(x, y, **arguments)
 
     def refusal(self, genes: Mapping[str, Any], seed: int) -> str:

@@ -1,6 +1,6 @@
 """Trains user-defined models natively if all of their parts are supported, otherwise with Keras, and records which.
 
-`train` stands for `keras.Model.fit`. Whoever runs a trial chooses with `use_mode` whether the native trainer may be
+`train` replaces `keras.Model.fit`. The code that runs a trial chooses with `use_mode` whether the native trainer may be
 used. Several trials run at a time, each in its own thread; since Keras is not thread-safe, only one of them uses Keras
 at any moment while the others train natively.
 """
@@ -28,24 +28,24 @@ __all__ = ["FitMode", "KerasLock", "dispatch_fit", "train", "use_mode"]
 
 @dataclass(eq=False)
 class KerasLock:
-    """Whose turn it is to use Keras, of threads that train a user's models."""
+    """Lock for using Keras, shared by threads that train user-defined models."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     cancelled: bool = False
     trainings: set[Any] = field(default_factory=set)
 
     def cancel(self) -> None:
-        """Ends native trainings within a step."""
+        """Stops native trainings within a step."""
         self.cancelled = True
         for training in list(self.trainings):
             training.stop[0] = 1
 
     @contextmanager
     def release(self, training: Any) -> Iterator[None]:
-        """Lets other threads use Keras meanwhile, and restores Python's and numpy's global random state afterwards.
+        """Releases Keras to other threads, and restores the global random state of Python and numpy afterwards.
 
         Raises:
-            Stopped: it was cancelled.
+            Stopped: the training was cancelled.
         """
         drawn, numpy_drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
         self.trainings.add(training)
@@ -66,10 +66,10 @@ class FitMode:
     """How the models of a trial are trained.
 
     Attributes:
-        native: whether natively where that can be.
-        keeps_optimizer: whether the models are trained on afterwards, so that what the optimizer holds is of use.
-        keras_lock: of several threads; None if there is one.
-        natively: models that were trained natively.
+        native: whether to train natively where possible.
+        keeps_optimizer: whether training continues later, so that the optimizer's state must be kept.
+        keras_lock: shared by several threads; None if there is one thread.
+        natively: number of models that were trained natively.
         reasons: why Keras had to train the others.
     """
 
@@ -96,7 +96,7 @@ class FitMode:
         return history
 
     def notes(self) -> dict[str, Any]:
-        """What an evaluation's notes say of it; nothing where nothing was trained."""
+        """Notes for an evaluation; empty if nothing was trained."""
         if not self.natively and not self.reasons:
             return {}
         return {"trained": {"natively": self.natively, "by_keras": list(self.reasons)}}
@@ -107,7 +107,7 @@ _MODE: ContextVar[FitMode | None] = ContextVar("_WAY", default=None)
 
 @contextmanager
 def use_mode(way: FitMode) -> Iterator[FitMode]:
-    """What is trained within is trained that way."""
+    """Context in which models are trained in the given mode."""
     token = _MODE.set(way)
     try:
         yield way
@@ -116,7 +116,7 @@ def use_mode(way: FitMode) -> Iterator[FitMode]:
 
 
 def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
-    """Trains a model of a trial: the one place where `keras.Model.fit` is called for one.
+    """Trains a model of a trial; the only caller of `keras.Model.fit` for trials.
 
     Args:
         model: compiled.
@@ -133,7 +133,7 @@ def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
 
 @contextmanager
 def dispatch_fit(model: keras.Model) -> Iterator[None]:
-    """Within, `model.fit`, which a user's code may call, is `train`."""
+    """Context in which `model.fit`, which user code may call, is replaced by `train`."""
     fit: Callable[..., Any] = partial(train, model)
     object.__setattr__(model, "fit", fit)
     try:

@@ -1,4 +1,4 @@
-"""`Fitting`: what the single trainer asks of a network, whoever builds it; and the state of a Keras model."""
+"""`Fitting`: the single trainer's interface to a network, built-in or user-defined; and the state of a Keras model."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from genomes.errors import InputError
 
 __all__ = ["Fitting", "State", "assign", "assign_recorded", "named_values", "restore", "state_of", "values_of"]
 
-#: Weights, what the optimizer holds, and seeds of random layers: `weights`, `first` and `second` of a `Snapshot`.
+#: Weights, optimizer state, and seeds of random layers: `weights`, `first` and `second` of a `Snapshot`.
 State = tuple[Weights, Weights, Weights]
 
 
 class Fitting(Protocol):
     """One network on one split."""
 
-    #: Trainable parameters; 0 while they are not known.
+    #: Number of trainable parameters; 0 while unknown.
     parameters: int
-    #: The most epochs that it may train, counted from the training's beginning.
+    #: Maximum number of epochs, counted from the training's beginning.
     epochs: int
-    #: The training that it continues with, if any.
+    #: The training that it continues, if any.
     start: Snapshot | None
 
     def prepare(self) -> None:
-        """Makes it ready to train, from `start` if there is one."""
+        """Prepares the training, from `start` if given."""
         ...
 
     def fit(self, epoch: int) -> float:
-        """Trains the epoch of that number. Returns the training loss, penalties included."""
+        """Trains the epoch with the given number. Returns the training loss, penalties included."""
         ...
 
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
-        """The loss on the validation rows, without penalties, and the raw outputs as `metrics.scores` takes them."""
+        """The loss on the validation rows, without penalties, and the raw outputs as for `metrics.scores`."""
         ...
 
     def weights(self) -> Weights:
@@ -45,21 +45,21 @@ class Fitting(Protocol):
         ...
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The raw outputs that an exported network gives with the weights, where they gave these ones in training."""
+        """The raw outputs of the exported network, given those in training."""
         ...
 
     def state(self) -> State:
-        """Copies of all that training changes."""
+        """Copies of everything that training changes."""
         ...
 
 
 def values_of(variables: Iterable[Any]) -> dict[str, Any]:
-    """Copies of the values, by number and path: names alone may occur twice, and weights are inherited by the path."""
+    """Copies of the values by number and path: names may be repeated, and weights are inherited by path."""
     return named_values((each, keras.ops.convert_to_numpy(each.value).copy()) for each in variables)
 
 
 def _state_values(variables: Iterable[Any]) -> dict[str, Any]:
-    """As `values_of`, by number and name: the paths of what an optimizer holds number the models of the process."""
+    """As `values_of`, by number and name, since paths of optimizer variables contain a running number of the model."""
     return {
         f"{index:04d}/{each.name}": keras.ops.convert_to_numpy(each.value).copy()
         for index, each in enumerate(variables)
@@ -67,15 +67,15 @@ def _state_values(variables: Iterable[Any]) -> dict[str, Any]:
 
 
 def named_values(pairs: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
-    """As `values_of`, of variables with the values that they are to have."""
+    """As `values_of`, for variables with new values."""
     return {f"{index:04d}/{variable.path}": value for index, (variable, value) in enumerate(pairs)}
 
 
 def assign(variables: Iterable[Any], values: Weights) -> None:
-    """Gives variables the values of `values_of`.
+    """Assigns values from `values_of` to variables.
 
     Raises:
-        ValueError: they are those of other variables.
+        ValueError: the values belong to other variables.
     """
     variables, given = list(variables), [values[name] for name in sorted(values)]
     shapes, wanted = [tuple(value.shape) for value in given], [tuple(variable.shape) for variable in variables]
@@ -86,10 +86,10 @@ def assign(variables: Iterable[Any], values: Weights) -> None:
 
 
 def assign_recorded(variables: Iterable[Any], values: Weights) -> None:
-    """As `assign`, of weights that a run has kept: what does not fit is the run's or the build function's fault.
+    """As `assign`, for weights kept in a run, where a mismatch means a damaged run or a changed build function.
 
     Raises:
-        InputError: they are those of other variables.
+        InputError: the values belong to other variables.
     """
     try:
         assign(variables, values)
@@ -98,17 +98,17 @@ def assign_recorded(variables: Iterable[Any], values: Weights) -> None:
 
 
 def state_of(model: keras.Model, weights: Weights) -> State:
-    """The state of a compiled model whose weights these are."""
+    """The state of a compiled model with these weights."""
     return weights, _state_values(_moments(model)), _state_values(_random(model))
 
 
 def restore(model: keras.Model, snapshot: Snapshot, moments: bool = True) -> None:
-    """Puts a compiled model, but for its weights, where a training stopped.
+    """Restores the state of a compiled model, except its weights, from a stopped training.
 
     Args:
-        model: of the same layers.
-        snapshot: `first` and `second` are those of `state_of`.
-        moments: whether the optimizer continues too; else it starts over.
+        model: with the same layers.
+        snapshot: with `first` and `second` from `state_of`.
+        moments: whether to restore the optimizer, too; otherwise it starts over.
     """
     assign(_random(model), snapshot.second)
     model.optimizer.build(model.trainable_variables)
@@ -117,7 +117,7 @@ def restore(model: keras.Model, snapshot: Snapshot, moments: bool = True) -> Non
 
 
 def _moments(model: keras.Model) -> list[Any]:
-    """What the optimizer holds, but for its learning rate: that is a setting."""
+    """The optimizer's variables, except its learning rate, which is a setting."""
     return [variable for variable in model.optimizer.variables if not variable.path.endswith("/learning_rate")]
 
 

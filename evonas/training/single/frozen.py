@@ -1,6 +1,6 @@
-"""What a frozen first layer gives of all rows, computed once: only what follows it is trained. Pure numpy.
+"""Outputs of a frozen first layer for all rows, computed once, so that only the rest is trained. Pure numpy.
 
-Networks with the same frozen layer share what it gives, as long as there is memory for it.
+Networks with the same frozen layer share its outputs, as far as memory allows.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from genomes.architecture.shapes import input_shape, node_shapes
 
 __all__ = ["Frozen", "FrozenLayers", "begins_frozen", "split_behind"]
 
-#: Features of all rows that are held at most; a network with more recomputes them in each epoch.
+#: Maximum number of features held for all rows; a network with more recomputes them in each epoch.
 _MOST_BYTES = 1 << 30
-#: Rows that are computed at a time.
+#: Rows computed at a time.
 _ROWS = 256
 
 
@@ -33,8 +33,8 @@ class Frozen:
     """A frozen first layer.
 
     Attributes:
-        weights: of it, by name.
-        train, validation: what it gives of the rows, shape `(num_rows, features)`.
+        weights: of the layer, by name.
+        train, validation: its outputs for the rows, shape `(num_rows, features)`.
     """
 
     weights: Weights
@@ -42,13 +42,13 @@ class Frozen:
     validation: NDArray[np.float32]
 
     def split(self, split: Split) -> Split:
-        """The split with what the layer gives in place of the features."""
+        """The split with the layer's outputs in place of the features."""
         return replace(split, x_train=self.train, x_validation=self.validation)
 
 
 @dataclass(frozen=True)
 class _Key:
-    """Which layer over which rows."""
+    """Identifies a layer and the rows."""
 
     layer: str
     fold: int
@@ -57,13 +57,13 @@ class _Key:
 
 
 class FrozenLayers:
-    """Gives the frozen layers of networks, and remembers the latest."""
+    """Computes the frozen layers of networks, and caches the latest."""
 
     def __init__(self) -> None:
         self._memo: Memo[_Key, Frozen] = Memo(_compute, _bytes, _MOST_BYTES)
 
     def of(self, graph: nx.DiGraph, split: Split, fold: int) -> Frozen | None:
-        """The network's, fitted to the fold's training rows; None where it has none, or too many features."""
+        """The network's frozen layer, fitted to the fold's training rows; None if it has none, or too many features."""
         if not begins_frozen(graph) or _size(graph, split) > _MOST_BYTES:
             return None
         layer = json.dumps([dict(graph.nodes[1]), graph.graph.get("sample")], sort_keys=True)
@@ -71,12 +71,12 @@ class FrozenLayers:
 
 
 def begins_frozen(graph: nx.DiGraph) -> bool:
-    """Whether a frozen layer is all that takes the input, and the only one of its kind."""
+    """Whether only a single frozen layer takes the input."""
     return frozen_nodes(graph) == (1,) and list(graph.successors(0)) == [1]
 
 
 def split_behind(graph: nx.DiGraph, weights: Weights, split: Split) -> Split:
-    """The split with what the network's frozen first layer, of these weights, gives in place of the features."""
+    """The split with the outputs of the network's frozen first layer, with these weights, in place of the features."""
     parts = [_given(graph, weights, x) for x in (split.x_train, split.x_validation)]
     return replace(split, x_train=parts[0], x_validation=parts[1])
 
@@ -90,7 +90,7 @@ def _compute(key: _Key) -> Frozen:
 
 
 def _given(graph: nx.DiGraph, weights: Weights, x: Any) -> NDArray[np.float32]:
-    """What the first layer gives of rows, shape `(num_rows, features)`."""
+    """Outputs of the first layer, shape `(num_rows, features)`."""
     prefix = f"{name_of(graph, 1)}/"
     parts = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
     found = [
@@ -101,7 +101,7 @@ def _given(graph: nx.DiGraph, weights: Weights, x: Any) -> NDArray[np.float32]:
 
 
 def _size(graph: nx.DiGraph, split: Split) -> int:
-    """Bytes of the features of all rows."""
+    """Size in bytes of the features of all rows."""
     width = split.x_train.shape[1]
     sample = input_shape(graph, width, tuple(graph.graph.get("sample", ((), False))[0]))
     features = math.prod(node_shapes(graph, sample, 1)[1])

@@ -1,6 +1,6 @@
-"""Batch normalisation over maps and series as TensorFlow's own operation: half the time of Keras's, the same numbers.
+"""Batch normalisation over maps and series with TensorFlow's fused operation, which takes half the time of Keras's.
 
-Networks are trained with it; what is exported has Keras's layer, which has the same weights.
+It is used in training; exported models have Keras's layer with the same weights.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ __all__ = ["FusedBatchNormalization"]
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """Normalises `(num_samples, ..., channels)` by the batch while training; else as its parent does."""
+    """Normalises `(num_samples, ..., channels)` by the batch in training; otherwise as its parent."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """As the parent's; of flat inputs it is the parent's."""
+        """As the parent's, which is used for flat inputs."""
         if not training or len(inputs.shape) not in (3, 4):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -25,7 +25,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
         found, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             maps, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), epsilon=self.epsilon
         )
-        # It gives the unbiased variance, where Keras keeps an average of the biased one.
+        # It returns the unbiased variance, while Keras averages the biased one.
         count = tf.cast(tf.reduce_prod(tf.shape(maps)[:-1]), variance.dtype)
         variance *= tf.maximum(count - 1.0, 1.0) / count
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):

@@ -42,7 +42,7 @@ def prepare_model(
 
     Args:
         graph: what to build and how to train it.
-        problem, settings: what is the same for every network.
+        problem, settings: common to all networks.
         seed: of weights and dropout.
         num_rows: training rows.
         horizon: epochs that the learning-rate schedule spans.

@@ -1,6 +1,6 @@
 """`TunerTrial`: builds and fits a user's model for hyperparameters, as KerasTuner does. Implements `Trial`.
 
-The score is that of the best epoch, and the mean over executions; the weights kept are those of the best epoch of all.
+The score is the mean over executions of the best epoch's score; the weights of the best epoch of all are kept.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from genomes.errors import InputError
 
 __all__ = ["Kept", "TooLarge", "TunerTrial", "build_trial_model", "evaluation_of", "hook_callback", "rebuilt"]
 
-#: Among the weights: how the model was built, as JSON text.
+#: Name, among the weights, of the JSON text that describes how the model was built.
 _BUILT = "~built"
 
 
 class TooLarge(Exception):
-    """A model has more parameters than it may have; the message says how many."""
+    """A model has more parameters than allowed; the message has their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +45,13 @@ class TunerTrial:
         build: `build(hp)`, which returns a `keras.Model`.
         fit: `fit(hp, model, *args, **kwargs)`, which returns a history, a number or a mapping of them; None is
             `model.fit`.
-        hyperparameters: makes `hp` of genes and a seed.
+        hyperparameters: makes `hp` from genes and a seed.
         objective: an `evonas.tuner.objectives.TunerObjective`.
         arguments, named: of `fit`.
-        executions: trainings from different seeds.
-        compiling: arguments of `compile` in place of the model's own; none leaves it as it is.
+        executions: number of trainings from different seeds.
+        compiling: arguments of `compile` that replace the model's own; empty to keep them.
         max_parameters: larger models are not trained; None is no limit.
-        retries: how often a trial that raises is tried again.
+        retries: number of retries of a trial that raises.
     """
 
     build: Callable[[Any], Any]
@@ -67,7 +67,7 @@ class TunerTrial:
 
     @property
     def independent(self) -> bool:
-        """Whether trials may run in threads: not where a user's code fits."""
+        """Whether trials may run in threads; not if user code calls fit."""
         return self.fit is None
 
     def refusal(self, hp: Any, seed: int) -> str:
@@ -85,7 +85,7 @@ class TunerTrial:
         """See `Trial`.
 
         Raises:
-            InputError: the objective is not among what the training logs.
+            InputError: the training does not log the objective.
         """
         for left in range(self.retries, -1, -1):
             hp, kept = self.hyperparameters(genes, seed), Kept(self.objective)
@@ -113,21 +113,21 @@ class TunerTrial:
         named: Mapping[str, Any],
         watching: Sequence[keras.callbacks.Callback] = (),
     ) -> list[Any]:
-        """Builds and fits a model as often as there are executions.
+        """Builds and fits a model for each execution.
 
         Args:
-            hp: what to build with.
+            hp: hyperparameters for building.
             seed: of everything random.
             headway: called after each epoch.
             kept: keeps the weights of the best epoch.
             arguments, named: of `fit`.
-            watching: more callbacks.
+            watching: additional callbacks.
 
         Returns:
-            What each fit returned.
+            The return value of each fit.
 
         Raises:
-            TooLarge: the model has more parameters than it may have.
+            TooLarge: the model has more parameters than allowed.
         """
         given = []
         for execution in range(self.executions):
@@ -137,7 +137,12 @@ class TunerTrial:
                 raise TooLarge(f"{model.count_params()} parameters, at most {self.max_parameters}: not trained")
             more = {name: open_streams(value) for name, value in named.items()}
             copies = _copies(more.pop("callbacks", None), f"trial_{seed}", f"execution_{execution}")
-            more["callbacks"] = [*copies, headway_callback(headway), *watching, kept.callback()]
+            more["callbacks"] = [
+                *copies,
+                headway_callback(headway, execution, self.executions),
+                *watching,
+                kept.callback(),
+            ]
             values = tuple(map(open_streams, arguments))
             if self.fit is None:
                 given.append(train(model, *values, **{"verbose": 0, **more}))
@@ -151,7 +156,7 @@ class TunerTrial:
 
 @dataclass(frozen=True)
 class _Result:
-    """Of one execution: metrics at the best epoch (its number from 0), and the objective and the loss of all."""
+    """Results of one execution: metrics at the best epoch (counted from 0), and the curves of objective and loss."""
 
     metrics: Mapping[str, float]
     epoch: int = 0
@@ -160,16 +165,16 @@ class _Result:
 
 
 def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, Any]) -> Evaluation:
-    """What came of a trial.
+    """Result of a trial.
 
     Args:
-        given: a history, a number, a mapping of numbers, or a list of these, one an execution.
-        objective: what ranks.
+        given: a history, a number, a mapping of numbers, or a list of these, one per execution.
+        objective: the objective.
         kept: weights.
         notes: of the trial.
 
     Raises:
-        InputError: it is not one of these, or lacks the objective.
+        InputError: the value has none of these forms, or lacks the objective.
     """
     several = isinstance(given, (list, tuple)) and len(given) > 0
     results = [_result(one, objective) for one in (given if several else [given])]
@@ -189,10 +194,10 @@ def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, An
 
 
 def build_trial_model(build: Callable[[Any], Any], hp: Any, seed: int, compiling: Mapping[str, Any]) -> keras.Model:
-    """The model of the hyperparameters, everything random in it from the seed.
+    """Builds the model of the hyperparameters, seeding everything random in it.
 
     Raises:
-        InputError: what is built is not a model.
+        InputError: the build function does not return a model.
     """
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
@@ -206,7 +211,7 @@ def build_trial_model(build: Callable[[Any], Any], hp: Any, seed: int, compiling
 
 
 def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Model:
-    """The model of the hyperparameters with the weights that were kept, in this process."""
+    """Rebuilds the model of the hyperparameters with the kept weights, in this process."""
     values = dict(weights)
     config = values.pop(_BUILT, None)
     model = build_trial_model(trial.build, hp, member_seed(seed, 0, 0), trial.compiling)
@@ -217,7 +222,7 @@ def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Mo
 
 
 def _copies(callbacks: Any, *folders: str) -> list[Any]:
-    """The user's callbacks, to be used once. Those that log into a folder are given one in it for each training."""
+    """Copies the user's callbacks for one training. Those that log into a folder get a subfolder per training."""
     try:
         several = isinstance(callbacks, (list, tuple))
         copies = copy.deepcopy(list(callbacks) if several else [] if callbacks is None else [callbacks])
@@ -227,16 +232,16 @@ def _copies(callbacks: Any, *folders: str) -> list[Any]:
         return copies
     except Exception as error:
         raise InputError(
-            f"callbacks must be such that can be copied, since each trial uses a copy, but that raised {error}"
+            f"callbacks must be copyable, since each trial uses a copy, but copying raised {error}"
         ) from None
 
 
 class Kept:
-    """The weights of the best epoch of a trial's trainings; of the last one where the objective is not logged.
+    """Keeps the weights of the best epoch of a trial; of the last epoch if the objective is not logged.
 
     Attributes:
         weights: None while there are none.
-        parameters: trainable ones of the model that was trained last.
+        parameters: number of trainable parameters of the last model.
     """
 
     def __init__(self, objective: Any) -> None:
@@ -246,7 +251,7 @@ class Kept:
         self._objective, self._loss = objective, math.inf
 
     def callback(self) -> keras.callbacks.Callback:
-        """A callback that looks at every epoch."""
+        """A callback that examines every epoch."""
 
         class Keeping(keras.callbacks.Callback):  # type: ignore[misc]
             def on_epoch_end(callback, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -258,12 +263,12 @@ class Kept:
         return Keeping()
 
     def note(self, model: keras.Model, logs: Mapping[str, Any], weights: Callable[[], Any] | None = None) -> None:
-        """The model after an epoch.
+        """Examines the model after an epoch.
 
         Args:
             model: in training.
             logs: of the epoch.
-            weights: gives its weights with their values, where the model does not have those yet.
+            weights: returns its weights with their values, if the model does not have them yet.
         """
         value = self._objective.value(logs)
         loss = -math.inf if value is None else self._objective.loss(value)
@@ -272,7 +277,7 @@ class Kept:
             self.keep(model, weights)
 
     def keep(self, model: keras.Model, given: Callable[[], Any] | None = None) -> None:
-        """The model as it is now, or with the weights that are given, as by `note`."""
+        """Keeps the current weights of the model or the given ones, as in `note`."""
         self.parameters = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         weights = values_of(model.weights) if given is None else named_values(given())
         config = None if not hasattr(model, "get_build_config") else model.get_build_config()
@@ -283,7 +288,7 @@ class Kept:
 
 
 def _result(given: Any, objective: Any) -> _Result:
-    """What `fit` returned, read."""
+    """Parses the return value of `fit`."""
     if isinstance(given, (int, float, np.number)) and not isinstance(given, bool):
         return _Result({objective.name: float(given)})
     logs = getattr(given, "history", given)
@@ -293,7 +298,7 @@ def _result(given: Any, objective: Any) -> _Result:
             "model.fit returns"
         )
     if not objective.given and objective.name not in logs:
-        raise InputError("objective must be given where fit returns no number: name one of its logs, as val_loss")
+        raise InputError("objective must be given if fit returns no number: name one of its logs, such as val_loss")
     if isinstance(given, Mapping):
         return _Result({**_numbers(logs), objective.name: _objective_value(logs, objective)})
     length = max((len(values) for values in logs.values()), default=0)
@@ -319,7 +324,7 @@ def _objective_value(logs: Mapping[str, Any], objective: Any) -> float:
         validated = any(name.startswith("val_") for name in logs)
         wants_rows = "val_" in names and not validated
         fix = "pass validation_data to search" if wants_rows else "compile the model with that metric, or name another"
-        raise InputError(f"objective {names} must be among what the training logs ({', '.join(logs)}): {fix}")
+        raise InputError(f"objective {names} must be among the training's logs ({', '.join(logs)}): {fix}")
     return float(value)
 
 

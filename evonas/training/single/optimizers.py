@@ -1,4 +1,4 @@
-"""Optimizers of Keras by their names, with the learning rate of each step."""
+"""Keras optimizers by name, with the learning rate of each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["optimizer_of", "rate_of"]
 
 
 class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """The rate of every step, from an array."""
+    """Learning-rate schedule given by an array with the rate of every step."""
 
     def __init__(self, rates: NDArray[np.float32]) -> None:
         self._rates = rates
@@ -29,7 +29,7 @@ class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[m
 
 
 def rate_of(training: Mapping[str, Any], num_steps: int) -> Any:
-    """The learning rate: a number, or the schedule of so many steps."""
+    """The learning rate: a number, or a schedule over the given number of steps."""
     peak = float(training["learning_rate"])
     if training["schedule"] != "constant" or training["warmup"]:
         return _Rates(learning_rates(peak, training["schedule"], training["warmup"], num_steps))
@@ -37,7 +37,7 @@ def rate_of(training: Mapping[str, Any], num_steps: int) -> Any:
 
 
 def optimizer_of(training: Mapping[str, Any], rate: Any) -> keras.optimizers.Optimizer:
-    """The optimizer of these training settings, with this learning rate or schedule of rates."""
+    """The optimizer of the training settings with the given learning rate or schedule."""
     beta2 = float(training.get("beta2", OFF["beta2"]))
     match training["optimizer"]:
         case "sgd":

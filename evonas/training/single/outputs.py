@@ -1,7 +1,7 @@
-"""What user-defined models gives and takes: outputs, losses and targets, brought into the forms that evonas scores.
+"""Conversion of outputs and targets of user-defined models into the forms that evonas scores.
 
-`Outputs` says once for each model what its outputs are; `to_raw` makes of them what `evonas.metrics.scores` takes
-(standardised predictions or logits), `encode_target` makes of the target what the model's loss takes.
+`Outputs` classifies a model's outputs once; `to_raw` converts them for `evonas.metrics.scores` (standardised
+predictions or logits), and `encode_target` converts the target for the model's loss.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ __all__ = [
     "try_outputs",
 ]
 
-#: Numbers that are predicted at a time, inputs counted: bounds memory, not results.
+#: Numbers predicted at a time, including inputs: affects memory, not results.
 _CHUNK_NUMBERS = 1 << 22
 _CHUNK_ROWS = 8192
-#: Rows that a new model is tried on.
+#: Number of rows with which a new model is tested.
 _TRIAL_ROWS = 16
-#: As Keras does in its losses.
+#: As in Keras's losses.
 _EPSILON = 1e-7
-#: Losses that take one column a class.
+#: Losses that take one column per class.
 _ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge", "kl_divergence")
 
 
 class Outputs(enum.Enum):
-    """What a model gives."""
+    """Kinds of model outputs."""
 
     STANDARDISED = "standardised predictions"
     TARGET_UNITS = "predictions in the target's own units"
@@ -50,20 +50,20 @@ class Outputs(enum.Enum):
 
 
 def try_outputs(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
-    """The outputs for the first rows, shape `(num_rows, num_outputs)`; builds what of the model is not built yet."""
+    """The outputs for the first rows, shape `(num_rows, num_outputs)`; builds unbuilt parts of the model."""
     return as_outputs(
         model(map_arrays(lambda array: keras.ops.convert_to_tensor(array[:_TRIAL_ROWS]), x), training=False)
     )
 
 
 def outputs_of(model: keras.Model, given: NDArray[np.float32], problem: Problem) -> Outputs:
-    """What the model gives: of a regression its own units if it comes compiled, else standardised predictions.
+    """The kind of a model's outputs; for a regression, the target's units if it is compiled, else standardised ones.
 
-    A classifier's outputs are probabilities where they are positive and sum to 1 in every row; a single one, where it
-    comes out of a sigmoid, or the loss that the model was compiled with is one of probabilities. Else they are logits.
+    A classifier's outputs are probabilities if they are positive and sum to 1 in every row; a single output is one if
+    it comes from a sigmoid, or if the compiled loss takes probabilities. Otherwise they are logits.
 
     Args:
-        model: as it was built.
+        model: as returned by the build function.
         given: its outputs for some rows.
     """
     if problem.task == "regression":
@@ -86,16 +86,16 @@ def predict_outputs(model: keras.Model, x: Inputs) -> NDArray[np.float32]:
 
 
 def chunk_rows(x: Inputs) -> int:
-    """How many rows are predicted at a time."""
+    """Number of rows predicted at a time."""
     width = max(int(np.prod(part.shape[1:])) for part in named_arrays(x).values())
     return max(1, min(_CHUNK_ROWS, _CHUNK_NUMBERS // max(width, 1)))
 
 
 def to_raw(given: NDArray[np.float32], problem: Problem, outputs: Outputs) -> NDArray[np.float32]:
-    """The outputs as `evonas.metrics.scores` takes them: standardised predictions, or logits.
+    """Converts outputs for `evonas.metrics.scores`: standardised predictions, or logits.
 
     Raises:
-        ValueError: the shape is not that of the target.
+        ValueError: the shape does not match the target.
     """
     wanted = {problem.num_outputs, 2} if problem.task == "binary" else {problem.num_outputs}
     if given.ndim != 2 or given.shape[1] not in wanted:
@@ -117,7 +117,7 @@ def to_raw(given: NDArray[np.float32], problem: Problem, outputs: Outputs) -> ND
 
 
 def own_loss(model: keras.Model) -> Any:
-    """The loss that the model was compiled with, None if there is none."""
+    """The compiled loss, None if there is none."""
     loss = model.loss if model.compiled else None
     if isinstance(loss, (list, tuple, Mapping)):
         loss = next(iter(loss.values() if isinstance(loss, Mapping) else loss), None)
@@ -133,12 +133,12 @@ def as_outputs(given: Any) -> NDArray[np.float32]:
 
 
 def encode_target(y: NDArray[Any], problem: Problem, outputs: Outputs, loss: Any) -> NDArray[Any]:
-    """The target as the model's loss takes it: in its own units or standardised, one column a class or class numbers.
+    """Converts the target for the model's loss: in its own units or standardised, one-hot or class numbers.
 
     Args:
         y: as in `Split`.
         problem: what is predicted.
-        outputs: what the model gives.
+        outputs: kind of the model's outputs.
         loss: of the model.
     """
     if outputs is Outputs.TARGET_UNITS:

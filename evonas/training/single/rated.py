@@ -21,9 +21,9 @@ def with_own_rates(model: keras.Model, training: Mapping[str, Any], num_steps: i
     """Adds multipliers and schedules of the training settings to the optimizer of a compiled model.
 
     Args:
-        model: of `evonas.training.model`, compiled with an optimizer of its own.
+        model: from `evonas.training.model`, compiled with its own optimizer.
         training: settings of its architecture graph.
-        num_steps: that schedules span.
+        num_steps: length of schedules.
     """
     if has_factors(training):
         _with_factors(model, training)
@@ -51,8 +51,8 @@ def _with_factors(model: keras.Model, training: Mapping[str, Any]) -> None:
 
 
 def _with_decays(optimizer: keras.optimizers.Optimizer, found: np.ndarray[Any, Any]) -> None:
-    # Private, for want of a public hook: Keras has no schedules of weight decay, and reads the attribute `weight_decay`
-    # here only. A property in its place would also change the optimizer's configuration.
+    # Private, since there is no public hook: Keras has no schedules of weight decay, and reads the attribute
+    # `weight_decay` here only. A property in its place would also change the optimizer's configuration.
     usual, apply = optimizer.weight_decay, optimizer._apply_weight_decay
 
     def apply_weight_decay(variables: Any) -> None:

@@ -1,4 +1,4 @@
-"""A network trained again on all rows that are not test rows, after folds have said for how many epochs."""
+"""Training of a network on all rows except test rows, for the number of epochs found in the folds."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def refitted(
     split: Split,
     fitting_on: Callable[[TrainingTask, Split], Fitting],
 ) -> Generator[dict[int, Any], None, Weights | None]:
-    """The weights after the median of the folds' best epochs, from the task's seed; an empty part after each epoch.
+    """Trains for the median of the folds' best epochs, from the task's seed; yields an empty part after each epoch.
 
-    None where the training diverges: the folds' networks are then all there is.
+    The weights are None if the training diverges; then only the folds' networks remain.
 
     Args:
-        task: whose network it is.
-        found: of all folds.
-        split: whose training rows are all rows.
-        fitting_on: makes the task's network ready for a split.
+        task: of the network.
+        found: evaluations of all folds.
+        split: whose training rows are all rows except test rows.
+        fitting_on: prepares the task's network for a split.
     """
     if found.status is not Status.OK:
         return None

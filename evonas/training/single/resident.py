@@ -1,8 +1,8 @@
-"""An epoch of a network in few calls: its steps are compiled into one program, which is given many batches at a time.
+"""Training of an epoch in few calls: its steps are compiled into one program that takes many batches at a time.
 
-Samples lie in memory; those of a chunk of batches are put in the epoch's order and augmented at once, in numpy, and the
-program takes its steps over them. A network is traced once for training and once for predicting, whatever the size of
-the last batch. With TensorFlow the steps are a loop within the program; other backends take them by `fit`.
+Samples are in memory. Those of a chunk of batches are shuffled and augmented together in numpy, and the program steps
+through them. A network is traced once for training and once for predicting, whatever the size of the last batch. With
+TensorFlow the steps are a loop within the program; other backends use `fit`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from evonas.training.augmentation import augmentation_of
 __all__ = ["predictions_of", "train_epochs"]
 
 Array = NDArray[Any]
-#: Samples, targets, weights and the size of a batch -> sum of the losses, each times the rows of its batch.
+#: (samples, targets, weights, batch size) -> sum of the losses, weighted by the number of rows of each batch.
 Program = Callable[[Array, Array, Array, int], float]
 
-#: Numbers of the samples that are put in order and augmented at a time; bounds memory.
+#: Number of values shuffled and augmented at a time; limits memory.
 _CHUNK_NUMBERS = 1 << 23
-#: Rows that are predicted at a time, at most.
+#: Maximum number of rows predicted at a time.
 _MOST_ROWS = 1024
 
 
@@ -46,7 +46,7 @@ def train_epochs(
 ) -> Iterator[float]:
     """Trains epoch by epoch, as `graph_model.fit_epochs`; `y` is the target as the loss takes it.
 
-    Of `epoch_rows`, see `TrainingSettings.epoch_rows`.
+    For `epoch_rows`, see `TrainingSettings.epoch_rows`.
     """
     x, weight = np.asarray(split.x_train), split.weight_train
     size, sample = int(graph.graph["training"]["batch_size"]), sample_of(graph, x.shape[1])
@@ -69,7 +69,7 @@ def train_epochs(
 
 
 def predictions_of(model: keras.Model, graph: nx.DiGraph) -> Callable[[Array], NDArray[np.float32]]:
-    """What gives the model's outputs for all rows, float32, shape `(num_samples, num_outputs)`."""
+    """Returns a function that predicts all rows, float32, shape `(num_samples, num_outputs)`."""
     predict = _predict(model)
 
     def predict_all(x: Array) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""`open_streams`: what is read in another process, as `keras.Model.fit` takes it. See `evonas.io.batch_streams`."""
+"""`open_streams`: streams from another process in a form for `keras.Model.fit`. See `evonas.io.batch_streams`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from evonas.io.batch_streams import Stream
 
 __all__ = ["open_streams"]
 
-#: Batches of a data set that are asked for while a step is trained.
+#: Number of batches of a data set to prefetch.
 _AHEAD = 2
 
 
 def open_streams(value: Any) -> Any:
-    """The value, with the streams in it as what they stand for: a generator, a `tf.data.Dataset`, a `PyDataset`."""
+    """Replaces the streams in a value by the generators, `tf.data.Dataset`s or `PyDataset`s that they represent."""
     if isinstance(value, Stream):
         return _OPENED[value.kind](value)
     if isinstance(value, Mapping) and any(_holds_streams(part) for part in value.values()):

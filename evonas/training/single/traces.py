@@ -1,8 +1,8 @@
-"""`Traces`: what TensorFlow would keep for ever of each network that it has traced, and how it is let go.
+"""`Traces`: releases the objects that TensorFlow would keep for ever for each network that it has traced.
 
-Two tables of the process refer to it: that of gradients, in which each use of `tf.custom_gradient` within a graph
-(`silu` among the activations) leaves a function that holds the whole graph; and that of the runtime's functions, in
-which the condition and the body of a loop stay when the function that has the loop is gone.
+Two tables of the process refer to them: the table of gradients, in which each use of `tf.custom_gradient` within a
+graph (for example by `silu`) leaves a function that holds the whole graph; and the table of runtime functions, in which
+the condition and the body of a loop remain after the function with the loop is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GRADIENT = "CustomGradient-"
 
 
 class Traces:
-    """Of one network: all that was registered while it was `noted`, until they are released."""
+    """Objects registered for one network within `noted`, until they are released."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -28,7 +28,7 @@ class Traces:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """What is registered in the block is the network's."""
+        """Records the objects registered in the block for the network."""
         gradients, functions = set(_gradients()), _functions()
         try:
             yield
@@ -37,14 +37,14 @@ class Traces:
             self._functions |= _functions() - functions
 
     def release_gradients(self) -> None:
-        """Lets the gradients go, which no graph that is still to be differentiated may need: garbage afterwards."""
+        """Releases the gradients; no graph that needs them may be differentiated afterwards."""
         registered = _gradients()
         for name in self._gradients:
             registered.pop(name, None)
         self._gradients.clear()
 
     def release_functions(self) -> None:
-        """Lets go the functions that no object of Python's stands for any more, hence once garbage was collected."""
+        """Releases the functions without a Python object; call it after collecting garbage."""
         if not self._functions:
             return
         from tensorflow.python.eager import context
@@ -57,7 +57,7 @@ class Traces:
 
 
 def _gradients() -> MutableMapping[str, Any]:
-    """TensorFlow's own table of gradients; empty with another backend, or where a version keeps it elsewhere."""
+    """TensorFlow's own table of gradients; empty with another backend, or if a version keeps it elsewhere."""
     if keras.backend.backend() != "tensorflow":
         return {}
     from tensorflow.python.framework import ops
@@ -67,7 +67,7 @@ def _gradients() -> MutableMapping[str, Any]:
 
 
 def _functions() -> set[Any]:
-    """Names of the runtime's functions; none before it runs: a build function may still set how it is to run."""
+    """Names of the runtime's functions; empty before it starts, since a build function may still configure it."""
     if keras.backend.backend() != "tensorflow":
         return set()
     from tensorflow.python.eager import context
@@ -77,7 +77,7 @@ def _functions() -> set[Any]:
 
 
 def _alive() -> set[Any]:
-    """Names of the runtime's functions that an object of Python's stands for."""
+    """Names of the runtime's functions that have a Python object."""
     from tensorflow.python.eager.polymorphic_function import atomic_function
 
     names = {name for _, name in atomic_function.RUNTIME_FUNCTION_REFS}

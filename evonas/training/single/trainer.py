@@ -1,7 +1,7 @@
 """`SingleTrainer`: trains one `keras.Model` at a time with `fit`: any network, and the reference for other trainers.
 
-Weights, data order and learning rates come from numpy (`evonas.networks`), so that a training is the same
-whichever trainer does it; all else is Keras as its documentation describes it.
+Weights, data order and learning rates come from numpy (`evonas.networks`), so that trainings are the same for all
+trainers; everything else is plain Keras.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ class SingleTrainer:
         """Compiles nothing yet.
 
         Args:
-            data: what to train on.
-            settings: what is the same for every network.
-            jit_compile: whether TensorFlow compiles a step with XLA: faster steps for about a second a network.
+            data: the rows to train on.
+            settings: common to all networks.
+            jit_compile: whether TensorFlow compiles steps with XLA: they are faster, but compiling takes about a second
+                per network.
         """
         self._problem, self._splits, self._settings, self._pretrained = (
             data.problem,
@@ -68,7 +69,7 @@ class SingleTrainer:
         """Has nothing to restore."""
 
     def in_training(self) -> Sequence[InTraining]:
-        """What is in training now."""
+        """The network in training."""
         return () if self._now is None else (self._now,)
 
     def train(
@@ -77,7 +78,7 @@ class SingleTrainer:
         """See `Trainer.train`.
 
         Raises:
-            InputError: a task continues with a network of other layers.
+            InputError: a task continues a network with other layers.
         """
         for position, task in enumerate(tasks):
             if position not in done:
@@ -96,7 +97,7 @@ class SingleTrainer:
                 yield {position: combined}
 
     def _refit(self, task: TrainingTask, found: Evaluation, joined: Split) -> Parts:
-        """The evaluation of all folds, with the weights of a training on all rows."""
+        """The evaluation of all folds, with weights trained on all rows."""
         began, started = time.time(), time.perf_counter()
         try:
             weights = yield from refitted(task, found, joined, self._fitting_on)
@@ -129,11 +130,11 @@ class SingleTrainer:
             self._now = replace(self._now, epoch=epoch, seconds=seconds, parameters=parameters)
 
     def failure(self, error: Exception) -> str | None:
-        """Why a network that raised this has failed; None if the error is not its doing."""
+        """The reason for a failure that raised this error; None if it was not caused by the network."""
         return out_of_memory(error)
 
     def _member(self, fitting: Fitting, split: Split, keep_snapshot: bool) -> Parts:
-        """Trains one network. What Keras keeps of it is let go at the end."""
+        """Trains one network, and releases what Keras keeps of it at the end."""
         began, started = time.time(), time.perf_counter()
         found: dict[str, Any]
         try:

@@ -6,6 +6,7 @@ traceback goes to the worker's log; only an `InputError`, a mistake that no geno
 
 from __future__ import annotations
 
+import math
 import queue
 import sys
 import time
@@ -34,7 +35,13 @@ __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
 #: How long a result is waited for before more work is asked for.
 _MOMENT_SECONDS = 0.1
 
-Headway = Callable[[], None]
+
+class Headway(Protocol):
+    """Called now and then while a trial trains."""
+
+    def __call__(self, epoch: int = 0, epochs: int = 0, parameters: int = 0) -> None:
+        """Says how far it is: with numbers as in `InTraining`, 0 where one is not known."""
+        ...
 
 
 class Trial(Protocol):
@@ -46,7 +53,8 @@ class Trial(Protocol):
         Args:
             genes: of the genome, plain Python values.
             seed: of everything random.
-            headway: to be called now and then, each epoch or so: else a long training counts as one that hangs.
+            headway: to be called now and then, each epoch or so: else a long training counts as one that hangs, and
+                nobody sees how far it is.
 
         Raises:
             InputError: the whole search cannot work.
@@ -57,20 +65,20 @@ class Trial(Protocol):
 class TrialTrainer:
     """Runs trials: one after the other, or, where they are trained natively, some at a time. Implements `Trainer`."""
 
-    def __init__(self, trial: Trial, headway: Headway = lambda: None, trainer: str = "native") -> None:
+    def __init__(self, trial: Trial, headway: Callable[[], None] = lambda: None, trainer: str = "native") -> None:
         """Runs nothing yet.
 
         Args:
             trial: see `Trial`. Where it has a true attribute `independent`, trials may run in threads.
-            headway: called on progress within a trial.
+            headway: called on progress within a trial, in its thread.
             trainer: "native", or "single" for Keras alone.
         """
         self._trial, self._headway, self._native = trial, headway, trainer == "native"
         independent = self._native and getattr(trial, "independent", False)
         # One more than train, so that the next model is built meanwhile.
         self._threads = usable_cores() + 1 if independent else 1
-        #: Number of each trial that runs -> since when.
-        self._running: dict[int, float] = {}
+        #: Number of each trial that runs -> since when, and how far it is.
+        self._running: dict[int, tuple[float, InTraining]] = {}
 
     def state(self) -> None:
         """Remembers nothing."""
@@ -79,9 +87,9 @@ class TrialTrainer:
         """Has nothing to restore."""
 
     def in_training(self) -> list[InTraining]:
-        """Trials that run, by number; what epoch they are in is theirs to know. Called from any thread."""
+        """Trials that run, and how far they say that they are. Called from any thread."""
         now = time.perf_counter()
-        return [InTraining(number, seconds=now - began) for number, began in list(self._running.items())]
+        return [replace(found, seconds=now - began) for began, found in list(self._running.values())]
 
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
@@ -134,11 +142,11 @@ class TrialTrainer:
 
     def _evaluation(self, number: int, task: TrainingTask, turns: KerasLock | None) -> Evaluation:
         began, started = time.time(), time.perf_counter()
-        self._running[number] = started
+        self._running[number] = started, InTraining(number)
         way = FitMode(self._native, not getattr(self._trial, "independent", False), turns)
         try:
             with use_mode(way):
-                found = self._trial(genes_of(task.architecture), task.seed, partial(self._alive, turns))
+                found = self._trial(genes_of(task.architecture), task.seed, partial(self._alive, number, turns))
         except (InputError, Stopped):
             raise
         except Exception as error:
@@ -154,10 +162,15 @@ class TrialTrainer:
         notes = {**found.notes, **way.notes()}
         return replace(found, train_seconds=seconds, notes=notes, spans=(span_since(began),))
 
-    def _alive(self, turns: KerasLock | None) -> None:
+    def _alive(
+        self, number: int, turns: KerasLock | None, epoch: int = 0, epochs: int = 0, parameters: int = 0
+    ) -> None:
         """Reports progress, unless the trial was cancelled: then the training ends here."""
         if turns is not None and turns.cancelled:
             raise Stopped
+        if epochs:
+            began, found = self._running[number]
+            self._running[number] = began, replace(found, epoch=epoch, epochs=epochs, parameters=parameters)
         self._headway()
 
 
@@ -175,23 +188,36 @@ def _short(error: Exception) -> str:
     return text if len(text) <= 400 else f"{text[:150]} ... {text[-250:]}"
 
 
-def headway_callback(headway: Headway) -> keras.callbacks.Callback:
-    """A callback that reports every epoch and, in long epochs, every few seconds."""
+def headway_callback(headway: Headway, training: int = 0, trainings: int = 1) -> keras.callbacks.Callback:
+    """A callback that reports every epoch and, in long epochs, every few seconds.
 
-    class Telling(keras.callbacks.Callback):  # type: ignore[misc]
+    Args:
+        headway: what is called.
+        training: number of this training among those of the trial, from 0.
+        trainings: of the trial, all of as many epochs.
+    """
+
+    class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self._told = time.monotonic()
+            self._reported, self._parameters = time.monotonic(), 0
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            headway()
+            self._report(self.model, epoch + 1)
 
         def on_native_epoch_end(self, epoch: int, logs: Any, training: Any) -> None:
-            headway()
+            self._report(training.model, epoch + 1)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if time.monotonic() - self._told > 10.0:
-                self._told = time.monotonic()
+            if time.monotonic() - self._reported > 10.0:
+                self._reported = time.monotonic()
                 headway()
 
-    return Telling()
+        def _report(self, model: keras.Model, epoch: int) -> None:
+            self._reported = time.monotonic()
+            epochs = int((self.params or {}).get("epochs") or 0)
+            if not self._parameters:  # known only after the first batch, of a model that is built by its data
+                self._parameters = sum(math.prod(each.shape) for each in model.trainable_variables)
+            headway(training * epochs + epoch, trainings * epochs, self._parameters)
+
+    return Reporting()

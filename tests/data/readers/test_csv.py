@@ -4,6 +4,7 @@ import gzip
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_agrees_with_pandas_on_real_files(real_files: list[Path]) -> None:
                 assert ours[name].dropna().tolist() == theirs[name].dropna().tolist()
 
 
-BAD = {
+BAD: dict[str, tuple[bytes | Callable[[], bytes], list[str]]] = {
     "empty": (b"", ["empty", "0 bytes"]),
     "blank": (b"\n\n\n", ["column names", "remove blank lines"]),
     "only a header": (b"a,b\n", ["at least one row", "add rows"]),
@@ -143,14 +144,17 @@ BAD = {
     "decimal commas": (b"a,b\n1,5,2\n", ["2 cells", "data row 1", "has 3", "quote cells"]),
     "cut gzip": (gzip.compress(GOOD.encode() * 99)[:-20], ["gzip", "again"]),
     "damaged gzip": (b"\x1f\x8b" + bytes(40), ["gzip"]),
-    "a million columns": (b",".join(b"c%d" % n for n in range(10**6)) + b"\n1\n", ["100,000 columns", "1,000,000"]),
+    "a million columns": (
+        lambda: b",".join(b"c%d" % n for n in range(10**6)) + b"\n1\n",  # not where tests are only collected
+        ["100,000 columns", "1,000,000"],
+    ),
 }
 
 
 @pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
-def test_a_bad_file_is_refused(tmp_path: Path, content: bytes, said: list[str]) -> None:
+def test_a_bad_file_is_refused(tmp_path: Path, content: bytes | Callable[[], bytes], said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
-        read_table(written(tmp_path, content))
+        read_table(written(tmp_path, content() if callable(content) else content))
     for words in said:
         assert words in str(refusal.value)
 

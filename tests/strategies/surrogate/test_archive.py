@@ -9,57 +9,57 @@ import numpy as np
 from evonas.strategies.proposals import EvaluatedProposal, Proposal
 from evonas.strategies.ranking import Rank
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, spread_ranks
-from evonas.strategies.surrogate.archive import Archive, ArchiveRecord
+from evonas.strategies.surrogate.archive import Archive, ArchiveEntry
 from tests.toy import ToySpace
 
 SPACE = ToySpace()
 
 
 def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
-    """An archive of so many records with ranks drawn from a few, so that there are many equals."""
+    """An archive of so many entries with ranks drawn from a few, so that there are many equals."""
     rng, archive = np.random.default_rng(seed), Archive()
     for number in range(count):
         genome = SPACE.sample(rng)
         member = EvaluatedProposal(Proposal(genome, SPACE.digest(genome)), ranks[int(rng.integers(len(ranks)))])
-        archive.add(ArchiveRecord(member, 1, SPACE.features(genome), (number, 0)), number < 20)
+        archive.add(ArchiveEntry(member, 1, SPACE.features(genome), (number, 0)), number < 20)
         archive.trim()
     return archive
 
 
 def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
     """The same as `Archive.best`, by definition."""
-    tier = min(record.rank[0] for record in archive.records)
-    found: dict[str, ArchiveRecord] = {}
-    for record in sorted((record for record in archive.records if record.rank[0] == tier), key=lambda r: r.rank):
-        found.setdefault(record.member.digest, record)
-    return [record.place for record in found.values()][:count]
+    tier = min(entry.rank[0] for entry in archive.entries)
+    found: dict[str, ArchiveEntry] = {}
+    for entry in sorted((entry for entry in archive.entries if entry.rank[0] == tier), key=lambda r: r.rank):
+        found.setdefault(entry.member.digest, entry)
+    return [entry.place for entry in found.values()][:count]
 
 
 def test_the_best_are_those_that_sorting_gives_also_of_many_and_after_json() -> None:
     for ranks in ([(0, 1.0), (0, 0.5), (0, 2.0), (1, 0.1), (2, 0.0)], [(1, 0.3), (1, 0.2), (2, 0.0)]):
         for count in (3, 50, 1_000):
             archive = filled(count, ranks)
-            assert len(archive.records) < 800
-            assert [record.place for record in archive.best(12)] == best_by_sorting(archive, 12)
+            assert len(archive.entries) < 800
+            assert [entry.place for entry in archive.best(12)] == best_by_sorting(archive, 12)
             back = Archive.from_json(json.loads(json.dumps(archive.to_json(SPACE))), SPACE)
-            assert [record.place for record in back.best(30)] == best_by_sorting(archive, 30)
+            assert [entry.place for entry in back.best(30)] == best_by_sorting(archive, 30)
 
 
 def test_evidence_is_of_the_best_tier_and_bounded() -> None:
     archive = filled(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
-    observations = archive.observations(lambda record: record.features, 80)
+    observations = archive.observations(lambda entry: entry.features, 80)
     assert observations.features.shape == (80, 3)
-    losses = sorted(record.rank[1] for record in archive.records if record.rank[0] == 0)
+    losses = sorted(entry.rank[1] for entry in archive.entries if entry.rank[0] == 0)
     assert observations.losses.tolist() == [losses[place] for place in spread_ranks(len(losses), 80)]
     assert observations.typical == archive.typical
-    failed = [record.features for record in archive.records if record.rank[0] > 0]
+    failed = [entry.features for entry in archive.entries if entry.rank[0] > 0]
     np.testing.assert_array_equal(observations.failures, failed[-MOST_FAILURES:])
 
 
 def test_few_are_taken_in_the_order_of_their_evaluation() -> None:
     archive = filled(30, [(0, 2.0), (0, 1.0)])
-    observations = archive.observations(lambda record: record.features, 80)
-    assert observations.losses.tolist() == [record.rank[1] for record in archive.records]
+    observations = archive.observations(lambda entry: entry.features, 80)
+    assert observations.losses.tolist() == [entry.rank[1] for entry in archive.entries]
     assert observations.failures.shape == (0, 3)
 
 

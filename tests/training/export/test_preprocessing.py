@@ -380,7 +380,7 @@ def test_what_is_written_is_let_in_again(whole_file, tmp_path):
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in (parts | {"config.json": json.dumps(config).encode()}).items():
                 archive.writestr(name, content)
-        with pytest.raises(InputError, match="look up texts as evonas writes it"):
+        with pytest.raises(InputError, match="look up texts in the form that evonas writes"):
             check_keras_file(path)
 
 

@@ -84,7 +84,7 @@ def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
         small = model.predict(data.raw["test"], verbose=0)["probability"]
         assert np.abs(model.predict(large, verbose=0)["probability"] - small).max() < 0.2
     series = prepare_samples({"training": read_samples(*SAMPLES["series"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="resize must be asked for models of images"):
+    with pytest.raises(InputError, match="resize must be used with models of images"):
         exported(series, tmp_path / "s.keras", {"resize": True})
 
 

@@ -140,7 +140,7 @@ def test_a_candidate_that_takes_too_long_fails_and_the_others_are_trained():
     one = native(candidate_seconds=0.3)
     found = trained(one, [ENDLESS, QUICK, replace(QUICK, seed=5)])
     assert found[0].status is Status.FAILED
-    assert found[0].reason == "took longer than the 0.3 s that a network may"
+    assert found[0].reason == "took longer than the limit of 0.3 s per network"
     assert {found[1].status, found[2].status} == {Status.OK}
 
 

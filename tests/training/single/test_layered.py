@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from evonas.evaluation import Status
 from evonas.networks.forward import raw_outputs
+from evonas.networks.initial import initial_weights
 from evonas.tasks.train import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from tests.training.layered import IMAGE, MEAN, NETWORKS, SERIES, TOKENS, conv, layered, layered_data
@@ -115,6 +118,24 @@ def test_random_convolutions_are_fitted_to_training_rows_and_stay(monkeypatch):
     assert anew.curve == pytest.approx(held.curve, rel=1e-3)
     for name, value in held.weights.items():
         np.testing.assert_allclose(anew.weights[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_bag_of_words_weighs_words_by_their_rarity_in_training_rows_and_trains_their_vectors():
+    data, network = layered_data(TOKENS), NETWORKS["bag of words and pairs"]
+    (found,) = trained(made(TOKENS), [task(network, 2)]).values()
+    assert found.status is Status.OK
+    ids = data.splits[0].x_train[:, :8].astype(int)
+    there = [{word for word in row if 1 < word < 20} for row in ids.tolist()]
+    rarity = found.weights["layer_1/words_rarity_embeddings"][:, 0]
+    for word in range(20):
+        rows = sum(word in row for row in there)
+        wanted = math.log((1 + len(ids)) / (1 + rows)) + 1 if word > 1 else 0.0
+        assert rarity[word] == pytest.approx(wanted, rel=1e-6), word
+    initial = initial_weights(data.problem.attach_columns(network), 10, 3, 0)
+    for table in ("words", "pairs"):
+        changed = found.weights[f"layer_1/{table}_embeddings"] != initial[f"layer_1/{table}_embeddings"]
+        assert changed.any()
+    assert found.parameters == (20 + 17) * 6 + 6 * 8 + 8 + 8 * 3 + 3
 
 
 def test_of_few_series_in_folds_the_weights_have_seen_all_rows():

@@ -87,11 +87,11 @@ def backward(memory, at, run):
             along[j] += error[j] * standard[j]
     if row[ADD_ERROR] < 0:
         return
-    share, keep = F(1.0) / F(rows), F(row[ADD_ERROR])
+    share, add_error = F(1.0) / F(rows), F(row[ADD_ERROR])
     for r in range(rows):
         error = part(memory.errors, row[TARGET] + r * width)
         standard = part(memory.slopes, row[TARGET] + r * width)
         into = part(memory.errors, row[SOURCE] + r * width)
         for j in range(width):
             centred = error[j] - share * (total[j] + standard[j] * along[j])
-            into[j] = (into[j] if keep > F(0.0) else F(0.0)) + gamma[j] * scale[j] * centred
+            into[j] = (into[j] if add_error > F(0.0) else F(0.0)) + gamma[j] * scale[j] * centred

@@ -47,23 +47,23 @@ def forward(memory, at, run):
 
 
 @kernel
-def _single_backward(rows, inputs, source, source_width, weight, gradient, error, error_width, into, keep):
+def _single_backward(rows, inputs, source, source_width, weight, gradient, error, error_width, into, add_error):
     clear(gradient, inputs)
     for r in range(rows):
         line, e = part(source, r * source_width), error[r * error_width]
         for k in range(inputs):
             gradient[k] += e * line[k]
-        if keep >= 0:
+        if add_error >= 0:
             back = part(into, r * source_width)
             for k in range(inputs):
-                back[k] = (back[k] if keep > 0 else F(0.0)) + e * weight[k]
+                back[k] = (back[k] if add_error > 0 else F(0.0)) + e * weight[k]
 
 
 @kernel
 def backward(memory, at, run):
     """Gradients by the kernels, the biases and the source. What lies between kernels has none."""
     row = part(memory.code, at * INTEGERS)
-    inputs, units, keep, rows = row[INPUTS], row[UNITS], row[ADD_ERROR], run.rows
+    inputs, units, add_error, rows = row[INPUTS], row[UNITS], row[ADD_ERROR], run.rows
     away, width = row[SOURCE_WIDTH], row[TARGET_WIDTH]
     for g in range(row[GROUPS]):
         source = part(memory.values, row[SOURCE] + row[SOURCE_COLUMN] + g * inputs)
@@ -78,9 +78,9 @@ def backward(memory, at, run):
             for j in range(units):
                 total[j] += line[j]
         if units == 1:
-            _single_backward(rows, inputs, source, away, weight, gradient, error, width, into, keep)
+            _single_backward(rows, inputs, source, away, weight, gradient, error, width, into, add_error)
             continue
         matmul_into(source, 1, away, error, width, 1, gradient, units, inputs, units, rows, OVERWRITE, gradient)
-        if keep >= 0:
-            mode = ACCUMULATE if keep else OVERWRITE
+        if add_error >= 0:
+            mode = ACCUMULATE if add_error else OVERWRITE
             matmul_into(error, width, 1, weight, 1, units, into, away, rows, inputs, units, mode, into)

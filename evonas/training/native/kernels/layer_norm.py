@@ -43,7 +43,7 @@ def forward(memory, at, run):
 def backward(memory, at, run):
     """Gradients by gamma, beta and the source."""
     row = part(memory.code, at * INTEGERS)
-    width, share, keep = row[WIDTH], F(1.0) / F(row[WIDTH]), row[ADD_ERROR]
+    width, share, add_error = row[WIDTH], F(1.0) / F(row[WIDTH]), row[ADD_ERROR]
     gamma = part(memory.weights, row[GAMMA])
     along = part(memory.gradients, row[GAMMA])
     total = part(memory.gradients, row[BETA])
@@ -59,10 +59,10 @@ def backward(memory, at, run):
             along[j] += error[j] * standard[j]
             mean += error[j] * gamma[j]
             slope += error[j] * gamma[j] * standard[j]
-        if keep >= 0:
+        if add_error >= 0:
             scale = memory.slopes[row[SCALES] + r]
             mean *= share
             slope *= share
             for j in range(width):
                 change = scale * (error[j] * gamma[j] - mean - standard[j] * slope)
-                into[j] = (into[j] if keep > 0 else F(0.0)) + change
+                into[j] = (into[j] if add_error > 0 else F(0.0)) + change

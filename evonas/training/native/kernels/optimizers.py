@@ -16,39 +16,39 @@ assert OPTIMIZERS[:4] == ("sgd", "momentum", "nesterov", "rmsprop")
 
 @kernel
 def _plain(c, factor, size, w, g):
-    keep, rate = c[6], factor * c[5]
+    decay, rate = c[6], factor * c[5]
     for i in range(size):
-        w[i] = keep * w[i] - rate * g[i]
+        w[i] = decay * w[i] - rate * g[i]
 
 
 @kernel
 def _momentum(c, factor, size, w, g, m):
-    c0, c1, c4, c5, keep = c[0], c[1], factor * c[4], factor * c[5], c[6]
+    c0, c1, c4, c5, decay = c[0], c[1], factor * c[4], factor * c[5], c[6]
     for i in range(size):
         first = c0 * m[i] + c1 * g[i]
         m[i] = first
-        w[i] = keep * w[i] - (c4 * first + c5 * g[i])
+        w[i] = decay * w[i] - (c4 * first + c5 * g[i])
 
 
 @kernel
 def _rmsprop(c, factor, size, w, g, v):
-    c2, c3, c5, keep, c8 = c[2], c[3], factor * c[5], c[6], c[8]
+    c2, c3, c5, decay, c8 = c[2], c[3], factor * c[5], c[6], c[8]
     for i in range(size):
         second = c2 * v[i] + c3 * g[i] * g[i]
         v[i] = second
-        w[i] = keep * w[i] - c5 * g[i] / np.sqrt(second + c8)
+        w[i] = decay * w[i] - c5 * g[i] / np.sqrt(second + c8)
 
 
 @kernel
 def _adam(c, factor, size, w, g, m, v):
-    c0, c1, c2, c3, keep, c7, c9 = c[0], c[1], c[2], c[3], c[6], c[7], c[9]
+    c0, c1, c2, c3, decay, c7, c9 = c[0], c[1], c[2], c[3], c[6], c[7], c[9]
     c4, c5 = factor * c[4], factor * c[5]
     for i in range(size):
         first = c0 * m[i] + c1 * g[i]
         second = c2 * v[i] + c3 * g[i] * g[i]
         m[i] = first
         v[i] = second
-        w[i] = keep * w[i] - (c4 * first + c5 * g[i]) / (c7 * np.sqrt(second) + c9)
+        w[i] = decay * w[i] - (c4 * first + c5 * g[i]) / (c7 * np.sqrt(second) + c9)
 
 
 @kernel

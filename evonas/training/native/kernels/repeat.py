@@ -33,13 +33,13 @@ def forward(memory, at, run):
 def backward(memory, at, run):
     """Gradients by the factors and the source, whose error is the sum of all members'."""
     row = part(memory.code, at * INTEGERS)
-    width, count, keep = row[WIDTH], row[COUNT], row[ADD_ERROR]
+    width, count, add_error = row[WIDTH], row[COUNT], row[ADD_ERROR]
     if row[SCALE] >= 0:
         clear(part(memory.gradients, row[SCALE]), count * width)
     for r in range(run.rows):
         x = part(memory.values, row[SOURCE] + r * width)
         into = part(memory.errors, row[SOURCE] + r * width)
-        if keep == 0:
+        if add_error == 0:
             clear(into, width)
         for m in range(count):
             error = part(memory.errors, row[TARGET] + (r * count + m) * width)
@@ -48,9 +48,9 @@ def backward(memory, at, run):
                 gradient = part(memory.gradients, row[SCALE] + m * width)
                 for j in range(width):
                     gradient[j] += error[j] * x[j]
-                if keep >= 0:
+                if add_error >= 0:
                     for j in range(width):
                         into[j] += error[j] * scale[j]
-            elif keep >= 0:
+            elif add_error >= 0:
                 for j in range(width):
                     into[j] += error[j]

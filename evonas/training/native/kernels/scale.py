@@ -31,7 +31,7 @@ def forward(memory, at, run):
 def backward(memory, at, run):
     """Gradients by the factors, the offsets and the source."""
     row = part(memory.code, at * INTEGERS)
-    width, keep = row[WIDTH], row[ADD_ERROR]
+    width, add_error = row[WIDTH], row[ADD_ERROR]
     scale = part(memory.weights, row[SCALE])
     gradient = part(memory.gradients, row[SCALE])
     clear(gradient, width)
@@ -48,6 +48,6 @@ def backward(memory, at, run):
         into = part(memory.errors, row[SOURCE] + r * width)
         for j in range(width):
             gradient[j] += error[j] * x[j]
-        if keep >= 0:
+        if add_error >= 0:
             for j in range(width):
-                into[j] = (into[j] if keep > 0 else x[j] * 0) + error[j] * scale[j]
+                into[j] = (into[j] if add_error > 0 else x[j] * 0) + error[j] * scale[j]

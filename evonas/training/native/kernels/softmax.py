@@ -35,8 +35,8 @@ def forward(memory, at, run):
 def backward(memory, at, run):
     """The source's error (=|+=) target * (its error - sum(target * its error))."""
     row = part(memory.code, at * INTEGERS)
-    width, keep = row[WIDTH], row[ADD_ERROR]
-    if keep < 0:
+    width, add_error = row[WIDTH], row[ADD_ERROR]
+    if add_error < 0:
         return
     for r in range(run.rows):
         y = part(memory.values, row[TARGET] + r * width)
@@ -46,4 +46,4 @@ def backward(memory, at, run):
         for j in range(width):
             mean += y[j] * error[j]
         for j in range(width):
-            into[j] = (into[j] if keep > 0 else F(0.0)) + y[j] * (error[j] - mean)
+            into[j] = (into[j] if add_error > 0 else F(0.0)) + y[j] * (error[j] - mean)

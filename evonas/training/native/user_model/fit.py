@@ -81,7 +81,7 @@ class PreparedFit:
         """Trains.
 
         Raises:
-            Stopped: it was asked to stop.
+            Stopped: the training was stopped on request.
         """
         stand_in = _StandIn(self.model, self.training)
         rows = len(self.y)

@@ -124,7 +124,7 @@ class UserModelTraining:
             order: of the rows.
 
         Raises:
-            Stopped: it was asked to stop.
+            Stopped: the training was stopped on request.
         """
         found: dict[str, Any] = {
             "order": order,

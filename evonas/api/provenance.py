@@ -1,7 +1,7 @@
-"""What a run records of extensions from outside evonas, and whether it is continued with the same ones.
+"""Records of extensions in a run, and checks that a resumed run uses the same ones.
 
-A run holds their names only. `resume` takes a strategy from its caller, or from an installed entry point of the
-recorded name; nothing is ever imported by a path that a run names.
+A run contains only their names. `resume` takes a strategy from its caller, or from an installed entry point with the
+recorded name; import paths in a run are never used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.io.printable import printable
 from evonas.metrics.metric import METRICS_FROM_OUTSIDE
 from evonas.metrics.named import metric_from_outside
-from evonas.runs.versions import distribution_record
+from evonas.runs.versions import distribution_provenance
 from evonas.strategies import STRATEGIES, find_row, strategy_name, strategy_row
 from evonas.strategies.outside import distribution_of
 from genomes.architecture.layer_kind import LAYER_KINDS_FROM_OUTSIDE
@@ -25,19 +25,19 @@ from genomes.mutations import MUTATIONS_FROM_OUTSIDE
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["TABLES", "extension_records", "same_extensions", "same_strategy"]
-__all__ += ["strategy_record", "trains_networks"]
+__all__ = ["TABLES", "extension_provenance", "same_extensions", "same_strategy"]
+__all__ += ["strategy_provenance", "trains_networks"]
 
-#: Kind of extension -> those that this process knows.
+#: Kind of extension -> those known in this process.
 TABLES: Mapping[str, Extensions[Any]] = MappingProxyType(
     {table.what: table for table in (MUTATIONS_FROM_OUTSIDE, LAYER_KINDS_FROM_OUTSIDE, METRICS_FROM_OUTSIDE)}
 )
-#: What of an extension is called: it has a module and a name.
+#: The callable of an extension, which has a module and a name.
 _CALLED = {"mutation": lambda each: each, "layer kind": lambda each: each.keras, "metric": lambda each: each.score}
 
 
-def strategy_record(name: str) -> dict[str, Any]:
-    """What a run records of its strategy: "strategy"; nothing of those of evonas.
+def strategy_provenance(name: str) -> dict[str, Any]:
+    """The entry "strategy" of a run's record; empty for built-in strategies.
 
     Args:
         name: of a strategy that this process knows.
@@ -49,12 +49,12 @@ def strategy_record(name: str) -> dict[str, Any]:
         return {}
     row = strategy_row(name)
     owner = distribution_of(name, STRATEGIES)
-    installed = {"distribution": owner[0], "version": owner[1]} if owner else distribution_record(row.where)
+    installed = {"distribution": owner[0], "version": owner[1]} if owner else distribution_provenance(row.where)
     return {"strategy": {"class": row.where, "entry_point": owner is not None, "trains": row.trains, **installed}}
 
 
 def trains_networks(run: RunReader) -> bool:
-    """Whether the strategy of a run trains networks; also where the strategy itself is not there."""
+    """Whether the strategy of a run trains networks, even if the strategy itself is not available."""
     recorded = run.source.get("strategy")
     if recorded is not None:
         return bool(recorded.get("trains", True))
@@ -62,14 +62,14 @@ def trains_networks(run: RunReader) -> bool:
 
 
 def same_strategy(run: RunReader, given: Any = None) -> None:
-    """Checks that the strategy of a run is there to continue it.
+    """Checks that the strategy of a run is available to continue it.
 
     Args:
         run: the run.
-        given: the strategy that the caller passes: a name, a class or a `StrategyRow`; None if nothing.
+        given: the strategy passed by the caller: a name, a class or a `StrategyRow`; None if not given.
 
     Raises:
-        InputError: the run is of a strategy from outside evonas that is not given, not installed, or another one.
+        InputError: the run has a user-defined strategy that is not given, not installed, or different.
     """
     recorded, name = run.source.get("strategy"), run.settings.strategy
     shown = printable(name)
@@ -93,28 +93,28 @@ def same_strategy(run: RunReader, given: Any = None) -> None:
             f"strategy must be installed: the run {run.directory} searches by {shown}{of_owner}, which is not: install "
             "it, or start a new run"
         )
-    _check_same("strategy", shown, recorded, strategy_record(name).get("strategy", {}), run)
+    _check_same("strategy", shown, recorded, strategy_provenance(name).get("strategy", {}), run)
 
 
 def _check_same(what: str, shown: str, recorded: Mapping[str, Any], now: Mapping[str, Any], run: RunReader) -> None:
-    """Raises InputError where an extension is of another class, distribution or version than it was."""
+    """Raises InputError if an extension has another class, distribution or version than recorded."""
     if differing := [key for key in ("class", "distribution", "version") if now.get(key) != recorded.get(key)]:
         changes = "; ".join(f"{key}: {printable(str(recorded.get(key)))} -> {now.get(key)}" for key in differing)
         raise InputError(
-            f"{what} must be as it was when the run {run.directory} began, but {shown} differs ({changes}): install "
-            "what it was, or start a new run"
+            f"{what} must be unchanged since the run {run.directory} began, but {shown} differs ({changes}): install "
+            f"the recorded one, or start a new run"
         )
 
 
-def extension_records(space: Any, objective: str | None) -> dict[str, Any]:
-    """What a run records of its mutations, layer kinds and metric from outside evonas: "extensions".
+def extension_provenance(space: Any, objective: str | None) -> dict[str, Any]:
+    """The entry "extensions" of a run's record: user-defined mutations, layer kinds and metric.
 
     Args:
         space: of the run.
-        objective: name of what it optimises.
+        objective: name of its objective.
 
     Raises:
-        InputError: one of them is neither given nor installed.
+        InputError: an extension is neither given nor installed.
     """
     kinds = sorted(name for name in getattr(space, "layer_kinds", ()) if name not in LAYERS)
     metric = metric_from_outside(objective or "")
@@ -131,20 +131,20 @@ def _record(what: str, name: str) -> dict[str, Any]:
     where = path_of(_CALLED[what](TABLES[what].get(name)))
     owner = TABLES[what].distribution_of(name)
     installed = (
-        {"distribution": owner[0], "version": owner[1]} if owner else distribution_record(where.partition(":")[0])
+        {"distribution": owner[0], "version": owner[1]} if owner else distribution_provenance(where.partition(":")[0])
     )
     return {"class": where, "entry_point": owner is not None, **installed}
 
 
 def same_extensions(run: RunReader, given: Mapping[str, frozenset[str]]) -> None:
-    """Checks that the mutations, layer kinds and the metric of a run are there to continue it.
+    """Checks that the mutations, layer kinds and metric of a run are available to continue it.
 
     Args:
         run: the run.
-        given: kind of extension -> names of those that the caller passes as objects.
+        given: kind of extension -> names of those passed as objects.
 
     Raises:
-        InputError: one is not given, not installed or not as it was; or one is given that the run does not use.
+        InputError: an extension is not given, not installed or has changed; or the run does not use it.
     """
     recorded: Mapping[str, Mapping[str, Any]] = run.source.get("extensions", {})
     for what, names in given.items():
