@@ -212,3 +212,45 @@ def test_a_ray_that_does_not_start_in_time_is_said(monkeypatch):
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with pytest.raises(WorkerError, match=r"Ray did not start on this machine \(The current node timed out\)"):
         RayCluster(None, None, 1)
+
+
+def build_of_a_user(genes):
+    import keras
+
+    hidden = keras.layers.Dense(genes.units, activation="tanh")
+    return keras.Sequential([keras.Input((4,)), hidden, keras.layers.Dense(1)])
+
+
+@pytest.mark.soak
+@pytest.mark.keras
+def test_models_of_a_user_s_function_are_trained_there_and_come_out_the_same(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    options = {"build": build_of_a_user, "space": {"units": [2, 3, 4, 5]}, "finalists": 0}
+    options |= {"population": 2, "epochs": 1, "generations": 1}
+    found = []
+    for name, execution in (("there", Execution("ray", 1)), ("here", Execution("processes", 1))):
+        with RunReader(evonas.search(x, x[:, 0], out=tmp_path / name, execution=execution, **options).run_dir) as run:
+            found.append([(each.digest, each.evaluation.status, each.evaluation.curve) for each in run.records()])
+    assert found[0] == found[1]
+    assert {status for _, status, _ in found[0]} == {Status.OK}
+
+
+@pytest.mark.soak
+@pytest.mark.keras
+def test_trials_of_a_tuner_are_trained_there(tmp_path):
+    from evonas import tuner
+
+    def build(hp):
+        import keras
+
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 2, 9)), keras.layers.Dense(1)])
+        model.compile("adam", loss="mse")
+        return model
+
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    search = tuner.Evolution(
+        build, objective="val_loss", max_trials=2, directory=tmp_path, project_name="run", execution=Execution("ray", 1)
+    )
+    search.search(x, x[:, 0], epochs=1, validation_split=0.25)
+    with RunReader(tmp_path / "run") as run:
+        assert [record.evaluation.status for record in run.records()] == [Status.OK] * 2
