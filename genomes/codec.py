@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any, NoReturn
@@ -88,10 +90,13 @@ def read_text(path: str | PathLike[str], what: str) -> str:
     """The text of a file.
 
     Raises:
-        InputError: it is missing, unreadable, larger than `MAX_BYTES`, or not UTF-8.
+        InputError: it is missing, unreadable, no regular file, larger than `MAX_BYTES`, or not UTF-8.
     """
     try:
-        with open(path, "rb") as file:
+        # A pipe without a writer would otherwise block.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError(f"{what} must be a regular file, not a folder, pipe or device ({path}): name a file")
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error

@@ -38,7 +38,8 @@ def _fill(file: BinaryIO) -> None:
 def is_disk_reserve(path: Path) -> bool:
     """Whether a file is the ballast of a run, by its first line rather than by name and length."""
     try:
-        with path.open("rb") as file:
+        # A pipe of that name would otherwise block.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             return file.read(len(_HEADER)) == _HEADER
     except OSError:
         return False

@@ -5,6 +5,7 @@ Only this package imports Keras, TensorFlow, JAX or numba, and evaluators import
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.data.prepared import PreparedData
 from evonas.tasks.export import EnsembleTask, Exported, ExportTask
 from evonas.tasks.train import Trainer, TrainingSettings
+from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.user_model import PackedBuild
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 
+#: What a full or protected place answers, rather than a fault of the program.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
@@ -115,16 +119,28 @@ def export_network(
     settings: TrainingSettings,
     build: Callable[..., Any] | None,
 ) -> Exported:
-    """Executes an export task. Imports Keras."""
+    """Executes an export task. Imports Keras.
+
+    Raises:
+        InputError: there is no room for the file, or it may not be written there.
+    """
     if build is None:  # otherwise the user's function has imported what it needs
         _import_keras()
-    if isinstance(task, EnsembleTask):
-        from evonas.training.export.ensemble import export_ensemble
+    try:
+        if isinstance(task, EnsembleTask):
+            from evonas.training.export.ensemble import export_ensemble
 
-        return export_ensemble(task, data, settings)
-    from evonas.training.export.export import export
+            return export_ensemble(task, data, settings)
+        from evonas.training.export.export import export
 
-    return export(task, data, settings, build)
+        return export(task, data, settings, build)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise InputError(
+            f"export path must be writable, but {task.path} is not ({error.strerror}): make room, or choose another "
+            "path"
+        ) from error
 
 
 def own_trainer(data: PreparedData, settings: TrainingSettings, build: Callable[..., Any]) -> Trainer:

@@ -22,6 +22,7 @@ from evonas.io.atomic import place_new, temporary_in, write_new
 from evonas.io.marked_files import check_place, is_product, mark_bytes, mark_json, mark_text, publish
 from evonas.runs import RunReader, RunStore
 from evonas.runs.directory import new_directory
+from evonas.runs.disk_reserve import DISK_RESERVE, is_disk_reserve
 from evonas.tasks.export import format_of
 from genomes.errors import InputError
 from tests.cli.commands import evonas, write_table
@@ -238,3 +239,8 @@ def test_foreign_files_survive_commands_that_show_a_run(
         assert found.exit_code != 0, (command, found.output)
     assert all(Path(place).read_bytes() == b"years of work" for place in ("work", *places))
     assert all(Path(place).is_symlink() == link for place in places)
+
+
+def test_a_pipe_with_the_name_of_the_disk_reserve_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / DISK_RESERVE)
+    assert not is_disk_reserve(tmp_path / DISK_RESERVE)
