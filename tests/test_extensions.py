@@ -211,7 +211,7 @@ def test_a_run_with_installed_ones_wants_the_same_distribution(
     evonas.resume("run", generations="+1", baseline=False)
     metadata = site / "outside-1.2.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text().replace("1.2", "1.3"))
-    with pytest.raises(InputError, match=r"mutation must be as it was .* equalise differs \(version: 1.2 -> 1.3\)"):
+    with pytest.raises(InputError, match=r"mutation must be unchanged .* equalise differs \(version: 1.2 -> 1.3\)"):
         evonas.resume("run", generations="+1")
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(site)])
     with pytest.raises(InputError, match=r"mutation must be installed: the run run uses equalise of outside 1.2"):

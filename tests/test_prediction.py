@@ -15,6 +15,7 @@ from evonas.data.prepared import Problem
 from evonas.deploy.prediction import code_target, raw_from_predictions
 from evonas.estimators.network import FittedNetwork
 from evonas.metrics.scores import predictions
+from evonas.runs.reader import RunReader
 from genomes.errors import InputError
 from tests.cli.commands import evonas
 from tests.reporting.synthetic import synthetic_run
@@ -106,7 +107,9 @@ def test_what_predicts_is_a_run_or_a_file(tmp_path: Path, table: Path):
 def test_a_file_predicts_as_its_run(runs: dict[str, Path], table: Path, tmp_path: Path):
     # Not `export`, which compares with the scores of the run, and these are made up.
     result = SearchResult(runs["classes"])
-    network = FittedNetwork(result._architecture, result._weights, result._data.problem, result._preparation)
+    with RunReader(runs["classes"]) as run:
+        weights = run.weights(result.best)
+    network = FittedNetwork(result._architecture, weights, result._data.problem, result._preparation)
     network.model().save(tmp_path / "best.keras")
     card = {"data": {"task": "multiclass", "classes": list(result._data.problem.classes), "targets": ["price"]}}
     (tmp_path / "best.keras.card.json").write_text(json.dumps(card))

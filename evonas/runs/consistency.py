@@ -63,7 +63,7 @@ def same_space(run: RunReader, given: Any = None) -> Any:
     if package != run.source.get("space_package"):
         raise InputError(
             f"space must be that of the run {run.directory}, whose class was installed by "
-            f"{_owner(run.source.get('space_package'))}, not by {_owner(package)}: install what it was, or "
+            f"{_owner(run.source.get('space_package'))}, not by {_owner(package)}: install the recorded one, or "
             "start a new run"
         )
     if given.to_json() != run.space_json:

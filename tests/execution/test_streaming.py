@@ -103,7 +103,7 @@ def test_what_takes_too_long_fails_and_nobody_else(data_path):
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = streamed(evaluator, [3, HANG, 4, 5, 6], epochs=20)
     assert [found[number].status is Status.OK for number in range(5)] == [True, False, True, True, True]
-    assert "longer than the 2 s" in found[1].reason
+    assert "longer than the limit of 2 s" in found[1].reason
 
 
 def test_what_waits_at_the_worker_is_not_timed():

@@ -187,7 +187,7 @@ def test_a_run_by_an_installed_strategy_wants_the_same_distribution(
         monkeypatch.syspath_prepend(str(tmp_path / "newer"))
         install(tmp_path / "newer", "wander = wandering_module:ROW", version="1.3")
         monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(site)])
-        with pytest.raises(InputError, match=r"differs \(version: 1.2 -> 1.3\): install what it was"):
+        with pytest.raises(InputError, match=r"differs \(version: 1.2 -> 1.3\): install the recorded one"):
             same_strategy(run)
         monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(tmp_path / "newer")])
         with pytest.raises(InputError, match=r"searches by wander of wandering 1.2, which is not"):
@@ -208,5 +208,5 @@ def test_a_run_over_an_installed_space_wants_the_same_distribution(site: Path, t
         assert same_space(run, space) is space
         about = site / "roomy-1.2.dist-info" / "METADATA"
         about.write_text(about.read_text().replace("1.2", "1.3"))
-        with pytest.raises(InputError, match=r"installed by roomy 1.2, not by roomy 1.3: install what it was"):
+        with pytest.raises(InputError, match=r"installed by roomy 1.2, not by roomy 1.3: install the recorded one"):
             same_space(run, space)
