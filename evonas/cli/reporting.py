@@ -40,7 +40,7 @@ def report_at_end(run_dir: Path, ended: float, quiet: bool, as_json: bool) -> No
     except Exception as error:
         said = f"not written ({error}); evonas report {run_dir}"
     if not quiet:
-        say_lines(f"Report:  {said}", stream=sys.stderr if as_json else sys.stdout)
+        say_lines(f"Report:   {said}", stream=sys.stderr if as_json else sys.stdout)
 
 
 def _write_if_time(run_dir: Path, ended: float) -> str:

@@ -18,7 +18,7 @@ def test_a_run_writes_a_report_unless_told_not_to(folder: Path, monkeypatch: pyt
     monkeypatch.delenv("EVONAS_NO_REPORT")
     done = search("--generations", "1", "--out", "one")
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1] == "Report:  one/report.html"
+    assert done.output.splitlines()[-1] == "Report:   one/report.html"
     assert "price from table.csv" in (folder / "one" / "report.html").read_text()
     search("--generations", "1", "--out", "two", "--no-report")
     assert not (folder / "two" / "report.html").exists()
