@@ -33,7 +33,7 @@ def main() -> int:
         space.write_text(SPACE)
         commands = (
             f"run {arrays} --target digit --objective accuracy --generations 1 --population 6 --epochs 10 "
-            f"--space {space} --out {RUN_DIR} --overwrite",
+            f"--space {space} --out {RUN_DIR} --overwrite --no-report",
             # What has been trained is not trained again: a search continues where it stopped or was killed.
             f"resume {RUN_DIR} --generations +1 --export {MODEL}",
             f"predict {RUN_DIR} {few} --csv",

@@ -52,8 +52,9 @@ EvaluatorFactory = Callable[[SearchSpace, Path, Settings], Evaluator]
 
 #: Share of a run's time that is reserved for its caller at the end.
 _MOST_RESERVED = 0.05
-#: Seconds that a run waits at its end for unfinished baselines, if it has time left.
-_BASELINE_SECONDS = 2.0
+#: Seconds that a run waits at its end for unfinished baselines, if it has time left, and the same as a share of the
+#: session's seconds: a run of two seconds does not double for them.
+_BASELINE_SECONDS, _BASELINE_SHARE = 2.0, 0.4
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,9 @@ def _with_baseline_notes(listeners: Listeners, store: RunStore, baselines: Basel
 def _note_baselines(store: RunStore, baselines: BaselineProcess, timetable: Timetable, stopped: bool) -> None:
     """Commits the outcome of the baselines, for which a run with time left waits briefly."""
     spare = timetable.left - timetable.end_seconds
-    outcome = baselines.outcome(0.0 if stopped else min(_BASELINE_SECONDS, spare))
+    outcome = baselines.outcome(
+        0.0 if stopped else min(_BASELINE_SECONDS, _BASELINE_SHARE * timetable.session_seconds, spare)
+    )
     store.baselines.note(replace(outcome, missing="the search was stopped") if stopped else outcome)
 
 

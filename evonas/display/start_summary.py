@@ -58,7 +58,7 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
         )
     if run.evaluated:
         lines.append(
-            f"Going on after {plural(run.generations, 'generation')} and {plural(run.evaluated, 'network')} "
+            f"Continuing after {plural(run.generations, 'generation')} and {plural(run.evaluated, 'network')} "
             f"in {clock(run.seconds)}"
         )
     lines += [f"Until: {_budget(budget, run.objective.name)}", f"Run directory: {run.directory}"]

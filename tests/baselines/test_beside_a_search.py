@@ -143,6 +143,7 @@ def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
 def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
     monkeypatch.setattr(session, "_BASELINE_SECONDS", 120.0)
+    monkeypatch.setattr(session, "_BASELINE_SHARE", 1e3)
     told: list[Any] = []
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
     search = partial(search_prepared, prepared(table()), budget=Budget(generations=1), **options)
