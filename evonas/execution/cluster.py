@@ -78,8 +78,9 @@ class RayCluster:
                 self._connect(address, workers, cpus, data_bytes)
         host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
         self._head, self._failures = (host.strip("[]"), int(port)), 0
-        #: Connection to the head since it was last asked.
+        #: Connection to the head since it was last asked: the first one from now on, for a head lost before the next.
         self._line: socket.socket | None = None
+        self.check_head()
 
     def _connect(self, address: str | None, workers: int | None, cpus: int, data_bytes: int) -> None:
         from evonas.machine import usable_cores

@@ -345,7 +345,8 @@ def test_ctrl_c_ends_the_help_and_not_the_search(tmp_path, data_path):
 def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_another_machine_helps(tmp_path):
     x = np.random.default_rng(0).normal(size=(80, 3))
     np.savetxt(tmp_path / "table.csv", np.c_[x, x @ [1.0, -2.0, 0.5]], delimiter=",", header="a,b,c,y", comments="")
-    quick = "--population 4 --strategy ga --epochs 2 --finalists 1 --no-report --no-baseline --seed 0 --evaluations 40"
+    quick = "--population 4 --strategy ga --epochs 200 --finalists 1 --no-report --no-baseline --seed 0"
+    quick += " --evaluations 80"
 
     def command(what, *more):
         return [sys.executable, "-m", "evonas", *what.split(), *more]
@@ -359,6 +360,7 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
     ) as helper:
         folders = tmp_path / "shared" / "shared"
         until(lambda: list(folders.glob("*/*/to/*")) or owner.poll() is not None, 120)
+        assert owner.poll() is None, "the search ended before it had help"
         owner.kill()
         owner.wait()
         subprocess.run([*command("resume", shared), "--no-report", *joined], check=True, capture_output=True)

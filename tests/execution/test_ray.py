@@ -181,7 +181,7 @@ def test_a_search_ends_with_its_head_and_is_resumed(tmp_path, what):
     assert done.returncode == 0, done.stderr[-2000:]
     ended = json.loads(done.stdout.splitlines()[-1])
     assert ended["code"] == 1
-    assert "Ray's head " + {"gone": "does not answer", "restarted": "was restarted"}[what] in ended["said"]
+    assert "Ray's head " + {"gone": "no longer answers", "restarted": "was restarted"}[what] in ended["said"]
     assert len(ended["said"].splitlines()) == 1
     assert 0 < ended["committed"] < 120
     resume = [sys.executable, "-m", "evonas", "resume", str(tmp_path / "there"), "--no-report", "--quiet"]
