@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import IO
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live as Redrawn
@@ -21,7 +23,12 @@ from evonas.io.printable import printable
 from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 
+if TYPE_CHECKING:
+    from evonas.tasks.export import Exported
+
 __all__ = ["Live"]
+
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 class Live(Plain):
@@ -55,6 +62,10 @@ class Live(Plain):
 
     def finalists(self, done: int, planned: int) -> None:
         self._finals = (done, planned) if planned else None  # there may be no time for any
+
+    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
+        self.pause()  # the block would be redrawn over the lines below it
+        super().finish(run, exported, test_scores)
 
     def pause(self) -> None:
         if self._redrawn is not None:

@@ -148,6 +148,7 @@ def test_the_live_block(tmp_path: Path) -> None:
     assert "8 trained" in text
     assert "Press Ctrl-C to stop" in text
     assert text.index("generation 2 of 2") < text.index("Stopped: all 2 generations")
+    assert "Press Ctrl-C" not in text[text.index("Stopped: all 2 generations") :]
     interruption.signal = 2
     console.print(live)
     assert "Ctrl-C again stops at once" in stream.getvalue()
