@@ -143,6 +143,7 @@ def test_the_live_block(tmp_path: Path) -> None:
     interruption = Interruption()
     live = Live(stream, interruption, console)
     stub_search(tmp_path / "run", live, generations=2)
+    live.pause()
     text = stream.getvalue()
     assert "generation 2 of 2" in text
     assert "8 trained" in text
