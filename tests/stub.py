@@ -82,6 +82,5 @@ def stub_search(
         on_generation=display.generation,
         evaluator=Evaluator,
     )
-    display.pause()
     with RunReader(run_dir) as run:
         display.finish(run, None, {})
