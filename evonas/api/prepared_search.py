@@ -168,8 +168,9 @@ def search_prepared(
     known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
     at_once = launch.networks_at_a_time(threads, placed)
     if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
+        measured = sorted(set(first.settings()) - settings.model_fields_set)
         genomes, settings = first.genomes, settings.model_copy(update=first.settings())
-        source = {**source, "first_generation": first.to_json()}
+        source = {**source, "first_generation": {**first.to_json(), "measured": measured}}
     else:
         genomes = (*genomes, *(variants[0] for variants in known))
     settings = with_expected_seconds(settings, space, data)

@@ -281,10 +281,20 @@ def _score(run: RunData, rescored: bool) -> float:
 
 def _compare(run: RunData) -> dict[str, Any]:
     """What distinguishes groups: settings, the bound, and the file and target."""
-    values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in _NOT_COMPARED}
+    left_out = _NOT_COMPARED | _measured(run)
+    values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in left_out}
     values |= {f"bound: {name}": bound for name, bound in run.budget.model_dump().items() if bound is not None}
     data = run.source.get("sha256") or run.source.get("path") or ""
     return values | {"data": str(data), "target": ", ".join(run.problem.get("target_names", ()))}
+
+
+def _measured(run: RunData) -> set[str]:
+    """Settings that the run chose by the measured speed of the machine, which differ between repetitions."""
+    if run.budget.seconds is None:
+        return set()
+    first = run.source.get("first_generation")
+    names = first.get("measured") if isinstance(first, Mapping) else None
+    return {"evaluation_seconds", *map(str, names if isinstance(names, list) else ())}
 
 
 def _key(run: RunData) -> str:

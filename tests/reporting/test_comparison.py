@@ -24,17 +24,23 @@ def small_run(
     scores: list[float],
     objective: str = "rmse",
     columns: tuple[str, ...] = (),
+    epochs: int = 100,
+    measured: list[str] | None = None,
 ) -> Path:
-    """A run without data, of networks with these scores; `columns` are those that neighbours are looked for in."""
+    """A run without data, of networks with these scores; `columns` are those searched for neighbours.
+
+    With `measured`, the run has a time limit, by which these settings were chosen.
+    """
     import numpy as np
 
     from evonas.config import Budget
 
     space = DenseSpace(neighbour_columns=columns)
     rng = np.random.default_rng(seed)
-    settings = Settings(seed=seed, strategy=strategy, population=4, finalists=0).resolve(objective)
-    with RunStore.create(directory, settings=settings, space=space, state={}) as store:
-        store.begin_session(Budget(evaluations=len(scores)))
+    settings = Settings(seed=seed, strategy=strategy, population=4, finalists=0, epochs=epochs).resolve(objective)
+    source = {} if measured is None else {"first_generation": {"measured": measured}}
+    with RunStore.create(directory, settings=settings, space=space, state={}, source=source) as store:
+        store.begin_session(Budget(evaluations=len(scores), seconds=None if measured is None else 60.0))
         genomes = [space.sample(rng) for _ in scores]
         made = [Candidate(g, space.digest(g), k, 5, 0, k) for k, g in enumerate(genomes)]
         store.add_candidates(made, space)
@@ -72,6 +78,15 @@ def test_columns_that_the_rows_of_a_seed_choose_part_no_group(tmp_path: Path):
     chosen = [("rooms", "age"), ("age", "rooms"), ()]
     runs = [small_run(tmp_path / str(k), "ga", k, [2.0, 1.0], columns=columns) for k, columns in enumerate(chosen)]
     assert [len(group.runs) for group in compare_runs(runs).groups] == [2, 1]
+
+
+def test_settings_chosen_by_the_clock_do_not_separate_seeds(tmp_path: Path):
+    chosen: list[tuple[int, list[str]]] = [(17, ["epochs"]), (7, ["epochs"]), (7, []), (30, [])]
+    runs = [
+        small_run(tmp_path / str(k), "ga", k, [2.0, 1.0], epochs=epochs, measured=measured)
+        for k, (epochs, measured) in enumerate(chosen)
+    ]
+    assert [len(group.runs) for group in compare_runs(runs).groups] == [2, 1, 1]
 
 
 def test_genes_of_several_runs_stay_in_their_order():
