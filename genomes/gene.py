@@ -10,7 +10,7 @@ from genomes.checks import format_value, table
 from genomes.domains import Domain, Value, domain_to_json
 from genomes.errors import InputError
 
-__all__ = ["Condition", "Gene", "active_values"]
+__all__ = ["Condition", "Gene", "drop_inactive"]
 
 #: A conjunction: genes, each with the values that it must have for the dependent gene to be active.
 Condition = tuple[tuple[str, Domain], ...]
@@ -59,12 +59,12 @@ class Gene:
         return domain | {"optional": True} if self.optional else domain
 
 
-def active_values(genes: Sequence[Gene], given: Mapping[str, Value]) -> dict[str, Value]:
+def drop_inactive(genes: Sequence[Gene], given: Mapping[str, Value]) -> dict[str, Value]:
     """The given values without those of inactive genes.
 
     >>> from genomes import Choice
     >>> genes = (Gene(Choice((False, True)), name="deep"), Gene(Choice((2, 3)), (("deep", Choice((True,))),), "layers"))
-    >>> active_values(genes, {"deep": False, "layers": 2})
+    >>> drop_inactive(genes, {"deep": False, "layers": 2})
     {'deep': False}
 
     Args:

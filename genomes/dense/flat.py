@@ -15,7 +15,7 @@ from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
 from genomes.dense.wiring import Wires, chain, rewire, wires_of
 from genomes.domains import Choice, Domain, Value
-from genomes.gene import Condition, Gene, active_values
+from genomes.gene import Condition, Gene, drop_inactive
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
@@ -109,7 +109,7 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
 
 def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
     """The genome of these values, as `DenseSpace.from_values`."""
-    active = active_values(space.genes, given)
+    active = drop_inactive(space.genes, given)
     count = int(active["layers"])
     units, activations = (_of_layers(name, active, count) for name in ("units", "activation"))
     if space.shape == "pyramid":

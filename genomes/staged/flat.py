@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genomes.domains import Value
-from genomes.gene import Condition, Gene, active_values
+from genomes.gene import Condition, Gene, drop_inactive
 from genomes.staged.genome import Stage
 from genomes.staged.rows import GeneRow, complete_block
 
@@ -48,7 +48,7 @@ def values(space: StagedSpace, genome: Any) -> dict[str, Value]:
 
 def from_values(space: StagedSpace, given: Mapping[str, Value]) -> Any:
     """The genome of these values, as `StagedSpace.from_values`."""
-    active = active_values(space.genes, given)
+    active = drop_inactive(space.genes, given)
     encoding, count = space.encoding, int(active["stages"])
     stages = tuple(
         Stage(
