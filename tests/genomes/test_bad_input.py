@@ -16,6 +16,7 @@ from genomes import (
     DenseSpace,
     InputError,
     Range,
+    SequenceSpace,
     population_to_text,
     read_population,
     read_space,
@@ -192,6 +193,13 @@ def test_bad_population_files(text, message, tmp_path):
     with pytest.raises(InputError) as caught:
         read_population(tmp_path / "population.json")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("space", [DenseSpace(layers=Range(1, 5)), SequenceSpace(stages=Range(1, 5))])
+def test_a_value_outside_its_domain_is_refused_with_the_domain(space):
+    values, name = space.values(space.sample(np.random.default_rng(0))), space.genes[0].name
+    with pytest.raises(InputError, match=rf"genome.{name} must be in {{'low': 1, 'high': 5}}, not 9"):
+        space.from_values({**values, name: 9})
 
 
 def test_files_that_cannot_be_read(tmp_path, monkeypatch):
