@@ -108,7 +108,7 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
 
 
 def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
-    """The genome of these values, as `DenseSpace.from_values`."""
+    """The genome with these values, as `DenseSpace.from_values`."""
     active = drop_inactive(space.genes, given)
     count = int(active["layers"])
     units, activations = (_of_layers(name, active, count) for name in ("units", "activation"))

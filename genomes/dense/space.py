@@ -267,7 +267,7 @@ class DenseSpace:
         """
         if (found := mutated(genome, self, MUTATIONS, operator, rng)) is not None:
             return found
-        for gene in SETTINGS:  # no active gene can change; only inactive ones are left
+        for gene in SETTINGS:  # no active gene can change, only inactive ones
             if not (domain := self.domain(gene)).is_fixed:
                 return with_gene(genome, gene, domain.vary(gene_of(genome, gene), rng)), "change_training_gene"
         return genome, "none"

@@ -47,7 +47,7 @@ def values(space: StagedSpace, genome: Any) -> dict[str, Value]:
 
 
 def from_values(space: StagedSpace, given: Mapping[str, Value]) -> Any:
-    """The genome of these values, as `StagedSpace.from_values`."""
+    """The genome with these values, as `StagedSpace.from_values`."""
     active = drop_inactive(space.genes, given)
     encoding, count = space.encoding, int(active["stages"])
     stages = tuple(

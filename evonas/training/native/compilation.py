@@ -32,7 +32,7 @@ from evonas.training.native.frame import ENTRY, is_profiled, prototype
 
 __all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
 
-#: Environment variable that names the folder for compiled code.
+#: Environment variable: the folder for compiled code.
 CACHE_VARIABLE = "EVONAS_CACHE"
 
 _LOCK = threading.Lock()

@@ -16,7 +16,7 @@ __all__ = ["ARRAYS", "CLOCK", "CONTROL", "ENTRY", "addresses", "is_profiled", "p
 
 #: Name of the compiled function.
 ENTRY = "evonas_native_run"
-#: Environment variable that, where it is 1, asks for code that counts cycles, see `CLOCK`.
+#: Environment variable: if it is 1, the code is compiled to count cycles, see `CLOCK`.
 PROFILE_VARIABLE = "EVONAS_PROFILE"
 
 #: Whole numbers that say what is to be done, by name; the array "control" holds them in this order.
