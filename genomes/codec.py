@@ -96,7 +96,10 @@ def read_text(path: str | PathLike[str], what: str) -> str:
         # A pipe without a writer would otherwise block.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InputError(f"{what} must be a regular file, not a folder, pipe or device ({path}): name a file")
+                raise InputError(
+                    f"{what} must be a regular file, not a folder, pipe or device ({path}): name a file; what a "
+                    "command prints, as with <(...), must be written to one first"
+                )
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error

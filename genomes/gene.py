@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from genomes.checks import format_value, table
 from genomes.domains import Domain, Value, domain_to_json
+from genomes.errors import InputError
 
-__all__ = ["Condition", "Gene"]
+__all__ = ["Condition", "Gene", "drop_inactive"]
 
 #: A conjunction: genes, each with the values that it must have for the dependent gene to be active.
 Condition = tuple[tuple[str, Domain], ...]
@@ -55,3 +57,34 @@ class Gene:
         if self.when:
             domain = domain | {"when": {name: domain_to_json(values) for name, values in self.when}}
         return domain | {"optional": True} if self.optional else domain
+
+
+def drop_inactive(genes: Sequence[Gene], given: Mapping[str, Value]) -> dict[str, Value]:
+    """The given values without those of inactive genes.
+
+    >>> from genomes import Choice
+    >>> genes = (Gene(Choice((False, True)), name="deep"), Gene(Choice((2, 3)), (("deep", Choice((True,))),), "layers"))
+    >>> drop_inactive(genes, {"deep": False, "layers": 2})
+    {'deep': False}
+
+    Args:
+        genes: of a space, each after those in its condition.
+        given: name -> value.
+
+    Raises:
+        InputError: a gene is unknown, or an active gene has no value or one outside its domain.
+    """
+    table(given, "genome", [gene.name for gene in genes])
+    active: dict[str, Value] = {}
+    for gene in genes:
+        if not gene.is_active(active):
+            continue
+        if gene.name not in given:
+            raise InputError(f"genome.{gene.name} must be given and is missing: add it")
+        value = given[gene.name]
+        if not gene.domain.contains(value):
+            raise InputError(
+                f"genome.{gene.name} must be in {format_value(domain_to_json(gene.domain))}, not {format_value(value)}"
+            )
+        active[gene.name] = value
+    return active

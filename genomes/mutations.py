@@ -9,7 +9,7 @@ A space lists them in `extra_mutations`, in addition to the built-in ones of its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ import numpy as np
 from genomes.checks import format_value, items
 from genomes.errors import InputError
 from genomes.extensions import Extensions, path_of
+from genomes.operators import in_turn
 
-__all__ = ["MUTATIONS_FROM_OUTSIDE", "applied", "mutation_name", "read_names"]
+__all__ = ["MUTATIONS_FROM_OUTSIDE", "applied", "mutated", "mutation_name", "read_names"]
 
 Mutation = Callable[[Any, Any, np.random.Generator], Any]
 
@@ -76,3 +77,26 @@ def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any
             f"{format_value(child)}: try it with evonas.testing.check_mutation"
         )
     return child if space.digest(child) != space.digest(genome) else None
+
+
+def mutated(
+    genome: Any, space: Any, known: Mapping[str, Mutation], operator: str | None, rng: np.random.Generator
+) -> tuple[Any, str] | None:
+    """The genome changed by the first mutation that applies, and its name; None if none does.
+
+    Args:
+        genome: of the space.
+        space: whose `mutations` are tried in random order, and whose `extra_mutations` are user-defined.
+        known: the built-in mutations of its encoding.
+        operator: the mutation to try first; a random one if None.
+        rng: of the change.
+
+    Raises:
+        InputError: there is no such mutation.
+    """
+    for name in in_turn(operator, (*known, *space.extra_mutations), space.mutations, rng):
+        own = known.get(name)
+        child = applied(name, genome, space, rng) if own is None else own(genome, space, rng)
+        if child is not None:
+            return child, name
+    return None

@@ -32,6 +32,7 @@ def test_a_run_is_seen_at_one_moment(run_dir: Path):
     assert (snapshot.trained, snapshot.generation, len(snapshot.best)) == (60, 3, 3)
     assert list(snapshot.bests) == sorted(snapshot.bests, reverse=True)
     assert 0 < snapshot.failed < 10
+    assert snapshot_lines(snapshot)[0].startswith(f"{run_dir}: all evaluations done, generation 3, ")
     assert snapshot_lines(snapshot)[1].startswith(f"networks: 60 trained, {snapshot.failed} failed")
     assert sparkline((1.0, 3.0, 2.0)) == "▁█▅"
     assert sparkline(()) == ""
@@ -49,10 +50,11 @@ def test_the_command_looks_once_or_until_the_end(run_dir: Path):
 def test_the_view_is_redrawn(run_dir: Path):
     stream = io.StringIO()
     snapshot = take_snapshot(run_dir)
-    with live_view(snapshot, Console(file=stream, force_terminal=True, width=80)) as show:
+    with live_view(snapshot, Console(file=stream, force_terminal=True, width=400)) as show:
         show(snapshot)
     assert "log_loss" in stream.getvalue()
     assert "60 trained" in stream.getvalue()
+    assert f"{run_dir}: all evaluations done" in stream.getvalue()
 
 
 def test_the_writer_is_not_kept_waiting(run_dir: Path):

@@ -187,6 +187,7 @@ def search_prepared(
             **strategy_provenance(settings.strategy),
             **extension_provenance(space, settings.objective),
             **({} if build is None else {"build": build.to_json()}),
+            **({} if hooks.baseline else {"baseline": False}),
         },
         overwrite=overwrite,
     )

@@ -53,7 +53,7 @@ def resume(
     threads: int | None = None,
     execution: str | Execution | None = None,
     export: str | Path | None = None,
-    baseline: bool = True,
+    baseline: bool | None = None,
     evaluator: EvaluatorFactory | None = None,
     callbacks: Sequence[Callback] = (),
     verbose: bool = False,
@@ -72,7 +72,8 @@ def resume(
         target: new score at which to stop.
         data: if given, must be the data of the run.
         threads, execution: as in `search`; may differ from before.
-        export, baseline, callbacks: as in `search`; known baselines are not trained again.
+        export, callbacks: as in `search`.
+        baseline: as in `search`; none: as when the run was started. Known baselines are not trained again.
         verbose: as in `search`.
         mutations, layer_kinds: user-defined ones that were passed to the run as objects; installed ones are found by
             name.
@@ -87,7 +88,6 @@ def resume(
     given: dict[str, Any] = named_objectives(settings)
     hooks = {field.name: given.pop(field.name) for field in fields(Listeners) if field.name in given}
     hooks |= {"export": None if export is None else Path(export), "callbacks": check_callbacks(callbacks)}
-    hooks["baseline"] = baseline
     if hooks["export"] is not None:
         check_export(hooks["export"])
     started, _ = monotonic(), launch.resolve_threads(threads)
@@ -103,6 +103,7 @@ def resume(
         changes = {"generations": generations, "evaluations": evaluations, "time": time, "target": target}
         budget = store.budget.extend(spent(store), changes)
         space = same_space(store, space)
+        hooks["baseline"] = store.source.get("baseline", True) if baseline is None else baseline
     except BaseException:
         store.close()
         raise

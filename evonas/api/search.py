@@ -40,6 +40,7 @@ OnPart = Callable[[Progress], None]
 OnGeneration = Callable[[Generation], None]
 
 
+# Long because it names each public option in its signature and where it is passed on; it decides nothing itself.
 def search(
     x: Any,
     y: Any = None,

@@ -11,7 +11,7 @@ import typer
 from evonas.cli.options import AsJson, BuildOption, RunDir, option
 from evonas.io.console import say
 from evonas.io.printable import printable
-from evonas.tasks.export import FORMATS
+from evonas.tasks.export import FORMATS, Exported
 from genomes.errors import InputError
 
 __all__ = ["export"]
@@ -49,8 +49,6 @@ def export(
     """
     from evonas.deploy.export import export as export_network
     from evonas.deploy.export import export_ensemble
-    from evonas.display import next_steps, scores
-    from evonas.runs.reader import RunReader
 
     asked: dict[str, Any] = {"calibrate": True} if calibrate else {}
     if resize:
@@ -73,6 +71,14 @@ def export(
         )
     else:
         exported = export_ensemble(run_dir, output, ensemble, card=not no_card, **asked)
+    _say_exported(run_dir, output, exported, as_json)
+
+
+def _say_exported(run_dir: Path, output: Path, exported: Exported, as_json: bool) -> None:
+    """Prints what was written, with its scores."""
+    from evonas.display import next_steps, scores
+    from evonas.runs.reader import RunReader
+
     if as_json:
         typer.echo(json.dumps(next_steps.exported_values(exported)))
         return

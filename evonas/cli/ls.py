@@ -30,9 +30,13 @@ def ls(
 ) -> None:
     """List the runs in a folder: state, best score, networks."""
     from evonas.reporting.listing import list_runs
+    from evonas.runs.progress import state_words
 
     place = folder or (_USUAL if _USUAL.is_dir() else Path())
     missing = f"no runs in {place}"
     if folder is None and place != _USUAL:
         missing = "no runs here: evonas run FILE --target COLUMN starts one; evonas ls FOLDER lists another folder"
-    show_rows(list_runs(place), as_json, as_csv, missing)
+    rows = list_runs(place)
+    if not (as_json or as_csv):  # programs get the reason to stop as it is stored
+        rows = [row | {"state": state_words(row["state"])} for row in rows]
+    show_rows(rows, as_json, as_csv, missing)

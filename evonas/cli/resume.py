@@ -47,7 +47,7 @@ def resume(
             threads=place.threads,
             execution=placed,
             callbacks=callbacks,
-            baseline=not outcome.no_baseline,
+            baseline=False if outcome.no_baseline else None,
             **listeners,
         ),
         context,

@@ -25,6 +25,7 @@ from genomes.errors import InputError
 __all__ = ["run"]
 
 
+# Long because it names each option in its signature and where it is passed on; it decides nothing itself.
 @with_option_groups
 def run(
     context: typer.Context,

@@ -25,7 +25,7 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.read_options import Style
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
 from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
-from evonas.data.splits import share_for_validation
+from evonas.data.splits import RowSplit, share_for_validation
 from evonas.data.target import Target, check_absent, infer_target
 from evonas.data.written import with_written
 from genomes.errors import InputError
@@ -90,19 +90,7 @@ def prepare_table(
     targets = [target] if isinstance(target, str) else list(target)
     drop = [drop] if isinstance(drop, str) else list(drop)
     weighting = [sample_weight] if isinstance(sample_weight, str) else []
-    for what, names in (("target", targets), ("dropped", drop), ("weight", weighting)):
-        for name in names:
-            check_column(frame, name, what)
-    named = {"group": group, "time": time_column, **{f"{role} ({name})": name for name, role in (roles or {}).items()}}
-    for what, name in named.items():
-        if name:
-            check_column(frame, name, what)
-    asked = [*targets, *drop, *weighting, *([group] if group else [])]
-    if not targets or len(set(asked)) < len(asked):
-        raise InputError(
-            "target, dropped, weight and group columns must be different columns, and at least one a target, not "
-            f"{', '.join(map(repr, asked)) or 'none'}: name each once"
-        )
+    _check_names(frame, targets, drop, weighting, group, time_column, roles or {})
     check_rows(len(frame))
     weights = sample_weights(numbers_of(frame[sample_weight], style) if weighting else sample_weight, len(frame))
     sizes = {"training": len(frame)}
@@ -126,6 +114,31 @@ def prepare_table(
     if task != "regression":
         check_absent(frame[targets], known)
     return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys, style=style)
+
+
+def _check_names(
+    frame: pd.DataFrame,
+    targets: Sequence[str],
+    drop: Sequence[str],
+    weighting: Sequence[str],
+    group: str,
+    time_column: str,
+    roles: Mapping[str, str],
+) -> None:
+    """Raises InputError unless the named columns are in the table, and each has one use only."""
+    for what, names in (("target", targets), ("dropped", drop), ("weight", weighting)):
+        for name in names:
+            check_column(frame, name, what)
+    named = {"group": group, "time": time_column, **{f"{role} ({name})": name for name, role in roles.items()}}
+    for what, name in named.items():
+        if name:
+            check_column(frame, name, what)
+    asked = [*targets, *drop, *weighting, *([group] if group else [])]
+    if not targets or len(set(asked)) < len(asked):
+        raise InputError(
+            "target, dropped, weight and group columns must be different columns, and at least one a target, not "
+            f"{', '.join(map(repr, asked)) or 'none'}: name each once"
+        )
 
 
 def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
@@ -248,19 +261,10 @@ def _prepare(
         columns = preparation.columns()
         preparation = replace(preparation, written=tuple(each for each in written if each.column in columns))
     problem, coded = code_target(target, fit_rows, preparation.feature_names())
-    splits = [
-        Split(
-            x_train=fitted.apply(features.iloc[train]),
-            y_train=coded[train],
-            x_validation=fitted.apply(features.iloc[validation]),
-            y_validation=coded[validation],
-            weight_train=training_weights(target, train, weights, settings.class_weight),
-        )
-        for (train, validation), fitted in zip(rows.splits, fits, strict=True)
-    ]
+    weighed = [training_weights(target, train, weights, settings.class_weight) for train, _ in rows.splits]
     return PreparedData(
         problem=_with_columns(problem, preparation),
-        splits=tuple(splits),
+        splits=_encoded_splits(features, coded, rows, fits, weighed),
         x_test=preparation.apply(features.iloc[rows.test]) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         fingerprint=fingerprint(
@@ -278,6 +282,26 @@ def _prepare(
             for part, places in {"validation": rows.splits[0][1], "test": rows.test}.items()
             if places.size
         },
+    )
+
+
+def _encoded_splits(
+    features: pd.DataFrame,
+    coded: NDArray[Any],
+    rows: RowSplit,
+    fits: Sequence[Preparation],
+    weights: Sequence[NDArray[np.float32] | None],
+) -> tuple[Split, ...]:
+    """The rows of each split; encodings and training weights are those of each."""
+    return tuple(
+        Split(
+            x_train=fitted.apply(features.iloc[train]),
+            y_train=coded[train],
+            x_validation=fitted.apply(features.iloc[validation]),
+            y_validation=coded[validation],
+            weight_train=weight,
+        )
+        for (train, validation), fitted, weight in zip(rows.splits, fits, weights, strict=True)
     )
 
 

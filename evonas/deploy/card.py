@@ -97,63 +97,84 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
         marks = marks_of(views)
         problem = problem.for_views(*views)
         data = data.for_views(*(view for view in views if view not in marks))
-    exported = exhibit.exported
     return {
         "card": VERSION,
-        "model": {
-            "file": exported.path.name,
-            "format": exported.format,
-            "note": exported.note,
-            "retrained": exported.retrained,
-            "parameters": sum(record.evaluation.parameters for record, _ in exhibit.members),
-            "flops": _flops(exhibit.members, run),
-            "inputs": list(exported.interface.get("inputs", ())),
-            "outputs": list(exported.interface.get("outputs", ())),
-            "usage": usage_of(exported, data),
-        },
-        "data": {
-            "file": Path(run.source["path"]).name if "path" in run.source else None,
-            "sha256": run.source.get("sha256"),
-            "fingerprint": data.fingerprint,
-            "rows": _rows(data),
-            "folds": len(data.splits) if len(data.splits) > 1 else None,
-            "task": problem.task,
-            "targets": list(problem.target_names),
-            "classes": list(problem.classes),
-            "quantiles": list(problem.quantiles),
-            "columns": [] if data.preparation is None else _columns(data.preparation),
-            "features": problem.num_features,
-            "samples": _samples(data),
-            "neighbours": _neighbours(marks, data),
-            "notes": list(data.notes),
-        },
-        "scores": {
-            "objective": run.objective.name,
-            "direction": run.objective.direction,
-            "validation": dict(exported.validation_scores),
-            "test": dict(exported.test_scores),
-            "baseline": {"predicts": _constant(problem), **_baseline(data)},
-            "baselines": _baselines(run, exported),
-            "temperature": exported.temperature,
-            "calibration": {part: dict(values) for part, values in exported.calibration.items()},
-            "finalists": [] if exhibit.rank is None else _finalists(exhibit.members[0][0], run),
-        },
+        "model": _model(exhibit, run, data),
+        "data": _data(run, data, problem, marks),
+        "scores": _scores(exhibit, run, data, problem),
         "networks": [_network(record, share, run, data) for record, share in exhibit.members],
         "training": {name: value for name, value in run.settings.model_dump().items() if name in _TRAINING},
-        "search": {
-            "rank": exhibit.rank,
-            "generations": run.generations,
-            "trained": run.evaluated,
-            "failed": run.failed,
-            "infeasible": run.infeasible,
-            "seconds": round(run.seconds, 1),
-            "budget": {name: value for name, value in run.budget.model_dump().items() if value is not None},
-            "settings": {name: value for name, value in run.settings.model_dump().items() if name not in _TRAINING},
-        },
+        "search": _search(exhibit, run),
         "versions": {
             "search": run.environment,
-            "export": {**environment_versions(), "backend": exported.interface.get("backend")},
+            "export": {**environment_versions(), "backend": exhibit.exported.interface.get("backend")},
         },
+    }
+
+
+def _model(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[str, Any]:
+    """The exported file, what goes in and out, and how to call it."""
+    exported = exhibit.exported
+    return {
+        "file": exported.path.name,
+        "format": exported.format,
+        "note": exported.note,
+        "retrained": exported.retrained,
+        "parameters": sum(record.evaluation.parameters for record, _ in exhibit.members),
+        "flops": _flops(exhibit.members, run),
+        "inputs": list(exported.interface.get("inputs", ())),
+        "outputs": list(exported.interface.get("outputs", ())),
+        "usage": usage_of(exported, data),
+    }
+
+
+def _data(run: RunReader, data: PreparedData, problem: Problem, marks: Sequence[str]) -> dict[str, Any]:
+    """The data as the networks see them; `marks` are those of the neighbour features that they use."""
+    return {
+        "file": Path(run.source["path"]).name if "path" in run.source else None,
+        "sha256": run.source.get("sha256"),
+        "fingerprint": data.fingerprint,
+        "rows": _rows(data),
+        "folds": len(data.splits) if len(data.splits) > 1 else None,
+        "task": problem.task,
+        "targets": list(problem.target_names),
+        "classes": list(problem.classes),
+        "quantiles": list(problem.quantiles),
+        "columns": [] if data.preparation is None else _columns(data.preparation),
+        "features": problem.num_features,
+        "samples": _samples(data),
+        "neighbours": _neighbours(marks, data),
+        "notes": list(data.notes),
+    }
+
+
+def _scores(exhibit: Exhibit, run: RunReader, data: PreparedData, problem: Problem) -> dict[str, Any]:
+    """The scores of the exported model, of baselines, and of the finalists' re-trainings."""
+    exported = exhibit.exported
+    return {
+        "objective": run.objective.name,
+        "direction": run.objective.direction,
+        "validation": dict(exported.validation_scores),
+        "test": dict(exported.test_scores),
+        "baseline": {"predicts": _constant(problem), **_baseline(data)},
+        "baselines": _baselines(run, exported),
+        "temperature": exported.temperature,
+        "calibration": {part: dict(values) for part, values in exported.calibration.items()},
+        "finalists": [] if exhibit.rank is None else _finalists(exhibit.members[0][0], run),
+    }
+
+
+def _search(exhibit: Exhibit, run: RunReader) -> dict[str, Any]:
+    """How the networks were searched for."""
+    return {
+        "rank": exhibit.rank,
+        "generations": run.generations,
+        "trained": run.evaluated,
+        "failed": run.failed,
+        "infeasible": run.infeasible,
+        "seconds": round(run.seconds, 1),
+        "budget": {name: value for name, value in run.budget.model_dump().items() if value is not None},
+        "settings": {name: value for name, value in run.settings.model_dump().items() if name not in _TRAINING},
     }
 
 

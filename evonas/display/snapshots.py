@@ -11,6 +11,7 @@ from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.runs.events import ASKED
 from evonas.runs.in_training import NetworkInTraining
+from evonas.runs.progress import state_words
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 
@@ -116,8 +117,9 @@ def snapshot_lines(snapshot: RunSnapshot) -> list[str]:
     failed = f", {snapshot.failed} failed" + (f", {snapshot.infeasible} over limits" if snapshot.infeasible else "")
     name = snapshot.objective
     best = format_score(snapshot.best[0].evaluation.scores.get(name)) if snapshot.best else "none yet"
+    state = state_words(snapshot.state)
     lines = [
-        f"{snapshot.directory}: {snapshot.state}, generation {snapshot.generation}, {clock(snapshot.seconds)}{left}",
+        f"{snapshot.directory}: {state}, generation {snapshot.generation}, {clock(snapshot.seconds)}{left}",
         f"networks: {snapshot.trained:,} trained{failed}, {snapshot.rate:.2g} a second",
         f"best {name}: {best}  {sparkline(snapshot.bests)}",
     ]

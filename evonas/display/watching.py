@@ -15,6 +15,7 @@ from evonas.display.in_training import retraining_words, training_lines
 from evonas.display.scores import best_words, clock, format_score
 from evonas.display.snapshots import RunSnapshot, sparkline
 from evonas.io.printable import printable
+from evonas.runs.progress import state_words
 
 __all__ = ["live_view", "view"]
 
@@ -49,5 +50,5 @@ def view(snapshot: RunSnapshot) -> Group:
         score = format_score(record.evaluation.scores.get(snapshot.objective))
         cells = (str(rank), score, printable(record.operator), printable(best_words(record)))
         board.add_row(*(Text(cell, "bold" if rank == 1 else "") for cell in cells))
-    heading = Text(printable(f"{snapshot.directory}: {snapshot.state}"), "bold")
+    heading = Text(printable(f"{snapshot.directory}: {state_words(snapshot.state)}"), "bold")
     return Group(heading, facts, board, Text("Ctrl-C ends this view; the run continues.", "dim"))

@@ -12,14 +12,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.child_process import command_of
 from evonas.execution.messages import Export, Finished, PartialResult, Ping, Retiring, Sweep, Test, Train
 from evonas.execution.streaming import WorkerStream
+from evonas.execution.trainer_state import TrainerState
 from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess
+from evonas.io.closing import Closing
 from evonas.tasks.from_candidate import architecture_of, task_of
 
 # The worker is started before slow imports, since it has more to load than the driver.
@@ -46,7 +48,7 @@ class _Batch:
     suspected: bool = False
 
 
-class WorkerEvaluator:
+class WorkerEvaluator(TrainerState, Closing):
     """Trains candidates in a worker process. Implements `Evaluator`."""
 
     def __init__(
@@ -79,16 +81,7 @@ class WorkerEvaluator:
         self._standby, self._environment = standby, dict(environment)
         self._gives_up: Callable[[], bool] = lambda: False
         self._on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
-        self._state: Any = None
         self._trained = False
-
-    def state(self) -> Any:
-        """See `Evaluator.state`."""
-        return self._state
-
-    def restore(self, state: Any) -> None:
-        """See `Evaluator.restore`."""
-        self._state = state
 
     def abandon_when(self, check: Callable[[], bool]) -> None:
         """See `evonas.evolution.deadline.Abandonable`."""
@@ -99,14 +92,6 @@ class WorkerEvaluator:
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
         """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def pid(self) -> int | None:

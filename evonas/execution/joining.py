@@ -16,8 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,6 +33,7 @@ from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, t
 from evonas.execution.shared_session import check_place, session_or_none, wait_for_session
 from evonas.execution.worker_loop import drive
 from evonas.execution.worker_process import WorkerLimits
+from evonas.io.closing import Closing
 from evonas.io.npz import open_plain
 from evonas.machine import machine_bytes
 from evonas.runs.directory import sha256
@@ -125,7 +125,7 @@ class _FolderUnusable(InputError):
     """This machine cannot currently read or write the shared folder."""
 
 
-class _Member:
+class _Member(Closing):
     """This machine in one session of a search."""
 
     def __init__(
@@ -163,14 +163,6 @@ class _Member:
         """Describes what this machine contributes."""
         count = len(self._ports)
         return f"{count} worker process{'es' * (count > 1)} on this machine"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def serve(self, unheard_seconds: float, stopped: Callable[[], bool]) -> str:
         """Trains until the search ends or this process is stopped; returns "", or the reason why the owner is gone.

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evonas.evaluation import Candidate, Evaluation, InTraining, Start, Weights
+from evonas.execution.trainer_state import TrainerState
 from evonas.seeds import unchanged_random
 from evonas.tasks.from_candidate import architecture_of, task_of
 from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, in_training_of, slots_of, stream_evaluations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalEvaluator", "LocalRun"]
 
 
-class LocalEvaluator:
+class LocalEvaluator(TrainerState):
     """Trains candidates in the calling process. Implements `Evaluator`."""
 
     def __init__(self, space: Any, make: Callable[[], Trainer]) -> None:
@@ -39,17 +40,8 @@ class LocalEvaluator:
         """
         self._space, self._make = space, make
         self._trainer: Trainer | None = None
-        self._state: Any = None
         self._on_progress: Callable[[Sequence[InTraining]], None] = lambda found: None
         self._waiting = 0
-
-    def state(self) -> Any:
-        """See `Evaluator.state`."""
-        return self._state
-
-    def restore(self, state: Any) -> None:
-        """See `Evaluator.restore`."""
-        self._state = state
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
         """See `evonas.evolution.training_progress.Watchable`."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.execution.assignments import Assignments, Fault
 from evonas.execution.messages import Sweep, Test
 from evonas.execution.order import longest_first
+from evonas.execution.trainer_state import TrainerState
 from evonas.interruption import Abandoned
+from evonas.io.closing import Closing
 from evonas.tasks.from_candidate import architecture_of, task_of
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Fleet(Protocol):
         ...
 
 
-class PoolEvaluator:
+class PoolEvaluator(TrainerState, Closing):
     """Trains candidates on the workers of a fleet. Implements `Evaluator` and `StreamingEvaluator`.
 
     Attributes:
@@ -83,7 +85,6 @@ class PoolEvaluator:
         self._gives_up: Callable[[], bool] = lambda: False
         self._on_progress: Callable[[Sequence[InTraining]], None] | None = None
         self._told_at = 0.0
-        self._state: Any = None
         self.trained = False
 
     @property
@@ -95,14 +96,6 @@ class PoolEvaluator:
         """Starts workers, without waiting for them."""
         self._fleet.start()
 
-    def state(self) -> Any:
-        """See `Evaluator.state`."""
-        return self._state
-
-    def restore(self, state: Any) -> None:
-        """See `Evaluator.restore`."""
-        self._state = state
-
     def abandon_when(self, check: Callable[[], bool]) -> None:
         """See `evonas.evolution.deadline.Abandonable`."""
         self._gives_up = check
@@ -110,14 +103,6 @@ class PoolEvaluator:
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
         """See `evonas.evolution.training_progress.Watchable`."""
         self._on_progress = listener
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def evaluate(
         self,

@@ -2,5 +2,5 @@
 
 `atomic` writes whole files or none, `marked_files` leaves other people's files alone, `npz` reads arrays without
 pickle, `printable` is text without control characters, `console` writes it for people, `batch_streams` hands batches
-to another process.
+to another process, `closing` is for what is closed at the end of a `with` block.
 """

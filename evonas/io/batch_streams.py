@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
+from evonas.io.closing import Closing
 from genomes.errors import InputError
 
 __all__ = ["Stream", "Streams"]
@@ -140,7 +140,7 @@ class _Source:
             yield batch
 
 
-class Streams:
+class Streams(Closing):
     """Serves sources to the worker processes of one search, until it is closed."""
 
     def __init__(self) -> None:
@@ -195,14 +195,6 @@ class Streams:
         self._sources.clear()
         if self._folder is not None:
             self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _address(self) -> str:
         if self._listener is None:

@@ -78,6 +78,7 @@ class _Source(TypedDict, total=False):
     initial: _Name
     warm_start: _Name
     transfer: _Name
+    baseline: Annotated[bool, Field(strict=True)]
 
 
 SOURCE: TypeAdapter[Any] = TypeAdapter(_Source)

@@ -10,7 +10,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.runs.records import Record
 from genomes.errors import InputError
 
-__all__ = ["IDLE_GENERATIONS", "IDLE_NETWORKS", "Generation", "Progress", "Stop", "describe_stop"]
+__all__ = ["IDLE_GENERATIONS", "IDLE_NETWORKS", "Generation", "Progress", "Stop", "describe_stop", "state_words"]
 
 #: Consecutive generations without a new network after which the space is considered exhausted.
 IDLE_GENERATIONS = 20
@@ -90,6 +90,26 @@ def describe_stop(stop: str, budget: Budget) -> str:
         Stop.LIMITS: f"all of {IDLE_NETWORKS} new networks and more, one after the other, were over a limit",
         Stop.INTERRUPTED: "it was interrupted",
     }[Stop(stop)]
+
+
+#: Reasons to stop in a few words.
+_SHORT: dict[str, str] = {
+    Stop.GENERATIONS: "all generations done",
+    Stop.EVALUATIONS: "all evaluations done",
+    Stop.TIME: "time spent",
+    Stop.TARGET: "target reached",
+    Stop.EXHAUSTED: "no new network found",
+    Stop.LIMITS: "new networks over a limit",
+}
+
+
+def state_words(state: str) -> str:
+    """What a run does, for a line of text: the reason to stop in words, anything else as it is.
+
+    >>> state_words("time"), state_words("running")
+    ('time spent', 'running')
+    """
+    return _SHORT.get(state, state)
 
 
 def _all_done(count: int | None, what: str) -> str:

@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import NDArray
 
 from evonas.config import Budget, Settings
 from evonas.evaluation import Candidate, Evaluation, Origin, Snapshot, snapshots_from_arrays
+from evonas.io.closing import Closing
 from evonas.objective import METRICS, Objective, objectives_of, pareto_front
 from evonas.runs import schema
 from evonas.runs.about import SOURCE, known_problem
@@ -40,7 +40,7 @@ _BY_RANK = (
 )
 
 
-class RunReader:
+class RunReader(Closing):
     """A run directory, open for reading.
 
     Args:
@@ -377,11 +377,3 @@ class RunReader:
     def close(self) -> None:
         """Closes the database. May be called twice."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

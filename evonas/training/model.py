@@ -86,23 +86,26 @@ def build_model(
             name=name,
             dtype=dtype,
         )(h)
-        if node < last:
-            if scaled:
-                h = _each(h, f"{name}_scale", "kd", dtype)
-            if attributes["normalization"] != "none":
-                h = NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
-            before = h
-            h = keras.layers.Activation(attributes["activation"], name=f"{name}_activation", dtype=dtype)(h)
-            if attributes.get("parametric_activation"):
-                h = before + _each(h - before, f"{name}_blend", None, dtype)
-            if attributes["dropout"]:
-                rate, stream = attributes["dropout"], (seed + node) % 2**31
-                h = keras.layers.Dropout(rate, seed=stream, name=f"{name}_dropout", dtype=dtype)(h)
-        held[node] = h
+        held[node] = h if node == last else _behind_dense(h, name, attributes, scaled, (seed + node) % 2**31, dtype)
     outputs = held[last]
     if members is not None:
         outputs = keras.layers.GlobalAveragePooling1D(name="mean", dtype=dtype)(outputs)
     return keras.Model(features, outputs, name="network")
+
+
+def _behind_dense(h: Any, name: str, attributes: Mapping[str, Any], scaled: bool, seed: int, dtype: str) -> Any:
+    """What follows a hidden dense layer: scales of members, normalisation, activation and dropout."""
+    if scaled:
+        h = _each(h, f"{name}_scale", "kd", dtype)
+    if attributes["normalization"] != "none":
+        h = NORMALIZATIONS[attributes["normalization"]](name=f"{name}_normalization", dtype=dtype)(h)
+    before = h
+    h = keras.layers.Activation(attributes["activation"], name=f"{name}_activation", dtype=dtype)(h)
+    if attributes.get("parametric_activation"):
+        h = before + _each(h - before, f"{name}_blend", None, dtype)
+    if attributes["dropout"]:
+        h = keras.layers.Dropout(attributes["dropout"], seed=seed, name=f"{name}_dropout", dtype=dtype)(h)
+    return h
 
 
 def _build_layered(

@@ -13,10 +13,34 @@ from evonas.config import Settings
 from evonas.tuner.names import ARGUMENTS
 from genomes.errors import InputError
 
-__all__ = ["check_arguments", "check_counts", "check_place", "check_project", "warn_of_no_use"]
+__all__ = [
+    "check_arguments",
+    "check_hypermodel",
+    "check_place",
+    "check_project",
+    "check_trials",
+    "warn_of_no_use",
+]
 
 
-def check_counts(least: int, **given: Any) -> None:
+def check_trials(max_trials: Any, executions: Any, max_retries: Any, max_consecutive_failed: Any) -> None:
+    """Raises InputError unless the numbers of trials and of their repetitions are whole and not too small."""
+    _check_counts(1, max_trials=max_trials, executions_per_trial=executions)
+    _check_counts(0, max_retries_per_trial=max_retries)
+    if max_consecutive_failed is not None:
+        _check_counts(1, max_consecutive_failed_trials=max_consecutive_failed)
+
+
+def check_hypermodel(hypermodel: Any, own: Collection[str]) -> None:
+    """Raises InputError if there is none, and `run_trial` is not among the methods that a subclass overrides."""
+    if hypermodel is None and "run_trial" not in own:
+        raise InputError(
+            "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
+            "such a method; only a subclass with a run_trial of its own may do without"
+        )
+
+
+def _check_counts(least: int, **given: Any) -> None:
     """Raises InputError unless all values are integers of at least `least`."""
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:

@@ -21,7 +21,14 @@ from evonas.runs.reader import RunReader
 from evonas.seeds import unchanged_random
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
-from evonas.tuner.checks import check_arguments, check_counts, check_place, check_project, warn_of_no_use
+from evonas.tuner.checks import (
+    check_arguments,
+    check_hypermodel,
+    check_place,
+    check_project,
+    check_trials,
+    warn_of_no_use,
+)
 from evonas.tuner.discovery import discover, discover_in_fit
 from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.hyperparameters import HyperParameters
@@ -124,27 +131,18 @@ class Evolution(Outcome):
         """
         warn_of_no_use(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
         check_arguments(settings)
-        check_counts(1, max_trials=max_trials, executions_per_trial=executions_per_trial)
-        check_counts(0, max_retries_per_trial=max_retries_per_trial)
-        if max_consecutive_failed_trials is not None:
-            check_counts(1, max_consecutive_failed_trials=max_consecutive_failed_trials)
+        check_trials(max_trials, executions_per_trial, max_retries_per_trial, max_consecutive_failed_trials)
         given = subclassing.overridden(self, Evolution)
         check_place(in_process, execution, given)
         self._execution = Execution.from_arguments(execution)
         self._hooks, self._in_process = given, bool(in_process or given)
         self._asks_place = in_process is None and not given and execution is None
-        if hypermodel is None and "run_trial" not in given:
-            raise InputError(
-                "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
-                "such a method; only a subclass with a run_trial of its own may do without"
-            )
+        check_hypermodel(hypermodel, given)
         self.hypermodel: Hypermodel | None = None if hypermodel is None else hypermodel_of(hypermodel)
         self.objective = objective_of(objective)
         self.max_trials, self.executions_per_trial, self.seed = int(max_trials), int(executions_per_trial), seed or 0
-        self.max_retries_per_trial, self.max_consecutive_failed_trials = (
-            int(max_retries_per_trial),
-            max_consecutive_failed_trials,
-        )
+        self.max_retries_per_trial = int(max_retries_per_trial)
+        self.max_consecutive_failed_trials = max_consecutive_failed_trials
         self.directory, self.project_name = str(directory or "."), project_name or "untitled_project"
         self.project_dir = Path(self.directory) / self.project_name
         if not self._exists:
@@ -153,12 +151,8 @@ class Evolution(Outcome):
         self.allow_new_entries, self.tune_new_entries = allow_new_entries, tune_new_entries
         self.distribution_strategy, self.logger, self.tuner_id = distribution_strategy, logger, tuner_id
         self._seconds = None if time is None else duration(time)
-        self._settings: dict[str, Any] = {
-            "strategy": strategy,
-            "seed": self.seed,
-            "keep": min(self.max_trials, _KEPT),
-            **settings,
-        }
+        kept = min(self.max_trials, _KEPT)
+        self._settings: dict[str, Any] = {"strategy": strategy, "seed": self.seed, "keep": kept, **settings}
         Settings(**self._settings)  # refuses invalid ones
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from genomes.checks import format_value, table
 from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
 from genomes.dense.wiring import Wires, chain, rewire, wires_of
 from genomes.domains import Choice, Domain, Value
-from genomes.errors import InputError
-from genomes.gene import Condition, Gene
+from genomes.gene import Condition, Gene, drop_inactive
 
 if TYPE_CHECKING:
     from genomes.dense.space import DenseSpace
@@ -110,20 +108,8 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
 
 
 def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
-    """The genome of these values, as `DenseSpace.from_values`."""
-    known = space.genes
-    table(given, "genome", [gene.name for gene in known])
-    active: dict[str, Value] = {}
-    for gene in known:
-        if not gene.is_active(active):
-            continue
-        if gene.name not in given:
-            raise InputError(f"genome.{gene.name} must be given and is missing: add it")
-        if not gene.domain.contains(given[gene.name]):
-            raise InputError(
-                f"genome.{gene.name} must be in {format_value(gene.domain)}, not {format_value(given[gene.name])}"
-            )
-        active[gene.name] = given[gene.name]
+    """The genome with these values, as `DenseSpace.from_values`."""
+    active = drop_inactive(space.genes, given)
     count = int(active["layers"])
     units, activations = (_of_layers(name, active, count) for name in ("units", "activation"))
     if space.shape == "pyramid":

@@ -42,8 +42,7 @@ from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.mutations import applied, read_names
-from genomes.operators import in_turn
+from genomes.mutations import mutated, read_names
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -266,12 +265,9 @@ class DenseSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, (*MUTATIONS, *self.extra_mutations), self.mutations, rng):
-            own = MUTATIONS.get(name)
-            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
-            if child is not None:
-                return child, name
-        for gene in SETTINGS:  # no active gene can change; only inactive ones are left
+        if (found := mutated(genome, self, MUTATIONS, operator, rng)) is not None:
+            return found
+        for gene in SETTINGS:  # no active gene can change, only inactive ones
             if not (domain := self.domain(gene)).is_fixed:
                 return with_gene(genome, gene, domain.vary(gene_of(genome, gene), rng)), "change_training_gene"
         return genome, "none"

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from genomes.checks import format_value, table
-from genomes.domains import Value, domain_to_json
-from genomes.errors import InputError
-from genomes.gene import Condition, Gene
+from genomes.domains import Value
+from genomes.gene import Condition, Gene, drop_inactive
 from genomes.staged.genome import Stage
 from genomes.staged.rows import GeneRow, complete_block
 
@@ -49,20 +47,8 @@ def values(space: StagedSpace, genome: Any) -> dict[str, Value]:
 
 
 def from_values(space: StagedSpace, given: Mapping[str, Value]) -> Any:
-    """The genome of these values, as `StagedSpace.from_values`."""
-    table(given, "genome", [gene.name for gene in space.genes])
-    active: dict[str, Value] = {}
-    for gene in space.genes:
-        if not gene.is_active(active):
-            continue
-        if gene.name not in given:
-            raise InputError(f"genome.{gene.name} must be given and is missing: add it")
-        value = given[gene.name]
-        if not gene.domain.contains(value):
-            raise InputError(
-                f"genome.{gene.name} must be in {format_value(domain_to_json(gene.domain))}, not {format_value(value)}"
-            )
-        active[gene.name] = value
+    """The genome with these values, as `StagedSpace.from_values`."""
+    active = drop_inactive(space.genes, given)
     encoding, count = space.encoding, int(active["stages"])
     stages = tuple(
         Stage(

@@ -16,8 +16,7 @@ from genomes.codec import VERSION, canonical_json, check_header
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
-from genomes.mutations import applied, read_names
-from genomes.operators import in_turn
+from genomes.mutations import mutated, read_names
 from genomes.staged import flat
 from genomes.staged.crossover import splice_stages
 from genomes.staged.features import Features
@@ -161,11 +160,8 @@ class StagedSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, (*self.known_mutations, *self.extra_mutations), self.mutations, rng):
-            own = self.known_mutations.get(name)
-            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
-            if child is not None:
-                return child, name
+        if (found := mutated(genome, self, self.known_mutations, operator, rng)) is not None:
+            return found
         child = change_idle(genome, self, rng)
         return (genome, "none") if child is None else (child, "change_training_gene")
 

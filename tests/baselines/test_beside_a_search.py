@@ -159,6 +159,16 @@ def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, 
     assert again.baselines.equals(found.baselines)
 
 
+def test_a_resumed_run_keeps_the_choice_to_train_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("EVONAS_BASELINE", raising=False)
+    monkeypatch.setattr(session, "BaselineProcess", None)  # fails if it is started
+    options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
+    search_prepared(prepared(table()), budget=Budget(generations=1), out=tmp_path / "run", baseline=False, **options)
+    assert resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator).baselines.empty
+    with pytest.raises(TypeError):
+        resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator, baseline=True)
+
+
 def test_a_stopped_search_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
     interruption = Interruption()

@@ -48,7 +48,7 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
 
 @pytest.mark.soak
 def test_the_worker_exports(data_path, tmp_path):
-    """A whole search that does is in `tests.cli.test_commands`."""
+    """A whole search that does is in `tests.cli.test_real_runs`."""
     space, settings = UnitsSpace(), TrainingSettings(trainer="native")
     with WorkerEvaluator(space, data_path, settings, tmp_path / "worker.log") as evaluator:
         found = collected(evaluator.evaluate(candidates(8, 9, epochs=3)))

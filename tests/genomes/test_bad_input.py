@@ -16,6 +16,7 @@ from genomes import (
     DenseSpace,
     InputError,
     Range,
+    SequenceSpace,
     population_to_text,
     read_population,
     read_space,
@@ -194,6 +195,13 @@ def test_bad_population_files(text, message, tmp_path):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("space", [DenseSpace(layers=Range(1, 5)), SequenceSpace(stages=Range(1, 5))])
+def test_a_value_outside_its_domain_is_refused_with_the_domain(space):
+    values, name = space.values(space.sample(np.random.default_rng(0))), space.genes[0].name
+    with pytest.raises(InputError, match=rf"genome.{name} must be in {{'low': 1, 'high': 5}}, not 9"):
+        space.from_values({**values, name: 9})
+
+
 def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     with pytest.raises(
         InputError, match=r"space file must be a file that can be read, not .*absent.toml \(No such file"
@@ -203,7 +211,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
         read_space(tmp_path)
     os.mkfifo(tmp_path / "pipe.toml")
     for path in (tmp_path / "pipe.toml", "/dev/zero"):
-        with pytest.raises(InputError, match="must be a regular file, not a folder, pipe or device"):
+        with pytest.raises(InputError, match=r"must be a regular file, not a folder, pipe or device .* written to one"):
             read_space(path)
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9 au lait")
     with pytest.raises(InputError, match=r"must be UTF-8 text, which .* is not from byte 5"):

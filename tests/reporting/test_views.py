@@ -72,6 +72,7 @@ def test_runs_are_listed(folder: Path):
     table = evonas("ls", str(folder)).output.splitlines()
     assert len(table) == 3
     assert table[0].startswith("run ")
+    assert "all evaluations done" in table[1]
     (folder / "broken").mkdir(exist_ok=True)
     (folder / "broken" / "run.sqlite").write_bytes((folder / "first" / "run.sqlite").read_bytes()[:5000])
     assert "not readable" in evonas("ls", str(folder)).output

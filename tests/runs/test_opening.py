@@ -101,6 +101,7 @@ SOURCES: list[dict[str, Any]] = [
     {"build": {}},
     {"build": {"name": "f", "digest": [1]}},
     {"drop": "x"},
+    {"baseline": "no"},
 ]
 
 

@@ -28,13 +28,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from evonas.training.native.frame import ENTRY, prototype
+from evonas.training.native.frame import ENTRY, is_profiled, prototype
 
-__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "is_profiled", "load", "prepare"]
+__all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
 
-#: Environment variable that, where it is 1, asks for code that counts cycles, see `frame.CLOCK`.
-PROFILE_VARIABLE = "EVONAS_PROFILE"
-#: Environment variable that names the folder for compiled code.
+#: Environment variable: the folder for compiled code.
 CACHE_VARIABLE = "EVONAS_CACHE"
 
 _LOCK = threading.Lock()
@@ -69,11 +67,6 @@ def prepare() -> float:
 def is_prepared() -> bool:
     """Whether loading will not have to compile: False if the user should be told that it takes some seconds."""
     return "function" in _HELD or _load_object_code() is not None
-
-
-def is_profiled() -> bool:
-    """Whether the compiled code is to count cycles."""
-    return os.environ.get(PROFILE_VARIABLE) == "1"
 
 
 def cache_directories() -> Iterator[Path]:

@@ -1,8 +1,9 @@
-"""The arguments of the compiled function: names and types, in order."""
+"""The arguments of the compiled function: names and types, in order; and whether it counts cycles."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from evonas.training.native.instructions import OPERATIONS
 
-__all__ = ["ARRAYS", "CLOCK", "CONTROL", "ENTRY", "addresses", "prototype"]
+__all__ = ["ARRAYS", "CLOCK", "CONTROL", "ENTRY", "addresses", "is_profiled", "prototype"]
 
 #: Name of the compiled function.
 ENTRY = "evonas_native_run"
+#: Environment variable: if it is 1, the code is compiled to count cycles, see `CLOCK`.
+PROFILE_VARIABLE = "EVONAS_PROFILE"
 
 #: Whole numbers that say what is to be done, by name; the array "control" holds them in this order.
 CONTROL = (
@@ -100,6 +103,11 @@ ARRAYS: Mapping[str, Any] = {
     "stop": np.int32,
     "progress": np.int64,
 }
+
+
+def is_profiled() -> bool:
+    """Whether the compiled code is to count cycles."""
+    return os.environ.get(PROFILE_VARIABLE) == "1"
 
 
 def prototype() -> Any:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evonas.evaluation import Snapshot
@@ -72,66 +72,27 @@ def run_parts(
     If memory runs out, the program's slots are halved and its members are trained again. `data` are rows by view;
     `seated` is called with the members in training, from the training thread.
     """
-    queues = Queues(parts)
-    finished: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
-    stop, headway = threading.Event(), threading.Event()
-
-    def cancelled() -> bool:
-        headway.set()
-        return stop.is_set()
-
-    def work_at(shape: ProgramShape) -> None:
-        occupied: set[int] = set()
-
-        def take(count: int) -> list[tuple[int, PopulationMember]]:
-            taken = queues.take(shape, count)
-            occupied.update(taken)
-            return [(k, members[k]) for k in taken]
-
-        try:
-            for ended in run_slots(
-                programs, shape, take, data[shape.view], stopping, planner.device, cancelled, seated
-            ):
-                occupied.difference_update(ended)
-                for k, outcome in ended.items():
-                    finished.put((k, *outcome))
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            retry(shape, sorted(occupied))
-
-    def retry(shape: ProgramShape, occupied: list[int]) -> None:
-        if shape.slots > 1:
-            queues.put(replace(shape, slots=shape.slots // 2), [*occupied, *queues.take(shape, len(members))])
-            return
-        # The last attempt trains each network in a program of its own.
-        for k in occupied:
-            network = members[k].network
-            need = planner.need(network, workload)
-            if need == shape:
-                units = sum(network.widths)
-                reason = f"out of memory with {units} hidden units at batch size {network.batch_size}"
-                finished.put((k, reason, 0.0, time.time()))
-            else:
-                queues.put(need, [k])
-
-    def work() -> None:
-        try:
-            while not stop.is_set() and (shape := queues.next()) is not None:
-                work_at(shape)
-        except BaseException as error:
-            finished.put(error)
-
+    training = _Training(
+        queues=Queues(parts),
+        members=members,
+        programs=programs,
+        planner=planner,
+        workload=workload,
+        stopping=stopping,
+        data=data,
+        is_out_of_memory=is_out_of_memory,
+        seated=seated,
+    )
     left = sum(len(part.members) for part in parts)
-    worker = threading.Thread(target=work, daemon=True)
+    worker = threading.Thread(target=training.run, daemon=True)
     worker.start()
     try:
         while left:
             try:
-                result = finished.get(timeout=_HEADWAY_SECONDS)
+                result = training.finished.get(timeout=_HEADWAY_SECONDS)
             except queue.Empty:
-                if headway.is_set():
-                    headway.clear()
+                if training.headway.is_set():
+                    training.headway.clear()
                     yield None
                 continue
             if isinstance(result, BaseException):
@@ -139,5 +100,79 @@ def run_parts(
             left -= 1
             yield result
     finally:
-        stop.set()
+        training.stop.set()
         worker.join()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Training:
+    """What the training thread does; the arguments are those of `run_parts`.
+
+    Attributes:
+        finished: results of members as they end, or the error that ends the thread.
+        stop: set to end the thread early.
+        headway: set while a program runs.
+    """
+
+    queues: Queues
+    members: Sequence[PopulationMember]
+    programs: Callable[[ProgramShape], Callable[..., Any]]
+    planner: Planner
+    workload: Workload
+    stopping: Stopping
+    data: Mapping[str, dict[str, Any]]
+    is_out_of_memory: Callable[[BaseException], bool]
+    seated: Callable[[Sequence[SlotState]], None]
+    finished: queue.SimpleQueue[Result | BaseException] = field(default_factory=queue.SimpleQueue)
+    stop: threading.Event = field(default_factory=threading.Event)
+    headway: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Runs programs until no member waits; an error is passed on as a result."""
+        try:
+            while not self.stop.is_set() and (shape := self.queues.next()) is not None:
+                self._train(shape)
+        except BaseException as error:
+            self.finished.put(error)
+
+    def _train(self, shape: ProgramShape) -> None:
+        """Trains the waiting members of a program; those that were in training when memory ran out wait again."""
+        occupied: set[int] = set()
+
+        def take(count: int) -> list[tuple[int, PopulationMember]]:
+            taken = self.queues.take(shape, count)
+            occupied.update(taken)
+            return [(k, self.members[k]) for k in taken]
+
+        rows, device = self.data[shape.view], self.planner.device
+        try:
+            for ended in run_slots(
+                self.programs, shape, take, rows, self.stopping, device, self._cancelled, self.seated
+            ):
+                occupied.difference_update(ended)
+                for k, outcome in ended.items():
+                    self.finished.put((k, *outcome))
+        except Exception as error:
+            if not self.is_out_of_memory(error):
+                raise
+            self._retry(shape, sorted(occupied))
+
+    def _cancelled(self) -> bool:
+        self.headway.set()
+        return self.stop.is_set()
+
+    def _retry(self, shape: ProgramShape, occupied: list[int]) -> None:
+        if shape.slots > 1:
+            waiting = self.queues.take(shape, len(self.members))
+            self.queues.put(replace(shape, slots=shape.slots // 2), [*occupied, *waiting])
+            return
+        # The last attempt trains each network in a program of its own.
+        for k in occupied:
+            network = self.members[k].network
+            need = self.planner.need(network, self.workload)
+            if need == shape:
+                units = sum(network.widths)
+                reason = f"out of memory with {units} hidden units at batch size {network.batch_size}"
+                self.finished.put((k, reason, 0.0, time.time()))
+            else:
+                self.queues.put(need, [k])
