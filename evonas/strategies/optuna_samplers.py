@@ -1,12 +1,13 @@
-"""Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, on any space that is a `FlatSpace`.
+"""Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, for any `FlatSpace`.
 
 The state is the history of trials as JSON: the study is rebuilt from it, with a sampler whose seed derives from (run
-seed, generation), so that no objects of Optuna are stored. CMA-ES has further state, so its study is replayed when a
-run is resumed. Pending candidates are running trials, which samplers treat as Optuna does: TPE as bad ones (constant
-liar), the Gaussian process as the best so far or as its expectation; CMA-ES ignores them.
+seed, generation), so that no Optuna objects are stored. CMA-ES has further state, so its study is replayed when a run
+is resumed. Pending candidates are running trials, which each sampler treats in its own way: TPE as bad trials (constant
+liar), the Gaussian process as the best value so far or as its expectation; CMA-ES ignores them.
 
-TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking` for failures (feasibility first, then
-the violation, failures last); CMA-ES gets a failed trial and draws again. Repeated points are replaced by a neighbour.
+For failures, TPE and the Gaussian process receive the penalised loss from `evonas.strategies.ranking` (feasible
+networks first, then by violation, failures last); CMA-ES receives a failed trial and draws again. A suggestion that was
+tried before is replaced by a neighbour.
 
 Requires optuna (`evonas[optuna]`), and torch for the Gaussian process (`evonas[gp]`).
 
@@ -58,13 +59,13 @@ __all__ = ["CMAES", "GaussianProcess", "TreeParzen"]
 
 @dataclass(frozen=True)
 class _Trial:
-    """A trial: parameters and their outcome.
+    """A trial: its parameters and their outcome.
 
     Attributes:
-        parameters: as suggested.
-        rank: of its evaluation; `UNRANKED` while pending.
-        number: in the order of asking.
-        told_before: number of trials told before it was asked for.
+        parameters: the parameters as suggested.
+        rank: rank of the evaluation; `UNRANKED` while pending.
+        number: position in the order of asking.
+        told_before: number of trials that had been told when this one was asked for.
     """
 
     parameters: Mapping[str, Any]
@@ -74,12 +75,12 @@ class _Trial:
 
 
 class _Sampled(TurnTakingStrategy):
-    """A strategy based on a sampler of Optuna. Implements `OneByOne`."""
+    """A strategy based on an Optuna sampler. Implements `OneByOne`."""
 
     name: ClassVar[str]
-    #: Whether the sampler models only parameters that every trial has, see `DistributionCodec`.
+    #: Whether the sampler models only parameters that all trials have, see `DistributionCodec`.
     every: ClassVar[bool] = True
-    #: Whether the sampler has state beyond its trials.
+    #: Whether the sampler has state in addition to its trials.
     remembers: ClassVar[bool] = False
 
     def __init__(
@@ -88,7 +89,7 @@ class _Sampled(TurnTakingStrategy):
         if not isinstance(space, FlatSpace):
             raise InputError(
                 f"strategy {self.name} needs a space of named genes (`genes`, `values` and `from_values`), which "
-                f"{type(space).__name__} is not: choose a strategy that needs no more than mutations, such as ga"
+                f"{type(space).__name__} is not: choose a strategy that needs only mutations, such as ga"
             )
         self._coding = DistributionCodec(space.genes, self.every)
         first: dict[str, Any] = {}
@@ -99,23 +100,23 @@ class _Sampled(TurnTakingStrategy):
         self._history: list[list[_Trial]] = []
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
-        #: Pending candidates asked for one by one, by number, with their trials.
+        #: Pending candidates of `ask_one`, by number, and their Optuna trials.
         self._out: dict[int, _Trial] = {}
         self._running: dict[int, optuna.Trial] = {}
         self._pending = Pending(self._settings)
 
     @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
-        """Creates the sampler from a seed."""
+        """Creates the sampler with a seed."""
 
     @property
     def _size(self) -> int:
-        """Candidates of a generation."""
+        """Number of candidates of the next generation."""
         settings = self._settings
         return (settings.offspring if self._history else None) or settings.population
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The initial genomes, then suggestions of the sampler, `count` or a generation at a time."""
+        """The initial genomes, then suggestions of the sampler: `count` of them, or a whole generation."""
         self._pending.check_unused()
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
@@ -140,7 +141,7 @@ class _Sampled(TurnTakingStrategy):
         self._history.append(batch)
 
     def ask_one(self) -> Candidate:
-        """The initial genomes, then suggestions of the sampler, with pending candidates as running trials."""
+        """An initial genome, or a suggestion of the sampler with pending candidates as running trials."""
         number = self._pending.asked
         self._ask_tell.check_one_by_one(0 if number else len(self._history))
         rng = generation_rng(self._settings.seed or 0, number)
@@ -171,19 +172,19 @@ class _Sampled(TurnTakingStrategy):
 
     @property
     def _told(self) -> list[_Trial]:
-        """The told trials, in that order."""
+        """The evaluated trials, in the order of telling."""
         return [trial for batch in self._history for trial in batch]
 
     def _propose(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
-        """The next suggestion, or its neighbour; of an initial genome, the genome itself."""
+        """Proposes `initial` if given; otherwise the next suggestion, or a neighbour if it was tried before."""
         space = self._space
         if initial is not None:
             study.enqueue_trial(self._coding.parameters(space.values(initial)))
         trial = study.ask()
         values, parameters = self._coding.suggest(trial)
         genome = space.from_values(values) if initial is None else initial
-        made = Proposal(genome, space.digest(genome), operator=self.name)
-        proposal = made if initial is None else seed_proposal(space, initial)
+        suggested = Proposal(genome, space.digest(genome), operator=self.name)
+        proposal = suggested if initial is None else seed_proposal(space, initial)
         if initial is None and proposal.digest in seen:
             nearby = [genome]
 
@@ -198,7 +199,7 @@ class _Sampled(TurnTakingStrategy):
         return proposal
 
     def _prepare(self, seed: int) -> optuna.Study:
-        """The study with the history, and a sampler with that seed."""
+        """The study with the history, and with a sampler that is seeded by `seed`."""
         if self._study is None or not self.remembers:
             self._study = optuna.create_study(sampler=self._sampler(seed), direction="minimize")
             self._replay(self._study)
@@ -222,7 +223,7 @@ class _Sampled(TurnTakingStrategy):
             )
 
     def _play(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
-        """Replays earlier asks and tells."""
+        """Replays the earlier asks and tells in their order."""
         waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
         self._running = {}
         for index in range(len(told) + 1):
@@ -230,7 +231,7 @@ class _Sampled(TurnTakingStrategy):
                 each = waiting.popleft()
                 study.enqueue_trial(dict(each.parameters))
                 trial = self._running[each.number] = study.ask()
-                # With fixed parameters the sampler is not called, but it must register the trial before one is told.
+                # With fixed parameters the sampler is not called, but it must register the trial before any is told.
                 _ = trial.relative_params
                 self._coding.suggest(trial)
             if index < len(told):
@@ -247,7 +248,7 @@ class _Sampled(TurnTakingStrategy):
         return self._initial if self._pending.asked or not self._history else ()
 
     def _own_state(self) -> dict[str, Any]:
-        """The history of trials, generation by generation."""
+        """The trials of each generation, and the pending ones."""
         one_by_one = self._pending.state(self._space)
         state: dict[str, Any] = {
             "history": [[_to_json(trial, bool(one_by_one)) for trial in batch] for batch in self._history]
@@ -273,7 +274,7 @@ def _to_json(trial: _Trial, one_by_one: bool) -> dict[str, Any]:
 
 
 def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Trial:
-    """The trial back; in generations, which are told as a whole, its numbers follow from its position."""
+    """Restores a trial; in generations, which are told as a whole, its numbers follow from its position."""
     return _Trial(
         dict(value["parameters"]),
         rank_from_json(value["rank"]),
@@ -283,7 +284,7 @@ def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Tria
 
 
 class TreeParzen(_Sampled):
-    """Tree-structured Parzen estimators, multivariate over the genes that are active together."""
+    """Tree-structured Parzen estimators, multivariate over genes that are active together."""
 
     name = "tpe"
     every = False
@@ -293,7 +294,7 @@ class TreeParzen(_Sampled):
 
 
 class GaussianProcess(_Sampled):
-    """Expected improvement of a Gaussian process over all genes; those that are not active are modelled too."""
+    """Expected improvement of a Gaussian process over all genes, including inactive ones."""
 
     name = "gp"
 
@@ -305,12 +306,12 @@ class GaussianProcess(_Sampled):
         super().__init__(space, objective, settings, initial)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """As in the base class, on one thread: matrices are small, and sums are reproducible."""
+        """As in the base class, but on one thread: matrices are small, and sums become reproducible."""
         with _one_thread():
             return super().ask(count)
 
     def ask_one(self) -> Candidate:
-        """As in the base class, on one thread."""
+        """As in the base class, but on one thread."""
         with _one_thread():
             return super().ask_one()
 
@@ -319,8 +320,9 @@ class GaussianProcess(_Sampled):
 
 
 class CMAES(_Sampled):
-    """CMA-ES for numeric genes; categorical ones are drawn at random. Its population is at least as large as a
-    generation.
+    """CMA-ES for numeric genes; categorical genes are drawn at random.
+
+    Its population is at least as large as a generation.
     """
 
     name = "cmaes"
@@ -328,14 +330,14 @@ class CMAES(_Sampled):
 
     def _sampler(self, seed: int) -> BaseSampler:
         settings, numbers = self._settings, max(self._coding.num_numbers, 1)
-        usual = 4 + math.floor(3 * math.log(numbers))
-        size = max(usual, settings.offspring or settings.population)
+        default = 4 + math.floor(3 * math.log(numbers))
+        size = max(default, settings.offspring or settings.population)
         return CmaEsSampler(seed=seed, popsize=size, warn_independent_sampling=False)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keeps torch to one thread."""
+    """Restricts torch to one thread."""
     import torch
 
     threads = torch.get_num_threads()
@@ -348,7 +350,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Optuna from writing to the terminal about internal studies."""
+    """Suppresses Optuna's messages about internal studies."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
