@@ -1,4 +1,4 @@
-"""Rows of layers over the steps of a sequence, and of the embedding of tokens."""
+"""Rows of sequence layers, and of token embeddings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evonas.networks.spatial_rows import normalize_axes
 __all__ = ["ATTENTION", "DIRECTIONS", "POSITIONS", "RECURRENT", "TOKENS"]
 
 Array = NDArray[Any]
-#: Of each direction of a recurrent layer with two, the prefix of its weights.
+#: Prefixes of the weights of each direction of a bidirectional layer.
 DIRECTIONS = ("forward_", "backward_")
 _GATES: Mapping[str, int] = {"gru": 3, "lstm": 4}
 
@@ -23,7 +23,7 @@ _GATES: Mapping[str, int] = {"gru": 3, "lstm": 4}
 def _recurrent_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
     channels, units, gates = taken[-1], int(attributes["units"]), _GATES[attributes["cell"]]
     wide = gates * units
-    # The forget gate of an LSTM begins open (Jozefowicz, Zaremba and Sutskever 2015), as in Keras.
+    # The forget gate of an LSTM is open initially (Jozefowicz, Zaremba and Sutskever 2015), as in Keras.
     lstm = Weight((wide,), "fo", (0.0, 1.0, 0.0, 0.0), gates=gates)
     bias = Weight((2, wide), "ffo", 0.0, gates=gates) if gates == 3 else lstm
     one = {
@@ -109,8 +109,8 @@ def _tokens(attributes: Attributes, parts: Parts, sources: Sources, mask: Array 
     ids = side_by_side(sources)[:, : int(attributes["length"])].astype(np.int64)
     ids = np.where(ids < int(attributes["vocabulary"]), ids, 1)
     found = parts["embeddings"][ids]
-    there = (ids != 0).astype(found.dtype)[:, :, None]
-    return found * there, there
+    mask_of_ids = (ids != 0).astype(found.dtype)[:, :, None]
+    return found * mask_of_ids, mask_of_ids
 
 
 RECURRENT = NetworkRow(_recurrent_weights, _recurrent)
