@@ -34,7 +34,7 @@ def is_table(data: PreparedData) -> bool:
     return not data.problem.input_shapes
 
 
-def boosts(problem: Problem) -> bool:
+def supports_boosting(problem: Problem) -> bool:
     """Whether gradient boosting suits the features: neither word ids nor images with many pixels."""
     return not problem.vocabulary and (not problem.sample_shape or problem.num_features <= MOST_PIXELS)
 
@@ -56,7 +56,7 @@ def fit_baselines(
     """
     began = time.process_time()
     yield _linear(data, seed, all_rows)
-    if not boosts(data.problem):
+    if not supports_boosting(data.problem):
         return
     yield from fit_boosting(data, seed, seconds - (time.process_time() - began), all_rows=all_rows)
 

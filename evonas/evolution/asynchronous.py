@@ -72,14 +72,14 @@ def evolve_asynchronously(
     try:
         restore(strategy, store)
         evaluator.restore(store.evaluator_state)
-        abandon_when(evaluator, session.gives_up)
+        abandon_when(evaluator, session.should_abandon)
         loop = _Loop(strategy, store, space, session, budget, timetable)
         loop.replay()
         try:
             with session.interruption.waiting():
                 stream = stream_of(evaluator)
         except Abandoned:
-            stop = session.given_up
+            stop = session.abandon_reason
         else:
             with closing(stream), watching(evaluator, store, space, loop.training):
                 stop = yield from loop.run(stream)
@@ -154,7 +154,7 @@ class _Loop:
                 if any(step(stream) for step in steps):
                     continue
             except Abandoned:
-                return self._session.given_up
+                return self._session.abandon_reason
             if (stop := self._session.stop()) is not None:
                 return stop
             raise RuntimeError("the evaluator did not return all candidates: return each of them exactly once")

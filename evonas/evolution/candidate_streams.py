@@ -112,7 +112,7 @@ class _InOrder:
         self._stream, self._places, self._most = stream, places, most
         self._turn = 0
         self._numbers: dict[tuple[int, int], int] = {}
-        self._back: dict[int, Evaluation] = {}
+        self._held: dict[int, Evaluation] = {}
 
     @property
     def slots(self) -> int:
@@ -124,15 +124,15 @@ class _InOrder:
 
     def wait(self) -> Mapping[int, Evaluation]:
         if self._turn == len(self._places):
-            back, self._back = self._back, {}
-            return back or self._stream.wait()
+            held, self._held = self._held, {}
+            return held or self._stream.wait()
         number = self._numbers[self._places[self._turn]]
-        if number not in self._back:
-            self._back |= self._stream.wait()
-        if number not in self._back:
+        if number not in self._held:
+            self._held |= self._stream.wait()
+        if number not in self._held:
             return {}
         self._turn += 1
-        return {number: self._back.pop(number)}
+        return {number: self._held.pop(number)}
 
     def close(self) -> None:
         self._stream.close()

@@ -140,7 +140,7 @@ class Timetable:
         self._part, self._part_began = "rest", 0.0
         self._retraining: float | None = None
         self._is_first, self._has_network = True, False
-        self._asked: deque[float] = deque(maxlen=2)
+        self._response_seconds: deque[float] = deque(maxlen=2)
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
     @property
@@ -200,7 +200,10 @@ class Timetable:
         """
         if self.bound == math.inf:
             return False
-        return self.left - min(self._asked, default=0.0) + 0.5 * self._tolerance <= self._reserved_after_search()
+        return (
+            self.left - min(self._response_seconds, default=0.0) + 0.5 * self._tolerance
+            <= self._reserved_after_search()
+        )
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -209,7 +212,7 @@ class Timetable:
         try:
             yield
         finally:
-            self._asked.append(time.monotonic() - began)
+            self._response_seconds.append(time.monotonic() - began)
 
     def begin_training(self) -> None:
         """Must be called before candidates are submitted, so that their training can be measured."""

@@ -79,13 +79,13 @@ def evolve(
     try:
         restore(strategy, store)
         evaluator.restore(store.evaluator_state)
-        abandon_when(evaluator, session.gives_up)
+        abandon_when(evaluator, session.should_abandon)
         while (reason := session.stop_before_generation()) is None:
             try:
                 with timetable.asking():
                     candidates = [store.locate(candidate) for candidate in strategy.ask()]
             except Abandoned:  # during the repair of children
-                reason = session.given_up
+                reason = session.abandon_reason
                 break
             store.add_candidates(candidates, space)
             number = candidates[0].generation
@@ -202,7 +202,7 @@ class Session:
                     with self.interruption.waiting():
                         part = next(parts, None)
                 except Abandoned:
-                    return self.given_up
+                    return self.abandon_reason
                 if part is None:
                     return None
                 if not part.keys() <= waiting - held.keys():
@@ -253,12 +253,12 @@ class Session:
             return Stop.EVALUATIONS
         return Stop.TIME if self._timetable.search_is_over else None
 
-    def gives_up(self) -> bool:
+    def should_abandon(self) -> bool:
         """Whether to stop waiting for results; polled frequently, by this thread only."""
         return self.interruption.requested or self._timetable.search_is_over
 
     @property
-    def given_up(self) -> Stop:
+    def abandon_reason(self) -> Stop:
         """The reason why a wait was abandoned."""
         late = self._timetable.search_is_over and not self.interruption.requested
         return Stop.TIME if late else Stop.INTERRUPTED

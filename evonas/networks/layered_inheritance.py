@@ -39,7 +39,7 @@ from genomes.architecture.shapes import node_shapes
 __all__ = ["inherit_layered_weights"]
 
 Array = NDArray[Any]
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 #: Relative tolerance of outputs for a preserved function.
 _TOLERANCE = 1e-4
@@ -88,7 +88,7 @@ class _Inheritance:
         self._pairs = align_nodes(parent, child)
         theirs, ours = self._shapes[0][0], self._shapes[1][0]
         first = np.arange(ours[-1]) if theirs == ours else np.full(ours[-1], -1)
-        self._carried: dict[int, tuple[int, Places]] = {0: (0, first)}
+        self._carried: dict[int, tuple[int, Indices]] = {0: (0, first)}
         self._values: dict[int, Value] = {0: shape_input(child, rows, np.float32)}
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
@@ -128,7 +128,7 @@ class _Inheritance:
         traces = row.passes or row.flattens
         self._carried[node] = (there, self._trace_outputs(node, there, row, taken) if traces else given)
 
-    def _trace_inputs(self, node: int, there: int, row: NetworkRow) -> Places:
+    def _trace_inputs(self, node: int, there: int, row: NetworkRow) -> Indices:
         """For each input channel of the node, the index of the parent's input channel that it equals, or -1."""
         offsets, start = {}, 0
         for source in sorted(self._parent.predecessors(there)):
@@ -136,17 +136,17 @@ class _Inheritance:
             start += 0 if row.sums else self._shapes[0][source][-1]
         found = []
         for source in self._sources(node):
-            carried, places = self._carried.get(source, (-1, None))
+            carried, indices = self._carried.get(source, (-1, None))
             width = self._shapes[1][source][-1]
-            if places is None or carried not in offsets:
+            if indices is None or carried not in offsets:
                 found.append(np.full(width, -1))
             else:
-                found.append(np.where(places < 0, -1, places + offsets[carried]))
+                found.append(np.where(indices < 0, -1, indices + offsets[carried]))
         if row.sums:
-            return next((places for places in found if (places >= 0).any()), found[0])
+            return next((indices for indices in found if (indices >= 0).any()), found[0])
         return np.concatenate(found)
 
-    def _trace_outputs(self, node: int, there: int, row: NetworkRow, taken: Places) -> Places:
+    def _trace_outputs(self, node: int, there: int, row: NetworkRow, taken: Indices) -> Indices:
         """For each output channel of a layer that keeps channels, the index of the parent's that it equals, or -1."""
         if row.passes:
             return taken
@@ -173,14 +173,14 @@ class _Inheritance:
                     self._silence(other)
         inputs = side_by_side([self._values[source][0] for source in ([first] if row.sums else sources)])
         parts = row.identity(self._child.nodes[node], self._parts(node), inputs, bool(inputs.min() >= 0))
-        there, places = self._carried[first]
+        there, indices = self._carried[first]
         if parts is not None:
             self._found |= {f"{name}/{part}": np.asarray(value, np.float32) for part, value in parts.items()}
         elif not row.passes:
             return
-        more = self._shapes[1][node][-1] - len(places)
+        more = self._shapes[1][node][-1] - len(indices)
         if more >= 0:
-            self._carried[node] = (there, np.concatenate([places, np.full(more, -1)]))
+            self._carried[node] = (there, np.concatenate([indices, np.full(more, -1)]))
 
     def _silence(self, node: int) -> None:
         """Makes the node's output zero, so that it does not change a sum."""
@@ -192,7 +192,7 @@ class _Inheritance:
             self._compute(node)
 
 
-def _inherit_weight(own: Array, weight: Weight, value: Array, taken: Places, given: Places) -> NDArray[np.float32]:
+def _inherit_weight(own: Array, weight: Weight, value: Array, taken: Indices, given: Indices) -> NDArray[np.float32]:
     """A weight of the child: the parent's values where they exist, 0 for inputs that the parent lacked, else `own`.
 
     Args:
@@ -207,25 +207,25 @@ def _inherit_weight(own: Array, weight: Weight, value: Array, taken: Places, giv
     shares: Array = np.ones(shape, np.float32)
     absent = np.zeros(shape, bool)
     for axis, (letter, size) in enumerate(zip(weight.axes, shape, strict=True)):
-        places = _places(letter, size, value.shape[axis], taken, given)
+        indices = _parent_indices(letter, size, value.shape[axis], taken, given)
         along = [1] * len(shape)
         along[axis] = size
-        if letter in "is" and (places >= 0).any():
-            absent |= (places < 0).reshape(along)
+        if letter in "is" and (indices >= 0).any():
+            absent |= (indices < 0).reshape(along)
         else:
-            missing |= (places < 0).reshape(along)
+            missing |= (indices < 0).reshape(along)
         if letter in "ir":
-            counts = np.bincount(places[places >= 0], minlength=value.shape[axis])
-            shares = shares / np.maximum(counts[places], 1).reshape(along).astype(np.float32)
-        index.append(np.maximum(places, 0))
+            counts = np.bincount(indices[indices >= 0], minlength=value.shape[axis])
+            shares = shares / np.maximum(counts[indices], 1).reshape(along).astype(np.float32)
+        index.append(np.maximum(indices, 0))
     found: Array = value[np.ix_(*index)] * shares
     if "i" in weight.axes:
-        found = found + _spread(own, weight.axes.index("i"), taken)
+        found = found + _perturb_copies(own, weight.axes.index("i"), taken)
     found = np.where(absent, np.float32(0.0), found)
     return np.asarray(np.where(missing, own, found), np.float32).reshape(weight.shape)
 
 
-def _places(letter: str, size: int, before: int, taken: Places, given: Places) -> Places:
+def _parent_indices(letter: str, size: int, before: int, taken: Indices, given: Indices) -> Indices:
     """For each index of the child's weight along an axis, the index of the parent's weight; -1 if there is none."""
     own = np.arange(size)
     if letter in "ic":
@@ -238,7 +238,7 @@ def _places(letter: str, size: int, before: int, taken: Places, given: Places) -
     return np.where((own >= 0) & (own < before), own, -1)
 
 
-def _spread(own: Array, axis: int, taken: Places) -> Array:
+def _perturb_copies(own: Array, axis: int, taken: Indices) -> Array:
     """Perturbations of copies to break the symmetry: initial values, centred to sum to zero over a channel's copies."""
     found = np.zeros_like(own)
     first, values = np.moveaxis(found, axis, 0), np.moveaxis(own, axis, 0)

@@ -68,7 +68,7 @@ class PartialTraining:
             keep_snapshots=keep_snapshots,
         )
 
-    def trained(self, candidate: Candidate, rank: Rank) -> PartialTraining:
+    def with_evaluation(self, candidate: Candidate, rank: Rank) -> PartialTraining:
         """The progress after the candidate's evaluation."""
         place = (candidate.generation, candidate.index)
         return replace(self, rank=rank, epochs=candidate.epochs, place=place, kind="continue")
@@ -128,7 +128,7 @@ class RungQueue:
                 self._counts[rung][1] += number
         return taken
 
-    def following(self, training: PartialTraining) -> int:
+    def next_epochs(self, training: PartialTraining) -> int:
         """Epochs of a network's next rung."""
         return next(rung for rung in self.rungs if rung > training.epochs)
 

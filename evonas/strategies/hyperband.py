@@ -79,7 +79,7 @@ class Hyperband(TurnTakingStrategy):
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Promotes the best networks of each completed rung."""
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
-            bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
+            bracket.done.append(training.with_evaluation(candidate, rank_of(evaluation, self._objective)))
         self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promote(bracket)]
         self._out = []
 

@@ -74,14 +74,14 @@ class _Trial:
     told_before: int
 
 
-class _Sampled(TurnTakingStrategy):
+class _OptunaStrategy(TurnTakingStrategy):
     """A strategy based on an Optuna sampler. Implements `OneByOne`."""
 
     name: ClassVar[str]
     #: Whether the sampler models only parameters that all trials have, see `DistributionCodec`.
     every: ClassVar[bool] = True
     #: Whether the sampler has state in addition to its trials.
-    remembers: ClassVar[bool] = False
+    is_stateful: ClassVar[bool] = False
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -91,7 +91,7 @@ class _Sampled(TurnTakingStrategy):
                 f"strategy {self.name} needs a space of named genes (`genes`, `values` and `from_values`), which "
                 f"{type(space).__name__} is not: choose a strategy that needs only mutations, such as ga"
             )
-        self._coding = DistributionCodec(space.genes, self.every)
+        self._codec = DistributionCodec(space.genes, self.every)
         first: dict[str, Any] = {}
         for genome in initial:
             first.setdefault(space.digest(genome), genome)
@@ -136,7 +136,7 @@ class _Sampled(TurnTakingStrategy):
         for (_, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
             rank = rank_of(evaluation, self._objective)
             batch.append(_Trial(parameters, rank, before + len(batch), before))
-            if self.remembers:
+            if self.is_stateful:
                 self._finish(trial, rank)
         self._history.append(batch)
 
@@ -162,7 +162,7 @@ class _Sampled(TurnTakingStrategy):
         """Adds the trial to the history."""
         number, _ = self._pending.take(candidate)
         rank = rank_of(self._ask_tell.evaluation(evaluation), self._objective)
-        if self.remembers:
+        if self.is_stateful:
             with _quiet():
                 self._prepare(0)
                 self._finish(self._running[number], rank)
@@ -179,9 +179,9 @@ class _Sampled(TurnTakingStrategy):
         """Proposes `initial` if given; otherwise the next suggestion, or a neighbour if it was tried before."""
         space = self._space
         if initial is not None:
-            study.enqueue_trial(self._coding.parameters(space.values(initial)))
+            study.enqueue_trial(self._codec.parameters(space.values(initial)))
         trial = study.ask()
-        values, parameters = self._coding.suggest(trial)
+        values, parameters = self._codec.suggest(trial)
         genome = space.from_values(values) if initial is None else initial
         suggested = Proposal(genome, space.digest(genome), operator=self.name)
         proposal = suggested if initial is None else seed_proposal(space, initial)
@@ -193,36 +193,36 @@ class _Sampled(TurnTakingStrategy):
                 return Proposal(nearby[-1], space.digest(nearby[-1]), operator=self.name)
 
             proposal = new_proposal(seen, neighbour, lambda: sample_proposal(space, rng))
-            if not self.remembers:
-                parameters = self._coding.parameters(space.values(proposal.genome), parameters)
+            if not self.is_stateful:
+                parameters = self._codec.parameters(space.values(proposal.genome), parameters)
         self._asked.append((trial, parameters))
         return proposal
 
     def _prepare(self, seed: int) -> optuna.Study:
         """The study with the history, and with a sampler that is seeded by `seed`."""
-        if self._study is None or not self.remembers:
+        if self._study is None or not self.is_stateful:
             self._study = optuna.create_study(sampler=self._sampler(seed), direction="minimize")
-            self._replay(self._study)
+            self._add_history(self._study)
         self._study.sampler = self._sampler(seed)
         return self._study
 
-    def _replay(self, study: optuna.Study) -> None:
+    def _add_history(self, study: optuna.Study) -> None:
         told = self._told
-        if self.remembers:
-            self._play(study, told)
+        if self.is_stateful:
+            self._replay_calls(study, told)
             return
         losses: list[float | None] = [*penalise_losses([each.rank for each in told]), *(None for _ in self._out)]
         for each, loss in zip([*told, *self._out.values()], losses, strict=True):
             study.add_trial(
                 create_trial(
                     params=dict(each.parameters),
-                    distributions={name: self._coding.distributions[name] for name in each.parameters},
+                    distributions={name: self._codec.distributions[name] for name in each.parameters},
                     state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
                     value=loss,
                 )
             )
 
-    def _play(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
+    def _replay_calls(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
         """Replays the earlier asks and tells in their order."""
         waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
         self._running = {}
@@ -233,7 +233,7 @@ class _Sampled(TurnTakingStrategy):
                 trial = self._running[each.number] = study.ask()
                 # With fixed parameters the sampler is not called, but it must register the trial before any is told.
                 _ = trial.relative_params
-                self._coding.suggest(trial)
+                self._codec.suggest(trial)
             if index < len(told):
                 self._finish(self._running.pop(told[index].number), told[index].rank)
 
@@ -283,7 +283,7 @@ def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Tria
     )
 
 
-class TreeParzen(_Sampled):
+class TreeParzen(_OptunaStrategy):
     """Tree-structured Parzen estimators, multivariate over genes that are active together."""
 
     name = "tpe"
@@ -293,7 +293,7 @@ class TreeParzen(_Sampled):
         return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
 
 
-class GaussianProcess(_Sampled):
+class GaussianProcess(_OptunaStrategy):
     """Expected improvement of a Gaussian process over all genes, including inactive ones."""
 
     name = "gp"
@@ -319,17 +319,17 @@ class GaussianProcess(_Sampled):
         return GPSampler(seed=seed, warn_independent_sampling=False)
 
 
-class CMAES(_Sampled):
+class CMAES(_OptunaStrategy):
     """CMA-ES for numeric genes; categorical genes are drawn at random.
 
     Its population is at least as large as a generation.
     """
 
     name = "cmaes"
-    remembers = True
+    is_stateful = True
 
     def _sampler(self, seed: int) -> BaseSampler:
-        settings, numbers = self._settings, max(self._coding.num_numbers, 1)
+        settings, numbers = self._settings, max(self._codec.num_numbers, 1)
         default = 4 + math.floor(3 * math.log(numbers))
         size = max(default, settings.offspring or settings.population)
         return CmaEsSampler(seed=seed, popsize=size, warn_independent_sampling=False)

@@ -17,7 +17,7 @@ from evonas.strategies.row import StrategyRow
 from genomes.errors import InputError
 from genomes.extensions import Extensions
 
-__all__ = ["check_methods", "distribution_of", "given_row", "installed_names", "installed_row", "remember"]
+__all__ = ["check_methods", "distribution_of", "installed_names", "installed_row", "register", "registered_row"]
 
 #: Methods of `evonas.protocols.Strategy`.
 _METHODS = ("ask", "tell", "state", "restore", "retained")
@@ -50,7 +50,7 @@ def _row_of(strategy: Any, what: str) -> StrategyRow:
 _STRATEGIES: Extensions[StrategyRow] = Extensions("strategy", "strategies", "evonas.strategies", _row_of)
 
 
-def remember(strategy: Any) -> str:
+def register(strategy: Any) -> str:
     """Registers a strategy object in this process.
 
     Args:
@@ -68,7 +68,7 @@ def remember(strategy: Any) -> str:
     return _STRATEGIES.give(row.where, row)
 
 
-def given_row(name: str) -> StrategyRow | None:
+def registered_row(name: str) -> StrategyRow | None:
     """The strategy object registered under this name; None if there is none."""
     return _STRATEGIES.given(name)
 

@@ -71,7 +71,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         """Updates the population after an interval, and sorts it, best first."""
         population = []
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
-            population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
+            population.append(training.with_evaluation(candidate, rank_of(evaluation, self._objective)))
         self._population = sorted(population, key=lambda each: each.rank)
         self._out = []
         # The longest-trained member determines the progress: members that inherited weights count epochs from zero.

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evonas.objective import Objective
-from evonas.strategies.outside import check_methods, given_row, installed_names, installed_row, remember
+from evonas.strategies.outside import check_methods, installed_names, installed_row, register, registered_row
 from evonas.strategies.row import StrategyRow
 from genomes.errors import InputError
 
@@ -139,7 +139,7 @@ def find_row(name: str) -> StrategyRow | None:
         InputError: the entry point with this name cannot be used, or an entry point has the name of a built-in
             strategy.
     """
-    return STRATEGIES.get(name) or given_row(name) or installed_row(name, STRATEGIES)
+    return STRATEGIES.get(name) or registered_row(name) or installed_row(name, STRATEGIES)
 
 
 def strategy_row(name: str) -> StrategyRow:
@@ -168,7 +168,7 @@ def strategy_name(strategy: Any) -> str:
     Raises:
         InputError: the object is none of these, or lacks methods of `evonas.protocols.Strategy`.
     """
-    return strategy if isinstance(strategy, str) else remember(strategy)
+    return strategy if isinstance(strategy, str) else register(strategy)
 
 
 def check_given(strategy: str, given: Mapping[str, Any]) -> None:

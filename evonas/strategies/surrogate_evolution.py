@@ -130,7 +130,7 @@ class SurrogateEvolution(TurnTakingStrategy):
 
     def _candidate(self, training: PartialTraining, place: tuple[int, int]) -> Candidate:
         """The candidate that trains a network up to its next rung."""
-        epochs = self._rung_queue.following(training)
+        epochs = self._rung_queue.next_epochs(training)
         keep_snapshots = self._inherits or epochs < self._settings.epochs
         return training.candidate(self._settings, epochs, *place, keep_snapshots)
 
@@ -251,7 +251,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._search.note(entry, new, in_full, at_random=early and candidate.operator == "sample")
         if self._restart and candidate.digest in self._asked_by_restart:
             self._restart.note(entry, new, in_full, at_random=False)
-        self._rung_queue.add(training.trained(candidate, member.rank))
+        self._rung_queue.add(training.with_evaluation(candidate, member.rank))
 
     def _most_distant_sample(self, points: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
         """The one of a few samples that is farthest from all given points; the centre if there are no points."""
