@@ -54,7 +54,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "aging": StrategyRow(
             "evonas.strategies.aging:AgingEvolution",
-            "regularised evolution: tournament winners mutate, the oldest die",
+            "regularised evolution: tournament winners are mutated, the oldest networks removed",
             "Real et al. 2019",
             ("population", "offspring", "tournament"),
             mutates=True,
@@ -62,7 +62,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "nsga2": StrategyRow(
             "evonas.strategies.nsga2:ParetoEvolution",
-            "several objectives: NSGA-II, and NSGA-III from three on",
+            "several objectives: NSGA-II for two, NSGA-III for three or more",
             "Deb et al. 2002; Deb and Jain 2014; DEAP, Fortin et al. 2012",
             ("population", "offspring", "crossover"),
             several=True,
@@ -77,21 +77,21 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
-            "many networks trained for few epochs and the best of them for more; `brackets=1` is successive halving",
+            "many networks are trained for few epochs and the best of them for more; `brackets=1` is successive halving",
             "Li et al. 2018",
             ("population", "eta", "brackets"),
             rungs=True,
         ),
         "pbt": StrategyRow(
             "evonas.strategies.pbt:PopulationBasedTraining",
-            "population-based training: during training, the worst networks are replaced by changed copies of the best",
+            "population-based training: during training, the worst networks are replaced by mutated copies of the best",
             "Jaderberg et al. 2017",
             ("population", "inherit"),
             rungs=True,
         ),
         "neuroevolution": StrategyRow(
             "evonas.strategies.neuroevolution:Neuroevolution",
-            "a genetic algorithm over the weights themselves, without gradients",
+            "a genetic algorithm over the weights, without gradients",
             "Such et al. 2017",
             ("population", "offspring"),
             trains=False,
@@ -114,7 +114,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "cmaes": StrategyRow(
             "evonas.strategies.optuna_samplers:CMAES",
-            "CMA-ES over the numbers, names at random, by Optuna",
+            "CMA-ES for numeric genes, categorical genes at random, by Optuna",
             "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
             ("population", "offspring"),
             extra="optuna",
