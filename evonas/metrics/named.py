@@ -94,9 +94,11 @@ def chosen_metric(text: str, task: str) -> Objective:
     if task not in tasks:
         raise InputError(f"objective must be a metric of a {task} target, which {name!r} is not: {_known_names(task)}")
     if known is None and not wanted:
-        raise InputError(f"objective {name} needs a direction, which is not known: write {name}:min or {name}:max")
+        raise InputError(
+            f"objective {name} needs a direction, since more of it may be good or bad: write {name}:min or {name}:max"
+        )
     if known is not None and wanted not in ("", known):
-        raise InputError(f"objective {name} is better when it is {_WORDS[known]}, not {_WORDS[wanted]}: write {name}")
+        raise InputError(f"objective {name} must be {_WORDS[known]}, not {_WORDS[wanted]}: write {name}")
     return Objective(name, known or ("min" if wanted == "min" else "max"))
 
 
@@ -193,7 +195,7 @@ def scorer_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs:
         return float(get_scorer(name)(estimator, np.zeros((len(truth), 1)), truth))
 
 
-_WORDS = {"min": "less", "max": "more"}
+_WORDS = {"min": "minimised", "max": "maximised"}
 
 
 def _suggestion(name: str, task: str) -> str:

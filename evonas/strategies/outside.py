@@ -40,8 +40,8 @@ def _row_of(strategy: Any, what: str) -> StrategyRow:
         )
     if not named:
         raise InputError(
-            f"{what} must be a name, a class, a function that makes one, or an evonas.strategies.StrategyRow, not "
-            f"{strategy!r:.80}: give the class itself"
+            f"{what} must be a name, a class, a factory function, or an evonas.strategies.StrategyRow, not "
+            f"{strategy!r:.80}: pass the class itself"
         )
     return row
 

@@ -77,7 +77,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
-            "many networks are trained for few epochs and the best of them for more; `brackets=1` is successive halving",
+            "trains many networks for few epochs and the best of them for more; `brackets=1` is successive halving",
             "Li et al. 2018",
             ("population", "eta", "brackets"),
             rungs=True,
@@ -277,7 +277,9 @@ def make_strategy(
     row = strategy_row(name)
     if not isinstance(objective, Objective):
         if direction not in ("min", "max"):
-            raise InputError(f"direction must be min or max, not {direction!r}: choose how the score improves")
+            raise InputError(
+                f"direction must be min or max, not {direction!r}: choose the one in which the score improves"
+            )
         objective = Objective(objective, "min" if direction == "min" else "max")
     if isinstance(repair, bool):
         if repair:
@@ -297,7 +299,7 @@ def make_strategy(
     for index, genome in enumerate(initial):
         if not space.contains(genome):
             raise InputError(
-                f"initial genomes must be in the search space, which number {index + 1} is not ({genome!r:.200}): "
+                f"initial genomes must be in the search space, but genome {index + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
     if settings.objectives and len(settings.objectives) > 1 and not row.several:

@@ -71,8 +71,8 @@ def test_names(text: str, task: str, objective: Objective) -> None:
         ("auc", "multiclass", "multiclass target, which 'auc' is not"),
         ("poisson", "binary", "binary target, which 'poisson' is not"),
         ("false_negatives", "binary", "write false_negatives:min or false_negatives:max"),
-        ("rmse:max", "regression", "rmse is better when it is less, not more"),
-        ("f1:min", "binary", "f1 is better when it is more, not less"),
+        ("rmse:max", "regression", "rmse must be minimised, not maximised"),
+        ("f1:min", "binary", "f1 must be maximised, not minimised"),
         ("rmse:down", "regression", "must end in :min or :max"),
     ],
 )
