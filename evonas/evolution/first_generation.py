@@ -5,8 +5,7 @@ cost of a network is predicted from its architecture, the number of rows and the
 enough time for the strategy's first generation, nothing is changed. Otherwise it is replaced by random networks that
 are cheap enough, which become the initial genomes in the strategy's recorded state, so that a resumed run proposes the
 same networks. Later networks may have any size, except for images, series and texts, where a single network could use
-up all
-the time: for these, the FLOPs of all networks of the run are bounded.
+up all the time: for these, the FLOPs of all networks of the run are bounded.
 
 It does not apply to user-defined models and GPUs, whose cost cannot be predicted, nor if weights are evolved.
 """

@@ -30,8 +30,7 @@ Array = NDArray[Any]
 _CHUNK_ROWS = 8192
 
 #: Factor on the learning rate of the trained feature scales (6 in Holzmüller et al. 2024, Better by default). A scale
-#: is
-#: the weight times this factor, and the weight starts at its inverse: since a step of Adam moves a weight by the
+#: is the weight times this factor, and the weight starts at its inverse: since a step of Adam moves a weight by the
 #: learning rate whatever its magnitude, the scale moves this many times as far.
 INPUT_RATE = 6.0
 #: Name of the weight with the feature scales.

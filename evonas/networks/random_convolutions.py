@@ -1,8 +1,7 @@
 """Fixed random convolutions of series, fitted to training rows: standardised shares of positive outputs. Pure numpy.
 
 This is MiniRocket (Dempster, Schmidt and Webb 2021, arXiv 2012.08791) with two changes, so that features are the same
-to
-float32 precision wherever they are computed: steps whose output is within 1/13 standard deviations of the threshold
+to float32 precision wherever they are computed: steps whose output is within 1/13 standard deviations of the threshold
 count partially, and all convolutions are padded. Features depend only on their number and on the training rows, not on
 a seed, so that networks share them.
 """
