@@ -74,7 +74,7 @@ class PartialTraining:
         return replace(self, rank=rank, epochs=candidate.epochs, place=place, kind="continue")
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values."""
+        """Converts the progress to JSON values."""
         member = EvaluatedProposal(self.proposal, self.rank).to_json(space)
         return {**member, "epochs": self.epochs, "place": self.place and list(self.place), "kind": self.kind}
 
@@ -138,7 +138,7 @@ class RungQueue:
         return frozenset(place for place in places if place is not None)
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values."""
+        """Converts the queue to JSON values."""
         waiting = [[training.to_json(space) for training in rung] for rung in self._waiting]
         return {"waiting": waiting, "counts": [list(counts) for counts in self._counts]}
 

@@ -62,7 +62,7 @@ Array = NDArray[np.float64]
 #: Number of candidates before screening begins, if they are requested a few at a time.
 _STARTUP = 8
 #: Number of random samples from which the initial design takes the most distant one.
-_SPREAD = 5
+_DISTANCE_SAMPLES = 5
 #: Number of genomes from which the inner evolution starts.
 _ELITE = 12
 #: Number of winners, best first, that are searched for an untried network.
@@ -70,7 +70,7 @@ _MOST_WINNERS = 50
 #: During stagnation, one candidate in this many is chosen by a surrogate with shorter length scales.
 _EXPLORE_EVERY = 3
 #: Evaluations without improvement after which a restarted search is added, and after which the restarted search ends.
-_STUCK, _STUCK_AGAIN = 100, 30
+_RESTART_AFTER, _END_RESTART_AFTER = 100, 30
 
 
 class SurrogateEvolution(TurnTakingStrategy):
@@ -112,18 +112,18 @@ class SurrogateEvolution(TurnTakingStrategy):
             count = settings.offspring or settings.population if self._generation else settings.population
         rng = generation_rng(settings.seed or 0, self._generation)
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
-        self._out = dict(enumerate(self._next_trainings(count, startup, rng)))
+        self._out = dict(enumerate(self._next_networks(count, startup, rng)))
         return [self._candidate(each, (self._generation, k)) for k, each in self._out.items()]
 
     def ask_one(self) -> Candidate:
         """The next candidate; the surrogate is conditioned on its mean at pending candidates."""
         self._ask_tell.check_one_by_one(self._generation)
         rng = generation_rng(self._settings.seed or 0, self._pending.asked)
-        (training,) = self._next_trainings(1, _STARTUP, rng)
+        (training,) = self._next_networks(1, _STARTUP, rng)
         self._out[self._pending.asked] = training
         return self._pending.add(self._candidate(training, self._pending.place))
 
-    def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
+    def _next_networks(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
         """`count` networks to train: promoted ones first, then new ones."""
         continued = self._rung_queue.take(count)
         return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
@@ -172,9 +172,9 @@ class SurrogateEvolution(TurnTakingStrategy):
         """
         if len(self._rung_queue.rungs) > 1:  # rungs would compare the networks of two searches unfairly
             return 0
-        if self._restart and self._restart.exploration.waited >= _STUCK_AGAIN:
+        if self._restart and self._restart.exploration.waited >= _END_RESTART_AFTER:
             self._restart, self._asked_by_restart = None, set()
-        if self._restart is None and self._search.exploration.waited >= _STUCK:
+        if self._restart is None and self._search.exploration.waited >= _RESTART_AFTER:
             self._restart = SurrogateState(self._search.archive.typical_losses)
         return (count + tried % 2) // 2 if self._restart else 0
 
@@ -259,7 +259,7 @@ class SurrogateEvolution(TurnTakingStrategy):
             return new_proposal(
                 seen, lambda: central_proposal(self._space, rng), lambda: sample_proposal(self._space, rng)
             )
-        options = [new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD)]
+        options = [new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_DISTANCE_SAMPLES)]
         known = np.array(points)
         distances = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
         return options[int(np.argmax(distances))]

@@ -42,8 +42,8 @@ _POWERS = np.arange(1, 9) / 8.0
 #: Number of evaluations up to which fits start from the prior as well as from the last hyperparameters.
 _FEW_EVALUATIONS = 40
 #: Success model: log of the factor on squared inverse length scales, log of the noise, and the variance of a label.
-_NEARER, _LABEL_NOISE = 2.0 * math.log(2.0), math.log(1e-2)
-_LABEL_SPREAD = 0.01
+_WEIGHT_FACTOR, _LABEL_NOISE = 2.0 * math.log(2.0), math.log(1e-2)
+_LABEL_VARIANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,9 @@ class Surrogate:
             prior = prior_hyperparameters(observations.features.shape[1])
             points = np.vstack([observations.features, observations.failures])
             labels = np.repeat([1.0, 0.0], [len(observations.features), len(observations.failures)])
-            success = GaussianProcess.fit(points, labels, [*(w + _NEARER for w in prior[:-2]), 0.0, _LABEL_NOISE])
+            success = GaussianProcess.fit(
+                points, labels, [*(w + _WEIGHT_FACTOR for w in prior[:-2]), 0.0, _LABEL_NOISE]
+            )
         return cls(process, process.best_mean(), success)
 
     def acquisition(self, features: Array) -> Array:
@@ -152,8 +154,8 @@ class Surrogate:
         mean, deviation = self.process.predict(features)
         gain = log_expected_improvement(mean, deviation, self.best)
         if self.success is not None:
-            label, unsure = self.success.predict(features)
-            gain += deferred.log_ndtr((label - 0.5) / np.sqrt(unsure**2 + _LABEL_SPREAD))
+            label, label_std = self.success.predict(features)
+            gain += deferred.log_ndtr((label - 0.5) / np.sqrt(label_std**2 + _LABEL_VARIANCE))
         return gain
 
     def acquisition_and_gradient(self, features: Array) -> tuple[Array, Array]:
@@ -162,14 +164,14 @@ class Surrogate:
         gain, by_mean, by_deviation = log_expected_improvement_gradient(mean, deviation, self.best)
         gradient = by_mean[:, None] * mean_gradient + by_deviation[:, None] * deviation_gradient
         if self.success is not None:
-            label, unsure, label_gradient, unsure_gradient = self.success.predict_with_gradients(features)
-            spread = np.sqrt(unsure**2 + _LABEL_SPREAD)
+            label, label_std, label_gradient, std_gradient = self.success.predict_with_gradients(features)
+            spread = np.sqrt(label_std**2 + _LABEL_VARIANCE)
             z = (label - 0.5) / spread
             chance = deferred.log_ndtr(z)
             gain = gain + chance
             odds = np.exp(-0.5 * z * z - 0.5 * math.log(2 * math.pi) - chance) / spread
-            by_unsure = (z * unsure / spread)[:, None]
-            gradient = gradient + odds[:, None] * (label_gradient - by_unsure * unsure_gradient)
+            by_std = (z * label_std / spread)[:, None]
+            gradient = gradient + odds[:, None] * (label_gradient - by_std * std_gradient)
         return gain, gradient
 
     def condition_on_mean(self, features: Array) -> Surrogate:

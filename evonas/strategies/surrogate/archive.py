@@ -22,7 +22,7 @@ __all__ = ["Archive", "ArchiveEntry"]
 #: Number of best and of latest entries that are kept. Trimmed at twice that number, to amortise the cost.
 _BEST, _LATEST = 300, 100
 #: Number of losses below which constraint violations are used as well.
-_FEW = 20
+_FEW_LOSSES = 20
 #: Largest number of losses of random genomes that define the typical loss.
 _TYPICAL = 40
 
@@ -139,7 +139,7 @@ class Archive:
     def _num_informative(self) -> int:
         """Number of informative entries: those with losses and, as long as these are few, those with violations."""
         with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
-        return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
+        return with_losses if with_losses >= _FEW_LOSSES else bisect_left(self._ranked, (2, -math.inf), key=_rank)
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """Converts the archive to JSON values."""

@@ -40,9 +40,9 @@ _SIGNAL_SPREAD = 1.0
 _NOISE, _NOISE_SPREAD = 1e-4, 2.0
 _LEAST_NOISE = 1e-7
 #: Bounds of the log hyperparameters, as a distance from their prior means.
-_FAR = 14.0
+_BOUND = 14.0
 #: Number of standard deviations from which an improvement is considered certain.
-_SURE = 25.0
+_CERTAIN = 25.0
 
 
 def _prior(num_features: int) -> tuple[Array, Array]:
@@ -111,7 +111,7 @@ def fit_hyperparameters(x: Array, y: Array, starts: Sequence[Sequence[float]], i
         iterations: maximum number of L-BFGS iterations per start.
     """
     mean, spread = _prior(x.shape[1])
-    bounds = [(m - _FAR, m + _FAR) for m in mean]
+    bounds = [(m - _BOUND, m + _BOUND) for m in mean]
     ends = []
     for start in starts:
         found = deferred.minimize(
@@ -273,14 +273,15 @@ def log_expected_improvement_gradient(mean: Array, deviation: Array, best: float
 
 def _log_gain(z: Array) -> tuple[Array, Array]:
     """log(phi(z) + z Phi(z)) and its derivative, from the ratio Phi(z) / phi(z) for numerical stability."""
-    w = np.minimum(z, _SURE)
+    w = np.minimum(z, _CERTAIN)
     mills = math.sqrt(math.pi / 2) * deferred.erfcx(w / -math.sqrt(2))
     ratio = 1.0 + w * mills
     if w.min(initial=0.0) < -1e3:
         ratio = np.where(w < -1e3, 1.0 / np.maximum(w * w, 1.0), ratio)  # asymptote, since the difference cancels
     ratio = np.maximum(ratio, 1e-300)
     gain, slope = np.log(ratio) - 0.5 * w * w - 0.5 * math.log(2 * math.pi), mills / ratio
-    sure = z > _SURE
-    if sure.any():
-        gain, slope = np.where(sure, np.log(np.maximum(z, 1.0)), gain), np.where(sure, 1.0 / np.maximum(z, 1.0), slope)
+    certain = z > _CERTAIN
+    if certain.any():
+        gain = np.where(certain, np.log(np.maximum(z, 1.0)), gain)
+        slope = np.where(certain, 1.0 / np.maximum(z, 1.0), slope)
     return gain, slope
