@@ -62,7 +62,7 @@ class Abandonable(Protocol):
 
 
 def abandon_when(evaluator: object, check: Callable[[], bool]) -> None:
-    """Makes the evaluator poll `check` while waiting, if supported; otherwise it is only checked between results."""
+    """Makes the evaluator poll `check` while waiting. If it cannot, loops check the clock between results only."""
     if isinstance(evaluator, Abandonable):
         evaluator.abandon_when(check)
 

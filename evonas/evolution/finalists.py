@@ -204,7 +204,7 @@ def _affordable(
 ) -> frozenset[int]:
     """Indices of the candidates, in order, that fit into the time without the reserved seconds."""
     waiting = [index for index in range(len(candidates)) if index not in done]
-    if timetable.bound == math.inf or not waiting:  # without any trained network, there are no candidates
+    if timetable.bound == math.inf or not waiting:  # there are no candidates if no network was trained in time
         return frozenset(waiting)
     # The safety factor is cancelled: training that is unfinished at the deadline is abandoned.
     networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold not in (None, ALL_ROWS)

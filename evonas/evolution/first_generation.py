@@ -358,7 +358,7 @@ def _flops_within(
 
 
 def _cheapest(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
-    """The cheapest genomes, in the given order, any `count` of which fit into `room` on average."""
+    """The cheapest genomes, in the given order: as many as let `count` of them fit into `room` on average, or a few."""
     ranked = sorted(costs)
     eligible = min(len(ranked), _CHEAPEST * count)
     total = sum(ranked[:eligible])

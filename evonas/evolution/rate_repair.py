@@ -66,7 +66,7 @@ class RateRepair:
         task = SweepTask(graph_to_json(self._space.architecture(genome)), self._rates, (seed,))
         if self._interruption.requested:
             raise Abandoned
-        # If the loss never falls or the network does not fit into memory, the training run will report it.
+        # If the loss never falls or the worker fails, the training run will show it.
         with suppress(InputError, WorkerError), self._interruption.waiting():
             curve = self._sweep(task)
             suggested = curve.suggested

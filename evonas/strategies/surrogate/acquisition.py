@@ -149,7 +149,7 @@ class Surrogate:
         """Log expected improvement plus the log probability of success, at features `(count, num_features)`.
 
         Returns:
-            Shape `(count,)`. Without failures, success is certain.
+            Values of shape `(count,)`. Without failures, the probability of success is 1.
         """
         mean, deviation = self.process.predict(features)
         gain = log_expected_improvement(mean, deviation, self.best)
