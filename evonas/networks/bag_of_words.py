@@ -32,9 +32,9 @@ def part_name(table: str, part: str) -> str:
     return f"{table}_embeddings" if part == "vectors" else f"{table}_{part}_embeddings"
 
 
-def _weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
+def _weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
     found = {}
-    for table, rows in table_sizes(attributes, taken[0]).items():
+    for table, rows in table_sizes(attributes, input_shape[0]).items():
         found[part_name(table, "vectors")] = Weight((rows, int(attributes["units"])), "fo", initializer="uniform")
         found[part_name(table, "rarity")] = Weight((rows, 1), "ff", 1.0)
     return found

@@ -110,6 +110,6 @@ def side_by_side(sources: Sources) -> Array:
     return sources[0] if len(sources) == 1 else np.concatenate(list(sources), axis=-1)
 
 
-def only_input(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
+def only_input(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
     """The weights of a layer without weights: none."""
     return {}

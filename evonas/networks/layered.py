@@ -191,15 +191,15 @@ def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most:
     return max(1, min(most, _NUMBERS // max(largest, 1)))
 
 
-def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
+def _patch(attributes: Mapping[str, Any], input_shape: Shape, output_shape: Shape) -> int:
     """Numbers that are held per output of a layer, such as the elements of a convolution's patches."""
     if row_of(attributes).frozen:  # the outputs at all steps, of which few are held at a time
-        return max(1, taken[0] // 4)
+        return max(1, input_shape[0] // 4)
     if "kernel" not in attributes:
-        return max(1, math.prod(taken) // max(1, math.prod(given)))
+        return max(1, math.prod(input_shape) // max(1, math.prod(output_shape)))
     window = attributes["kernel"]
-    area: int = window[0] ** (len(taken) - 1) if len(window) == 1 else math.prod(window)
-    return max(1, area * taken[-1] // given[-1])
+    area: int = window[0] ** (len(input_shape) - 1) if len(window) == 1 else math.prod(window)
+    return max(1, area * input_shape[-1] // output_shape[-1])
 
 
 def row_at(graph: nx.DiGraph, node: int) -> NetworkRow:

@@ -49,8 +49,8 @@ def part_name(dilation: int, part: str) -> str:
     return f"dilation{dilation}_{part}"
 
 
-def _weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    (steps, channels), features = taken, int(attributes["features"])
+def _weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    (steps, channels), features = input_shape, int(attributes["features"])
     found = {}
     for dilation, count in dilations_of(features, steps):
         found[part_name(dilation, "kernel")] = Weight((KERNEL_STEPS, channels, count), "fff", 0.0)

@@ -67,8 +67,8 @@ def mask_steps(x: Array, mask: Array | None) -> Array:
 # Dense layers of layered networks.
 
 
-def _dense_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    (fan_in,), (units,) = taken, given
+def _dense_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    (fan_in,), (units,) = input_shape, output_shape
     kind = attributes.get("normalization", "none")
     found = {"kernel": Weight((fan_in, units), "io", fans=(fan_in, units))}
     if kind != "batch":
@@ -87,8 +87,8 @@ def _dense_identity(attributes: Attributes, parts: Parts, inputs: Array, positiv
 # Convolutions.
 
 
-def _conv_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    window, channels, filters = kernel_of(attributes, taken), taken[-1], given[-1]
+def _conv_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    window, channels, filters = kernel_of(attributes, input_shape), input_shape[-1], output_shape[-1]
     area, places = math.prod(window), "s" * len(window)
     kind = attributes["normalization"]
     found = {}
@@ -198,8 +198,8 @@ def _add(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | N
     return ACTIVATIONS[attributes["activation"]](sum(sources[1:], start=sources[0])), mask
 
 
-def _normalize_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    return normalization_of(attributes["normalization"], given[-1], "c")
+def _normalize_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    return normalization_of(attributes["normalization"], output_shape[-1], "c")
 
 
 def _normalize(
@@ -208,8 +208,8 @@ def _normalize(
     return _after_product(attributes, parts, side_by_side(sources)), mask
 
 
-def _excite_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    channels = taken[-1]
+def _excite_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    channels = input_shape[-1]
     units = max(1, channels // int(attributes["ratio"]))
     return {
         "reduce_kernel": Weight((channels, units), "if", fans=(channels, units), initializer="glorot_uniform"),
