@@ -1,12 +1,12 @@
-"""Baselines on the same rows: gradient boosting and a linear model of scikit-learn.
+"""Baselines on the same rows: scikit-learn's gradient boosting and a linear model.
 
-==============  =======================================================================================================
-`features.py`   prepared rows as trees take them: a category is one column, a missing number is missing
-`boosting.py`   histogram gradient boosting, some trees at a time, stopped early on the validation rows
-`linear.py`     ridge or logistic regression
-`words.py`    TF-IDF and a linear model, of texts
-`fitting.py`    both on a split, or on each fold, scored as networks are
-`process.py`    the process that trains them during a search, at low priority, and ends with it
-`start.py`      the driver's end of it
-==============  =======================================================================================================
+==================  ===================================================================================================
+`features.py`       prepared rows in a form for trees: categories as codes, missing numbers as NaN
+`boosting.py`       histogram gradient boosting, grown in portions of trees, with early stopping on the validation rows
+`linear.py`         ridge or logistic regression
+`bag_of_words.py`   TF-IDF and a linear model, for texts
+`fitting.py`        training of both baselines on a split or on each fold, with the same scores as networks
+`process.py`        the process that trains them during a search, at low priority
+`start.py`          starts this process, and reads its results
+==================  ===================================================================================================
 """

@@ -1,6 +1,6 @@
-"""TF-IDF and a linear model of scikit-learn on texts, as ids of words. Imports scikit-learn and scipy when it trains.
+"""TF-IDF and a linear model of scikit-learn, for texts as word ids. Imports scikit-learn and scipy for training.
 
-Source: inverse document frequency: Spärck Jones 1972, A statistical interpretation of term specificity.
+Source: Spärck Jones 1972, A statistical interpretation of term specificity (inverse document frequency).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Array = NDArray[Any]
 
 
 class BagOfWordsModel:
-    """Ridge or logistic regression over TF-IDF of the known words of texts, at scikit-learn's penalty."""
+    """Ridge or logistic regression on the TF-IDF of known words, with scikit-learn's default penalty."""
 
     def __init__(self, problem: Problem, training: BaselineRows) -> None:
-        """Trains.
+        """Trains the model.
 
         Args:
-            problem: what is predicted; its vocabulary says how many ids there are.
-            training: ids of words, `(num_rows, length)`, and targets.
+            problem: the prediction problem, with the size of the vocabulary.
+            training: word ids, shape `(num_rows, length)`, and targets.
         """
         from sklearn.feature_extraction.text import TfidfTransformer
 
@@ -38,22 +38,22 @@ class BagOfWordsModel:
 
     @property
     def name(self) -> str:
-        """What it is of."""
+        """Name of the model."""
         return f"{type(self._model).__name__} over TF-IDF"
 
     def raw_outputs(self, x: Array) -> Array:
-        """Raw outputs as a network's, shape `(num_rows, num_outputs)`."""
+        """Raw outputs like those of a network, shape `(num_rows, num_outputs)`."""
         found = self._tfidf.transform(self._counts(x))
         if self._problem.task == "regression":
             return np.asarray(self._model.predict(found).reshape(len(x), -1) + self._shift)
         return logits(self._model.predict_proba(found), self._model.classes_, self._problem.num_outputs)
 
     def _counts(self, x: Array) -> Any:
-        """How often each known word is in each text, sparse, shape `(num_rows, num_words)`."""
+        """Counts of each known word in each text, a sparse array of shape `(num_rows, num_words)`."""
         from scipy.sparse import csr_array
 
         ids = np.asarray(x).astype(np.intp)
         rows, columns = np.nonzero(ids >= FIRST_WORD)
         words = ids[rows, columns] - FIRST_WORD
         shape = (len(ids), max(1, self._problem.vocabulary - FIRST_WORD))
-        return csr_array((np.ones(len(rows)), (rows, words)), shape=shape)  # of a word that is there twice: the sum
+        return csr_array((np.ones(len(rows)), (rows, words)), shape=shape)  # repeated words are summed

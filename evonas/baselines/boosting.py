@@ -1,6 +1,6 @@
-"""Histogram gradient boosting of scikit-learn, some trees at a time, stopped early on the validation rows.
+"""scikit-learn's histogram gradient boosting, with early stopping on the validation rows.
 
-Trees are added in portions, so that there is a score whenever the time is over. Imports scikit-learn for training.
+Trees are added in portions, so that scores are available whenever the time is up. Imports scikit-learn for training.
 """
 
 from __future__ import annotations
@@ -20,16 +20,21 @@ __all__ = ["BaselineRows", "Boosting", "logits"]
 
 Array = NDArray[Any]
 
-#: Trees of the first portion, growth of portions, most trees (per class), and trees without improvement before
-#: stopping.
+#: Number of trees in the first portion, growth factor of the number of trees, largest number of trees (per class), and
+#: number of trees without improvement before stopping.
 _FIRST, _GROWTH, MOST_TREES, _PATIENCE = 50, 1.5, 1000, 20
-#: Lower bound of probabilities, so that logits are finite.
+#: Lower bound of probabilities, which keeps logits finite.
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class BaselineRows:
-    """Rows of a split: x `(num_rows, num_columns)`; y and weights as in `evonas.data.prepared.Split`."""
+    """Rows of a split.
+
+    Attributes:
+        x: columns, shape `(num_rows, num_columns)`.
+        y, weight: targets and sample weights, as in `evonas.data.prepared.Split`.
+    """
 
     x: Array
     y: Array
@@ -37,7 +42,11 @@ class BaselineRows:
 
 
 class Boosting:
-    """Gradient boosting, with one model per regression target or quantile."""
+    """Gradient boosting, with one model per regression target or quantile.
+
+    Attributes:
+        complete: whether training is complete.
+    """
 
     def __init__(
         self,
@@ -47,14 +56,14 @@ class Boosting:
         categorical: Sequence[int],
         seed: int = 0,
     ) -> None:
-        """Creates the models, untrained.
+        """Creates untrained models.
 
         Args:
-            problem: what is predicted.
-            training: rows to learn from.
+            problem: the prediction problem.
+            training: training rows.
             validation: rows for early stopping.
-            categorical: positions of columns with codes of categories.
-            seed: of the subsample for histogram bins.
+            categorical: indices of columns with category codes.
+            seed: seed of the subsample for histogram bins.
         """
         self._problem = problem
         options = {"categorical_features": list(categorical) or None, "random_state": seed}
@@ -66,22 +75,22 @@ class Boosting:
 
     @property
     def trees(self) -> int:
-        """Number of trees at the best iteration, over all models."""
+        """Total number of trees of all models, each at its best iteration."""
         return sum(self._best(model) for model in self._models)
 
     @property
     def name(self) -> str:
-        """The estimator's."""
+        """Name of the estimator."""
         return type(self._models[0]).__name__
 
     def grow(self) -> None:
-        """Trains the next portion, unless training is complete."""
+        """Trains the next portion of trees, unless training is complete."""
         if self.complete:
             return
         self._planned = min(MOST_TREES, max(_FIRST, round(self._planned * _GROWTH)))
         for index, model in enumerate(self._models):
             if index in self._stopped:
-                continue  # another call to fit would continue
+                continue  # calling fit again would add trees
             (x, y, weight), (x_held, y_held, _) = self._training[index], self._validation[index]
             model.set_params(max_iter=self._planned)
             model.fit(x, y, weight, X_val=x_held, y_val=y_held)
@@ -90,7 +99,7 @@ class Boosting:
         self.complete = len(self._stopped) == len(self._models) or self._planned >= MOST_TREES
 
     def refit(self, rows: BaselineRows) -> Boosting:
-        """Models with as many trees as were best here, trained on other rows without early stopping."""
+        """Returns models with the same best number of trees, trained on other rows without early stopping."""
         found = copy(self)
         found._models = [
             _clone(model, max_iter=self._best(model), early_stopping=False, warm_start=False) for model in self._models
@@ -100,7 +109,7 @@ class Boosting:
         return found
 
     def raw_outputs(self, x: Array) -> Array:
-        """Raw outputs as a network's at the best iteration, shape `(num_rows, num_outputs)`."""
+        """Raw outputs like those of a network, at the best iteration, shape `(num_rows, num_outputs)`."""
         if self._problem.task == "regression":
             found = [_output_at_stage(model.staged_predict(x), self._best(model)) for model in self._models]
             return np.stack(found, axis=1)
@@ -109,19 +118,19 @@ class Boosting:
         return logits(probabilities, model.classes_, self._problem.num_outputs)
 
     def _best(self, model: Any) -> int:
-        """Iterations up to the lowest validation loss, 1 at least; all of them without early stopping."""
+        """The iteration with the lowest validation loss, at least 1; without early stopping, the last one."""
         if not model.early_stopping:
             return int(model.n_iter_)
-        return max(1, int(np.argmax(model.validation_score_)))  # the first score is before any tree
+        return max(1, int(np.argmax(model.validation_score_)))  # the first score is without any trees
 
 
 def logits(probabilities: Array, classes: Array, num_outputs: int) -> Array:
-    """Raw outputs as of a network; classes without training rows have a tiny probability.
+    """Converts probabilities to raw outputs; classes without training rows get a tiny probability.
 
     Args:
-        probabilities: shape `(num_rows, num_classes_seen)`.
-        classes: numbers of the classes that were seen.
-        num_outputs: as in `Problem`.
+        probabilities: predicted probabilities, shape `(num_rows, num_classes_seen)`.
+        classes: indices of the classes in the training rows.
+        num_outputs: number of outputs, as in `Problem`.
     """
     if num_outputs == 1:
         positive = probabilities[:, list(classes).index(1)] if 1 in classes else np.zeros(len(probabilities))
@@ -144,16 +153,16 @@ def _models(problem: Problem, options: dict[str, Any]) -> list[Any]:
 
 
 def _clone(model: Any, **options: Any) -> Any:
-    """An untrained model with the same parameters, except those given."""
+    """An untrained model with the same parameters, except for `options`."""
     from sklearn.base import clone
 
     return clone(model).set_params(**options)
 
 
-def _target(problem: Problem, rows: BaselineRows, place: int) -> tuple[Array, Array, Array | None]:
-    """The target as scikit-learn takes it; integers for classes."""
+def _target(problem: Problem, rows: BaselineRows, index: int) -> tuple[Array, Array, Array | None]:
+    """Columns, the target with this index (class indices in classification), and weights, for scikit-learn."""
     if problem.task == "regression":
-        return rows.x, np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)[:, place], rows.weight
+        return rows.x, np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)[:, index], rows.weight
     return rows.x, np.asarray(rows.y).reshape(-1).astype(np.intp), rows.weight
 
 

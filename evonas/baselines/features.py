@@ -1,6 +1,6 @@
 """Prepared rows in a form for trees: categorical columns as codes, missing numbers as NaN.
 
-One-hot encoding and imputation with indicators are reversed exactly; scaling is kept, since it does not affect trees.
+One-hot encoding and imputation with indicators are reversed exactly; scaling is kept since it does not affect trees.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TreeColumns:
-    """How features become columns.
+    """The conversion of features to columns.
 
     Attributes:
-        codes: of each category column, the positions of its one-hot features.
-        gaps: positions of numbers that may be missing, and of their indicators.
-        others: positions that stay as they are.
+        codes: indices of the one-hot features of each categorical column.
+        gaps: indices of each number that may be missing, and of its indicator.
+        others: indices of features that are kept unchanged.
     """
 
     codes: tuple[tuple[int, ...], ...]
@@ -35,48 +35,48 @@ class TreeColumns:
 
     @property
     def categorical(self) -> list[int]:
-        """Which columns of `apply` hold codes of categories."""
+        """Indices of the columns with category codes."""
         return list(range(len(self.codes)))
 
     def apply(self, x: Array) -> Array:
-        """Columns of rows, NaN if a value is missing.
+        """Converts features to columns, with NaN for missing values.
 
         Args:
-            x: prepared, shape `(num_rows, num_features)`.
+            x: prepared features, shape `(num_rows, num_features)`.
 
         Returns:
-            float32, shape `(num_rows, num_columns)`.
+            A float32 array of shape `(num_rows, num_columns)`.
         """
         parts = []
-        for places in self.codes:
-            one_hot = x[:, list(places)]
+        for indices in self.codes:
+            one_hot = x[:, list(indices)]
             parts.append(np.where(one_hot.any(axis=1), one_hot.argmax(axis=1), np.nan))
-        parts += [np.where(x[:, missing] > 0.5, np.nan, x[:, place]) for place, missing in self.gaps]
-        parts += [x[:, place] for place in self.others]
+        parts += [np.where(x[:, missing] > 0.5, np.nan, x[:, index]) for index, missing in self.gaps]
+        parts += [x[:, index] for index in self.others]
         return np.stack(parts, axis=1).astype(np.float32)
 
 
 def tree_columns(data: PreparedData) -> TreeColumns:
-    """The columns of a table; of arrays that were not encoded, and of whole samples, the features themselves."""
+    """The columns of a table; the features themselves for arrays without encoding, images, series and texts."""
     if data.preparation is None or not data.preparation.steps:
         return TreeColumns((), (), tuple(data.problem.columns()))
-    return _of_steps(data.preparation)
+    return _from_steps(data.preparation)
 
 
-def _of_steps(preparation: Preparation) -> TreeColumns:
+def _from_steps(preparation: Preparation) -> TreeColumns:
     codes: list[tuple[int, ...]] = []
     gaps: list[tuple[int, int]] = []
     others: list[int] = []
     first = 0
     for step in preparation.steps:
-        places: Any = tuple(range(first, first + len(step.names())))
-        first += len(places)
+        indices: Any = tuple(range(first, first + len(step.names())))
+        first += len(indices)
         if view_of(step) != "standard":
-            continue  # of a column that gives its number, too
+            continue  # another encoding of a column that is also included as a number
         if isinstance(step, Categories):
-            codes.append(places)
+            codes.append(indices)
         elif isinstance(step, Number) and step.indicator:
-            gaps.append(places)
+            gaps.append(indices)
         else:
-            others += places
+            others += indices
     return TreeColumns(tuple(codes), tuple(gaps), tuple(others))

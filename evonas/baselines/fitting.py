@@ -1,4 +1,4 @@
-"""Both baselines on a split, or on each fold of a cross-validation, scored as networks are."""
+"""Training of both baselines on a split or on each cross-validation fold, with the same scores as for networks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from evonas.seeds import RandomStream, stream_rng
 
 __all__ = ["MOST_CELLS", "MOST_ROWS", "fit_baselines", "fit_boosting", "is_table"]
 
-#: Most training rows and cells of baselines; most validation rows for early stopping.
+#: Largest numbers of training rows, of cells, and of validation rows for early stopping.
 MOST_ROWS, MOST_CELLS, _MOST_HELD_ROWS = 100_000, 10_000_000, 20_000
-#: Sample size from which gradient boosting, which would take minutes, is skipped.
+#: Largest number of values per sample for gradient boosting, which would take minutes for more.
 MOST_PIXELS = 400
 
 
@@ -34,7 +34,7 @@ def is_table(data: PreparedData) -> bool:
     return not data.problem.input_shapes
 
 
-def boosts(problem: Problem) -> bool:
+def supports_boosting(problem: Problem) -> bool:
     """Whether gradient boosting suits the features: neither word ids nor images with many pixels."""
     return not problem.vocabulary and (not problem.sample_shape or problem.num_features <= MOST_PIXELS)
 
@@ -42,21 +42,21 @@ def boosts(problem: Problem) -> bool:
 def fit_baselines(
     data: PreparedData, seed: int = 0, seconds: float = float("inf"), *, all_rows: bool = False
 ) -> Iterator[BaselineModel]:
-    """The linear model, then gradient boosting, again after each portion of its trees.
+    """Trains the linear model and then gradient boosting, which is yielded after each portion of its trees.
 
     Args:
-        data: prepared, of a table.
-        seed: of the rows that are drawn if there are too many.
-        seconds: of processor time of this process, after which no further portion of trees is started.
-        all_rows: whether the test scores are those of models trained again on training and validation rows, as the
-            final model of the run is.
+        data: prepared data of a table.
+        seed: seed of the rows that are drawn if there are too many.
+        seconds: processor time of this process after which no further portion of trees is started.
+        all_rows: whether test scores are those of models retrained on training and validation rows, like the final
+            model of the run.
 
     Yields:
-        a model that has scores; one of the same name replaces the one before.
+        Models with scores; each replaces the previous one with the same name.
     """
     began = time.process_time()
     yield _linear(data, seed, all_rows)
-    if not boosts(data.problem):
+    if not supports_boosting(data.problem):
         return
     yield from fit_boosting(data, seed, seconds - (time.process_time() - began), all_rows=all_rows)
 
@@ -64,13 +64,13 @@ def fit_baselines(
 def fit_boosting(
     data: PreparedData, seed: int = 0, seconds: float = float("inf"), *, all_rows: bool = False
 ) -> Iterator[BaselineModel]:
-    """Gradient boosting, after each portion of its trees; of several folds, when all are trained. See above."""
+    """Gradient boosting after each portion of its trees, or with several folds, after all; see `fit_baselines`."""
     columns, folds, rows, began = tree_columns(data), [], 0, time.process_time()
     for fold in data.splits:
         training = _draw(_training_rows(fold), seed, MOST_ROWS, MOST_CELLS)
         rows = len(training.y)
         held = _draw(BaselineRows(np.asarray(fold.x_validation), fold.y_validation), seed, _MOST_HELD_ROWS, MOST_CELLS)
-        held = _of_known_classes(data.problem, held, training)
+        held = _with_known_classes(data.problem, held, training)
         model = Boosting(data.problem, _columns(training, columns), _columns(held, columns), columns.categorical, seed)
         folds.append(model)
         while not model.complete:
@@ -81,7 +81,7 @@ def fit_boosting(
             if late:
                 break
         if time.process_time() - began > seconds and len(folds) < len(data.splits):
-            return  # a mean over some of the folds cannot be compared
+            return  # a mean over some of the folds would not be comparable
     found = _boost(data, folds, columns, rows, began)
     if all_rows and found.complete and len(folds) == 1:
         again = folds[0].refit(_columns(_all_rows(data, seed), columns))
@@ -125,7 +125,7 @@ def _all_rows(data: PreparedData, seed: int) -> BaselineRows:
 
 
 def _with_refit(found: BaselineModel, data: PreparedData, predict: Callable[[Any], Any], began: float) -> BaselineModel:
-    """The model with the test scores of one that was trained again on training and validation rows."""
+    """Replaces the test scores by those of a model that was retrained on training and validation rows."""
     if data.x_test is None or data.y_test is None:
         return found
     test = compute_scores(data.problem, np.asarray(data.y_test), predict(np.asarray(data.x_test)))
@@ -142,7 +142,7 @@ def _linear_outputs(model: Linear | BagOfWordsModel, places: list[int], x: Any) 
 
 
 def _score(data: PreparedData, folds: Sequence[Callable[[Any], Any]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Scores on the validation rows, the mean over folds, and on the test rows, of the first fold's model."""
+    """Scores on the validation rows, averaged over folds, and scores of the first fold's model on the test rows."""
     each = [
         compute_scores(data.problem, np.asarray(split.y_validation), predict(np.asarray(split.x_validation)))
         for predict, split in zip(folds, data.splits, strict=True)
@@ -162,7 +162,7 @@ def _columns(rows: BaselineRows, columns: TreeColumns) -> BaselineRows:
 
 
 def _draw(rows: BaselineRows, seed: int, most_rows: int, most_cells: int) -> BaselineRows:
-    """A random subset of the rows if there are too many, in order."""
+    """A random subset of the rows, in order, if there are too many."""
     count = min(most_rows, max(1, most_cells // max(1, rows.x.shape[1])))
     if len(rows.y) <= count:
         return rows
@@ -171,8 +171,8 @@ def _draw(rows: BaselineRows, seed: int, most_rows: int, most_cells: int) -> Bas
     return BaselineRows(rows.x[chosen], rows.y[chosen], None if rows.weight is None else rows.weight[chosen])
 
 
-def _of_known_classes(problem: Problem, held: BaselineRows, training: BaselineRows) -> BaselineRows:
-    """Validation rows without classes absent from the training rows, which scikit-learn rejects."""
+def _with_known_classes(problem: Problem, held: BaselineRows, training: BaselineRows) -> BaselineRows:
+    """Validation rows without those of classes that the training rows lack, which scikit-learn rejects."""
     if problem.task == "regression":
         return held
     known = np.isin(np.asarray(held.y).reshape(-1), np.unique(training.y))

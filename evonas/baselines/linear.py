@@ -1,4 +1,4 @@
-"""A linear model of scikit-learn on the features that every network sees. Imports scikit-learn when it trains."""
+"""A scikit-learn linear model on the features that every network uses. Imports scikit-learn for training."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _MOST_ITERATIONS = 300
 
 
 class Linear:
-    """Ridge regression, or logistic regression, at scikit-learn's penalty.
+    """Ridge or logistic regression with scikit-learn's default penalty.
 
-    Of a quantile regression, the ridge prediction and the quantiles of its residuals on the training rows.
+    In quantile regression, the quantiles of the residuals on the training rows are added to the ridge prediction.
     """
 
     def __init__(self, problem: Problem, training: BaselineRows) -> None:
-        """Trains.
+        """Trains the model.
 
         Args:
-            problem: what is predicted.
-            training: rows to learn from, with the standard features.
+            problem: the prediction problem.
+            training: training rows, with the standard features.
         """
         self._problem = problem
         x, y = np.asarray(training.x, np.float64), np.asarray(training.y)
@@ -37,11 +37,11 @@ class Linear:
 
     @property
     def name(self) -> str:
-        """The estimator's."""
+        """Name of the estimator."""
         return type(self._model).__name__
 
     def raw_outputs(self, x: Array) -> Array:
-        """Raw outputs as a network's, shape `(num_rows, num_outputs)`."""
+        """Raw outputs like those of a network, shape `(num_rows, num_outputs)`."""
         x = np.asarray(x, np.float64)
         if self._problem.task == "regression":
             return np.asarray(self._model.predict(x).reshape(len(x), -1) + self._shift)
@@ -49,18 +49,21 @@ class Linear:
 
 
 def fit_linear(problem: Problem, x: Any, y: Array, weight: Array | None) -> tuple[Any, Any]:
-    """Ridge or logistic regression, and what is added to its predictions for each quantile, 0 without any.
+    """Fits ridge or logistic regression.
 
     Args:
-        problem: what is predicted.
-        x: shape `(num_rows, num_features)`; may be sparse.
-        y: as in `BaselineRows`.
-        weight: of rows, shape `(num_rows,)`.
+        problem: the prediction problem.
+        x: features, shape `(num_rows, num_features)`; may be sparse.
+        y: targets, as in `BaselineRows`.
+        weight: sample weights, shape `(num_rows,)`.
+
+    Returns:
+        The model, and offsets to add to its predictions for each quantile; 0 without quantiles.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a slow convergence: a baseline may be a little short of it
+        warnings.simplefilter("ignore")  # a baseline need not converge completely
         if problem.task != "regression":
             model = LogisticRegression(max_iter=_MOST_ITERATIONS)
             return model.fit(x, y.reshape(-1).astype(np.intp), weight), 0.0

@@ -1,4 +1,4 @@
-"""The driver's handle of the baseline process, which runs during a search."""
+"""`BaselineProcess`: starts the process that trains baselines during a search, and reads its results."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ __all__ = ["OFF_VARIABLE", "BaselineProcess", "baselines_wanted", "reason_agains
 
 #: `EVONAS_BASELINE=off` in the environment disables baselines.
 OFF_VARIABLE = "EVONAS_BASELINE"
-#: Processor seconds, their largest share of a run's time, and the shortest run with baselines.
+#: Largest number of processor seconds, its share of a run's time, its smallest value, and the shortest run with
+#: baselines.
 _MOST_SECONDS, _MOST_SHARE, _LEAST_SECONDS, _SHORTEST_RUN = 60.0, 0.1, 4.0, 10.0
-#: Largest size of the data, which the process loads again, as a share of the free memory.
+#: Largest size of the data, which are loaded a second time, as a share of the free memory.
 _MEMORY_SHARE = 0.25
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS")
 
@@ -37,32 +38,32 @@ def baselines_wanted(asked: bool, environment: Mapping[str, str] = os.environ) -
 
 
 def reason_against(data: Path, seconds: float | None) -> str:
-    """Why a search trains no baselines; empty if it does.
+    """The reason why a search trains no baselines; empty if it trains them.
 
     Args:
-        data: file of the prepared data.
-        seconds: that the run may take; None for no bound.
+        data: file with the prepared data.
+        seconds: time limit of the run; None for no limit.
     """
     if seconds is not None and seconds < _SHORTEST_RUN:
-        return f"a run of less than {_SHORTEST_RUN:g} s has no time for them"
+        return f"a run of less than {_SHORTEST_RUN:g} s is too short for them"
     if data.stat().st_size > _MEMORY_SHARE * free_bytes():
-        return "the data would take too much memory a second time"
+        return "there is not enough memory to load the data a second time"
     return ""
 
 
 class BaselineProcess:
     """Trains baselines in the background.
 
-    Use as a context: it ends the process.
+    A context manager that ends the process on exit.
     """
 
     def __init__(self, data: Path, seed: int, seconds: float | None = None, all_rows: bool = False) -> None:
         """Starts the process; does not wait for it.
 
         Args:
-            data: file of the prepared data.
-            seed: of the run.
-            seconds: that the run may take, of which the baselines take a share; None for no bound.
+            data: file with the prepared data.
+            seed: seed of the run.
+            seconds: time limit of the run, of which the baselines use a share; None for no limit.
             all_rows: see `evonas.baselines.fitting.fit_baselines`.
         """
         share = _MOST_SECONDS if seconds is None else max(_LEAST_SECONDS, _MOST_SHARE * seconds)
@@ -75,7 +76,7 @@ class BaselineProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=_environment(),
-            start_new_session=True,  # a Ctrl-C at the terminal goes to the driver alone
+            start_new_session=True,  # Ctrl-C in the terminal is only sent to the driver
         )
         assert self._process.stdout is not None, "its output is a pipe"
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
@@ -90,14 +91,14 @@ class BaselineProcess:
         self.end()
 
     def news(self) -> Baselines | None:
-        """The results, if there are new ones since the last call."""
+        """The results so far, if there are new ones since the last call; otherwise None."""
         if not self._new:
             return None
         self._new = False
         return self._collect()
 
     def outcome(self, seconds: float) -> Baselines:
-        """Waits up to that many seconds for the process to end, ends it, and returns its results."""
+        """Waits at most `seconds` for the process to finish, ends it, and returns its results."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, seconds))
         cut = self._process.poll() is None
@@ -105,9 +106,9 @@ class BaselineProcess:
         missing = self._missing
         if cut and not missing:
             last = "gradient boosting" if self._models else "they"
-            missing = f"{last} had not finished when the search had"
+            missing = f"{last} had not finished when the search ended"
         elif not self._models and not missing:
-            missing = f"their process ended with {self._process.returncode}"
+            missing = f"their process exited with code {self._process.returncode}"
         return Baselines(self._collect().models, missing)
 
     def end(self) -> None:
@@ -135,7 +136,7 @@ class BaselineProcess:
 
 
 def _environment() -> dict[str, str]:
-    """The driver's environment with one thread, and with the driver's evonas where that is not installed."""
+    """The driver's environment, restricted to one thread, and with the driver's evonas if it is not installed."""
     environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in _LIBRARIES}}
     root = Path(__file__).parents[2]
     if root.name not in ("site-packages", "dist-packages"):

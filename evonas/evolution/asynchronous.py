@@ -1,17 +1,17 @@
-"""The asynchronous loop: a network is proposed as soon as another one is trained, without waiting for a generation.
+"""The asynchronous loop, which proposes a network as soon as another one is trained, not generation by generation.
 
-A candidate and its evaluation are committed before the next step; the event of telling is committed with the next
-commit, the first that depends on it. Proposals depend only on the order of asks and tells (`evonas.runs.events`). A
-killed run is therefore resumed by replaying the asks and tells recorded since the last saved state, and training again
-what was pending.
+A candidate and its evaluation are committed before the next step; a tell is recorded with the following commit, which
+is the first that depends on it. Proposals depend only on the order of asks and tells (`evonas.runs.events`). A killed
+run is therefore resumed by replaying the asks and tells recorded since the last saved state and retraining the pending
+candidates.
 
 With a window, results are told in the order of asking, and only when the window of pending candidates is full. The
 order, and thus the whole run, is then independent of speed and of the number of threads; other candidates are trained
 meanwhile. Without a window, results are told as they arrive, which depends on timing;
-`evonas.evolution.candidate_streams.Repeated` repeats such a run in its order.
+`evonas.evolution.candidate_streams.Repeated` reproduces the order of such a run.
 
-A generation is as many candidates as the settings say, in the order in which they are asked for; it is complete when so
-many results were told. Nothing here draws random numbers. Imports no Keras, pandas or DEAP.
+The size of a generation is set in the settings, and its candidates follow the order of asking; it is complete when that
+many results have been told. No random numbers are drawn here. Imports no Keras, pandas or DEAP.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["evolve_asynchronously", "loop_of"]
 def loop_of(
     strategy: Strategy, evaluator: Evaluator, store: RunStore, space: SearchSpace, budget: Budget, **options: Any
 ) -> Generator[Generation, None, None]:
-    """The loop selected by the settings; `options` as of `evonas.evolution.loop.evolve`."""
+    """The loop selected by the settings; `options` are those of `evonas.evolution.loop.evolve`."""
     if store.settings.asynchronous:
         return evolve_asynchronously(cast(OneByOne, strategy), evaluator, store, space, budget, **options)
     return evolve(strategy, evaluator, store, space, budget, **options)
@@ -59,10 +59,11 @@ def evolve_asynchronously(
     on_part: Callable[[Progress], None] | None = None,
     timetable: Timetable | None = None,
 ) -> Generator[Generation, None, None]:
-    """As `evonas.evolution.loop.evolve`, for a strategy that proposes one by one.
+    """Like `evonas.evolution.loop.evolve`, for a strategy that proposes candidates one by one.
 
-    Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. If time, a target
-    or a request stops the search, trainings in progress are abandoned, and repeated if the run is resumed.
+    Bounds on generations and evaluations are exact: no more candidates are asked for than they allow. If a time limit,
+        a
+    target or a request stops the search, training in progress is abandoned, and repeated if the run is resumed.
     """
     timetable = timetable or Timetable(store, budget.seconds)
     session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
@@ -71,14 +72,14 @@ def evolve_asynchronously(
     try:
         restore(strategy, store)
         evaluator.restore(store.evaluator_state)
-        abandon_when(evaluator, session.gives_up)
+        abandon_when(evaluator, session.should_abandon)
         loop = _Loop(strategy, store, space, session, budget, timetable)
         loop.replay()
         try:
             with session.interruption.waiting():
                 stream = stream_of(evaluator)
         except Abandoned:
-            stop = session.given_up
+            stop = session.abandon_reason
         else:
             with closing(stream), watching(evaluator, store, space, loop.training):
                 stop = yield from loop.run(stream)
@@ -102,14 +103,14 @@ class _Loop:
     ) -> None:
         self._strategy, self._store, self._space, self._session = strategy, store, space, session
         self._budget, self._timetable = budget, timetable
-        #: Pending candidates, told in the order of asking; 0 tells them as they finish.
+        #: Number of pending candidates, which are told in the order of asking; 0 to tell results as they arrive.
         self._window = store.settings.window or 0
-        #: Pending candidates by their position in the order of asking: to be trained, in training by number,
-        #: and evaluated, in the order of arrival.
+        #: Pending candidates by generation and index, in the order of asking. Of these: candidates to be trained,
+        #: candidates in training by number, and (`_ready`) evaluated candidates in the order of arrival.
         self._out: dict[tuple[int, int], Candidate] = {}
         self._waiting: list[Candidate] = []
         self._training: dict[int, Candidate] = {}
-        #: Distinct keys of candidates in training; numbers of the next candidates.
+        #: Keys of the candidates in training, and the numbers of the next candidates.
         self._busy: set[Any] = set()
         self._numbers = itertools.count()
         self._ready: list[Candidate] = []
@@ -119,7 +120,7 @@ class _Loop:
         self._asked = store.events.asked
 
     def replay(self) -> None:
-        """Replays the recorded asks and tells since the strategy's state."""
+        """Replays the asks and tells recorded since the strategy's saved state."""
         store = self._store
         self._out = {_place(candidate): store.locate(candidate) for candidate in self._strategy.out}
         for event in store.events.since(store.events_in_state):
@@ -132,16 +133,16 @@ class _Loop:
             else:
                 raise InputError(
                     f"events of {store.directory} must be as evonas wrote them, but candidate {event.place} was told "
-                    "and not asked: restore the run from a copy"
+                    "without being asked for: restore the run from a copy"
                 )
         self._waiting = list(self._out.values())
 
     def training(self, number: int) -> Candidate | None:
-        """What is in training under a number of the stream."""
+        """The candidate in training under a number of the stream; None if there is none."""
         return self._training.get(number)
 
     def run(self, stream: Stream) -> Generator[Generation, None, Stop]:
-        """Yields generations until a bound is reached; returns the reason."""
+        """Yields generations until a bound is reached; returns the reason to stop."""
         self._timetable.begin_training()
         while True:
             if len(self._told) == self._size:
@@ -149,14 +150,14 @@ class _Loop:
             if (stop := self._stop()) is not None:
                 return stop
             try:
-                steps = (self._sort_out, self._tell_next, self._give, self._ask, self._receive)
+                steps = (self._resolve_untrained, self._tell_next, self._give, self._ask, self._receive)
                 if any(step(stream) for step in steps):
                     continue
             except Abandoned:
-                return self._session.given_up
+                return self._session.abandon_reason
             if (stop := self._session.stop()) is not None:
                 return stop
-            raise RuntimeError("the evaluator left candidates out, give each of them back once")
+            raise RuntimeError("the evaluator did not return all candidates: return each of them exactly once")
 
     def _stop(self) -> Stop | None:
         """The reason to stop, or None."""
@@ -164,19 +165,19 @@ class _Loop:
         if bound is not None and self._store.generations >= bound:
             return Stop.GENERATIONS
         stop = self._session.stop() if self._told else self._session.stop_before_generation()
-        return None if stop is Stop.EVALUATIONS and self._owes_news() else stop
+        return None if stop is Stop.EVALUATIONS and self._has_untold_results() else stop
 
-    def _owes_news(self) -> bool:
-        """Whether a network was trained whose evaluation the strategy has not received yet.
+    def _has_untold_results(self) -> bool:
+        """Whether there are trained networks whose evaluations the strategy has not received yet.
 
-        Networks known before do not count: in an exhausted space there are no new ones.
+        Networks that were known before do not count: in an exhausted space there are no others.
         """
         return any(self._store.events.was_trained(_place(candidate)) for candidate in self._ready)
 
-    # Steps; each returns whether it did anything.
+    # Steps. Each returns whether it did anything.
 
-    def _sort_out(self, stream: Stream) -> bool:
-        """Moves a candidate that need not be trained from the waiting to the ready ones."""
+    def _resolve_untrained(self, stream: Stream) -> bool:
+        """Marks a waiting candidate as ready if it is already evaluated or exceeds a limit."""
         for candidate in self._waiting:
             if self._store.evaluation(candidate) is None:
                 if (evaluation := self._session.reject(candidate)) is None:
@@ -188,7 +189,7 @@ class _Loop:
         return False
 
     def _tell_next(self, stream: Stream) -> bool:
-        """Tells the strategy of a result; with a window, in the order of asking and when the window is full."""
+        """Tells the strategy a result; with a window, in the order of asking and only if the window is full."""
         if not self._ready or len(self._out) < self._window:
             return False
         candidate = next(iter(self._out.values())) if self._window else self._ready[0]
@@ -201,8 +202,9 @@ class _Loop:
         return True
 
     def _give(self, stream: Stream) -> bool:
-        """Submits a waiting candidate, if the evaluator has room, the bounds allow it and no equal one is in
-        training.
+        """Submits a waiting candidate if the evaluator has a free slot and the bounds allow it.
+
+        Candidates equal to one in training keep waiting.
         """
         bound, training = self._budget.evaluations, len(self._training)
         if training >= stream.slots or (bound is not None and self._store.evaluated + training >= bound):
@@ -219,7 +221,7 @@ class _Loop:
         return True
 
     def _ask(self, stream: Stream) -> bool:
-        """Asks for a candidate."""
+        """Asks the strategy for a candidate, if another one may be pending."""
         if not self._may_ask(stream):
             return False
         with self._timetable.asking():
@@ -231,10 +233,10 @@ class _Loop:
         return True
 
     def _may_ask(self, stream: Stream) -> bool:
-        """Whether another candidate may be pending, and, where results are told as they finish, the bounds allow it.
+        """Whether another candidate may be pending and, without a window, the bounds allow it.
 
-        With a window, candidates are asked for beyond the bounds until it is full, and trained only if the run is
-        extended, so that an extended run equals a longer one.
+        With a window, candidates are asked for beyond the bounds until the window is full, but they are only trained if
+        the run is extended, so that an extended run equals a longer one.
         """
         if self._window:
             return len(self._out) < self._window
@@ -254,7 +256,7 @@ class _Loop:
             part = stream.wait()
         if not part.keys() <= self._training.keys():
             unknown = sorted(part.keys() - self._training.keys())
-            raise RuntimeError(f"the evaluator gave candidates {unknown}, which are not wanted")
+            raise RuntimeError(f"the evaluator returned candidates {unknown}, which were not requested")
         candidates = [self._training.pop(number) for number in sorted(part)]
         self._busy.difference_update(candidate.key for candidate in candidates)
         pairs = [
@@ -271,7 +273,7 @@ class _Loop:
         return True
 
     def _tell(self, candidate: Candidate) -> None:
-        # Read back from the store, so that a resumed run tells exactly the same values.
+        # Read back from the store so that a resumed run tells exactly the same values.
         evaluation = self._session.known(candidate)
         self._strategy.tell_one(candidate, evaluation)
         self._told.append((candidate, evaluation))
@@ -280,7 +282,7 @@ class _Loop:
     def _complete(self) -> Generation:
         """Commits the state after a generation."""
         store, number = self._store, self._store.generations
-        # The strategy does not know yet what is evaluated but not told.
+        # The strategy does not know of candidates that are evaluated but not told.
         retained = self._strategy.retained() | set(filter(store.events.was_trained, self._out))
         store.complete_generation(number, self._strategy.state(), self._timetable.session_seconds, None, retained)
         candidates, evaluations = zip(*self._told, strict=True)
@@ -294,7 +296,7 @@ class _Loop:
         return self._candidates_in(number + 1) - self._candidates_in(number)
 
     def _candidates_in(self, generations: int) -> int:
-        """Number of candidates in that many generations."""
+        """Number of candidates in the first `generations` generations."""
         settings = self._store.settings
         later = settings.offspring or settings.population
         return settings.population + (generations - 1) * later if generations else 0

@@ -1,6 +1,6 @@
-"""Streams of candidates, for evaluators that train whole generations and for repeating the order of another run.
+"""Streams of candidates for evaluators that train whole generations, and for repeating the order of another run.
 
-Streaming evaluators are in `evonas.execution`.
+Evaluators with their own streams are in `evonas.execution`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["OneAtATime", "Repeated", "stream_of"]
 
 
 def stream_of(evaluator: Evaluator) -> Stream:
-    """The evaluator's stream; for one without streams, each candidate is a generation of its own."""
+    """The evaluator's stream; an evaluator without streams trains each candidate as a separate generation."""
     return evaluator.stream() if isinstance(evaluator, StreamingEvaluator) else OneAtATime(evaluator)
 
 
@@ -28,7 +28,7 @@ class OneAtATime:
     slots = 1
 
     def __init__(self, evaluator: Evaluator) -> None:
-        """Trains with the evaluator."""
+        """Creates a stream that trains with the evaluator."""
         self._evaluator = evaluator
         self._given: deque[tuple[int, Candidate, Start | None]] = deque()
 
@@ -40,25 +40,25 @@ class OneAtATime:
         """See `Stream.wait`."""
         number, candidate, start = self._given.popleft()
         parts = self._evaluator.evaluate([candidate], frozenset(), {} if start is None else {0: start})
-        found = {place: evaluation for part in parts for place, evaluation in part.items()}
+        found = {index: evaluation for part in parts for index, evaluation in part.items()}
         if found.keys() != {0}:
-            raise RuntimeError(f"the evaluator was given one candidate, give it back once and not as {sorted(found)}")
+            raise RuntimeError(f"the evaluator got one candidate and must return it exactly once, not {sorted(found)}")
         return {number: found[0]}
 
     def close(self) -> None:
-        """Nothing is in training between two calls of `wait`."""
+        """See `Stream.close`; nothing is in training between two calls of `wait`."""
         self._given.clear()
 
 
 class Repeated:
     """An evaluator that delivers results in the order of another run. Implements `StreamingEvaluator`.
 
-    With everything else equal, this reproduces the run: each result is held back until its turn. After the last result
-    of that run, results are delivered as they finish.
+    Each result is held back until its turn, which reproduces the run if everything else is equal. After the last result
+    of that run, results are delivered as they arrive.
     """
 
     def __init__(self, evaluator: Evaluator, events: Events) -> None:
-        """Trains with the evaluator, in the order of those events, from the beginning of the run."""
+        """Creates an evaluator that trains with another one, in the order of a run's events from its beginning."""
         self._evaluator, self._events = evaluator, events
 
     def state(self) -> Any:
@@ -75,7 +75,7 @@ class Repeated:
         done: frozenset[int] = frozenset(),
         starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
-        """See `Evaluator.evaluate`; in generations there is no order to repeat."""
+        """See `Evaluator.evaluate`; whole generations have no order to repeat."""
         return self._evaluator.evaluate(candidates, done, starts)
 
     def close(self) -> None:
@@ -84,12 +84,13 @@ class Repeated:
 
     def stream(self) -> Stream:
         """See `StreamingEvaluator.stream`."""
-        return _InOrder(stream_of(self._evaluator), *_turns(self._events))
+        return _InOrder(stream_of(self._evaluator), *_arrivals(self._events))
 
 
-def _turns(events: Events) -> tuple[list[tuple[int, int]], list[int]]:
-    """The positions of trained candidates in the order of arrival, and the most pending candidates before each
-    arrival.
+def _arrivals(events: Events) -> tuple[list[tuple[int, int]], list[int]]:
+    """Trained candidates (generation and index) in the order of arrival.
+
+    Also, for each arrival, the largest number of pending candidates since the one before.
     """
     places: list[tuple[int, int]] = []
     most: list[int] = []
@@ -105,13 +106,13 @@ def _turns(events: Events) -> tuple[list[tuple[int, int]], list[int]]:
 
 
 class _InOrder:
-    """Implements `Stream`."""
+    """A stream whose results arrive in a given order. Implements `Stream`."""
 
     def __init__(self, stream: Stream, places: Sequence[tuple[int, int]], most: Sequence[int]) -> None:
         self._stream, self._places, self._most = stream, places, most
         self._turn = 0
         self._numbers: dict[tuple[int, int], int] = {}
-        self._back: dict[int, Evaluation] = {}
+        self._held: dict[int, Evaluation] = {}
 
     @property
     def slots(self) -> int:
@@ -123,15 +124,15 @@ class _InOrder:
 
     def wait(self) -> Mapping[int, Evaluation]:
         if self._turn == len(self._places):
-            back, self._back = self._back, {}
-            return back or self._stream.wait()
+            held, self._held = self._held, {}
+            return held or self._stream.wait()
         number = self._numbers[self._places[self._turn]]
-        if number not in self._back:
-            self._back |= self._stream.wait()
-        if number not in self._back:
+        if number not in self._held:
+            self._held |= self._stream.wait()
+        if number not in self._held:
             return {}
         self._turn += 1
-        return {number: self._back.pop(number)}
+        return {number: self._held.pop(number)}
 
     def close(self) -> None:
         self._stream.close()

@@ -1,14 +1,14 @@
-"""`CommitPacing`: which results of a generation are committed together.
+"""`CommitPacing`: group commits of a generation's results.
 
-A commit waits for the disk several times, however little it writes. Where networks are evaluated faster than the disk
-confirms commits, committing each result by itself would cost more than all else that the search does. Results that come
-soon after a commit therefore wait for the next one, so that commits take at most `SHARE` of the time.
+A commit waits for the disk several times, however little it writes. If networks are evaluated faster than the disk
+confirms commits, committing each result separately would take longer than the rest of the search. Results that arrive
+soon after a commit are therefore held for the next one, so that commits take at most `SHARE` of the time.
 
-What waits is lost if the process is killed, so only results of evaluators that return at least every second wait
-(`Prompt`); those of others are committed at once.
+Results that are held are lost if the process is killed. Only results of evaluators that return at least once a second
+(`Prompt`) are held; those of other evaluators are committed at once.
 
 References:
-    DeWitt et al. 1984, Implementation Techniques for Main Memory Database Systems. SIGMOD (group commit).
+    DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984 (group commit).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Protocol, runtime_checkable
 
 __all__ = ["MOST_SECONDS", "SHARE", "CommitPacing", "Prompt"]
 
-#: Share of the time that commits may take where results come faster.
+#: Largest share of the time that commits may take.
 SHARE = 0.2
-#: Most seconds for which an evaluator may yield nothing, so that its results may wait.
+#: Results are held only if the evaluator yields at least this often, in seconds; also the longest time they are held.
 MOST_SECONDS = 1.0
 
 
 @runtime_checkable
 class Prompt(Protocol):
-    """An evaluator that never waits for long: `evaluate` yields an empty part where nothing has finished.
+    """An evaluator that never blocks for long: `evaluate` yields an empty part if nothing has finished.
 
     Attributes:
-        part_seconds: at most so many seconds after it was asked, `evaluate` yields a part.
+        part_seconds: largest number of seconds until `evaluate` yields the next part.
     """
 
     part_seconds: float
@@ -44,19 +44,19 @@ class CommitPacing:
     """
 
     def __init__(self, evaluator: object) -> None:
-        """The first results are committed at once.
+        """Starts with a commit due, so that the first results are committed at once.
 
         Args:
-            evaluator: whose results are committed.
+            evaluator: the evaluator whose results are committed.
         """
         self._may_wait = isinstance(evaluator, Prompt) and evaluator.part_seconds <= MOST_SECONDS
         self._due_at = 0.0
 
     @property
     def is_due(self) -> bool:
-        """Whether what has come is committed now."""
+        """Whether the results held should be committed now."""
         return not self._may_wait or time.monotonic() >= self._due_at
 
     def note_commit(self, seconds: float) -> None:
-        """A commit has ended that took this long."""
+        """Records that a commit has just ended, which took this many seconds."""
         self._due_at = time.monotonic() + min(seconds * (1.0 / SHARE - 1.0), MOST_SECONDS)

@@ -1,15 +1,15 @@
-"""Cost measures of networks and limits on them, computed from the architecture graph before training. Imports no Keras.
+"""Cost measures of networks, computed from the architecture graph before training, and their limits. Imports no Keras.
 
 =================  ==================================================================================================
-measure            is
+measure            meaning
 =================  ==================================================================================================
 `parameters`       trainable parameters
-`flops`            floating-point operations of one row's forward pass, in matrix products and biases
-`memory_bytes`     float32 bytes of all weights (moving averages too) and of one row's activations
-`latency_ms`       milliseconds of one row's forward pass, measured by the worker (`evonas.training.latency`)
+`flops`            floating-point operations of matrix products and biases in the forward pass of one row
+`memory_bytes`     float32 bytes of all weights, including moving averages, and of the activations of one row
+`latency_ms`       milliseconds of the forward pass of one row, measured by the worker (`evonas.training.latency`)
 =================  ==================================================================================================
 
-Parameters of user-defined models are counted by the worker when they are built; their FLOPs are unknown.
+The parameters of user-defined models are counted by the worker when it builds them; their FLOPs are unknown.
 
 A network that exceeds a limit is not trained: its evaluation is INFEASIBLE with the score "violation", the sum of
 relative excesses. It does not count towards the budget of evaluations.
@@ -44,13 +44,13 @@ class Screen:
     """Checks networks against limits before training.
 
     Attributes:
-        space: that the genomes are from.
+        space: the space of the genomes.
         limits: measure -> upper limit.
         wanted: measures that are objectives.
         columns: views of a network -> its number of features.
-        num_outputs: of the problem.
-        with_columns: attaches the columns of the data to a graph, for embeddings.
-        sample_shape: of a sample, see `Problem.sample_shape`.
+        num_outputs: number of outputs.
+        with_columns: attaches the data's columns to a graph, for embeddings.
+        sample_shape: shape of a sample, see `Problem.sample_shape`.
     """
 
     space: Any
@@ -63,10 +63,10 @@ class Screen:
 
     @classmethod
     def from_settings(cls, settings: Settings, space: SearchSpace, problem: Mapping[str, Any]) -> Screen:
-        """The screen of a run's settings.
+        """Creates the screen for a run's settings.
 
         Raises:
-            InputError: limits or measures are given, but the space has no architectures.
+            InputError: limits or measures are requested, but the space has no architectures.
         """
         given = {
             "parameters": settings.max_parameters,
@@ -75,16 +75,14 @@ class Screen:
         limits = {name: float(limit) for name, limit in given.items() if limit is not None}
         wanted = tuple(name for name in settings.objectives or () if name in MEASURES and name not in _EVALUATED)
         if problem and not hasattr(space, "architecture"):
-            limits.pop("parameters", None)  # counted by the worker, when a model is built
+            limits.pop("parameters", None)  # counted by the worker when it builds a model
         if (limits or wanted) and not hasattr(space, "architecture"):
             raise InputError(
                 f"{' and '.join([*limits, *wanted])} must be known before training, but {type(space).__name__} gives "
                 "no architecture: leave these limits and objectives out"
             )
         views, width = tuple(problem.get("views", ())), int(problem.get("num_features", 0))
-
         outputs = int(problem.get("num_outputs", 0))
-
         numeric, categorical = (tuple(problem.get(name, ())) for name in ("numeric", "categorical"))
 
         def columns(*seen: str) -> int:
@@ -92,18 +90,18 @@ class Screen:
 
         def attach(graph: Any) -> Any:
             seen = views_of(graph)
-            places = visible_columns(views, width, *seen)
-            new = columns(*seen) - len(places)
+            visible = visible_columns(views, width, *seen)
+            new = columns(*seen) - len(visible)
             known, kinds = (
-                [*(each[k] for k in places), *[-1] * new] if each else [] for each in (numeric, categorical)
+                [*(each[k] for k in visible), *[-1] * new] if each else [] for each in (numeric, categorical)
             )
-            forms = [*(views[k] for k in places), *["standard"] * new] if views else []
+            forms = [*(views[k] for k in visible), *["standard"] * new] if views else []
             return with_columns(graph, known, forms, kinds)
 
         return cls(space, limits, wanted, columns, outputs, attach, tuple(problem.get("sample_shape", ())))
 
     def measures(self, candidate: Candidate) -> dict[str, float]:
-        """The objectives that are not part of the evaluation."""
+        """The measures that are objectives and not part of the evaluation."""
         return self._measure(candidate, self.wanted)
 
     def reject(self, candidate: Candidate) -> Evaluation | None:

@@ -1,11 +1,11 @@
-"""The time budget of a run: time spent, and time reserved for finalists and for the end.
+"""The time budget of a run: the time spent, and the time reserved for finalists and the end of the run.
 
-The time of a run starts with the process of a command, or the call of a function, and ends with the last line printed:
-it includes reading the data, starting the worker, compilation and export. The search stops early enough for what
-follows. Timing never affects which results a given candidate gets.
+A run's time starts with the command's process or the function call, and ends with the last line printed: it includes
+reading the data, starting the worker, compilation and export. The search stops early enough for the steps that follow.
+Timing never affects the results of a given candidate.
 
-Every loop checks its `Timetable` after each result of the evaluator. With `abandon_when`, the evaluator also checks it
-while waiting, so that the deadline is kept even without results.
+Every loop checks its `Timetable` after each of the evaluator's results. With `abandon_when`, the evaluator also checks
+it while waiting, so that the deadline is met even without results.
 """
 
 from __future__ import annotations
@@ -34,64 +34,62 @@ __all__ = [
     "seconds_in_full",
 ]
 
-#: Safety factor on the measured training time of a network: other seeds may stop later.
+#: Safety factor on the measured training time of a network, since training from other seeds may stop later.
 RETRAINING_FACTOR = 1.2
-#: Largest share of a run's time for retrainings; and for everything after the search, before the first generation is
-#: complete.
+#: Largest share of a run's time that is reserved for retraining and, until the first generation is complete, for
+#: everything after the search.
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
-#: The same share if members of an ensemble are trained after the finalists.
+#: Largest share for retraining if ensemble members are trained after the finalists.
 MOST_WITH_ENSEMBLE = 0.4
-#: Margin for the end in addition to measured times: a share of the run's time, and seconds.
+#: Margin for the end in addition to measured times: a share of the run's time plus seconds, and the most.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
-#: Tolerance of the deadline: seconds, or a share of the time; and how late scoring on the test split may end.
+#: Tolerance of the deadline in seconds and as a share of the time, and how late scoring on the test split may end.
 _LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5
-#: Results required before measuring how many networks are trained at a time.
+#: Number of results required to measure how many networks are trained at a time.
 _FEW_RESULTS = 3
 
 
 @runtime_checkable
 class Abandonable(Protocol):
-    """An evaluator that can give up waiting."""
+    """An evaluator whose waits can be abandoned."""
 
     def abandon_when(self, check: Callable[[], bool]) -> None:
         """Makes all waits for the worker raise `Abandoned` as soon as `check`, polled ten times a second, returns true.
 
-        Trainings in progress stop at their next step.
+        Training in progress stops at its next step.
         """
         ...
 
 
 def abandon_when(evaluator: object, check: Callable[[], bool]) -> None:
-    """Lets the evaluator poll `check` while waiting, if it supports that; otherwise the clock is checked between
-    results only.
-    """
+    """Makes the evaluator poll `check` while waiting. If it cannot, loops check the clock between results only."""
     if isinstance(evaluator, Abandonable):
         evaluator.abandon_when(check)
 
 
 def makespan(seconds: Iterable[float], slots: float) -> float:
-    """Makespan of the trainings in seconds, longest processing time first.
+    """Makespan in seconds of training several networks, scheduled by the longest-processing-time-first rule.
 
     Args:
-        seconds: of each training.
-        slots: number of simultaneous trainings, > 0; may be fractional.
+        seconds: training time of each network.
+        slots: number of networks trained at a time, > 0; may be fractional.
     """
     machines = [0.0] * max(1, round(slots))
     for each in sorted(seconds, reverse=True):
-        place = machines.index(min(machines))
-        machines[place] += each
+        machine = machines.index(min(machines))
+        machines[machine] += each
     return max(machines) * len(machines) / slots
 
 
 def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
-    """Estimated seconds for all epochs of a network that was trained up to a rung.
+    """Estimated seconds to train a network for all epochs, from the time up to a rung.
 
-    A network that stopped before its rung is assumed to stop there again.
+    A network that stopped before its rung is assumed to stop at the same epoch again.
 
     Args:
-        seconds: measured, see `Times.training_seconds`.
-        record: of the network at its rung.
-        epochs: of a whole training.
+        seconds: measured seconds, see `Times.training_seconds`.
+        record: the network's record at its rung.
+        epochs: total number of epochs.
     """
     reached = record.evaluation.epochs
     if reached < record.epochs or not 0 < reached < epochs:
@@ -104,9 +102,9 @@ class Timetable:
 
     Attributes:
         bound: time limit of the run in seconds, over all sessions; infinite for no limit.
-        ending: estimated seconds for the export, set by the exporter.
-        most_slots: upper bound on simultaneous trainings; the cores of this machine unless set otherwise.
-        counts: whether the seconds of this session count as time of the run.
+        ending: estimates the seconds for the export; set by the exporter.
+        most_slots: upper bound on the number of networks trained at a time; by default, the cores of this machine.
+        counts: whether the seconds of this session count towards the run's time.
     """
 
     def __init__(
@@ -122,13 +120,13 @@ class Timetable:
         """Begins a session.
 
         Args:
-            store: of the run.
+            store: the run's store.
             bound: time limit of the run in seconds; None for no limit.
-            started: when the session began, as `time.monotonic()` counts; now if None.
-            retrainings: number of networks to retrain after the search, and how often each.
-            has_end: whether anything that takes time follows the search and finalists.
-            counts: whether the seconds of the session count as time of the run.
-            members: further networks to train for an ensemble.
+            started: start of the session in terms of `time.monotonic()`; now if None.
+            retrainings: number of networks to retrain after the search, and number of seeds for each.
+            has_end: whether steps that take time follow the search and the finalists.
+            counts: whether the seconds of the session count towards the run's time.
+            members: number of further networks to train for an ensemble.
         """
         self._store, self._retrainings, self._has_end = store, retrainings, has_end
         self._members = members
@@ -142,17 +140,17 @@ class Timetable:
         self._part, self._part_began = "rest", 0.0
         self._retraining: float | None = None
         self._is_first, self._has_network = True, False
-        self._asked: deque[float] = deque(maxlen=2)
+        self._response_seconds: deque[float] = deque(maxlen=2)
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
     @property
     def began(self) -> float:
-        """Seconds of the run at the beginning of the session."""
+        """The run's seconds at the beginning of the session."""
         return self._before
 
     @property
     def session_seconds(self) -> float:
-        """Seconds of the session."""
+        """Seconds since the beginning of the session."""
         return time.monotonic() - self._started
 
     @property
@@ -188,40 +186,43 @@ class Timetable:
 
     @property
     def search_is_over(self) -> bool:
-        """Whether the remaining time is needed for what follows the search."""
+        """Whether the remaining time is needed for the steps after the search."""
         if self.bound == math.inf:
             return False
-        return self.left <= self._for_what_follows()
+        return self.left <= self._reserved_after_search()
 
     @property
     def is_too_late_to_ask(self) -> bool:
-        """Whether the strategy, which cannot be interrupted, would answer too late.
+        """Whether the strategy, which cannot be interrupted, would respond too late.
 
-        The shorter of its last two response times is used, since one may include imports. Half of the tolerance is
-        available for it, so that fast strategies do not end a search early.
+        The shorter of its last two response times is used, since one of them may include imports. Half of the tolerance
+        may be used up by it, so that fast strategies do not end a search early.
         """
         if self.bound == math.inf:
             return False
-        return self.left - min(self._asked, default=0.0) + 0.5 * self._late <= self._for_what_follows()
+        return (
+            self.left - min(self._response_seconds, default=0.0) + 0.5 * self._tolerance
+            <= self._reserved_after_search()
+        )
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Measures the response time of a strategy."""
+        """Measures the strategy's response time within the context."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self._asked.append(time.monotonic() - began)
+            self._response_seconds.append(time.monotonic() - began)
 
     def begin_training(self) -> None:
-        """Called before candidates are submitted, to measure their training."""
+        """Must be called before candidates are submitted, so that their training can be measured."""
         self._since = 0.0
 
     def note_results(self, evaluations: Sequence[Evaluation]) -> None:
-        """Called with evaluations after they were committed."""
+        """Must be called with evaluations after they have been committed."""
         self._retraining = None
         now, seconds = time.monotonic(), sum(each.train_seconds for each in evaluations)
-        if self._since:  # since the first result, which includes starting a process, loading data and compiling
+        if self._since:  # the time before the first result includes starting a process, loading data and compiling
             self._results += len(evaluations)
             self._trained += seconds
             self._trained_in += now - self._since
@@ -229,19 +230,19 @@ class Timetable:
 
     @property
     def slots(self) -> float:
-        """Measured number of simultaneous trainings: training seconds per second; 1 before there are enough results."""
+        """Measured number of networks trained at a time (training seconds per second); 1 until enough are trained."""
         if self._results < _FEW_RESULTS or self._trained_in <= 0.0:
             return 1.0
         return min(max(self._trained / self._trained_in, 0.2), max(1.0, float(self.most_slots())))
 
-    # What follows it.
+    # After the search.
 
     def retraining_seconds(self, top: int, *, one_fold: bool = False) -> list[float]:
-        """Estimated seconds to train each of the best networks once, by the measurements of the search.
+        """Estimated seconds to train each of the best networks once, from measurements during the search.
 
         Args:
-            top: how many networks.
-            one_fold: whether they train on one cross-validation fold instead of all.
+            top: number of networks.
+            one_fold: whether each is trained on one cross-validation fold instead of all.
         """
         times, settings = self._store.times, self._store.settings
         factor = RETRAINING_FACTOR / ((settings.cv or 1) if one_fold else 1)
@@ -250,41 +251,41 @@ class Timetable:
             for record in self._store.best(top)
         ]
 
-    def _for_what_follows(self) -> float:
+    def _reserved_after_search(self) -> float:
         if self._retraining is None:
             self._retraining = self._seconds_for_retraining()
             self._is_first, self._has_network = not self._store.generations, bool(self._store.best_places(1))
-        # No time is reserved for an export as long as there is nothing to export.
+        # No time is reserved for the export as long as there is no network to export.
         seconds = self._retraining + (self.ending() if self._has_network else 0.0)
-        return self._usual_end + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
+        return self._end_margin + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
 
     def _seconds_for_retraining(self) -> float:
         top, seeds = self._retrainings
         if not top or not seeds:
             return 0.0
-        trainings = self.retraining_seconds(top) * seeds + self.retraining_seconds(1, one_fold=True) * self._members
+        durations = self.retraining_seconds(top) * seeds + self.retraining_seconds(1, one_fold=True) * self._members
         share = MOST_WITH_ENSEMBLE if self._members else MOST_FOR_RETRAINING
-        return min(makespan(trainings, self.slots), share * self.bound)
+        return min(makespan(durations, self.slots), share * self.bound)
 
     @property
     def members_seconds(self) -> float:
-        """Seconds for the networks that are trained after the finalists, for an ensemble or a mean."""
+        """Estimated seconds for the networks that are trained after the finalists, for an ensemble or a mean."""
         return makespan(self.retraining_seconds(1, one_fold=True) * self._members, self.slots) if self._members else 0.0
 
     @property
-    def _usual_end(self) -> float:
+    def _end_margin(self) -> float:
         if self.bound == math.inf or not self._has_end:
             return 0.0
         return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + 2.0 * self._store.report_seconds
 
     @property
     def end_seconds(self) -> float:
-        """Seconds reserved after the last training, for test scores, reports, export and output."""
-        return self._usual_end + self.ending()
+        """Seconds reserved for the steps after all training: test scores, reports, export and output."""
+        return self._end_margin + self.ending()
 
     @property
     def retrainings_are_over(self) -> bool:
-        """Whether the remaining time is needed for the end."""
+        """Whether the remaining time is needed for the end of the run."""
         return self.left <= self.end_seconds
 
     @property
@@ -295,8 +296,8 @@ class Timetable:
     @property
     def is_over(self) -> bool:
         """Whether the time is used up, including the tolerance."""
-        return self.left <= -self._late
+        return self.left <= -self._tolerance
 
     @property
-    def _late(self) -> float:
+    def _tolerance(self) -> float:
         return max(_LATE_SECONDS, _LATE_SHARE * self.bound)

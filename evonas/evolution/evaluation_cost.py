@@ -1,4 +1,4 @@
-"""Expected cost of an evaluation, equal on all machines, so that a seed determines the run.
+"""Expected cost of an evaluation, which is the same on all machines, so that a seed determines the run.
 
 It determines the effort per proposal (`Settings.evaluation_seconds`). It is computed from architectures, rows and
 epochs at a nominal speed, without measurements, and recorded with the settings for resumed runs.
@@ -22,9 +22,9 @@ __all__ = ["with_expected_seconds"]
 
 #: Number of random networks whose median cost is used.
 _SAMPLES = 15
-#: Operations a second of a nominal core.
+#: Operations per second of a nominal core.
 _NOMINAL_FLOPS = 5e10
-#: Nominal seconds of a user-defined model.
+#: Nominal training time of a user-defined model, in seconds.
 _OWN_MODEL_SECONDS = 5.0
 
 
@@ -32,9 +32,9 @@ def with_expected_seconds(settings: Settings, space: SearchSpace, data: Prepared
     """The settings with `evaluation_seconds`, if the strategy uses it and it was not set.
 
     Args:
-        settings: of the run, resolved.
-        space: that is searched.
-        data: to train on; None for user-defined trainings.
+        settings: the run's resolved settings.
+        space: the space to search.
+        data: the training data; None for user-defined training functions.
     """
     row = find_row(settings.strategy)
     if row is None or "evaluation_seconds" not in row.settings or settings.evaluation_seconds is not None:

@@ -1,7 +1,7 @@
-"""Finalists: the best networks of a search are retrained from scratch with other seeds, and tested.
+"""Finalists: retraining of the best networks of a search from scratch with other seeds, and their test scores.
 
-The retrainings are one batch, committed result by result, so that a killed run resumes within it. If the time is too
-short, as many as possible are trained: each network once, best first, then each again. Imports no Keras.
+All retraining runs form one batch and are committed one by one, so that a killed run resumes within the batch. If there
+is not enough time, as many as possible are trained: each network once, best first, then each again. Imports no Keras.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from genomes.space import SearchSpace
 
 __all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members", "train_on_all_rows"]
 
-#: Called with the re-trainings that are done and if any to be.
+#: Called with the number of retraining runs that are done, and the number that are planned.
 OnRetraining = Callable[[int, int], None]
 
-#: Share of what is left that is kept for the members of the final model, when finalists are trained again.
+#: Largest share of the remaining time that is reserved for ensemble members while finalists are retrained.
 _MOST_RESERVED = 0.5
 
-_TOO_LATE = Evaluation(Status.STOPPED, reason="the time was over before it was done")
+_TOO_LATE = Evaluation(Status.STOPPED, reason="the time limit was reached before it was trained")
 
 
 @runtime_checkable
 class Tester(Protocol):
-    """An evaluator that can also score given weights on the test split."""
+    """An evaluator that can also score weights on the test split."""
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
-        """Scores on the test split; empty when there is none."""
+        """Scores on the test split; empty if there is none."""
         ...
 
 
@@ -52,19 +52,20 @@ def retrain_finalists(
     on_part: OnRetraining | None = None,
     timetable: Timetable | None = None,
 ) -> bool:
-    """Retrains the best networks of a run and commits the results; committed ones are not repeated.
+    """Retrains the best networks of a run and commits the results; committed results are not recomputed.
 
     Args:
-        store: open, of this run.
-        evaluator: not closed here. Without a `Tester`, finalists have no test scores.
-        space: that the genomes are from.
+        store: the run's open store.
+        evaluator: the evaluator, which is not closed here. Unless it is a `Tester`, finalists have no test scores.
+        space: the space of the genomes.
         top: number of networks, >= 1; fewer if fewer have a score.
-        seeds: retrainings of each, >= 1.
+        seeds: number of seeds for each network, >= 1.
         interruption: may request a stop.
         on_part: called after every commit.
-        timetable: of the session; no bound on the time unless given.
+        timetable: the session's time budget; by default, without a limit.
 
-    Returns: False if a stop was requested before everything that the time allows was done.
+    Returns:
+        False if a stop was requested before everything that the time allows was done.
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     store.retrainings.ask(store.evaluated, top, seeds)
@@ -97,15 +98,16 @@ def train_ensemble_members(
 ) -> bool:
     """Trains the best network from further seeds, for an ensemble, and commits the results.
 
-    With cross-validation each of them is trained on one fold, see `ensemble_members`. Members for which there is no
-    time are skipped; they do not affect ranks.
+    With cross-validation, each member is trained on one fold (see `ensemble_members`). Members for which there is no
+    time are skipped. Members do not affect the ranking.
 
     Args:
-        store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
-        count: further seeds, >= 1.
+        store, evaluator, space, interruption, timetable: as for `retrain_finalists`, which must have been called
+            before.
+        count: number of further seeds, >= 1.
 
     Returns:
-        whether all is done that the time allows; False when a stop was asked for.
+        False if a stop was requested before everything that the time allows was done.
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     if not store.finalists:
@@ -131,14 +133,15 @@ def train_on_all_rows(
 ) -> bool:
     """Trains the finalists in turn on training and validation rows together, for the mean of these networks.
 
-    Each for the median of the best epochs of its re-trainings, since no row is left that would tell when to stop.
+    Each is trained for the median best epoch of its retraining runs, since no rows are left for early stopping.
 
     Args:
-        store, evaluator, space, interruption, timetable: as of `retrain_finalists`, which has been before.
-        count: networks, >= 1; those that there is no time for are left out.
+        store, evaluator, space, interruption, timetable: as for `retrain_finalists`, which must have been called
+            before.
+        count: number of networks, >= 1; those for which there is no time are skipped.
 
     Returns:
-        whether all is done that the time allows; False when a stop was asked for.
+        False if a stop was requested before everything that the time allows was done.
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     finalists = store.finalists
@@ -170,7 +173,7 @@ def _train_members(
     interruption: Interruption,
     timetable: Timetable,
 ) -> bool:
-    """Trains those that are new and fit into the time; returns False if a stop was asked for before all were done."""
+    """Trains the new candidates that fit into the time; returns False if a stop was requested before all were done."""
     evaluator.restore(store.evaluator_state)
     abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
@@ -181,7 +184,7 @@ def _train_members(
 
 
 def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> list[Candidate]:
-    """One candidate per retraining: all networks with their first seed, best first, then with their second, ..."""
+    """One candidate per network and seed: all networks with their first seed, best first, then their second, etc."""
     settings = store.settings
     networks = []
     for record in store.best(top):
@@ -191,19 +194,19 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
     candidates: list[Candidate] = []
     for which in range(seeds):
         for first, numbers in networks:
-            place = len(candidates)
-            candidates.append(replace(first, seed=numbers[which], generation=store.generations, index=place))
+            index = len(candidates)
+            candidates.append(replace(first, seed=numbers[which], generation=store.generations, index=index))
     return candidates
 
 
 def _affordable(
     candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable, reserved: float = 0.0
 ) -> frozenset[int]:
-    """Positions of the retrainings that fit into the time, in order, leaving the reserved seconds."""
+    """Indices of the candidates, in order, that fit into the time without the reserved seconds."""
     waiting = [index for index in range(len(candidates)) if index not in done]
-    if timetable.bound == math.inf or not waiting:  # none waits where no network was trained in time
+    if timetable.bound == math.inf or not waiting:  # there are no candidates if no network was trained in time
         return frozenset(waiting)
-    # Without the margin of the search: retrainings unfinished at the deadline are abandoned.
+    # The safety factor is cancelled: training that is unfinished at the deadline is abandoned.
     networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold not in (None, ALL_ROWS)
     seconds = timetable.retraining_seconds(networks, one_fold=one_fold)
     left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
@@ -223,7 +226,7 @@ def _train(
     timetable: Timetable,
     on_part: OnRetraining | None,
 ) -> frozenset[int]:
-    """Trains and commits those that fit; returns the positions of the rest if it has to stop."""
+    """Trains and commits the fitting candidates; returns the indices of those left if it has to stop."""
     left, before = set(fitting), sum(_find_retraining(store, each) is not None for each in candidates)
     parts = evaluator.evaluate(candidates, frozenset(range(len(candidates))) - fitting) if fitting else iter(())
     while True:
@@ -234,10 +237,10 @@ def _train(
             break
         if part is None:
             if left:
-                raise RuntimeError(f"the evaluator ended with {len(left)} candidates left, give each once")
+                raise RuntimeError(f"the evaluator ended with {len(left)} candidates left: return each exactly once")
             break
         if part:
-            done = [(candidates[place], part[place]) for place in sorted(part)]
+            done = [(candidates[index], part[index]) for index in sorted(part)]
             store.retrainings.commit(done, timetable.began, timetable.session_seconds)
             left -= part.keys()
             if timetable.counts:
@@ -256,7 +259,7 @@ def _test(
     interruption: Interruption,
     timetable: Timetable,
 ) -> bool:
-    """Scores retrained networks on the test split until the time is over. Returns False if a stop was requested."""
+    """Scores retrained networks on the test split while there is time; returns False if a stop was requested."""
     for candidate in candidates:
         retraining = _find_retraining(store, candidate)
         if retraining is None or retraining.test is not None:

@@ -1,13 +1,13 @@
 """The first generation of short runs: smaller networks if the default ones would take too long.
 
-A run of seconds achieves most by comparing a whole generation of cheap networks instead of a few costly ones. The cost
-of a network is predicted from its architecture, the number of rows and the measured speed of a core. If the time
-suffices for the strategy's first generation, nothing is changed. Otherwise it is replaced by random networks that are
-cheap enough, which become the initial genomes in the strategy's recorded state, so that a resumed run asks for the
-same. Later networks may have any size, except for images, series and texts, where a single network could use up all the
-time: there the FLOPs of all networks of the run are bounded.
+A run of a few seconds achieves most by comparing a whole generation of cheap networks instead of a few costly ones. The
+cost of a network is predicted from its architecture, the number of rows and the measured speed of a core. If there is
+enough time for the strategy's first generation, nothing is changed. Otherwise it is replaced by random networks that
+are cheap enough, which become the initial genomes in the strategy's recorded state, so that a resumed run proposes the
+same networks. Later networks may have any size, except for images, series and texts, where a single network could use
+up all the time: for these, the FLOPs of all networks of the run are bounded.
 
-Not for user-defined models or GPUs, whose cost cannot be predicted, nor where weights are evolved.
+It does not apply to user-defined models and GPUs, whose cost cannot be predicted, nor if weights are evolved.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ if TYPE_CHECKING:
 
 __all__ = ["SPEEDS", "FirstGeneration", "Speed", "cost_of_training", "first_generation", "training_seconds"]
 
-#: Share of a run's time in which its first generation is to be trained.
+#: Share of a run's time for its first generation.
 _SHARE = 0.5
-#: Seconds until the worker starts training.
+#: Seconds until the worker begins to train.
 _START_SECONDS = 2.0
-#: Random networks drawn per wanted one, to find cheap ones among them.
+#: Number of random networks drawn per network needed, to find cheap ones among them.
 _DRAWS = 8
-#: The cheapest of them, this many per wanted one, are always eligible, for diversity.
+#: This many of the cheapest networks per network needed are always eligible, for diversity.
 _CHEAPEST = 3
-#: Tolerated excess of the total time before epochs are cut, and the fewest epochs.
+#: Tolerated excess of the total time before epochs are reduced, and the smallest number of epochs.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
-#: Fewest epochs of networks over images, series and texts, unless set by the user: these learn slowly, and a good
-#: network after a few epochs is more informative than a tiny one after all of them.
-_TELLING_EPOCHS = 10
-#: The same for the first of several rungs.
-_TELLING_RUNG = 6
-#: At least this many networks must fit into the time of the generation; otherwise the search would compare too few, and
-#: have no time for finalists.
-_FEW_NETWORKS = 4
-#: Smallest cost of random networks, as a share of the largest one: tiny networks learn next to nothing.
+#: Smallest number of epochs for images, series and texts, unless set by the user: networks for these learn slowly, and
+#: a good network after a few epochs is more informative than a tiny one after all epochs.
+_INFORMATIVE_EPOCHS = 10
+#: Smallest number of epochs of the first rung, if there are several.
+_INFORMATIVE_RUNG = 6
+#: This many networks must fit into the generation's time; otherwise the search would compare too few, and have no time
+#: for finalists.
+_FEWEST_NETWORKS = 4
+#: Smallest cost of a random network relative to the allowed cost, since tiny networks learn hardly anything.
 _TINY = 0.25
 #: Matrix products of a training step: forward, gradients of weights, gradients of inputs.
 _MULTIPLICATIONS = 3
@@ -67,11 +67,11 @@ class Speed:
     """Speed model of a trainer.
 
     Attributes:
-        share: achieved share of a core's peak FLOPS.
-        step_seconds: overhead of a training step per layer.
+        share: share of a core's peak FLOPS that is achieved.
+        step_seconds: overhead of a training step, per layer.
         start_seconds: overhead of a network.
-        at_once: whether networks are trained on several cores in parallel.
-        layer_seconds: further overhead of a network per layer, for tracing and compiling.
+        at_once: whether networks are trained in parallel on several cores.
+        layer_seconds: further overhead of a network per layer, for tracing and compilation.
     """
 
     share: float
@@ -81,7 +81,7 @@ class Speed:
     layer_seconds: float = 0.0
 
 
-#: Trainer -> its speed on a CPU, conservatively estimated.
+#: Trainer -> conservative estimate of its speed on a CPU.
 SPEEDS = {
     "native": Speed(0.2, 15e-6, 0.02, True),
     "single": Speed(0.2, 400e-6, 1.0, True, 0.3),
@@ -94,12 +94,12 @@ class FirstGeneration:
 
     Attributes:
         genomes: the networks.
-        epochs: the most that any network of the run trains.
-        seconds: their expected training time.
+        epochs: largest number of epochs of any network of the run.
+        seconds: expected training time of the networks.
         core_flops: measured FLOPS of one core.
-        rungs: of the run, which may be fewer than the settings'; None for those.
+        rungs: number of rungs of the run, which may be lower than in the settings; None if unchanged.
         max_flops: bound on the FLOPs of a forward pass; None for no bound.
-        flops_of_training: whether it leaves out those of frozen layers.
+        flops_of_training: whether the bound excludes the FLOPs of frozen layers.
     """
 
     genomes: tuple[Any, ...]
@@ -111,12 +111,12 @@ class FirstGeneration:
     flops_of_training: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """The resulting settings of the run."""
+        """The settings of the run that follow from it."""
         bounds = {"rungs": self.rungs, "max_flops": self.max_flops, "flops_of_training": self.flops_of_training or None}
         return {"epochs": self.epochs} | {name: value for name, value in bounds.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
-        """Its record in the run."""
+        """Converts it to JSON values, for the run's record."""
         return {
             "networks": len(self.genomes),
             **self.settings(),
@@ -135,15 +135,15 @@ def training_seconds(
     flops: float,
     sample_shape: tuple[int, ...] = (),
 ) -> float:
-    """Estimated seconds of an epoch on one core.
+    """Estimated seconds per epoch on one core.
 
     Args:
         graph: the architecture.
-        num_features, num_outputs: of the network.
-        rows, validation_rows: of an epoch.
-        speed: of the trainer.
-        flops: operations a second of the core.
-        sample_shape: of a sample, see `Problem.sample_shape`.
+        num_features, num_outputs: number of features and outputs of the network.
+        rows, validation_rows: number of training and validation rows per epoch.
+        speed: the trainer's speed.
+        flops: operations per second of the core.
+        sample_shape: shape of a sample, see `Problem.sample_shape`.
     """
     size = num_features, num_outputs, sample_shape
     operations: int = count_flops(graph, *size) - count_frozen_flops(graph, *size)
@@ -167,23 +167,23 @@ def first_generation(
     """The start of a short run; None to use the strategy's own first generation.
 
     Args:
-        space: that is searched.
-        data: to train on.
-        settings: of the run, resolved; epochs that they name are kept.
-        objective: of the run.
-        initial: genomes that the user wants to begin with; they stay.
-        seconds: of the run that are left, infinite where it has no bound.
-        threads: networks at a time.
-        flops: measures what one core of the machine does.
-        share: of a core that each of the threads will have.
-        known: genomes of known defaults, for each the widest first; a short run uses those whose cost is at most the
-            mean allowed one.
+        space: the space to search.
+        data: the training data.
+        settings: the run's resolved settings; epochs that were set explicitly are kept.
+        objective: the run's objective.
+        initial: genomes given by the user, which are always included.
+        seconds: remaining seconds of the run; infinite without a limit.
+        threads: number of networks trained at a time.
+        flops: measures the FLOPS of one core.
+        share: number of threads -> share of a core that each of them gets.
+        known: genomes of each known default, the widest first. A short run uses the first one whose cost is at most the
+            allowed mean.
     """
     widest = [variants[0] for variants in known]
     speed = SPEEDS.get(settings.trainer)
-    row = find_row(settings.strategy)  # none is refused elsewhere
-    foreseen = hasattr(space, "architecture") and row is not None and row.trains
-    if speed is None or not foreseen or seconds == math.inf:
+    row = find_row(settings.strategy)  # unknown strategies are rejected elsewhere
+    is_predictable = hasattr(space, "architecture") and row is not None and row.trains
+    if speed is None or not is_predictable or seconds == math.inf:
         return None
     core = flops()
     cost = cost_of_training(space, data, settings, speed, core)
@@ -197,29 +197,30 @@ def first_generation(
     named = "epochs" in settings.model_fields_set
     whole = sum(cost(each.genome, each.epochs) for each in candidates)
     bounds_all = bool(data.problem.sample_shape) and not named and (epochs == most or settings.rungs > 1)
-    few = min(shared, _FEW_NETWORKS)
+    few = min(shared, _FEWEST_NETWORKS)
     if whole <= room and not (bounds_all and any(cost(each.genome, most) > room / few for each in candidates)):
         return None
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
     if not bounds_all:
-        genomes, most, taken = _of_tables(space, initial, known, drawn, cost, epochs, settings, room, len(candidates))
+        count = len(candidates)
+        genomes, most, taken = _select_for_table(space, initial, known, drawn, cost, epochs, settings, room, count)
         return FirstGeneration(genomes, most, taken, core)
     offered = list(chain.from_iterable(known)) or drawn
     passes = passes_of_epoch(len(data.splits[0].y_train))
-    cheapest = partial(_least, cost, offered)
-    cut = _cut(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
-    limit = max(room / few, _least(cost, offered, cut.epochs))
-    begun = (*initial, *_first_within(known, lambda genome: cost(genome, cut.epochs) <= limit))
-    genomes = _of_samples(space, begun, drawn, cost, cut, limit, room, len(candidates))
-    taken = sum(cost(genome, cut.first) for genome in genomes)
-    within = _flops_within(limit, data, settings, speed, core, cut.epochs)
+    cheapest = partial(_lowest_cost, cost, offered)
+    plan = _plan_epochs(settings, epochs, int(epochs * room / whole), room / few, cheapest, passes)
+    limit = max(room / few, _lowest_cost(cost, offered, plan.epochs))
+    included = (*initial, *_first_affordable(known, lambda genome: cost(genome, plan.epochs) <= limit))
+    genomes = _select_for_samples(space, included, drawn, cost, plan, limit, room, len(candidates))
+    taken = sum(cost(genome, plan.first) for genome in genomes)
+    within = _flops_within(limit, data, settings, speed, core, plan.epochs)
     most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
     of_training = settings.max_flops is None and has_frozen_layers(space)
-    return FirstGeneration(genomes, cut.epochs, taken, core, cut.rungs, most_flops, of_training)
+    return FirstGeneration(genomes, plan.epochs, taken, core, plan.rungs, most_flops, of_training)
 
 
-def _of_tables(
+def _select_for_table(
     space: Any,
     initial: Sequence[Any],
     known: Sequence[Sequence[Any]],
@@ -230,68 +231,70 @@ def _of_tables(
     room: float,
     count: int,
 ) -> tuple[tuple[Any, ...], int, float]:
-    """The first generation of a short run over a table, the most epochs of a network, and the expected seconds.
+    """Selects the first generation of a short run on a table.
 
     Args:
-        space: of the genomes.
+        space: the space of the genomes.
         initial: genomes to include regardless of their cost.
-        known: of each known default its genomes, the widest first.
+        known: genomes of each known default, the widest first.
         drawn: random genomes.
-        cost: seconds of a genome and epochs.
-        epochs: of the first generation.
-        settings: of the run; epochs that they name are kept.
-        room: seconds of the generation.
-        count: genomes of it.
+        cost: (genome, epochs) -> seconds.
+        epochs: epochs of the first generation.
+        settings: the run's settings; epochs that were set explicitly are kept.
+        room: seconds available for the generation.
+        count: number of genomes in the generation.
+
+    Returns:
+        The genomes, the largest number of epochs of a network, and the expected seconds.
     """
     mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / count
-    begun = (*initial, *_first_within(known, lambda genome: cost(genome, epochs) <= mean))
-    kept = _different(space, begun)[:count]
+    included = (*initial, *_first_affordable(known, lambda genome: cost(genome, epochs) <= mean))
+    kept = _unique(space, included)[:count]
     room -= sum(cost(genome, epochs) for genome in kept)
     wanted = count - len(kept)
-    found = _different(space, _cheap(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
+    found = _unique(space, _cheapest(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
     taken, most = sum(cost(genome, epochs) for genome in found), settings.epochs
     if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
     return (*kept, *found), most, taken * most / epochs
 
 
-def _of_samples(
+def _select_for_samples(
     space: Any,
-    begun: Sequence[Any],
+    included: Sequence[Any],
     drawn: Sequence[Any],
     cost: Callable[[Any, int], float],
-    cut: _Cut,
+    plan: _EpochPlan,
     limit: float,
     room: float,
     count: int,
 ) -> tuple[Any, ...]:
-    """The first generation of a short run over samples: the given genomes, and as many random ones that are not tiny as
-    fit.
+    """Selects the first generation of a short run on samples: given genomes, and all random ones that fit.
 
     Args:
-        space: of the genomes.
-        begun: genomes to include regardless of their cost.
-        drawn: random genomes.
-        cost: seconds of a genome and epochs.
-        cut: of the run.
-        limit: seconds that a network may be trained.
-        room: seconds of the first rungs of all.
-        count: genomes at most.
+        space: the space of the genomes.
+        included: genomes to include regardless of their cost.
+        drawn: random genomes, of which tiny networks are left out.
+        cost: (genome, epochs) -> seconds.
+        plan: the run's epochs.
+        limit: largest number of seconds for one network.
+        room: seconds available for the first rung of all networks.
+        count: largest number of genomes.
     """
-    tiny = _least(cost, drawn, 0) * (1.0 - _TINY) + _TINY * limit
-    some = [genome for genome in drawn if tiny <= cost(genome, cut.epochs) <= limit]
-    genomes = _different(space, (*begun, *some))[:count]
-    within = list(takewhile(lambda total: total <= room, accumulate(cost(genome, cut.first) for genome in genomes)))
-    return genomes[: max(len(within), min(len(begun), count))]
+    tiny = _lowest_cost(cost, drawn, 0) * (1.0 - _TINY) + _TINY * limit
+    some = [genome for genome in drawn if tiny <= cost(genome, plan.epochs) <= limit]
+    genomes = _unique(space, (*included, *some))[:count]
+    within = list(takewhile(lambda total: total <= room, accumulate(cost(genome, plan.first) for genome in genomes)))
+    return genomes[: max(len(within), min(len(included), count))]
 
 
-def _first_within(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool]) -> list[Any]:
-    """For each known default its first, and thus widest, genome that fits."""
+def _first_affordable(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool]) -> list[Any]:
+    """The first, and thus widest, affordable genome of each known default that has one."""
     firsts = (next(filter(fits, variants), None) for variants in known)
     return [genome for genome in firsts if genome is not None]
 
 
-def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
+def _unique(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
     """The genomes in order, without duplicate networks."""
     found: dict[str, Any] = {}
     for genome in genomes:
@@ -300,43 +303,43 @@ def _different(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """Epochs of a short run over samples: of the first rung, in total, and the number of rungs."""
+class _EpochPlan:
+    """Epochs of a short run on samples: epochs of the first rung, total epochs, and number of rungs."""
 
     first: int
     epochs: int
     rungs: int
 
 
-def _cut(
+def _plan_epochs(
     settings: Settings, first: int, affordable: int, limit: float, cheapest: Callable[[int], float], passes: int = 1
-) -> _Cut:
-    """The largest number of rungs that a cheap network can complete within the limit.
+) -> _EpochPlan:
+    """The plan with the largest number of rungs that a cheap network can complete within the limit.
 
     Args:
-        settings: of the run.
-        first: epochs that its first rung would have.
-        affordable: the same, for the first generation to fit into its time.
-        limit: seconds that a network may be trained.
-        cheapest: seconds of a cheap network that is trained for this many epochs.
+        settings: the run's settings.
+        first: epochs of the first rung according to the settings.
+        affordable: epochs of the first rung with which the first generation fits into its time.
+        limit: largest number of seconds for one network.
+        cheapest: epochs -> seconds of a cheap network.
         passes: see `passes_of_epoch`.
     """
     for rungs in range(settings.rungs, 1, -1):
-        telling = min(first, max(_TELLING_RUNG * passes, affordable))
-        epochs = min(settings.epochs, telling * settings.eta ** (rungs - 1))
+        first_rung = min(first, max(_INFORMATIVE_RUNG * passes, affordable))
+        epochs = min(settings.epochs, first_rung * settings.eta ** (rungs - 1))
         if cheapest(epochs) <= limit:
-            return _Cut(telling, epochs, rungs)
-    epochs = min(settings.epochs, max(_TELLING_EPOCHS * passes, affordable))
-    return _Cut(epochs, epochs, 1)
+            return _EpochPlan(first_rung, epochs, rungs)
+    epochs = min(settings.epochs, max(_INFORMATIVE_EPOCHS * passes, affordable))
+    return _EpochPlan(epochs, epochs, 1)
 
 
-def _least(cost: Callable[[Any, int], float], genomes: Sequence[Any], epochs: int) -> float:
-    """Seconds of the cheapest of the genomes."""
+def _lowest_cost(cost: Callable[[Any, int], float], genomes: Sequence[Any], epochs: int) -> float:
+    """Seconds to train the cheapest of the genomes."""
     return min(cost(genome, epochs) for genome in genomes)
 
 
 def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: int) -> int:
-    """The FLOPs of the costliest of the genomes, or `least` where that is more."""
+    """The FLOPs of the costliest of the genomes, but at least `least`."""
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
     graphs = [problem.attach_columns(space.architecture(genome)) for genome in genomes]
@@ -346,7 +349,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
 def _flops_within(
     seconds: float, data: PreparedData, settings: Settings, speed: Speed, core: float, epochs: int
 ) -> int:
-    """FLOPs of one sample's prediction by a network that is trained for this many epochs in this many seconds."""
+    """FLOPs per forward pass of one sample with which a network is trained for `epochs` epochs in `seconds` seconds."""
     split = data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
     samples = epochs * (_MULTIPLICATIONS * rows + len(split.y_validation))
@@ -354,8 +357,8 @@ def _flops_within(
     return max(1, int(spare * speed.share * core / samples))
 
 
-def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
-    """The genomes, in order, of which `count` are expected to fit together; at least the cheapest ones."""
+def _cheapest(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
+    """The cheapest genomes, in the given order: as many as let `count` of them fit into `room` on average, or a few."""
     ranked = sorted(costs)
     eligible = min(len(ranked), _CHEAPEST * count)
     total = sum(ranked[:eligible])
@@ -368,14 +371,14 @@ def _cheap(genomes: Sequence[Any], costs: Sequence[float], count: int, room: flo
 def cost_of_training(
     space: Any, data: PreparedData, settings: Settings, speed: Speed, flops: float
 ) -> Callable[[Any, int], float]:
-    """Seconds to train a genome for that many epochs, on all folds and replicates."""
+    """A function (genome, epochs) -> seconds of training on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
-    trainings, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
+    repetitions, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
 
     @cache
     def seconds(genome: Any) -> tuple[float, float]:
-        """Seconds of its start and of an epoch."""
+        """Seconds of the start and of an epoch."""
         graph = problem.attach_columns(space.architecture(genome))
         features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
         epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
@@ -385,6 +388,6 @@ def cost_of_training(
 
     def cost(genome: Any, epochs: int) -> float:
         start, epoch = seconds(genome)
-        return trainings * (start + epochs * epoch)
+        return repetitions * (start + epochs * epoch)
 
     return cost

@@ -1,7 +1,7 @@
 """The loop: ask -> evaluate and commit, part by part -> tell -> commit the strategy's state -> yield the generation.
 
-Connects a strategy, an evaluator and a store through protocols. A killed run resumes after the last completed
-generation: the restored strategy asks for the same candidates again, and committed ones are not retrained. No random
+It connects a strategy, an evaluator and a store through protocols. A killed run resumes after the last completed
+generation: the restored strategy proposes the same candidates again, and committed ones are not retrained. No random
 numbers are drawn, and results do not depend on time. Imports no Keras, pandas or DEAP.
 """
 
@@ -31,7 +31,7 @@ __all__ = ["Session", "best_of", "evolve", "restore", "spent"]
 
 
 def spent(store: RunStore) -> Budget:
-    """The budget spent so far; its target is set if the target was reached."""
+    """The budget spent so far; the target is set if it was reached."""
     generations, evaluations, target = store.generations, store.evaluated, store.budget.target
     return Budget(
         generations=generations or None,
@@ -54,23 +54,23 @@ def evolve(
 ) -> Generator[Generation, None, None]:
     """Starts or continues a run until a bound of `budget` is reached or a stop is requested.
 
-    At the end, the reason is in `store.stop`. Bounds on evaluations are exact. Targets, time limits and requests to
+    Afterwards, the reason is in `store.stop`. Bounds on evaluations are exact. Targets, time limits and requests to
     stop are checked between results; the latter two also while waiting, if the evaluator supports that
-    (`evonas.evolution.deadline`). Uncommitted trainings are repeated by a later session. Closing the generator counts
-    as an interruption.
+    (`evonas.evolution.deadline`). Networks whose results were not committed are retrained in the next session. Closing
+    the generator counts as an interruption.
 
     Args:
-        strategy: is restored from the store.
-        evaluator: not closed here.
-        store: open, of this run.
-        space: that the genomes are from.
-        budget: counts from the start of the run, not of this session.
+        strategy: the strategy, which is restored from the store.
+        evaluator: the evaluator, which is not closed here.
+        store: the run's open store.
+        space: the space of the genomes.
+        budget: bounds that count from the start of the run, not of this session.
         interruption: may request a stop.
         on_part: called after every commit.
-        timetable: of the session; created from the budget unless given.
+        timetable: the session's time budget; by default, created from `budget`.
 
     Yields:
-        each generation, once it is committed.
+        Each generation, once it is committed.
     """
     timetable = timetable or Timetable(store, budget.seconds)
     session = Session(evaluator, store, space, budget, interruption or Interruption(), on_part, timetable)
@@ -79,20 +79,20 @@ def evolve(
     try:
         restore(strategy, store)
         evaluator.restore(store.evaluator_state)
-        abandon_when(evaluator, session.gives_up)
+        abandon_when(evaluator, session.should_abandon)
         while (reason := session.stop_before_generation()) is None:
             try:
                 with timetable.asking():
                     candidates = [store.locate(candidate) for candidate in strategy.ask()]
-            except Abandoned:  # while children were repaired
-                reason = session.given_up
+            except Abandoned:  # during the repair of children
+                reason = session.abandon_reason
                 break
             store.add_candidates(candidates, space)
             number = candidates[0].generation
             planned = session.plan(candidates)
             if (reason := session.train(planned)) is not None:
                 break
-            # Told as read back from the store, so that a resumed run tells exactly the same values.
+            # Read back from the store so that a resumed run tells exactly the same values.
             evaluations = [session.known(candidate) for candidate in candidates]
             strategy.tell(evaluations)
             store.complete_generation(
@@ -119,7 +119,7 @@ def restore(strategy: Strategy, store: RunStore) -> None:
 
 
 class Session:
-    """The training of generations in one session, and the conditions to stop."""
+    """Trains generations in one session, and checks the conditions to stop."""
 
     def __init__(
         self,
@@ -137,16 +137,16 @@ class Session:
         self._pacing = CommitPacing(evaluator)
 
     def known(self, candidate: Candidate) -> Evaluation:
-        """The committed evaluation of a candidate that was trained, in whatever generation."""
+        """The committed evaluation of a candidate, whichever generation it was trained in."""
         found = self._store.evaluation(candidate)
         assert found is not None, "every candidate of a told generation is committed"
         return found[1]
 
     def plan(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Plans the trainings of a generation: no network twice, and none that is already known.
+        """The candidates of a generation to train, without duplicates and networks known from earlier generations.
 
-        Networks over a limit are committed as such and not planned. The plan does not depend on how much of the
-        generation is committed, so that a resumed run has the same plan.
+        Networks over a limit are committed as infeasible and not planned. The plan does not depend on how much of the
+        generation is already committed, so that a resumed run has the same plan.
         """
         planned: dict[Any, Candidate] = {}
         for candidate in candidates:
@@ -164,16 +164,16 @@ class Session:
         return [candidate for key, candidate in planned.items() if rejected[key] is None]
 
     def reject(self, candidate: Candidate) -> Evaluation | None:
-        """The evaluation of a candidate that exceeds a limit; None for one to be trained."""
+        """The evaluation of a candidate that exceeds a limit; None if it should be trained."""
         return self._screen.reject(candidate)
 
     def train(self, planned: Sequence[Candidate]) -> Stop | None:
-        """Trains and commits the uncommitted rest of a generation; returns the reason if it has to stop early."""
+        """Trains and commits the rest of a generation; returns the reason if it has to stop early."""
         store, budget = self._store, self._budget
         missing = [index for index, candidate in enumerate(planned) if store.evaluation(candidate) is None]
         allowed = len(missing) if budget.evaluations is None else max(0, budget.evaluations - store.evaluated)
         waiting = set(missing[:allowed])
-        # Even if nothing is missing, the evaluator plans and updates its state as in an uninterrupted run.
+        # Called even if nothing is missing, so that the evaluator updates its state as in an uninterrupted run.
         parts = self._evaluator.evaluate(planned, frozenset(range(len(planned))) - waiting, self._starts(planned))
         self._timetable.begin_training()
         with watching(
@@ -182,18 +182,18 @@ class Session:
             if (stop := self._take_parts(planned, parts, waiting)) is not None:
                 return stop
         if waiting:
-            raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left, give each once")
+            raise RuntimeError(f"the evaluator ended with {len(waiting)} candidates left: return each exactly once")
         if len(missing) <= allowed:
             return None
-        # Networks that turned out to exceed a limit leave room for others.
+        # Networks that turned out to exceed a limit do not count, so that there is room for others.
         return self.train(planned) if store.evaluated < (budget.evaluations or 0) else Stop.EVALUATIONS
 
     def _take_parts(
         self, planned: Sequence[Candidate], parts: Iterator[Mapping[int, Evaluation]], waiting: set[int]
     ) -> Stop | None:
-        """Commits what comes of a generation until nothing more does; returns the reason if it has to stop early.
+        """Commits the results of a generation as they arrive; returns the reason if it has to stop early.
 
-        Several parts may be committed together (`evonas.evolution.commits`); none is left uncommitted at the end.
+        Several parts may be committed together (`evonas.evolution.commits`); at the end, all of them are committed.
         """
         held: dict[int, Evaluation] = {}
         try:
@@ -202,13 +202,13 @@ class Session:
                     with self.interruption.waiting():
                         part = next(parts, None)
                 except Abandoned:
-                    return self.given_up
+                    return self.abandon_reason
                 if part is None:
                     return None
                 if not part.keys() <= waiting - held.keys():
                     wrong = sorted(part.keys() - (waiting - held.keys()))
-                    raise RuntimeError(f"the evaluator gave candidates {wrong}, which are not wanted")
-                held |= part  # an empty part signals that time passed
+                    raise RuntimeError(f"the evaluator returned candidates {wrong}, which were not requested")
+                held |= part  # empty if nothing has finished for a while
                 if len(held) == len(waiting) or self._pacing.is_due:
                     self._commit(planned, held, waiting)
                 if len(held) < len(waiting) and (stop := self.stop()) is not None:
@@ -217,12 +217,12 @@ class Session:
             self._commit(planned, held, waiting)
 
     def _starts(self, planned: Sequence[Candidate]) -> dict[int, Start]:
-        """Position -> kept state of the candidate's origin, unless it failed or was not kept."""
+        """Index -> saved state of the candidate's origin, for origins that succeeded and were saved."""
         starts = {index: self.start_of(candidate) for index, candidate in enumerate(planned)}
         return {index: start for index, start in starts.items() if start is not None}
 
     def start_of(self, candidate: Candidate) -> Start | None:
-        """The kept state of the candidate's origin; None if it failed or was not kept."""
+        """The saved state of the candidate's origin; None if the origin failed or was not saved."""
         kept = None if candidate.origin is None else self._store.kept(candidate.origin)
         return None if kept is None else Start(self._space.genome_from_json(kept[0]), kept[1])
 
@@ -253,23 +253,23 @@ class Session:
             return Stop.EVALUATIONS
         return Stop.TIME if self._timetable.search_is_over else None
 
-    def gives_up(self) -> bool:
-        """Whether to stop waiting; polled frequently, by this thread only."""
+    def should_abandon(self) -> bool:
+        """Whether to stop waiting for results; polled frequently, by this thread only."""
         return self.interruption.requested or self._timetable.search_is_over
 
     @property
-    def given_up(self) -> Stop:
+    def abandon_reason(self) -> Stop:
         """The reason why a wait was abandoned."""
         late = self._timetable.search_is_over and not self.interruption.requested
         return Stop.TIME if late else Stop.INTERRUPTED
 
     def _commit(self, planned: Sequence[Candidate], held: dict[int, Evaluation], waiting: set[int]) -> None:
-        """Commits what is held, if anything; then it is neither held nor waited for."""
+        """Commits the results held, if any, and removes them from `held` and `waiting`."""
         if not held:
             return
         part, began = dict(held), time.monotonic()
-        held.clear()  # a commit that fails is not tried again
-        pairs = [(planned[place], self.judge(planned[place], part[place])) for place in sorted(part)]
+        held.clear()  # so that a failed commit is not retried
+        pairs = [(planned[index], self.judge(planned[index], part[index])) for index in sorted(part)]
         self._store.commit_part(pairs, self._timetable.session_seconds)
         self._pacing.note_commit(time.monotonic() - began)
         self._timetable.note_results(list(part.values()))
@@ -279,7 +279,7 @@ class Session:
     def report_progress(
         self, generation: int, trained: int, planned: int, pairs: Sequence[tuple[Candidate, Evaluation]]
     ) -> None:
-        """Reports a commit to the listener; see `Progress`."""
+        """Reports a commit to the listener, see `Progress`."""
         if self._on_part is not None:
             store = self._store
             self._on_part(
@@ -297,7 +297,7 @@ class Session:
             )
 
     def judge(self, candidate: Candidate, evaluation: Evaluation) -> Evaluation:
-        """The evaluation with the candidate's cost measures; FAILED if it is OK without a finite score."""
+        """Adds the candidate's cost measures to its evaluation; without a finite score, an OK one becomes FAILED."""
         name = self._store.objective.name
         score = evaluation.scores.get(name)
         if evaluation.status is not Status.OK:
@@ -314,7 +314,7 @@ def best_of(store: RunStore) -> Record | None:
 
 
 def _target_reached(store: RunStore, target: float | None) -> bool:
-    if target is None:  # asked before every step: the best network is read from the database only if it counts
+    if target is None:  # called before every step: the best network is read from the database only if needed
         return False
     best = best_of(store)
     if best is None:

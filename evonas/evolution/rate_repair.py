@@ -1,8 +1,8 @@
-"""The learning-rate range test as a repair operator for networks whose structure a mutation has changed.
+"""The learning-rate range test as a repair operator for children of structural mutations.
 
-A child inherits its parent's learning rate, which may not suit the changed layers. With `--repair`, each such child is
-trained for a few steps with a growing rate, in the worker (`evonas.tasks.sweep`), and gets the rate at which its loss
-fell fastest. Imports no Keras.
+A child inherits its parent's learning rate, which may not suit the changed layers. With `--repair`, the worker trains
+each such child for a few steps with an increasing rate (`evonas.tasks.sweep`), and the child gets the rate at which its
+loss fell fastest. Imports no Keras.
 
 Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3.
 """
@@ -33,9 +33,9 @@ __all__ = ["RateRepair", "check_repair", "repair_of"]
 
 Sweep = Callable[[SweepTask], LearningRateCurve]
 
-#: Steps of a test; and how far it extends the range of the space at both ends.
+#: Number of steps of a test, and the factor by which it extends the space's range at both ends.
 _STEPS, _MARGIN = 60, 10.0
-#: Smallest relative decrease of the loss; anything less may be noise of the batches.
+#: Smallest relative decrease of the loss that counts; smaller ones may be batch noise.
 _LEAST_FALL = 0.05
 
 
@@ -45,20 +45,20 @@ class RateRepair:
     operators: AbstractSet[str] = STRUCTURAL
 
     def __init__(self, space: DenseSpace, sweep: Sweep, seed: int, interruption: Interruption) -> None:
-        """Of a run's networks.
+        """Creates the repair of a run.
 
         Args:
-            space: with rates to choose from.
-            sweep: trains a network while its rate grows.
-            seed: of the run.
-            interruption: of the run; a stop that is asked for raises `Abandoned` instead of the next test.
+            space: the space, in which the learning rate is free.
+            sweep: trains a network with an increasing rate.
+            seed: seed of the run.
+            interruption: interruption of the run; if a stop is requested, the next test raises `Abandoned`.
         """
         self._space, self._sweep, self._seed, self._interruption = space, sweep, seed, interruption
         domain = space.domain("learning_rate")
         self._rates = sweep_rates(domain.least / _MARGIN, domain.greatest * _MARGIN, _STEPS)
 
     def __call__(self, genomes: Sequence[DenseGenome]) -> list[DenseGenome]:
-        """Each genome with the rate that its test suggests; unchanged if the test is inconclusive."""
+        """Returns each genome with the rate suggested by its test, unchanged if the test is inconclusive."""
         return [self._repair(genome) for genome in genomes]
 
     def _repair(self, genome: DenseGenome) -> DenseGenome:
@@ -66,7 +66,7 @@ class RateRepair:
         task = SweepTask(graph_to_json(self._space.architecture(genome)), self._rates, (seed,))
         if self._interruption.requested:
             raise Abandoned
-        # If the loss never falls, or the worker cannot hold the network, its training will show that.
+        # If the loss never falls or the worker fails, the training run will show it.
         with suppress(InputError, WorkerError), self._interruption.waiting():
             curve = self._sweep(task)
             suggested = curve.suggested
@@ -75,7 +75,7 @@ class RateRepair:
         return genome
 
     def _nearest(self, rate: float) -> float:
-        """The nearest rate of the space."""
+        """The nearest rate that the space contains."""
         domain = self._space.domain("learning_rate")
         if isinstance(domain, Choice):
             return cast(float, min(domain.options, key=lambda option: abs(math.log(option / rate))))
@@ -93,30 +93,30 @@ def check_repair(settings: Settings, space: SearchSpace) -> None:
         )
     if not space.is_free("learning_rate"):
         raise InputError(
-            "repair must be off where the space has one learning rate only, "
+            "repair must be off if the space has one learning rate only, "
             f"{space.domain('learning_rate').least:g}: give it a range"
         )
     if not strategy_row(settings.strategy).mutates:
         able = ", ".join(name for name, row in STRATEGIES.items() if row.mutates)
         raise InputError(
-            f"repair must be off with strategy {settings.strategy}, which makes no new networks by mutation alone: "
+            f"repair must be off with strategy {settings.strategy}, which does not create networks by mutation: "
             f"choose one of {able}"
         )
     if settings.inherit:
         raise InputError(
-            "repair must be off with inherit on: a test from new weights does not tell which rate suits inherited ones"
+            "repair must be off with inherit on: a test from new weights does not show which rate suits inherited ones"
         )
 
 
 def repair_of(settings: Settings, space: SearchSpace, evaluator: Any, interruption: Interruption) -> RateRepair | None:
-    """The repair that the settings ask for; None without one.
+    """The repair if it is enabled in the settings; otherwise None.
 
     Raises:
-        InputError: as `check_repair`, or the evaluator cannot sweep.
+        InputError: as for `check_repair`, or the evaluator has no method `sweep`.
     """
     check_repair(settings, space)
     if not settings.repair:
         return None
     if not hasattr(evaluator, "sweep"):
-        raise InputError("repair must be off with an evaluator of your own, unless it has a method sweep(task)")
+        raise InputError("repair must be off with your own evaluator, unless it has a method sweep(task)")
     return RateRepair(cast(DenseSpace, space), evaluator.sweep, settings.seed or 0, interruption)

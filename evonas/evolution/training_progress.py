@@ -1,4 +1,4 @@
-"""How far trainings are that have not ended: from the evaluator to the run's `in-training.json`."""
+"""Progress of networks in training, passed from the evaluator to the run's `in-training.json`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAME_CHARACTERS = 60
 
 @runtime_checkable
 class Watchable(Protocol):
-    """An evaluator that can say what it trains and how far."""
+    """An evaluator that can report the progress of networks in training."""
 
     def watch_training(self, listener: Callable[[Sequence[InTraining]], None]) -> None:
-        """From now on, `listener` is told now and then what is in training, by the thread that waits for results.
+        """Calls `listener` from time to time with the networks in training, in the thread that waits for results.
 
-        Numbers are positions in what `evaluate` was given, or, of a stream, those that it was given.
+        Numbers are indices of the candidates passed to `evaluate`, or the numbers passed to a stream.
         """
         ...
 
@@ -36,14 +36,16 @@ def watching(
     candidate_of: Callable[[int], Candidate | None],
     kind: Literal["search", "finalist", "member"] = "search",
 ) -> Iterator[None]:
-    """Within, the run's directory says what is in training, if the evaluator does; it changes no result.
+    """Within the context, records in the run's directory what is in training, if the evaluator reports it.
+
+    Results are not affected.
 
     Args:
-        evaluator: that trains.
-        store: of the run.
+        evaluator: the evaluator.
+        store: the run's store.
         space: the space of the genomes.
-        candidate_of: the candidate of a number, None of one that is not in training any more.
-        kind: what is trained.
+        candidate_of: number -> candidate; None if it is no longer in training.
+        kind: kind of the networks.
     """
     if not isinstance(evaluator, Watchable):
         yield
@@ -82,7 +84,7 @@ def watching(
 
 
 def _name_of(space: Any, candidate: Candidate) -> str:
-    """The network in a few words; of a space whose genomes are like no other's, the beginning of its digest."""
+    """A short description of the network; for genomes of unknown spaces, the first characters of the digest."""
     try:
         return short_name(space.genome_to_json(candidate.genome))[:_NAME_CHARACTERS]
     except (TypeError, LookupError, AttributeError):

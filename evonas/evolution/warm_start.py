@@ -1,4 +1,4 @@
-"""Warm start and transfer from an earlier run, also of other data: its best networks, and their weights.
+"""Warm start and transfer: the best networks of an earlier run, possibly on other data, and their weights.
 
 Imports no Keras and no pandas.
 
@@ -35,15 +35,15 @@ __all__ = ["apply_warm_start", "champions", "known_genomes", "load_pretrained"]
 
 
 def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tuple[Any, ...], int]:
-    """The best networks of a run that are in a space, best first, and how many of its best are not.
+    """The best networks of a run that are in a space, best first, and the number of those that are not.
 
     Args:
-        run_dir: the other run's directory.
-        space: that is searched now.
-        count: the most of its networks to look at.
+        run_dir: directory of the other run.
+        space: the space to search now.
+        count: number of the run's best networks to consider.
 
     Raises:
-        InputError: there is no run, none of its networks has a score, or none of its best is in the space.
+        InputError: there is no run, none of its networks has a score, or none of the best is in the space.
     """
     with RunReader(run_dir) as run:
         first = run.ranked(1)
@@ -51,21 +51,19 @@ def champions(run_dir: str | Path, space: SearchSpace, count: int) -> tuple[tupl
     found = []
     for record in records:
         try:
-            found.append(space.genome_from_json(_with_forms_of(space, record.genome)))
+            found.append(space.genome_from_json(_adapt_inputs(space, record.genome)))
         except InputError as error:
             refused = error
     if not found:
         raise InputError(
-            f"a run to start from must have networks of the space that is searched, but none of the best "
+            f"a warm start must be from a run with networks of the searched space, but none of the best "
             f"{len(records)} of {run_dir} is in it ({refused}): widen the space, or leave --warm-start out"
         )
     return tuple(found), len(records) - len(found)
 
 
-def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The genome, with a numeric encoding that these data have where they lack its own; without neighbours in
-    others.
-    """
+def _adapt_inputs(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replaces the genome's numeric encoding if the space lacks it, and drops neighbours in columns that it lacks."""
     if not isinstance(space, DenseSpace):
         return genome
     near = genome.get("neighbours")
@@ -78,16 +76,16 @@ def _with_forms_of(space: SearchSpace, genome: Mapping[str, Any]) -> Mapping[str
 def known_genomes(
     space: SearchSpace, settings: Settings, task: str, initial: Sequence[Any] = (), rows: int | None = None
 ) -> tuple[tuple[Any, ...], ...]:
-    """Known defaults to start with besides random networks; of each the widest genome first, then narrower ones.
+    """Genomes of the known defaults to start with in addition to random networks, for each the widest one first.
 
-    At most half of a generation, including the given genomes. None for random search, which is a baseline, and for
-    strategies that do not train.
+    There are at most as many as half of a generation, and fewer if genomes are given; none for random search, which is
+    a baseline, and for strategies that do not train.
 
     Args:
-        space: that is searched.
-        settings: of the run, resolved.
-        task: what is predicted.
-        initial: given genomes.
+        space: the space to search.
+        settings: the run's resolved settings.
+        task: the task, such as "regression".
+        initial: genomes given by the user.
         rows: number of training rows, see `genomes.known_defaults`.
     """
     row = find_row(settings.strategy)
@@ -104,13 +102,12 @@ def load_pretrained(run_dir: str | Path, space: SearchSpace, strategy: str) -> P
     """Loads the best network of a run, to initialise others with its weights.
 
     Args:
-        run_dir: the other run's directory.
-        space: that is searched now; of the same encoding.
-        strategy: of the search; must train weights.
+        run_dir: directory of the other run.
+        space: the space to search now, with the same encoding.
+        strategy: the search's strategy, which must train weights.
 
     Raises:
-        InputError: there is no run or it has no weights, its networks are of another kind, or the strategy does not
-            train.
+        InputError: there is no run or it has no weights, its encoding is different, or the strategy does not train.
     """
     if not strategy_row(strategy).trains:
         raise InputError(
@@ -147,7 +144,11 @@ def apply_warm_start(
     transfer: str | Path | None,
     source: Mapping[str, Any],
 ) -> tuple[tuple[Any, ...], PreparedData, Mapping[str, Any]]:
-    """Genomes to begin with, the data with the weights to begin with, and the source that says where they are from."""
+    """Applies the options `initial`, `warm_start` and `transfer` of a search.
+
+    Returns:
+        The initial genomes, the data with pretrained weights, and `source` with the paths of the other runs.
+    """
     genomes = read_population(initial, space).genomes if initial is not None else ()
     if warm_start is not None:
         found, left_out = champions(warm_start, space, settings.population)

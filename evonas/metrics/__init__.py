@@ -1,4 +1,4 @@
 """Evaluation of networks: `scores` of predictions, metrics by name (`named`), and Keras metrics in numpy.
 
-`problem_scores` are all of these of one problem: what a run scores a network by.
+`problem_scores` combines them: it computes all scores of a network for a run's problem.
 """

@@ -1,4 +1,4 @@
-"""Calibration of probabilities and quantiles, and temperature scaling. Pure numpy, with scipy for fitting.
+"""Calibration of probabilities and quantiles, and temperature scaling. Pure numpy, except for fitting with scipy.
 
 References:
     Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
@@ -18,24 +18,24 @@ __all__ = ["calibration_of", "coverage", "expected_calibration_error", "temperat
 
 Array = NDArray[Any]
 
-#: Bins of equal width, as in Guo et al.
+#: Number of bins of equal width, as in Guo et al.
 BINS = 15
 #: Range of temperatures.
 _LOWEST, _HIGHEST = 0.05, 20.0
 
 
 def temperature_of(problem: Problem, y_true: Array, raw_outputs: Array) -> float:
-    """The temperature that minimises the log loss, by which logits are divided; above 1 for overconfident networks.
+    """The temperature that minimises the log loss if logits are divided by it; above 1 for overconfident networks.
 
-    It changes probabilities, but not the predicted classes.
+    Temperature scaling changes probabilities, but not the predicted classes.
 
     Args:
-        problem: of classes.
-        y_true: encoded as in `Split`, for rows that the network was not trained on.
+        problem: a classification problem.
+        y_true: targets, encoded as in `Split`, of rows that the network was not trained on.
         raw_outputs: logits, shape `(num_samples, num_outputs)`.
 
     Returns:
-        between 0.05 and 20; 1 if there is no improvement.
+        A temperature between 0.05 and 20; 1 if no other temperature is better.
     """
     from scipy.optimize import minimize_scalar
 
@@ -52,29 +52,30 @@ def expected_calibration_error(problem: Problem, y_true: Array, raw_outputs: Arr
     """Expected calibration error (ECE): mean absolute difference between confidence and accuracy, over bins.
 
     Args:
-        problem, y_true, raw_outputs: as of `temperature_of`.
+        problem, y_true, raw_outputs: as for `temperature_of`.
 
     Returns:
-        between 0 (perfectly calibrated) and 1.
+        A number between 0 (perfectly calibrated) and 1.
     """
     probabilities = predictions(problem, raw_outputs)
-    sure = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == np.asarray(y_true).reshape(-1)
-    bins = np.minimum((sure * BINS).astype(np.intp), BINS - 1)
-    apart = np.bincount(bins, weights=sure - right, minlength=BINS)
-    return float(np.abs(apart).sum() / len(sure))
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == np.asarray(y_true).reshape(-1)
+    bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
+    differences = np.bincount(bins, weights=confidence - correct, minlength=BINS)
+    return float(np.abs(differences).sum() / len(confidence))
 
 
 def coverage(problem: Problem, y_true: Array, raw_outputs: Array) -> list[dict[str, float]]:
     """Nominal and observed coverage of the intervals between symmetric quantiles.
 
     Args:
-        problem: of quantiles.
-        y_true, raw_outputs: standardised, shape `(num_samples, num_quantiles)`.
+        problem: a quantile regression problem.
+        y_true, raw_outputs: standardised targets and predictions, shape `(num_samples, num_quantiles)`.
 
     Returns:
-        the widest interval first: `low` and `high`, the quantiles; `nominal` and `observed` share of rows in it, and
-        its mean `width` in the target's units.
+        One dictionary per interval, the widest first: its quantiles `low` and `high`, the `nominal` and `observed`
+            share
+        of rows in it, and its mean `width` in the target's units.
     """
     sorted_outputs, shares = np.sort(np.asarray(raw_outputs, np.float64), axis=1), problem.quantiles
     true = np.asarray(y_true, np.float64)[:, 0]
@@ -97,9 +98,10 @@ def calibration_of(problem: Problem, y_true: Array, raw_outputs: Array, temperat
     """Calibration statistics as JSON values: `ece` for classes, `coverage` for quantiles; empty otherwise.
 
     Args:
-        problem, y_true: as above.
-        raw_outputs: of the model, after temperature scaling.
-        temperature: used for scaling; `ece_before` is the value without it.
+        problem: the prediction problem.
+        y_true: targets, encoded as in `Split`.
+        raw_outputs: the model's raw outputs after temperature scaling.
+        temperature: the temperature; if it is not 1, `ece_before` is the error without scaling.
     """
     if not len(y_true) or not np.isfinite(raw_outputs).all():
         return {}

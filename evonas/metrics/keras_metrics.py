@@ -1,8 +1,8 @@
 """Keras metrics in numpy, equal to `keras.metrics` over a whole split.
 
-Each function takes targets and predictions, float64 of shape `(num_samples, num_columns)`: numbers in the target's own
-units, the probability of the second of two classes, or of each of several (targets then one-hot). Probabilities are
-clipped as Keras does, in float32; all else is to float64.
+Each function takes targets and predictions, float64 arrays of shape `(num_samples, num_columns)`. They hold numbers in
+the target's units, the probability of the second of two classes, or the probability of each of several classes (with
+one-hot targets). As in Keras, probabilities are clipped in float32; everything else is computed in float64.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def keras_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: 
 
     Args:
         name: a key of `FUNCTIONS`.
-        problem: what is predicted.
-        y_true: coded as in `Split`.
+        problem: the prediction problem.
+        y_true: targets, encoded as in `Split`.
         raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
     """
     found = predictions(problem, raw_outputs)
@@ -43,12 +43,12 @@ def keras_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: 
         truth, found = np.asarray(y_true, np.float64).reshape(-1, 1), found[:, 1:]
     else:
         truth = np.eye(found.shape[1])[np.asarray(y_true).reshape(-1).astype(np.intp)]
-    with np.errstate(all="ignore"):  # non-finite values are not scores
+    with np.errstate(all="ignore"):  # non-finite values are not used as scores
         return float(FUNCTIONS[name](truth, found))
 
 
 def _clip(p: Array, greatest: float = 1.0) -> Array:
-    """Clips probabilities in float32, so that their logarithms are finite."""
+    """Clips probabilities in float32 so that their logarithms are finite."""
     return np.clip(p.astype(np.float32), np.float32(_SMALL), np.float32(greatest)).astype(np.float64)
 
 
@@ -65,7 +65,7 @@ def _log_cosh(t: Array, p: Array) -> Any:
 
 
 def _cosine_similarity(t: Array, p: Array) -> Any:
-    """Of the columns, not of the rows."""
+    """Mean cosine similarity over columns, not over rows."""
     lengths = [np.maximum(np.linalg.norm(each, axis=0), _SMALL) for each in (t, p)]
     return np.mean((t * p).sum(axis=0) / lengths[0] / lengths[1])
 
@@ -81,9 +81,9 @@ def _pearson(t: Array, p: Array) -> Any:
 
 
 def _concordance(t: Array, p: Array) -> Any:
-    apart = t.mean(axis=0) - p.mean(axis=0)
+    bias = t.mean(axis=0) - p.mean(axis=0)
     covariance = ((t - t.mean(axis=0)) * (p - p.mean(axis=0))).mean(axis=0)
-    return np.mean(2.0 * covariance / (t.var(axis=0) + p.var(axis=0) + apart**2 + _SMALL))
+    return np.mean(2.0 * covariance / (t.var(axis=0) + p.var(axis=0) + bias**2 + _SMALL))
 
 
 def _binary_crossentropy(t: Array, p: Array) -> Any:
@@ -120,7 +120,7 @@ def _top(t: Array, p: Array) -> Any:
     return np.mean((p > (t * p).sum(axis=1, keepdims=True)).sum(axis=1) < _TOP)
 
 
-#: Name, as `keras.metrics` has it -> function of targets and predictions.
+#: Name in `keras.metrics` -> function of targets and predictions.
 FUNCTIONS: Mapping[str, Callable[[Array, Array], Any]] = MappingProxyType(
     {
         "mean_absolute_error": lambda t, p: np.mean(np.abs(t - p)),

@@ -1,6 +1,6 @@
 """`Metric`: a user-defined objective.
 
-Passed to `evonas.search(objective=...)`, or installed as an entry point named after the metric::
+It is passed to `evonas.search(objective=...)`, or installed as an entry point named after the metric::
 
     [project.entry-points."evonas.metrics"]
     profit = "my_package.metrics:PROFIT"
@@ -32,12 +32,13 @@ class Metric:
     """A score of predictions.
 
     Attributes:
-        name: an identifier that is not a built-in metric.
+        name: an identifier that is not the name of a built-in metric.
         direction: "min" or "max".
-        score: `score(y_true, y_predicted)`, a number. Of a regression both are in the target's own units, shape
-            `(num_samples,)`, or `(num_samples, num_targets)` if there are several. Of classes `y_true` holds their
-            numbers, shape `(num_samples,)`, and `y_predicted` probabilities, shape `(num_samples, num_classes)`.
-        tasks: for which it is defined.
+        score: function `score(y_true, y_predicted)` that returns a number. In regression, both are in the target's
+            units and have the shape `(num_samples,)`, or `(num_samples, num_targets)` if there are several targets. In
+            classification, `y_true` holds class indices, shape `(num_samples,)`, and `y_predicted` probabilities, shape
+            `(num_samples, num_classes)`.
+        tasks: tasks for which the metric is defined.
 
     Raises:
         InputError: a field is invalid.
@@ -54,19 +55,21 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.name, str) and self.name.isidentifier()) or self.name in METRICS:
-            raise InputError(f"name of a metric must be a word that is no metric of evonas, not {self.name!r:.80}")
+            raise InputError(f"name of a metric must be an identifier and not built in, not {self.name!r:.80}")
         if self.direction not in ("min", "max"):
             raise InputError(f"direction of the metric {self.name} must be min or max, not {self.direction!r:.80}")
         if not callable(self.score) or not path_of(self.score):
-            raise InputError(f"score of the metric {self.name} must be a function, not {self.score!r:.80}: give one")
+            raise InputError(f"score of the metric {self.name} must be a function, not {self.score!r:.80}")
         object.__setattr__(self, "tasks", tuple(self.tasks))
         if not self.tasks or not set(self.tasks) <= set(_TASKS):
-            raise InputError(f"tasks of the metric {self.name} must be of {', '.join(_TASKS)}, not {self.tasks!r:.80}")
+            raise InputError(
+                f"tasks of the metric {self.name} must be among {', '.join(_TASKS)}, not {self.tasks!r:.80}"
+            )
 
 
 def _metric(value: Any, what: str) -> Metric:
     if not isinstance(value, Metric):
-        raise InputError(f"{what} must be an evonas.Metric, not {type(value).__name__}: make one of the function")
+        raise InputError(f"{what} must be an evonas.Metric, not {type(value).__name__}: pass the function to one")
     return value
 
 
@@ -85,13 +88,13 @@ def metric_value(metric: Metric, problem: Problem, y_true: NDArray[Any], raw_out
     """The value of the metric.
 
     Args:
-        metric: a user's own.
-        problem: what is predicted.
-        y_true: coded as in `Split`.
+        metric: the user-defined metric.
+        problem: the prediction problem.
+        y_true: targets, encoded as in `Split`.
         raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
 
     Raises:
-        ValueError: it is not a finite number, or the metric raised an exception.
+        ValueError: the value is not a finite number, or the metric raised an exception.
     """
     found = predictions(problem, raw_outputs)
     if problem.task == "regression":
@@ -105,5 +108,5 @@ def metric_value(metric: Metric, problem: Problem, y_true: NDArray[Any], raw_out
     except Exception as error:
         raise ValueError(f"metric {metric.name} raised {type(error).__name__}: {error!s:.200}") from error
     if not math.isfinite(value):
-        raise ValueError(f"metric {metric.name} must give a finite number, not {value}")
+        raise ValueError(f"metric {metric.name} must return a finite number, not {value}")
     return value

@@ -1,5 +1,6 @@
-"""Metrics by name beyond the built-in ones: scikit-learn scorers and Keras metrics. The direction of each is known or
-must be given; it is never guessed. Imports no Keras; scikit-learn when needed.
+"""Metrics by name in addition to the built-in ones: scikit-learn scorers, Keras metrics and user-defined metrics.
+
+The direction of each is known or must be given; it is never guessed. Imports no Keras, and scikit-learn only if needed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _NUMBERS = ("regression",)
 _BINARY = ("binary",)
 _CLASSES = ("multiclass",)
 
-#: Name -> (class in `keras.metrics`, direction or None if it depends on what is wanted, tasks that have it). Those
-#: that need a number to be made (`RecallAtPrecision`) have no place here.
+#: Name -> (class in `keras.metrics`, direction or None if the user must choose it, tasks). Metrics with a required
+#: argument, such as `RecallAtPrecision`, are not included.
 KERAS_METRICS: Mapping[str, tuple[str, Direction | None, tuple[str, ...]]] = MappingProxyType(
     {
         "mean_absolute_error": ("MeanAbsoluteError", "min", _NUMBERS),
@@ -68,16 +69,16 @@ def chosen_metric(text: str, task: str) -> Objective:
     """The objective that a text names: `NAME`, `NAME:min` or `NAME:max`.
 
     Args:
-        text: one of evonas's metrics, a scorer of scikit-learn's, or a metric of Keras's by its name or its class.
+        text: a built-in metric, a scikit-learn scorer, a user-defined metric, or a Keras metric by its name or class.
         task: "regression", "binary" or "multiclass".
 
     Raises:
-        InputError: nothing has that name, the task has no such metric, its direction is not known and not given, or
-            the one given is the wrong one.
+        InputError: there is no metric with this name, or none for the task; its direction is unknown and not given, or
+            the given direction is wrong.
     """
     name, colon, wanted = text.partition(":")
     if colon and wanted not in ("min", "max"):
-        raise InputError(f"objective must end in :min or :max if a colon is in it, not {text!r}: write {name}:min")
+        raise InputError(f"objective must end in :min or :max if it contains a colon, not {text!r}: write {name}:min")
     name = _BY_CLASS.get(name, name)
     known: Direction | None
     if name in METRICS:
@@ -87,9 +88,9 @@ def chosen_metric(text: str, task: str) -> Objective:
     elif own := metric_from_outside(name):
         known, tasks = own.direction, own.tasks
     elif is_scorer(name):
-        known, tasks = "max", (task,)  # whether the task has it shows when it is tried
+        known, tasks = "max", (task,)  # `with_metric` tests whether it supports the task
     else:
-        raise InputError(f"objective must be a metric, not {name!r}: {_meant(name, task)}")
+        raise InputError(f"objective must be a metric, not {name!r}: {_suggestion(name, task)}")
     if task not in tasks:
         raise InputError(f"objective must be a metric of a {task} target, which {name!r} is not: {_known_names(task)}")
     if known is None and not wanted:
@@ -97,15 +98,15 @@ def chosen_metric(text: str, task: str) -> Objective:
             f"objective {name} needs a direction, since more of it may be good or bad: write {name}:min or {name}:max"
         )
     if known is not None and wanted not in ("", known):
-        raise InputError(f"objective {name} is better when it is {_WORDS[known]}, not {_WORDS[wanted]}: write {name}")
+        raise InputError(f"objective {name} must be {_WORDS[known]}, not {_WORDS[wanted]}: write {name}")
     return Objective(name, known or ("min" if wanted == "min" else "max"))
 
 
 def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem:
-    """The problem with the objective among its scores, after testing it on perfect predictions.
+    """Adds the objective to the problem's scores, after testing it on perfect predictions.
 
     Raises:
-        InputError: the scorer rejects such a target; with its message.
+        InputError: the metric cannot be computed for such targets. The message includes the metric's.
     """
     if objective.name in METRICS:
         return problem
@@ -129,23 +130,23 @@ def with_metric(problem: Problem, split: Split, objective: Objective) -> Problem
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if own is not None:
                 raise InputError(
-                    f"objective {objective.name} must be computed of perfect predictions of this {problem.task} "
+                    f"objective {objective.name} must be computable for perfect predictions of this {problem.task} "
                     f"target, but {reason:.300}: correct it"
                 ) from error
             raise InputError(
                 f"objective {objective.name} must be one that scikit-learn can compute for this {problem.task} target, "
-                f"but it says: {reason:.200}: choose another"
+                f"but it reports: {reason:.200}: choose another"
             ) from None
     return problem
 
 
 def metric_from_outside(name: str) -> Metric | None:
-    """The user-defined metric that is given or installed by that name. Raises InputError as `Extensions`."""
+    """The user-defined metric registered or installed under this name, if any. Raises InputError like `Extensions`."""
     return None if name in _RESERVED or not name else METRICS_FROM_OUTSIDE.find(name, _RESERVED)
 
 
 def is_scorer(name: str) -> bool:
-    """Whether scikit-learn has a scorer of that name."""
+    """Whether scikit-learn has a scorer with this name."""
     from sklearn.metrics import get_scorer_names
 
     return name in get_scorer_names()
@@ -154,16 +155,16 @@ def is_scorer(name: str) -> bool:
 def scorer_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> float:
     """The value of a scikit-learn scorer; greater is better.
 
-    Classes are counted, and the second of two is the positive one.
+    Classes are passed as indices, and the second of two classes is the positive one.
 
     Args:
-        name: of the scorer.
-        problem: what is predicted.
-        y_true: coded as in `Split`.
+        name: name of the scorer.
+        problem: the prediction problem.
+        y_true: targets, encoded as in `Split`.
         raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
 
     Raises:
-        ValueError: the scorer does not take such values.
+        ValueError: the scorer does not support such values.
     """
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.metrics import get_scorer
@@ -194,11 +195,11 @@ def scorer_value(name: str, problem: Problem, y_true: NDArray[Any], raw_outputs:
         return float(get_scorer(name)(estimator, np.zeros((len(truth), 1)), truth))
 
 
-_WORDS = {"min": "less", "max": "more"}
+_WORDS = {"min": "minimised", "max": "maximised"}
 
 
-def _meant(name: str, task: str) -> str:
-    """A suggestion for an unknown name."""
+def _suggestion(name: str, task: str) -> str:
+    """The end of the error message for an unknown name: a similar name, or all names."""
     from sklearn.metrics import get_scorer_names
 
     own = [metric for metric, (_, tasks) in METRICS.items() if task in tasks]
@@ -209,4 +210,4 @@ def _meant(name: str, task: str) -> str:
 
 def _known_names(task: str) -> str:
     own = ", ".join(name for name, (_, tasks) in METRICS.items() if task in tasks)
-    return f"one of {own}, a scorer of scikit-learn's, a metric of Keras's, or one that is installed"
+    return f"choose {own}, a scikit-learn scorer, a Keras metric, or an installed metric"

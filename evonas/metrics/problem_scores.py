@@ -1,4 +1,4 @@
-"""Scores of a network: evonas's own metrics, and the one of Keras's, scikit-learn's or a user's that a run asks for.
+"""Scores of a network: the built-in metrics, and the Keras, scikit-learn or user-defined metric that a run optimises.
 
 Imports no Keras.
 """
@@ -21,7 +21,7 @@ __all__ = ["compute_scores"]
 
 
 def compute_scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
-    """As `metrics.scores.scores`, and `problem.metric` with them, unless it cannot be computed or is not finite."""
+    """The built-in scores (`metrics.scores`), and `problem.metric` if it can be computed and is finite."""
     found = task_scores(problem, y_true, raw_outputs)
     if found and problem.metric:
         with contextlib.suppress(ValueError):

@@ -1,4 +1,4 @@
-"""Computation of all metrics of a task from raw outputs, in the target's units. Imports no Keras."""
+"""Computation of a task's built-in metrics from raw outputs, in the target's units. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Values = NDArray[np.float64]
 
 
 def constant_outputs(problem: Problem, y_train: NDArray[Any]) -> Values:
-    """Raw outputs of a constant predictor, shape `(num_outputs,)`.
+    """Raw outputs of the best constant prediction, shape `(num_outputs,)`.
 
-    The mean, the quantiles or the class frequencies of the training rows.
+    It predicts the mean, the quantiles or the class frequencies of the training rows.
     """
     if problem.quantiles:
         return np.quantile(np.asarray(y_train, np.float64)[:, 0], problem.quantiles)
@@ -32,20 +32,20 @@ def constant_outputs(problem: Problem, y_train: NDArray[Any]) -> Values:
 
 
 def compute_scores(problem: Problem, y_true: NDArray[Any], raw_outputs: NDArray[Any]) -> dict[str, float]:
-    """Every metric of `evonas.objective.METRICS` that the task has and the rows allow.
+    """All metrics of `evonas.objective.METRICS` that are defined for the task and the rows.
 
-    A regression of several targets has the mean over targets of each metric, in each target's own units (RMSE: the mean
-    of the targets' RMSEs). F1 is the positive class's for binary, the unweighted mean over classes for multiclass. AUC
-    is left out where only one class occurs, pinball where no quantiles are predicted, R2 if there are fewer than two
-    rows or the targets do not vary.
+    If a regression has several targets, each metric is averaged over targets, in each target's units (for RMSE, the
+    mean of the targets' RMSEs). F1 is that of the positive class in binary problems, and the unweighted mean over
+    classes in multiclass problems. AUC is omitted if only one class occurs, pinball if no quantiles are predicted, and
+    R2 if there are fewer than two rows or the targets do not vary.
 
     Args:
-        problem: what is predicted.
-        y_true: coded as in `Split`.
+        problem: the prediction problem.
+        y_true: targets, encoded as in `Split`.
         raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
 
     Returns:
-        metric name -> finite value; empty when an output is not finite, so that the caller marks the network as failed.
+        Metric name -> finite value; empty if an output is not finite, so that the caller marks the network as failed.
 
     Raises:
         InputError: the shapes do not fit.
@@ -75,11 +75,11 @@ def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
     """Predictions in the target's units, or probabilities of each class.
 
     Args:
-        problem: what is predicted.
+        problem: the prediction problem.
         raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
 
     Returns:
-        float64, shape `(num_samples, num_outputs)` for regression, `(num_samples, num_classes)` otherwise.
+        A float64 array, shape `(num_samples, num_outputs)` for regression, `(num_samples, num_classes)` otherwise.
     """
     outputs = np.asarray(raw_outputs, dtype=np.float64)
     if problem.quantiles:
@@ -94,14 +94,14 @@ def predictions(problem: Problem, raw_outputs: NDArray[Any]) -> Values:
 def mean_loss(
     problem: Problem, loss: str, y_true: NDArray[Any], raw_outputs: NDArray[Any], weight: NDArray[Any] | None = None
 ) -> float:
-    """The training loss over rows without penalties: of standardised errors, or the log loss.
+    """The mean training loss over rows, without penalties: a loss of standardised errors, or the log loss.
 
     Args:
-        problem: what is predicted.
-        loss: of a regression that predicts no quantiles: "auto" (mse), "mse", "mae" or "huber".
-        y_true: coded as in `Split`, shape `(num_samples, ...)`.
-        raw_outputs: shape `(num_samples, num_outputs)`.
-        weight: of each row, shape `(num_samples,)`.
+        problem: the prediction problem.
+        loss: "auto" (mse), "mse", "mae" or "huber"; only used in regression without quantiles.
+        y_true: targets, encoded as in `Split`, shape `(num_samples, ...)`.
+        raw_outputs: standardised predictions or logits, shape `(num_samples, num_outputs)`.
+        weight: weight of each row, shape `(num_samples,)`; None for equal weights.
     """
     outputs = np.asarray(raw_outputs, dtype=np.float64)
     if problem.task == "multiclass":
@@ -125,7 +125,7 @@ def _log_sum_exp(logits: Values) -> Values:
 
 
 def _regression(problem: Problem, y_true: Values, outputs: Values) -> dict[str, float]:
-    # Errors are rescaled rather than values, since a target of 1e9 with a spread of 1 would lose its digits.
+    # Errors are rescaled rather than values, since targets around 1e9 with a spread of 1 would lose precision.
     std = np.array(problem.target_std)
     with np.errstate(over="ignore", invalid="ignore"):
         errors = (outputs - y_true.reshape(outputs.shape)) * std
@@ -145,25 +145,25 @@ def pinball(error: Values, quantiles: Any) -> Values:
     """Pinball losses, whose mean is minimised by the quantiles (Koenker and Bassett 1978).
 
     Args:
-        error: true value less prediction, shape `(num_rows, num_quantiles)`.
-        quantiles: shape `(num_quantiles,)`.
+        error: target minus prediction, shape `(num_rows, num_quantiles)`.
+        quantiles: the quantiles, shape `(num_quantiles,)`.
     """
     shares = np.asarray(quantiles, np.float64)
     return np.maximum(shares * error, (shares - 1) * error)
 
 
 def _quantiles(problem: Problem, y_true: Values, outputs: Values) -> dict[str, float]:
-    """Mean pinball loss over rows and quantiles, and the scores of a regression, of the median.
+    """Mean pinball loss over rows and quantiles, and the regression scores of the point prediction.
 
     Outputs are sorted, as in predictions, which never increases the pinball loss (Chernozhukov et al. 2010).
     """
     outputs = np.sort(outputs, axis=1)
-    place = point_place(problem)
+    index = point_place(problem)
     point = replace(
         problem, num_outputs=1, quantiles=(), target_mean=problem.target_mean[:1], target_std=problem.target_std[:1]
     )
     found = {"pinball": pinball((y_true - outputs) * np.array(problem.target_std), problem.quantiles).mean()}
-    return found | _regression(point, y_true[:, :1], outputs[:, place : place + 1])
+    return found | _regression(point, y_true[:, :1], outputs[:, index : index + 1])
 
 
 def _binary(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:
@@ -193,17 +193,18 @@ def _multiclass(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:
 
 
 def _f1(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
-    """Harmonic mean of precision and recall of a class; 0 if it neither occurs nor is predicted."""
+    """Harmonic mean of precision and recall of a class; 0 if the class neither occurs nor is predicted."""
     either = np.count_nonzero(true) + np.count_nonzero(predicted)
     return 2.0 * np.count_nonzero(true & predicted) / either if either else 0.0
 
 
 def _auc(positive: NDArray[np.bool_], logits: Values) -> float:
-    """Share of the pairs of a positive and a negative row in which the positive one has the greater logit; ties half.
+    """Share of pairs of a positive and a negative row in which the positive one has the greater logit; ties count half.
 
-    Source: Mann and Whitney 1947, by which Hanley and McNeil 1982 give the area under the curve.
+    Source: Mann and Whitney 1947; Hanley and McNeil 1982 show that it is the area under the ROC curve.
     """
-    _, place, count = np.unique(logits, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - 0.5 * (count - 1))[place]
-    many = np.count_nonzero(positive)
-    return float((ranks[positive].sum() - 0.5 * many * (many + 1)) / many / (len(positive) - many))
+    _, index, count = np.unique(logits, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - 0.5 * (count - 1))[index]
+    num_positive = np.count_nonzero(positive)
+    excess = ranks[positive].sum() - 0.5 * num_positive * (num_positive + 1)
+    return float(excess / num_positive / (len(positive) - num_positive))

@@ -1,1 +1,1 @@
-"""Networks in numpy: initial weights, forward pass, and inheritance of weights. Imports no Keras."""
+"""Networks in numpy: initial weights, the forward pass, and weight inheritance. Imports no Keras."""

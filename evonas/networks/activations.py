@@ -1,4 +1,4 @@
-"""Activation functions of layers in plain numpy."""
+"""Activation functions in plain numpy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ACTIVATIONS", "EPSILON", "logistic"]
 
 Array = NDArray[Any]
 
-#: Keras' default for BatchNormalization and LayerNormalization.
+#: Keras's default epsilon of BatchNormalization and LayerNormalization.
 EPSILON = 1e-3
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -29,18 +29,18 @@ def logistic(z: Array) -> Array:
 
 
 def _mish(z: Array) -> Array:
-    e = np.exp(-np.abs(z))  # tanh(softplus(z)) of it, which is at most 1
+    e = np.exp(-np.abs(z))  # at most 1; tanh(softplus(z)) is computed from it
     squares = np.where(z > 0.0, 1.0 + 2.0 * e, e * (e + 2.0))
     return np.asarray(z * squares / (squares + np.where(z > 0.0, 2.0 * e * e, 2.0)))
 
 
 def _gelu(z: Array) -> Array:
-    from scipy.special import erf  # takes longer to import than the rest of this module to run
+    from scipy.special import erf  # imported lazily, since SciPy takes long to import
 
     return np.asarray(0.5 * z * (1.0 + erf(z / math.sqrt(2.0))))
 
 
-#: Name -> function; see `evonas.training.population.activations` for those of the compiled program.
+#: Name -> function; those of the compiled population program are in `evonas.training.population.activations`.
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {
         "linear": lambda z: z,

@@ -1,4 +1,4 @@
-"""Alignment of the layers of a child with those of its parent. Pure Python."""
+"""Alignment of a child's layers with its parent's. Pure Python."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import networkx as nx
 
 __all__ = ["align_nodes"]
 
-#: Gap cost; two gaps cost more than any mismatch of layers of one kind.
+#: Cost of a gap; two gaps cost more than any mismatch of layers of the same kind.
 _MISSING = 1.0
-#: Cost of aligning layers of different kinds, which is never chosen, since two gaps cost less.
+#: Cost of aligning layers of different kinds, which never happens, since two gaps cost less.
 _OTHER_KIND = 3.0
-#: The width of a layer, and other attributes that distinguish layers of a kind.
+#: Attributes for the width of a layer, and other attributes that distinguish layers of the same kind.
 _WIDTHS = ("units", "filters")
 _SHAPING = ("kernel", "stride", "dilation", "separable", "cell", "bidirectional", "sequences", "pooling", "size")
 
 
 def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
-    """Nodes of the child -> nodes of the parent that they correspond to, in the same order, if there is one.
+    """Nodes of the child -> corresponding nodes of the parent, for nodes that have one.
 
-    The optimal alignment of the two sequences of hidden layers (Needleman and Wunsch 1970). Ties favour the first, so
-    that of a layer and its copy the copy is new. Inputs and outputs are always aligned.
+    This is the optimal alignment of the two sequences of hidden layers (Needleman and Wunsch 1970). Ties favour the
+    earlier layer, so that the second of two equal layers is the new one. Inputs and outputs are always aligned.
 
     References:
         Needleman and Wunsch, "A general method applicable to the search for similarities in the amino acid sequence of
@@ -32,7 +32,7 @@ def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
 
     @cache
     def cost(p: int, c: int) -> float:
-        """The cost of aligning the parent's layers from `p` on with the child's from `c` on."""
+        """The cost of aligning the parent's layers from `p` onwards with the child's from `c` onwards."""
         if p == last or c == last_child:
             return _MISSING * (last - p + last_child - c)
         matched = _difference(parent, p, child, c) + cost(p + 1, c + 1)
@@ -51,7 +51,7 @@ def align_nodes(parent: nx.DiGraph, child: nx.DiGraph) -> dict[int, int]:
 
 
 def _difference(parent: nx.DiGraph, p: int, child: nx.DiGraph, c: int) -> float:
-    """Dissimilarity of two layers, from 0 to below two gaps."""
+    """Dissimilarity of two layers: 0 if equal, and below two gaps if they have the same kind."""
     a, b = parent.nodes[p], child.nodes[c]
     if a["kind"] != b["kind"]:
         return _OTHER_KIND

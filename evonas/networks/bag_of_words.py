@@ -1,4 +1,4 @@
-"""Row of the bag of words in numpy: embeddings, and inverse document frequencies fitted to training rows."""
+"""The bag-of-words layer in numpy: embeddings weighted by inverse document frequencies fitted to training rows."""
 
 from __future__ import annotations
 
@@ -15,31 +15,36 @@ __all__ = ["BAG_OF_WORDS", "FIRST_KNOWN", "HASH_FACTOR", "LENGTH", "part_name"]
 
 Array = NDArray[Any]
 
-#: A pair of words is in bucket `(first * HASH_FACTOR + second) % buckets`. Odd: equal second words spread evenly.
+#: The bucket of a pair of words is `(first * HASH_FACTOR + second) % buckets`. Odd, so that equal second words spread
+#: evenly.
 HASH_FACTOR = 40_503
-#: Length of the factors of a text: of 1, 3 and 10 it overfits least at the rates that other layers are trained with.
+#: Norm of the vector of a text's factors: of 1, 3 and 10, this one overfits least at the learning rates of other
+#: layers.
 LENGTH = 3.0
-#: Ids from here on are known words; 0 is padding and 1 an unknown word.
+#: Smallest id of a known word; 0 is padding and 1 an unknown word.
 FIRST_KNOWN = 2
-#: Rows that document frequencies are counted in, at most.
+#: Largest number of rows in which document frequencies are counted.
 _MOST_ROWS = 20_000
 
 
 def part_name(table: str, part: str) -> str:
-    """Name of the vectors of a table, or of its inverse document frequencies ("rarity")."""
+    """Name of the weight with a table's vectors, or with its inverse document frequencies ("rarity")."""
     return f"{table}_embeddings" if part == "vectors" else f"{table}_{part}_embeddings"
 
 
-def _weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
+def _weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
     found = {}
-    for table, rows in table_sizes(attributes, taken[0]).items():
+    for table, rows in table_sizes(attributes, input_shape[0]).items():
         found[part_name(table, "vectors")] = Weight((rows, int(attributes["units"])), "fo", initializer="uniform")
         found[part_name(table, "rarity")] = Weight((rows, 1), "ff", 1.0)
     return found
 
 
 def _ids(attributes: Attributes, x: Array) -> dict[str, NDArray[np.int64]]:
-    """Of each table the rows that texts take, `(num_rows, steps)`; those that count 0 are below `FIRST_KNOWN`, or 0."""
+    """Table -> ids `(num_rows, steps)` of the words or pairs in each text.
+
+    Ids below `FIRST_KNOWN` in the table of words, and id 0 in that of pairs, have no effect.
+    """
     ids = x[:, : int(attributes["length"])].astype(np.int64)
     ids = np.where(ids < int(attributes["vocabulary"]), ids, 1)
     found = {"words": ids}
@@ -63,7 +68,7 @@ def _forward(attributes: Attributes, parts: Parts, sources: Sources, mask: Array
 
 
 def _fit(attributes: Attributes, parts: Parts, x: Array, mask: Array | None) -> dict[str, Array]:
-    """The initial weights, with the inverse document frequencies of some training rows, 0 for rows that count 0."""
+    """The initial weights with inverse document frequencies from some training rows; 0 for ids without an effect."""
     found = {name: np.array(value, np.float32) for name, value in parts.items()}
     some = x[:: max(1, -(-len(x) // _MOST_ROWS))]
     for table, ids in _ids(attributes, np.asarray(some)).items():

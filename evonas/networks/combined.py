@@ -1,4 +1,4 @@
-"""One network, or the weighted mean of several, as one function of features that all of them see. Pure numpy."""
+"""`CombinedNetwork`: one network, or the weighted mean of several, as one function of features. Pure numpy."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["CombinedNetwork", "combine"]
 
 @dataclass(frozen=True, eq=False)
 class CombinedNetwork:
-    """Networks of layers that predict together.
+    """Networks whose predictions are averaged.
 
     Attributes:
-        problem: what is predicted, with the features that any of the networks sees.
-        views: of the features, as `PreparedData.new_rows` takes them.
-        graphs, weights: the networks.
-        columns: positions of the features that each of them sees.
-        shares: of each network, adding up to 1.
-        temperature: that logits are divided by.
+        problem: the prediction problem, with the features that any of the networks uses.
+        views: views of these features, for `PreparedData.new_rows`.
+        graphs, weights: architecture graph and weights of each network.
+        columns: indices of the features that each network uses.
+        shares: weight of each network in the mean; they add up to 1.
+        temperature: temperature by which logits are divided.
     """
 
     problem: Problem
@@ -44,14 +44,14 @@ class CombinedNetwork:
         """Standardised predictions or logits, shape `(num_rows, num_outputs)`.
 
         Args:
-            features: shape `(num_rows, num_features)`.
+            features: features of the rows, shape `(num_rows, num_features)`.
         """
         found = self.raw_outputs_unless(lambda: False, features)
         assert found is not None, "nothing gives up"
         return found
 
     def raw_outputs_unless(self, gives_up: Callable[[], bool], features: NDArray[Any]) -> NDArray[Any] | None:
-        """The same, or None once `gives_up` holds, which is asked before each network."""
+        """Like `raw_outputs`, but returns None if `gives_up`, which is called before each network, returns true."""
         outputs = []
         for graph, weights, columns in zip(self.graphs, self.weights, self.columns, strict=True):
             if gives_up():
@@ -65,12 +65,12 @@ class CombinedNetwork:
 def combine(
     networks: Sequence[tuple[Mapping[str, Any], Weights]], problem: Problem, shares: Sequence[float] = ()
 ) -> CombinedNetwork:
-    """The networks as one.
+    """Combines networks.
 
     Args:
-        networks: architecture, as `genomes.encodings.blueprint` gives it, and weights of each; at least one.
-        problem: of the prepared data.
-        shares: of each network, adding up to 1; equal ones unless given.
+        networks: architecture, as returned by `genomes.encodings.blueprint`, and weights of each network; at least one.
+        problem: the problem of the prepared data.
+        shares: weight of each network, adding up to 1; by default, all are equal.
     """
     graphs = [graph_from_json(architecture) for architecture, _ in networks]
     views = tuple(dict.fromkeys(view for graph in graphs for view in views_of(graph)))

@@ -1,4 +1,4 @@
-"""Convolutions and pooling over one or two axes in plain numpy, as Keras computes them with "same" padding."""
+"""Convolutions and pooling over one or two axes in plain numpy, equal to Keras's with "same" padding."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Array = NDArray[Any]
 
 
 def convolve(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Array:
-    """The convolution of maps, shape `(num_rows, *ceil(size / stride), filters)`.
+    """Convolution, shape `(num_rows, *ceil(size / stride), filters)`.
 
     Args:
-        x: shape `(num_rows, *size, channels)`.
-        kernel: shape `(*window, channels, filters)`.
-        stride, dilation: on all axes.
+        x: input, shape `(num_rows, *size, channels)`.
+        kernel: kernel, shape `(*window, channels, filters)`.
+        stride, dilation: stride and dilation along each axis.
     """
     patches = np.concatenate([part for _, part in windows(x, kernel.shape[:-2], stride, dilation)], axis=-1)
     return np.asarray(patches @ kernel.reshape(-1, kernel.shape[-1]))
 
 
 def convolve_depthwise(x: Array, kernel: Array, stride: int = 1, dilation: int = 1) -> Array:
-    """Each channel by itself; `kernel` has the shape `(*window, channels, 1)`."""
+    """Depthwise convolution, with a kernel of shape `(*window, channels, 1)`."""
     parts = windows(x, kernel.shape[:-2], stride, dilation)
-    return np.asarray(sum(part * kernel[place][:, 0] for place, part in parts))
+    return np.asarray(sum(part * kernel[offset][:, 0] for offset, part in parts))
 
 
 def pool_windows(x: Array, size: int, pooling: str) -> Array:
-    """The maximum or the average of windows that touch each other; what lies outside of the maps does not count."""
+    """The maximum or average over adjacent windows, ignoring padding; `pooling` is "max" or "average"."""
     window = (size,) * (x.ndim - 2)
     if pooling == "max":
         return _reduce(np.maximum, windows(x, window, size, outside=-np.inf))
@@ -44,14 +44,17 @@ def pool_windows(x: Array, size: int, pooling: str) -> Array:
 def windows(
     x: Array, window: Sequence[int], stride: int, dilation: int = 1, outside: float = 0.0
 ) -> Iterator[tuple[tuple[int, ...], Array]]:
-    """Each place of a window, and what lies there in all windows, shape `(num_rows, *ceil(size / stride), channels)`.
+    """Yields each offset in a window and the inputs at this offset in all windows.
 
     Args:
-        x: shape `(num_rows, *size, channels)`.
-        window: its size.
-        stride: between windows, on all axes.
-        dilation: between the places of a window.
-        outside: what maps are padded with.
+        x: input, shape `(num_rows, *size, channels)`.
+        window: size of the window along each axis.
+        stride: distance between windows along each axis.
+        dilation: distance between the elements of a window.
+        outside: value with which the input is padded.
+
+    Yields:
+        The offset, and inputs of shape `(num_rows, *ceil(size / stride), channels)`.
     """
     padding, counts = [(0, 0)], []
     for size, width in zip(x.shape[1:-1], window, strict=True):
@@ -60,11 +63,12 @@ def windows(
         padding.append((total // 2, total - total // 2))
         counts.append(count)
     padded = np.pad(x, [*padding, (0, 0)], constant_values=outside)
-    for place in itertools.product(*map(range, window)):
-        cut = (
-            slice(k * dilation, k * dilation + (n - 1) * stride + 1, stride) for k, n in zip(place, counts, strict=True)
+    for offset in itertools.product(*map(range, window)):
+        slices = (
+            slice(k * dilation, k * dilation + (n - 1) * stride + 1, stride)
+            for k, n in zip(offset, counts, strict=True)
         )
-        yield place, padded[(slice(None), *cut)]
+        yield offset, padded[(slice(None), *slices)]
 
 
 def _reduce(combine: Callable[[Array, Array], Array], parts: Iterator[tuple[tuple[int, ...], Array]]) -> Array:

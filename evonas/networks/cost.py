@@ -1,4 +1,4 @@
-"""Cost measures of networks from their architecture graph, and limits on them. Imports no Keras."""
+"""Cost measures of networks, computed from their architecture graph, and limits on them. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNITS = {"parameters": "parameters", "flops": "FLOPs", "training_flops": "FLOPs
 def measured_before(
     graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: tuple[int, ...] = ()
 ) -> dict[str, float]:
-    """Parameters, FLOPs and memory of the network of the graph; arguments as `count_parameters`."""
+    """Parameters, FLOPs and memory of a network; the arguments are those of `count_parameters`."""
     data = num_features, num_outputs, sample_shape
     parameters = count_parameters(graph, *data)
     held = parameters + count_moving(graph, *data) + count_activations(graph, *data)
@@ -31,12 +31,12 @@ def measured_before(
 
 
 def excess(value: float, limit: float) -> float:
-    """Relative excess over the limit; 0 if within."""
+    """Relative excess over the limit; 0 if the value is within the limit."""
     return max(0.0, value / limit - 1.0)
 
 
 def over_limit(measures: Mapping[str, float], limits: Mapping[str, float]) -> Evaluation | None:
-    """The evaluation of a network that exceeds a limit; None if it is within."""
+    """The evaluation of a network that exceeds a limit; None if it is within all limits."""
     over = {name: excess(measures[name], limit) for name, limit in limits.items() if measures[name] > limit}
     if not over:
         return None

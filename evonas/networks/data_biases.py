@@ -1,7 +1,8 @@
-"""Data-dependent initial biases: each unit's pre-activation is 0 at a random training row.
+"""Data-dependent initial biases: each unit's pre-activation is 0 at a random training row. Pure numpy.
 
-A simplified form of "he+5" of Steinwart 2019, A sober look at neural network initializations (arXiv 1903.11482), which
-Holzmüller, Grinsztajn and Steinwart 2024 (arXiv 2407.04491) use: there the place is between several rows. Pure numpy.
+This is a simplified form of "he+5" in Steinwart 2019, A sober look at neural network initializations (arXiv
+1903.11482), used by Holzmüller, Grinsztajn and Steinwart 2024 (arXiv 2407.04491). There, the point lies between several
+rows.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from genomes.architecture.members import members_of
 
 __all__ = ["begins_at_rows", "with_data_biases"]
 
-#: Rows that are drawn from; of more, as many at even distances.
+#: Number of rows to draw from, evenly spaced among the training rows.
 _ROWS = 512
 
 
 def begins_at_rows(graph: nx.DiGraph) -> bool:
-    """Whether the network's initial biases depend on training rows, as only those of dense layers may."""
+    """Whether the network's initial biases depend on training rows, which is possible for dense networks only."""
     return not is_layered(graph) and graph.graph["training"].get("bias_initializer", "zeros") == "rows"
 
 
 def with_data_biases(
     graph: nx.DiGraph, weights: Weights, rows: NDArray[np.float32], seed: int
 ) -> dict[str, NDArray[Any]]:
-    """The initial weights with biases of hidden layers from the rows; those of the output stay, and so do embeddings'.
+    """The initial weights with data-dependent biases of hidden layers; the output and embeddings are unchanged.
 
     Args:
-        graph: of dense layers.
-        weights: by name.
+        graph: graph of a dense network.
+        weights: initial weights, by name.
         rows: features of the training rows, shape `(num_rows, num_features)`.
-        seed: of the training.
+        seed: seed of the training run.
     """
     found = {name: np.array(value, np.float32) for name, value in weights.items()}
     some = rows[:: max(1, len(rows) // _ROWS)][:_ROWS]
@@ -48,7 +49,7 @@ def with_data_biases(
         product = product_of(concatenate_sources(graph, node, held), parts, members)
         if "bias" in parts:
             rng = stream_rng(RandomStream.BIAS_ROWS, seed, node)
-            # Members that share a bias share its row; with biases of their own, the product is what they add to.
+            # Members that share a bias also share its row. If each member has its bias, the product includes it.
             arguments = product.mean(axis=1) if product.ndim > parts["bias"].ndim + 1 else product
             if "scale" in parts:
                 arguments = product - parts["bias"]

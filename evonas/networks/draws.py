@@ -1,4 +1,4 @@
-"""Sampling of initial kernels. Pure numpy."""
+"""Random initial kernels. Pure numpy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ _TRUNCATED_STD = 0.87962566103423978
 def draw_kernel(
     initializer: str, fan_in: int, fan_out: int, rng: np.random.Generator, shape: tuple[int, ...] | None = None
 ) -> NDArray[np.float32]:
-    """Variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998; normal variants are truncated.
+    """Draws a kernel by variance scaling (Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998).
+
+    Normal variants are truncated at two standard deviations.
 
     Args:
         initializer: one of `genomes.architecture.layers.INITIALIZERS`.
-        fan_in, fan_out: of the layer.
-        rng: to draw from.
-        shape: of the kernel; `(fan_in, fan_out)` unless given.
+        fan_in, fan_out: fan-in and fan-out of the layer.
+        rng: source of random numbers.
+        shape: shape of the kernel; by default, `(fan_in, fan_out)`.
     """
     shape = shape or (fan_in, fan_out)
     family, _, distribution = initializer.partition("_")
@@ -38,7 +40,10 @@ def draw_kernel(
 
 
 def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A kernel with orthonormal rows or columns (Saxe, McClelland and Ganguli 2014), as Keras's recurrent kernels."""
+    """Draws a kernel with orthonormal rows or columns, as Keras's recurrent kernels.
+
+    Source: Saxe, McClelland and Ganguli 2014.
+    """
     rows, columns = shape
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
     q *= np.sign(np.diag(r))

@@ -1,4 +1,4 @@
-"""Selection of ensembles, and their predictions. Pure numpy, no Keras.
+"""Ensemble selection, and the predictions of ensembles. Pure numpy, no Keras.
 
 References:
     Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
@@ -20,7 +20,7 @@ __all__ = ["SMALLEST", "blend_outputs", "select_ensemble"]
 
 Array = NDArray[Any]
 
-#: Rounds of selection with replacement, of which the best is taken.
+#: Number of rounds of selection with replacement, of which the best one is used.
 ROUNDS = 50
 #: Lower bound of probabilities, so that logits are finite even in float32.
 SMALLEST = 1e-7
@@ -29,22 +29,22 @@ SMALLEST = 1e-7
 def select_ensemble(
     outputs: Sequence[Array], loss: Callable[[Array], float], problem: Problem, size: int
 ) -> tuple[int, ...]:
-    """Counts of each network in the ensemble, by greedy forward selection with replacement (Caruana et al. 2004).
+    """Selects an ensemble by greedy forward selection with replacement (Caruana et al. 2004).
 
-    Starts with the best network and repeatedly adds the one that most improves the mean prediction; returns the
+    Starts with the best network and repeatedly adds the one that most improves the mean prediction. The result is the
     ensemble of the best round, which is never worse than the best network on the selection rows.
 
     Args:
         outputs: raw outputs of each network on the validation rows, each of shape `(num_samples, num_outputs)`.
-        loss: of raw outputs, less is better; infinite where they have none.
-        problem: what is predicted.
-        size: the most networks that are in it, >= 1.
+        loss: raw outputs -> loss, to be minimised; infinite if undefined.
+        problem: the prediction problem.
+        size: largest number of distinct networks in the ensemble, >= 1.
 
     Returns:
-        shape `(num_networks,)`, whole numbers >= 0.
+        How often each network is in the ensemble, one integer >= 0 per network.
 
     Raises:
-        InputError: there is no network.
+        InputError: there are no networks.
     """
     if not outputs or size < 1:
         raise InputError(f"an ensemble must have at least one network, not {min(size, len(outputs))}: give more")
@@ -63,12 +63,12 @@ def select_ensemble(
 
 
 def blend_outputs(outputs: Sequence[Array], weights: Sequence[float], problem: Problem) -> Array:
-    """Raw outputs of the mean prediction.
+    """Raw outputs of the weighted mean prediction.
 
     Args:
         outputs: raw outputs of each network, each of shape `(num_samples, num_outputs)`.
-        weights: of each, adding up to 1.
-        problem: what is predicted.
+        weights: weight of each network, adding up to 1.
+        problem: the prediction problem.
     """
     given = (weight * _predict(problem, each) for each, weight in zip(outputs, weights, strict=True))
     return _raw(problem, np.sum(list(given), axis=0))

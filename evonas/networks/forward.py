@@ -1,7 +1,7 @@
-"""The forward pass of dense networks in numpy, for everything that is computed without Keras.
+"""The forward pass of networks in numpy, for predictions without Keras.
 
-`raw_outputs` computes predictions for any number of rows, in float32 like Keras or in float64; `forward` computes the
-values of all nodes for a few rows, in float64.
+`raw_outputs` computes predictions of any network for any number of rows, in float32 like Keras or in float64; `forward`
+computes the values of all nodes of a dense network for a few rows, in float64.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ __all__ += ["INPUT_RATE", "SCALES", "embed_inputs", "product_of", "raw_outputs",
 
 Array = NDArray[Any]
 
-#: Batch size, which limits memory and does not affect results.
+#: Number of rows per batch, which limits memory and does not affect results.
 _CHUNK_ROWS = 8192
 
-#: How many times the learning rate of all else the trained factors of the features have (6 in Holzmüller et al. 2024,
-#: Better by default). A factor is this many times its weight, which starts at one over it: a step of adam moves the
-#: weight by the rate whatever its scale, and the factor by this many times that.
+#: Factor on the learning rate of the trained feature scales (6 in Holzmüller et al. 2024, Better by default). A scale
+#: is the weight times this factor, and the weight starts at its inverse: since a step of Adam moves a weight by the
+#: learning rate whatever its magnitude, the scale moves this many times as far.
 INPUT_RATE = 6.0
-#: Name of these weights.
+#: Name of the weight with the feature scales.
 SCALES = "input/scale"
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """The values of a network's nodes, each `(num_rows, units)`.
+    """The values of a network's nodes, each of shape `(num_rows, units)`.
 
     Attributes:
-        products: of inputs and kernel.
+        products: products of inputs and kernels.
         arguments: pre-activations.
         outputs: activations; for node 0, the features.
     """
@@ -59,8 +59,8 @@ def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precisi
         graph: the network.
         weights: its weights, by name.
         rows: features, shape `(num_rows, num_features)`.
-        precision: `np.float32`, in which networks are trained, or `np.float64`, in which a row's prediction depends on
-            the other rows in its last digits only.
+        precision: `np.float32`, in which networks are trained, or `np.float64`, in which other rows affect only the
+            last digits of a row's prediction.
     """
     predict, size = predictor(graph, weights, precision), _CHUNK_ROWS
     if is_layered(graph):
@@ -71,7 +71,7 @@ def raw_outputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precisi
 
 
 def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) -> Callable[[NDArray[Any]], Array]:
-    """The same as a function of the rows, which are computed all at once."""
+    """A function rows -> raw outputs, which computes all rows at once; see `raw_outputs`."""
     if is_layered(graph):
         return layered_predictor(graph, weights, precision)
     last, members = len(graph) - 1, members_of(graph)
@@ -92,7 +92,7 @@ def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) 
 
 
 def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
-    """What each node computes of the rows.
+    """The values of all nodes of a dense network.
 
     Args:
         graph: the network.
@@ -109,7 +109,7 @@ def forward(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> Values:
 
 
 def scale_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any = np.float64) -> Array:
-    """The features, multiplied by their trained factors, if any."""
+    """The features, multiplied by their trained scales if the network has them."""
     given = np.asarray(rows, precision)
     if not scales_inputs(graph):
         return given
@@ -120,15 +120,15 @@ def embed_inputs(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precis
     """The input of the first layers, after embeddings; see `genomes.architecture.embedding.input_columns`."""
     found, numbers = scale_inputs(graph, weights, rows, precision), embedding_of(graph)
     if numbers is not None:
-        found = np.concatenate([*_of_columns(numbers, weights, found, precision), found[:, numbers.rest]], axis=1)
+        found = np.concatenate([*_embed_columns(numbers, weights, found, precision), found[:, numbers.rest]], axis=1)
     if (categories := categories_of(graph)) is not None:
-        given = _of_columns(categories, weights, np.asarray(rows, precision), precision)
+        given = _embed_columns(categories, weights, np.asarray(rows, precision), precision)
         found = np.concatenate([found, *given], axis=1)
     return found
 
 
 def parts_of(graph: nx.DiGraph, node: int, weights: Weights, precision: Any = np.float64) -> dict[str, Array]:
-    """A node's weights by the last word of their names."""
+    """A node's weights, by the last part of their names."""
     prefix = "output/" if node == len(graph) - 1 else f"layer_{node}/"
     names = [name for name in weights if name.startswith(prefix)]
     return {name.removeprefix(prefix): np.asarray(weights[name], precision) for name in names}
@@ -157,7 +157,7 @@ def activate(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], product: 
 
 
 def standardize(kind: str, parts: Mapping[str, Array], product: Array) -> Array:
-    """The product with its bias, as a normalisation of that kind has it before its own factor and offset."""
+    """Adds the bias to the product and normalises it, without the scale and offset of the normalisation."""
     if kind == "batch":
         return (product - parts["moving_mean"]) / np.sqrt(parts["moving_variance"] + EPSILON)
     z = product if "scale" in parts else product + parts["bias"]
@@ -172,7 +172,7 @@ def _repeat(values: Array, count: int) -> Array:
 
 
 def product_of(inputs: Array, parts: Mapping[str, Array], members: Members | None) -> Array:
-    """The inputs by the node's kernel, `(num_rows, units)`, or `(num_rows, members, units)` where members differ."""
+    """The product of inputs and kernel, `(num_rows, units)`, or `(num_rows, members, units)` if members differ."""
     kernel = parts["kernel"]
     if members is not None and inputs.ndim == 2 and ("adapter" in parts or kernel.ndim == 3):
         inputs = _repeat(inputs, members.count)
@@ -181,12 +181,12 @@ def product_of(inputs: Array, parts: Mapping[str, Array], members: Members | Non
     if "adapter" in parts:
         inputs = inputs * parts["adapter"]
     product = inputs @ kernel
-    # With members' biases, for which batch normalisation has room.
+    # With the members' biases, which are also added before batch normalisation.
     return np.asarray(product * parts["scale"] + parts["bias"] if "scale" in parts else product)
 
 
-def _of_columns(embedding: Embedding, weights: Weights, features: Array, precision: Any) -> list[Array]:
-    """What each column of an embedding gives."""
+def _embed_columns(embedding: Embedding, weights: Weights, features: Array, precision: Any) -> list[Array]:
+    """The embedding of each column."""
     name = "categories" if embedding.kind == "categories" else "embedding"
     kernels, biases = (np.asarray(weights[f"{name}/{part}"], precision) for part in ("kernel", "bias"))
     found = []

@@ -1,6 +1,6 @@
-"""Initial weights and data order of a training, drawn from a seed. Pure numpy, no Keras.
+"""Initial weights and the order of training rows, drawn from a seed. Pure numpy, no Keras.
 
-Used by all trainers, so that a candidate starts from identical values with each of them.
+All trainers use them, so that a candidate starts from identical values whichever trainer is used.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from genomes.architecture.members import members_of
 
 __all__ = ["epoch_order", "epoch_part", "initial_weights", "input_width", "passes_of_epoch", "rows_of_epoch"]
 
-#: Number of samples below which there are more epochs, and the largest factor.
+#: Number of samples below which the number of epochs is multiplied, and the largest factor.
 _FEW_ROWS, _MOST_PASSES = 2_000, 10
 
 
 def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed: int) -> dict[str, NDArray[Any]]:
-    """Initial weights of the network, float32, by name.
+    """Initial weights of a network, float32, by name.
 
     Kernels follow the node's initialiser (variance scaling: Glorot & Bengio 2010, He et al. 2015, LeCun et al. 1998;
-    normal variants are truncated at two standard deviations, as in Keras), biases are 0 (a layer with batch
-    normalisation has none: it would be taken away again), normalisation, factors of the features and shares of
-    activations are the identity. Members' factors are random signs where members begin to differ, else 1 (Gorishniy et
-    al. 2025); each has an output drawn for itself. Of a network with other layers than dense ones, see
-    `evonas.networks.layers`.
+    normal variants are truncated at two standard deviations, as in Keras). Biases are 0; layers with batch
+    normalisation have no bias, since normalisation would cancel it. Normalisation, feature scales and parametric
+    activations start as the identity. The adapters of ensemble members are random signs in the layers where members
+    first differ and 1 elsewhere (Gorishniy et al. 2025); the output kernels of members are drawn independently. For
+    networks with layers other than dense ones, see `evonas.networks.layers`.
     """
     if is_layered(graph):
         return initial_layered(graph, num_features, num_outputs, seed)
@@ -80,20 +80,20 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
 
 def epoch_order(seed: int, epoch: int, num_samples: int) -> NDArray[np.int32]:
-    """Order of the training rows in one epoch (from 0), a permutation of shape `(num_samples,)`."""
+    """Order of the training rows in an epoch, counted from 0: a permutation of shape `(num_samples,)`."""
     return stream_rng(RandomStream.EPOCH_ORDER, seed, epoch).permutation(num_samples).astype(np.int32)
 
 
 def epoch_part(seed: int, epoch: int, num_samples: int, most: int | None) -> NDArray[np.int32]:
-    """The training rows of an epoch that takes a part of them, in order.
+    """The training rows of an epoch, in order, if the number of rows per epoch is limited.
 
-    Epochs take equal consecutive parts of a permutation until all rows were used, then of the next permutation.
+    Successive epochs take equal parts of a permutation until all rows have been used, and then of the next permutation.
 
     Args:
-        seed: of the network.
-        epoch: from 0.
-        num_samples: training rows.
-        most: largest number of rows of an epoch, see `TrainingSettings.epoch_rows`; None for all.
+        seed: seed of the network.
+        epoch: number of the epoch, from 0.
+        num_samples: number of training rows.
+        most: largest number of rows per epoch, see `TrainingSettings.epoch_rows`; None for all.
 
     Example:
         >>> sorted(epoch_part(1, 0, 6, most=3).tolist() + epoch_part(1, 1, 6, most=3).tolist())
@@ -104,12 +104,12 @@ def epoch_part(seed: int, epoch: int, num_samples: int, most: int | None) -> NDA
 
 
 def rows_of_epoch(num_samples: int, most: int | None) -> int:
-    """Rows of the longest epoch, see `epoch_part`."""
+    """Number of rows in the longest epoch, see `epoch_part`."""
     return -(-num_samples // _parts(num_samples, most))
 
 
 def passes_of_epoch(num_samples: int) -> int:
-    """Factor on the number of epochs for small data sets, since an epoch of 30 rows is a single step.
+    """Factor on the number of epochs for small data sets, for which an epoch has very few steps.
 
     >>> passes_of_epoch(30), passes_of_epoch(500), passes_of_epoch(60_000)
     (10, 4, 1)
@@ -122,9 +122,9 @@ def _parts(num_samples: int, most: int | None) -> int:
 
 
 def _categories(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:
-    """Weights of an embedding of categories, uniform within 1: of a column's one-hot features one is 1.
+    """Weights of an embedding of categories, uniform in [-1, 1], since one of a column's one-hot features is always 1.
 
-    Columns with fewer features than others have weights that no feature meets; they are 0.
+    Columns with fewer features than the widest one have unused weights, which are 0.
     """
     rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, "categories")
     count, fan_in, units = len(embedding.groups), embedding.fan_in, embedding.units
@@ -134,9 +134,10 @@ def _categories(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:
 
 
 def _embedding(embedding: Embedding, seed: int) -> dict[str, NDArray[Any]]:
-    """Weights of an embedding: linear maps uniform within 1 / sqrt(fan in), waves of normal frequencies and any phase.
+    """Weights of an embedding of numbers.
 
-    Columns with fewer features than others have weights that no feature meets; they are 0.
+    Linear maps are uniform within 1 / sqrt(fan_in); periodic ones have normal frequencies and uniform phases. Columns
+    with fewer features than the widest one have unused weights, which are 0.
     """
     rng = stream_rng(RandomStream.INITIAL_WEIGHTS, seed, 0)
     count, fan_in, units = len(embedding.groups), embedding.fan_in, embedding.units

@@ -1,4 +1,4 @@
-"""`NetworkRow`: a layer kind in numpy, and the functions that rows share."""
+"""`NetworkRow`: a layer kind in numpy, and functions that several rows use."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ Array = NDArray[Any]
 Attributes = Mapping[str, Any]
 Parts = Mapping[str, Array]
 Shape = tuple[int, ...]
-#: Outputs of a node's sources, ascending, each `(num_rows, *shape)`, and the mask of their steps, if any.
+#: Outputs of a node's sources, in ascending order of the nodes, each of shape `(num_rows, *shape)`.
 Sources = Sequence[Array]
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One array of a layer.
+    """The description of one weight of a layer.
 
     Attributes:
-        shape: of it.
-        axes: a letter an axis, which says what its places stand for, so that a child inherits what it can: "i"
-            channels of the input, which copies share out; "c" channels of the input, which copies have alike; "o" units
-            of its own, "r" the same where they are taken in again, which copies share out; "s" places of a window,
-            centred; "f" anything else, from the first on.
-        fill: what all numbers of it begin with, or those of each gate, if it is not drawn.
-        fans: `(fan_in, fan_out)` of the node's initialiser.
-        initializer: "uniform" (within 0.05) or "orthogonal", where it is drawn otherwise than the node says.
-        gates: blocks side by side on the last axis, which for `axes` count as one axis more before it.
+        shape: shape of the weight.
+        axes: one letter per axis with the axis's meaning, which determines what a child inherits. "i": input channels,
+            whose weights are divided among copies of a channel; "c": input channels, whose weights are the same for all
+            copies; "o": the layer's units; "r": the layer's units as a recurrent input, whose weights are divided among
+            copies; "s": positions in a window, aligned at the centre; "f": anything else, aligned at the first index.
+        fill: initial value of all elements, or of each gate's elements; None if the weight is drawn at random.
+        fans: `(fan_in, fan_out)` for the initialiser.
+        initializer: "uniform" (in [-0.05, 0.05]) or "orthogonal"; "" for the node's initialiser.
+        gates: number of gates, which are blocks along the last axis; `axes` has an additional axis for them before it.
     """
 
     shape: Shape
@@ -54,7 +54,7 @@ class Weight:
 
     @property
     def by_gates(self) -> Shape:
-        """The shape with an axis for the gates, if it has several."""
+        """The shape with an additional axis for the gates, if there are several."""
         return self.shape if self.gates == 1 else (*self.shape[:-1], self.gates, self.shape[-1] // self.gates)
 
 
@@ -64,22 +64,22 @@ Forward = Callable[[Attributes, Parts, Sources, Array | None], tuple[Array, Arra
 #: is the identity; None if there are none.
 Identity = Callable[[Attributes, Parts, Array, bool], Mapping[str, Array] | None]
 
-#: Of attributes, initial weights, what the layer takes in of the training rows, and their mask: its weights.
+#: (attributes, initial weights, input for the training rows, their mask) -> weights.
 Fit = Callable[[Attributes, Parts, Array, Array | None], Mapping[str, Array]]
 
 
 def no_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> None:
-    """For layers that cannot be the identity."""
+    """The `Identity` of layers that cannot be the identity."""
 
 
 def keep_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
-    """For layers that are the identity with their initial weights."""
+    """The `Identity` of layers that are the identity with their initial weights."""
     return parts
 
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """A kind of layer.
+    """A layer kind.
 
     Attributes:
         weights: (attributes, input shape, output shape) -> name -> `Weight`.
@@ -89,9 +89,9 @@ class NetworkRow:
         sums: whether it adds its sources instead of concatenating them.
         identity: see `Identity`.
         silenced: names of the weights that must be 0 for a zero output; empty if there are none.
-        fit: fits some or all weights to the training rows before training; None for none. Of a layer that is not frozen
-            (`LayerRow.frozen`), the others are trained.
-        compiled: whether the native and the population trainer support it; otherwise Keras trains it.
+        fit: fits some or all weights to the training rows before training; None if there are none to fit. The weights
+            of layers that are not frozen (`LayerRow.frozen`) are trained afterwards.
+        compiled: whether the native and the population trainer support it; otherwise it is trained by Keras.
     """
 
     weights: Weights
@@ -106,10 +106,10 @@ class NetworkRow:
 
 
 def side_by_side(sources: Sources) -> Array:
-    """The sources along the last axis."""
+    """Concatenates the sources along the last axis."""
     return sources[0] if len(sources) == 1 else np.concatenate(list(sources), axis=-1)
 
 
-def only_input(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    """Of a layer without weights."""
+def only_input(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    """The weights of a layer without weights: none."""
     return {}

@@ -1,7 +1,7 @@
-"""Networks with other than dense layers in numpy: initial weights and forward pass.
+"""Layered networks, which have layers other than dense ones, in numpy: initial weights and forward pass.
 
-Such networks take flat features like all others, and first reshape them to samples, whose shape is attached to the
-graph by `Problem.attach_columns`.
+Like all networks, they take flat features. They first reshape these to samples, whose shape is attached to the graph by
+`Problem.attach_columns`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ += ["fit_frozen", "fitted_nodes", "frozen_nodes", "sample_of", "weights_
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
-#: What a node gives, and the mask of its steps, if any.
+#: Output of a node, and the mask of its steps, if any.
 Value = tuple[Array, Array | None]
 
-#: Numbers that the largest layer may hold at a time; bounds memory, not results.
+#: Most numbers that the largest layer holds at a time. Limits memory and does not affect results.
 _NUMBERS = 1 << 22
 
 
@@ -57,7 +57,7 @@ class Sample:
 
 
 def is_layered(graph: nx.DiGraph) -> bool:
-    """Whether the network has other than dense layers."""
+    """Whether the network has layers other than dense ones."""
     return bool(kinds_of(graph) - {"dense"})
 
 
@@ -68,12 +68,12 @@ def sample_of(graph: nx.DiGraph, num_features: int) -> Sample:
 
 
 def name_of(graph: nx.DiGraph, node: int) -> str:
-    """First word of the names of a node's weights."""
+    """First part of the names of a node's weights."""
     return "output" if node == len(graph) - 1 else f"layer_{node}"
 
 
 def weights_of(graph: nx.DiGraph, sample: Sample, num_outputs: int) -> Iterator[tuple[int, Mapping[str, Weight]]]:
-    """Of each node but the input, the arrays that it has."""
+    """Yields each node except the input, and its weights."""
     shapes = node_shapes(graph, sample.shape, num_outputs)
     for node in range(1, len(graph)):
         attributes = graph.nodes[node]
@@ -92,17 +92,26 @@ def initial_layered(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
 
 
 def frozen_nodes(graph: nx.DiGraph) -> tuple[int, ...]:
-    """Layers whose weights are fitted to the training rows and then stay."""
+    """Layers whose weights are fitted to the training rows and not trained further."""
     return tuple(node for node in range(1, len(graph) - 1) if row_of(graph.nodes[node]).frozen)
 
 
 def fitted_nodes(graph: nx.DiGraph) -> tuple[int, ...]:
-    """Layers of which some or all weights are fitted to the training rows: the frozen ones, and bags of words."""
+    """Layers some or all of whose weights are fitted to the training rows: frozen layers and bags of words."""
     return tuple(node for node in range(1, len(graph) - 1) if row_at(graph, node).fit is not None)
 
 
 def fit_frozen(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """The initial weights, with those of fitted layers as training rows have it, shape `(num_rows, num_features)`."""
+    """Fits the weights of `fitted_nodes` to training rows.
+
+    Args:
+        graph: the network.
+        weights: initial weights, by name.
+        rows: features of the training rows, shape `(num_rows, num_features)`.
+
+    Returns:
+        All weights, by name.
+    """
     found, held = dict(weights), {0: shape_input(graph, rows, np.float32)}
     fitted = fitted_nodes(graph)
     for node in range(1, max(fitted, default=0) + 1):
@@ -148,7 +157,7 @@ def layered_predictor(
 
 
 def layered_values(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], precision: Any) -> dict[int, Array]:
-    """What each node gives."""
+    """The output of each node."""
     held = {0: shape_input(graph, rows, precision)}
     for node in range(1, len(graph)):
         held[node] = forward_node(graph, node, _parts(graph, node, weights, precision), held)
@@ -156,7 +165,7 @@ def layered_values(graph: nx.DiGraph, weights: Weights, rows: NDArray[Any], prec
 
 
 def shape_input(graph: nx.DiGraph, rows: NDArray[Any], precision: Any) -> Value:
-    """Samples of their shape, and the mask of their steps, if they have one."""
+    """Reshapes rows to samples; returns these and the mask of their steps, if any."""
     x = np.asarray(rows, precision)
     sample = sample_of(graph, x.shape[1])
     x = x.reshape(-1, *sample.shape)
@@ -164,7 +173,7 @@ def shape_input(graph: nx.DiGraph, rows: NDArray[Any], precision: Any) -> Value:
 
 
 def forward_node(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], held: Mapping[int, Value]) -> Value:
-    """What a node gives of what its sources give."""
+    """The output of a node, computed from the outputs of its sources in `held`."""
     sources: Sources = [held[source][0] for source in sorted(graph.predecessors(node))]
     masks = (held[source][1] for source in sorted(graph.predecessors(node)))
     mask = next((each for each in masks if each is not None), None)
@@ -172,7 +181,7 @@ def forward_node(graph: nx.DiGraph, node: int, parts: Mapping[str, Array], held:
 
 
 def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most: int) -> int:
-    """How many rows to predict at a time: `most`, or fewer where layers are large."""
+    """Number of rows to predict at a time: `most`, or fewer if layers are large."""
     sample = sample_of(graph, num_features)
     shapes = node_shapes(graph, sample.shape, num_outputs)
     largest = max(
@@ -182,19 +191,19 @@ def rows_at_a_time(graph: nx.DiGraph, num_features: int, num_outputs: int, most:
     return max(1, min(most, _NUMBERS // max(largest, 1)))
 
 
-def _patch(attributes: Mapping[str, Any], taken: Shape, given: Shape) -> int:
-    """Numbers that a convolution takes for each that it gives, which lie side by side."""
-    if row_of(attributes).frozen:  # all steps of its outputs, of which few are held at a time
-        return max(1, taken[0] // 4)
+def _patch(attributes: Mapping[str, Any], input_shape: Shape, output_shape: Shape) -> int:
+    """Numbers that are held per output of a layer, such as the elements of a convolution's patches."""
+    if row_of(attributes).frozen:  # the outputs at all steps, of which few are held at a time
+        return max(1, input_shape[0] // 4)
     if "kernel" not in attributes:
-        return max(1, math.prod(taken) // max(1, math.prod(given)))
+        return max(1, math.prod(input_shape) // max(1, math.prod(output_shape)))
     window = attributes["kernel"]
-    area: int = window[0] ** (len(taken) - 1) if len(window) == 1 else math.prod(window)
-    return max(1, area * taken[-1] // given[-1])
+    area: int = window[0] ** (len(input_shape) - 1) if len(window) == 1 else math.prod(window)
+    return max(1, area * input_shape[-1] // output_shape[-1])
 
 
 def row_at(graph: nx.DiGraph, node: int) -> NetworkRow:
-    """The row of a node's kind."""
+    """The row of the node's kind."""
     return network_row(graph.nodes[node]["kind"])
 
 

@@ -1,7 +1,7 @@
-"""The layer kinds of a network in numpy, one row each: weights, forward pass and inheritance.
+"""The table of layer kinds in numpy, one row each: weights, forward pass and inheritance.
 
-Nothing else in `evonas.networks` refers to a kind by name. Kinds are described in `genomes.architecture.layers`, and
-trained by `evonas.training.layers`. Weights have the names and shapes of Keras's variables.
+Nothing else in `evonas.networks` refers to a kind by name. Kinds are described in `genomes.architecture.layers` and
+trained by `evonas.training.layers`. Weights have the names and shapes of the Keras variables.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def network_row(kind: str) -> NetworkRow:
     """The row of a kind, built in or user-defined.
 
     Raises:
-        InputError: it is neither given nor installed.
+        InputError: there is no such kind, neither registered nor installed.
     """
     if kind in LAYERS:
         return LAYERS[kind]

@@ -1,9 +1,9 @@
-"""Inheritance of weights layer by layer, for networks whose units cannot be traced. Pure numpy.
+"""Weight inheritance layer by layer, for networks whose units cannot be traced. Pure numpy.
 
-So it is where one of them has an embedding or members: weights of the same layer are copied as far as their shapes
-reach, and what is new keeps its own initial values. What categorical columns give comes last of what a layer takes
-in: a child that has it otherwise takes over the rest, and begins without it. Members are taken over in turn; a plain
-network's weights are those of each member, whose own factors then begin near 1.
+This applies if one of the networks has an embedding or members. Weights of corresponding layers are copied as far as
+their shapes overlap, and new weights keep their initial values. The embeddings of categories are the last inputs of a
+layer: a child that embeds them differently inherits the other inputs, and the weights of these start at 0. Members are
+inherited in turn. The weights of a network without members are copied to each member, whose adapters then start near 1.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["inherit_parts", "is_plain"]
 
 Array = NDArray[np.float32]
 
-#: How far from 1 the factors of members begin that share what one network had learned.
+#: Distance from 1 of the initial adapters of members that inherit the weights of a single network.
 _SPREAD = 0.1
-#: Genes of the input that decide what its units mean.
+#: Attributes of the input node that determine the meaning of its units.
 _INPUT = ("embedding", "embedding_units")
 
 
 def is_plain(graph: nx.DiGraph) -> bool:
-    """Whether a network is of layers alone, which inheritance follows unit by unit."""
+    """Whether a network has neither embeddings nor members, so that units can be traced."""
     return not embeds(graph) and members_of(graph) is None
 
 
@@ -39,9 +39,9 @@ def inherit_parts(
     """The child's weights, float32 by name.
 
     Args:
-        parent, trained: the network that was trained, and its weights.
-        child, initial: the network that takes over, and its own initial weights.
-        same_features: whether the two see the same features.
+        parent, trained: the trained network and its weights.
+        child, initial: the inheriting network and its initial weights.
+        same_features: whether both networks use the same features.
     """
     found = {name: np.array(value, np.float32) for name, value in initial.items()}
     same_input = same_features and all(parent.nodes[0].get(name) == child.nodes[0].get(name) for name in _INPUT)
@@ -61,26 +61,26 @@ def inherit_parts(
             part, own = name.removeprefix(prefix), found[name]
             if before + part in trained:
                 given = _for_members(own, np.asarray(trained[before + part], np.float32), part)
-                # Rows of a kernel correspond to the units of its sources.
+                # The rows of a kernel correspond to the units of its sources.
                 if part not in ("kernel", "adapter") or (fed_alike and (single or given.shape == own.shape)):
                     if part == "kernel" and not same_categories and 0 in sources[0]:
-                        own, given = _zero_categories(child, own), _of_the_rest(parent, given)
+                        own, given = _zero_categories(child, own), _without_categories(parent, given)
                     found[name] = _overlay(own, given)
             elif part == "adapter" and members is not None and ours in members.first and count_of(parent) == 1:
                 found[name] = 1.0 + np.float32(_SPREAD) * own
     return found
 
 
-def _of_the_rest(graph: nx.DiGraph, kernel: Array) -> Array:
-    """The rows of a kernel over the input without those of categories, which are the last ones."""
+def _without_categories(graph: nx.DiGraph, kernel: Array) -> Array:
+    """A kernel over the input without the rows of categories, which are the last ones."""
     categories = categories_of(graph)
     return kernel if categories is None else kernel[..., : kernel.shape[-2] - categories.width, :]
 
 
 def _zero_categories(graph: nx.DiGraph, kernel: Array) -> Array:
-    """The kernel with the rows of categories 0, so that these add nothing until they are trained."""
+    """The kernel with the rows of categories set to 0, so that these have no effect until they are trained."""
     found = kernel.copy()
-    found[..., _of_the_rest(graph, kernel).shape[-2] :, :] = 0.0
+    found[..., _without_categories(graph, kernel).shape[-2] :, :] = 0.0
     return found
 
 
@@ -89,12 +89,12 @@ def _prefix(graph: nx.DiGraph, node: int) -> str:
 
 
 def _by_member(value: Array, part: str) -> bool:
-    """Whether the first axis of a weight counts members."""
+    """Whether the first axis of a weight is that of members."""
     return value.ndim == {"kernel": 3, "adapter": 2, "scale": 2, "bias": 2, "blend": 2}.get(part, 0)
 
 
 def _for_members(own: Array, given: Array, part: str) -> Array:
-    """The given weight for as many members as the own one has: all of one, the mean of several, or some twice."""
+    """Converts a weight to the child's number of members: copied from one, averaged to one, or repeated in turn."""
     if not _by_member(own, part):
         return np.asarray(given.mean(axis=0)) if _by_member(given, part) else given
     if not _by_member(given, part):
@@ -103,7 +103,7 @@ def _for_members(own: Array, given: Array, part: str) -> Array:
 
 
 def _overlay(own: Array, given: Array) -> Array:
-    """The own values, and the given ones as far as both reach."""
+    """The own values, overwritten by the given ones where the shapes overlap."""
     found, both = own.copy(), tuple(slice(min(a, b)) for a, b in zip(own.shape, given.shape, strict=True))
     found[both] = given[both]
     return found

@@ -1,9 +1,9 @@
-"""Weights from a chain of seeds: initial weights, then Gaussian noise of each further seed. Pure numpy.
+"""Weights from a chain of seeds: initial weights, then Gaussian noise from each further seed. Pure numpy.
 
-The noise of a weight depends only on its name, its shape and the seed, so that weights that keep these keep their
-values when the architecture changes.
+The noise of a weight depends only on its name, its shape and the seed, so that weights whose name and shape are
+unchanged keep their values when the architecture changes.
 
-Source: Such et al. 2017, section 3.1 (the compact encoding); here the power of each mutation is drawn, too.
+Source: Such et al. 2017, section 3.1 (the compact encoding); here, the power of each mutation is drawn as well.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ __all__ = ["Lineages", "perturb"]
 
 Array = NDArray[Any]
 
-#: Standard deviation of a mutation's noise, as a share of that of initial kernels: drawn log-uniformly from here.
+#: Range of the standard deviation of a mutation's noise relative to that of initial kernels, drawn log-uniformly.
 POWERS = (0.01, 0.3)
-#: Scale of the noise of biases and of what normalisation learns.
+#: Scale of the noise of biases and of the parameters of normalisation.
 _VECTOR_SCALE = 0.3
 _FIXED = ("moving_mean", "moving_variance")
 
 
 class Lineages:
-    """Gives weights for chains of seeds; remembers the latest, of which the next ones are continuations.
+    """Computes weights from chains of seeds, with a cache of the latest ones, since later chains extend them.
 
     Args:
-        kept: how many weights to remember.
+        kept: size of the cache, in networks.
     """
 
     def __init__(self, kept: int = 1024) -> None:
@@ -55,8 +55,8 @@ class Lineages:
         Args:
             architecture: the graph as JSON values.
             graph: the architecture graph.
-            lineage: the seed of the initial weights, then that of each mutation; at least one.
-            num_features, num_outputs: width of the network's input and output.
+            lineage: the seed of the initial weights, then the seed of each mutation.
+            num_features, num_outputs: number of features and outputs.
         """
         digest = sha256(architecture)
         length = len(lineage)
@@ -74,12 +74,12 @@ class Lineages:
         return weights
 
 
-#: First word of a weight's name -> number of its stream, where it is not a layer's.
+#: First part of a weight's name -> number of its random stream, for weights that are not a hidden layer's.
 _NODES = {"output": 0, "input": -1, "embedding": 1 << 20, "waves": (1 << 20) + 1, "categories": (1 << 20) + 2}
 
 
 def perturb(weights: Mapping[str, Array], seed: int) -> dict[str, Array]:
-    """The weights with the noise of a seed."""
+    """Adds the noise of a seed to the weights."""
     low, high = np.log(POWERS)
     power = np.exp(stream_rng(RandomStream.PERTURBATION_POWER, seed).uniform(low, high))
     return {
@@ -93,6 +93,6 @@ def _noise(name: str, shape: tuple[int, ...], seed: int, power: float) -> Array:
     node = _NODES.get(layer)
     node = int(layer.removeprefix("layer_")) if node is None else node
     rng = stream_rng(RandomStream.PERTURBATION, seed, node, part)
-    # Of a convolution's kernel, each place of its window is one more input, and output.
+    # The fan-in and fan-out of a convolution are multiplied by the size of its window.
     scale = np.sqrt(2.0 / (np.prod(shape[:-2]) * sum(shape[-2:]))) if len(shape) >= 2 else _VECTOR_SCALE
     return rng.standard_normal(shape, np.float32) * np.float32(power * scale)

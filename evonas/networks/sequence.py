@@ -1,6 +1,6 @@
-"""Layers over the steps of a sequence in plain numpy, as Keras computes them: recurrence, attention, positions.
+"""Sequence layers in plain numpy, equal to Keras's: recurrence, attention and position embeddings.
 
-A mask is float, `(num_rows, steps, 1)`: 1 for steps that are not padding, else 0.
+A mask is a float array of shape `(num_rows, steps, 1)`: 1 for steps that are not padding, 0 for padding.
 
 References:
     Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014; with the reset gate after the
@@ -22,19 +22,20 @@ from evonas.networks.activations import logistic
 __all__ = ["attend", "recurrent", "sine_positions"]
 
 Array = NDArray[Any]
-#: A logit that no step gets a share with.
+#: Logit of padded steps, whose attention weight is then 0.
 _LEAST = -1e9
 
 
 def recurrent(x: Array, parts: Mapping[str, Array], cell: str, mask: Array | None, backwards: bool = False) -> Array:
-    """The outputs of all steps, shape `(num_rows, steps, units)`; a step that is not there repeats the one before.
+    """Outputs of a recurrent layer at all steps, shape `(num_rows, steps, units)`; padded steps repeat the previous
+    one.
 
     Args:
-        x: shape `(num_rows, steps, channels)`.
-        parts: "kernel", "recurrent_kernel" and "bias".
+        x: input, shape `(num_rows, steps, channels)`.
+        parts: weights "kernel", "recurrent_kernel" and "bias".
         cell: "gru" or "lstm".
-        mask: of the steps, if any.
-        backwards: whether the last step comes first.
+        mask: mask of the steps, if any.
+        backwards: whether steps are processed from the last to the first.
     """
     step = {"gru": _gru, "lstm": _lstm}[cell]
     units, count = parts["recurrent_kernel"].shape[0], x.shape[1]
@@ -42,10 +43,10 @@ def recurrent(x: Array, parts: Mapping[str, Array], cell: str, mask: Array | Non
     found = np.empty((len(x), count, units), x.dtype)
     bias = parts["bias"]
     given = x @ parts["kernel"] + (bias[0] if bias.ndim == 2 else bias)
-    for place in reversed(range(count)) if backwards else range(count):
-        new = step(given[:, place], state, parts)
-        state = new if mask is None else np.where(mask[None, :, place] > 0, new, state)
-        found[:, place] = state[0]
+    for time in reversed(range(count)) if backwards else range(count):
+        new = step(given[:, time], state, parts)
+        state = new if mask is None else np.where(mask[None, :, time] > 0, new, state)
+        found[:, time] = state[0]
     return found
 
 
@@ -71,10 +72,10 @@ def attend(x: Array, parts: Mapping[str, Array], mask: Array | None) -> Array:
     """Multi-head self-attention, shape `(num_rows, steps, channels)`.
 
     Args:
-        x: shape `(num_rows, steps, channels)`.
-        parts: kernels `(channels, heads, units)` of "query", "key" and "value" and their biases, and those of
-            "attention_output", `(heads, units, channels)`.
-        mask: of the steps, if any.
+        x: input, shape `(num_rows, steps, channels)`.
+        parts: weights: kernels `(channels, heads, units)` and biases of "query", "key" and "value", and the kernel
+            `(heads, units, channels)` and bias of "attention_output".
+        mask: mask of the steps, if any.
     """
     query, key, value = (
         np.einsum("btc,chd->bhtd", x, parts[f"{name}_kernel"], optimize=True) + parts[f"{name}_bias"][:, None]
@@ -90,7 +91,7 @@ def attend(x: Array, parts: Mapping[str, Array], mask: Array | None) -> Array:
 
 
 def sine_positions(steps: int, channels: int) -> NDArray[np.float32]:
-    """Sines and cosines of each step, shape `(steps, channels)` (Vaswani et al. 2017)."""
+    """Sinusoidal position embeddings, shape `(steps, channels)` (Vaswani et al. 2017)."""
     pairs = np.arange(channels) // 2
     angles = np.arange(steps)[:, None] / 10_000.0 ** (2.0 * pairs / channels)
     return np.where(np.arange(channels) % 2, np.cos(angles), np.sin(angles)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Rows of layers over the steps of a sequence, and of the embedding of tokens."""
+"""Rows of sequence layers, and of token embeddings."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from evonas.networks.spatial_rows import normalize_axes
 __all__ = ["ATTENTION", "DIRECTIONS", "POSITIONS", "RECURRENT", "TOKENS"]
 
 Array = NDArray[Any]
-#: Of each direction of a recurrent layer with two, the prefix of its weights.
+#: Prefixes of the weights of each direction of a bidirectional layer.
 DIRECTIONS = ("forward_", "backward_")
 _GATES: Mapping[str, int] = {"gru": 3, "lstm": 4}
 
 
-def _recurrent_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    channels, units, gates = taken[-1], int(attributes["units"]), _GATES[attributes["cell"]]
+def _recurrent_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    channels, units, gates = input_shape[-1], int(attributes["units"]), _GATES[attributes["cell"]]
     wide = gates * units
-    # The forget gate of an LSTM begins open (Jozefowicz, Zaremba and Sutskever 2015), as in Keras.
+    # The forget gate of an LSTM is open initially (Jozefowicz, Zaremba and Sutskever 2015), as in Keras.
     lstm = Weight((wide,), "fo", (0.0, 1.0, 0.0, 0.0), gates=gates)
     bias = Weight((2, wide), "ffo", 0.0, gates=gates) if gates == 3 else lstm
     one = {
@@ -56,8 +56,8 @@ def _recurrent(
 _NAMES = ("kernel", "recurrent_kernel", "bias")
 
 
-def _attention_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    channels, heads = taken[-1], int(attributes["heads"])
+def _attention_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    channels, heads = input_shape[-1], int(attributes["heads"])
     units = int(attributes["key_units"]) // heads
     found = {"gamma": Weight((channels,), "c", 1.0), "beta": Weight((channels,), "c", 0.0)}
     for name in ("query", "key", "value"):
@@ -80,10 +80,10 @@ def _attention_identity(
     return {**parts, "attention_output_kernel": np.zeros_like(parts["attention_output_kernel"])}
 
 
-def _positions_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
+def _positions_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
     if attributes["positions"] != "learned":
         return {}
-    return {"embeddings": Weight(tuple(taken), "fc", initializer="uniform")}
+    return {"embeddings": Weight(tuple(input_shape), "fc", initializer="uniform")}
 
 
 def _positions(
@@ -100,7 +100,7 @@ def _positions_identity(
     return {name: np.zeros_like(value) for name, value in parts.items()} or None
 
 
-def _tokens_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
+def _tokens_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
     shape = int(attributes["vocabulary"]), int(attributes["units"])
     return {"embeddings": Weight(shape, "fo", initializer="uniform")}
 
@@ -109,8 +109,8 @@ def _tokens(attributes: Attributes, parts: Parts, sources: Sources, mask: Array 
     ids = side_by_side(sources)[:, : int(attributes["length"])].astype(np.int64)
     ids = np.where(ids < int(attributes["vocabulary"]), ids, 1)
     found = parts["embeddings"][ids]
-    there = (ids != 0).astype(found.dtype)[:, :, None]
-    return found * there, there
+    mask_of_ids = (ids != 0).astype(found.dtype)[:, :, None]
+    return found * mask_of_ids, mask_of_ids
 
 
 RECURRENT = NetworkRow(_recurrent_weights, _recurrent)

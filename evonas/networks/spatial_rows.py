@@ -1,4 +1,4 @@
-"""Rows of layers over maps and series, and of those that take them flat."""
+"""Rows of layers for images and series, and of dense layers in such networks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 
 def normalization_of(kind: str, units: int, axes: str = "o") -> dict[str, Weight]:
-    """The weights of a normalisation over channels."""
+    """The weights of a normalisation layer over channels."""
     found: dict[str, Weight] = {}
     if kind != "none":
         found = {"gamma": Weight((units,), axes, 1.0), "beta": Weight((units,), axes, 0.0)}
@@ -40,7 +40,7 @@ def normalization_of(kind: str, units: int, axes: str = "o") -> dict[str, Weight
 
 
 def normalize_axes(kind: str, parts: Parts, z: Array) -> Array:
-    """After the normalisation."""
+    """Applies a normalisation ("batch", "layer" or "none") over the last axis."""
     if kind == "batch":
         scale = parts["gamma"] / np.sqrt(parts["moving_variance"] + np.asarray(EPSILON, z.dtype))
         return np.asarray(z * scale + (parts["beta"] - parts["moving_mean"] * scale))
@@ -52,7 +52,7 @@ def normalize_axes(kind: str, parts: Parts, z: Array) -> Array:
 
 
 def _after_product(attributes: Attributes, parts: Parts, z: Array) -> Array:
-    """Bias, normalisation and activation, if any."""
+    """Applies bias, normalisation and activation to a product, if the layer has them."""
     if "bias" in parts:
         z = z + parts["bias"]
     z = normalize_axes(attributes.get("normalization", "none"), parts, z)
@@ -64,11 +64,11 @@ def mask_steps(x: Array, mask: Array | None) -> Array:
     return x if mask is None else x * mask
 
 
-# Dense layers within a network of several kinds.
+# Dense layers of layered networks.
 
 
-def _dense_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    (fan_in,), (units,) = taken, given
+def _dense_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    (fan_in,), (units,) = input_shape, output_shape
     kind = attributes.get("normalization", "none")
     found = {"kernel": Weight((fan_in, units), "io", fans=(fan_in, units))}
     if kind != "batch":
@@ -81,14 +81,14 @@ def _dense(attributes: Attributes, parts: Parts, sources: Sources, mask: Array |
 
 
 def _dense_identity(attributes: Attributes, parts: Parts, inputs: Array, positive: bool) -> Mapping[str, Array] | None:
-    return _pass_on(attributes, parts, inputs, positive, parts["kernel"].shape, ())
+    return _identity_weights(attributes, parts, inputs, positive, parts["kernel"].shape, ())
 
 
 # Convolutions.
 
 
-def _conv_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    window, channels, filters = kernel_of(attributes, taken), taken[-1], given[-1]
+def _conv_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    window, channels, filters = kernel_of(attributes, input_shape), input_shape[-1], output_shape[-1]
     area, places = math.prod(window), "s" * len(window)
     kind = attributes["normalization"]
     found = {}
@@ -125,8 +125,8 @@ def _conv_identity(attributes: Attributes, parts: Parts, inputs: Array, positive
         return None
     centre = tuple(width // 2 for width in window)
     if not attributes["separable"]:
-        return _pass_on(attributes, parts, inputs, positive, kernel.shape, centre)
-    found = _pass_on(attributes, parts, inputs, positive, kernel.shape, (0,) * len(window), "pointwise_kernel")
+        return _identity_weights(attributes, parts, inputs, positive, kernel.shape, centre)
+    found = _identity_weights(attributes, parts, inputs, positive, kernel.shape, (0,) * len(window), "pointwise_kernel")
     if found is None:
         return None
     depthwise = np.zeros_like(parts["depthwise_kernel"])
@@ -134,7 +134,7 @@ def _conv_identity(attributes: Attributes, parts: Parts, inputs: Array, positive
     return {**found, "depthwise_kernel": depthwise}
 
 
-def _pass_on(
+def _identity_weights(
     attributes: Attributes,
     parts: Parts,
     inputs: Array,
@@ -143,7 +143,10 @@ def _pass_on(
     centre: tuple[int, ...],
     name: str = "kernel",
 ) -> Mapping[str, Array] | None:
-    """Weights with which the first units give the channels taken in; others keep what they begin with."""
+    """Weights with which the first units output the input channels; other units keep their initial weights.
+
+    None if there are no such weights.
+    """
     activation, kind = attributes.get("activation", "linear"), attributes.get("normalization", "none")
     channels, units = shape[-2:]
     linear = activation == "linear" or (positive and activation in ("relu", "leaky_relu", "elu"))
@@ -162,7 +165,7 @@ def _pass_on(
     return found
 
 
-# Layers that have the channels of their input.
+# Layers whose output has the channels of their input.
 
 
 def _pool(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, Array | None]:
@@ -179,7 +182,7 @@ def _global_pool(attributes: Attributes, parts: Parts, sources: Sources, mask: A
 
 
 def average_over_steps(x: Array, mask: Array | None) -> Array:
-    """The mean of each channel over the steps that are not padding, where `x` is 0."""
+    """The mean of each channel over the steps that are not padding; `x` is 0 at padded steps."""
     axes = tuple(range(1, x.ndim - 1))
     if mask is None:
         return np.asarray(x.mean(axis=axes))
@@ -195,8 +198,8 @@ def _add(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | N
     return ACTIVATIONS[attributes["activation"]](sum(sources[1:], start=sources[0])), mask
 
 
-def _normalize_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    return normalization_of(attributes["normalization"], given[-1], "c")
+def _normalize_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    return normalization_of(attributes["normalization"], output_shape[-1], "c")
 
 
 def _normalize(
@@ -205,8 +208,8 @@ def _normalize(
     return _after_product(attributes, parts, side_by_side(sources)), mask
 
 
-def _excite_weights(attributes: Attributes, taken: Shape, given: Shape) -> Mapping[str, Weight]:
-    channels = taken[-1]
+def _excite_weights(attributes: Attributes, input_shape: Shape, output_shape: Shape) -> Mapping[str, Weight]:
+    channels = input_shape[-1]
     units = max(1, channels // int(attributes["ratio"]))
     return {
         "reduce_kernel": Weight((channels, units), "if", fans=(channels, units), initializer="glorot_uniform"),

@@ -1,4 +1,4 @@
-"""Weights that a network takes over from a trained one of other data, as far as their shapes allow. Pure numpy."""
+"""Transfer of weights from a network trained on other data, as far as their shapes allow. Pure numpy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from genomes.errors import InputError
 
 __all__ = ["first_weights", "of_features", "transfer_weights"]
 
-#: Rows that what is taken over is fitted on.
+#: Number of rows on which inherited weights are corrected.
 _ROWS = 256
 
 
@@ -37,15 +37,15 @@ def first_weights(
     rows: NDArray[Any],
     frozen: Callable[[], Weights | None] = lambda: None,
 ) -> Callable[[], dict[str, NDArray[Any]]]:
-    """What gives a network's weights before its first epoch: the seed alone, or the seed and a pretrained.
+    """A function that computes a network's weights before the first epoch.
 
     Args:
         graph: the network.
-        problem: what it predicts.
-        seed: of what is not taken over.
-        pretrained: whose layers are taken over, if any.
+        problem: the prediction problem.
+        seed: seed of the initial weights.
+        pretrained: network from which layers are inherited, if any.
         rows: features of the training rows, shape `(num_rows, num_features)`.
-        frozen: gives the weights of frozen layers where these are fitted already.
+        frozen: returns the weights of frozen layers if these are already fitted, otherwise None.
     """
     drawn = partial(initial_weights, graph, problem.num_features, problem.num_outputs, seed)
 
@@ -72,14 +72,13 @@ def transfer_weights(
     rows: NDArray[Any],
     seed: int,
 ) -> dict[str, NDArray[Any]]:
-    """The initial weights, with the pretrained network's hidden layers where they fit, and its output layer if it
-    predicts the same.
+    """The initial weights, with the pretrained network's hidden layers, and its output layer if the targets are equal.
 
-    Features of the same name keep their weights; those that only the network has start from small ones of its own
-    (a tenth of the initial), so that what was learned of the others is not drowned.
+    Features with the same name keep their weights. Features that the pretrained network lacks start from a tenth of
+    their initial weights, so that they do not drown out what was learned from the others.
 
     Raises:
-        InputError: the pretrained network's weights are none of its architecture.
+        InputError: the pretrained weights do not belong to the pretrained architecture.
     """
     theirs = graph_from_json(pretrained.architecture)
     if is_layered(theirs) or is_layered(graph):
@@ -105,32 +104,32 @@ def transfer_weights(
 def _with_own_output(
     found: dict[str, NDArray[Any]], initial: Mapping[str, NDArray[Any]], pretrained: PretrainedNetwork, problem: Problem
 ) -> dict[str, NDArray[Any]]:
-    """The weights, with an output of its own where something else is predicted than the pretrained network predicts."""
+    """The weights with the initial output layer, if the pretrained network has other targets or classes."""
     if (pretrained.target_names, pretrained.classes) != (problem.target_names, problem.classes):
         return found | {name: value for name, value in initial.items() if name.startswith("output/")}
     return found
 
 
 def _with_features_of(pretrained: PretrainedNetwork, graph: nx.DiGraph, problem: Problem) -> dict[str, NDArray[Any]]:
-    """The pretrained weights for the features of `problem`; features that it was not trained on have weight 0."""
+    """The pretrained weights for the features of `problem`; new features have weight 0."""
     shapes = initial_weights(graph, len(pretrained.feature_names), _outputs(pretrained, graph), 0)
     there = {name: value.shape for name, value in pretrained.weights.items()}
     if {name: value.shape for name, value in shapes.items()} != there:
-        raise InputError("weights that are taken over must be those of their network: restore the run they are from")
+        raise InputError("transferred weights must be those of their network: restore the run that they are from")
     return of_features(pretrained.weights, graph, pretrained.feature_names, problem.feature_names)
 
 
 def of_features(
     weights: Weights, graph: nx.DiGraph, before: Sequence[str], now: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
-    """The weights of a network on the features `before` as those of the same network on `now`; new ones count 0."""
+    """Converts the weights of a network with features `before` to features `now`; new features have weight 0."""
     number = {feature: k for k, feature in enumerate(before)}
     given = {name: np.asarray(value, np.float32) for name, value in weights.items()}
     if SCALES in given:
         known = dict(zip(before, given[SCALES].tolist(), strict=True))
         given[SCALES] = np.array([known.get(feature, 1.0 / INPUT_RATE) for feature in now], np.float32)
     for name in _first_kernels(graph):
-        # The features come first: node 0 is the first source of whatever takes it.
+        # The rows of the features come first, since node 0 is the first source of every node that uses it.
         rest = given[name][len(before) :]
         mapped = np.zeros((len(now), rest.shape[1]), np.float32)
         for k, feature in enumerate(now):
@@ -141,7 +140,7 @@ def of_features(
 
 
 def _first_kernels(graph: nx.DiGraph) -> list[str]:
-    """Names of the kernels that take the features."""
+    """Names of the kernels that are applied to the features."""
     last = len(graph) - 1
     return ["output/kernel" if node == last else f"layer_{node}/kernel" for node in graph.successors(0)]
 

@@ -1,7 +1,8 @@
 """Regularised ("aging") evolution: tournament winners become parents, and the oldest network is removed.
 
-Networks survive only through their descendants, so that lucky evaluations are forgotten. Children are made by mutation
-only. The paper's algorithm is asynchronous: with `ask_one`, a free worker gets a child of the networks known by then.
+Networks survive only through their descendants, so that lucky evaluations are forgotten. Children are created by
+mutation only. The paper's algorithm is asynchronous: with `ask_one`, a free worker gets a child of one of the networks
+evaluated so far.
 
 References:
     Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019,
@@ -32,7 +33,7 @@ __all__ = ["AgingEvolution"]
 class AgingEvolution(GenerationalStrategy):
     """The population consists of the last `population` networks. Implements `OneByOne`.
 
-    In the paper they are replaced one at a time, as with `ask_one` or `offspring=1`.
+    In the paper, networks are replaced one at a time, as with `ask_one` or `offspring=1`.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class AgingEvolution(GenerationalStrategy):
         return super().ask(count)
 
     def ask_one(self) -> Candidate:
-        """A sample until the first population is complete, then a child; pending networks are not proposed again."""
+        """A sample until the first population is complete, then a child; never a duplicate of a pending network."""
         self._ask_tell.check_one_by_one(self._generation)
         number = self._pending.asked
         if number < self._settings.population or not self._population:
@@ -92,11 +93,11 @@ class AgingEvolution(GenerationalStrategy):
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
         # Failed networks do not take part in tournaments unless all have failed.
-        rivals = [member for member in self._population if is_feasible(member.rank)] or self._population
+        eligible = [member for member in self._population if is_feasible(member.rank)] or self._population
 
         def mutant() -> Proposal:
-            places = rng.integers(len(rivals), size=self._settings.tournament).tolist()
-            parent = min((rivals[place] for place in places), key=lambda member: member.rank).proposal
+            drawn = rng.integers(len(eligible), size=self._settings.tournament).tolist()
+            parent = min((eligible[index] for index in drawn), key=lambda member: member.rank).proposal
             genome, operator = self._space.mutate(parent.genome, rng)
             return Proposal(genome, self._space.digest(genome), (parent.digest,), operator)
 

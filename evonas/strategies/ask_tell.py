@@ -1,6 +1,6 @@
-"""Checks that `ask` and `tell` alternate, and that `state` is called between a `tell` and an `ask`.
+"""`AskTell`: checks that `ask` and `tell` alternate and that `state` is called between a `tell` and an `ask`.
 
-Plain numbers passed to `tell` become evaluations here.
+It also converts plain numbers passed to `tell` to evaluations.
 """
 
 from __future__ import annotations
@@ -15,31 +15,29 @@ __all__ = ["AskTell"]
 
 
 class AskTell:
-    """Holds the pending candidates, and raises RuntimeError for calls out of order."""
+    """Holds the pending candidates and raises RuntimeError for calls out of order."""
 
     def __init__(self, score: str) -> None:
-        """For plain numbers as values of this score."""
+        """Creates the checks; plain numbers are interpreted as values of `score`."""
         self._score = score
         self._asked: list[Candidate] | None = None
 
     def check_ask(self, count: int | None) -> None:
-        """Raises RuntimeError if the last generation was not told yet, ValueError unless `count` is positive."""
+        """Raises RuntimeError if the last generation is still pending, ValueError unless `count` is positive."""
         self.check_settled("ask")
         if count is not None and (not isinstance(count, Integral) or count < 1):
-            raise ValueError(
-                f"ask() takes a whole number from 1 on, not {count!r}: leave it out for a whole generation"
-            )
+            raise ValueError(f"ask() takes a positive integer, not {count!r}: leave it out for a whole generation")
 
     def check_settled(self, call: str) -> None:
-        """Raises RuntimeError if the last generation was not told yet."""
+        """Raises RuntimeError if the last generation is still pending."""
         if self._asked is not None:
             count = len(self._asked)
             raise RuntimeError(
-                f"{call}() must wait until tell() has given the {count} evaluations that ask() asked for"
+                f"{call}() must wait until tell() has received the {count} evaluations that ask() asked for"
             )
 
     def check_one_by_one(self, generations: int) -> None:
-        """Raises RuntimeError if generations were asked for before."""
+        """Raises RuntimeError if whole generations were asked for before."""
         self.check_settled("ask_one")
         if generations:
             raise RuntimeError("ask_one() must not follow ask(): ask for generations or one by one, not both")
@@ -53,19 +51,19 @@ class AskTell:
         """The pending candidates, each with its evaluation.
 
         Raises:
-            RuntimeError: nothing was asked.
-            ValueError: not as many evaluations as candidates.
+            RuntimeError: no candidates are pending.
+            ValueError: the number of evaluations differs from that of candidates.
         """
         if self._asked is None:
             raise RuntimeError("tell() must follow ask(): no generation is waiting for evaluations")
         if len(evaluations) != len(self._asked):
-            raise ValueError(f"tell() takes {len(self._asked)} evaluations, one a candidate, not {len(evaluations)}")
+            raise ValueError(f"tell() takes {len(self._asked)} evaluations, one per candidate, not {len(evaluations)}")
         pairs = list(zip(self._asked, map(self.evaluation, evaluations), strict=True))
         self._asked = None
         return pairs
 
     def evaluation(self, told: Evaluation | float) -> Evaluation:
-        """Converts a told value, an evaluation or a plain score, to an evaluation."""
+        """Converts a value passed to `tell`, an evaluation or a plain score, to an evaluation."""
         if isinstance(told, Evaluation):
             return told
         score = float(told)

@@ -1,4 +1,4 @@
-"""Multi-fidelity training: rungs of epochs, each of which continues where the previous one stopped.
+"""Multi-fidelity training in rungs of epochs, each of which continues where the previous one stopped.
 
 References:
     Li et al., "A System for Massively Parallel Hyperparameter Tuning" (ASHA), MLSys 2020.
@@ -19,12 +19,12 @@ from genomes.space import SearchSpace
 
 __all__ = ["PartialTraining", "RungQueue", "rungs"]
 
-#: Most networks of a rung that may still continue, whose states are kept.
+#: Most networks per rung that may still be promoted, and whose training states are therefore kept.
 _MOST_WAITING = 40
 
 
 def rungs(epochs: int, eta: int) -> list[int]:
-    """Epochs of every rung, ascending: `epochs` over powers of eta, down to 1 at the least."""
+    """Epochs of every rung, ascending: `epochs` divided by powers of eta, rounded and at least 1."""
     values = [epochs]
     while values[0] >= eta:
         values.insert(0, max(1, round(epochs / eta ** len(values))))
@@ -37,10 +37,10 @@ class PartialTraining:
 
     Attributes:
         proposal: the network.
-        rank: after its last evaluation.
-        epochs: trained so far.
-        place: generation and index of the candidate from whose state it continues; None before the first training.
-        kind: kind of the origin; "continue" once it was trained itself.
+        rank: its rank after the last evaluation.
+        epochs: number of epochs trained so far.
+        place: generation and index of the candidate from whose state it continues; None if it starts from scratch.
+        kind: kind of the origin; "continue" once the network itself has been trained.
     """
 
     proposal: Proposal
@@ -52,7 +52,7 @@ class PartialTraining:
     def candidate(
         self, settings: Settings, epochs: int, generation: int, index: int, keep_snapshots: bool
     ) -> Candidate:
-        """The candidate that trains it up to `epochs`, with the learning-rate horizon of the whole budget."""
+        """The candidate that trains the network up to `epochs`, with a learning-rate schedule over the whole budget."""
         proposal = self.proposal
         return Candidate(
             genome=proposal.genome,
@@ -68,19 +68,19 @@ class PartialTraining:
             keep_snapshots=keep_snapshots,
         )
 
-    def trained(self, candidate: Candidate, rank: Rank) -> PartialTraining:
-        """The training after the candidate's evaluation."""
+    def with_evaluation(self, candidate: Candidate, rank: Rank) -> PartialTraining:
+        """The progress after the candidate's evaluation."""
         place = (candidate.generation, candidate.index)
         return replace(self, rank=rank, epochs=candidate.epochs, place=place, kind="continue")
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values."""
+        """Converts the progress to JSON values."""
         member = EvaluatedProposal(self.proposal, self.rank).to_json(space)
         return {**member, "epochs": self.epochs, "place": self.place and list(self.place), "kind": self.kind}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> PartialTraining:
-        """The training back."""
+        """Restores the progress from JSON values."""
         member, place = EvaluatedProposal.from_json(value, space), value["place"]
         return cls(
             member.proposal,
@@ -92,7 +92,7 @@ class PartialTraining:
 
 
 class RungQueue:
-    """Trainings waiting at each rung.
+    """Networks waiting at each rung for promotion to the next.
 
     Attributes:
         rungs: epochs of each rung, ascending.
@@ -101,12 +101,13 @@ class RungQueue:
     def __init__(self, rungs: Sequence[int], eta: int) -> None:
         self.rungs = tuple(rungs)
         self._eta = eta
-        # For each rung except the last: trainings that may continue, best first, and the numbers reached and promoted.
+        # For each rung but the last: the waiting networks, best first, and the numbers that reached it and were
+        # promoted.
         self._waiting: list[list[PartialTraining]] = [[] for _ in self.rungs[:-1]]
         self._counts = [[0, 0] for _ in self.rungs[:-1]]
 
     def add(self, training: PartialTraining) -> None:
-        """Adds a training that has reached a rung."""
+        """Adds a network that has reached a rung."""
         rung = self.rungs.index(training.epochs)
         if rung == len(self.rungs) - 1:
             return
@@ -116,32 +117,32 @@ class RungQueue:
             self._waiting[rung] = waiting[:_MOST_WAITING]
 
     def take(self, count: int) -> list[PartialTraining]:
-        """Takes at most `count` trainings to promote, from the highest rung down: a share of 1/eta of each rung."""
+        """Removes and returns up to `count` networks to promote, highest rung first: the best 1/eta of each rung."""
         taken: list[PartialTraining] = []
         for rung in reversed(range(len(self._waiting))):
-            reached, gone = self._counts[rung]
-            number = min(reached // self._eta - gone, count - len(taken), len(self._waiting[rung]))
+            reached, promoted = self._counts[rung]
+            number = min(reached // self._eta - promoted, count - len(taken), len(self._waiting[rung]))
             if number > 0:
                 taken += self._waiting[rung][:number]
                 self._waiting[rung] = self._waiting[rung][number:]
                 self._counts[rung][1] += number
         return taken
 
-    def following(self, training: PartialTraining) -> int:
-        """Epochs of a training's next rung."""
+    def next_epochs(self, training: PartialTraining) -> int:
+        """Epochs of a network's next rung."""
         return next(rung for rung in self.rungs if rung > training.epochs)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Positions of the trainings that may continue."""
+        """Generation and index of the candidates whose networks may still be promoted."""
         places = (training.place for waiting in self._waiting for training in waiting)
         return frozenset(place for place in places if place is not None)
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values."""
+        """Converts the queue to JSON values."""
         waiting = [[training.to_json(space) for training in rung] for rung in self._waiting]
         return {"waiting": waiting, "counts": [list(counts) for counts in self._counts]}
 
     def restore(self, value: Any, space: SearchSpace) -> None:
-        """Continues from JSON values."""
+        """Restores the queue from JSON values."""
         self._waiting = [[PartialTraining.from_json(training, space) for training in rung] for rung in value["waiting"]]
-        self._counts = [[int(reached), int(gone)] for reached, gone in value["counts"]]
+        self._counts = [[int(reached), int(promoted)] for reached, promoted in value["counts"]]

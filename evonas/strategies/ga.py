@@ -1,8 +1,8 @@
 """The (mu + lambda) genetic algorithm with tournament selection and elitism, on DEAP.
 
 In each generation, lambda offspring are made from tournament winners, and the mu best of parents and offspring survive.
-DEAP draws from the global `random`, which is seeded from (run seed, generation) within one block and restored
-afterwards. Fitness is the rank of `evonas.strategies.ranking`: feasibility first, and never NaN.
+DEAP draws from the global `random`, which is seeded from (run seed, generation) for the duration of one block and then
+restored. Fitness is the rank from `evonas.strategies.ranking`: feasibility first, and never NaN.
 
 References:
     Bäck, Fogel and Michalewicz, "Evolutionary Computation 1", 2000, chapter 9 (mu + lambda).
@@ -34,19 +34,19 @@ class RankFitness(base.Fitness):  # type: ignore[misc]
 
 
 class Individual:
-    """An individual of DEAP: a proposal and its fitness, which is empty until evaluated."""
+    """A DEAP individual: a proposal and its fitness, which is empty until it has been evaluated."""
 
     def __init__(self, proposal: Proposal, rank: Rank | None = None) -> None:
         self.proposal = proposal
         self.fitness = RankFitness(rank or ())
 
     def clone(self) -> Individual:
-        """A copy; genomes are frozen and need none."""
+        """A copy that shares the genome, which is immutable."""
         return Individual(self.proposal, self.fitness.values if self.fitness.valid else None)
 
 
 def toolbox_for(space: SearchSpace, rng: np.random.Generator, tournament: int) -> base.Toolbox:
-    """DEAP's toolbox with the operators of `space`, which draw from `rng`, and its own selection."""
+    """A DEAP toolbox with DEAP's tournament selection and the operators of `space`, which draw from `rng`."""
 
     def mate(a: Individual, b: Individual) -> tuple[Individual, Individual]:
         genome = space.crossover(a.proposal.genome, b.proposal.genome, rng)
@@ -71,7 +71,7 @@ class GeneticAlgorithm(GenerationalStrategy):
     """(mu + lambda) evolution: mu is `settings.population`, lambda `settings.offspring`."""
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Selects the mu best of parents and offspring; ties favour older ones."""
+        """Selects the mu best parents and offspring; ties favour older individuals."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in told:
             members.setdefault(
@@ -88,7 +88,7 @@ class GeneticAlgorithm(GenerationalStrategy):
             parents = toolbox.select_parents(population, 2)
             child: Individual
             (child,) = algorithms.varOr(parents, toolbox, 1, settings.crossover, settings.mutation)
-            # varOr would otherwise also copy parents, which would be trained in vain.
+            # varOr may also return a copy of a parent; training it again would be wasted.
             return sample_proposal(self._space, rng) if child.fitness.valid else child.proposal
 
         with seeded_random(rng):

@@ -1,6 +1,6 @@
-"""`GenerationalStrategy`, the base class of strategies with a population and offspring.
+"""`GenerationalStrategy`: base class of strategies with a population and offspring.
 
-It holds the population, the digests tried, and the JSON state of both. Subclasses select parents and survivors.
+It holds the population and saves it in the state. Subclasses select parents and survivors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ __all__ = ["GenerationalStrategy"]
 
 
 class GenerationalStrategy(TurnTakingStrategy):
-    """A first population of `settings.population`, then `settings.offspring` per generation. Implements `Strategy`."""
+    """Proposes `settings.population` candidates first, then `settings.offspring` per generation.
+
+    Implements `Strategy`.
+    """
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class GenerationalStrategy(TurnTakingStrategy):
         """Adds the evaluated members and selects the survivors."""
 
     def _new(self, count: int, rng: np.random.Generator, draw: Callable[[], Proposal]) -> list[Proposal]:
-        """`count` draws that were not tried before; random samples if all neighbours were."""
+        """`count` proposals that were not tried before: from `draw`, or random samples if it only repeats itself."""
         proposals: list[Proposal] = []
         seen = set(self._seen)
         while len(proposals) < count:

@@ -1,10 +1,10 @@
 """Hyperband: brackets of successive halving with different trade-offs between networks and epochs.
 
 A bracket trains its networks up to a rung; the best 1/eta of them continue to the next one, up to `settings.epochs`
-(successive halving). The first bracket stops most networks after very few epochs, the last one trains all of them in
-full, in case early scores mislead. With `settings.brackets` 1, only the first kind is used. Sizes follow the paper,
-scaled so that the first bracket starts with `settings.population` networks. `Candidate.epochs` is the fidelity for your
-own loop.
+(successive halving). The first bracket stops most networks after very few epochs; the last one trains all networks for
+all epochs, in case early scores are misleading. With `settings.brackets` 1, only the first kind is used. Sizes follow
+the paper, scaled so that the first bracket starts with `settings.population` networks. In your own loop,
+`Candidate.epochs` is the fidelity.
 
 References:
     Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
@@ -33,11 +33,11 @@ __all__ = ["Hyperband"]
 
 @dataclass
 class _Bracket:
-    """Networks at one rung.
+    """A bracket at its current rung.
 
     Attributes:
         rung: index of the rung, from 0.
-        waiting: networks not yet asked for at this rung.
+        waiting: networks not yet proposed at this rung.
         done: networks evaluated at this rung.
     """
 
@@ -47,7 +47,7 @@ class _Bracket:
 
 
 class Hyperband(TurnTakingStrategy):
-    """Runs one bracket after the other; the next one starts early if more is asked for than a rung holds."""
+    """Runs one bracket after another; the next one starts early if more candidates are requested than a rung has."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -59,7 +59,7 @@ class Hyperband(TurnTakingStrategy):
         self._out: list[tuple[_Bracket, PartialTraining]] = []
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The whole rung of a bracket, or `count` of its networks, filled up from the next brackets."""
+        """A bracket's whole rung, or `count` of its networks, topped up from the following brackets."""
         if not self._brackets:
             self._open()
         out = [(bracket, training) for bracket in self._brackets for training in bracket.waiting]
@@ -79,19 +79,19 @@ class Hyperband(TurnTakingStrategy):
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
         """Promotes the best networks of each completed rung."""
         for (bracket, training), (candidate, evaluation) in zip(self._out, told, strict=True):
-            bracket.done.append(training.trained(candidate, rank_of(evaluation, self._objective)))
+            bracket.done.append(training.with_evaluation(candidate, rank_of(evaluation, self._objective)))
         self._brackets = [bracket for bracket in self._brackets if bracket.waiting or self._promote(bracket)]
         self._out = []
 
     def _open(self) -> _Bracket:
-        """Opens the next bracket, with networks that were not tried before if the space has any."""
+        """Opens the next bracket, with untried networks as long as the space has any."""
         settings, most = self._settings, len(self._rungs) - 1
         kinds = min(settings.brackets or most + 1, most + 1)
         rung = self._opened % kinds
         share = (most + 1) / (most - rung + 1) / settings.eta**rung
         count = max(1, math.ceil(settings.population * share - 1e-9))
         initial = self._initial_left()
-        # The networks of a bracket do not depend on when it begins.
+        # A bracket's networks do not depend on when it is opened.
         proposals = sample_generation(self._space, initial, settings, self._opened, self._seen, count)
         self._seen |= {proposal.digest for proposal in proposals}
         self._opened += 1
@@ -111,15 +111,15 @@ class Hyperband(TurnTakingStrategy):
         return bool(bracket.waiting)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Trainings at a rung that may advance to the next."""
-        trainings = (each for bracket in self._brackets for each in (*bracket.waiting, *bracket.done))
-        return frozenset(each.place for each in trainings if each.place is not None)
+        """Candidates at a rung whose networks may be promoted to the next."""
+        networks = (each for bracket in self._brackets for each in (*bracket.waiting, *bracket.done))
+        return frozenset(each.place for each in networks if each.place is not None)
 
     def _initial_left(self) -> Sequence[Any]:
         return () if self._opened else self._initial
 
     def _own_state(self) -> dict[str, Any]:
-        """The open brackets, and the number of brackets so far."""
+        """The open brackets, and the number of brackets opened so far."""
         return {
             "opened": self._opened,
             "brackets": [

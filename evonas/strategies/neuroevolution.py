@@ -1,11 +1,12 @@
 """Neuroevolution: a genetic algorithm over the weights, without gradients.
 
-A network is encoded by a chain of seeds: of its initial weights, then of the Gaussian noise of each mutation. Its
-fitness is the loss on the training rows; its score is that on the validation split. The best fifth of parents and
-children become the next parents (truncation selection with elitism). A few children also change their architecture and
-keep the chain: weights that fit are kept, others are redrawn from the same seeds.
+A network is encoded by a chain of seeds: the seed of its initial weights, followed by the seed of each mutation's
+Gaussian noise. Its fitness is the loss on the training rows; its score is computed on the validation split. The best
+fifth of parents and children become the next parents (truncation selection with elitism). A few children also have a
+mutated architecture and keep the chain: weights of unchanged shape keep their values, the others are redrawn from the
+same seeds.
 
-If an evaluator has no weights (your own loop on any function), genomes evolve by mutation with the same selection.
+If the evaluator has no weights (your own loop on any function), genomes evolve by mutation with the same selection.
 
 References:
     Such, Madhavan, Conti, Lehman, Stanley and Clune, "Deep Neuroevolution: Genetic Algorithms Are a Competitive
@@ -34,7 +35,7 @@ __all__ = ["Neuroevolution"]
 
 #: Share of the population that becomes parents.
 PARENTS = 0.2
-#: Share of the children whose architecture changes too.
+#: Share of the children whose architecture is mutated as well.
 STRUCTURAL = 0.05
 
 
@@ -49,9 +50,11 @@ class Neuroevolution(GenerationalStrategy):
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
     ) -> None:
         super().__init__(space, objective, settings, initial)
-        self._lineages: list[_Lineage] = []  # of each of the population, which is the parents, best first
-        self._inherited: list[_Lineage] = []  # of the parent of each that is asked for
-        # Until the first evaluations say whether there are any.
+        #: Lineage of each member of the population, which consists of the parents, best first.
+        self._lineages: list[_Lineage] = []
+        #: Lineage of each candidate's parent, for the candidates of the current generation.
+        self._inherited: list[_Lineage] = []
+        # Assumed until the first evaluations show whether the evaluator trains networks.
         self._has_weights = True
 
     def _candidates(self, proposals: Sequence[Proposal]) -> list[Candidate]:
@@ -63,12 +66,12 @@ class Neuroevolution(GenerationalStrategy):
         return [self._with_lineage(each, lineage) for each, lineage in zip(candidates, lineages, strict=True)]
 
     def _with_lineage(self, candidate: Candidate, inherited: _Lineage) -> Candidate:
-        place = f"{candidate.digest}/{candidate.generation}/{candidate.index}"
-        seed = candidate_seed(self._settings.seed or 0, place)
+        key = f"{candidate.digest}/{candidate.generation}/{candidate.index}"
+        seed = candidate_seed(self._settings.seed or 0, key)
         return replace(candidate, seed=seed, lineage=(*inherited, seed))
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Selects the best of parents and children; ties favour older ones."""
+        """Selects the best parents and children; ties favour older networks."""
         if self._generation == 0:
             self._has_weights = any(evaluation.train_curve for _, evaluation in told)
         parents = list(zip(self._population, self._lineages, strict=True))
@@ -82,7 +85,7 @@ class Neuroevolution(GenerationalStrategy):
         self._lineages = [lineage for _, lineage in parents]
 
     def _rank(self, evaluation: Evaluation) -> Rank:
-        """By the loss on the training rows, if there is one; else by the score."""
+        """The rank by the loss on the training rows if there is one, otherwise by the score."""
         rank = rank_of(evaluation, self._objective)
         if not is_feasible(rank) or not evaluation.train_curve:
             return rank
@@ -90,33 +93,35 @@ class Neuroevolution(GenerationalStrategy):
         return (0, loss) if math.isfinite(loss) and evaluation.status is Status.OK else rank
 
     def _offspring(self, count: int, rng: np.random.Generator) -> list[Proposal]:
-        able = [place for place, member in enumerate(self._population) if is_feasible(member.rank)]
+        feasible = [index for index, member in enumerate(self._population) if is_feasible(member.rank)]
         if not self._has_weights:
-            return self._new(count, rng, lambda: self._mutant(able, rng) if able else sample_proposal(self._space, rng))
+            return self._new(
+                count, rng, lambda: self._mutant(feasible, rng) if feasible else sample_proposal(self._space, rng)
+            )
         proposals = []
         self._inherited = []
-        for _ in range(count):  # equal architectures with other weights are different networks
-            if not able:
+        for _ in range(count):  # equal architectures with different weights are different networks
+            if not feasible:
                 proposals.append(sample_proposal(self._space, rng))
                 self._inherited.append(())
                 continue
-            place = able[int(rng.integers(len(able)))]
-            self._inherited.append(self._lineages[place])
+            chosen = feasible[int(rng.integers(len(feasible)))]
+            self._inherited.append(self._lineages[chosen])
             if rng.random() < STRUCTURAL:
-                proposals.append(self._mutant([place], rng))
+                proposals.append(self._mutant([chosen], rng))
             else:
-                parent = self._population[place].proposal
+                parent = self._population[chosen].proposal
                 proposals.append(replace(parent, parents=(parent.digest,), operator="perturb_weights"))
         return proposals
 
-    def _mutant(self, places: Sequence[int], rng: np.random.Generator) -> Proposal:
-        """A child with another architecture."""
-        parent = self._population[places[int(rng.integers(len(places)))]].proposal
+    def _mutant(self, indices: Sequence[int], rng: np.random.Generator) -> Proposal:
+        """A child with a mutated architecture, of a random parent among those at `indices`."""
+        parent = self._population[indices[int(rng.integers(len(indices)))]].proposal
         genome, operator = self._space.mutate(parent.genome, rng)
         return Proposal(genome, self._space.digest(genome), (parent.digest,), operator)
 
     def state(self) -> dict[str, Any]:
-        """The parents with their chains of seeds, best first, and the digests tried."""
+        """The parents with their seed chains, best first, and the digests tried."""
         state = super().state()
         return {
             **state,

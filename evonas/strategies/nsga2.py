@@ -1,8 +1,8 @@
 """NSGA-II for two objectives, and NSGA-III for three or more.
 
-(mu + lambda): parents are selected by binary tournaments on the front and the crowding distance, survivors by DEAP's
-selection. Infeasible networks are dominated by all feasible ones, and compared by their violation (Deb's constrained
-domination).
+A (mu + lambda) scheme: parents are selected by binary tournaments on the front and the crowding distance, survivors by
+DEAP's selection. Infeasible networks are dominated by all feasible ones and compared by their violation (Deb's
+constrained domination).
 
 References:
     Deb, Pratap, Agarwal and Meyarivan, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE
@@ -33,15 +33,15 @@ from genomes.space import SearchSpace
 
 __all__ = ["ParetoEvolution"]
 
-#: Share of crossover children that are also mutated, since a child of equal parents would be their copy.
+#: Share of crossover children that are also mutated, since a child of equal parents would be a copy of them.
 _MUTATED = 0.5
 
-#: Sort key of a parent, lower is better: tier, then front or violation, then minus the crowding distance.
+#: Sort key of a parent, lower is better: tier, then front or violation, then the negative crowding distance.
 _Key = tuple[int, float, float]
 
 
 class ParetoEvolution(GenerationalStrategy):
-    """Optimises `settings.objectives`; the score and the number of parameters by default."""
+    """Optimises `settings.objectives`; by default, the score and the number of parameters."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ParetoEvolution(GenerationalStrategy):
         self._objectives = objectives_of(objective, settings.objectives or (objective.name, "parameters"))
 
     def _survive(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Selects mu of parents and offspring, front by front."""
+        """Selects mu of the parents and offspring, front by front."""
         members = {member.digest: member for member in self._population}
         for candidate, evaluation in told:
             members.setdefault(candidate.digest, self._member(candidate, evaluation))
@@ -63,7 +63,7 @@ class ParetoEvolution(GenerationalStrategy):
         self._population = _survivors(list(members.values()), self._settings.population, rng)
 
     def _member(self, candidate: Candidate, evaluation: Evaluation) -> EvaluatedProposal:
-        """The member with its losses, if all objectives are available."""
+        """The candidate with its losses; unranked if an objective has no finite value."""
         rank = rank_of(evaluation, self._objectives[0])
         if not is_feasible(rank):
             return EvaluatedProposal.from_candidate(candidate, rank)
@@ -100,7 +100,7 @@ class ParetoEvolution(GenerationalStrategy):
 
 
 class _Individual:
-    """An individual for DEAP's selection."""
+    """A DEAP individual, for selection."""
 
     def __init__(self, member: EvaluatedProposal, fitness: type[base.Fitness]) -> None:
         self.member, self.fitness = member, fitness(member.losses)
@@ -129,7 +129,7 @@ def _survivors(members: list[EvaluatedProposal], count: int, rng: np.random.Gene
 
 
 def _reference_points(num_objectives: int, count: int) -> Any:
-    """At most `count` evenly spaced reference directions on the simplex, as recommended by Deb and Jain."""
+    """At most `count` evenly spaced reference points on the simplex, as recommended by Deb and Jain."""
     divisions = 1
     while math.comb(num_objectives + divisions, divisions + 1) <= count:
         divisions += 1

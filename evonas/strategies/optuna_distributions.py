@@ -1,7 +1,7 @@
-"""Genes as Optuna's parameters, and back.
+"""Conversion between genes and Optuna parameters.
 
-A range becomes a float on its scale; with a possible value of 0, the position in [0, 1]. A choice of numbers becomes
-their rank, a choice of names a categorical. Fixed genes are no parameters.
+A range becomes a number on its scale or, if it may also be 0, the position in [0, 1]. A choice of numbers becomes the
+rank of the number, and a choice of names a categorical parameter. Fixed genes are omitted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Parameters = dict[str, Any]
 
 
 class DistributionCodec:
-    """The genes of a space as parameters.
+    """Converts the genes of a space to Optuna parameters and back.
 
     Args:
-        genes: each after those that its condition names.
+        genes: the genes, each after those that its condition refers to.
         every: whether inactive genes are parameters too (without effect), for samplers that model only parameters
-            common to all trials. Otherwise parameters are defined by run.
+            common to all trials. Otherwise each trial has its active genes only (define-by-run).
     """
 
     def __init__(self, genes: Sequence[Gene], every: bool) -> None:
@@ -34,7 +34,7 @@ class DistributionCodec:
         self.distributions = {gene.name: _distribution(gene.domain) for gene in genes if not gene.domain.is_fixed}
 
     def suggest(self, trial: optuna.Trial) -> tuple[dict[str, Value], Parameters]:
-        """The values of the active genes that a trial suggests, and the trial's parameters."""
+        """The values that a trial suggests for the active genes, and all parameters of the trial."""
         values: dict[str, Value] = {}
         for gene in self._genes:
             active = gene.is_active(values)
@@ -47,7 +47,7 @@ class DistributionCodec:
         return values, dict(trial.params)
 
     def parameters(self, values: Mapping[str, Value], others: Mapping[str, Any] | None = None) -> Parameters:
-        """The parameters of these values; `others` are those of inactive genes."""
+        """The parameters of these values; `others` are the parameters of inactive genes."""
         found = dict(others or {}) if self._every else {}
         for gene in self._genes:
             if gene.name in values and gene.name in self.distributions:
@@ -96,5 +96,5 @@ def _encode(domain: Domain, value: Value) -> Any:
 
 
 def _is_ranked(choice: Choice) -> bool:
-    """Whether the options are numbers, which have an order."""
+    """Whether the options are numbers and thus ordered."""
     return not isinstance(choice.options[0], (str, bool))

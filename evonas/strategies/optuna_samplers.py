@@ -1,12 +1,13 @@
-"""Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, on any space that is a `FlatSpace`.
+"""Optuna's samplers as strategies: TPE, a Gaussian process, and CMA-ES, for any `FlatSpace`.
 
 The state is the history of trials as JSON: the study is rebuilt from it, with a sampler whose seed derives from (run
-seed, generation), so that no objects of Optuna are stored. CMA-ES has further state, so its study is replayed when a
-run is resumed. Pending candidates are running trials, which samplers treat as Optuna does: TPE as bad ones (constant
-liar), the Gaussian process as the best so far or as its expectation; CMA-ES ignores them.
+seed, generation), so that no Optuna objects are stored. CMA-ES has further state, so its study is replayed when a run
+is resumed. Pending candidates are running trials, which each sampler treats in its own way: TPE as bad trials (constant
+liar), the Gaussian process as the best value so far or as its expectation; CMA-ES ignores them.
 
-TPE and the Gaussian process get the penalised loss of `evonas.strategies.ranking` for failures (feasibility first, then
-the violation, failures last); CMA-ES gets a failed trial and draws again. Repeated points are replaced by a neighbour.
+For failures, TPE and the Gaussian process receive the penalised loss from `evonas.strategies.ranking` (feasible
+networks first, then by violation, failures last); CMA-ES receives a failed trial and draws again. A suggestion that was
+tried before is replaced by a neighbour.
 
 Requires optuna (`evonas[optuna]`), and torch for the Gaussian process (`evonas[gp]`).
 
@@ -58,13 +59,13 @@ __all__ = ["CMAES", "GaussianProcess", "TreeParzen"]
 
 @dataclass(frozen=True)
 class _Trial:
-    """A trial: parameters and their outcome.
+    """A trial: its parameters and their outcome.
 
     Attributes:
-        parameters: as suggested.
-        rank: of its evaluation; `UNRANKED` while pending.
-        number: in the order of asking.
-        told_before: number of trials told before it was asked for.
+        parameters: the parameters as suggested.
+        rank: rank of the evaluation; `UNRANKED` while pending.
+        number: position in the order of asking.
+        told_before: number of trials that had been told when this one was asked for.
     """
 
     parameters: Mapping[str, Any]
@@ -73,14 +74,14 @@ class _Trial:
     told_before: int
 
 
-class _Sampled(TurnTakingStrategy):
-    """A strategy based on a sampler of Optuna. Implements `OneByOne`."""
+class _OptunaStrategy(TurnTakingStrategy):
+    """A strategy based on an Optuna sampler. Implements `OneByOne`."""
 
     name: ClassVar[str]
-    #: Whether the sampler models only parameters that every trial has, see `DistributionCodec`.
+    #: Whether the sampler models only parameters that all trials have, see `DistributionCodec`.
     every: ClassVar[bool] = True
-    #: Whether the sampler has state beyond its trials.
-    remembers: ClassVar[bool] = False
+    #: Whether the sampler has state in addition to its trials.
+    is_stateful: ClassVar[bool] = False
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -88,9 +89,9 @@ class _Sampled(TurnTakingStrategy):
         if not isinstance(space, FlatSpace):
             raise InputError(
                 f"strategy {self.name} needs a space of named genes (`genes`, `values` and `from_values`), which "
-                f"{type(space).__name__} is not: choose a strategy that needs no more than mutations, such as ga"
+                f"{type(space).__name__} is not: choose a strategy that needs only mutations, such as ga"
             )
-        self._coding = DistributionCodec(space.genes, self.every)
+        self._codec = DistributionCodec(space.genes, self.every)
         first: dict[str, Any] = {}
         for genome in initial:
             first.setdefault(space.digest(genome), genome)
@@ -99,23 +100,23 @@ class _Sampled(TurnTakingStrategy):
         self._history: list[list[_Trial]] = []
         self._study: optuna.Study | None = None
         self._asked: list[tuple[optuna.Trial, Mapping[str, Any]]] = []
-        #: Pending candidates asked for one by one, by number, with their trials.
+        #: Pending candidates of `ask_one`, by number, and their Optuna trials.
         self._out: dict[int, _Trial] = {}
         self._running: dict[int, optuna.Trial] = {}
         self._pending = Pending(self._settings)
 
     @abstractmethod
     def _sampler(self, seed: int) -> BaseSampler:
-        """Creates the sampler from a seed."""
+        """Creates the sampler with a seed."""
 
     @property
     def _size(self) -> int:
-        """Candidates of a generation."""
+        """Number of candidates of the next generation."""
         settings = self._settings
         return (settings.offspring if self._history else None) or settings.population
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The initial genomes, then suggestions of the sampler, `count` or a generation at a time."""
+        """The initial genomes, then suggestions of the sampler: `count` of them, or a whole generation."""
         self._pending.check_unused()
         rng = generation_rng(self._settings.seed or 0, len(self._history))
         seen, proposals = set(self._seen), []
@@ -135,12 +136,12 @@ class _Sampled(TurnTakingStrategy):
         for (_, evaluation), (trial, parameters) in zip(told, self._asked, strict=True):
             rank = rank_of(evaluation, self._objective)
             batch.append(_Trial(parameters, rank, before + len(batch), before))
-            if self.remembers:
+            if self.is_stateful:
                 self._finish(trial, rank)
         self._history.append(batch)
 
     def ask_one(self) -> Candidate:
-        """The initial genomes, then suggestions of the sampler, with pending candidates as running trials."""
+        """An initial genome, or a suggestion of the sampler with pending candidates as running trials."""
         number = self._pending.asked
         self._ask_tell.check_one_by_one(0 if number else len(self._history))
         rng = generation_rng(self._settings.seed or 0, number)
@@ -161,7 +162,7 @@ class _Sampled(TurnTakingStrategy):
         """Adds the trial to the history."""
         number, _ = self._pending.take(candidate)
         rank = rank_of(self._ask_tell.evaluation(evaluation), self._objective)
-        if self.remembers:
+        if self.is_stateful:
             with _quiet():
                 self._prepare(0)
                 self._finish(self._running[number], rank)
@@ -171,19 +172,19 @@ class _Sampled(TurnTakingStrategy):
 
     @property
     def _told(self) -> list[_Trial]:
-        """The told trials, in that order."""
+        """The evaluated trials, in the order of telling."""
         return [trial for batch in self._history for trial in batch]
 
     def _propose(self, study: optuna.Study, initial: Any, seen: set[str], rng: np.random.Generator) -> Proposal:
-        """The next suggestion, or its neighbour; of an initial genome, the genome itself."""
+        """Proposes `initial` if given; otherwise the next suggestion, or a neighbour if it was tried before."""
         space = self._space
         if initial is not None:
-            study.enqueue_trial(self._coding.parameters(space.values(initial)))
+            study.enqueue_trial(self._codec.parameters(space.values(initial)))
         trial = study.ask()
-        values, parameters = self._coding.suggest(trial)
+        values, parameters = self._codec.suggest(trial)
         genome = space.from_values(values) if initial is None else initial
-        made = Proposal(genome, space.digest(genome), operator=self.name)
-        proposal = made if initial is None else seed_proposal(space, initial)
+        suggested = Proposal(genome, space.digest(genome), operator=self.name)
+        proposal = suggested if initial is None else seed_proposal(space, initial)
         if initial is None and proposal.digest in seen:
             nearby = [genome]
 
@@ -192,37 +193,37 @@ class _Sampled(TurnTakingStrategy):
                 return Proposal(nearby[-1], space.digest(nearby[-1]), operator=self.name)
 
             proposal = new_proposal(seen, neighbour, lambda: sample_proposal(space, rng))
-            if not self.remembers:
-                parameters = self._coding.parameters(space.values(proposal.genome), parameters)
+            if not self.is_stateful:
+                parameters = self._codec.parameters(space.values(proposal.genome), parameters)
         self._asked.append((trial, parameters))
         return proposal
 
     def _prepare(self, seed: int) -> optuna.Study:
-        """The study with the history, and a sampler with that seed."""
-        if self._study is None or not self.remembers:
+        """The study with the history, and with a sampler that is seeded by `seed`."""
+        if self._study is None or not self.is_stateful:
             self._study = optuna.create_study(sampler=self._sampler(seed), direction="minimize")
-            self._replay(self._study)
+            self._add_history(self._study)
         self._study.sampler = self._sampler(seed)
         return self._study
 
-    def _replay(self, study: optuna.Study) -> None:
+    def _add_history(self, study: optuna.Study) -> None:
         told = self._told
-        if self.remembers:
-            self._play(study, told)
+        if self.is_stateful:
+            self._replay_calls(study, told)
             return
         losses: list[float | None] = [*penalise_losses([each.rank for each in told]), *(None for _ in self._out)]
         for each, loss in zip([*told, *self._out.values()], losses, strict=True):
             study.add_trial(
                 create_trial(
                     params=dict(each.parameters),
-                    distributions={name: self._coding.distributions[name] for name in each.parameters},
+                    distributions={name: self._codec.distributions[name] for name in each.parameters},
                     state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
                     value=loss,
                 )
             )
 
-    def _play(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
-        """Replays earlier asks and tells."""
+    def _replay_calls(self, study: optuna.Study, told: Sequence[_Trial]) -> None:
+        """Replays the earlier asks and tells in their order."""
         waiting = deque(sorted([*told, *self._out.values()], key=lambda each: (each.told_before, each.number)))
         self._running = {}
         for index in range(len(told) + 1):
@@ -230,9 +231,9 @@ class _Sampled(TurnTakingStrategy):
                 each = waiting.popleft()
                 study.enqueue_trial(dict(each.parameters))
                 trial = self._running[each.number] = study.ask()
-                # With fixed parameters the sampler is not called, but it must register the trial before one is told.
+                # With fixed parameters the sampler is not called, but it must register the trial before any is told.
                 _ = trial.relative_params
-                self._coding.suggest(trial)
+                self._codec.suggest(trial)
             if index < len(told):
                 self._finish(self._running.pop(told[index].number), told[index].rank)
 
@@ -247,7 +248,7 @@ class _Sampled(TurnTakingStrategy):
         return self._initial if self._pending.asked or not self._history else ()
 
     def _own_state(self) -> dict[str, Any]:
-        """The history of trials, generation by generation."""
+        """The trials of each generation, and the pending ones."""
         one_by_one = self._pending.state(self._space)
         state: dict[str, Any] = {
             "history": [[_to_json(trial, bool(one_by_one)) for trial in batch] for batch in self._history]
@@ -273,7 +274,7 @@ def _to_json(trial: _Trial, one_by_one: bool) -> dict[str, Any]:
 
 
 def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Trial:
-    """The trial back; in generations, which are told as a whole, its numbers follow from its position."""
+    """Restores a trial; in generations, which are told as a whole, its numbers follow from its position."""
     return _Trial(
         dict(value["parameters"]),
         rank_from_json(value["rank"]),
@@ -282,8 +283,8 @@ def _from_json(value: Mapping[str, Any], number: int, told_before: int) -> _Tria
     )
 
 
-class TreeParzen(_Sampled):
-    """Tree-structured Parzen estimators, multivariate over the genes that are active together."""
+class TreeParzen(_OptunaStrategy):
+    """Tree-structured Parzen estimators, multivariate over genes that are active together."""
 
     name = "tpe"
     every = False
@@ -292,8 +293,8 @@ class TreeParzen(_Sampled):
         return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
 
 
-class GaussianProcess(_Sampled):
-    """Expected improvement of a Gaussian process over all genes; those that are not active are modelled too."""
+class GaussianProcess(_OptunaStrategy):
+    """Expected improvement of a Gaussian process over all genes, including inactive ones."""
 
     name = "gp"
 
@@ -305,12 +306,12 @@ class GaussianProcess(_Sampled):
         super().__init__(space, objective, settings, initial)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """As in the base class, on one thread: matrices are small, and sums are reproducible."""
+        """As in the base class, but on one thread: matrices are small, and sums become reproducible."""
         with _one_thread():
             return super().ask(count)
 
     def ask_one(self) -> Candidate:
-        """As in the base class, on one thread."""
+        """As in the base class, but on one thread."""
         with _one_thread():
             return super().ask_one()
 
@@ -318,24 +319,25 @@ class GaussianProcess(_Sampled):
         return GPSampler(seed=seed, warn_independent_sampling=False)
 
 
-class CMAES(_Sampled):
-    """CMA-ES for numeric genes; categorical ones are drawn at random. Its population is at least as large as a
-    generation.
+class CMAES(_OptunaStrategy):
+    """CMA-ES for numeric genes; categorical genes are drawn at random.
+
+    Its population is at least as large as a generation.
     """
 
     name = "cmaes"
-    remembers = True
+    is_stateful = True
 
     def _sampler(self, seed: int) -> BaseSampler:
-        settings, numbers = self._settings, max(self._coding.num_numbers, 1)
-        usual = 4 + math.floor(3 * math.log(numbers))
-        size = max(usual, settings.offspring or settings.population)
+        settings, numbers = self._settings, max(self._codec.num_numbers, 1)
+        default = 4 + math.floor(3 * math.log(numbers))
+        size = max(default, settings.offspring or settings.population)
         return CmaEsSampler(seed=seed, popsize=size, warn_independent_sampling=False)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keeps torch to one thread."""
+    """Restricts torch to one thread."""
     import torch
 
     threads = torch.get_num_threads()
@@ -348,7 +350,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Optuna from writing to the terminal about internal studies."""
+    """Suppresses Optuna's messages about internal studies."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

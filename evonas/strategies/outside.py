@@ -1,11 +1,11 @@
-"""User-defined strategies: given as objects, or installed by other distributions as entry points.
+"""User-defined strategies, passed as objects or installed by other distributions as entry points.
 
 A distribution names its strategies in the group `evonas.strategies`; each is a `StrategyRow` or a class::
 
     [project.entry-points."evonas.strategies"]
     climb = "my_package.climbing:ROW"
 
-Import paths read from runs are never imported; only objects of the caller and installed entry points are used.
+Import paths stored in runs are never imported; only objects passed by the caller and installed entry points are used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from evonas.strategies.row import StrategyRow
 from genomes.errors import InputError
 from genomes.extensions import Extensions
 
-__all__ = ["check_methods", "distribution_of", "given_row", "installed_names", "installed_row", "remember"]
+__all__ = ["check_methods", "distribution_of", "installed_names", "installed_row", "register", "registered_row"]
 
 #: Methods of `evonas.protocols.Strategy`.
 _METHODS = ("ask", "tell", "state", "restore", "retained")
@@ -40,27 +40,27 @@ def _row_of(strategy: Any, what: str) -> StrategyRow:
         )
     if not named:
         raise InputError(
-            f"{what} must be a name, a class, a function that makes one, or an evonas.strategies.StrategyRow, not "
-            f"{strategy!r:.80}: give the class itself"
+            f"{what} must be a name, a class, a factory function, or an evonas.strategies.StrategyRow, not "
+            f"{strategy!r:.80}: pass the class itself"
         )
     return row
 
 
-#: Strategies given as objects, by `module:qualname`, since settings contain only names.
+#: Strategies passed as objects, by `module:qualname`, since settings contain only names.
 _STRATEGIES: Extensions[StrategyRow] = Extensions("strategy", "strategies", "evonas.strategies", _row_of)
 
 
-def remember(strategy: Any) -> str:
-    """Registers a strategy that is given as an object in this process.
+def register(strategy: Any) -> str:
+    """Registers a strategy object in this process.
 
     Args:
-        strategy: a class, a function that makes one, or a `StrategyRow`.
+        strategy: a class, a factory function, or a `StrategyRow`.
 
     Returns:
-        Its name, `module:qualname`. Of two objects with one name, the later one counts.
+        Its name, `module:qualname`. If two objects have the same name, the later one replaces the earlier.
 
     Raises:
-        InputError: it is not one of these, or lacks methods.
+        InputError: the object is none of these, or lacks methods.
     """
     row = _row_of(strategy, "strategy")
     if isinstance(row.path, type):
@@ -68,32 +68,32 @@ def remember(strategy: Any) -> str:
     return _STRATEGIES.give(row.where, row)
 
 
-def given_row(name: str) -> StrategyRow | None:
-    """The strategy that was given as an object and has this name."""
+def registered_row(name: str) -> StrategyRow | None:
+    """The strategy object registered under this name; None if there is none."""
     return _STRATEGIES.given(name)
 
 
 def installed_row(name: str, reserved: Collection[str]) -> StrategyRow | None:
-    """The strategy that a distribution installs as the entry point of this name.
+    """The strategy that a distribution installs as an entry point with this name; None if there is none.
 
     Args:
-        name: of the entry point.
-        reserved: names of evonas's own strategies.
+        name: the entry point's name.
+        reserved: names of the built-in strategies.
 
     Raises:
-        InputError: several distributions have the name, one has a name of evonas, or it cannot be imported; names the
-            distribution.
+        InputError: several distributions use the name, an entry point has the name of a built-in strategy, or it cannot
+            be imported. The message names the distribution.
     """
     return _STRATEGIES.installed(name, reserved)
 
 
 def installed_names(reserved: Collection[str]) -> list[str]:
-    """Names of the strategies that are installed as entry points. Raises InputError as `installed_row`."""
+    """Names of the strategies installed as entry points. Raises InputError in the same cases as `installed_row`."""
     return _STRATEGIES.names(reserved)
 
 
 def distribution_of(name: str, reserved: Collection[str]) -> tuple[str, str] | None:
-    """Name and version of the distribution whose entry point has this name; None if none has."""
+    """Name and version of the distribution that installs this entry point; None if there is none."""
     return _STRATEGIES.distribution_of(name, reserved)
 
 

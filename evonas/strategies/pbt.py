@@ -1,10 +1,10 @@
-"""Population-based training: during training, the worst networks are replaced by changed copies of the best.
+"""Population-based training: during training, the worst networks are replaced by mutated copies of the best.
 
-All networks train for an interval, a tenth of `settings.epochs`. Then the worst fifth, and all failed ones, are
-replaced by changed copies of one of the best fifth (truncation selection). If only training settings change, the copy
-keeps the weights and the optimizer. A grown network starts from the weights, preserving its function where possible,
-with a new optimizer and schedule (not with `--inherit off`). Other changes of layers are not made. When the budget of
-epochs is used up, a new population begins.
+All networks train for an interval, a tenth of `settings.epochs`. Then the worst fifth, and all failed networks, are
+each replaced by a mutated copy of a random network of the best fifth (truncation selection). If only training settings
+change, the copy keeps the weights and the optimizer state. A network that has grown starts from its parent's weights,
+preserving the function where possible, with a new optimizer and schedule (not with `--inherit off`). Other changes of
+layers are not made. When the epoch budget is used up, a new population is started.
 
 References:
     Jaderberg et al., "Population Based Training of Neural Networks", arXiv:1711.09846, 2017.
@@ -34,9 +34,9 @@ from genomes.space import SearchSpace
 
 __all__ = ["PopulationBasedTraining"]
 
-#: Number of intervals of the budget of epochs.
+#: Number of intervals into which the epoch budget is divided.
 _STEPS = 10
-#: Share of the population in the best and in the worst group.
+#: Share of the population in each of the two groups, the best and the worst.
 _SHARE = 0.2
 
 
@@ -53,7 +53,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         self._out: list[PartialTraining] = []
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The next interval of the population; with `count`, only the best, or more copies of them."""
+        """The population's next interval; if `count` is smaller, only the best, and if it is larger, more copies."""
         settings = self._settings
         if self._step == 0:
             initial = self._initial_left()
@@ -68,27 +68,27 @@ class PopulationBasedTraining(TurnTakingStrategy):
         ]
 
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """The population after the interval, best first."""
+        """Updates the population after an interval, and sorts it, best first."""
         population = []
         for training, (candidate, evaluation) in zip(self._out, told, strict=True):
-            population.append(training.trained(candidate, rank_of(evaluation, self._objective)))
+            population.append(training.with_evaluation(candidate, rank_of(evaluation, self._objective)))
         self._population = sorted(population, key=lambda each: each.rank)
         self._out = []
-        # The oldest members determine the progress, since members that start from a parent's weights count from zero.
-        through = max(each.epochs for each in self._population) >= self._settings.epochs
-        self._step = 0 if through else self._step + 1
+        # The longest-trained member determines the progress: members that inherited weights count epochs from zero.
+        finished = max(each.epochs for each in self._population) >= self._settings.epochs
+        self._step = 0 if finished else self._step + 1
 
     def _next_step(self, size: int) -> list[PartialTraining]:
-        """The members that continue, and changed copies of the best in place of the others."""
+        """The members that continue, and mutated copies of the best in place of the others."""
         rng = generation_rng(self._settings.seed or 0, self._generation)
         fifth = max(1, int(_SHARE * size))
-        able = [each for each in self._population if is_feasible(each.rank)]
+        feasible = [each for each in self._population if is_feasible(each.rank)]
         best = [each for each in self._population if each.rank != UNRANKED][:fifth]
-        kept = able[: size - fifth if size > 1 else 1]
+        kept = feasible[: size - fifth if size > 1 else 1]
         return kept + [self._explore(best, rng) for _ in range(size - len(kept))]
 
     def _explore(self, best: Sequence[PartialTraining], rng: np.random.Generator) -> PartialTraining:
-        """A changed copy of one of the best; a sample if there is none."""
+        """A mutated copy of a random network of `best`; a sample if `best` is empty."""
         if not best:
             return PartialTraining(new_proposal(self._seen, lambda: sample_proposal(self._space, rng)))
         parent = best[int(rng.integers(len(best)))]
@@ -97,22 +97,22 @@ class PopulationBasedTraining(TurnTakingStrategy):
             genome, operator = self._space.mutate(parent.proposal.genome, rng)
             proposal = Proposal(genome, self._space.digest(genome), (digest,), operator)
             if not is_feasible(parent.rank):
-                # Never trained: there is nothing to take over.
+                # The parent was never trained, so there are no weights to inherit.
                 return PartialTraining(proposal)
-            kind = self._takes_over(parent.proposal.genome, genome)
+            kind = self._origin_kind(parent.proposal.genome, genome)
             if kind == "continue":
                 return PartialTraining(proposal, epochs=parent.epochs, place=parent.place)
             if kind == "inherit" and self._settings.inherit is not False:
                 return PartialTraining(proposal, place=parent.place, kind=kind)
         return PartialTraining(parent.proposal, epochs=parent.epochs, place=parent.place)
 
-    def _takes_over(self, parent: Any, child: Any) -> Literal["continue", "inherit"] | None:
-        """The kind of origin of a child; None if its layers changed other than by growth."""
+    def _origin_kind(self, parent: Any, child: Any) -> Literal["continue", "inherit"] | None:
+        """The kind of the child's origin; None if its layers changed in any other way than by growing."""
         architecture = getattr(self._space, "architecture", None)
         if architecture is None:
-            # Without an architecture, the trainer takes over what fits.
+            # Without an architecture, the trainer inherits the weights that fit.
             return "inherit"
-        # For a nominal input size: the order of sizes hardly depends on the data.
+        # Sizes are compared for a nominal input, since their order hardly depends on the data.
         before, after = (with_columns(architecture(genome), (0,), (), (0,)) for genome in (parent, child))
         if same_layers(before, after):
             return "continue"
@@ -120,7 +120,7 @@ class PopulationBasedTraining(TurnTakingStrategy):
         return "inherit" if new > old else None
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """The whole population, until its budget is used up."""
+        """The whole population, until its epoch budget is used up."""
         return frozenset(each.place for each in self._population if each.place and self._step)
 
     def _own_state(self) -> dict[str, Any]:

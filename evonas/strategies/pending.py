@@ -1,8 +1,8 @@
-"""Pending candidates of strategies that propose one at a time, and their numbers.
+"""Pending candidates of strategies that propose one candidate at a time, and their numbers.
 
 A candidate's number is its position in the order of asking; the randomness of its proposal derives from (run seed,
-number). Generation and index follow from the number: the first `population` candidates are generation 0, then every
-`offspring` candidates are another one.
+number). Generation and index follow from the number: the first `population` candidates form generation 0, and every
+`offspring` candidates after them form another one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Pending", "number_of", "place_of"]
 
 
 def place_of(number: int, settings: Settings) -> tuple[int, int]:
-    """Generation and index of the candidate with that number, from 0."""
+    """Generation and index of the candidate with this number; all count from 0."""
     if number < settings.population:
         return 0, number
     generation, index = divmod(number - settings.population, settings.offspring or settings.population)
@@ -26,9 +26,9 @@ def place_of(number: int, settings: Settings) -> tuple[int, int]:
 
 
 def number_of(place: tuple[int, int], settings: Settings) -> int:
-    """The number of the candidate at that generation and index: the inverse of `place_of`.
+    """The number of the candidate with this generation and index: the inverse of `place_of`.
 
-    Candidates before a generation: `number_of((generation, 0), settings)`.
+    `number_of((generation, 0), settings)` is the number of candidates before a generation.
     """
     generation, index = place
     if generation == 0:
@@ -44,7 +44,7 @@ class Pending:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing was asked for."""
+        """Creates an empty collection."""
         self._settings = settings
         self.asked = 0
         self._out: dict[int, Candidate] = {}
@@ -70,34 +70,34 @@ class Pending:
             raise RuntimeError("ask() must not follow ask_one(): ask for generations or one by one, not both")
 
     def add(self, candidate: Candidate) -> Candidate:
-        """Adds the next candidate, at `place`, and returns it."""
+        """Adds the next candidate, whose generation and index are `place`, and returns it."""
         self._out[self.asked] = candidate
         self.asked += 1
         return candidate
 
     def take(self, candidate: Candidate) -> tuple[int, Candidate]:
-        """Removes a told candidate from the pending ones; returns its number and itself as it was asked for.
+        """Removes an evaluated candidate from the pending ones; returns its number and the candidate as proposed.
 
         Raises:
-            RuntimeError: it is not pending.
+            RuntimeError: the candidate is not pending.
         """
         number = number_of((candidate.generation, candidate.index), self._settings)
         if number not in self._out or self._out[number].digest != candidate.digest:
             raise RuntimeError(
-                f"tell_one() must be given a candidate of ask_one() that was not told yet, which number "
-                f"{candidate.index} of generation {candidate.generation} is not"
+                f"tell_one() must be given a pending candidate from ask_one(), but candidate {candidate.index} of "
+                f"generation {candidate.generation} is not pending"
             )
         return number, self._out.pop(number)
 
     def state(self, space: SearchSpace) -> dict[str, Any]:
-        """JSON values for the strategy's state; empty if none was asked for one by one."""
+        """JSON values for the strategy's state; empty if `ask_one` was never called."""
         if not self.asked:
             return {}
         out = [{"number": number, **_to_json(candidate, space)} for number, candidate in self._out.items()]
         return {"pending": {"asked": self.asked, "out": out}}
 
     def restore(self, state: Mapping[str, Any], space: SearchSpace) -> None:
-        """Continues from a strategy's state."""
+        """Restores the pending candidates from a strategy's state."""
         value = state.get("pending", {"asked": 0, "out": []})
         self.asked, self._out = int(value["asked"]), {}
         for each in value["out"]:

@@ -1,4 +1,4 @@
-"""Conversion of genomes to candidates, common to all strategies: digests, seeds, and no duplicates."""
+"""Conversion of genomes to candidates for all strategies, with digests, seeds and the removal of duplicates."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 #: Attempts to draw a genome that was not tried before. Duplicates, as in exhausted spaces, cost nothing, since their
-#: evaluations are known.
+#: evaluations are already known.
 ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A genome that may become a candidate, with its digest, and its ancestry as in `Candidate`."""
+    """A genome that may become a candidate, with its digest and ancestry (see `Candidate`)."""
 
     genome: Any
     digest: str
@@ -46,7 +46,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class EvaluatedProposal:
-    """A proposal with its evaluation; with several objectives, its loss in each."""
+    """A proposal with its rank and, if there are several objectives, its loss in each."""
 
     proposal: Proposal
     rank: Rank
@@ -54,16 +54,16 @@ class EvaluatedProposal:
 
     @classmethod
     def from_candidate(cls, candidate: Candidate, rank: Rank, losses: tuple[float, ...] = ()) -> EvaluatedProposal:
-        """The member of an evaluated candidate."""
+        """The evaluated proposal of a candidate."""
         return cls(Proposal(candidate.genome, candidate.digest, candidate.parents, candidate.operator), rank, losses)
 
     @property
     def digest(self) -> str:
-        """Of the network."""
+        """Digest of the network."""
         return self.proposal.digest
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """The member as JSON values."""
+        """Converts the proposal to JSON values."""
         return {
             "genome": space.genome_to_json(self.proposal.genome),
             "digest": self.digest,
@@ -75,7 +75,7 @@ class EvaluatedProposal:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> EvaluatedProposal:
-        """The member back."""
+        """Restores a proposal from JSON values."""
         genome = space.genome_from_json(value["genome"])
         proposal = Proposal(genome, value["digest"], tuple(value["parents"]), value["operator"])
         return cls(proposal, rank_from_json(value["rank"]), tuple(value["losses"]))
@@ -88,9 +88,9 @@ def sample_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
 
 
 def central_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
-    """The centre of a flat space with codes, options without an order at random; a random genome of other spaces.
+    """The centre of a flat space with codes, with random values of unordered genes; a random genome for other spaces.
 
-    People give ranges around what they expect, so that the centre is a better first guess than a random genome.
+    Users choose ranges around the values they expect, so that the centre is a better first guess than a random genome.
     """
     codes = getattr(space, "codes", None)
     if not isinstance(space, FlatSpace) or not isinstance(codes, Codes) or not codes.genes:
@@ -100,7 +100,7 @@ def central_proposal(space: SearchSpace, rng: np.random.Generator) -> Proposal:
 
 
 def new_proposal(seen: AbstractSet[str], *draws: Callable[[], Proposal]) -> Proposal:
-    """The first proposal that is not in `seen`, with `ATTEMPTS` tries of each draw in turn; else the last one."""
+    """The first proposal not in `seen`, with `ATTEMPTS` attempts of each draw in turn; otherwise the last one drawn."""
     for draw in draws:
         for _ in range(ATTEMPTS):
             proposal = draw()
@@ -118,7 +118,7 @@ def seed_proposal(space: SearchSpace, genome: Any) -> Proposal:
 def sample_generation(
     space: SearchSpace, initial: Sequence[Any], settings: Settings, generation: int, seen: AbstractSet[str], count: int
 ) -> list[Proposal]:
-    """The first `count` initial genomes, filled up with samples of the space."""
+    """The first `count` initial genomes, topped up with random samples of the space."""
     rng = generation_rng(settings.seed or 0, generation)
 
     def sample() -> Proposal:
@@ -142,7 +142,7 @@ def to_candidates(proposals: Sequence[Proposal], settings: Settings, generation:
 
 
 def to_candidate(proposal: Proposal, settings: Settings, place: tuple[int, int]) -> Candidate:
-    """The proposal as the candidate with that generation and index."""
+    """The proposal as a candidate; `place` is its generation and index."""
     return Candidate(
         genome=proposal.genome,
         digest=proposal.digest,

@@ -1,4 +1,4 @@
-"""Random search: the baseline that any strategy has to beat.
+"""Random search: the baseline that every other strategy has to beat.
 
 References:
     Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13, 2012.
@@ -30,7 +30,7 @@ class RandomSearch(TurnTakingStrategy):
         self._pending = Pending(settings)
 
     def _next(self, count: int | None) -> list[Candidate]:
-        """The next sample of `population` candidates."""
+        """The next `count` samples; by default, `population` of them."""
         self._pending.check_unused()
         size, generation = count or self._settings.population, self._generation
         seen, initial = frozenset(self._seen), self._initial_left()
@@ -38,7 +38,7 @@ class RandomSearch(TurnTakingStrategy):
         return to_candidates(proposals, self._settings, generation)
 
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
-        """Nothing."""
+        """Does nothing: samples do not depend on earlier results."""
 
     def ask_one(self) -> Candidate:
         """The next sample."""
@@ -54,7 +54,7 @@ class RandomSearch(TurnTakingStrategy):
         return self._pending.candidates
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
-        """Ignores the score."""
+        """Records that the candidate was evaluated; its score is not used."""
         self._pending.take(candidate)
         self._seen.add(candidate.digest)
 

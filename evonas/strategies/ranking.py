@@ -1,8 +1,8 @@
-"""Ranks of evaluations, feasibility first, common to all strategies. Imports no DEAP.
+"""Feasibility-first ranks of evaluations for all strategies. Imports no DEAP.
 
-A rank is a pair of finite numbers, compared lexicographically, lower is better: feasible networks by their loss, then
-infeasible ones by their violation, then failures. Searches are thus guided towards feasible networks without a penalty
-weight.
+A rank is a pair of finite numbers that are compared lexicographically; lower is better. Feasible networks are ordered
+by their loss, followed by infeasible ones ordered by their violation, and then failures. This guides searches towards
+feasible networks without a penalty weight.
 
 References:
     Deb, "An Efficient Constraint Handling Method for Genetic Algorithms", Computer Methods in Applied Mechanics and
@@ -28,18 +28,18 @@ __all__ = [
     "violation_of",
 ]
 
-#: (0, loss) with a score, (1, violation) if infeasible, (2, 0.0) otherwise.
+#: (0, loss) if there is a score, (1, violation) if infeasible, (2, 0.0) otherwise.
 Rank = tuple[int, float]
 
 #: The rank of failures.
 UNRANKED: Rank = (2, 0.0)
 
-#: Name of the score with the violation of limits: the sum of relative excesses.
+#: Name of the score that holds the constraint violation: the sum of relative excesses.
 VIOLATION = "violation"
 
 
 def rank_of(evaluation: Evaluation, objective: Objective) -> Rank:
-    """The evaluation's rank; pairs compare as tuples do, and hold no NaN."""
+    """The evaluation's rank, which never contains NaN."""
     if evaluation.status is Status.OK:
         loss = objective.loss(evaluation.scores.get(objective.name))
         return (0, loss) if math.isfinite(loss) else UNRANKED
@@ -48,7 +48,7 @@ def rank_of(evaluation: Evaluation, objective: Objective) -> Rank:
 
 
 def violation_of(evaluation: Evaluation) -> float | None:
-    """The violation of an infeasible evaluation, > 0; None for any other."""
+    """The violation of an infeasible evaluation, > 0; None for all others."""
     violation = evaluation.scores.get(VIOLATION, math.nan)
     return violation if evaluation.status is Status.INFEASIBLE and 0 < violation < math.inf else None
 
@@ -59,10 +59,10 @@ def is_feasible(rank: Rank) -> bool:
 
 
 def penalise_losses(ranks: Sequence[Rank]) -> list[float]:
-    """The ranks as finite losses in the same order, for methods that need a single number.
+    """Converts ranks to finite losses in the same order, for methods that need a single number.
 
-    Without a score, the loss is the worst one plus up to the spread of losses: Deb's parameter-free penalty, bounded so
-    that violations do not dominate a surrogate model.
+    An evaluation without a score gets the worst loss plus a penalty of at most the range of losses: Deb's
+    parameter-free penalty, bounded so that violations do not dominate a surrogate model.
     """
     losses = [amount for tier, amount in ranks if tier == 0]
     worst = max(losses, default=0.0)
@@ -71,11 +71,11 @@ def penalise_losses(ranks: Sequence[Rank]) -> list[float]:
 
 
 def rank_from_json(value: Sequence[float]) -> Rank:
-    """The rank back from the list that JSON makes of it."""
+    """Restores a rank from its JSON list."""
     tier, amount = value
     return int(tier), float(amount)
 
 
 def _excess(tier: int, violation: float) -> float:
-    """The penalty as a share of the spread, in (1/2, 1]: increasing in the violation, 1 for failures."""
+    """The penalty as a share of the range of losses, in (1/2, 1]: increases with the violation; 1 for failures."""
     return 1.0 if tier == 2 else 0.5 + 0.5 * violation / (1.0 + violation)

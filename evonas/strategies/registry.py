@@ -1,4 +1,4 @@
-"""The table of strategies, and their creation by name. Strategies are imported on first use."""
+"""The table of strategies, and functions that create them by name. Strategies are imported on first use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evonas.objective import Objective
-from evonas.strategies.outside import check_methods, given_row, installed_names, installed_row, remember
+from evonas.strategies.outside import check_methods, installed_names, installed_row, register, registered_row
 from evonas.strategies.row import StrategyRow
 from genomes.errors import InputError
 
@@ -34,7 +34,7 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
 )
 
 
-#: Name -> strategy. Classes are imported when used, so that no unneeded library is loaded.
+#: Name -> strategy. Classes are imported on first use, so that no unneeded library is loaded.
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
         "evolution": StrategyRow(
@@ -54,7 +54,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "aging": StrategyRow(
             "evonas.strategies.aging:AgingEvolution",
-            "regularised evolution: tournament winners mutate, the oldest die",
+            "regularised evolution: tournament winners are mutated, the oldest networks removed",
             "Real et al. 2019",
             ("population", "offspring", "tournament"),
             mutates=True,
@@ -62,7 +62,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "nsga2": StrategyRow(
             "evonas.strategies.nsga2:ParetoEvolution",
-            "several objectives: NSGA-II, and NSGA-III from three on",
+            "several objectives: NSGA-II for two, NSGA-III for three or more",
             "Deb et al. 2002; Deb and Jain 2014; DEAP, Fortin et al. 2012",
             ("population", "offspring", "crossover"),
             several=True,
@@ -72,26 +72,26 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.random_search:RandomSearch",
             "random search, the baseline",
             "Bergstra and Bengio 2012",
-            ("population", "offspring"),  # offspring: the size of a generation if asked one by one
+            ("population", "offspring"),  # offspring: the size of later generations with `ask_one`
             one_by_one=True,
         ),
         "hyperband": StrategyRow(
             "evonas.strategies.hyperband:Hyperband",
-            "many networks trained for few epochs and the best of them for more; `brackets=1` is successive halving",
+            "trains many networks for few epochs and the best of them for more; `brackets=1` is successive halving",
             "Li et al. 2018",
             ("population", "eta", "brackets"),
             rungs=True,
         ),
         "pbt": StrategyRow(
             "evonas.strategies.pbt:PopulationBasedTraining",
-            "population-based training: during training, the worst networks are replaced by changed copies of the best",
+            "population-based training: during training, the worst networks are replaced by mutated copies of the best",
             "Jaderberg et al. 2017",
             ("population", "inherit"),
             rungs=True,
         ),
         "neuroevolution": StrategyRow(
             "evonas.strategies.neuroevolution:Neuroevolution",
-            "a genetic algorithm over the weights themselves, without gradients",
+            "a genetic algorithm over the weights, without gradients",
             "Such et al. 2017",
             ("population", "offspring"),
             trains=False,
@@ -114,7 +114,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
         ),
         "cmaes": StrategyRow(
             "evonas.strategies.optuna_samplers:CMAES",
-            "CMA-ES over the numbers, names at random, by Optuna",
+            "CMA-ES for numeric genes, categorical genes at random, by Optuna",
             "Hansen and Ostermeier 2001; Optuna, Akiba et al. 2019",
             ("population", "offspring"),
             extra="optuna",
@@ -125,32 +125,33 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
 
 
 def find_row(name: str) -> StrategyRow | None:
-    """The row of a strategy: built in, given as an object, or installed by another distribution.
+    """The row of a strategy: built in, passed as an object, or installed by another distribution.
 
     Entry points are read only if the name is not built in.
 
     Args:
-        name: a key of `STRATEGIES`, the name of an entry point, or what `strategy_name` gave.
+        name: a key of `STRATEGIES`, the name of an entry point, or a result of `strategy_name`.
 
     Returns:
         The row; None if there is no such strategy.
 
     Raises:
-        InputError: an entry point of the name cannot be used, or one has the name of a strategy of evonas.
+        InputError: the entry point with this name cannot be used, or an entry point has the name of a built-in
+            strategy.
     """
-    return STRATEGIES.get(name) or given_row(name) or installed_row(name, STRATEGIES)
+    return STRATEGIES.get(name) or registered_row(name) or installed_row(name, STRATEGIES)
 
 
 def strategy_row(name: str) -> StrategyRow:
-    """As `find_row`, where the strategy must exist.
+    """The row of a strategy that must exist.
 
     Raises:
-        InputError: as `find_row`, or there is no such strategy.
+        InputError: as for `find_row`, or there is no such strategy.
     """
     if row := find_row(name):
         return row
     if ":" in name:
-        raise InputError(f"strategy must be given again as an object: {name!r} is not known by its name")
+        raise InputError(f"strategy must be given again as an object: {name!r} cannot be found by its name")
     known = (*STRATEGIES, *installed_names(STRATEGIES))
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
@@ -158,34 +159,34 @@ def strategy_row(name: str) -> StrategyRow:
 
 
 def strategy_name(strategy: Any) -> str:
-    """The name by which `Settings.strategy` and `make_strategy` know a strategy.
+    """The name of a strategy in `Settings.strategy` and `make_strategy`.
 
     Args:
-        strategy: a name, which stays as it is; or a class, a function that makes one, or a `StrategyRow`, which this
-            process knows from here on as `module:qualname`.
+        strategy: a name, which is returned unchanged; or a class, a factory function, or a `StrategyRow`, which is
+            registered in this process as `module:qualname`.
 
     Raises:
-        InputError: it is not one of these, or lacks methods of `evonas.protocols.Strategy`.
+        InputError: the object is none of these, or lacks methods of `evonas.protocols.Strategy`.
     """
-    return strategy if isinstance(strategy, str) else remember(strategy)
+    return strategy if isinstance(strategy, str) else register(strategy)
 
 
 def check_given(strategy: str, given: Mapping[str, Any]) -> None:
     """Rejects settings that the strategy does not use, since ignoring them would be misleading.
 
     Args:
-        strategy: its name; unknown names are ignored here.
-        given: explicitly given settings, without defaults.
+        strategy: name of the strategy; unknown names are ignored here.
+        given: settings that were given explicitly, without defaults.
 
     Raises:
-        InputError: a setting is for other strategies; the message names these.
+        InputError: a setting is used by other strategies only; the message names them.
 
     Example:
         >>> check_given("ga", {"tournament": 7})
         >>> check_given("evolution", {"tournament": 7})
         Traceback (most recent call last):
-        genomes.errors.InputError: tournament must be left at its default with strategy evolution, which has no \
-use for it: leave it out, or choose ga, aging
+        genomes.errors.InputError: tournament must be left at its default with strategy evolution, which does \
+not use it: leave it out, or choose ga, aging
     """
     row = find_row(strategy)
     if row is None:
@@ -195,26 +196,26 @@ use for it: leave it out, or choose ga, aging
             continue
         known = ", ".join(other for other, each in STRATEGIES.items() if name in each.settings)
         raise InputError(
-            f"{name} must be left at its default with strategy {strategy}, which has no use for it: leave it out, or "
+            f"{name} must be left at its default with strategy {strategy}, which does not use it: leave it out, or "
             f"choose {known}"
         )
     if "rungs" in row.settings and given.get("eta") is not None and (given.get("rungs") or 1) == 1:
         raise InputError(
-            f"eta must be left at its default with strategy {strategy} and 1 rung, which has no use for it: "
+            f"eta must be left at its default with strategy {strategy} and 1 rung, which does not use it: "
             "leave it out, or set rungs above 1"
         )
 
 
 def given_settings(settings: Settings) -> dict[str, Any]:
-    """The explicitly given fields; must be called before the settings are resolved."""
+    """The fields that were given explicitly. Must be called before the settings are resolved."""
     return {name: getattr(settings, name) for name in settings.model_fields_set}
 
 
 def check_settings(settings: Settings) -> None:
-    """Raises InputError if resolved settings do not fit their strategy."""
+    """Raises InputError if resolved settings are not supported by their strategy."""
     row = find_row(settings.strategy)
     if settings.window is not None and settings.asynchronous is False:
-        raise InputError("window must be left out without asynchronous, which alone has a use for it: leave it out")
+        raise InputError("window must be left out unless asynchronous is on: leave it out, or set asynchronous")
     if settings.asynchronous and row:
         _check_asynchronous(settings, row)
 
@@ -228,8 +229,7 @@ def _check_asynchronous(settings: Settings, row: StrategyRow) -> None:
         )
     if settings.repair:
         raise InputError(
-            "asynchronous must be off with repair, whose range tests need the worker while nothing is trained: "
-            "leave one of them out"
+            "asynchronous must be off with repair, whose range tests need an idle worker: leave one of them out"
         )
     if settings.trainer == "population":
         raise InputError(
@@ -250,7 +250,7 @@ def make_strategy(
     repair: Repair | bool | None = None,
     **options: Any,
 ) -> Strategy:
-    """The strategy of that name.
+    """Creates a strategy.
 
     >>> from genomes import DenseSpace
     >>> strategy = make_strategy("random", DenseSpace(), population=4, seed=0)
@@ -260,28 +260,30 @@ def make_strategy(
     4
 
     Args:
-        name: a key of `STRATEGIES`, the name of an installed entry point, or a class or `StrategyRow` of your own.
-        space: where to search.
-        objective: what is optimised, an `Objective` or the name of a score in `Evaluation.scores`.
-        direction: "min" or "max", when the objective is given by name.
+        name: a key of `STRATEGIES`, the name of an installed entry point, or your own class or `StrategyRow`.
+        space: the space to search.
+        objective: the objective to optimise, an `Objective` or the name of a score in `Evaluation.scores`.
+        direction: "min" or "max", if the objective is given by name.
         initial: genomes of `space` to begin with, best first; the first `population` of them are used.
-        seed: of everything random.
+        seed: seed of all random numbers.
         repair: repairs children, for strategies with `mutates`; set by searches with the setting `repair`.
-        settings: of the run; else `options` are fields of `Settings`, such as `population=20`.
+        settings: settings of the run; if None, `options` are fields of `Settings`, such as `population=20`.
 
     Raises:
-        InputError: no such strategy or setting, what it needs is not installed, it cannot search such a space, or a
-            genome of `initial` is not in the space.
+        InputError: there is no such strategy or setting, a required package is not installed, the strategy cannot
+            search such a space, or a genome in `initial` is not in the space.
     """
     name = strategy_name(name)
     row = strategy_row(name)
     if not isinstance(objective, Objective):
         if direction not in ("min", "max"):
-            raise InputError(f"direction must be min or max, not {direction!r}: say which way the score improves")
+            raise InputError(
+                f"direction must be min or max, not {direction!r}: choose the one in which the score improves"
+            )
         objective = Objective(objective, "min" if direction == "min" else "max")
     if isinstance(repair, bool):
         if repair:
-            raise InputError("repair must be left out of a loop of your own, which has no data to test on: use search")
+            raise InputError("repair must be left out in your own loop, which has no data for range tests: use search")
         repair = None
     if settings is None:
         from evonas.config import Settings
@@ -292,12 +294,12 @@ def make_strategy(
         check_settings(settings)
     if not hasattr(space, "sample"):
         raise InputError(
-            f"space must be a search space, not {space!r:.80}: make one of it, as genomes.HyperparameterSpace does"
+            f"space must be a search space, not {space!r:.80}: create one, for example a genomes.HyperparameterSpace"
         )
     for index, genome in enumerate(initial):
         if not space.contains(genome):
             raise InputError(
-                f"initial genomes must be in the search space, which number {index + 1} is not ({genome!r:.200}): "
+                f"initial genomes must be in the search space, but genome {index + 1} is not ({genome!r:.200}): "
                 "widen the space or leave the genome out"
             )
     if settings.objectives and len(settings.objectives) > 1 and not row.several:

@@ -15,14 +15,14 @@ class StrategyRow:
     """A strategy: a callable of (space, objective, settings, initial genomes).
 
     Attributes:
-        path: `module:Class`; or the class itself, for user-defined strategies.
-        description, source: short description, and its reference.
-        settings: those of `STRATEGY_SETTINGS` that it uses; others are rejected.
-        extra: extra of the distribution that the strategy requires; "" for none.
+        path: `module:Class`, or the class itself for user-defined strategies.
+        description, source: a short description, and the reference.
+        settings: names of the `STRATEGY_SETTINGS` that the strategy uses; all others are rejected.
+        extra: the installation extra that the strategy requires; "" for none.
         several: whether it supports several objectives.
-        rungs: whether it supports training in rungs, each of which continues the previous one.
-        trains: whether networks are trained; otherwise their weights evolve.
-        mutates: whether it creates networks by mutation, and accepts `repair` as a keyword argument
+        rungs: whether it trains in rungs, each of which continues the previous one.
+        trains: whether networks are trained; otherwise their weights are evolved.
+        mutates: whether it creates networks by mutation and accepts `repair` as a keyword argument
             (`evonas.strategies.repairs`).
         one_by_one: whether it implements `evonas.protocols.OneByOne`.
 
@@ -44,13 +44,13 @@ class StrategyRow:
 
     @property
     def where(self) -> str:
-        """`module:qualname`."""
+        """The import path of the callable, `module:qualname`."""
         if isinstance(self.path, str):
             return self.path
         return f"{self.path.__module__}:{self.path.__qualname__}"
 
     def load(self) -> Callable[..., Any]:
-        """The callable that creates the strategy, imported if necessary."""
+        """Returns the callable that creates the strategy, importing it if necessary."""
         if not isinstance(self.path, str):
             return self.path
         module, _, attributes = self.path.partition(":")

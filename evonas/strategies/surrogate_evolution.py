@@ -1,13 +1,13 @@
-"""The default strategy: evolution with offspring screened by a Gaussian process.
+"""The default strategy: evolution whose offspring are screened by a Gaussian process.
 
-The first candidates are spread over the space, from its centre. Each later candidate is the winner of an inner
-evolution (`prescreening`), started from the best genomes, on the acquisition function of a surrogate (`acquisition`),
-refined by gradients (`local_search`). For pending candidates and earlier ones of the same generation, the surrogate is
-conditioned on its own mean (kriging believer). During stagnation, one in three candidates is chosen by a surrogate with
-shorter length scales (`exploration`); after longer stagnation, every other one belongs to a restarted search with its
-own archive. With `settings.rungs` above 1, networks are trained in rungs: all for a few epochs, the best for more
-(`fidelity`); the surrogate predicts the loss after all epochs. With `settings.inherit`, children of the best networks
-start from a parent's weights.
+The first candidates are spread over the space, starting from its centre. Each later candidate is the winner of an inner
+evolution (`prescreening`) that starts from the best genomes, maximises the acquisition function of a surrogate
+(`acquisition`), and is refined by gradients (`local_search`). At pending candidates and those proposed earlier in the
+same generation, the surrogate is conditioned on its own mean (kriging believer). During stagnation, one in three
+candidates is chosen by a surrogate with shorter length scales (`exploration`); after longer stagnation, every other
+candidate belongs to a restarted search with its own archive. With `settings.rungs` above 1, networks are trained in
+rungs: all of them for a few epochs, and the best for more (`fidelity`); the surrogate predicts the loss after all
+epochs. With `settings.inherit`, children of the best networks start from a parent's weights.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -59,18 +59,18 @@ __all__ = ["SurrogateEvolution"]
 
 Array = NDArray[np.float64]
 
-#: Smallest number of candidates before screening begins, when asked for a few at a time.
+#: Number of candidates before screening begins, if they are requested a few at a time.
 _STARTUP = 8
-#: Number of samples from which the most distant one is taken in the initial design.
-_SPREAD = 5
+#: Number of random samples from which the initial design takes the most distant one.
+_DISTANCE_SAMPLES = 5
 #: Number of genomes from which the inner evolution starts.
 _ELITE = 12
-#: Number of winners, best first, among which an untried one is sought.
-_LOOKED_THROUGH = 50
+#: Number of winners, best first, that are searched for an untried network.
+_MOST_WINNERS = 50
 #: During stagnation, one candidate in this many is chosen by a surrogate with shorter length scales.
 _EXPLORE_EVERY = 3
-#: Evaluations without improvement after which a restarted search runs in parallel; and after which that one ends.
-_STUCK, _STUCK_AGAIN = 100, 30
+#: Evaluations without improvement after which a restarted search is added, and after which the restarted search ends.
+_RESTART_AFTER, _END_RESTART_AFTER = 100, 30
 
 
 class SurrogateEvolution(TurnTakingStrategy):
@@ -93,12 +93,12 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._rung_queue = RungQueue(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
-        #: By index of the generation, or by number where candidates are asked for one by one.
+        #: Pending networks by index in the generation or, with `ask_one`, by number.
         self._out: dict[int, PartialTraining] = {}
         self._pending = Pending(self._settings)
         self._search = SurrogateState()
         self._operator_rates = OperatorRates()
-        #: The restarted search, and the networks that it asked for.
+        #: The restarted search, if any, and the digests of the networks that it proposed.
         self._restart: SurrogateState | None = None
         self._asked_by_restart: set[str] = set()
         #: Repairs children before they become candidates.
@@ -112,41 +112,41 @@ class SurrogateEvolution(TurnTakingStrategy):
             count = settings.offspring or settings.population if self._generation else settings.population
         rng = generation_rng(settings.seed or 0, self._generation)
         startup = _STARTUP if self._generation else count  # the first generation is spread as a whole
-        self._out = dict(enumerate(self._next_trainings(count, startup, rng)))
+        self._out = dict(enumerate(self._next_networks(count, startup, rng)))
         return [self._candidate(each, (self._generation, k)) for k, each in self._out.items()]
 
     def ask_one(self) -> Candidate:
-        """The next candidate; the surrogate is conditioned on its means for pending ones."""
+        """The next candidate; the surrogate is conditioned on its mean at pending candidates."""
         self._ask_tell.check_one_by_one(self._generation)
         rng = generation_rng(self._settings.seed or 0, self._pending.asked)
-        (training,) = self._next_trainings(1, _STARTUP, rng)
+        (training,) = self._next_networks(1, _STARTUP, rng)
         self._out[self._pending.asked] = training
         return self._pending.add(self._candidate(training, self._pending.place))
 
-    def _next_trainings(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
-        """`count` trainings to begin or to continue."""
+    def _next_networks(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
+        """`count` networks to train: promoted ones first, then new ones."""
         continued = self._rung_queue.take(count)
         return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
 
     def _candidate(self, training: PartialTraining, place: tuple[int, int]) -> Candidate:
-        """The candidate that takes a training to its next rung."""
-        epochs = self._rung_queue.following(training)
+        """The candidate that trains a network up to its next rung."""
+        epochs = self._rung_queue.next_epochs(training)
         keep_snapshots = self._inherits or epochs < self._settings.epochs
         return training.candidate(self._settings, epochs, *place, keep_snapshots)
 
     def _start(self, proposal: Proposal) -> PartialTraining:
-        """A training of a new network: from its parent's weights, where these are kept and wanted."""
+        """A new network, which starts from its parent's weights if weights are inherited and these were kept."""
         place = next((self._parents[parent] for parent in proposal.parents if parent in self._parents), None)
         return PartialTraining(proposal, place=place, kind="continue" if place is None else "inherit")
 
     @property
     def _parents(self) -> dict[str, tuple[int, int]]:
-        """Digest -> position of the networks that children may start from."""
+        """Digest -> generation and index, of the networks from whose weights children may start."""
         best = self._search.archive.best(_ELITE) if self._inherits else []
         return {entry.member.digest: entry.place for entry in best if is_feasible(entry.rank)}
 
     def _new_proposals(self, count: int, startup: int, rng: np.random.Generator) -> list[Proposal]:
-        """`count` networks that were not tried before, if the space has any."""
+        """`count` networks that were not tried before, as long as the space has any."""
         out = [training.proposal for training in self._out.values() if not training.epochs]
         initial = self._initial[:count]
         proposals = [seed_proposal(self._space, genome) for genome in initial]
@@ -156,25 +156,25 @@ class SurrogateEvolution(TurnTakingStrategy):
         proposals = self._propose(self._search, [*out, *proposals], count - len(proposals) - share, startup, seen, rng)
         proposals, restart = proposals[len(out) :], []
         if self._restart:
-            of_restart = [proposal for proposal in out if proposal.digest in self._asked_by_restart]
-            restart = self._propose(self._restart, of_restart, share, _STARTUP, seen, rng)[len(of_restart) :]
+            pending = [proposal for proposal in out if proposal.digest in self._asked_by_restart]
+            restart = self._propose(self._restart, pending, share, _STARTUP, seen, rng)[len(pending) :]
         tried = _Seen(self._seen, {proposal.digest for proposal in out})
         found = repair_children([*proposals, *restart], self._space, tried, self._repair)
         self._asked_by_restart.update(proposal.digest for proposal in found[len(proposals) :])
         return found
 
     def _share_of_restart(self, count: int, tried: int) -> int:
-        """The number of candidates for the restarted search, which is started and ended here.
+        """Starts or ends the restarted search if due, and returns its share of the candidates.
 
         Args:
-            count: networks to be proposed.
-            tried: networks proposed before.
+            count: number of networks to propose.
+            tried: number of networks proposed before.
         """
-        if len(self._rung_queue.rungs) > 1:  # rungs would compare networks of two searches unfairly
+        if len(self._rung_queue.rungs) > 1:  # rungs would compare the networks of two searches unfairly
             return 0
-        if self._restart and self._restart.exploration.waited >= _STUCK_AGAIN:
+        if self._restart and self._restart.exploration.waited >= _END_RESTART_AFTER:
             self._restart, self._asked_by_restart = None, set()
-        if self._restart is None and self._search.exploration.waited >= _STUCK:
+        if self._restart is None and self._search.exploration.waited >= _RESTART_AFTER:
             self._restart = SurrogateState(self._search.archive.typical_losses)
         return (count + tried % 2) // 2 if self._restart else 0
 
@@ -187,28 +187,27 @@ class SurrogateEvolution(TurnTakingStrategy):
         seen: _Seen,
         rng: np.random.Generator,
     ) -> list[Proposal]:
-        """The `pending` proposals and `count` more: space-filling until the archive has `startup` entries, then
-        screened.
+        """The `pending` proposals and `count` more: first space-filling, then screened.
 
         Args:
             search: state of the search.
             pending: unevaluated proposals.
             count: number of proposals to add.
-            startup: number of entries and proposals before screening begins.
-            seen: digests to avoid; the new ones are added.
-            rng: of everything random.
+            startup: number of archive entries and proposals at which screening begins.
+            seen: digests to avoid; new ones are added.
+            rng: source of all random numbers.
         """
         archive, proposals, count = search.archive, list(pending), len(pending) + count
-        places = [self._space.features(proposal.genome) for proposal in proposals]
+        points = [self._space.features(proposal.genome) for proposal in proposals]
         known = self._search.archive.entries
         while len(proposals) < count and (
             len(archive.entries) + len(proposals) < startup or not archive.is_informative
         ):
-            proposals.append(self._most_distant_sample([*(entry.features for entry in known), *places], seen, rng))
+            proposals.append(self._most_distant_sample([*(entry.features for entry in known), *points], seen, rng))
             seen.add(proposals[-1].digest)
-            places.append(self._space.features(proposals[-1].genome))
+            points.append(self._space.features(proposals[-1].genome))
         if len(proposals) < count:
-            # These matrices are too small to benefit from threads.
+            # The matrices are too small to benefit from threads.
             with _linear_algebra().limit(limits=1):
                 self._screen(search, proposals, count, seen, rng)
         return proposals
@@ -237,7 +236,7 @@ class SurrogateEvolution(TurnTakingStrategy):
             search.archive.trim()
 
     def _note(self, training: PartialTraining, candidate: Candidate, evaluation: Evaluation, early: bool) -> None:
-        """Learns from an evaluation; `early`: while candidates that are samples are spread over the space."""
+        """Adds an evaluation to the archive; `early` if samples are part of the space-filling initial design."""
         member = EvaluatedProposal.from_candidate(candidate, rank_of(evaluation, self._objective))
         new = not training.epochs
         if new:
@@ -252,52 +251,52 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._search.note(entry, new, in_full, at_random=early and candidate.operator == "sample")
         if self._restart and candidate.digest in self._asked_by_restart:
             self._restart.note(entry, new, in_full, at_random=False)
-        self._rung_queue.add(training.trained(candidate, member.rank))
+        self._rung_queue.add(training.with_evaluation(candidate, member.rank))
 
-    def _most_distant_sample(self, places: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
-        """The sample, among a few, that is farthest from all given points; near the centre if there is none."""
-        if not places:
+    def _most_distant_sample(self, points: list[Array], seen: _Seen, rng: np.random.Generator) -> Proposal:
+        """The one of a few samples that is farthest from all given points; the centre if there are no points."""
+        if not points:
             return new_proposal(
                 seen, lambda: central_proposal(self._space, rng), lambda: sample_proposal(self._space, rng)
             )
-        options = [new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_SPREAD)]
-        known = np.array(places)
-        gaps = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
-        return options[int(np.argmax(gaps))]
+        options = [new_proposal(seen, lambda: sample_proposal(self._space, rng)) for _ in range(_DISTANCE_SAMPLES)]
+        known = np.array(points)
+        distances = [((known - self._space.features(option.genome)) ** 2).sum(axis=1).min() for option in options]
+        return options[int(np.argmax(distances))]
 
     def _screen(
         self, search: SurrogateState, proposals: list[Proposal], count: int, seen: _Seen, rng: np.random.Generator
     ) -> None:
         """Adds winners of the inner search until there are `count` proposals."""
         effort = effort_of(len(self._seen), self._settings.evaluation_seconds)
-        makers = search.surrogates(self._features_of, effort.observations, effort.refit_after)
+        factories = search.surrogates(self._features_of, effort.observations, effort.refit_after)
         surrogates: dict[int, Surrogate] = {}
         members = [entry.member for entry in search.archive.best(_ELITE)]
         elite = [Offspring(member.proposal.genome, (member.digest,)) for member in members]
         rates = self._operator_rates.rates(self._space.mutations)
         while len(proposals) < count:
-            which = int(len(makers) > 1 and len(seen) % _EXPLORE_EVERY == 0)
-            surrogate = surrogates.get(which) or makers[which]()
+            which = int(len(factories) > 1 and len(seen) % _EXPLORE_EVERY == 0)
+            surrogate = surrogates.get(which) or factories[which]()
             for proposal in proposals[surrogate.num_conditioned :]:
                 surrogate = surrogate.condition_on_mean(self._in_full(self._space.features(proposal.genome)))
             surrogates[which] = surrogate
             ranked = highest_acquisition(self._space, elite, surrogate, self._in_full, rates, effort, rng)
             options = (
                 Proposal(each.genome, self._space.digest(each.genome), each.parents, each.operator)
-                for each in islice(ranked, _LOOKED_THROUGH)
+                for each in islice(ranked, _MOST_WINNERS)
             )
             new = next((option for option in options if option.digest not in seen), None)
             proposals.append(new or new_proposal(seen, lambda: sample_proposal(self._space, rng)))
             seen.add(proposals[-1].digest)
 
     def _features_of(self, entry: ArchiveEntry) -> Array:
-        """An entry's features, and at which rung it is, if there are several: `(num_features,)`."""
+        """An entry's features and, if there are several rungs, its rung scaled to [0, 1]; shape `(num_features,)`."""
         last = len(self._rung_queue.rungs) - 1
-        place = self._rung_queue.rungs.index(entry.epochs) / last if last else 1.0
-        return np.append(entry.features, place) if last else entry.features
+        fidelity = self._rung_queue.rungs.index(entry.epochs) / last if last else 1.0
+        return np.append(entry.features, fidelity) if last else entry.features
 
     def _in_full(self, features: Array) -> Array:
-        """Features `(..., num_features)` at full fidelity."""
+        """The features `(..., num_features)`, with the rung of full fidelity if there are several rungs."""
         if len(self._rung_queue.rungs) == 1:
             return features
         return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
@@ -306,7 +305,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         return self._initial
 
     def _own_state(self) -> dict[str, Any]:
-        """The states of both searches, and the rates of the operators."""
+        """The states of both searches, the rungs and the operator rates."""
         state: dict[str, Any] = {
             "search": self._search.to_json(self._space),
             "restart": self._restart and self._restart.to_json(self._space),
@@ -328,13 +327,13 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._pending.restore(state, self._space)
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Trainings at a rung that may advance, and those that children, also pending ones, start from."""
+        """Candidates that may be promoted, and those from whose weights children, also pending ones, start."""
         starting = {each.origin.place for each in self._pending.candidates if each.origin is not None}
         return self._rung_queue.retained() | frozenset(self._parents.values()) | starting
 
 
 class _Seen(AbstractSet[str]):
-    """The digests tried and those about to be, without copying the former."""
+    """The union of the digests tried and those about to be tried, without copying the former."""
 
     def __init__(self, tried: AbstractSet[str], more: Iterable[str]) -> None:
         self._tried, self._more = tried, set(more) - tried
@@ -356,6 +355,6 @@ class _Seen(AbstractSet[str]):
 
 @cache
 def _linear_algebra() -> ThreadpoolController:
-    """Controls the threads of NumPy's and SciPy's linear algebra; SciPy loads a library of its own."""
+    """Controls the threads of NumPy's and SciPy's linear algebra; SciPy loads its own BLAS library."""
     deferred.lapack  # noqa: B018
     return ThreadpoolController().select(user_api="blas")

@@ -1,6 +1,6 @@
-"""`TurnTakingStrategy`: base class of strategies with alternating `ask` and `tell` of generations.
+"""`TurnTakingStrategy`: base class of strategies whose `ask` and `tell` calls alternate generation by generation.
 
-It implements the order of calls, the initial genomes, the digests tried, and their part of the state.
+It implements the order of calls, the initial genomes, the set of digests tried, and the state of these.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["TurnTakingStrategy"]
 
 
 class TurnTakingStrategy(ABC):
-    """A strategy whose subclasses define the next candidates, learning, and their own state."""
+    """Subclasses define the next candidates, how the strategy learns from evaluations, and their own state."""
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: Settings, initial: Sequence[Any] = ()
@@ -33,12 +33,12 @@ class TurnTakingStrategy(ABC):
         self._ask_tell = AskTell(objective.name)
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The next generation, or this many candidates."""
+        """The next generation, or the next `count` candidates."""
         self._ask_tell.check_ask(count)
         return self._ask_tell.note_asked(self._next(count))
 
     def tell(self, evaluations: Sequence[Evaluation | float]) -> None:
-        """Learns from the evaluations of the last `ask`, in its order."""
+        """Learns from the evaluations of the last `ask`, given in the same order."""
         told = self._ask_tell.pair_evaluations(evaluations)
         self._learn(told)
         self._seen.update(candidate.digest for candidate, _ in told)
@@ -46,7 +46,7 @@ class TurnTakingStrategy(ABC):
 
     @abstractmethod
     def _next(self, count: int | None) -> list[Candidate]:
-        """The next candidates; a whole generation of them if None."""
+        """The next `count` candidates; a whole generation if None."""
 
     @abstractmethod
     def _learn(self, told: Sequence[tuple[Candidate, Evaluation]]) -> None:
@@ -54,18 +54,18 @@ class TurnTakingStrategy(ABC):
 
     @abstractmethod
     def _own_state(self) -> dict[str, Any]:
-        """The state of the subclass, as JSON values."""
+        """The subclass's part of the state, as JSON values."""
 
     @abstractmethod
     def _restore_own(self, state: Mapping[str, Any]) -> None:
-        """Restores `_own_state`, which is part of the whole state."""
+        """Restores the values of `_own_state` from the whole state."""
 
     def _initial_left(self) -> Sequence[Any]:
-        """The initial genomes that are not asked for yet."""
+        """The initial genomes that have not been proposed yet."""
         return () if self._generation else self._initial
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as JSON values."""
+        """Everything that `restore` needs, as JSON values."""
         self._ask_tell.check_settled("state")
         return {
             "generation": self._generation,
@@ -75,7 +75,7 @@ class TurnTakingStrategy(ABC):
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `state`."""
+        """Continues from `state`."""
         self._generation = int(state.get("generation", 0))  # absent in old runs of Optuna's samplers
         self._seen = set(state["seen"])
         self._initial = tuple(self._space.genome_from_json(value) for value in state["initial"])
@@ -83,5 +83,5 @@ class TurnTakingStrategy(ABC):
         self._ask_tell.reset()
 
     def retained(self) -> frozenset[tuple[int, int]]:
-        """Nothing is continued from earlier trainings."""
+        """The empty set: no candidate continues an earlier training run."""
         return frozenset()

@@ -1,13 +1,13 @@
-"""Listeners of a running search: your own callbacks, and the trackers that come with evonas.
+"""Callbacks of a running search: your own, and the built-in trackers.
 
 ==========================  ==========================================================================================
-`Callback`                  called at start, evaluation, generation and end; all methods are optional
+`Callback`                  called at the start, after evaluations and generations, and at the end
 `EvaluatedCandidate`        a trained network: generation and index, genes and evaluation
-`read_evaluated(run)`         the same of all networks that a run has committed
+`read_evaluated(run)`       all networks that a run has committed, as `EvaluatedCandidate`s
 `tensorboard.TensorBoard`   learning curves, and genes with scores in the HPARAMS tab
 `mlflow.MLflow`             a run with a nested run for each network, the exported model and the report
 `wandb.WandB`               an offline run of Weights & Biases
-`trackers_of(...)`          those that a command's options ask for
+`trackers_of(...)`          the trackers requested by a command's options
 ==========================  ==========================================================================================
 
     class Best(evonas.Callback):
@@ -16,9 +16,9 @@
 
     evonas.search(x, y, callbacks=[Best()])
 
-A callback that fails does not fail the search: a line reports it, and it is not called again. A tracker logs a network
-once, by its place in the run, whatever stops and resumes there were between. A tracker's library is loaded when the
-tracker is made. Imports no Keras and no pandas.
+A callback that fails does not make the search fail: a message reports it, and it is not called again. A tracker logs
+each network once, identified by its generation and index, even if the run is interrupted and resumed. A tracker's
+library is loaded when the tracker is created. Imports no Keras and no pandas.
 """
 
 from evonas.trackers.callback import Callback, EvaluatedCandidate, read_evaluated
@@ -26,5 +26,5 @@ from evonas.trackers.choose import trackers_of
 
 __all__ = ["Callback", "EvaluatedCandidate", "read_evaluated", "trackers_of"]
 
-#: The earlier name.
+#: Former name of `read_evaluated`.
 evaluated_in = read_evaluated

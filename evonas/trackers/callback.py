@@ -1,4 +1,4 @@
-"""`Callback`: the hooks of a running search, and `EvaluatedCandidate`, a trained network as they receive it."""
+"""`Callback`, the hooks of a running search, and `EvaluatedCandidate`, a trained network as passed to them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = ["Callback", "EvaluatedCandidate", "genes_of", "read_evaluated", "spac
 
 @dataclass(frozen=True)
 class EvaluatedCandidate:
-    """A candidate and what came of it, as committed to the run.
+    """A candidate with its evaluation, as committed to the run.
 
     Attributes:
-        generation, index: its place in the run, from 0: no other candidate of the run has it.
-        digest: of the network; equal digests are equal networks.
-        genes: gene -> value, of those that are active.
-        parents: digests of its parents, empty for a sampled genome.
-        operator: how it was made ("sample", "seed", or the name of a mutation or crossover).
-        evaluation: status, scores, learning curves, seconds.
+        generation, index: generation and index in the generation, from 0, which identify the candidate in the run.
+        digest: digest of the network; equal networks have equal digests.
+        genes: gene -> value, for active genes.
+        parents: digests of the parents; empty for a sampled genome.
+        operator: operator that created it: "sample", "seed", or the name of a mutation or crossover.
+        evaluation: status, scores, learning curves and seconds.
     """
 
     generation: int
@@ -43,15 +43,15 @@ class EvaluatedCandidate:
 
     @property
     def name(self) -> str:
-        """Its place as a name that sorts, such as "g003-i07"."""
+        """Generation and index as a sortable name, such as "g003-i07"."""
         return f"g{self.generation:03}-i{self.index:02}"
 
 
 class Callback:
     """Hooks of a search. Each method does nothing unless it is overridden.
 
-    Called by the process that searches, between trainings: what takes long keeps the search waiting, and counts in the
-    time of the run. The run is open for reading, and must not be written to.
+    The methods are called by the search process between results: a slow method delays the search, and its time counts
+    towards the time of the run. The run is open for reading and must not be written to.
 
     Example:
         >>> class Scores(Callback):
@@ -60,35 +60,35 @@ class Callback:
     """
 
     def on_start(self, run: RunReader, budget: Budget) -> None:
-        """Before anything is trained in this session; `read_evaluated(run)` has what earlier ones did.
+        """Called before training starts in this session; `read_evaluated(run)` yields the results of earlier sessions.
 
         Raises:
-            InputError: the search cannot begin, as something that the user gave is wrong.
+            InputError: raised by a callback to prevent the search from starting, because of a mistake of the user.
         """
 
     def on_evaluation(self, candidate: EvaluatedCandidate) -> None:
-        """A candidate was trained and committed; called once for each, by the session that trained it."""
+        """Called once for each candidate, after it was trained and committed."""
 
     def on_generation(self, generation: Generation) -> None:
         """Called when a generation is complete."""
 
     def on_end(self, run: RunReader, exported: Exported | None) -> None:
-        """The session is over, be it interrupted; the best network as a file, if one was written."""
+        """Called at the end of the session, even if interrupted, with the exported best network, if any."""
 
 
 def read_evaluated(run: RunReader) -> Iterator[EvaluatedCandidate]:
-    """What a run has committed so far, in the order of the candidates; those over a limit were not trained."""
+    """Yields all candidates that a run has committed, in order, including those over a limit, which are not trained."""
     space = space_of(run)
     for record in run.records():
-        yield _of_record(record, space)
+        yield _from_record(record, space)
 
 
 def genes_of(space: Any, genome: Mapping[str, Any]) -> dict[str, Any]:
-    """Gene -> value; of a space that is not known, the plain values of the genome's JSON.
+    """Gene -> value, for active genes; for unknown spaces, the scalar values of the genome's JSON.
 
     Args:
-        space: of the run, None if it is a class of the user.
-        genome: as JSON values.
+        space: the run's space; None if it is user-defined.
+        genome: the genome as JSON values.
     """
     if hasattr(space, "values"):
         return dict(space.values(space.genome_from_json(genome)))
@@ -96,14 +96,14 @@ def genes_of(space: Any, genome: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def space_of(run: RunReader) -> Any:
-    """The space of a run; None if it is a class of the user."""
+    """The space of a run; None if it is user-defined."""
     try:
         return space_from_json(run.space_json)
     except InputError:
         return None
 
 
-def _of_record(record: Record, space: Any) -> EvaluatedCandidate:
+def _from_record(record: Record, space: Any) -> EvaluatedCandidate:
     return EvaluatedCandidate(
         record.generation,
         record.index,

@@ -1,4 +1,4 @@
-"""The trackers that options ask for; the library of each is loaded here, so that a missing one is reported at once."""
+"""Creation of the requested trackers. Their libraries are loaded here, so that a missing one is reported at once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["trackers_of"]
 def trackers_of(
     tensorboard: str | Path | None = None, mlflow: str | None = None, wandb: str | Path | None = None
 ) -> list[Callback]:
-    """The trackers for these places, each left out where it is None.
+    """Creates the trackers whose arguments are not None.
 
     Args:
         tensorboard: folder for event files.
-        mlflow: address of the tracking server or store; "" for what MLflow's own settings say.
+        mlflow: address of the tracking server or store; "" for MLflow's default.
         wandb: folder for offline runs.
 
     Raises:
-        InputError: a tracker's library is not installed, or it cannot write to its place.
+        InputError: a tracker's library is not installed, or its folder is a file.
     """
     found: list[Callback] = []
     if tensorboard is not None:

@@ -1,4 +1,4 @@
-"""What identifies a run where several are logged in one place."""
+"""`run_digest`: identifies a run among several that are logged to the same folder or server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["run_digest"]
 
 
 def run_digest(run: RunReader) -> str:
-    """Eight digits that tell a run from those of other data, settings or spaces; the same after a resumption."""
+    """Eight hexadecimal digits that depend on a run's data, settings and space; a resumed run has the same digest."""
     about: Mapping[str, Any] = {
         "settings": run.settings.model_dump(mode="json"),
         "space": run.space_json,

@@ -1,4 +1,4 @@
-"""The libraries of trackers, which are extras: loaded when a tracker is made."""
+"""Lazy import of the libraries of trackers, which are optional extras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["library"]
 
 
 def library(name: str, option: str) -> ModuleType:
-    """The module of that name. Raises InputError, which names the extra, when its library is not installed."""
+    """Imports a module. Raises InputError, which names the extra, if its package is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

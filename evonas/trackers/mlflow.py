@@ -1,8 +1,8 @@
-"""`MLflow`: a search as a run of MLflow, with a nested run for each network.
+"""`MLflow`: logs a search as an MLflow run with a nested run for each network.
 
-The parent run has the settings, the best score by generation, and at the end the best network's genes, the report and,
-where a `.keras` file was exported, the model with its signature. Runs are found again by a tag, so a search that was
-stopped and resumed is logged once.
+The parent run has the settings, the best score of each generation and, at the end, the best network's genes, the report
+and, if a `.keras` file was exported, the model with its signature. Existing runs are found by a tag, so that a search
+that is interrupted and resumed is logged once.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["MLflow"]
 
 _RUN_TAG, _PLACE_TAG, _PARENT_TAG = "evonas.run", "evonas.place", "mlflow.parentRunId"
-#: What a request to MLflow may hold.
+#: Limits of MLflow requests: metrics and parameters per request, and characters per value.
 _MOST_METRICS, _MOST_PARAMS, _LONGEST = 1000, 100, 500
-#: Seconds that logging a Keras model may take, which loads Keras: with less time left, the file alone is logged.
+#: Seconds reserved for logging a Keras model, which imports Keras; with less time left, only the file is logged.
 _MODEL_SECONDS = 30.0
 
 
@@ -38,9 +38,9 @@ class MLflow(Callback):
     """Logs a search to a tracking server or a store.
 
     Args:
-        uri: of the server or store, such as "http://127.0.0.1:5000" or "sqlite:///mlflow.db"; as MLflow's own settings
-            say if None.
-        experiment: its name; made if there is none.
+        uri: URI of the server or store, such as "http://127.0.0.1:5000" or "sqlite:///mlflow.db"; MLflow's default if
+            None.
+        experiment: name of the experiment, which is created if necessary.
 
     Raises:
         InputError: mlflow is not installed.
@@ -56,7 +56,7 @@ class MLflow(Callback):
         self._experiment = self._parent = self._objective = ""
 
     def on_start(self, run: RunReader, budget: Budget) -> None:
-        """Finds or makes the parent run, and logs what earlier sessions did not."""
+        """Finds or creates the parent run, and logs networks that earlier sessions did not log."""
         self._client = self._mlflow.MlflowClient(tracking_uri=self._uri)
         known = self._client.get_experiment_by_name(self._experiment_name)
         self._experiment = known.experiment_id if known else self._client.create_experiment(self._experiment_name)
@@ -75,14 +75,14 @@ class MLflow(Callback):
         children = self._runs(f"tags.`{_PARENT_TAG}` = '{self._parent}'")
         nested = {each.data.tags.get(_PLACE_TAG): each for each in children}
         for candidate in read_evaluated(run):
-            there = nested.get(candidate.name)
-            if there is None:
+            logged = nested.get(candidate.name)
+            if logged is None:
                 self.on_evaluation(candidate)
-            elif there.info.status == "RUNNING":  # the search was killed while it was logged
-                self._complete(there.info.run_id, candidate, bool(there.data.metrics or there.data.params))
+            elif logged.info.status == "RUNNING":  # the search was killed while the network was logged
+                self._complete(logged.info.run_id, candidate, bool(logged.data.metrics or logged.data.params))
 
     def on_evaluation(self, candidate: EvaluatedCandidate) -> None:
-        """Makes a nested run of the network; not of one that was over a limit, and not trained."""
+        """Logs the network as a nested run, unless it exceeded a limit and was not trained."""
         if candidate.evaluation.status is Status.INFEASIBLE:
             return
         tags = {_PARENT_TAG: self._parent, _PLACE_TAG: candidate.name, "evonas.operator": candidate.operator}
@@ -93,13 +93,13 @@ class MLflow(Callback):
         self._complete(made.info.run_id, candidate, False)
 
     def on_generation(self, generation: Generation) -> None:
-        """Logs the best score so far, by generation."""
+        """Logs the best score after the generation."""
         score = None if generation.best is None else generation.best.evaluation.scores.get(self._objective)
         if score is not None:
             self._log(self._parent, {}, [(f"best_{self._objective}", score, generation.number)])
 
     def on_end(self, run: RunReader, exported: Exported | None) -> None:
-        """Logs what was found, and ends the parent run."""
+        """Logs the best network, the report and the exported model, and ends the parent run."""
         from evonas.reporting.report import REPORT_NAME
 
         stopped = run.stop == "interrupted"
@@ -107,7 +107,7 @@ class MLflow(Callback):
             best = run.ranked(1)
             evaluation = best.evaluation
             for name, value in genes_of(space_of(run), best.genome).items():
-                # A tag, since a run that is extended may find another one, and parameters cannot be changed.
+                # Tags, since an extended run may find a better network, and parameters cannot be changed.
                 self._client.set_tag(self._parent, f"best.{_key(name)}", str(value)[:_LONGEST])
             self._log(self._parent, {}, [(name, score, run.generations) for name, score in evaluation.scores.items()])
         report = run.directory / REPORT_NAME
@@ -118,7 +118,7 @@ class MLflow(Callback):
         self._client.set_terminated(self._parent, status="KILLED" if stopped else "FINISHED")
 
     def _complete(self, run_id: str, candidate: EvaluatedCandidate, logged: bool) -> None:
-        """Logs what came of a network, in one request where it fits, and ends its run."""
+        """Logs a network's evaluation, in one request if it fits, and ends the network's run."""
         evaluation = candidate.evaluation
         if not logged:
             curves = (("loss", evaluation.train_curve), ("val_loss", evaluation.curve))
@@ -133,7 +133,7 @@ class MLflow(Callback):
 
     def _log(self, run_id: str, params: Mapping[str, Any], metrics: Sequence[tuple[str, float, int]]) -> None:
         now = int(1000 * time.time())
-        # The first request has all that an ordinary network has, so that a kill leaves all or nothing.
+        # The first request holds everything for a typical network, so that a kill leaves everything or nothing.
         param, metric = self._entities.Param, self._entities.Metric
         pairs = [param(_key(name), str(value)[:_LONGEST]) for name, value in params.items()]
         values = [metric(_key(name), value, now, step) for name, value, step in metrics if math.isfinite(value)]
@@ -143,7 +143,7 @@ class MLflow(Callback):
             pairs, values = pairs[_MOST_PARAMS:], values[most:]
 
     def _runs(self, condition: str) -> list[Any]:
-        """All runs of the experiment for which it holds."""
+        """All runs of the experiment that satisfy a condition."""
         found: list[Any] = []
         token = None
         while True:
@@ -154,7 +154,7 @@ class MLflow(Callback):
                 return found
 
     def _log_model(self, run: RunReader, exported: Exported) -> None:
-        """The model with its signature; the file alone where it is not a Keras file, or little time is left."""
+        """Logs the model with its signature, or only the file if it is not a Keras file or little time is left."""
         bound = run.budget.seconds
         if exported.path.suffix != ".keras" or (bound is not None and run.seconds + _MODEL_SECONDS > bound):
             log = self._client.log_artifacts if exported.path.is_dir() else self._client.log_artifact
@@ -164,7 +164,7 @@ class MLflow(Callback):
 
 
 def log_keras_model(mlflow: Any, uri: str | None, run_id: str, path: Path) -> None:
-    """Logs a `.keras` file that evonas wrote as a model of a run, with the signature of its inputs and outputs."""
+    """Logs a `.keras` file written by evonas as the model of a run, with the signature of its inputs and outputs."""
     from importlib.metadata import version
 
     import numpy as np
@@ -196,7 +196,8 @@ def log_keras_model(mlflow: Any, uri: str | None, run_id: str, path: Path) -> No
                 model,
                 name="model",
                 signature=models.ModelSignature(schema(inputs), schema(outputs)),
-                # Otherwise MLflow loads the model in another process to see what it imports.
+                # Given explicitly, since MLflow would otherwise load the model in another process to detect its
+                # imports.
                 pip_requirements=[f"{name}=={version(name)}" for name in ("keras", "tensorflow", "numpy")],
             )
     finally:
@@ -204,5 +205,5 @@ def log_keras_model(mlflow: Any, uri: str | None, run_id: str, path: Path) -> No
 
 
 def _key(name: str) -> str:
-    """A name that MLflow takes for a parameter or metric."""
+    """Converts a name to one that MLflow accepts for parameters and metrics."""
     return re.sub(r"[^\w\-. :/]", "_", name)[:200]

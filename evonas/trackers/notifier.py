@@ -1,4 +1,4 @@
-"""`Notifier`: calls the callbacks of a search and isolates the search from their failures."""
+"""`Notifier`: calls the callbacks of a search, which is not affected by their failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _METHODS = ("on_start", "on_evaluation", "on_generation", "on_end")
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
-    """The callbacks. Raises InputError for anything else, such as a class instead of an instance."""
+    """Returns the callbacks. Raises InputError for anything else, such as a class instead of an instance."""
     if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
         raise InputError(f"callbacks must be a list, not {type(callbacks).__name__}: write callbacks=[callback]")
     for each in callbacks:
@@ -34,11 +34,11 @@ def check_callbacks(callbacks: Sequence[Any]) -> tuple[Callback, ...]:
 
 
 class Notifier:
-    """Calls several callbacks in the order given; one that fails is not called again.
+    """Calls callbacks in the given order. A callback that fails is not called again.
 
     Args:
-        callbacks: to be called.
-        space: of the run.
+        callbacks: the callbacks.
+        space: the run's space.
     """
 
     def __init__(self, callbacks: Sequence[Callback], space: SearchSpace) -> None:
@@ -46,7 +46,7 @@ class Notifier:
         self._known: Any = None
 
     def start(self, run: RunReader, budget: Budget) -> None:
-        """Before anything is trained. Raises InputError where a callback does."""
+        """Called before training starts. Passes on an InputError raised by a callback."""
         self._known = space_of(run)
         for each in list(self._callbacks):
             try:
@@ -57,11 +57,11 @@ class Notifier:
                 self._drop(each, error)
 
     def part(self, progress: Progress) -> None:
-        """After a commit."""
+        """Called after a commit."""
         if not self._callbacks:
             return
         for candidate, evaluation in zip(progress.candidates, progress.part, strict=True):
-            told = EvaluatedCandidate(
+            evaluated = EvaluatedCandidate(
                 candidate.generation,
                 candidate.index,
                 candidate.digest,
@@ -70,17 +70,17 @@ class Notifier:
                 candidate.operator,
                 evaluation,
             )
-            self._tell("on_evaluation", told)
+            self._call("on_evaluation", evaluated)
 
     def generation(self, generation: Generation) -> None:
-        """After a generation."""
-        self._tell("on_generation", generation)
+        """Called after a generation."""
+        self._call("on_generation", generation)
 
     def end(self, run: RunReader, exported: Exported | None) -> None:
-        """At the end of the session."""
-        self._tell("on_end", run, exported)
+        """Called at the end of the session."""
+        self._call("on_end", run, exported)
 
-    def _tell(self, method: str, *values: Any) -> None:
+    def _call(self, method: str, *values: Any) -> None:
         for each in list(self._callbacks):
             try:
                 getattr(each, method)(*values)

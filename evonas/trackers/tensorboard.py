@@ -1,8 +1,8 @@
-"""`TensorBoard`: a search as event files, which TensorBoard shows along with those of Keras. Loads no TensorFlow.
+"""`TensorBoard`: logs a search as event files, which TensorBoard shows alongside those of Keras. Imports no TensorFlow.
 
-Of each network one file, written at once when it is trained: scalars `loss` and `val_loss` by epoch, its scores at the
-best epoch, and what the HPARAMS tab shows, its genes and whether it has a score. A file that is there is not written
-again, so a run that was stopped and resumed is logged once.
+One file is written for each trained network, with the scalars `loss` and `val_loss` by epoch, the scores at the best
+epoch, and the genes and status for the HPARAMS tab. Existing files are not overwritten, so that a run that is
+interrupted and resumed is logged once.
 
     folder/<run directory's name>-<digest of the run>/g000-i07-<digest of the network>/events.out.tfevents...
 """
@@ -46,10 +46,10 @@ class TensorBoard(Callback):
     """Writes event files below a folder.
 
     Args:
-        folder: made if it is not there; several runs may share it, TensorBoard is started on it.
+        folder: log directory for TensorBoard, created if necessary; several runs may share it.
 
     Raises:
-        InputError: tensorboard is not installed, or the folder is not a folder.
+        InputError: tensorboard is not installed, or `folder` is a file.
 
     Example:
         >>> evonas.search(x, y, callbacks=[TensorBoard("logs")])  # doctest: +SKIP
@@ -60,23 +60,23 @@ class TensorBoard(Callback):
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"tensorboard must be a folder, but {folder} is a file: choose another name")
         self._modules = {name: library(module, "tensorboard") for name, module in _MODULES.items()}
-        self._place = self.folder
+        self._run_folder = self.folder
 
     def on_start(self, run: RunReader, budget: Budget) -> None:
-        """Describes the experiment, and logs what earlier sessions did not."""
+        """Describes the experiment, and logs networks that earlier sessions did not log."""
         digest = run_digest(run)
         found = sorted(self.folder.glob(f"*-{digest}")) if self.folder.is_dir() else []
-        # A run directory may have been renamed.
-        self._place = found[0] if found else self.folder / f"{run.directory.absolute().name}-{digest}"
+        # The run directory may have been renamed.
+        self._run_folder = found[0] if found else self.folder / f"{run.directory.absolute().name}-{digest}"
         objectives = objectives_of(run.objective, run.settings.objectives or (run.objective.name,))
-        self._write(self._place, [self._experiment(space_of(run), [each.name for each in objectives])])
-        there = {path.parent.name for path in self._place.glob("*/*.tfevents.*")}
+        self._write(self._run_folder, [self._experiment(space_of(run), [each.name for each in objectives])])
+        logged = {path.parent.name for path in self._run_folder.glob("*/*.tfevents.*")}
         for candidate in read_evaluated(run):
-            if _folder_name(candidate) not in there:
+            if _folder_name(candidate) not in logged:
                 self.on_evaluation(candidate)
 
     def on_evaluation(self, candidate: EvaluatedCandidate) -> None:
-        """Writes the file of a network; not of one that was over a limit, and not trained."""
+        """Writes the file of a network, unless it exceeded a limit and was not trained."""
         evaluation = candidate.evaluation
         if evaluation.status is Status.INFEASIBLE:
             return
@@ -85,15 +85,15 @@ class TensorBoard(Callback):
             values += [(epoch, self._scalar(tag, value)) for epoch, value in enumerate(curve, 1)]
         scores = {name: score for name, score in evaluation.scores.items() if math.isfinite(score)}
         values += [(evaluation.best_epoch, self._scalar(name, score)) for name, score in scores.items()]
-        self._write(self._place / _folder_name(candidate), [*values, (0, self._session_end(evaluation.status))])
+        self._write(self._run_folder / _folder_name(candidate), [*values, (0, self._session_end(evaluation.status))])
 
-    # What the files hold.
+    # The contents of the files.
 
     def _scalar(self, tag: str, value: float) -> Any:
         return self._modules["summary"].Summary.Value(tag=tag, simple_value=value)
 
     def _experiment(self, space: Any, metrics: Iterable[str]) -> tuple[int, Any]:
-        """Names, types and domains of genes, and the scores that the tab shows."""
+        """The names and types of genes, and the scores in the HPARAMS tab."""
         api = self._modules["api"]
         infos = [
             api.HParamInfo(name=gene.name, type=getattr(api, f"DATA_TYPE_{_kind_of(gene.domain)}"))
@@ -133,13 +133,13 @@ class TensorBoard(Callback):
         )
 
     def _write(self, folder: Path, values: Iterable[tuple[int, Any]]) -> None:
-        """One event file in the folder, whole or not at all; one that is there stays."""
+        """Writes one event file in the folder atomically, unless there is one already."""
         folder.mkdir(parents=True, exist_ok=True)
         file = io.BytesIO()
         records = self._modules["records"].RecordWriter(file)
         for event in self._events(values):
             records.write(event.SerializeToString())
-        # The first part of what follows "tfevents" is a time, in seconds, wherever such files are written.
+        # By convention, "tfevents" is followed by a time in seconds.
         with suppress(FileExistsError):
             write_new(folder / "events.out.tfevents.0000000000.evonas", lambda out: out.write(file.getvalue()))
 
@@ -155,7 +155,7 @@ def _folder_name(candidate: EvaluatedCandidate) -> str:
 
 
 def _kind_of(domain: Any) -> str:
-    """What TensorBoard calls the type of a gene's values."""
+    """TensorBoard's name for the type of a gene's values."""
     options = getattr(domain, "options", None)
     if options is None or all(isinstance(each, int | float) and not isinstance(each, bool) for each in options):
         return "FLOAT64"

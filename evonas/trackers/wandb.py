@@ -1,8 +1,9 @@
-"""`WandB`: a search as a run of Weights & Biases, offline unless `WANDB_MODE` says otherwise.
+"""`WandB`: logs a search as a run of Weights & Biases, offline unless `WANDB_MODE` is set.
 
-One run a search, with a step a network in the order of the candidates: its scores, its genes, and its last losses. A
-list next to the runs records which networks were logged, so that a search that was stopped and resumed is logged once;
-`wandb sync` puts the sessions of a search together, since they share an id.
+A search is one run with one step per network, in the order of the candidates: its scores, genes and final losses. A
+    list
+next to the runs records which networks were logged, so that a search that is interrupted and resumed is logged once;
+`wandb sync` merges the sessions of a search, since they share an id.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class WandB(Callback):
     """Logs a search into a folder of offline runs.
 
     Args:
-        folder: made if it is not there.
+        folder: folder for the runs, created if necessary.
         project: name of the project.
 
     Raises:
-        InputError: wandb is not installed, or the folder is not a folder.
+        InputError: wandb is not installed, or `folder` is a file.
 
     Example:
         >>> evonas.search(x, y, callbacks=[WandB("wandb-runs")])  # doctest: +SKIP
@@ -50,7 +51,7 @@ class WandB(Callback):
         self._list = self.folder
 
     def on_start(self, run: RunReader, budget: Budget) -> None:
-        """Starts a session of the run, and logs what earlier ones did not."""
+        """Starts a session of the run, and logs networks that earlier sessions did not log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         digest = run_digest(run)
         self._list = self.folder / f"evonas-{digest}.txt"
@@ -70,7 +71,7 @@ class WandB(Callback):
             self.on_evaluation(candidate)
 
     def on_evaluation(self, candidate: EvaluatedCandidate) -> None:
-        """Logs a network; not one that was over a limit, and not trained."""
+        """Logs a network, unless it exceeded a limit and was not trained."""
         evaluation = candidate.evaluation
         if evaluation.status is Status.INFEASIBLE or candidate.name in self._logged:
             return
@@ -86,7 +87,7 @@ class WandB(Callback):
             file.write(f"{candidate.name}\n")
 
     def on_end(self, run: RunReader, exported: Exported | None) -> None:
-        """Notes the best network, and ends the session."""
+        """Logs the best network's scores, and ends the session."""
         if run.best(1):
             best = run.ranked(1)
             self._run.summary.update({f"best/{name}": score for name, score in best.evaluation.scores.items()})

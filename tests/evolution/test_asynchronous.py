@@ -294,7 +294,7 @@ def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
             for part in super().evaluate(candidates, *others):
                 yield {place + 1: evaluation for place, evaluation in part.items()}
 
-    with toy_store(tmp_path / "run", settings()) as store, pytest.raises(RuntimeError, match="give it back once"):
+    with toy_store(tmp_path / "run", settings()) as store, pytest.raises(RuntimeError, match="return it exactly once"):
         run(store, Budget(generations=1), Twice())
 
 

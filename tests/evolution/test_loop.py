@@ -182,7 +182,7 @@ def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
 
     with toy_store(tmp_path / "short") as store, pytest.raises(RuntimeError, match="2 candidates left"):
         run(store, Budget(generations=1), Short())
-    with toy_store(tmp_path / "twice") as store, pytest.raises(RuntimeError, match="not wanted"):
+    with toy_store(tmp_path / "twice") as store, pytest.raises(RuntimeError, match="not requested"):
         run(store, Budget(generations=1), Twice())
 
 

@@ -164,7 +164,7 @@ def test_where_nothing_can_be_repaired_it_is_refused(settings: dict[str, Any], s
 
 
 def test_a_loop_of_ones_own_has_nothing_to_repair_with() -> None:
-    with pytest.raises(InputError, match="loop of your own"):
+    with pytest.raises(InputError, match="in your own loop"):
         evonas.strategy("evolution", SPACE, repair=True)
 
 

@@ -67,12 +67,12 @@ def test_names(text: str, task: str, objective: Objective) -> None:
     [
         ("rmsee", "regression", "did you mean 'rmse'"),
         ("balanced_acuracy", "binary", "did you mean 'balanced_accuracy'"),
-        ("xyzzy", "binary", "a scorer of scikit-learn's"),
+        ("xyzzy", "binary", "a scikit-learn scorer"),
         ("auc", "multiclass", "multiclass target, which 'auc' is not"),
         ("poisson", "binary", "binary target, which 'poisson' is not"),
         ("false_negatives", "binary", "write false_negatives:min or false_negatives:max"),
-        ("rmse:max", "regression", "rmse is better when it is less, not more"),
-        ("f1:min", "binary", "f1 is better when it is more, not less"),
+        ("rmse:max", "regression", "rmse must be minimised, not maximised"),
+        ("f1:min", "binary", "f1 must be maximised, not minimised"),
         ("rmse:down", "regression", "must end in :min or :max"),
     ],
 )
@@ -92,7 +92,7 @@ def test_every_scorer_is_tried_before_the_first_training(name: str, task: str) -
     except InputError as error:
         refusal = str(error)
     if refusal:
-        assert "but it says: " in refusal
+        assert "but it reports: " in refusal
         return
     assert (found.metric, found.direction) == (name, "max")
     y, outputs = rows(task)

@@ -105,8 +105,8 @@ def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str
 @every_strategy
 def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
     text, zero = strategies.check_any_count(case(name))
-    assert "whole number from 1 on, not '3'" in text
-    assert "whole number from 1 on, not 0" in zero
+    assert "positive integer, not '3'" in text
+    assert "positive integer, not 0" in zero
 
 
 @every_strategy
@@ -115,7 +115,7 @@ def test_calls_out_of_order_raise(name: str) -> None:
     assert "must follow ask" in before
     assert "must wait" in twice
     assert "must wait" in state
-    assert "takes 4 evaluations, one a candidate, not 3" in few
+    assert "takes 4 evaluations, one per candidate, not 3" in few
     assert "must follow ask" in again
 
 

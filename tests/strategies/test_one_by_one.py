@@ -129,7 +129,7 @@ def test_calls_that_make_no_sense_raise(name: str) -> None:
     with pytest.raises(RuntimeError, match="must not follow ask_one"):
         strategy.ask()
     strategy.tell_one(candidate, 1.0)
-    with pytest.raises(RuntimeError, match="was not told yet"):
+    with pytest.raises(RuntimeError, match="is not pending"):
         strategy.tell_one(candidate, 1.0)
     generations = made(name, ToySpace())
     generations.tell([1.0] * len(generations.ask()))

@@ -89,9 +89,9 @@ class Lacking:
     ("wrong", "text"),
     [
         (Lacking, "no tell, state, restore, retained"),
-        (Stroll(ToySpace(), RMSE, toy_settings(), ()), "give the class itself"),
+        (Stroll(ToySpace(), RMSE, toy_settings(), ()), "pass the class itself"),
         (3, "not 3"),
-        (StrategyRow(3, "", "", ()), "give the class itself"),  # type: ignore[arg-type]
+        (StrategyRow(3, "", "", ()), "pass the class itself"),  # type: ignore[arg-type]
         (lambda *given: Lacking(), "no tell, state, restore, retained"),
     ],
     ids=["class", "instance", "number", "row", "function"],

@@ -38,7 +38,7 @@ def test_the_readme_has_the_table() -> None:
         ({"name": "gaa"}, "strategy must be one of evolution, ga, .*random.*, not 'gaa': did you mean 'ga'"),
         ({"direction": "down"}, "direction must be min or max, not 'down'"),
         ({"population": 0}, "population must be at least 1, not 0"),
-        ({"initial": [(99, 0, 0, "a")]}, r"must be in the search space, which number 1 is not \(\(99, 0, 0, 'a'\)\)"),
+        ({"initial": [(99, 0, 0, "a")]}, r"must be in the search space, but genome 1 is not \(\(99, 0, 0, 'a'\)\)"),
         ({"crossover": 0.7, "mutation": 0.7}, "crossover \\+ mutation must be at most 1, not 0.7 \\+ 0.7 = 1.4"),
     ],
 )

@@ -1,3 +1,1 @@
-"""The surrogate of `surrogate_evolution`: a Gaussian process on evaluations, and the search of its acquisition
-function.
-"""
+"""The surrogate of `surrogate_evolution`, a Gaussian process, and the maximisation of its acquisition function."""

@@ -1,4 +1,4 @@
-"""A bounded archive of evaluations: genomes with their features and ranks."""
+"""`Archive`: a bounded archive of evaluations, which are genomes with their features and ranks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from genomes.space import SearchSpace
 
 __all__ = ["Archive", "ArchiveEntry"]
 
-#: Records kept: the best and the latest. Trimmed at twice that number, to amortise the cost.
+#: Number of best and of latest entries that are kept. Trimmed at twice that number, to amortise the cost.
 _BEST, _LATEST = 300, 100
-#: Number of losses up to which violations of limits are used too.
-_FEW = 20
-#: Number of losses of random genomes that define the typical loss.
+#: Number of losses below which constraint violations are used as well.
+_FEW_LOSSES = 20
+#: Largest number of losses of random genomes that define the typical loss.
 _TYPICAL = 40
 
 
@@ -33,9 +33,9 @@ class ArchiveEntry:
 
     Attributes:
         member: the genome and its rank.
-        epochs: that it was trained for.
-        features: of the genome, shape `(num_features,)`.
-        place: generation and index of the candidate that it was.
+        epochs: number of epochs trained.
+        features: features of the genome, shape `(num_features,)`.
+        place: generation and index of the candidate.
     """
 
     member: EvaluatedProposal
@@ -45,25 +45,29 @@ class ArchiveEntry:
 
     @property
     def rank(self) -> Rank:
-        """Of the member."""
+        """The rank of the evaluation."""
         return self.member.rank
 
 
 class Archive:
-    """Records in the order of evaluation and, for fast access to the best, in the order of ranks."""
+    """Entries in the order of evaluation and, for fast access to the best, in the order of ranks.
+
+    Attributes:
+        entries: the entries in the order of evaluation.
+    """
 
     def __init__(self, typical: Sequence[float] = ()) -> None:
-        """An empty archive.
+        """Creates an empty archive.
 
         Args:
-            typical: losses of random genomes, known from elsewhere.
+            typical: known losses of random genomes, for example from another search.
         """
         self.entries: list[ArchiveEntry] = []
-        self._ranked: list[ArchiveEntry] = []  # best first, of equals the older
+        self._ranked: list[ArchiveEntry] = []  # best first; ties by age
         self._typical = list(typical)
 
     def add(self, entry: ArchiveEntry, at_random: bool) -> None:
-        """Adds an entry; random genomes also define the typical loss."""
+        """Adds an entry; `at_random` genomes also contribute to the typical loss."""
         self.entries.append(entry)
         insort(self._ranked, entry, key=_rank)
         if at_random and is_feasible(entry.rank) and len(self._typical) < _TYPICAL:
@@ -80,12 +84,12 @@ class Archive:
 
     @property
     def typical_losses(self) -> tuple[float, ...]:
-        """Losses of genomes drawn at random."""
+        """Losses of random genomes."""
         return tuple(self._typical)
 
     @property
     def typical(self) -> float:
-        """Median loss of genomes drawn at random, infinite while there is none."""
+        """Median loss of random genomes; infinite if there are none."""
         return float(np.median(self._typical)) if self._typical else math.inf
 
     @property
@@ -94,12 +98,12 @@ class Archive:
         return self._num_informative > 0 and len(self.entries) > 1
 
     def would_be_elite(self, rank: Rank, count: int) -> bool:
-        """Whether a rank is among the best `count`."""
+        """Whether an entry with this rank would be among the best `count`."""
         best = self.best(count)
         return is_feasible(rank) and (len(best) < count or rank < best[-1].rank)
 
     def best(self, count: int) -> list[ArchiveEntry]:
-        """The best distinct entries with a loss, or else a violation; best first, ties by age."""
+        """The best `count` informative entries with distinct networks, best first; ties by age."""
         best: dict[str, ArchiveEntry] = {}
         for entry in islice(self._ranked, self._num_informative):
             best.setdefault(entry.member.digest, entry)
@@ -108,15 +112,16 @@ class Archive:
         return list(best.values())
 
     def observations(self, features_of: Callable[[ArchiveEntry], NDArray[np.float64]], most: int) -> Observations:
-        """The data of a surrogate: at most `most` losses, the best ones and a spread of the others.
+        """The observations for a surrogate: at most `most` losses, the best ones and an even spread of the others.
 
-        Without any loss, violations are used instead; with few losses, both are used, with violations as worse losses.
+        Without any losses, violations are used instead; with few losses, both are used, with violations as worse
+        losses.
         """
         count = self._num_informative
         informative = self._ranked[:count]
         tier, mixed = informative[-1].rank[0], informative[0].rank[0] < informative[-1].rank[0]
         if count > most:
-            kept = [informative[place] for place in spread_ranks(count, most)]
+            kept = [informative[index] for index in spread_ranks(count, most)]
         else:
             kept = [entry for entry in self.entries if entry.rank[0] <= tier]
         failed = (entry for entry in reversed(self.entries) if entry.rank[0] > tier)
@@ -132,12 +137,12 @@ class Archive:
 
     @property
     def _num_informative(self) -> int:
-        """The number of informative entries: those with losses and, while these are few, those with violations."""
+        """Number of informative entries: those with losses and, as long as these are few, those with violations."""
         with_losses = bisect_left(self._ranked, (1, -math.inf), key=_rank)
-        return with_losses if with_losses >= _FEW else bisect_left(self._ranked, (2, -math.inf), key=_rank)
+        return with_losses if with_losses >= _FEW_LOSSES else bisect_left(self._ranked, (2, -math.inf), key=_rank)
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values."""
+        """Converts the archive to JSON values."""
         entries = [
             {**entry.member.to_json(space), "epochs": entry.epochs, "place": list(entry.place)}
             for entry in self.entries
@@ -146,7 +151,7 @@ class Archive:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Archive:
-        """Back from JSON values; features are computed again."""
+        """Restores an archive from JSON values, recomputing the features."""
         archive = cls()
         for each in value["records"]:
             member = EvaluatedProposal.from_json(each, space)

@@ -1,7 +1,7 @@
-"""Effort per proposal: more if evaluations are costly, and at the beginning of a search.
+"""Computational effort per proposal, which is higher for costly evaluations and at the beginning of a search.
 
-A few percent of an evaluation's time are spent on its proposal. The time is a setting (`Settings.evaluation_seconds`),
-predicted and recorded by the run rather than measured, so that runs are reproducible on any machine.
+A proposal takes a few percent of an evaluation's time. That time is a setting (`Settings.evaluation_seconds`), which is
+predicted and recorded with the run rather than measured, so that runs are reproducible on any machine.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Effort:
     """The effort for one proposal.
 
     Attributes:
-        genomes: for spaces that are searched genome by genome.
-        rows: for spaces with codes.
-        observations: most evaluations in the surrogate; more are costlier and add little about the best region.
-        refit_after: growth of the number of evaluations, as a share, after which hyperparameters are fitted again.
+        genomes: effort in spaces that are searched genome by genome.
+        rows: effort in spaces with codes.
+        observations: most evaluations in the surrogate; more would cost time and add little about the best region.
+        refit_after: relative growth of the number of evaluations after which hyperparameters are refitted.
     """
 
     genomes: ScreeningEffort
@@ -31,7 +31,7 @@ class Effort:
     refit_after: float = 1 / 15
 
 
-#: Number of evaluations up to which it applies -> effort for free evaluations; higher at the beginning.
+#: (number of evaluations up to which it applies, effort), for cheap evaluations.
 _CHEAP = (
     (
         100,
@@ -96,24 +96,24 @@ _CHEAP = (
         ),
     ),
 )
-#: Effort for costly evaluations, before it is multiplied.
+#: Effort for costly evaluations, before it is multiplied by a factor.
 _COSTLY = Effort(
     ScreeningEffort(samples=30, offspring=30, rounds=2, survivors=10, improved=2, evaluations=15),
     RowEffort(samples=150, offspring=80, rounds=1, starts=4, evaluations=20, exchanged=2, exchanges=3),
     observations=200,
 )
-#: Seconds per evaluation -> factor on the effort.
-_DEAR = ((4.0, 6), (1.0, 3), (0.25, 1))
+#: (seconds per evaluation from which it applies, factor on the effort).
+_FACTORS = ((4.0, 6), (1.0, 3), (0.25, 1))
 
 
 def effort_of(num_evaluated: int, evaluation_seconds: float | None) -> Effort:
     """The effort for the next proposal.
 
     Args:
-        num_evaluated: networks that were evaluated.
-        evaluation_seconds: of one evaluation, None if unknown.
+        num_evaluated: number of networks evaluated so far.
+        evaluation_seconds: seconds per evaluation; None if unknown.
     """
-    factor = next((factor for least, factor in _DEAR if (evaluation_seconds or 0.0) >= least), 0)
+    factor = next((factor for least, factor in _FACTORS if (evaluation_seconds or 0.0) >= least), 0)
     if not factor:
         return next(effort for most, effort in _CHEAP if num_evaluated < most)
     first = _COSTLY

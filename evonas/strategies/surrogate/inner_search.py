@@ -1,6 +1,7 @@
-"""Maximisation of the acquisition function over a space: inner evolution with local search.
+"""Maximisation of the acquisition function over a space, by an inner evolution with local search.
 
-Vectorised for spaces with codes (`rows`), genome by genome otherwise (`prescreening`, `local_search`).
+It is vectorised for spaces with codes (`rows`), and proceeds genome by genome otherwise (`prescreening`,
+`local_search`).
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ def highest_acquisition(
     """Genomes of the space by acquisition value, highest first.
 
     Args:
-        space: where to search.
-        elite: the best evaluated genomes, best first; each is its own parent.
+        space: the space to search.
+        elite: the best evaluated genomes, best first, each with its own digest as the only parent.
         surrogate: provides the acquisition function.
         in_full: features `(count, num_features)` -> features of the surrogate at full fidelity.
-        rates: operator -> share of the variation, of the space's mutations and crossover.
+        rates: operator -> share of the offspring, for the space's mutations and crossover.
         effort: size of the inner search.
-        rng: of everything random.
+        rng: source of all random numbers.
     """
 
     def values(features: Array) -> Array:
@@ -57,7 +58,7 @@ def highest_acquisition(
     if isinstance(space, FlatSpace) and isinstance(codes, Codes) and codes.genes:
         metric = surrogate.process.root_weights[: codes.num_features] ** -2.0
         function = AcquisitionFunction(values, values_and_gradients, metric)
-        yield from _among_rows(space, codes, elite, function, rates, effort, rng)
+        yield from _search_codes(space, codes, elite, function, rates, effort, rng)
         return
     with seeded_random(rng):  # DEAP draws from the global generators
         ranked = prescreen(space, elite, values, rates, effort.genomes, rng)
@@ -66,7 +67,7 @@ def highest_acquisition(
     yield from sorted(ranked, key=attrgetter("acquisition"), reverse=True)
 
 
-def _among_rows(
+def _search_codes(
     space: FlatSpace,
     codes: Codes,
     elite: Sequence[Offspring],
@@ -78,7 +79,7 @@ def _among_rows(
     best = np.array([codes.row(space.values(each.genome)) for each in elite]).reshape(len(elite), len(codes.genes))
     found = search_rows(codes, best, function, rates, effort.rows, rng)
     for k, value in enumerate(found.values.tolist()):
-        parents = dict.fromkeys(elite[place].parents[0] for place in found.parents[k].tolist() if place >= 0)
+        parents = dict.fromkeys(elite[index].parents[0] for index in found.parents[k].tolist() if index >= 0)
         genome = space.from_values(codes.values(found.codes[k]))
         child = Offspring(genome, tuple(parents), str(found.operators[k]))
         child.acquisition = value
@@ -92,7 +93,7 @@ def _improve(
     values_and_gradients: Callable[[Array], tuple[Array, Array]],
     effort: Effort,
 ) -> list[Offspring]:
-    """The winners with their numbers moved to higher acquisition values."""
+    """Copies of the winners with numeric genes moved to higher acquisition values."""
     genomes = improve_numbers(
         space, [each.genome for each in winners], values_and_gradients, effort.genomes.evaluations
     )

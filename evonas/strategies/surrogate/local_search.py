@@ -1,7 +1,7 @@
-"""Local search: gradient ascent of the acquisition function over the numeric genes of genomes.
+"""Local search: gradient ascent on the acquisition function over numeric genes.
 
-For flat spaces only (`genomes.space.FlatSpace`). The dependence of features on each number is linearised by finite
-differences; it is linear for most genes. Categorical genes and the set of active genes do not change.
+For flat spaces only (`genomes.space.FlatSpace`). The dependence of the features on each number is linearised by finite
+differences; for most genes it is exactly linear. Categorical genes and the set of active genes do not change.
 """
 
 from __future__ import annotations
@@ -19,31 +19,34 @@ from genomes.space import FlatSpace
 __all__ = ["improve_numbers"]
 
 Array = NDArray[np.float64]
-#: Features `(count, num_features)` -> what to maximise, shape `(count,)`, and its gradients, of the features' shape.
+#: Features `(count, num_features)` -> values to maximise `(count,)`, and their gradients `(count, num_features)`.
 AcquisitionAndGradient = Callable[[Array], tuple[Array, Array]]
 
-#: Finite difference of a real number, as a share of its range; integers move by 1.
-_MOVE = 0.01
+#: Finite-difference step of a real number, as a share of its range; the step of integers is 1.
+_STEP = 0.01
 
 
 def improve_numbers(
     space: FlatSpace, genomes: Sequence[Any], acquisition_and_gradient: AcquisitionAndGradient, evaluations: int
 ) -> list[Any]:
-    """The genomes with their numbers moved to higher acquisition values; unchanged without numbers.
+    """Moves the numeric genes of genomes to higher acquisition values.
 
     Args:
-        space: of the genomes.
-        genomes: where to begin.
-        acquisition_and_gradient: what to maximise.
-        evaluations: most evaluations, each for all genomes at once; twice as many with both integers, which are settled
-            first, and reals.
+        space: the space of the genomes.
+        genomes: the genomes to start from.
+        acquisition_and_gradient: the function to maximise.
+        evaluations: most evaluations, each for all genomes at once. If there are both integers and real numbers, the
+            integers are rounded first and the real numbers are optimised again, with as many evaluations.
+
+    Returns:
+        The improved genomes in the same order; genomes without numeric genes are unchanged.
     """
     domains = {gene.name: gene.domain for gene in space.genes if isinstance(gene.domain, Range)}
     if not domains or not genomes:
         return list(genomes)
     values = [space.values(genome) for genome in genomes]
     base = np.array([space.features(genome) for genome in genomes])
-    free = [_numbers(space, each) for each in values]
+    free = [_free_numbers(space, each) for each in values]
     shape = (len(genomes), len(domains))
     here, low, high, whole = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
     jacobian = np.zeros((*shape, base.shape[1]))
@@ -54,19 +57,19 @@ def improve_numbers(
                 high[k, column], whole[k, column] = 1.0, isinstance(domain.low, int)
                 jacobian[k, column] = _feature_gradient(space, each, base[k], name, domain)
 
-    def loss(positions: Array, of: NDArray[np.intp]) -> tuple[Array, Array]:
-        moved = np.einsum("nk,nkf->nf", positions - here[of], jacobian[of])
-        acquisition, gradient = acquisition_and_gradient(base[of] + moved)
-        return -acquisition, -np.einsum("nf,nkf->nk", gradient[:, : base.shape[1]], jacobian[of])
+    def loss(positions: Array, indices: NDArray[np.intp]) -> tuple[Array, Array]:
+        moved = np.einsum("nk,nkf->nf", positions - here[indices], jacobian[indices])
+        acquisition, gradient = acquisition_and_gradient(base[indices] + moved)
+        return -acquisition, -np.einsum("nf,nkf->nk", gradient[:, : base.shape[1]], jacobian[indices])
 
     found, _ = minimize_all(loss, here, low, high, evaluations)
     if whole.any() and (~whole & (high > low)).any():
-        settled = found.copy()
+        rounded = found.copy()
         for column, domain in enumerate(domains.values()):
             for k in np.flatnonzero(whole[:, column]).tolist():
-                settled[k, column] = domain.position(domain.at(float(found[k, column])))
-        low, high = np.where(whole, settled, low), np.where(whole, settled, high)
-        found, _ = minimize_all(loss, settled, low, high, evaluations)
+                rounded[k, column] = domain.position(domain.at(float(found[k, column])))
+        low, high = np.where(whole, rounded, low), np.where(whole, rounded, high)
+        found, _ = minimize_all(loss, rounded, low, high, evaluations)
     moved = []
     for k, each in enumerate(values):
         numbers = {
@@ -78,11 +81,11 @@ def improve_numbers(
     return moved
 
 
-def _numbers(space: FlatSpace, values: Mapping[str, Value]) -> set[str]:
-    """The movable genes: in a range, not off, and without dependent genes."""
-    deciding = {name for gene in space.genes for name, _ in gene.when}
-    there = ((gene.name, gene.domain) for gene in space.genes if gene.name in values and gene.name not in deciding)
-    return {name for name, domain in there if isinstance(domain, Range) and not (domain.zero and values[name] == 0)}
+def _free_numbers(space: FlatSpace, values: Mapping[str, Value]) -> set[str]:
+    """Names of the active numeric genes that can be moved: not switched off by 0, and without dependent genes."""
+    conditions = {name for gene in space.genes for name, _ in gene.when}
+    active = ((gene.name, gene.domain) for gene in space.genes if gene.name in values and gene.name not in conditions)
+    return {name for name, domain in active if isinstance(domain, Range) and not (domain.zero and values[name] == 0)}
 
 
 def _feature_gradient(space: FlatSpace, values: Mapping[str, Value], base: Array, name: str, domain: Range) -> Array:
@@ -92,7 +95,7 @@ def _feature_gradient(space: FlatSpace, values: Mapping[str, Value], base: Array
     if isinstance(domain.low, int):
         other = value + 1 if value < domain.high else value - 1
     else:
-        other = domain.at(here + _MOVE if here < 0.5 else here - _MOVE)
+        other = domain.at(here + _STEP if here < 0.5 else here - _STEP)
     moved = domain.position(other) - here
     if moved == 0.0:
         return np.zeros_like(base)

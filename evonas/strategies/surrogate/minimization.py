@@ -1,7 +1,7 @@
 """Batched bound-constrained minimisation: projected BFGS from many starts, with vectorised evaluations.
 
 Each start has its own inverse Hessian and backtracking line search; one evaluation covers all unconverged starts.
-scipy's L-BFGS-B minimises one start at a time, which took longer at equal quality (`benchmarks/minimization.py`).
+scipy's L-BFGS-B minimises from one start at a time, which was slower at equal quality (`benchmarks/minimization.py`).
 
 References:
     Nocedal and Wright, "Numerical Optimization", 2006, chapters 3.1 (Armijo), 6.1 (BFGS) and 16.7 (projection on
@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 __all__ = ["minimize_all"]
 
 Array = NDArray[np.float64]
-#: (points `(count, num_numbers)`, their starts) -> losses `(count,)` and gradients.
+#: (points `(count, num_numbers)`, indices of their starts) -> losses `(count,)`, gradients `(count, num_numbers)`.
 ValuesAndGradients = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 
-#: Largest step and first step, as shares of a range; backtracking factor.
+#: Largest step and first step, as shares of the range; backtracking factor.
 _LONGEST, _FIRST, _CUT = 0.25, 0.1, 0.3
-#: A start has converged after this many consecutive backtracks or small gains.
+#: A start has converged after this many consecutive backtracks, or small gains, which are below the second number.
 _CUTS, _LEAST_GAIN, _IDLE = 5, 1e-3, 2
+#: Sufficient decrease, as a share of the predicted one.
 _ARMIJO = 1e-4
 
 
@@ -35,21 +36,23 @@ def minimize_all(
     """Minimises a loss from each start, within bounds.
 
     Args:
-        loss: to be minimised, with its gradients.
-        starts, low, high: shape `(count, num_numbers)` each; coordinates with equal bounds are fixed.
-        evaluations: most evaluations, each for all unconverged starts.
-        metric: squared length scales, shape `(num_numbers,)`: the initial inverse Hessian.
+        loss: the loss to minimise, with its gradients.
+        starts, low, high: starts and bounds, shape `(count, num_numbers)` each; coordinates with equal bounds are
+            fixed.
+        evaluations: largest number of evaluations, each for all unconverged starts.
+        metric: squared length scales, shape `(num_numbers,)`, the diagonal of the initial inverse Hessian; None for the
+            identity.
 
     Returns:
-        Points `(count, num_numbers)` and their losses `(count,)`, none higher than at its start.
+        Points `(count, num_numbers)` and their losses `(count,)`, none of which is higher than at its start.
     """
     found, reached = starts.copy(), np.empty(len(starts))
     diagonal = np.ones(starts.shape[1]) if metric is None else metric / metric.max(initial=1e-12)
-    of = np.arange(len(starts))
-    value, gradient = loss(found, of)
-    going = _Starts(
-        of=of,
-        places=found.copy(),
+    indices = np.arange(len(starts))
+    value, gradient = loss(found, indices)
+    unconverged = _Starts(
+        indices=indices,
+        points=found.copy(),
         low=low,
         high=high,
         values=value,
@@ -60,34 +63,34 @@ def minimize_all(
         cuts=np.zeros(len(starts), np.intp),
         idle=np.zeros(len(starts), np.intp),
     )
-    going.steps = _steps(going, diagonal)
-    active = np.abs(going.steps).max(axis=1, initial=0.0) > 0.0
+    unconverged.steps = _steps(unconverged, diagonal)
+    active = np.abs(unconverged.steps).max(axis=1, initial=0.0) > 0.0
     for remaining in range(evaluations, -1, -1):
         if not remaining or not active.all():
-            found[going.of], reached[going.of] = going.places, going.values
-            going = going.take(active)
-        if not remaining or not len(going.of):
+            found[unconverged.indices], reached[unconverged.indices] = unconverged.points, unconverged.values
+            unconverged = unconverged.take(active)
+        if not remaining or not len(unconverged.indices):
             break
-        active = _advance(going, loss, diagonal)
+        active = _advance(unconverged, loss, diagonal)
     return found, reached
 
 
 @dataclass
 class _Starts:
-    """The starts that have not converged; the first axis of each array is theirs.
+    """The starts that have not converged, along the first axis of each array.
 
     Attributes:
-        of: their indices among all.
-        places, low, high, values, gradients: where they are.
+        indices: their indices among all starts.
+        points, low, high, values, gradients: current points, bounds, losses and gradients.
         inverse: approximate inverse Hessians.
-        steps: to be tried next.
-        fresh: whether the inverse Hessian is the initial one.
-        cuts: consecutive backtracks.
-        idle: consecutive small gains.
+        steps: steps to try next.
+        fresh: whether the inverse Hessian is still the initial one.
+        cuts: number of consecutive backtracks.
+        idle: number of consecutive small gains.
     """
 
-    of: NDArray[np.intp]
-    places: Array
+    indices: NDArray[np.intp]
+    points: Array
     low: Array
     high: Array
     values: Array
@@ -99,21 +102,21 @@ class _Starts:
     idle: NDArray[np.intp]
 
     def take(self, which: NDArray[np.bool_]) -> _Starts:
-        """Some of them."""
+        """The selected starts."""
         return _Starts(*(getattr(self, each.name)[which] for each in fields(self)))
 
 
 def _advance(starts: _Starts, loss: ValuesAndGradients, diagonal: Array) -> NDArray[np.bool_]:
-    """One evaluation of each start, and its next step; which of them have not converged."""
-    nearby = np.minimum(np.maximum(starts.places + starts.steps, starts.low), starts.high)
-    values, gradients = loss(nearby, starts.of)
-    moved, turned = nearby - starts.places, gradients - starts.gradients
+    """Evaluates each start at its next step and updates it; returns which starts have not converged."""
+    trial = np.minimum(np.maximum(starts.points + starts.steps, starts.low), starts.high)
+    values, gradients = loss(trial, starts.indices)
+    moved, turned = trial - starts.points, gradients - starts.gradients
     accepted = values <= starts.values + _ARMIJO * np.vecdot(starts.gradients, moved)
     gained = starts.values - values
     if accepted.all():
-        starts.places, starts.values, starts.gradients = nearby, values, gradients
+        starts.points, starts.values, starts.gradients = trial, values, gradients
     else:
-        starts.places = np.where(accepted[:, None], nearby, starts.places)
+        starts.points = np.where(accepted[:, None], trial, starts.points)
         starts.values = np.where(accepted, values, starts.values)
         starts.gradients = np.where(accepted[:, None], gradients, starts.gradients)
     _update(starts, moved, turned, accepted)
@@ -126,8 +129,8 @@ def _advance(starts: _Starts, loss: ValuesAndGradients, diagonal: Array) -> NDAr
 
 
 def _steps(starts: _Starts, diagonal: Array) -> Array:
-    """Quasi-Newton steps, projected on active bounds; gradient steps where they would ascend."""
-    slope, here = starts.gradients, starts.places
+    """Quasi-Newton steps, projected onto the bounds; gradient steps where a quasi-Newton step would ascend."""
+    slope, here = starts.gradients, starts.points
     free = ~(((here <= starts.low) & (slope > 0)) | ((here >= starts.high) & (slope < 0)))
     slope = slope * free
     step = -1.0 * free * (starts.inverse @ slope[:, :, None])[:, :, 0]
@@ -141,22 +144,22 @@ def _steps(starts: _Starts, diagonal: Array) -> Array:
 
 
 def _update(starts: _Starts, moved: Array, turned: Array, accepted: NDArray[np.bool_]) -> None:
-    """BFGS update, equation 6.17 of Nocedal and Wright, if the curvature along the step is positive."""
+    """BFGS update, equation 6.17 of Nocedal and Wright, of the starts with positive curvature along the step."""
     along = np.vecdot(moved, turned)
     good = accepted & (along > 1e-12)
     if not good.all():
         if not good.any():
             return
-        moved, turned = moved * good[:, None], turned * good[:, None]  # no change of the inverse Hessian
+        moved, turned = moved * good[:, None], turned * good[:, None]  # leaves the inverse Hessian unchanged
         along = np.where(good, along, 1.0)
-    weighed = (starts.inverse @ turned[:, :, None])[:, :, 0]
-    curvature = np.vecdot(turned, weighed)
+    product = (starts.inverse @ turned[:, :, None])[:, :, 0]
+    curvature = np.vecdot(turned, product)
     first = starts.fresh & good
-    if first.any():  # scaling of the initial Hessian, equation 6.20
+    if first.any():  # scaling of the initial inverse Hessian, equation 6.20
         scale = np.where(first, along / np.maximum(curvature, 1e-300), 1.0)
         starts.inverse = starts.inverse * scale[:, None, None]
-        weighed, curvature = weighed * scale[:, None], curvature * scale
+        product, curvature = product * scale[:, None], curvature * scale
         starts.fresh = starts.fresh & ~good
-    weighed /= along[:, None]
-    other = moved * ((1.0 + curvature / along) / along)[:, None] - weighed
-    starts.inverse = starts.inverse + moved[:, :, None] * other[:, None, :] - weighed[:, :, None] * moved[:, None, :]
+    product /= along[:, None]
+    other = moved * ((1.0 + curvature / along) / along)[:, None] - product
+    starts.inverse = starts.inverse + moved[:, :, None] * other[:, None, :] - product[:, :, None] * moved[:, None, :]

@@ -1,4 +1,4 @@
-"""Adaptive operator selection: success of the operators, and their future rates.
+"""Adaptive operator selection: future rates of the operators from their past success.
 
 References:
     Fialho et al., "Analyzing bandit-based adaptive operator selection mechanisms", AMAI 60, 2010.
@@ -13,11 +13,11 @@ __all__ = ["CROSSOVER", "OperatorRates"]
 
 CROSSOVER = "crossover"
 
-#: Initial rate of crossover; mutations share the rest.
+#: Initial rate of crossover; mutations share the rest equally.
 _CROSSOVER_SHARE = 0.3
-#: Smallest rate of an operator, relative to its initial one, since it may become useful later.
+#: Smallest rate of an operator relative to its initial rate, since it may become useful later.
 _FLOOR = 0.3
-#: Weight of the initial rates in trials.
+#: Weight of the prior success rate, as a number of trials.
 _PRIOR_TRIALS = 10.0
 #: Discount factor of earlier trials.
 _DECAY = 0.99
@@ -30,7 +30,7 @@ class OperatorRates:
         self._counts: dict[str, list[float]] = {}
 
     def note(self, operator: str, success: bool) -> None:
-        """Notes whether a genome made by an operator became one of the best."""
+        """Records whether a genome created by the operator became one of the best."""
         for counts in self._counts.values():
             counts[:] = [_DECAY * value for value in counts]
         counts = self._counts.setdefault(operator, [0.0, 0.0])
@@ -38,7 +38,7 @@ class OperatorRates:
         counts[1] += 1.0
 
     def rates(self, mutations: Sequence[str]) -> dict[str, float]:
-        """Operator -> rate, for mutations and crossover; rates add up to 1."""
+        """Operator -> rate, for the given mutations and crossover; rates add up to 1."""
         first = {name: (1.0 - _CROSSOVER_SHARE) / len(mutations) for name in mutations}
         first[CROSSOVER] = _CROSSOVER_SHARE if mutations else 1.0
         totals = [self._counts.get(name, (0.0, 0.0)) for name in first]
@@ -47,17 +47,17 @@ class OperatorRates:
             name: (total[0] + _PRIOR_TRIALS * mean) / (total[1] + _PRIOR_TRIALS)
             for name, total in zip(first, totals, strict=True)
         }
-        weighed = {name: share * quality[name] for name, share in first.items()}
-        whole = sum(weighed.values())
-        return {name: _FLOOR * share + (1.0 - _FLOOR) * weighed[name] / whole for name, share in first.items()}
+        weighted = {name: share * quality[name] for name, share in first.items()}
+        total_weight = sum(weighted.values())
+        return {name: _FLOOR * share + (1.0 - _FLOOR) * weighted[name] / total_weight for name, share in first.items()}
 
     def to_json(self) -> dict[str, list[float]]:
-        """As JSON values."""
+        """Converts the counts to JSON values."""
         return {name: list(counts) for name, counts in sorted(self._counts.items())}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> OperatorRates:
-        """Back from JSON values."""
+        """Restores the counts from JSON values."""
         found = cls()
         found._counts = {name: [float(count) for count in counts] for name, counts in value.items()}
         return found

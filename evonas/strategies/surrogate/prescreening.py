@@ -1,7 +1,7 @@
 """Surrogate-assisted pre-screening: an inner evolution, on DEAP, that maximises the acquisition function.
 
-The inner population starts from the best genomes and from samples, and is varied by the mutations and the crossover of
-the space; its winner is evaluated.
+The inner population starts from the best genomes and random samples, and is varied by the space's mutations and
+crossover. Its winner is evaluated.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -29,13 +29,13 @@ Array = NDArray[np.float64]
 
 
 class _Unset:
-    """DEAP's variation deletes the fitness of changed individuals; here that resets the acquisition value."""
+    """Stands in for a fitness that DEAP's variation can delete: the acquisition value is stored separately."""
 
     values = property(lambda self: (), None, lambda self: None)
 
 
 class Offspring:
-    """An individual of DEAP: a genome, its evaluated ancestors, its operator and its acquisition value."""
+    """A DEAP individual: a genome, its evaluated ancestors, its operator and its acquisition value."""
 
     __slots__ = ("acquisition", "genome", "operator", "parents")
 
@@ -46,7 +46,7 @@ class Offspring:
         self.acquisition = -math.inf
 
     def clone(self) -> Offspring:
-        """A copy without fitness; genomes are frozen and need none."""
+        """A copy without an acquisition value that shares the genome, which is immutable."""
         return Offspring(self.genome, self.parents, self.operator)
 
 
@@ -55,10 +55,10 @@ class ScreeningEffort:
     """Size of the inner evolution.
 
     Attributes:
-        samples: random genomes in the first population.
-        offspring: children in the first population, and in each round.
-        rounds: of the inner evolution after the first population.
-        survivors: genomes kept per round.
+        samples: number of random genomes in the first population.
+        offspring: number of children in the first population and in each round.
+        rounds: number of rounds of inner evolution after the first population.
+        survivors: number of genomes kept per round.
         improved: number of winners improved by local search.
         evaluations: most gradient evaluations of the local search.
     """
@@ -79,29 +79,31 @@ def prescreen(
     effort: ScreeningEffort,
     rng: np.random.Generator,
 ) -> list[Offspring]:
-    """Distinct genomes of the space by acquisition value, highest first.
+    """Distinct genomes of the space, by acquisition value, highest first.
 
     Args:
-        elite: the best genomes that were evaluated, best first.
-        acquisition: features `(count, num_features)` -> what to maximise, shape `(count,)`.
-        rates: operator -> share of the variation, of the space's mutations and `CROSSOVER`.
-        rng: of everything except DEAP's selection, which uses the global `random`, seeded by the caller.
+        space: the space to search.
+        elite: the best evaluated genomes, best first.
+        acquisition: features `(count, num_features)` -> values to maximise, shape `(count,)`.
+        rates: operator -> share of the offspring, for the space's mutations and `CROSSOVER`.
+        effort: size of the inner evolution.
+        rng: source of all random numbers, except in DEAP, which uses the global `random`, seeded by the caller.
     """
     toolbox = _toolbox(space, rates, rng)
     share = rates.get(CROSSOVER, 0.0)
     known: dict[Any, Offspring] = {}
 
     def evaluate(group: list[Offspring]) -> list[Offspring]:
-        fresh = []
+        new = []
         for each in group:
             if each.genome not in known:
                 known[each.genome] = each
-                fresh.append(each)
-        if fresh:
-            values = acquisition(np.array([space.features(each.genome) for each in fresh]))
-            for each, value in zip(fresh, values.tolist(), strict=True):
+                new.append(each)
+        if new:
+            values = acquisition(np.array([space.features(each.genome) for each in new]))
+            for each, value in zip(new, values.tolist(), strict=True):
                 each.acquisition = value
-        return fresh
+        return new
 
     first = [Offspring(space.sample(rng)) for _ in range(effort.samples)]
     if elite:
@@ -118,7 +120,7 @@ def prescreen(
 
 
 def _best(group: list[Offspring], count: int) -> list[Offspring]:
-    """Those with the highest acquisition values, highest first."""
+    """The `count` individuals with the highest acquisition values, highest first."""
     return sorted(group, key=attrgetter("acquisition"), reverse=True)[:count]
 
 

@@ -1,14 +1,14 @@
-"""Vectorised inner evolution and local search on codes of genomes of a flat space.
+"""Vectorised inner evolution and local search on the codes of a flat space's genomes.
 
-For spaces with `codes` (`genomes.hyperparameters.codes.Codes`); other spaces are searched genome by genome, see
-`prescreening` and `local_search`. Random rows and offspring of the best genomes are screened by the acquisition
-function. From the best ones, numbers are optimised by gradients, all starts at once; then options and integers are
-exchanged for neighbours until nothing improves.
+For spaces with `codes` (`genomes.hyperparameters.codes.Codes`); other spaces are searched genome by genome (see
+`prescreening` and `local_search`). Random rows and offspring of the best genomes are screened by the acquisition
+function. Starting from the best rows, real numbers are optimised by gradients, from all starts at once; then options
+and integers are replaced by neighbouring values until nothing improves.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
-    Balandat et al., "BoTorch: A Framework for Efficient Monte-Carlo Bayesian Optimization", NeurIPS 2020 (starts drawn
-    by their acquisition values).
+    Balandat et al., "BoTorch: A Framework for Efficient Monte-Carlo Bayesian Optimization", NeurIPS 2020
+    (starts sampled by their acquisition values).
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ __all__ = ["AcquisitionFunction", "RowEffort", "Rows", "search_rows"]
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-#: Standard deviation of a step of a number, as a share of its range: log-uniform between these.
+#: Bounds of the standard deviation of a number's step, drawn log-uniformly, as shares of its range.
 _STEP, _FINE_STEP = 0.3, 0.002
-#: Up to this many integers are all tried as neighbours; otherwise only those at these distances.
+#: Integer genes with at most this many values try all of them as neighbours, others only those at these distances.
 _ALL_NEIGHBOURS, _DISTANCES = 16, (1, 2, 4, 8, 16)
-#: Operator name of local search from the best genome: the first of these that the space has.
+#: Operator name of a local search from the best genome: the first of these that the space has.
 _LOCAL = ("step_numbers", "step_number", "change_option")
-#: Smallest gain of an exchange.
+#: Smallest improvement that counts as a gain of an exchange.
 _LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True)
 class AcquisitionFunction:
-    """The function to maximise, of features `(count, num_features)`.
+    """The function to maximise over features `(count, num_features)`.
 
     Attributes:
-        values: shape `(count,)`.
-        values_and_gradients: the same, and shape `(count, num_features)`.
+        values: features -> values, shape `(count,)`.
+        values_and_gradients: features -> values, and gradients of shape `(count, num_features)`.
         metric: squared length scales, shape `(num_features,)`.
     """
 
@@ -60,14 +60,14 @@ class RowEffort:
     """Size of the search for one proposal.
 
     Attributes:
-        samples: random rows.
-        offspring: of the best genomes, in the first population and in each round.
-        rounds: of the inner evolution after the first population.
-        starts: rows optimised by gradients.
-        evaluations: most gradient evaluations, each for all starts.
-        exchanged: best rows for which options and integers are exchanged.
-        exchanges: most rounds of exchanges.
-        alternating: whether numbers are optimised after each round of exchanges too, or once at the end.
+        samples: number of random rows.
+        offspring: number of offspring in the first population and in each round.
+        rounds: number of rounds of inner evolution after the first population.
+        starts: number of rows optimised by gradients.
+        evaluations: largest number of gradient evaluations, each for all starts.
+        exchanged: number of best rows whose options and integers are exchanged.
+        exchanges: largest number of rounds of exchanges.
+        alternating: whether numbers are optimised after each round of exchanges, instead of once at the end.
     """
 
     samples: int
@@ -82,13 +82,13 @@ class RowEffort:
 
 @dataclass(frozen=True)
 class Rows:
-    """Genomes as codes, with their ancestry.
+    """Genomes as rows of codes, with their ancestry.
 
     Attributes:
-        codes: shape `(count, num_genes)`.
+        codes: the codes, shape `(count, num_genes)`.
         parents: index of the first and second parent among the best genomes, -1 for none; shape `(count, 2)`.
-        operators: that made them, shape `(count,)`.
-        values: of the acquisition, shape `(count,)`.
+        operators: operators that created the genomes, shape `(count,)`.
+        values: acquisition values, shape `(count,)`.
     """
 
     codes: Array
@@ -96,9 +96,9 @@ class Rows:
     operators: NDArray[np.str_]
     values: Array
 
-    def take(self, places: Any) -> Rows:
-        """Some of the rows."""
-        return Rows(self.codes[places], self.parents[places], self.operators[places], self.values[places])
+    def take(self, index: Any) -> Rows:
+        """The selected rows."""
+        return Rows(self.codes[index], self.parents[index], self.operators[index], self.values[index])
 
     def __add__(self, other: Rows) -> Rows:
         return Rows(
@@ -120,19 +120,19 @@ def search_rows(
     """Rows by acquisition value, highest first.
 
     Args:
-        codes: of the space.
-        elite: the best genomes that were evaluated, best first, shape `(num_elite, num_genes)`.
-        acquisition: what to maximise.
-        rates: operator -> share of the variation, of the space's mutations and crossover.
-        effort: how much is looked at.
-        rng: of everything random.
+        codes: the space's codes.
+        elite: codes of the best evaluated genomes, best first, shape `(num_elite, num_genes)`.
+        acquisition: the function to maximise.
+        rates: operator -> share of the offspring, for the space's mutations and crossover.
+        effort: size of the search.
+        rng: source of all random numbers.
     """
 
     def with_values(rows: Rows) -> Rows:
         return replace(rows, values=acquisition.values(codes.features(rows.codes)))
 
-    nobody = np.full((effort.samples, 2), -1)
-    found = with_values(_rows(codes.sample(effort.samples, rng), nobody, np.full(effort.samples, "sample")))
+    no_parents = np.full((effort.samples, 2), -1)
+    found = with_values(_rows(codes.sample(effort.samples, rng), no_parents, np.full(effort.samples, "sample")))
     if len(elite):
         chosen = rng.integers(len(elite), size=(effort.offspring, 2)).min(axis=1)
         parents = _rows(elite[chosen], np.stack([chosen, np.full_like(chosen, -1)], axis=1), np.array(["sample"]))
@@ -160,7 +160,7 @@ def _best(rows: Rows, count: int) -> Rows:
 
 
 def _starts(values: Array, count: int, rng: np.random.Generator) -> Indices:
-    """The best row, and others sampled in proportion to their expected improvement."""
+    """Indices of the best row, and of others sampled in proportion to their expected improvement."""
     best = int(np.argmax(values))
     # Exponential race: sampling without replacement with weights exp(values).
     keys = values - np.log(rng.exponential(size=len(values)))
@@ -176,7 +176,7 @@ def _vary(
     rng: np.random.Generator,
     mates_parents: Indices | None = None,
 ) -> Rows:
-    """A child of each parent."""
+    """One child of each parent."""
     count, names = len(parents.codes), list(rates)
     shares = np.array([rates[name] for name in names])
     drawn = np.array(names, "U32")[rng.choice(len(names), size=count, p=shares / shares.sum())]
@@ -189,7 +189,7 @@ def _vary(
     child = np.where(crossed[:, None] & coins, mates[mate], child)
     second = mate if mates_parents is None else mates_parents[mate, 0]
     others = np.where(crossed, second, parents.parents[:, 1])
-    # One gene, or each with probability 1/2, of those that the mutation can change.
+    # Of the genes that the mutation can change, one is changed, or each with probability 1/2.
     movable = active & np.where((drawn == "change_option")[:, None], ~codes.is_range, codes.is_range)
     movable = np.where((drawn == "redraw_gene")[:, None], active, movable)
     keys = np.where(movable, rng.random(child.shape), -1.0)
@@ -204,7 +204,7 @@ def _vary(
     for k, gene in enumerate(codes.genes):
         if isinstance(gene.domain, Choice):
             size = len(gene.domain.options)
-            # Another option than that of the parent.
+            # A different option than the parent's.
             stepped[:, k] = redrawn[:, k] = (child[:, k] + 1 + np.floor(redrawn[:, k] * (size - 1))) % size
     new = np.where((drawn == "redraw_gene")[:, None], redrawn, stepped)
     child = codes.settle(np.where(changed, new, child))
@@ -212,7 +212,7 @@ def _vary(
 
 
 def _improve(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort: RowEffort) -> Rows:
-    """The rows after local search; the best ones until convergence."""
+    """The rows after local search; the best ones also exchange options and integers."""
     rows = _ascend(codes, rows, acquisition, effort.evaluations, held=False)
     whole = codes.is_whole.any()
     if whole:
@@ -243,7 +243,7 @@ def _improve(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, effort:
 
 
 def _ascend(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluations: int, held: bool) -> Rows:
-    """Gradient ascent over the numbers of rows; integers are fixed if `held`."""
+    """Gradient ascent over the numeric genes of the rows; integers are fixed if `held`."""
     numbers = np.flatnonzero(codes.is_range & ~codes.decides & ~(codes.is_whole if held else False))
     features = codes.features(rows.codes)
     if not len(numbers):
@@ -253,16 +253,16 @@ def _ascend(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluati
     free = codes.active(rows.codes)[:, numbers] & (start >= codes.low[numbers])
     low, high = np.where(free, codes.low[numbers], start), np.where(free, 1.0, start)
 
-    fixed, still = ~free, features[:, columns]
+    fixed, unmoved = ~free, features[:, columns]
     any_fixed = bool(fixed.any())
 
-    def loss(positions: Array, of: Indices) -> tuple[Array, Array]:
-        moved = features[of]
-        moved[:, columns] = np.where(fixed[of], still[of], positions) if any_fixed else positions
+    def loss(positions: Array, indices: Indices) -> tuple[Array, Array]:
+        moved = features[indices]
+        moved[:, columns] = np.where(fixed[indices], unmoved[indices], positions) if any_fixed else positions
         value, gradient = acquisition.values_and_gradients(moved)
         slope = -gradient[:, columns]
         if any_fixed:
-            slope[fixed[of]] = 0.0
+            slope[fixed[indices]] = 0.0
         return -value, slope
 
     found, reached = minimize_all(loss, start, low, high, evaluations, acquisition.metric[columns])
@@ -272,8 +272,8 @@ def _ascend(codes: Codes, rows: Rows, acquisition: AcquisitionFunction, evaluati
 
 
 def _exchange(codes: Codes, rows: Rows, acquisition: AcquisitionFunction) -> Rows:
-    """Each row's best neighbour, with one other option or whole number; or the row itself."""
-    count, near, owners = len(rows.codes), [rows.codes], [np.arange(len(rows.codes))]
+    """Each row's best neighbour, which differs in one option or integer, or the row itself if none is better."""
+    count, neighbours, owners = len(rows.codes), [rows.codes], [np.arange(len(rows.codes))]
     for k, gene in enumerate(codes.genes):
         if isinstance(gene.domain, Range) and not codes.is_whole[k]:
             continue
@@ -281,20 +281,20 @@ def _exchange(codes: Codes, rows: Rows, acquisition: AcquisitionFunction) -> Row
         if len(members):
             options = np.broadcast_to(members, (count, len(members)))
         else:
-            options = np.array([_neighbours(gene.domain, float(code)) for code in rows.codes[:, k]])
+            options = np.array([_nearby_codes(gene.domain, float(code)) for code in rows.codes[:, k]])
         copies = np.repeat(rows.codes, options.shape[1], axis=0)
         copies[:, k] = options.ravel()
-        near.append(copies)
+        neighbours.append(copies)
         owners.append(np.repeat(np.arange(count), options.shape[1]))
-    candidates, owner = np.vstack(near), np.concatenate(owners)
+    candidates, owner = np.vstack(neighbours), np.concatenate(owners)
     values = acquisition.values(codes.features(candidates))
     order = np.lexsort((-values, owner))
     best = order[np.searchsorted(owner[order], np.arange(count))]
     return replace(rows, codes=candidates[best], values=values[best])
 
 
-def _neighbours(domain: Any, code: float) -> Array:
-    """Codes of whole numbers near one, as many for each."""
+def _nearby_codes(domain: Any, code: float) -> Array:
+    """Codes of the integers at the distances `_DISTANCES`, clipped to the range."""
     value = domain.at(code)
-    away = [sign * distance for distance in _DISTANCES for sign in (-1, 1)]
-    return np.array([domain.position(min(max(value + each, domain.low), domain.high)) for each in away])
+    offsets = [sign * distance for distance in _DISTANCES for sign in (-1, 1)]
+    return np.array([domain.position(min(max(value + each, domain.low), domain.high)) for each in offsets])

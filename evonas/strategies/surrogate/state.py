@@ -1,6 +1,6 @@
-"""The state of a search: its archive, the hyperparameters of its surrogate, and its exploration.
+"""`SurrogateState`: the archive of a search, the hyperparameters of its surrogate, and its exploration.
 
-`evolution` has one state for all evaluations and, after stagnation, a second one for a restarted search.
+The strategy `evolution` has one state for all evaluations and, after stagnation, a second one for a restarted search.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class SurrogateState:
     """The archive of a search and the hyperparameters fitted to it; evaluations are added in order.
 
     Attributes:
-        archive: evaluations.
+        archive: the evaluations.
         exploration: shrinks length scales during stagnation.
         size: number of networks added.
     """
 
     def __init__(self, typical: Sequence[float] = ()) -> None:
-        """An empty state.
+        """Creates an empty state.
 
         Args:
-            typical: losses of random genomes, known from elsewhere.
+            typical: known losses of random genomes, for example from another search.
         """
         self.archive = Archive(typical)
         self.exploration = LengthScaleShrinkage()
@@ -45,10 +45,10 @@ class SurrogateState:
         """Adds an evaluation.
 
         Args:
-            entry: of the evaluation.
-            new: whether it is the first one of the network.
+            entry: the evaluation.
+            new: whether it is the network's first evaluation.
             in_full: whether it was at full fidelity.
-            at_random: whether the network was sampled randomly.
+            at_random: whether the network was sampled at random.
         """
         self.size += new
         self.archive.add(entry, at_random)
@@ -58,12 +58,12 @@ class SurrogateState:
     def surrogates(
         self, features_of: Callable[[ArchiveEntry], NDArray[np.float64]], most: int, refit_after: float = 1 / 15
     ) -> list[Callable[[], Surrogate]]:
-        """A surrogate, and during stagnation another one with shorter length scales.
+        """Factories of a surrogate and, during stagnation, of another one with shorter length scales.
 
         Args:
-            features_of: features of an entry.
-            most: most observations.
-            refit_after: growth, as a share, after which hyperparameters are fitted again.
+            features_of: entry -> features.
+            most: largest number of observations.
+            refit_after: relative growth of the number of networks after which hyperparameters are refitted.
         """
         observations = self.archive.observations(features_of, most)
         if len(self._hyperparameters) != observations.features.shape[1] + 2:  # the space has grown
@@ -77,7 +77,7 @@ class SurrogateState:
         return [partial(Surrogate.from_observations, observations, each) for each in candidates]
 
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
-        """As JSON values."""
+        """Converts the state to JSON values."""
         return {
             "archive": self.archive.to_json(space),
             "exploration": self.exploration.to_json(),
@@ -88,7 +88,7 @@ class SurrogateState:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> Self:
-        """Back from JSON values."""
+        """Restores the state from JSON values."""
         found = cls()
         found.archive = Archive.from_json(value["archive"], space)
         found.exploration = LengthScaleShrinkage.from_json(value["exploration"])
