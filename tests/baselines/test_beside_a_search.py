@@ -86,7 +86,7 @@ def test_it_ends_with_the_process_that_started_it(data: Path):
 
 def test_reasons_against(data: Path, monkeypatch: pytest.MonkeyPatch):
     assert reason_against(data, None) == reason_against(data, 60.0) == ""
-    assert "no time" in reason_against(data, 5.0)
+    assert "too short" in reason_against(data, 5.0)
     monkeypatch.setattr(start, "free_bytes", lambda: 1000)
     assert "memory" in reason_against(data, None)
     assert baselines_wanted(True, {})
