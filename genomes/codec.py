@@ -27,9 +27,9 @@ __all__ = [
 #: Version of the JSON and TOML formats of genomes, spaces and populations.
 VERSION = 1
 
-#: Largest file size that is accepted.
+#: Maximum file size, in bytes.
 MAX_BYTES = 64 * 1024 * 1024
-#: Memory limit for the values of a JSON text, and the most memory that each structural character accounts for.
+#: Memory limit for the values of a JSON text, and the maximum memory that each structural character accounts for.
 _MOST_WEIGHT, _WEIGHTS = 320 << 20, {"{": 232, "[": 64, ",": 48}
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -46,7 +46,7 @@ def sha256(value: Any) -> str:
 
 
 def parse_json(text: str, place: str) -> Any:
-    """The value of a JSON text.
+    """Parses a JSON text.
 
     Raises:
         InputError: the text is not JSON, contains NaN or infinity, is nested too deeply, or has too many values.
@@ -87,13 +87,13 @@ def check_header(value: Any, place: str, encoding: str) -> None:
 
 
 def read_text(path: str | PathLike[str], what: str) -> str:
-    """The text of a file.
+    """Reads the text of a file.
 
     Raises:
-        InputError: it is missing, unreadable, no regular file, larger than `MAX_BYTES`, or not UTF-8.
+        InputError: the file is missing, unreadable, not a regular file, larger than `MAX_BYTES`, or not UTF-8.
     """
     try:
-        # A pipe without a writer would otherwise block.
+        # Reading a pipe without a writer would block.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InputError(f"{what} must be a regular file, not a folder, pipe or device ({path}): name a file")

@@ -1,4 +1,4 @@
-"""User-defined mutations: `(genome, space, rng) -> genome`, or None where they do not apply.
+"""User-defined mutations: `(genome, space, rng) -> genome`, or None if they do not apply.
 
 A space lists them in `extra_mutations`, in addition to the built-in ones of its encoding. They are functions passed to
 `evonas.search(mutations=...)`, or installed as entry points::
@@ -22,7 +22,7 @@ __all__ = ["MUTATIONS_FROM_OUTSIDE", "applied", "mutation_name", "read_names"]
 
 Mutation = Callable[[Any, Any, np.random.Generator], Any]
 
-#: Of a space.
+#: Maximum number of extra mutations of a space.
 _MOST = 64
 
 
@@ -37,14 +37,14 @@ MUTATIONS_FROM_OUTSIDE: Extensions[Mutation] = Extensions("mutation", "mutations
 
 
 def mutation_name(mutation: Any) -> str:
-    """The name of a mutation in `extra_mutations`.
+    """The name of a mutation as listed in `extra_mutations`.
 
     Args:
-        mutation: the name of an entry point, returned unchanged, or a function, which is registered in this process as
+        mutation: name of an entry point, returned unchanged, or a function, which is registered in this process as
             `module:qualname`.
 
     Raises:
-        InputError: it is neither.
+        InputError: the value is neither.
     """
     if isinstance(mutation, str):
         return mutation
@@ -53,7 +53,9 @@ def mutation_name(mutation: Any) -> str:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """The names of a space's `extra_mutations`, each once. Raises InputError where it is not a list of names."""
+    """Reads the names of a space's `extra_mutations`, without duplicates. Raises InputError if the value is not a list
+    of names.
+    """
     names = items(list(value) if isinstance(value, tuple) else value, "space.extra_mutations", _MOST)
     for name in names:
         if not isinstance(name, str) or not name.strip():

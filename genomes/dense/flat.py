@@ -1,8 +1,8 @@
 """Dense genomes as named values, for methods that do not know layers: the genes of a space, and conversion both ways.
 
 Widths, activations and edges are conditional genes, active if the network has enough layers. Values may be chosen one
-by one in the order of the genes; inconsistent ones are repaired (the widths of a pyramid are sorted, a layer without
-source or user gets the edge of the chain), so that every choice yields a genome.
+by one in the order of the genes; inconsistent values are repaired (the widths of a pyramid are sorted, a layer without
+source or user is connected as in a chain), so that every choice yields a genome.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _EMBEDDINGS = {
 
 
 def _of_switches(space: DenseSpace, name: str) -> Condition | None:
-    """The condition of a gene of embeddings or members; None if it is never active."""
+    """The condition of a gene of the embedding or the members; None if the gene is never active."""
     if name in _EMBEDDINGS:
         domain = space.domain("embedding")
         options = domain.options if isinstance(domain, Choice) else ()
@@ -110,7 +110,7 @@ def values(space: DenseSpace, genome: DenseGenome) -> dict[str, Value]:
 
 
 def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
-    """The genome of these values, as `DenseSpace.from_values`."""
+    """The genome with these values, as `DenseSpace.from_values`."""
     known = space.genes
     table(given, "genome", [gene.name for gene in known])
     active: dict[str, Value] = {}
@@ -135,13 +135,13 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
 
 
 def _from_layer(space: DenseSpace, k: int) -> Condition:
-    """The condition that there are at least k layers; empty if always true."""
+    """The condition that there are at least k layers; empty if it always holds."""
     enough = space.domain("layers").restrict(low=k)
     return () if enough is None or space.domain("layers").least >= k else (("layers", enough),)
 
 
 def _of_layers(name: str, active: Mapping[str, Value], count: int) -> list[Value]:
-    """The values of a gene that each layer has, or all have together."""
+    """The values of a gene for each layer, whether set per layer or for the whole network."""
     return [active[name] if name in active else active[f"{name}_{k}"] for k in range(1, count + 1)]
 
 
@@ -150,7 +150,7 @@ def _edge(source: int, node: int, output: int) -> str:
 
 
 def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
-    """The selected edges, and edges of the chain for nodes without source or user."""
+    """The selected edges, with chain edges added for nodes without source or user."""
     if not space.skip_connections:
         return chain(count)
     output = space.max_layers + 1
@@ -160,7 +160,7 @@ def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
         wires.append({u for u in range(node) if active[_edge(u, to, output)]} or {node - 1})
     for u in range(1, count + 1):
         if not any(u in wire for wire in wires):
-            wires[u].add(u)  # the node after it takes it
+            wires[u].add(u)  # the next node takes it
     return wires
 
 

@@ -32,7 +32,7 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
 
 
 def _of_input(genome: DenseGenome) -> dict[str, Any]:
-    """Attributes of the input that have an effect, so that equal networks have equal graphs."""
+    """The attributes of the input that have an effect, so that equal networks have equal graphs."""
     found: dict[str, Any] = {}
     for name in ("numbers", "scaling", "category_units"):
         if getattr(genome, name) != OFF[name] and is_active(genome, name):

@@ -1,4 +1,4 @@
-"""The genes of a network over steps."""
+"""The genes of sequence networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a genome over steps to the architecture graph that training sees."""
+"""Conversion of sequence genomes to architecture graphs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def to_graph(genome: SequenceGenome) -> nx.DiGraph:
 
 
 def _of_random_convolutions(genome: SequenceGenome) -> nx.DiGraph:
-    """The head alone is trained, on what the convolutions make once of each series: nothing is done to series."""
+    """A network whose head alone is trained, on features that are computed once per series, hence without augmentation."""
     plain = AugmentedTraining()
     kept = {name: getattr(plain, name) for name in AUGMENTATION}
     builder = Builder(replace_fields(genome, training=replace_fields(genome.training, **kept)))
@@ -77,7 +77,7 @@ def _cell(
 
 
 def _attention(builder: Builder, block: Block, genome: SequenceGenome) -> None:
-    """Attention of a width of its own, to which a convolution of 1 brings what has another."""
+    """Adds attention, after a convolution with kernel 1 if its input has a different width."""
     if builder.channels != block.units:
         builder.conv(block.units, 1, "linear")
     if block.positions != "none":
