@@ -1,4 +1,4 @@
-"""Columns that are not features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
+"""Columns that are not features: keys by which rows are split, and weights. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["keys_of", "numbers_of"]
 
 
 def numbers_of(series: pd.Series[Any], style: Style) -> NDArray[np.float64]:
-    """A numeric column, however they are written."""
+    """The numbers of a column, in any notation."""
     written = find_written(series, style, "numeric")
     return numbers(series if written is None else read_written(series, written))
 
 
 def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None, style: Style) -> NDArray[Any] | None:
-    """The key that assigns each training row to a part: the number of its group, or its time."""
+    """The key by which each training row is assigned to a part: the index of its group, or its time."""
     if group and time_column:
         raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
     if time_column:

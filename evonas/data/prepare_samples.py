@@ -1,6 +1,7 @@
-"""`prepare_samples`: images, series or texts to `PreparedData`, for networks that see their shape. Imports pandas late.
+"""`prepare_samples`: conversion of images, series or texts to `PreparedData`, keeping their shape. Imports pandas
+lazily.
 
-Target, splits and weights are those of tables. What is fitted are one mean and deviation a channel, or a vocabulary.
+Target, splits and weights are handled as for tables. One mean and deviation per channel, or a vocabulary, is fitted.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class Samples:
 
     Attributes:
         kind: "image", "series" or "text".
-        values: images `(num_samples, height, width, channels)`, of the type that they have; series
-            `(num_samples, steps, channels)`, floats with NaN; texts `(num_samples,)`, objects.
-        column: name of the column of text.
+        values: images `(num_samples, height, width, channels)` of any numeric type; series `(num_samples, steps,
+            channels)`, floats with NaN; or texts `(num_samples,)`, objects.
+        column: name of the text column.
     """
 
     kind: str
@@ -52,20 +53,20 @@ class Samples:
 
 
 def read_samples(kind: str, x: Any, what: str) -> Samples:
-    """Samples of what a caller passes.
+    """Converts an argument to samples.
 
     Raises:
-        InputError: it cannot be samples of that kind.
+        InputError: the value does not hold samples of that kind.
     """
     readers: dict[str, Any] = {"image": as_images, "series": as_series, "text": as_texts}
     return Samples(kind, readers[kind](x, what), str(getattr(x, "name", None) or TEXT))
 
 
 def join_samples(parts: Mapping[str, Samples]) -> Samples:
-    """The samples of all parts below each other; series get as many steps as the longest has.
+    """Concatenates the samples of all parts; series are padded to the longest.
 
     Raises:
-        InputError: they differ in shape.
+        InputError: the parts differ in the shape of samples.
     """
     (name, first), *others = parts.items()
     for other, samples in others:
@@ -100,21 +101,21 @@ def prepare_samples(
     style: Style | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> PreparedData:
-    """Prepares samples. What is not named here is as for `evonas.data.prepare.prepare_arrays`.
+    """Prepares samples. Other arguments are as for `evonas.data.prepare.prepare_arrays`.
 
     Args:
-        samples: of "training", and of "validation" and "test" where they are given.
-        targets: of the same parts, tables or arrays.
-        sample_weight, groups: of the training samples.
-        instants: of the training samples, shape `(num_samples,)`: the latest are the test part.
-        split: "time" where training samples are in the order of time, "random" where they are dealt whatever they
-            look like, "" for windows that overlap in their order as "time", all others at random.
-        few_in_folds: whether few series without validation rows of their own are validated in folds, and none held out
-            for a test, see `evonas.data.prepared.FEW_SERIES`.
-        about: what else decides the features, for the fingerprint; JSON values.
+        samples: samples of "training" and, if given, "validation" and "test".
+        targets: targets of the same parts, tables or arrays.
+        sample_weight, groups: weights and groups of the training samples.
+        instants: times of the training samples, shape `(num_samples,)`; the latest samples are the test part.
+        split: "time" if training samples are in temporal order, "random" to split them at random in any case, "" for
+            "time" if they are overlapping windows in order, and "random" otherwise.
+        few_in_folds: whether few series without given validation rows are validated by cross-validation, without a test
+            part, see `evonas.data.prepared.FEW_SERIES`.
+        about: other settings that affect the features, for the fingerprint; JSON values.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the fix.
+        InputError: an argument or a cell is invalid; the message names the constraint, the value and the fix.
     """
     import pandas as pd
 
@@ -154,7 +155,7 @@ def _deal(
     split: str,
     few: bool,
 ) -> tuple[RowSplit, tuple[str, ...]]:
-    """The rows of each part, and what is to be said of how they were dealt."""
+    """Splits the rows into parts; returns them with notes for the user on the split."""
     if groups is not None:
         return deal_rows(target, settings, sizes, groups), ()
     timed = replace(settings, time_column="time")
@@ -204,12 +205,12 @@ def _check_classes(target: Target, rows: RowSplit) -> None:
 def _fit_and_apply(
     samples: Samples, target: Target, rows: RowSplit, settings: SplitSettings, weights: NDArray[np.float64] | None
 ) -> PreparedData:
-    """Features, coded targets and the problem; a preparation for each fold."""
+    """Features, encoded targets and the problem, with a preparation for each fold."""
     folded = len(rows.splits) > 1
     fit_rows = rows.known() if folded else rows.splits[0][0]
     steps = samples.values.shape[1] if samples.kind == "series" else 0
     masked = samples.kind == "series" and bool(lengths_and_gaps(samples.values)[0].min() < steps)
-    # Under cross-validation one vocabulary and one length serve all folds, so that one Problem describes them.
+    # All cross-validation folds share one vocabulary and one length, so that one Problem describes them.
     shared = _fit(samples, fit_rows, masked) if folded and samples.kind == "text" else None
     fits = [shared or _fit(samples, train, masked) for train, _ in rows.splits]
     first = fits[0]
@@ -251,7 +252,7 @@ def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePrepar
 
 
 def _raw(preparation: SamplePreparation, values: NDArray[Any], rows: NDArray[np.intp]) -> Any:
-    """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the room."""
+    """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the memory."""
     return take_rows(values, rows) if values.dtype == np.uint8 else take_rows(values, rows, preparation.inputs)
 
 
@@ -265,7 +266,7 @@ def _digest(samples: Samples) -> str:
 
 
 def _notes(samples: Samples) -> list[str]:
-    """What the owner of the samples may not expect."""
+    """Messages about anything that the user may not expect."""
     values = samples.values
     large = f"{values.nbytes / 2**30:.1f} GiB of samples are more than memory is given for: they are read from the disk"
     return [large, *_notes_of_kind(samples)] if is_on_disk(values) else _notes_of_kind(samples)

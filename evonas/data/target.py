@@ -1,4 +1,4 @@
-"""The target: which task it makes, and its values as numbers. Imports pandas inside functions only."""
+"""The target: inference of the task, and encoding of the values as numbers. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["TASKS", "Target", "check_absent", "infer_target"]
 
-#: What may be asked for; "classification" is binary or multiclass, whichever the classes say.
+#: Valid tasks; "classification" is binary or multiclass, depending on the number of classes.
 TASKS = ("regression", "binary", "multiclass", "classification")
 
-#: Whole numbers with at most this many different values, each in ROWS_A_CLASS rows on average, are classes.
+#: Integers with at most this many distinct values, each in ROWS_A_CLASS rows on average, are classes.
 MOST_NUMBER_CLASSES = 20
 ROWS_A_CLASS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is predicted, row by row.
+    """The prediction task and its target values.
 
     Attributes:
         task: "regression", "binary" or "multiclass".
-        names: of the target columns.
-        values: float64 `(num_samples, num_targets)` for regression; class numbers, intp `(num_samples,)`, otherwise.
-        classes: labels as text in the order of the class numbers; the second of a binary task is the positive class.
-        label_type: what they were given as: "text", "integer", "number" or "boolean"; empty for a regression.
-        notes: how it was read, for a person.
+        names: names of the target columns.
+        values: float64 `(num_samples, num_targets)` for regression; otherwise class indices, intp `(num_samples,)`.
+        classes: labels as text in the order of the class indices; the second class of a binary task is the positive
+            one.
+        label_type: original type of the labels: "text", "integer", "number" or "boolean"; empty for regression.
+        notes: messages for the user about how the target was read.
     """
 
     task: str
@@ -51,17 +52,16 @@ class Target:
 
 
 def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | None = None) -> Target:
-    """Decides the task and codes the values.
+    """Infers the task and encodes the values.
 
-    Several target columns make a multi-output regression, unless each row has a single 1 among zeros: then they are
-    the classes. One column is a classification if it holds text or booleans,
-    two different whole numbers, or whole numbers with at most 20 different values and at least 10 rows a value;
-    otherwise it is a regression. `task` overrides.
+    Several target columns are a multi-output regression, unless each row has a single 1 among zeros: then they are
+    classes. One column is a classification if it holds text, booleans, two distinct integers, or integers with at most
+    20 distinct values and at least 10 rows per value; otherwise it is a regression. `task` overrides the inference.
 
     Args:
         columns: the target columns, shape `(num_samples, num_targets)`.
         task: one of `TASKS`, or None to infer it.
-        style: how numbers in text are written, where that is known.
+        style: notation of numbers in text, if known.
 
     Raises:
         InputError: a value is missing or infinite, the target is constant, text where numbers are needed, or a class
@@ -78,7 +78,7 @@ def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | 
         return _several(columns, task, style)
     series = columns.iloc[:, 0]
     if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.cat.categories.dtype)  # labels of the type that the categories have
+        series = series.astype(series.cat.categories.dtype)  # labels have the type of the categories
         holds_classes = True
     else:
         holds_classes = False
@@ -96,11 +96,11 @@ def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | 
         return replace(_regression(read.to_frame()), notes=notes)
     if style.in_file and written.notation != PLAIN:
         return replace(_classification(read, task), notes=notes)
-    return _classification(series, task)  # labels stay the texts that they are
+    return _classification(series, task)  # labels stay text
 
 
 def _several(columns: pd.DataFrame, task: str | None, style: Style) -> Target:
-    """Several target columns: of a regression, or the classes of rows that have a single 1 each."""
+    """The target in several columns: of a regression, or one-hot encoded classes."""
     if task == "regression":
         return _regression(_read(columns, style))
     if not all(kind_of(columns[name]) in ("number", "boolean") for name in columns.columns):
@@ -131,7 +131,7 @@ def _several(columns: pd.DataFrame, task: str | None, style: Style) -> Target:
 
 
 def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """The columns with numbers in text read."""
+    """The columns, with numbers in text converted."""
     read = columns.copy()
     for name in columns.columns:
         written = find_written(columns[name], style, "numeric")
@@ -141,7 +141,9 @@ def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
 
 
 def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) -> Target:
-    """Classes by the column that has the 1; they are called by the columns' names, by numbers if there are none."""
+    """Decodes one-hot encoded classes, which are labelled by the names of the columns, or by numbers if there are no
+    names.
+    """
     import pandas as pd
 
     names = [str(name) for name in columns.columns]
@@ -154,7 +156,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
 
 
 def check_absent(columns: pd.DataFrame, absent: Mapping[str, tuple[str, int]]) -> None:
-    """Refuses a target in which a word was read as "no value", and says the word.
+    """Raises InputError for a target in which a word was read as "no value"; the message names the word.
 
     Args:
         columns: the target columns.
@@ -253,7 +255,7 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
 
 
 def _labels(series: pd.Series[Any]) -> tuple[list[str], NDArray[np.intp], str]:
-    """Labels as text, sorted in their own type; each row's place among them; and the type."""
+    """The labels as text, sorted in their own type, each row's index among them, and the type."""
     import pandas as pd
 
     kind = kind_of(series)

@@ -1,4 +1,4 @@
-"""Columns of text that are numbers or dates: found on the rows that decide, read in all rows. Imports pandas late."""
+"""Text columns that hold numbers or dates: detected on the deciding rows, converted in all rows. Imports pandas lazily."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["Written", "find_written", "read_written", "with_written"]
 
 
-#: Cells that are looked at before all are.
+#: Number of cells that are examined first.
 _SAMPLE = 64
 
 
 @dataclass(frozen=True)
 class Written:
-    """How the cells of a column of text are read.
+    """How the cells of a text column are converted.
 
     Attributes:
-        column: its name.
-        notation: of its numbers; None for dates.
-        dates: format of its dates apart from those with the year first, one of `evonas.data.dates.FORMATS`, or "".
+        column: name of the column.
+        notation: notation of its numbers; None for dates.
+        dates: format of its dates in addition to those with the year first, one of `evonas.data.dates.FORMATS`, or "".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -51,12 +51,12 @@ class Written:
 
 
 def find_written(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
-    """How a column of text is read as numbers or dates; None if it is not, or is not text.
+    """Detects numbers or dates in a text column; None if it holds neither, or is not text.
 
     Args:
-        series: the cells that decide.
+        series: the deciding cells.
         style: further knowledge about the notation.
-        role: what the user says that the column is.
+        role: role given by the user.
     """
     if role in ("categorical", "text", "boolean") or not _is_text(series, role):
         return None
@@ -74,7 +74,7 @@ def find_written(series: pd.Series[Any], style: Style, role: str | None = None) 
 
 
 def _may_be(sample: NDArray[np.object_]) -> bool:
-    """Whether these cells alone might be numbers or dates: a few cells identify most columns of text."""
+    """Whether these cells may be numbers or dates; a few cells rule out most text columns."""
     cells = [cell for cell in sample if cell is not None]
     if all(is_number_like(cell) for cell in cells):
         return True
@@ -96,15 +96,15 @@ def _is_text(series: pd.Series[Any], role: str | None) -> bool:
 
 
 def read_written(series: pd.Series[Any], written: Written, lenient: NDArray[np.bool_] | None = None) -> pd.Series[Any]:
-    """The column as numbers or dates; what is neither text nor such cells stays as it is.
+    """Converts a column to numbers or dates; cells that are not text stay unchanged.
 
     Args:
         series: the column.
-        written: how it is read.
-        lenient: rows whose cells are missing if they cannot be read, shape `(num_samples,)`; None for none.
+        written: how to convert it.
+        lenient: rows whose cells become missing if they cannot be converted, shape `(num_samples,)`; None for no rows.
 
     Raises:
-        InputError: a cell is no such number.
+        InputError: a cell is not such a number.
     """
     import pandas as pd
 
@@ -143,7 +143,7 @@ def _example(cells: NDArray[np.object_], wrong: str) -> str:
 
 
 def _is_read(series: pd.Series[Any]) -> bool:
-    """Whether the type of a column says itself that it holds numbers, booleans or dates."""
+    """Whether the column's type is already numeric, boolean or a date."""
     import pandas as pd
 
     types = pd.api.types
@@ -153,16 +153,16 @@ def _is_read(series: pd.Series[Any]) -> bool:
 def with_written(
     frame: pd.DataFrame, known: NDArray[np.intp], style: Style, roles: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, tuple[Written, ...], tuple[str, ...]]:
-    """The table with columns of text read as the numbers and dates that they are.
+    """Converts the text columns of a table that hold numbers or dates.
 
     Args:
-        frame: the columns.
-        known: positions of the rows that decide what a column is.
+        frame: the table.
+        known: indices of the rows that determine the kind of a column.
         style: further knowledge about the notation.
-        roles: what the user says that columns are.
+        roles: roles given by the user.
 
     Returns:
-        the table; how columns were read; what is to be said of them.
+        The table, how columns were converted, and notes for the user.
     """
     roles = roles or {}
     deciding = {str(name): frame[name].iloc[known] for name in frame.columns}
@@ -191,7 +191,7 @@ def with_written(
 
 
 def _of_stragglers(series: pd.Series[Any], deciding: pd.Series[Any]) -> Written | None:
-    """For a column whose deciding rows hold numbers, while others hold text as well."""
+    """Detects a column whose deciding rows hold numbers while others also hold text."""
     if series.dtype != object or len(series) == len(deciding) or kind_of(deciding) != "number":
         return None
     return None if kind_of(series) == "number" else Written(str(series.name), PLAIN)

@@ -23,7 +23,7 @@ __all__ = ["ALIGNED", "Dialect", "find_dialect", "parse_rows"]
 
 MOST_COLUMNS = 100_000
 _HEAD = 1 << 20
-#: A header is tried with a dozen separators: 100,000 names of 160 characters.
+#: Maximum length of a header, since a dozen separators are tried: 100,000 names of 160 characters.
 _LONGEST_HEADER = 1 << 24
 _ROWS = 200
 _SEPARATORS = ",;\t|"
@@ -42,7 +42,7 @@ class Dialect:
 
     Attributes:
         separator: one character, or `ALIGNED`.
-        names: of the columns, including those that precede the header's.
+        names: names of the columns, including those that precede the header's.
         width: cells per row; cells beyond the names are empty in every row.
         skipped: number of characters before the first row.
         lines: number of lines before the first row.
