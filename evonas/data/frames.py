@@ -219,7 +219,7 @@ def _texts_of(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _plain_objects(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Converts objects that pandas recognises: intervals and periods to text or dates, durations and times to seconds."""
+    """Converts objects known to pandas: intervals and periods to text or dates, durations and times to seconds."""
     import pandas as pd
 
     kind = pd.api.types.infer_dtype(series, skipna=True)

@@ -95,7 +95,7 @@ def _explained_share(values: Array, targets: Array) -> float:
 
 
 def _explain(targets: Array, above: Sequence[Array], below: Array) -> float:
-    """The share of centred targets that the means `above / below` explain; the mean is 0 for a row without neighbours."""
+    """The share of centred targets that the means `above / below` explain; 0 for a row without neighbours."""
     known = below > _NEARLY_NONE
     means = np.stack([np.divide(each, below, out=np.zeros_like(each), where=known) for each in above], axis=1)
     total = float((targets**2).sum())

@@ -42,7 +42,7 @@ class Views:
 
 
 def _size(data: PreparedData) -> int:
-    """Size of the features in bytes if there are neighbours; else 0, since there are few such views and all are kept."""
+    """Size of the features in bytes if there are neighbours; else 0, since there are few such views."""
     if not marks_of(data.problem.views):
         return 0
     parts = [x for split in data.splits for x in (split.x_train, split.x_validation)]

@@ -1,4 +1,4 @@
-"""Text columns that hold numbers or dates: detected on the deciding rows, converted in all rows. Imports pandas lazily."""
+"""Text columns that hold numbers or dates: detected on some rows, converted in all rows. Imports pandas lazily."""
 
 from __future__ import annotations
 

@@ -19,14 +19,14 @@ __all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", 
 
 
 def run_title(run: RunData) -> str:
-    """The title: objective and data."""
+    """The title of the report: objective and data."""
     file = Path(run.source["path"]).name if "path" in run.source else run.directory.name
     targets = ", ".join(run.problem.get("target_names", ()))
     return f"{targets} from {file}" if targets else file
 
 
 def run_subtitle(run: RunData) -> str:
-    """The subtitle: progress of the search."""
+    """The subtitle of the report: progress of the search."""
     state = "Running" if run.running else "Killed" if run.stop is None else "Done"
     why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
     spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
@@ -40,9 +40,9 @@ def answer_section(
 
     Args:
         run: the search.
-        data: its prepared data, if it has any.
-        found: what the final model predicts, or the best network where that is it; None if not known.
-        references: name of another model -> its scores on the same rows as `found`.
+        data: prepared data of the run; None if there are none.
+        found: predictions of the final model, which may be the best network; None if unknown.
+        references: name of a reference model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
         text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
@@ -72,7 +72,7 @@ def answer_section(
 
 
 def _known_scores(run: RunData, found: Predictions | None) -> tuple[dict[str, float], bool]:
-    """Scores of what is exported, and whether they are of the test split; of all its rows, where the run kept them."""
+    """The scores of the exported model, and whether they are test scores; on all test rows if the run stored them."""
     name = run.objective.name
     if run.final_scores and (found is None or found.model != BEST):
         return dict(run.final_scores), name in run.final_scores
@@ -81,13 +81,13 @@ def _known_scores(run: RunData, found: Predictions | None) -> tuple[dict[str, fl
 
 
 def _in_training(run: RunData) -> list[Text]:
-    """What is trained while the report is made; nothing of a search that is over."""
+    """The networks in training at the time of the report; empty for a search that has ended."""
     lines = training_lines(run.in_training)
     return [Text(f"In training now: {'; '.join(lines)}.")] if lines else []
 
 
 def _verdict(run: RunData, test: Mapping[str, float], ours: str) -> str:
-    """Whether the network or a baseline is better; empty if unknown."""
+    """A sentence on whether the network or a baseline is better; empty if unknown."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (
@@ -98,7 +98,9 @@ def _verdict(run: RunData, test: Mapping[str, float], ours: str) -> str:
 
 
 def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
-    """For the convergence: the best network's mean after training again, if it was, and the scores of other models."""
+    """Reference lines for convergence figures: the best network's mean after retraining, if any, and scores of other
+    models.
+    """
     first = next(iter(run.finalists), None)
     lines = {} if first is None or first.mean is None else {"best, trained again (mean)": first.mean}
     name = run.objective.name
@@ -106,7 +108,7 @@ def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, floa
 
 
 def reference_scores(models: Sequence[BaselineModel], split: str) -> dict[str, Mapping[str, float]]:
-    """Rows of other models for the answer: their scores on that split, "test" or "validation"."""
+    """Scores of other models on a split ("test" or "validation"), by the names to show."""
     return {f"{each.name} (scikit-learn)": each.test if split == "test" else each.validation for each in models}
 
 
@@ -118,7 +120,7 @@ def _cost(run: RunData) -> str:
 
 
 def _trust(run: RunData) -> str:
-    """A sentence on how trustworthy the score of the search is."""
+    """A sentence on how reliable the score of the search is."""
     if not run.finalists:
         return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
@@ -136,7 +138,7 @@ def _trust(run: RunData) -> str:
 
 
 def _belief(is_within: bool, is_worse: bool) -> str:
-    """The interpretation of the search's score, compared with retraining."""
+    """The interpretation of the search's score in comparison with retraining."""
     if is_within:
         return "can be believed"
     return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"
@@ -149,7 +151,7 @@ def _comparison(
     known: Mapping[str, float],
     references: Mapping[str, Mapping[str, float]],
 ) -> Table:
-    """The scores of what is exported, compared with those of others on the same rows."""
+    """The scores of the exported model, compared with those of other models on the same rows."""
     name = run.objective.name
     if found is None or data is None:
         names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]

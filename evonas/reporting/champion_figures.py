@@ -1,4 +1,4 @@
-"""The champion: its network, its learning curves, and where it came from."""
+"""Figures of the champion: its network, its learning curves and its lineage."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ __all__ = ["architecture", "learning_curves", "lineage", "operators"]
 
 _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _MOST_EPOCHS = 200
-#: Networks of a lineage that are in a table, the nearest ones.
+#: Maximum number of networks of a lineage in the table: the nearest ones.
 _MOST_ROWS = 12
 _LONGEST_LINE = 30
 
 
 def architecture(run: RunData) -> Figure | None:
-    """The champion's network, from input to output; None if it is a model of the user."""
+    """The champion's network, from input to output; None for a user-defined model."""
     if run.champion is None or not hasattr(run.space, "architecture"):
         return None
     graph = run.space.architecture(run.space.genome_from_json(run.champion.genome))
@@ -57,7 +57,7 @@ def architecture(run: RunData) -> Figure | None:
         dark = color == ORANGE
         font = {"color": "#000000" if dark else "#ffffff", "size": 12}
         notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
-    # Room for curves only if there are some: on a phone, the boxes need all there is.
+    # Reserve space for curves only if there are any: on a phone, the boxes need all of it.
     ends = [-1.05, 1.85 if any(node > source + 1 for source, node in graph.edges) else 1.05]
     corners = points(ends, [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
@@ -77,7 +77,7 @@ def architecture(run: RunData) -> Figure | None:
 
 
 def _in_lines(text: str) -> str:
-    """A label in one line, or in two where it is long."""
+    """A label on one line, or on two if it is long."""
     if len(text) <= _LONGEST_LINE or ", " not in text:
         return label(text, 2 * _LONGEST_LINE)
     commas = [place for place in range(len(text)) if text.startswith(", ", place)]
@@ -86,7 +86,7 @@ def _in_lines(text: str) -> str:
 
 
 def _edge(source: int, node: int, top: int, number: int) -> dict[str, Any]:
-    """A straight line to the next node, or a curve past those between."""
+    """A straight line to the next node, or a curve around the nodes in between."""
     style = {"line": {"color": GREY, "width": 2}, "layer": "below"}
     if node == source + 1:
         return {"type": "path", "path": f"M 0,{top - source} L 0,{top - node}", **style}
@@ -123,7 +123,7 @@ def _layer(attributes: Any, run: RunData) -> str:
 
 
 def learning_curves(run: RunData) -> Figure | None:
-    """Validation and training loss of the champion by epoch, from each seed; None before any network has a score."""
+    """The champion's validation and training loss by epoch, for each seed; None before any network has a score."""
     if run.champion is None:
         return None
     trainings = [("search", run.records[run.places[run.champion.digest]].evaluation)]
@@ -153,7 +153,7 @@ def learning_curves(run: RunData) -> Figure | None:
 
 
 def lineage(run: RunData) -> Figure | None:
-    """The networks that the champion descends from, itself the last of them; None if there is no champion."""
+    """The ancestors of the champion, followed by the champion itself; None if there is no champion."""
     family = ancestors(run)
     if not family:
         return None
@@ -197,7 +197,7 @@ def lineage(run: RunData) -> Figure | None:
 
 
 def _descent(run: RunData, place: int) -> list[str]:
-    """A row on a network of the lineage."""
+    """The table row of a network of the lineage."""
     record = run.records[place]
     parents = sorted({run.places[each] + 1 for each in record.parents if each in run.places})
     gained = gain(run, place)
@@ -218,7 +218,7 @@ def _gain_words(run: RunData, place: int) -> str:
 
 
 def operators(run: RunData) -> Figure | None:
-    """How often each operator made a better network than the parents; None if nothing has parents."""
+    """How often each operator produced a network better than its parents; None if no network has parents."""
     rates = [each for each in operator_rates(run) if np.isfinite(each.median_gain)][::-1]
     if not rates:
         return None

@@ -36,12 +36,12 @@ _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _STEPS = 200
 #: Settings that differ between repetitions within a group.
 _NOT_COMPARED = {"seed"}
-#: Parts of a space that are chosen by the training rows, and so by the seed.
+#: Parts of a space that depend on the training rows, and thus on the seed.
 _OF_ROWS = ("neighbour_columns", "neighbour_sets")
-#: Settings that follow from the strategy unless they are given.
+#: Settings whose defaults depend on the strategy.
 _FROM_STRATEGY = {"asynchronous", "window", "inherit"}
 _LONGEST_NAME = 80
-#: Absolute value of Cliff's delta from which an effect is called so.
+#: Name of an effect size -> minimum absolute value of Cliff's delta.
 #: Source: Romano, Kromrey, Coraggio and Skowronek, "Appropriate Statistics for Ordinal Level Data", 2006.
 _EFFECTS = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
 
@@ -53,7 +53,7 @@ class Group:
     Attributes:
         name: the settings that distinguish it from other groups.
         runs: its runs.
-        scores: that are compared, one per run; see `Comparison.score_kind`.
+        scores: scores to compare, one per run; see `Comparison.score_kind`.
     """
 
     name: str
@@ -68,8 +68,8 @@ class Contrast:
     Attributes:
         first, second: names of the groups.
         p_value: of a two-sided Mann-Whitney U test, after Holm's correction for all pairs.
-        delta: Cliff's delta: share of pairs of runs in which the first is better, less that in which it is worse.
-        effect: verbal size of delta.
+        delta: Cliff's delta: share of pairs of runs in which the first is better, minus the share in which it is worse.
+        effect: effect size in words.
     """
 
     first: str
@@ -84,11 +84,11 @@ class Comparison:
     """A complete comparison of runs.
 
     Attributes:
-        objective, direction: what was optimised.
-        groups: in the order in which their first runs were given.
-        contrasts: of every pair of groups with at least two runs each.
-        score_kind: what the scores are: of the finalists trained again, or of the search.
-        notes: what the runs do not have in common.
+        objective, direction: optimised metric and its direction.
+        groups: groups, in the order of their first runs.
+        contrasts: tests of all pairs of groups with at least two runs each.
+        score_kind: kind of the scores: of retrained finalists, or of the search.
+        notes: warnings about the comparability of the runs.
     """
 
     objective: str
@@ -103,7 +103,7 @@ def compare_runs(directories: Sequence[str | Path]) -> Comparison:
     """Reads and compares runs.
 
     Raises:
-        InputError: fewer than two, one without a score, or with different objectives.
+        InputError: there are fewer than two runs, one has no score, or they have different objectives.
     """
     if len(set(map(str, directories))) < 2:
         raise InputError(f"runs to compare must be at least two, not {len(set(map(str, directories)))}: name more")
@@ -229,7 +229,7 @@ def _convergence(comparison: Comparison, by: str) -> Figure:
 
 
 def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Lowest, median and highest best-so-far of the runs at steps that all of them reached."""
+    """The lowest, median and highest best-so-far score of the runs, at steps that all of them reached."""
     lines = [best_by(run, by) for run in group.runs]
     last = min(float(x[-1]) for x, _ in lines)
     grid = np.linspace(0.0, last, _STEPS + 1)[1:]
@@ -253,13 +253,13 @@ def _champions(comparison: Comparison) -> Table:
             assert run.champion is not None, "compared runs have a best network"
             value = run.genes.get(name, [None] * len(run.records))[run.places[run.champion.digest]]
             cells.append("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
-        if any(cells):  # others are active in none of them
+        if any(cells):  # the others are active in none of them
             rows.append([name, *cells])
     return Table(["gene", *(group.name for group in comparison.groups)], rows, "The best run of each group.")
 
 
 def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
-    """All names, each once, in an order that keeps those of a list together: units_3 behind units_2."""
+    """All names, without duplicates, in an order that keeps neighbours of a list together: units_3 after units_2."""
     found: list[str] = []
     for names in lists:
         for before, name in zip(["", *names], names, strict=False):
@@ -280,7 +280,7 @@ def _score(run: RunData, rescored: bool) -> float:
 
 
 def _compare(run: RunData) -> dict[str, Any]:
-    """What distinguishes groups: settings, the bound, and the file and target."""
+    """The settings that distinguish groups, including the bound, the file and the target."""
     values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in _NOT_COMPARED}
     values |= {f"bound: {name}": bound for name, bound in run.budget.model_dump().items() if bound is not None}
     data = run.source.get("sha256") or run.source.get("path") or ""
@@ -297,13 +297,13 @@ def _key(run: RunData) -> str:
 
 
 def _without_rows(space: Mapping[str, Any]) -> dict[str, Any]:
-    """The space without what was taken from the training rows, which depend on the seed."""
+    """The space without the parts that were derived from the training rows, which depend on the seed."""
     found = {name: _without_rows(value) if isinstance(value, Mapping) else value for name, value in space.items()}
     return found | {name: bool(found[name]) for name in _OF_ROWS if name in found}
 
 
 def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:
-    """The strategy, or as many of the settings in which the groups differ as tell them apart; else the directory."""
+    """Names of the groups: the strategy, with the settings that distinguish them; or else the directory."""
     values: list[Mapping[str, Any]] = [_compare(each[0]) for each in groups]
     keys = dict.fromkeys(name for each in values for name in each)
     differing = [
@@ -331,7 +331,7 @@ def _notes(runs: Sequence[RunData], groups: Sequence[Group]) -> tuple[str, ...]:
 
 
 def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
-    """Of every pair of groups of at least two runs.
+    """Tests all pairs of groups with at least two runs each.
 
     Source: Mann and Whitney 1947; Cliff, "Dominance Statistics", 1993; Holm 1979.
     """
@@ -354,7 +354,7 @@ def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
 
 
 def _holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for testing them all."""
+    """The p-values with Holm's correction for multiple testing."""
     order, found, least = np.argsort(p_values), [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
         least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))

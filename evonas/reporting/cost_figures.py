@@ -1,4 +1,4 @@
-"""What the search cost and what its networks cost: Pareto front, timeline, failures and phases."""
+"""Figures of the cost of the search and of its networks: Pareto front, timeline, failures and phases."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from evonas.reporting.schedule import Schedule, schedule_of
 __all__ = ["failures", "pareto", "pareto_places", "phases", "timeline"]
 
 _MOST_POINTS, _MOST_BARS, _MOST_REASONS, _MOST_TALL_LANES = 1000, 600, 10, 16
-#: Networks of a front that are in a table.
+#: Maximum number of networks of a front in the table.
 _MOST_ROWS = 12
 
 
 def pareto(run: RunData) -> Figure | None:
-    """The objective over the second objective, or over the number of parameters; None before any has a score."""
+    """The objective over the second objective or the number of parameters; None before any network has a score."""
     second = (run.settings.objectives or ("", "parameters"))[1]
     values = np.array([_value(record, second) for record in run.records], np.float64)
     places = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(values))
@@ -78,7 +78,7 @@ def pareto(run: RunData) -> Figure | None:
 
 
 def pareto_places(losses: NDArray[np.float64], others: NDArray[np.float64], places: NDArray[np.intp]) -> list[int]:
-    """Those of the places that no other one beats in both, by the second value, ascending; both are minimised."""
+    """The Pareto-optimal indices among `places`, sorted by the second value; both values are minimised."""
     front: list[int] = []
     best = np.inf
     for place in places[np.lexsort((losses[places], others[places]))]:
@@ -89,11 +89,11 @@ def pareto_places(losses: NDArray[np.float64], others: NDArray[np.float64], plac
 
 
 def timeline(run: RunData) -> Figure | None:
-    """Trainings on as many lanes as networks were trained at a time; None before any."""
+    """Training runs on one lane per network trained concurrently; None before any."""
     if not run.records:
         return None
     schedule = schedule_of(run, finalists=True)
-    # Of many trainings, the longest: thin bars would be invisible.
+    # If there are many, only the longest: thin bars would be invisible.
     lengths = schedule.ends - schedule.starts
     shown = np.sort(np.argsort(-lengths, kind="stable")[:_MOST_BARS])
     traces = []
@@ -144,7 +144,7 @@ def _timeline_caption(run: RunData, schedule: Schedule, shown: int) -> str:
 
 
 def failures(run: RunData) -> Figure | None:
-    """How many networks have no score, by reason; None if none."""
+    """The number of networks without a score, by reason; None if there are none."""
     reasons = Counter(
         f"{each.evaluation.status.value}: {each.evaluation.reason}"
         if each.evaluation.reason
@@ -169,7 +169,7 @@ def failures(run: RunData) -> Figure | None:
 
 
 def phases(run: RunData) -> Figure:
-    """Seconds of search, of finalists and of the rest."""
+    """Seconds spent on the search, on finalists and on the rest."""
     colors = {"search": BLUE, "finalists": ORANGE, "rest": GREEN}
     traces = [
         {

@@ -1,4 +1,4 @@
-"""What genes do to the score: importance, scatter a gene, parallel coordinates, contour and rank of two genes."""
+"""Figures of the effect of genes on the score: importance, scatter, parallel coordinates, contour and rank plots."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from evonas.reporting.rundata import RunData
 __all__ = ["contour", "gene_scatters", "importance", "parallel_coordinates", "rank"]
 
 _MOST_POINTS, _MOST_GENES, _MOST_LINES, _COORDINATES, _GRID, _COLOR_STEPS = 400, 12, 400, 9, 24, 8
-#: Points of a scatter that shows anything.
+#: Minimum number of points of a meaningful scatter plot.
 _FEWEST_POINTS = 3
 
 
 def importance(run: RunData) -> Figure | None:
-    """Each gene's share of the importance of all; None of too few networks."""
+    """Each gene's share of the total importance; None for too few networks."""
     shares = list(gene_importance(run).items())[:20][::-1]
     if not shares:
         return None
@@ -59,7 +59,7 @@ def importance(run: RunData) -> Figure | None:
 
 
 def gene_scatters(run: RunData) -> list[Figure]:
-    """Score over the value of each gene, the most important genes first."""
+    """The score over the value of each gene, the most important genes first."""
     figures: list[Figure] = []
     for name in _varying_genes(run)[:_MOST_GENES]:
         number, values = len(figures), run.genes[name]
@@ -86,7 +86,9 @@ def gene_scatters(run: RunData) -> list[Figure]:
 
 
 def parallel_coordinates(run: RunData) -> Figure | None:
-    """Networks as lines through the most important genes, the best in the lightest colour; None of fewer than two."""
+    """Networks as lines through the most important genes, the best in the lightest colour; None for fewer than two
+    networks.
+    """
     names = _varying_genes(run)[: _COORDINATES - 1]
     order = sorted(_score(run), key=lambda place: -run.losses[place])
     if len(names) < 2 or len(order) < 2:
@@ -130,7 +132,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
 
 
 def contour(run: RunData) -> Figure | None:
-    """The score over the two most important genes that are numbers, smoothed; None without two."""
+    """The smoothed score over the two most important numeric genes; None if there are fewer than two."""
     names, places, x, y = _two_numbers(run)
     if len(places) < 20:
         return None
@@ -162,7 +164,7 @@ def contour(run: RunData) -> Figure | None:
 
 
 def rank(run: RunData) -> Figure | None:
-    """Networks over the two most important genes that are numbers, coloured by rank; None without two."""
+    """Networks over the two most important numeric genes, coloured by rank; None if there are fewer than two."""
     names, places, x, y = _two_numbers(run)
     if len(places) < 2:
         return None
@@ -188,14 +190,14 @@ def _score(run: RunData) -> list[int]:
 
 
 def _varying_genes(run: RunData) -> list[str]:
-    """Genes of more than one value, the most important first."""
+    """Genes with more than one value, the most important first."""
     shares = gene_importance(run)
     rest = [name for name, values in run.genes.items() if name not in shares and len(set(map(str, values))) > 1]
     return [*shares, *rest]
 
 
 def _two_numbers(run: RunData) -> tuple[list[str], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Two genes, the scored networks that have both, and the genes' positions in them."""
+    """Two genes, the scored networks that have both, and the positions of the genes' values in these networks."""
     empty = np.zeros(0)
     names = [name for name in _varying_genes(run) if all(_is_number(value) for value in run.genes[name])]
     always = [name for name in names if sum(value is None for value in run.genes[name]) < 0.5 * len(run.records)][:2]
@@ -211,7 +213,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _gene_axes(run: RunData, names: list[str]) -> dict[str, Any]:
-    """Axes of positions in [0, 1], with the genes' own values at five of them."""
+    """Axes of positions in [0, 1], labelled with the genes' values at five positions."""
     axes = {}
     for which, name in zip(("xaxis", "yaxis"), names, strict=True):
         values = np.array([np.nan if value is None else float(value) for value in run.genes[name]])
@@ -225,7 +227,7 @@ def _gene_axes(run: RunData, names: list[str]) -> dict[str, Any]:
 
 
 def _scale(run: RunData, name: str) -> dict[str, Any]:
-    """The axis of a gene: logarithmic for numbers that are drawn on one, of categories for words."""
+    """The axis of a gene: logarithmic for numbers on a logarithmic scale, categorical for names."""
     values = [value for value in run.genes[name] if value is not None]
     if any(isinstance(value, str | bool) for value in values):
         return axis(label(name), type="category")
@@ -256,7 +258,7 @@ def _end_note(run: RunData, name: str, at: int, end: int) -> dict[str, Any]:
 
 
 def _cividis(share: float) -> str:
-    """A colour of the scale, from dark blue (0) to yellow (1)."""
+    """A colour of the scale from dark blue (0) to yellow (1)."""
     stops = ((0, 32, 76), (66, 78, 107), (124, 123, 120), (186, 173, 106), (255, 233, 69))
     at = share * (len(stops) - 1)
     low = min(int(at), len(stops) - 2)

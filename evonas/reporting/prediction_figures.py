@@ -1,4 +1,4 @@
-"""What the final model predicts: confusion, ROC and calibration; predicted against true, and residuals; columns."""
+"""Figures of predictions: confusion, ROC and calibration; predicted against true values, and residuals; columns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 
 
 def prediction_figures(found: Predictions) -> list[Figure]:
-    """Those that the task has."""
+    """The figures for the task."""
     if found.problem.task == "regression":
         return [predicted_against_true(found), residuals(found)]
     figures = [roc(found), calibration(found)]
@@ -42,7 +42,7 @@ def prediction_figures(found: Predictions) -> list[Figure]:
 
 
 def predicted_against_true(found: Predictions) -> Figure:
-    """Of the first target of a regression, or of its median."""
+    """Predicted against true values of the first target of a regression, or of its median."""
     true, predicted = found.true[:, 0], found.point[:, 0]
     shown = thin_out(len(true), _MOST_POINTS)
     ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
@@ -64,7 +64,7 @@ def predicted_against_true(found: Predictions) -> Figure:
 
 
 def residuals(found: Predictions) -> Figure:
-    """Of the first target of a regression, or of its median, over what is predicted."""
+    """Residuals over predictions of the first target of a regression, or of its median."""
     true, predicted = found.true[:, 0], found.point[:, 0]
     shown = thin_out(len(true), _MOST_POINTS)
     traces = [points(round_values(predicted[shown]), round_values((predicted - true)[shown]), "a row", BLUE, size=4)]
@@ -78,7 +78,7 @@ def residuals(found: Predictions) -> Figure:
 
 
 def confusion(found: Predictions) -> Figure:
-    """Rows by true and predicted class."""
+    """The confusion matrix: rows by true and predicted class."""
     classes = [label(name, 20) for name in found.problem.classes]
     chosen = found.predicted.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), np.int64)
@@ -110,7 +110,7 @@ def confusion(found: Predictions) -> Figure:
 
 
 def roc(found: Predictions) -> Figure:
-    """Of the second of two classes; of each of several, against the rest."""
+    """The ROC curves: of the second of two classes, or of each of several classes against the rest."""
     classes, probabilities = found.problem.classes, found.predicted
     which = [1] if len(classes) == 2 else list(range(min(len(classes), _MOST_CURVES)))
     traces, areas = [], list[list[str]]()
@@ -129,7 +129,7 @@ def roc(found: Predictions) -> Figure:
 
 
 def calibration(found: Predictions) -> Figure:
-    """Predicted probability against how often it comes true, in ten bins of as many rows."""
+    """Predicted probability against observed frequency, in ten bins with equal numbers of rows."""
     probabilities = found.predicted
     if probabilities.shape[1] == 2:
         given, came = probabilities[:, 1], found.true == 1
@@ -176,7 +176,7 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, found: P
 
 
 def _rows(found: Predictions) -> str:
-    """Such as "The best network on rows of the test split"."""
+    """The beginning of a caption, such as "The best network on rows of the test split"."""
     return f"{found.model[0].upper()}{found.model[1:]} on rows of the {found.split} split"
 
 
@@ -185,7 +185,7 @@ def _height(rows: list[Any]) -> int:
 
 
 def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any, float] | None:
-    """False and true positive rates at falling thresholds, and the area; None if one class is absent."""
+    """False and true positive rates at decreasing thresholds, and the area; None if one class is absent."""
     many, others = int(positive.sum()), int((~positive).sum())
     if not many or not others:
         return None

@@ -25,18 +25,18 @@ from genomes.errors import InputError
 
 __all__ = ["FORMATS", "REPORT_NAME", "make_report", "write_report"]
 
-#: In the run directory, unless another place is given.
+#: Default names in the run directory.
 REPORT_NAME = "report.html"
 FORMATS = ("html", "md", "png", "svg")
 
 
 def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Report:
-    """All sections of the report of a search.
+    """Creates the report of a search.
 
     Args:
         run: the search.
-        boosting: whether to train gradient boosting on the same rows, for comparison, unless the run has.
-        quick: whether columns are shuffled for a fraction of a second only.
+        boosting: whether to train gradient boosting on the same rows for comparison, if the run has not done so.
+        quick: whether to limit the shuffling of columns to a fraction of a second.
     """
     data = load_data(run)
     found = predict_held_out(run, data)
@@ -60,20 +60,20 @@ def write_report(
     format: str = "html",
     boosting: bool = False,
 ) -> Path:
-    """Writes the report of a run, also of one that is searching. A report that evonas wrote there is replaced.
+    """Writes the report of a run, which may still be searching. Replaces an earlier report by evonas.
 
     Args:
         run_dir: the run directory.
-        path: the file, `report.html` or `report.md` in the run directory unless given; for pictures a folder, `figures`
-            in the run directory unless given.
+        path: file of the report, by default `report.html` or `report.md` in the run directory; for pictures a folder,
+            by default `figures` in the run directory.
         format: one of `FORMATS`.
-        boosting: as of `make_report`.
+        boosting: see `make_report`.
 
     Returns:
-        the file or the folder.
+        The file or the folder.
 
     Raises:
-        InputError: there is no run, the path is somebody else's or cannot be written, or plotly is not installed.
+        InputError: there is no run, the path was not written by evonas or is not writable, or plotly is not installed.
     """
     if format not in FORMATS:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, not {format!r}: choose one")
@@ -105,7 +105,7 @@ def write_report(
 
 
 def _baselines(run: RunData, data: PreparedData | None, boosting: bool) -> Sequence[BaselineModel]:
-    """Those of the run; where gradient boosting is asked for and not among them to its end, it is trained."""
+    """The baselines of the run; with `boosting`, gradient boosting is trained unless they include a complete one."""
     known = () if run.baselines is None else run.baselines.models
     complete = any(model.name == "gradient boosting" and model.complete for model in known)
     if not boosting or complete or data is None or data.problem.input_shapes:
@@ -152,14 +152,14 @@ def _columns(run: RunData, data: PreparedData | None, found: Predictions | None,
     if data is None or found is None:
         return Section("columns", "Which columns it needs", [])
     importance = permutation_importance(run, data, found, seconds=seconds)
-    if not importance:  # not for images and texts, whose numbers mean nothing alone
+    if not importance:  # for images and texts, whose single numbers are meaningless
         return Section("columns", "Which columns it needs", [])
     return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found)])
 
 
 def _lineage(run: RunData) -> Section:
     drawn = champion.lineage(run)
-    # A point alone shows nothing that its sentence does not say.
+    # A single point shows nothing beyond its caption.
     first: Block | None = Text(drawn.caption) if drawn is not None and len(ancestors(run)) == 1 else drawn
     blocks: list[Block] = [each for each in (first, champion.operators(run)) if each is not None]
     if blocks:

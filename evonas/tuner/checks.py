@@ -1,4 +1,4 @@
-"""Validation of the constructor arguments of tuners: numbers, names of KerasTuner, and the project folder."""
+"""Validation of the constructor arguments of tuners: numbers, KerasTuner's arguments, and the project folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_counts(least: int, **given: Any) -> None:
 
 
 def check_arguments(names: Iterable[str]) -> None:
-    """Raises InputError for arguments of other tuners of KerasTuner, naming their counterparts."""
+    """Raises InputError, which names the counterparts, for arguments of other KerasTuner tuners."""
     for name in names:
         if name in ARGUMENTS and name not in Settings.model_fields:
             raise InputError(f"{name} must be left out, since it is {ARGUMENTS[name]}")
@@ -34,9 +34,9 @@ def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -
     """Checks that overridden methods are compatible with where trials run.
 
     Args:
-        in_process: as given to the tuner.
-        execution: as given to the tuner.
-        own: methods that a subclass overrides and trials call.
+        in_process: the tuner's argument.
+        execution: the tuner's argument.
+        own: names of the methods that a subclass overrides and trials call.
 
     Raises:
         InputError: trials would run in another process than the overridden methods.
@@ -59,14 +59,14 @@ def warn_of_no_use(**given: Any) -> None:
 
 
 def check_project(directory: Path, overwrite: bool) -> None:
-    """Refuses a non-empty folder that is not a run, since evonas deletes only its own files.
+    """Rejects a non-empty folder that is not a run, since evonas deletes only its own files.
 
     Args:
-        directory: without a run.
-        overwrite: whether a run there was to be deleted.
+        directory: folder without a run.
+        overwrite: whether the user asked to delete an existing run.
 
     Raises:
-        InputError: it is not empty; the message says what it contains.
+        InputError: the folder is not empty; the message names its contents.
     """
     held = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     if held:

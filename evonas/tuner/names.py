@@ -1,4 +1,4 @@
-"""The counterparts of all public names of KerasTuner, for docs/kerastuner.md and error messages.
+"""Table of the counterparts of all public names of KerasTuner, for docs/kerastuner.md and error messages.
 
 Tests compare this table with the installed KerasTuner, and the page with the table.
 """
@@ -15,7 +15,7 @@ _WHERE = "a project is one run directory, committed trial by trial"
 _STRATEGY = "strategies of evonas decide (`strategy=`)"
 _PROTO = "trials do not travel by gRPC"
 
-#: Class of KerasTuner's -> name -> what becomes of it.
+#: KerasTuner class -> name -> its counterpart.
 NAMES: Mapping[str, Mapping[str, str]] = {
     "Tuner": {
         "search": "the same; trials run in a worker process unless `in_process=True` or a hook is overridden",
@@ -114,7 +114,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-#: Arguments of the constructors of KerasTuner's tuners and oracles -> what becomes of them.
+#: Argument of the constructors of KerasTuner's tuners and oracles -> its counterpart.
 ARGUMENTS: Mapping[str, str] = {
     "oracle": _NOT + "give `objective`, `max_trials` and `strategy` to the tuner",
     "hypermodel": "the same; may be left out where `run_trial` is overridden",
@@ -146,7 +146,7 @@ ARGUMENTS: Mapping[str, str] = {
     "kwargs": "settings of evonas's, such as `population=8`",
 }
 
-#: Tuner of KerasTuner's -> what to write.
+#: KerasTuner tuner -> its replacement.
 TUNERS: Mapping[str, str] = {
     "RandomSearch": '`Evolution(..., strategy="random")`',
     "BayesianOptimization": '`Evolution(...)`: evolution screened by a Gaussian process; or `strategy="tpe"`',
@@ -155,7 +155,7 @@ TUNERS: Mapping[str, str] = {
     "SklearnTuner": "`evonas.EvolutionSearchCV`",
 }
 
-#: Private methods of KerasTuner's Tuner that evonas does not call: overriding one is refused.
+#: Private methods of KerasTuner's Tuner that evonas does not call: overriding one is an error.
 PRIVATE = frozenset(
     (
         "_activate_all_conditions",
@@ -191,7 +191,7 @@ def why_not_there(kind: str, name: str) -> str:
 
 
 def page() -> str:
-    """The page docs/kerastuner.md."""
+    """The text of docs/kerastuner.md."""
     parts = [
         "# Coming from KerasTuner",
         "`from evonas import tuner` and `tuner.Evolution(build, ...)` take the place of a tuner of KerasTuner's. "

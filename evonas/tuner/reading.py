@@ -1,4 +1,4 @@
-"""Hyperparameters from elsewhere: those that a tuner is given, evonas's own or KerasTuner's, and those of runs."""
+"""Reading of hyperparameters that are passed to a tuner (evonas's or KerasTuner's) or stored in runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["from_json", "read_hyperparameters", "to_json"]
 
 
 def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
-    """The entries of `HyperParameters` of evonas's or KerasTuner's.
+    """Reads the entries of evonas's or KerasTuner's `HyperParameters`.
 
     Raises:
-        InputError: it is neither.
+        InputError: the value is neither.
     """
     space = getattr(given, "space", None)
     if not isinstance(space, list):
@@ -26,15 +26,15 @@ def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
 
 
 def to_json(known: Iterable[Hyperparameter]) -> list[dict[str, Any]]:
-    """As JSON values."""
+    """The hyperparameters as JSON values."""
     return [each.to_json() for each in known]
 
 
 def from_json(value: Any) -> tuple[Hyperparameter, ...]:
-    """What `to_json` gave.
+    """Reads the result of `to_json`.
 
     Raises:
-        InputError: it is something else.
+        InputError: the value is not such a result.
     """
     try:
         return tuple(

@@ -1,4 +1,4 @@
-"""Subclasses of `Evolution`: which of their methods are called, and the trial that calls them.
+"""Support for subclasses of `Evolution`: validation of their methods, and the trial that calls these.
 
 Methods of a subclass may change its state, as in KerasTuner, so such trials run in this process.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running", "SubclassTrial", "check_subclass", "overridden"]
 
-#: What is called during a trial.
+#: Methods that are called during a trial.
 _IN_TRIALS = (
     *("run_trial", "pre_create_trial", "on_trial_begin", "on_trial_end"),
     *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
@@ -33,10 +33,10 @@ _BY_CALLBACK = frozenset(("on_epoch_begin", "on_epoch_end", "on_batch_begin", "o
 
 
 def check_subclass(cls: type, base: type) -> None:
-    """Refuses subclasses with methods of KerasTuner that would never be called, or with misspelt hooks.
+    """Rejects subclasses with KerasTuner methods that would never be called, or with misspelt hooks.
 
     Raises:
-        InputError: it has one; says which.
+        InputError: there is such a method; the message names it.
     """
     mine = (kind for kind in cls.__mro__ if kind not in base.__mro__)
     for kind in mine:
@@ -61,15 +61,15 @@ def overridden(tuner: Evolution, base: type) -> frozenset[str]:
 
 @dataclass(eq=False)
 class Running:
-    """A trial that runs.
+    """A running trial.
 
     Attributes:
-        trial: as the user's methods see it.
-        spec: what is done unless they do otherwise.
-        seed: of everything random.
-        headway: called after each epoch.
-        kept: keeps the weights of the best epoch.
-        given: what is called by a callback.
+        trial: trial as the user's methods see it.
+        spec: default steps of a trial.
+        seed: seed of all randomness.
+        headway: function that is called after each epoch.
+        kept: keeper of the weights of the best epoch.
+        given: hooks that are called by a callback.
     """
 
     trial: Trial
@@ -93,11 +93,11 @@ class SubclassTrial:
     """Calls the methods of a tuner for each set of hyperparameters. Implements `Trial`.
 
     Attributes:
-        tuner: whose methods these are.
-        spec: what is done unless they do otherwise.
-        given: the hooks that are overridden.
-        number: of the next trial.
-        first: genes of a trial that was run before the search began, and what came of it.
+        tuner: tuner whose methods are called.
+        spec: default steps of a trial.
+        given: overridden hooks.
+        number: number of the next trial.
+        first: genes and evaluation of a trial that was run before the search began.
     """
 
     tuner: Evolution
@@ -113,7 +113,7 @@ class SubclassTrial:
         return self.run(self.spec.hyperparameters(genes, seed), seed, headway)
 
     def run(self, hp: HyperParameters, seed: int, headway: Headway) -> Evaluation:
-        """The trial of these hyperparameters."""
+        """Runs the trial with these hyperparameters."""
         tuner, digits = self.tuner, len(str(self.tuner.max_trials))
         trial = Trial(hp, f"{self.number:0{digits}d}")
         self.number += 1

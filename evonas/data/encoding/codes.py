@@ -81,7 +81,7 @@ def code_width(step: Step) -> int:
 
 
 def words_of(step: Step) -> list[str]:
-    """The texts of a column that a model knows, in the order of their codes, which start at 1; all others have code 0."""
+    """The texts of a column that a model knows, in the order of their codes from 1 on; all others have code 0."""
     if isinstance(step, Categories):
         return list(step.categories)
     if isinstance(step, Number) and step.part == "present":

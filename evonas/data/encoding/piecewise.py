@@ -152,7 +152,7 @@ def fit_tree_piecewise(
 
 
 def _normal(ranks: Numbers, count: int) -> Numbers:
-    """The quantiles of a standard normal variable at these ranks; the ends are as far out as the middle of an interval."""
+    """Standard normal quantiles at these ranks; the ends are as far out as the middle of an interval."""
     from statistics import NormalDist
 
     inverse: Callable[[float], float] = NormalDist().inv_cdf
