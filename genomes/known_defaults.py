@@ -38,7 +38,7 @@ def known_defaults(space: Any, task: str, rows: int | None = None) -> tuple[Mapp
 
 
 def known_default_name(space: Any, genome: Any) -> str | None:
-    """The name of the published network that a genome equals, such as "RealMLP" or "TabM, 64 wide"; None for any other."""
+    """The name of the published network that a genome is, such as "RealMLP" or "TabM, 64 wide"; else None."""
     return _names(space).get(space.digest(genome)) if hasattr(space, "known_defaults") else None
 
 

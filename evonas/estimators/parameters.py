@@ -1,4 +1,4 @@
-"""`Parameters`: conversion of `RandomizedSearchCV` parameter distributions to genes, and back. Does not import scipy."""
+"""`Parameters`: conversion of `RandomizedSearchCV` distributions to genes, and back. Does not import scipy."""
 
 from __future__ import annotations
 

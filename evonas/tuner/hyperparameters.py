@@ -1,4 +1,4 @@
-"""`HyperParameters`: the argument of a build function, whose method calls define the space; has KerasTuner's interface."""
+"""`HyperParameters`: the argument of a build function, whose method calls define the space, as in KerasTuner."""
 
 from __future__ import annotations
 

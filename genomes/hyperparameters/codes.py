@@ -179,7 +179,7 @@ class Codes:
         return equal
 
     def features(self, codes: Array) -> Array:
-        """The features `(count, num_features)` of settled rows, equal to those that the space gives for single genomes."""
+        """The features `(count, num_features)` of settled rows, equal to the space's features of single genomes."""
         found = np.zeros((len(codes), self.num_features))
         there, conditions = self._activity(codes) if self._conditions else (None, {})
         for k, gene in enumerate(self.genes):

@@ -47,7 +47,7 @@ def to_graph(genome: SequenceGenome) -> nx.DiGraph:
 
 
 def _of_random_convolutions(genome: SequenceGenome) -> nx.DiGraph:
-    """A network whose head alone is trained, on features that are computed once per series, hence without augmentation."""
+    """A network with a trained head on features that are computed once per series, hence without augmentation."""
     plain = AugmentedTraining()
     kept = {name: getattr(plain, name) for name in AUGMENTATION}
     builder = Builder(replace_fields(genome, training=replace_fields(genome.training, **kept)))

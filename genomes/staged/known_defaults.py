@@ -112,7 +112,7 @@ def _genome(space: StagedSpace, recipe: Recipe, share: float) -> Any | None:
 def _holder(
     space: StagedSpace, rows: Mapping[str, Any], genes: Genes, share: float, beside: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """All genes of a holder, as close to the recipe as possible; genes that it does not specify are idle if possible."""
+    """All genes of a holder, as close to the recipe as possible; unspecified genes are idle if possible."""
     width = space.encoding.width
 
     def value_of(name: str) -> Value:
