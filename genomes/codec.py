@@ -55,22 +55,22 @@ def parse_json(text: str, place: str) -> Any:
     check_weight(text, place)
 
     def constant(name: str) -> NoReturn:
-        raise InputError(f"{place} must hold finite numbers only, not {name}: write null for what is not known")
+        raise InputError(f"{place} must hold finite numbers only, not {name}: write null for unknown values")
 
     try:
         return json.loads(text, parse_constant=constant)
     except InputError:
         raise
     except RecursionError:
-        raise InputError(f"{place} must not nest that deeply: it is not a file of evonas") from None
+        raise InputError(f"{place} must not be nested that deeply: evonas did not write this file") from None
     except ValueError as error:
-        raise InputError(f"{place} must be JSON, which it is not ({error}): correct or replace it") from None
+        raise InputError(f"{place} must be valid JSON, but is not ({error}): correct or replace it") from None
 
 
 def check_weight(text: str, place: str) -> None:
     """Raises InputError if the values of a JSON text would take too much memory, estimated from its characters."""
     if len(text) > MAX_BYTES or sum(size * text.count(sign) for sign, size in _WEIGHTS.items()) > _MOST_WEIGHT:
-        raise InputError(f"{place} must not hold that many values: it is not a file of evonas")
+        raise InputError(f"{place} must not hold that many values: evonas did not write this file")
 
 
 def check_header(value: Any, place: str, encoding: str) -> None:
@@ -100,7 +100,7 @@ def read_text(path: str | PathLike[str], what: str) -> str:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{what} must be a file that can be read, not {path} ({reason}): check the path") from None
+        raise InputError(f"{what} must be a readable file, not {path} ({reason}): check the path") from None
     if len(content) > MAX_BYTES:
         raise InputError(f"{what} must have at most {MAX_BYTES} bytes, which {path} exceeds: is it the right file?")
     try:

@@ -155,7 +155,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
     space = _encoding(encoding, "genome.encoding")
     if issubclass(space, HyperparameterSpace):
-        raise InputError("genome must come with its space where it is of a function of your own: give the space")
+        raise InputError("genome of a user-defined model must come with its space: give the space")
     return space(), space.read_genome(value)
 
 

@@ -104,8 +104,8 @@ class Extensions(Generic[T]):
         if found is None:
             known = ", ".join(sorted({*reserved, *self._given, *self.names(reserved)}))
             raise InputError(
-                f"{self.what} must be one that is installed or given as an object, not {name!r:.80}"
-                f"{f' (known: {known:.400})' if known else ''}: install its distribution, or give it again"
+                f"{self.what} must be installed or passed as an object, not {name!r:.80}"
+                f"{f' (known: {known:.400})' if known else ''}: install its distribution, or pass it again"
             )
         return found
 
@@ -130,8 +130,8 @@ class Extensions(Generic[T]):
         for each in found:
             if each.name in reserved:
                 raise InputError(
-                    f"{self.plural} that are installed must have names of their own, but {_owner(each)} has "
-                    f"{each.name!r}, which is a {self.what} of evonas: rename its entry point or uninstall it"
+                    f"installed {self.plural} must have unique names, but {_owner(each)} has "
+                    f"{each.name!r}, which is a built-in {self.what}: rename its entry point or uninstall it"
                 )
         return found
 
@@ -139,7 +139,9 @@ class Extensions(Generic[T]):
         found = [each for each in self._entries(reserved) if each.name == name]
         if len({each.value for each in found}) > 1:
             owners = " and ".join(_owner(each) for each in found)
-            raise InputError(f"{self.what} {name!r} must be of one distribution, but {owners} have it: uninstall one")
+            raise InputError(
+                f"{self.what} {name!r} must be installed by one distribution, but {owners} have it: uninstall one"
+            )
         return found[0] if found else None
 
     def _load_entry(self, entry: EntryPoint) -> T:
@@ -148,7 +150,7 @@ class Extensions(Generic[T]):
             loaded = entry.load()
         except Exception as error:
             raise InputError(
-                f"{what} must be one that can be imported, but {_owner(entry)} fails with "
+                f"{what} must be importable, but {_owner(entry)} fails with "
                 f"{type(error).__name__}: {error!s:.300}: repair or uninstall it"
             ) from error
         return self._read(loaded, f"{what} of {_owner(entry)}")

@@ -74,7 +74,7 @@ def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any
         return None
     if not space.contains(child):
         raise InputError(
-            f"mutation {name} must give a genome of the space, or None where it does not apply, not "
+            f"mutation {name} must return a genome of the space, or None if it does not apply, not "
             f"{format_value(child)}: try it with evonas.testing.check_mutation"
         )
     return child if space.digest(child) != space.digest(genome) else None

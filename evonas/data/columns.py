@@ -141,7 +141,7 @@ def infer_columns(
     columns = []
     for name in frame.columns:
         if name in drop:
-            columns.append(Column(name, Role.DROPPED, 0, 0, "dropped as asked"))
+            columns.append(Column(name, Role.DROPPED, 0, 0, "excluded by the user"))
         elif roles is not None and name in roles:
             columns.append(_column_with_role(frame[name], roles[name]))
         else:

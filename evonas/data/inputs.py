@@ -84,7 +84,7 @@ def join_inputs(parts: Mapping[str, Inputs]) -> Inputs:
     for name, part in others:
         if _form(part) != _form(model):
             raise InputError(
-                f"{name} x must be of the form of {first} x, {_form(model)}, not {_form(part)}: give the same arrays"
+                f"{name} x must have the form of {first} x, {_form(model)}, not {_form(part)}: give the same arrays"
             )
     return map_arrays(lambda *arrays: np.concatenate(arrays), *parts.values()) if others else model
 

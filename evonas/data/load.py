@@ -290,7 +290,7 @@ def _rows_of(
         if array.ndim != 1:
             raise InputError(
                 f"column {name!r} of {what} must hold one value a row, not values of shape {array.shape[1:]}: give "
-                "each a name of its own, or one array for all"
+                "each a separate name, or pass one array for all"
             )
     return pd.DataFrame(columns), y, weight
 

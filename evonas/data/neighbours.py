@@ -208,7 +208,7 @@ def _places(columns: Iterable[str], problem: Problem) -> list[int]:
     missing = [name for name in columns if name not in known]
     if missing:
         raise InputError(
-            f"neighbours must be in numeric columns of the table, which {', '.join(map(repr, missing))[:200]} "
+            f"neighbours must use numeric columns of the table, which {', '.join(map(repr, missing))[:200]} "
             "is not: choose others, or leave the neighbours out"
         )
     return [known[name] for name in columns]

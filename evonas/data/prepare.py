@@ -137,7 +137,7 @@ def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
     missing = [name for name in frame.columns if name not in set(more.columns)]
     if missing or not len(more):
         what = f"the columns {', '.join(map(repr, missing[:5]))}" if missing else "rows"
-        raise InputError(f"the {part} table must have {what} as the training table has: add them")
+        raise InputError(f"the {part} table must have {what} like the training table: add them")
     return pd.concat([frame, more[list(frame.columns)]], ignore_index=True)
 
 
@@ -183,8 +183,7 @@ def prepare_arrays(
     for part, pair in {"validation": validation, "test": test}.items():
         if isinstance(pair, (tuple, list)) and len(pair) == 2 and _sample_shape(pair[0]) != shape:
             raise InputError(
-                f"{part} x must have rows of the shape {shape} as training x has, not {_sample_shape(pair[0])}: resize "
-                "them"
+                f"{part} x must have rows of shape {shape} like training x, not {_sample_shape(pair[0])}: resize them"
             )
     features, targets, sizes = join_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
@@ -315,7 +314,7 @@ def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) 
             furthest = np.abs(target.values - mean).max()
             raise InputError(
                 f"target {target.names[0]!r} must vary alike in all rows, but is up to {furthest:g} from the training "
-                f"rows' mean where their standard deviation is {std.min():g}: look for a wrong row"
+                f"rows' mean while their standard deviation is {std.min():g}: look for a wrong row"
             )
         return Problem("regression", len(names), coded.shape[1], **about), coded
     if target.task == "binary":

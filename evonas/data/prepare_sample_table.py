@@ -140,7 +140,7 @@ def sample_table(
     if kind == "series" and roles:
         raise InputError(
             f"roles must be left out with series, all of whose columns are numbers, not {dict(roles)!r:.80}: drop "
-            "columns that are none"
+            "columns that are not numeric"
         )
     if kind == "series" and not features:
         raise InputError("series must have a column of numbers at least, but no column is left: drop fewer")

@@ -73,7 +73,7 @@ def join_samples(parts: Mapping[str, Samples]) -> Samples:
         differs = samples.values.shape[1:] != first.values.shape[1:]
         if differs and (first.kind != "series" or samples.values.shape[2:] != first.values.shape[2:]):
             raise InputError(
-                f"{other} x must have rows of the shape {first.values.shape[1:]} as {name} x has, not "
+                f"{other} x must have rows of shape {first.values.shape[1:]} like {name} x, not "
                 f"{samples.values.shape[1:]}: resize them"
             )
     values = [samples.values for samples in parts.values()]
@@ -123,7 +123,7 @@ def prepare_samples(
     for part, given in columns.items():
         if len(given) != len(samples[part].values) or not len(given):
             raise InputError(
-                f"{part} x and y must have the same number of samples, one at least, not {len(samples[part].values)} "
+                f"{part} x and y must have the same number of samples, at least one, not {len(samples[part].values)} "
                 f"and {len(given)}: pass one target for each sample"
             )
         given.columns = columns["training"].columns
@@ -176,8 +176,8 @@ def _deal(
         return deal_rows(target, replace(settings, folds=folds, test_share=0.0), sizes), (note + said,)
     if settings.folds is not None:
         raise InputError(
-            f"cv must not be given with windows in the order of time, not {settings.folds}: folds would train on what "
-            "is later; leave it out, or deal them at random (split random)"
+            f"cv must not be given with windows in temporal order, not {settings.folds}: folds would train on "
+            "later windows; leave it out, or split them at random (split random)"
         )
     rows = deal_rows(target, timed, sizes, np.arange(count, dtype=np.float64))
     if not reach:
@@ -185,9 +185,9 @@ def _deal(
     rows = without_overlap(rows, reach, tuple(part for part in ("validation", "test") if part in sizes))
     _check_classes(target, rows)
     return rows, (
-        f"samples are windows of one series that overlap, each with the {reach} behind it: the last ones are the test "
-        f"part, those before validation, and windows that would share steps with a later part are left out (split "
-        "random deals them at random)",
+        f"samples are overlapping windows of one series, each with the {reach} after it: the last ones are the "
+        f"test part, those before validation, and windows that would share steps with a later part are left out (split "
+        "random splits them at random)",
     )
 
 
@@ -198,7 +198,7 @@ def _check_classes(target: Target, rows: RowSplit) -> None:
     if unseen.size:
         raise InputError(
             f"every class must have a training window, but {target.classes[unseen[0]]!r} has none when the last "
-            "windows are the test part: deal them at random (split random), or give the test part"
+            "windows are the test part: split them at random (split random), or give the test part"
         )
 
 
@@ -268,7 +268,7 @@ def _digest(samples: Samples) -> str:
 def _notes(samples: Samples) -> list[str]:
     """Messages about anything that the user may not expect."""
     values = samples.values
-    large = f"{values.nbytes / 2**30:.1f} GiB of samples are more than memory is given for: they are read from the disk"
+    large = f"{values.nbytes / 2**30:.1f} GiB of samples exceed the memory limit: they are read from disk"
     return [large, *_notes_of_kind(samples)] if is_on_disk(values) else _notes_of_kind(samples)
 
 

@@ -110,22 +110,22 @@ def _several(columns: pd.DataFrame, task: str | None, style: Style) -> Target:
         wrong = next(str(name) for name in read.columns if kind_of(read[name]) not in ("number", "boolean"))
         raise InputError(
             f"several target columns must hold numbers, but {wrong!r} holds text such as "
-            f"{texts(read[wrong])[0]!r:.40}: name one column; for several labels a row search each column by itself"
+            f"{texts(read[wrong])[0]!r:.40}: name one column; for several labels per row, search each separately"
         )
     values = np.stack([flags(columns[name]) for name in columns.columns], axis=1)
     if not np.isin(values, (0.0, 1.0)).all():
         if task is not None:
             raise InputError(
-                f"a {task} target must be one column, or columns of 0 and 1 with a single 1 a row, not "
+                f"a {task} target must be one column, or columns of 0 and 1 with a single 1 per row, not "
                 f"{columns.shape[1]} columns: name one, or ask for regression"
             )
         return _regression(columns)
     if not (values.sum(axis=1) == 1).all():
         row = int((values.sum(axis=1) != 1).argmax())
         raise InputError(
-            f"target columns of 0 and 1 must have a single 1 a row, which names its class, but data row {row + 1} has "
-            f"{int(values[row].sum())}: several labels a row are not supported; search each column by itself, or ask "
-            "for task 'regression' to predict them as numbers"
+            f"target columns of 0 and 1 must have a single 1 per row, which marks its class, but data row {row + 1} "
+            f"has {int(values[row].sum())}: several labels per row are not supported; search each separately, or "
+            "ask for task 'regression' to predict them as numbers"
         )
     return _one_hot(columns, values.argmax(axis=1), task)
 
@@ -167,8 +167,8 @@ def check_absent(columns: pd.DataFrame, absent: Mapping[str, tuple[str, int]]) -
         if missing:
             raise InputError(
                 f"target {name!r} must have a value in every row, but {missing} of {len(columns)} are missing, such as "
-                f"{word!r} in data row {row}: remove these rows, or, if {word!r} is a class, say which words mean that "
-                "a value is missing (--missing '?'; missing=['?'])"
+                f"{word!r} in data row {row}: remove these rows, or, if {word!r} is a class, specify which words mean "
+                "that a value is missing (--missing '?'; missing=['?'])"
             )
 
 
@@ -180,7 +180,7 @@ def _check_present(series: pd.Series[Any]) -> None:
     else:
         missing = np.array([cell is None for cell in texts(series)], dtype=bool)
     if missing.all():
-        raise InputError(f"target {name!r} must have a value in every row, but has none at all: name another column")
+        raise InputError(f"target {name!r} must have a value in every row, but has none: name another column")
     if missing.any():
         raise InputError(
             f"target {name!r} must have a value in every row, but {missing.sum()} of {len(missing)} are missing (NaN "

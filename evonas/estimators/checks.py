@@ -82,7 +82,7 @@ def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.f
     if found.ndim != 1:
         raise InputError(f"Sample weights must be 1D array or scalar, got {found.ndim}D array. Expected a number a row")
     if len(found) != count:
-        raise InputError(f"sample_weight.shape == {found.shape}, expected {(count,)}: pass one number a row")
+        raise InputError(f"sample_weight.shape == {found.shape}, expected {(count,)}: pass one number per row")
     if (found < 0).any():
         raise InputError("Negative values in data passed to `sample_weight`: weights must be at least 0")
     if not found.any():

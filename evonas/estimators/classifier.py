@@ -20,7 +20,7 @@ from genomes.errors import InputError
 __all__ = ["EvolutionClassifier"]
 
 _ONE_EACH = (
-    "of several labels a row fit one classifier for each, with "
+    "for several labels per row, fit one classifier for each, with "
     "sklearn.multioutput.MultiOutputClassifier(EvolutionClassifier(...))"
 )
 
@@ -128,7 +128,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
             return self.class_weight
         given = {code: self.class_weight.get(label, 1.0) for code, label in enumerate(self.classes_.tolist())}
         if unknown := set(self.class_weight) - set(self.classes_.tolist()):
-            raise InputError(f"class_weight must be of labels in y, which {next(iter(unknown))!r} is not: leave it out")
+            raise InputError(f"class_weight must have labels of y as keys, not {next(iter(unknown))!r}: leave it out")
         return given
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -63,7 +63,7 @@ class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[mi
         """
         found = self._predictions(X)
         if not self.network_.problem.quantiles:
-            raise InputError("predict_quantiles must be asked of a fit with objective='pinball': fit so, or predict")
+            raise InputError("predict_quantiles requires a fit with objective='pinball': fit with it, or use predict")
         return found
 
     def __sklearn_tags__(self) -> Any:

@@ -28,11 +28,11 @@ def run_directory(given: str | Path | None) -> Iterator[Path]:
             yield Path(folder) / "run"
         except Interrupted:
             raise KeyboardInterrupt(
-                "the search was stopped, and nothing is kept of it: give run_dir, and another fit continues with it"
+                "the search was stopped and its results are deleted: with run_dir, another fit can resume a search"
             ) from None
         except StorageError as error:
             raise StorageError(
-                f"the folder for temporary files, {tempfile.gettempdir()}, is full, fails or cannot be written: make "
-                "room there, set TMPDIR to another folder, or give run_dir; then fit again",
+                f"the folder for temporary files, {tempfile.gettempdir()}, is full, failing or not writable: free "
+                "space there, set TMPDIR to another folder, or give run_dir; then fit again",
                 error.full,
             ) from error

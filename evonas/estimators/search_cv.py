@@ -163,8 +163,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         many = len(splits) + 1
         if many * len(scorers) * (2 if self.return_train_score else 1) > _MOST_SCORES:
             raise InputError(
-                f"folds and scores must be at most {_MOST_SCORES} numbers a trial, not {len(splits)} folds of "
-                f"{len(scorers)} scores: take fewer"
+                f"folds times scores must be at most {_MOST_SCORES} per trial, not {len(splits)} folds of "
+                f"{len(scorers)} scores: use fewer"
             )
         trial = CrossValidationTrial(
             build=self.build_model,
@@ -251,7 +251,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         scorers = {name: get_scorer(one) if isinstance(one, str) else one for name, one in named.items()}
         if self.refit is True or (self.refit and self.refit not in scorers):
             raise InputError(
-                f"refit must be the name of the score that ranks, of {', '.join(scorers)}, not {self.refit!r}"
+                f"refit must be the name of the score that ranks, one of {', '.join(scorers)}, not {self.refit!r}"
             )
         return scorers, self.refit if isinstance(self.refit, str) else next(iter(scorers))
 

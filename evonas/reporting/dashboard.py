@@ -72,7 +72,7 @@ class Pages:
         """
         if not is_run(place) and not place.is_dir():
             raise InputError(
-                f"dashboard must be of a run or of a folder with runs, but {place} is none: check the path"
+                f"dashboard must be given a run or a folder with runs, but {place} is neither: check the path"
             )
         self._place, self._single = place, is_run(place)
         self._patience = patience_seconds

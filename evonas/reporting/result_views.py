@@ -118,7 +118,7 @@ class ResultViews:
         """
         problem = self._run().problem
         if problem.get("task") == "regression":
-            raise InputError("predict_proba must be asked of a classification, but the target is a number: use predict")
+            raise InputError("predict_proba requires a classification, but the target is a number: use predict")
         from evonas.data.prepared import PreparedData
         from evonas.deploy.prediction import Predictor
         from evonas.runs.reader import DATA_NAME
@@ -143,9 +143,7 @@ class ResultViews:
 
         problem = PreparedData.load(self.run_dir / DATA_NAME).problem
         if not problem.quantiles:
-            raise InputError(
-                "predict_quantiles must be asked of a run with objective pinball: search with it, or predict"
-            )
+            raise InputError("predict_quantiles requires a run with objective pinball: search with it, or use predict")
         return pd.DataFrame(Predictor(problem, self).outputs(x), columns=list(quantile_names(problem)))
 
     def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
@@ -249,8 +247,8 @@ class ResultViews:
         found = predict_held_out(run, load_data(run))
         if found is None:
             raise InputError(
-                "predictions must be of a network of evonas's own layers whose weights were kept, but there is none: "
-                "use evaluate with rows of your own"
+                "predictions require a network of evonas's layers with stored weights, but there is none: "
+                "use evaluate with your rows"
             )
         return found
 
@@ -272,5 +270,5 @@ class ResultViews:
 
 def _show(figure: Figure | None, needed: str) -> Any:
     if figure is None:
-        raise InputError(f"run must have {needed} for this figure, but it has not: continue with evonas resume")
+        raise InputError(f"run must have {needed} for this figure, but has none: continue with evonas resume")
     return figure.plotly()

@@ -21,9 +21,9 @@ KerasTuner itself need not be installed. Differences:
   hyperparameters behind Python's `if` and `for`; a custom `fit` is called too, up to the point where it uses the model.
   Names or values revealed only in trials are drawn at random there, and searched from the next generation on.
 - Trials run in this process if the model with default values is trained natively, without Keras's `fit`; otherwise in a
-  worker process, which receives copies of the function, arrays and callbacks, so that changes of a callback's state stay
-  there. `in_process` overrides this. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read here,
-  batch by batch, during the training of trials: they are shuffled and augmented again in every epoch, and never held in
+  worker process, which receives copies of the function, arrays and callbacks, so that a callback's state stays there.
+  `in_process` overrides this. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
+  here, batch by batch, while trials train: they are shuffled and augmented again in every epoch, and never held in
   memory as a whole.
 - Subclasses of `Evolution` work as in KerasTuner: if they override `run_trial` or an `on_...` method for trials, trials
   run in this process. Overriding a method that would never be called is an error.

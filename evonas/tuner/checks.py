@@ -43,11 +43,11 @@ def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -
     """
     if in_process is False and own:
         raise InputError(
-            f"in_process must not be False with {', '.join(sorted(own))} of your own, which work on the tuner "
+            f"in_process must not be False with {', '.join(sorted(own))} overridden, which work on the tuner "
             "in this process: leave it out"
         )
     if execution is not None and (in_process or own):
-        why = f"{', '.join(sorted(own))} of your own" if own else "in_process"
+        why = f"{', '.join(sorted(own))} overridden" if own else "in_process"
         raise InputError(f"execution must be left out with {why}: trials run in this process")
 
 
@@ -55,7 +55,7 @@ def warn_of_no_use(**given: Any) -> None:
     """Warns about arguments that have no effect."""
     for name, value in given.items():
         if value is not None:
-            warnings.warn(f"{name} is of no use to evonas, and is ignored", stacklevel=3)
+            warnings.warn(f"{name} has no effect in evonas and is ignored", stacklevel=3)
 
 
 def check_project(directory: Path, overwrite: bool) -> None:
@@ -70,7 +70,7 @@ def check_project(directory: Path, overwrite: bool) -> None:
     """
     held = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     if held:
-        whose = "a project of KerasTuner's" if "oracle.json" in held or "tuner0.json" in held else "other files"
+        whose = "a KerasTuner project" if "oracle.json" in held or "tuner0.json" in held else "other files"
         spared = ", which overwrite=True does not delete" if overwrite else ""
         raise InputError(
             f"project_dir must be new, empty or a run of evonas, but {directory} holds {whose} "

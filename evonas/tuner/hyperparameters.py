@@ -185,7 +185,7 @@ class HyperParameters:
         name = self._full(parent_name)
         if not any(known == name for known, _ in self._space):
             known = ", ".join(dict.fromkeys(known for known, _ in self._space)) or "none"
-            raise InputError(f"parent_name must be of a hyperparameter that was asked for ({known}), not {name!r}")
+            raise InputError(f"parent_name must be that of a requested hyperparameter ({known}), not {name!r}")
         several = isinstance(parent_values, (list, tuple, set, np.ndarray))
         values = parent_values if several else [parent_values]
         self._conditions.append((name, tuple(value.item() if hasattr(value, "item") else value for value in values)))
@@ -217,8 +217,8 @@ class HyperParameters:
         if name in self._given and not any(known == name for known, _ in self._space):
             return self._given[name]
         if any(known == name for known, _ in self._space):
-            raise ValueError(f"{name} is not there: the condition that it was asked for with does not hold")
-        raise KeyError(f"{name} was not asked for")
+            raise ValueError(f"{name} is inactive: the condition with which it was requested does not hold")
+        raise KeyError(f"{name} was not requested")
 
     def __getitem__(self, name: str) -> Any:
         return self.get(name)
@@ -250,7 +250,7 @@ class HyperParameters:
     def _ask(self, asked: Hyperparameter) -> Any:
         """The value of a requested hyperparameter; None if its conditions do not hold."""
         if any(name == asked.name for name, _ in asked.conditions):
-            raise InputError(f"a hyperparameter must not be under its own condition, as {asked.name!r} is: rename it")
+            raise InputError(f"a hyperparameter must not depend on its own value, as {asked.name!r} does: rename it")
         key = asked.name, asked.conditions
         known = self._space.setdefault(key, asked)
         union: Hyperparameter | None = known
@@ -269,7 +269,7 @@ class HyperParameters:
             value = self.values[asked.name] = asked.nearest(self._genes.get(late_gene(asked), value))
         elif asked.nearest(value) != value:
             warnings.warn(
-                f"hyperparameter {asked.name!r} was asked for twice with other values: {_text(first)}, then "
+                f"hyperparameter {asked.name!r} was requested twice with different values: {_text(first)}, then "
                 f"{_text(asked)}. Both times it is {value!r}, as in KerasTuner; give them different names",
                 stacklevel=4,
             )

@@ -92,6 +92,6 @@ def _direction(name: str) -> Direction:
         if any(plain == ending or plain.endswith(f"_{ending}") for ending in endings):
             return direction
     raise InputError(
-        f"objective must be one whose direction is known, or an evonas.tuner.Objective, not {name!r}: write "
+        f"objective must be one with a known direction, or an evonas.tuner.Objective, not {name!r}: write "
         f'Objective({name!r}, "min"), or "max"'
     )

@@ -62,7 +62,7 @@ class Outcome(Hooks):
             record = list(run.records())[int(trial.trial_id)]
             if record.weights is None and "run_trial" in self._hooks:
                 raise InputError(
-                    f"weights of trial {trial.trial_id} must be kept for its model to be given, but they are not: let "
+                    f"weights of trial {trial.trial_id} must have been kept to load its model, but were not: let "
                     "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
                 )
             spec = self._spec((), {})
@@ -97,7 +97,7 @@ class Outcome(Hooks):
         if self._overwrite or not self._exists:
             if best is None:
                 return []
-            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+            raise InputError(f"results require a search first, but {self.project_dir} holds none: call search")
         with self._read() as run:
             return done_trials(run, read_codec(run, self._codec), len(str(self.max_trials)), best)
 
@@ -133,6 +133,6 @@ class Outcome(Hooks):
     @contextmanager
     def _read(self) -> Iterator[RunReader]:
         if self._overwrite or not self._exists:
-            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+            raise InputError(f"results require a search first, but {self.project_dir} holds none: call search")
         with RunReader(self.project_dir) as run:
             yield run

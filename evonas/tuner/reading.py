@@ -20,7 +20,7 @@ def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
     space = getattr(given, "space", None)
     if not isinstance(space, list):
         raise InputError(
-            f"hyperparameters must be a HyperParameters, not {given!r:.80}: make one, and call its Int, ..."
+            f"hyperparameters must be a HyperParameters object, not {given!r:.80}: create one, and call its Int, ..."
         )
     return tuple(each if isinstance(each, Hyperparameter) else _convert(each) for each in space)
 
@@ -62,4 +62,4 @@ def _make(kind: str, config: Mapping[str, Any], conditions: tuple[Condition, ...
             return boolean(name, bool(default), conditions)
         case "Fixed":
             return fixed_value(name, config["value"], conditions)
-    raise InputError(f"hyperparameters must hold Int, Float, Choice, Boolean and Fixed, not {kind}: take it out")
+    raise InputError(f"hyperparameters must be Int, Float, Choice, Boolean or Fixed, not {kind}: remove it")

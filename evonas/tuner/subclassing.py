@@ -43,7 +43,7 @@ def check_subclass(cls: type, base: type) -> None:
         for name in vars(kind):
             if not is_called(name):
                 raise InputError(
-                    f"{cls.__name__} must not define {name!r}, which KerasTuner calls and evonas never would: override "
+                    f"{cls.__name__} must not define {name!r}, which KerasTuner calls but evonas never would: override "
                     "run_trial, build or fit instead (docs/kerastuner.md lists what is called)"
                 )
             if not hasattr(base, name) and (near := difflib.get_close_matches(name, _HOOKS, n=1, cutoff=0.9)):

@@ -176,7 +176,7 @@ class Oracle:
             InputError: no such trial is running.
         """
         if trial_id not in self._live:
-            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+            raise InputError(f"trial_id must be that of the running trial, not {trial_id!r}: call it in run_trial")
         self._told.setdefault(trial_id, {}).update({name: float(value) for name, value in metrics.items()})
         self._live[trial_id].metrics.metrics.update(self._told[trial_id])
         return self._live[trial_id].status

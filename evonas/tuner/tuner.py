@@ -136,7 +136,7 @@ class Evolution(Outcome):
         if hypermodel is None and "run_trial" not in given:
             raise InputError(
                 "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
-                "such a method; only a subclass with a run_trial of its own may do without"
+                "such a method; only a subclass that overrides run_trial may omit it"
             )
         self.hypermodel: Hypermodel | None = None if hypermodel is None else hypermodel_of(hypermodel)
         self.objective = objective_of(objective)
@@ -195,7 +195,7 @@ class Evolution(Outcome):
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
         """Keeps the weights of a model for the running trial, for a `run_trial` with a custom training loop."""
         if self.running is None or self.running.trial.trial_id != trial_id:
-            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+            raise InputError(f"trial_id must be that of the running trial, not {trial_id!r}: call it in run_trial")
         self.running.kept.keep(model)
 
     # ---------------------------------------------------------------- searching
@@ -381,4 +381,4 @@ class Evolution(Outcome):
 
 
 def _no_model(hp: Any) -> Any:
-    raise InputError("hypermodel must be given where run_trial calls super().run_trial(), which builds one: give it")
+    raise InputError("hypermodel must be given if run_trial calls super().run_trial(), which builds a model: give it")

@@ -154,7 +154,7 @@ def input_columns(graph: nx.DiGraph, num_features: int) -> int:
 
 def _unknown_columns(what: str) -> InputError:
     return InputError(
-        f"columns of {what} must be known for a network with an embedding, and are not: build it from a run "
+        f"columns of {what} must be known for a network with an embedding, but are not: build it from a run "
         "directory, which knows them"
     )
 

@@ -191,7 +191,7 @@ def _check_members(graph: nx.DiGraph) -> None:
     non-dense layers has parametric activations.
     """
     if kinds_of(graph) - {"dense"} and any(graph.nodes[node].get("parametric_activation") for node in graph):
-        raise InputError("graph.nodes must have no parametric_activation with other layers than dense: leave it out")
+        raise InputError("graph.nodes must have no parametric_activation with layers other than dense: leave it out")
     if members_of(graph) is not None:
         for node in range(1, len(graph)):
             if row_of(graph.nodes[node]).member_parameters is None:
@@ -202,9 +202,9 @@ def _check_members(graph: nx.DiGraph) -> None:
 def _check_edges(graph: nx.DiGraph) -> None:
     for u, v in graph.edges:
         if u >= v:
-            raise InputError(f"graph.edges must lead to a later node, not from {u} to {v}: turn the edge round")
+            raise InputError(f"graph.edges must lead to a later node, not from {u} to {v}: reverse the edge")
     for node in range(len(graph)):
         if node > 0 and not graph.in_degree(node):
-            raise InputError(f"graph.nodes[{node}] must have a source and has none: add an edge to it")
+            raise InputError(f"graph.nodes[{node}] must have a source, but has none: add an edge to it")
         if node < len(graph) - 1 and not graph.out_degree(node):
-            raise InputError(f"graph.nodes[{node}] must be used by a later node and is not: add an edge from it")
+            raise InputError(f"graph.nodes[{node}] must be used by a later node, but is not: add an edge from it")

@@ -58,6 +58,6 @@ class HyperparameterGenome(Mapping[str, Value]):
 
 def _absent(name: str, genome: HyperparameterGenome) -> str:
     return (
-        f"no gene {name!r} here, only {', '.join(genome)}: a gene is absent while its condition does not hold; "
-        f"genes.get({name!r}, default) gives a value then too"
+        f"no gene {name!r} here, only {', '.join(genome)}: a gene is absent if its condition does not hold; "
+        f"genes.get({name!r}, default) returns the default then"
     )

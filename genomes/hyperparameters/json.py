@@ -58,7 +58,7 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     except CycleError as error:
         circle = " on ".join(error.args[1])
         raise InputError(
-            f"genes must not depend on themselves, as {circle}: take one of these conditions out"
+            f"genes must not depend on themselves, as in {circle}: remove one of these conditions"
         ) from None
 
 
@@ -73,7 +73,7 @@ def _check_name(name: Any) -> None:
             f"genes must have names of letters, digits and _ such as learning_rate, not {format_value(name)}"
         )
     if name in _TAKEN:
-        raise InputError(f"genes must not be named {name!r}, which is a method of mappings: write {name}_ or the like")
+        raise InputError(f"genes must not be named {name!r}, which is a method of mappings: use {name}_ or similar")
 
 
 def _parts(value: Any, place: str) -> tuple[Any, Any, Any]:

@@ -150,7 +150,7 @@ def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows
 
 def test_columns_that_the_table_does_not_have_are_refused():
     data = prepare_table(table(), "y", seed=0)
-    with pytest.raises(InputError, match="neighbours must be in numeric columns of the table, which 'c' is not"):
+    with pytest.raises(InputError, match="neighbours must use numeric columns of the table, which 'c' is not"):
         data.for_views("standard", neighbours_view(("a", "c"), 0.1))
 
 

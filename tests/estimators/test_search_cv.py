@@ -98,7 +98,10 @@ def test_classifiers_with_labels_and_several_scores():
         ({"space": {"neurons": [1]}}, r"space must name parameters of build_model \(n_hidden, n_neurons"),
         ({"n_iter": 0}, "n_iter must be"),
         ({"scoring": ["r2", "neg_max_error"]}, "refit must be the name"),
-        ({"cv": 40, "scoring": ["r2", "neg_max_error"], "refit": "r2", "return_train_score": True}, "folds and scores"),
+        (
+            {"cv": 40, "scoring": ["r2", "neg_max_error"], "refit": "r2", "return_train_score": True},
+            "folds times scores",
+        ),
         (
             {"build_model": lambda n_hidden: 1, "space": {"n_hidden": [1]}},
             "must return a compiled keras.Model, not int",

@@ -195,9 +195,7 @@ def test_bad_population_files(text, message, tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path, monkeypatch):
-    with pytest.raises(
-        InputError, match=r"space file must be a file that can be read, not .*absent.toml \(No such file"
-    ):
+    with pytest.raises(InputError, match=r"space file must be a readable file, not .*absent.toml \(No such file"):
         read_space(tmp_path / "absent.toml")
     with pytest.raises(InputError, match="Is a directory"):
         read_space(tmp_path)

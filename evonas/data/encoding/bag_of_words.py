@@ -110,7 +110,7 @@ def fit_bag_of_words(column: str, cells: Sequence[str | None], known: Sequence[s
     if not words:
         raise InputError(
             f"column {column!r} must hold text whose words occur in several rows, but none of its {len(found)} words "
-            f"is in {LEAST_ROWS}: leave it out (--drop), or take it for categories"
+            f"occurs in {LEAST_ROWS}: leave it out (--drop), or treat it as categories"
         )
     counts = _counts(cells)
     weights = tuple(math.log((1 + len(cells)) / (1 + counts[word])) + 1 for word in words)

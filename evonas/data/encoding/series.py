@@ -209,9 +209,9 @@ def _of_several_lengths(x: Any, what: str) -> NDArray[Any]:
         if part.ndim != 2 or not part.size or (parts and part.shape[1] != parts[0].shape[1]):
             wanted = f"(steps, {parts[0].shape[1]})" if parts else "(steps,) or (steps, channels)"
             raise InputError(
-                f"{what}[{row}] must have shape {wanted}, with a step at least, not {part.shape}: correct it"
+                f"{what}[{row}] must have shape {wanted}, with at least one step, not {part.shape}: correct it"
             )
         parts.append(part)
     if not parts:
-        raise InputError(f"{what} must hold a series for each sample, not none: pass some")
+        raise InputError(f"{what} must hold at least one series, not none: pass some")
     return as_series(np.concatenate([pad_series(part[None], max(map(len, parts))) for part in parts]), what)

@@ -119,7 +119,7 @@ def as_texts(x: Any, what: str) -> NDArray[np.object_]:
         array = np.asarray(x, dtype=object)
         array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
         if array.ndim != 1:
-            raise InputError(f"{what} must be one text a sample, shape (num_samples,), not {array.shape}: join them")
+            raise InputError(f"{what} must be one text per sample, shape (num_samples,), not {array.shape}: join them")
         cells = [cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in array]
         wrong = [cell for cell in cells if not isinstance(cell, str) and not _is_missing(cell)]
         if wrong:

@@ -49,7 +49,7 @@ def read_arrow(where: Any, most: int) -> Any:
     start = content.slice(0, len(_MAGIC)).to_pybytes()
     if start.startswith(_OLD_MAGIC):
         raise InputError(
-            "a Feather file must be of version 2, not 1, whose size in memory cannot be checked: open it with the "
+            "a Feather file must have version 2, not 1, whose size in memory cannot be checked: open it with the "
             "program that wrote it, and save it as Parquet or CSV"
         )
     stream = pa.BufferReader(content)

@@ -122,7 +122,7 @@ class _Rows:
                 "for evonas's own convolutional or sequence networks are trained from disk)"
             )
         if parts[0].dtype.kind not in "biuf":
-            raise InputError(f"{self._what} must be a Dataset of numbers where it is large, not of {parts[0].dtype}")
+            raise InputError(f"{self._what} must be a Dataset of numbers if it is large, not of {parts[0].dtype}")
         kind = np.uint8 if parts[0].dtype == np.uint8 else np.float32
         self._file = GrowingArray(parts[0].shape[self.batched :], kind)
         for part in parts:

@@ -192,7 +192,7 @@ def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batch
     (wanted, _), (given, _) = (read_data(each, Y, task="multiclass") for each in (x, read))
     assert given.fingerprint == wanted.fingerprint
     assert given.preparation == wanted.preparation
-    assert "read from the disk" in " ".join(given.notes)
+    assert "read from disk" in " ".join(given.notes)
     for data in (given, wanted):
         data.save(tmp_path / "data.npz")
         with pytest.MonkeyPatch.context() as patch:
