@@ -167,7 +167,7 @@ def _column_with_role(series: pd.Series[Any], asked: str) -> Column:
     if absent.all():
         raise InputError(f"column {name!r} must have at least one value, not {len(absent)} missing ones: leave it out")
     distinct = len(set(values[~absent].tolist()))
-    return Column(name, role, int(absent.sum()), distinct, "as asked")
+    return Column(name, role, int(absent.sum()), distinct, "chosen by the user")
 
 
 def _all_dates(series: pd.Series[Any]) -> np.ndarray[Any, Any]:

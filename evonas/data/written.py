@@ -222,7 +222,7 @@ def _notes(
         what = "number" if written.notation is not None else "date of the calendar"
         count = f"{len(lost)} cells" if len(lost) > 1 else "a cell"
         notes.append(
-            f"column {name!r} holds {count} that {'are' if len(lost) > 1 else 'is'} no {what} (data row "
+            f"column {name!r} holds {count} that {'are' if len(lost) > 1 else 'is'} not a {what} (data row "
             f"{row_number(series, lost[0])}: {shown}): read as missing"
         )
     return notes

@@ -28,7 +28,7 @@ def run_directory(given: str | Path | None) -> Iterator[Path]:
             yield Path(folder) / "run"
         except Interrupted:
             raise KeyboardInterrupt(
-                "the search was stopped and its results are deleted: with run_dir, another fit can resume a search"
+                "the search was stopped and its results are deleted: give run_dir, so that another fit can resume it"
             ) from None
         except StorageError as error:
             raise StorageError(

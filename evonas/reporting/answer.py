@@ -51,7 +51,7 @@ def answer_section(
     known, tested = _known_scores(run, found)
     is_best = run.final_model is None or (found is not None and found.model == BEST)
     ours = NETWORK if is_best else FINAL_MODEL
-    value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
+    value, where = scores[name], "on the validation rows, which the search used for selection: slightly optimistic"
     if tested:
         rows = "the" if found is None else f"{found.total:,}"
         value, where = known[name], f"on {rows} test rows, which the search never saw"
@@ -122,7 +122,7 @@ def _cost(run: RunData) -> str:
 def _trust(run: RunData) -> str:
     """A sentence on how reliable the score of the search is."""
     if not run.finalists:
-        return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
+        return "It was not retrained with other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
     if first.gap is None or first.mean is None:
         return ""
@@ -131,7 +131,7 @@ def _trust(run: RunData) -> str:
     gap = f"{format_score(abs(first.gap))} {direction}"
     text = f"Trained again from {len(first.scores)} other seeds, it is {gap} on average"
     if first.spread is None:
-        return f"{text}; more seeds would tell how much of that is luck."
+        return f"{text}; more seeds would show how much of that is luck."
     verdict = "within" if abs(first.gap) <= 2 * spread else "more than"
     belief = _belief(verdict == "within", first.gap > 0)
     return f"{text}, {verdict} twice the spread between seeds ({format_score(spread)}): the search's score {belief}."
@@ -158,7 +158,7 @@ def _comparison(
         scores = run.champion.evaluation.scores if run.champion else {}
         row = ["best network, validation", *(format_score(scores.get(each)) for each in names)]
         return Table(
-            ["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export."
+            ["", *names], [row], "Predictions of test rows require Keras, or were not kept: see evonas export."
         )
     names = [each for each in (name, *sorted(known.keys() - {name})) if each in known]
     rows = [
@@ -190,8 +190,8 @@ def _honest_selection(run: RunData) -> Table:
         test = _spread(each.test_mean, each.test_spread)
         rows.append([f"{rank}. {best_words(each.record)}", format_score(each.search_score), again, gap, test])
     caption = (
-        "Of many networks the best is lucky, too: the gap is what training again from other seeds takes away. "
-        "The test column was looked at by no selection."
+        "The best of many networks is partly lucky: the gap is the loss after retraining with other seeds. "
+        "The test column was not used for any selection."
     )
     return Table(header, rows, caption)
 

@@ -68,7 +68,7 @@ def architecture(run: RunData) -> Figure | None:
         "yaxis": {**hidden, "range": [-0.5, last + 0.5]},
         "height": 90 + 62 * (last + 1),
     }
-    caption = "Each box is a layer, rows flow from top to bottom; a curve is a connection that skips layers."
+    caption = "Each box is a layer, data flow from top to bottom; a curve is a connection that skips layers."
     rows = [
         [str(node), printable(_layer(graph.nodes[node], run)), ", ".join(map(str, sorted(graph.predecessors(node))))]
         for node in range(last + 1)
@@ -186,11 +186,11 @@ def lineage(run: RunData) -> Figure | None:
         traces.append({**trace, "hovertemplate": "network %{x}: %{y}<br>%{text}<extra></extra>"})
     layout = {"xaxis": axis("network"), "yaxis": axis(label(run.objective.name))}
     caption = (
-        "Left to right: the ancestors of the best network (rightmost), by the operator that made them; "
+        "Left to right: the ancestors of the best network (rightmost), by the operator that produced them; "
         "lines join parents and children."
     )
     if len(family) == 1:
-        caption = "The best network was there from the beginning, made by no change of another one."
+        caption = "The best network has no parents: no operator changed another network to produce it."
     header = ["network", "made by", "of", run.objective.name, "gain"]
     rows = [_descent(run, place) for place in family[:_MOST_ROWS]] if len(family) > 1 else []
     return Figure("lineage", "Lineage of the best network", caption, traces, layout, header if rows else (), rows)
@@ -236,5 +236,5 @@ def operators(run: RunData) -> Figure | None:
         "yaxis": axis("", type="category"),
         "height": 140 + 30 * len(rates),
     }
-    caption = "The longer the bar, the more often this operator made a network better than its best parent."
+    caption = "The longer the bar, the more often this operator produced a network better than its best parent."
     return Figure("operators", "Success of the operators", caption, [trace], layout)

@@ -111,7 +111,7 @@ def compare_runs(directories: Sequence[str | Path]) -> Comparison:
     objectives = {run.objective for run in runs}
     if len(objectives) > 1:
         several = ", ".join(f"{run.objective.name} in {run.directory}" for run in runs[:4])
-        raise InputError(f"runs to compare must have one objective, not several ({several}): leave the others out")
+        raise InputError(f"runs to compare must have the same objective, not several ({several}): leave the others out")
     for run in runs:
         if run.champion is None:
             raise InputError(f"runs to compare must have a scored network, but {run.directory} has none: resume")
@@ -162,7 +162,7 @@ def comparison_report(comparison: Comparison) -> Report:
     return Report(
         f"{comparison.objective} of {count} runs",
         f"{len(comparison.groups)} group{'s' * (len(comparison.groups) != 1)} of seeds; "
-        f"compared is: {comparison.score_kind}",
+        f"compared by: {comparison.score_kind}",
         [
             Section("answer", "Which is better?", _answer(comparison)),
             Section("progress", "How fast?", progress),
@@ -206,7 +206,7 @@ def _answer(comparison: Comparison) -> list[Block]:
         )
         blocks.append(Table(["groups", "p", "Cliff's delta", "effect"], tests, caption))
     else:
-        blocks.append(Text("No test: it takes at least two runs, of different seeds, in each of two groups."))
+        blocks.append(Text("No test: it requires at least two runs with different seeds in each of two groups."))
     return [*blocks, *(Text(note) for note in comparison.notes)]
 
 
@@ -320,11 +320,11 @@ def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:
 def _notes(runs: Sequence[RunData], groups: Sequence[Group]) -> tuple[str, ...]:
     notes = []
     if len({(run.source.get("sha256"), tuple(run.problem.get("target_names", ()))) for run in runs}) > 1:
-        notes.append("The runs are of different data or targets: their scores cannot be compared.")
+        notes.append("The runs have different data or targets: their scores cannot be compared.")
     for group in groups:
         seeds = [run.settings.seed for run in group.runs]
         if len(set(seeds)) < len(seeds):
-            notes.append(f"{group.name}: two runs have one seed, and are not independent repetitions.")
+            notes.append(f"{group.name}: two runs have the same seed, and are not independent repetitions.")
     if any(run.running for run in runs):
         notes.append("Some of the runs are still searching.")
     return tuple(notes)

@@ -66,7 +66,7 @@ def _progress(run: RunData, by: str) -> tuple[Array, NDArray[np.intp]]:
 
 def by_evaluations(run: RunData, references: dict[str, float] | None = None) -> Figure:
     """Convergence over trained networks; `references` are named scores that are drawn as horizontal lines."""
-    caption = "The blue line takes steps while the search finds better networks; level means it does not."
+    caption = "The blue line changes while the search finds better networks; it is level otherwise."
     figure = _convergence(run, "evaluations", "networks", caption, references or {})
     return replace(figure, **_milestones(run, references or {}))
 
@@ -92,13 +92,13 @@ def _milestones(run: RunData, references: dict[str, float]) -> dict[str, Any]:
 
 def by_epochs(run: RunData, references: dict[str, float] | None = None) -> Figure:
     """Convergence over the total number of epochs of all networks."""
-    caption = "The same over the epochs that all networks were trained together: what the search costs on any machine."
+    caption = "The same over the training epochs of all networks: a cost that is independent of the machine."
     return _convergence(run, "epochs", "epochs of all networks", caption, references or {})
 
 
 def by_seconds(run: RunData, references: dict[str, float] | None = None) -> Figure:
     """Convergence over the time of the search."""
-    measured = "as measured" if finishing_times(run)[1] else "reckoned from how long each training took"
+    measured = "as measured" if finishing_times(run)[1] else "estimated from the training times"
     caption = f"The same over the time of the search, {measured}."
     return _convergence(run, "seconds", "seconds of search", caption, references or {})
 

@@ -65,7 +65,7 @@ def pareto(run: RunData) -> Figure | None:
     traces[1]["line"] |= {"shape": "hv"}
     layout = {"xaxis": cost_axis, "yaxis": axis(label(run.objective.name))}
     caption = (
-        "The orange networks are the front: none is better in both. Choose the cheapest that is good enough "
+        "The orange networks are the front: no other is better in both. Choose the cheapest that is good enough "
         "(a click shows its genome)."
     )
     chosen = [front[k] for k in thin_out(len(front), _MOST_ROWS)]
@@ -127,17 +127,17 @@ def timeline(run: RunData) -> Figure | None:
         ),
         "height": 170 + (36 if len(schedule.names) <= _MOST_TALL_LANES else 18) * len(schedule.names),
     }
-    return Figure("timeline", "Who trained when", _timeline_caption(run, schedule, len(shown)), traces, layout)
+    return Figure("timeline", "Training timeline", _timeline_caption(run, schedule, len(shown)), traces, layout)
 
 
 def _timeline_caption(run: RunData, schedule: Schedule, shown: int) -> str:
     if schedule.exact:
-        caption = "Each bar is a training, exactly as measured; gaps are time in which a thread had nothing to train."
+        caption = "Each bar is a training run, as measured; gaps are times in which a thread had nothing to train."
         missing = run.trained - len(set(schedule.records[~schedule.again].tolist()))
         if missing:
-            caption += f" Of {missing:,} other networks it was not measured when they were trained."
+            caption += f" The times of {missing:,} other networks were not recorded."
     else:
-        caption = "Each bar is a training, reckoned from how long each took and their order: this run kept no moments."
+        caption = "Each bar is a training run, estimated from training times and order: no start times were recorded."
     if len(schedule.records) > shown:
         caption += f" The {shown} longest of {len(schedule.records):,}."
     return caption
@@ -163,7 +163,7 @@ def failures(run: RunData) -> Figure | None:
         "showlegend": False,
     }
     layout = {"xaxis": axis("networks"), "yaxis": axis("", type="category"), "height": 140 + 30 * len(reasons)}
-    caption = "Networks without a score; many of one reason point at a limit that is too tight or a space too wide."
+    caption = "Networks without a score; many with one reason indicate that a limit is too tight or the space too wide."
     rows = [[printable(reason), f"{count:,}"] for reason, count in reasons[::-1]]
     return Figure("failures", "Why networks failed", caption, [trace], layout, ["reason", "networks"], rows)
 
@@ -189,7 +189,7 @@ def phases(run: RunData) -> Figure:
         "legend": {"traceorder": "normal"},
         "height": 200,
     }
-    caption = "Search is training what the strategy proposed; the rest is reading data, starting up and testing."
+    caption = "Search is the training of proposed networks; the rest is reading data, starting up and testing."
     rows = [[name, f"{seconds:,.1f}"] for name, seconds in run.times.items()]
     return Figure("phases", "Where the time went", caption, traces, layout, ["phase", "seconds"], rows)
 

@@ -191,7 +191,7 @@ _WAITING = (
     '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">'
     '<meta name="color-scheme" content="light dark"><title>The report is being made</title></head>'
     '<body style="font:16px system-ui;padding:2rem"><p role="status">The report is being made; a large run takes '
-    "some seconds. This page shows it as soon as it is there.</p></body></html>\n"
+    "a few seconds. It appears here as soon as it is ready.</p></body></html>\n"
 )
 
 

@@ -51,8 +51,8 @@ def importance(run: RunData) -> Figure | None:
         "height": 140 + 24 * len(shares),
     }
     caption = (
-        "The longer the bar, the more this gene alone decides whether a network is among the best tenth (PED-ANOVA); "
-        "only of what the search tried."
+        "The longer the bar, the more this gene alone decides whether a network is among the best tenth (PED-ANOVA), "
+        "among the networks that the search tried."
     )
     rows = [[printable(name), f"{share:.1%}"] for name, share in shares[::-1]]
     return Figure("importance", "Which genes matter", caption, [trace], layout, ["gene", "share"], rows)
@@ -80,7 +80,7 @@ def gene_scatters(run: RunData) -> list[Figure]:
             "yaxis": axis(label(run.objective.name), range=visible_range(run.scores, run.sign)),
             "height": 300,
         }
-        caption = "Where points crowd at good scores is where the search went; lighter points are later networks."
+        caption = "Points crowd where the search concentrated; lighter points are later networks."
         figures.append(Figure(f"gene-{number + 1}", label(name), caption, [trace], layout))
     return figures
 
@@ -127,7 +127,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         "yaxis": {"visible": False, "range": [-0.09, 1.09]},
         "annotations": notes,
     }
-    caption = "Each line is a network; where the light lines of the best bundle, all good networks agree on a gene."
+    caption = "Each line is a network; where the light lines of the best networks bundle, they agree on a gene."
     return Figure("parallel-coordinates", "All genes at once", caption, traces, layout)
 
 
@@ -181,7 +181,7 @@ def rank(run: RunData) -> Figure | None:
         round_values(x[shown], 4), round_values(y[shown], 4), "a network", round_values(ranks[shown], 3), marker=marker
     )
     trace |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
-    caption = "Each point is a network, coloured by its rank, which no outlier distorts: the lightest are the best."
+    caption = "Each point is a network, coloured by its rank, which is robust to outliers: the lightest are the best."
     return Figure("rank", "Rank over two genes", caption, [trace], _gene_axes(run, names))
 
 

@@ -97,9 +97,9 @@ def find_candidate(run: RunData, name: str) -> int:
     found = sorted({run.places[digest] for digest in run.places if digest.startswith(name.lower())})
     if len(name) >= 4 and len(found) == 1:
         return found[0]
-    what = "several begin with it" if len(found) > 1 else "there is none"
+    what = "several match" if len(found) > 1 else "none matches"
     raise InputError(
-        f"ID must be the number of a network, from 1 to {len(run.records)}, or the beginning of one digest, not "
+        f"ID must be the number of a network, from 1 to {len(run.records)}, or a prefix of one digest, not "
         f"{name!r}: {what}; evonas show {run.directory} lists them"
     )
 

@@ -47,7 +47,7 @@ def write_pictures(figures: Sequence[Figure], folder: Path, format: str) -> Path
                 content = draft.read_bytes()
                 publish(path, mark_text(content.decode()) if format == "svg" else mark_bytes(content))
     except OSError as error:
-        raise InputError(f"pictures must be writable to {folder}, but it fails ({error}): choose another") from None
+        raise InputError(f"pictures need a writable folder, not {folder} ({error}): choose another") from None
     return folder
 
 

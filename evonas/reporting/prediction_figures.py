@@ -71,8 +71,8 @@ def residuals(found: Predictions) -> Figure:
     traces[0]["marker"]["opacity"] = 0.4
     ends = round_values([float(predicted.min()), float(predicted.max())])
     traces.append(line(ends, [0, 0], "no error", GREY, line={"dash": "dot"}))
-    layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted less true")}
-    habit = "errors should scatter evenly about zero; a slope or a funnel says where it is wrong by habit."
+    layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted minus true")}
+    habit = "errors should scatter evenly around zero; a slope or a funnel shows systematic errors."
     caption = f"{_rows(found)}: {habit}"
     return Figure("residuals", "Residuals", caption, traces, layout)
 
@@ -102,7 +102,7 @@ def confusion(found: Predictions) -> Figure:
         "xaxis": axis("predicted class", type="category"),
         "yaxis": axis("true class", type="category", autorange="reversed"),
     }
-    caption = f"{_rows(found)}, by class: what is off the diagonal was predicted wrongly."
+    caption = f"{_rows(found)}, by class: rows off the diagonal were misclassified."
     names = [printable(name) for name in found.problem.classes]
     rows = [[f"true {name}", *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
     header = ["", *(f"predicted {name}" for name in names)]
@@ -123,7 +123,7 @@ def roc(found: Predictions) -> Figure:
             areas.append([printable(classes[index]), f"{area:.4f}"])
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
-    best = "the further a curve goes to the upper left corner, the better the class is separated from the others."
+    best = "the closer a curve is to the upper left corner, the better the class is separated from the others."
     caption = f"{_rows(found)}: {best}"
     return Figure("roc", "ROC curve", caption, traces, layout, ["class", "area under the curve"], areas)
 
@@ -147,7 +147,7 @@ def calibration(found: Predictions) -> Figure:
     ]
     traces[0]["error_y"] = {"array": round_values(margin, 3), "color": BLUE, "thickness": 1}
     layout = {"xaxis": axis(what, range=[0, 1]), "yaxis": axis("share that came true", range=[0, 1.05])}
-    meaning = "on the dotted line, 70% means 70%; below it, the model is too sure of itself. Bars are 95% intervals."
+    meaning = "on the dotted line, 70% means 70%; below it, the model is overconfident. Bars are 95% intervals."
     caption = f"{_rows(found)}: {meaning}"
     rows = [[f"{p:.1%}", f"{share:.1%}", f"{len(part):,}"] for p, share, part in zip(x, y, bins, strict=True)]
     header = ["predicted", "came true", "rows"]
@@ -167,7 +167,7 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, found: P
         "showlegend": False,
     }
     layout = {"xaxis": axis(f"{label(objective)} lost"), "yaxis": axis("", type="category"), "height": _height(shown)}
-    caption = f"{_rows(found)}: how much worse {label(objective)} gets with a column shuffled; 0 is not needed."
+    caption = f"{_rows(found)}: how much worse {label(objective)} gets if a column is shuffled; 0 means not needed."
     if len(importance) > len(shown):
         caption += f" The first {len(shown)} of {len(importance)} columns."
     rows = [[name, f"{mean:.4g}", f"{spread:.2g}" if spread else ""] for name, (mean, spread) in shown[::-1]]

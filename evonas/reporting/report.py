@@ -132,7 +132,7 @@ def _champion(run: RunData) -> Section:
         return Section("network", "What was found", [])
     place = run.places[run.champion.digest]
     rows = [[name, _cell(values[place])] for name, values in run.genes.items() if values[place] is not None]
-    table = Table(["gene", "value"], rows, "The genes of the best network: what was searched.")
+    table = Table(["gene", "value"], rows, "The genes of the best network, which the search varied.")
     figures = [champion.architecture(run), champion.learning_curves(run)]
     return Section("network", "What was found", [*(each for each in figures if each is not None), table])
 
@@ -142,7 +142,7 @@ def _predictions(run: RunData, found: Predictions | None) -> Section:
     if found is not None and found.total > len(found.features):
         blocks.insert(0, Text(f"Of {len(found.features):,} of {found.total:,} rows, evenly spaced."))
     if found is not None and run.final_model is not None and found.model == BEST:
-        why = "it has learned from all rows that are kept" if found.split == "validation" else "a file of it is gone"
+        why = "it was trained on all stored rows" if found.split == "validation" else "one of its files is missing"
         text = f"Of the best network, not of the final model ({run.final_model.note}): {why}."
         blocks.insert(0, Text(text))
     return Section("predictions", "How it predicts", blocks)
@@ -168,7 +168,7 @@ def _lineage(run: RunData) -> Section:
             for each in operator_rates(run)
         ]
         header = ["operator", "networks", "better than their parents", "median gain", "failed"]
-        blocks.append(Table(header, rows, "A negative gain is a child that is worse than its best parent."))
+        blocks.append(Table(header, rows, "A negative gain means a child that is worse than its best parent."))
     return Section("lineage", "Where it came from", blocks)
 
 

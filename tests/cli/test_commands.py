@@ -126,7 +126,7 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
     result = evonas("inspect", *OWN[1:], "--categorical", "rooms", "--drop", "colour")
     assert result.exit_code == 0
     assert "regression" in result.output
-    assert "excluded by the user" in result.output
+    assert "chosen by the user" in result.output
     assert "column 'colour' is not used: excluded by the user" in result.output
     values = json.loads(evonas("inspect", *OWN[1:], "--json").output)
     assert values["rows"]["test"] > 0

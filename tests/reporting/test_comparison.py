@@ -101,7 +101,7 @@ def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
     with pytest.raises(InputError, match="at least two, not 1"):
         compare_runs([runs[0], runs[0]])
     other = small_run(tmp_path / "other", "ga", 0, [1.0], "mae")
-    with pytest.raises(InputError, match="must have one objective"):
+    with pytest.raises(InputError, match="must have the same objective"):
         compare_runs([runs[0], other])
     with pytest.raises(InputError, match="must have a scored network"):
         compare_runs([runs[0], synthetic_run(tmp_path / "none", 0)])

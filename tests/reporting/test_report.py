@@ -181,7 +181,7 @@ def test_a_gene_that_decides_is_the_most_important():
 def test_a_champion_without_parents_is_shown_alone(tmp_path: Path):
     figure = champion.lineage(read_run(synthetic_run(tmp_path / "run", 1)))
     assert figure is not None
-    assert "there from the beginning" in figure.caption
+    assert "has no parents" in figure.caption
 
 
 def test_lineage_leads_from_the_champion_back_in_time(run_dir: Path):
