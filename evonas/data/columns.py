@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "ColumnPlan", "Role", "describe_mixed_column", "infer_columns"]
 
-_NAME_OF_AN_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
+_ID_NAME = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
 #: Numbers with a decimal comma or thousands separators.
 _COMMAS = re.compile(r"[+-]?(\d+,\d+|\d{1,3}([,.'\u2019\s]\d{3})+([.,]\d+)?)")
 _ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
@@ -272,7 +272,7 @@ def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: 
         return False
     gone = count - len(values)
     counted = 0 <= values.min() <= 1 + gone and values.max() - values.min() <= len(values) - 1 + gone
-    return bool(counted or _NAME_OF_AN_ID.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
+    return bool(counted or _ID_NAME.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
 
 
 def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missing: int) -> tuple[Role, str]:

@@ -59,7 +59,7 @@ def read_data(
     y, drop, roles, group, time_column = _names(x, y, drop, roles, group, time_column)
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
     named: dict[str, Any] = {"drop": drop, "roles": roles, "group": group, "time_column": time_column}
-    given = _Given(x, y, validation, test, sample_weight)
+    given = _SearchData(x, y, validation, test, sample_weight)
     if isinstance(x, (str, Path)) and Path(x).is_dir():
         shaped = not as_given and chosen_architecture("image", asked.architecture) != "dense"
         given = _from_folder(given, size, grayscale, as_given, shaped)
@@ -88,7 +88,7 @@ def read_data(
 
 
 @dataclass(frozen=True)
-class _Given:
+class _SearchData:
     """The data of a search while they are being read: a table and a target's name, or arrays.
 
     Attributes:
@@ -106,29 +106,29 @@ class _Given:
     notes: tuple[str, ...] = ()
 
 
-def _from_folder(given: _Given, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _Given:
+def _from_folder(given: _SearchData, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _SearchData:
     """Reads a folder of images and their classes."""
     folder = given.x
     if given.y is not None:
         raise InputError(f"target must not be given with a folder of images, {folder}: its subfolders are the classes")
     pair, validation, test, notes = _images(folder, given.validation, given.test, size, grayscale, as_given, shaped)
     source = {"path": str(folder), "absolute": str(Path(folder).absolute())}
-    return _Given(*pair, validation, test, given.sample_weight, source, notes)
+    return _SearchData(*pair, validation, test, given.sample_weight, source, notes)
 
 
-def _from_dataset(given: _Given, as_given: bool, in_memory: bool, steps: int | None) -> _Given:
+def _from_dataset(given: _SearchData, as_given: bool, in_memory: bool, steps: int | None) -> _SearchData:
     """Reads a Dataset, and those for validation and test."""
     if given.y is not None or given.sample_weight is not None:
         raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
-    x, y, sample_weight = _rows_of(given.x, "x", as_given, in_memory, steps)
+    x, y, sample_weight = _dataset_parts(given.x, "x", as_given, in_memory, steps)
     validation, test = (
-        _rows_of(part, name, as_given, in_memory)[:2] if is_dataset(part) else part
+        _dataset_parts(part, name, as_given, in_memory)[:2] if is_dataset(part) else part
         for name, part in {"validation": given.validation, "test": given.test}.items()
     )
     return replace(given, x=x, y=y, validation=validation, test=test, sample_weight=sample_weight)
 
 
-def _from_array_file(given: _Given) -> _Given:
+def _from_array_file(given: _SearchData) -> _SearchData:
     """Reads the arrays of a .npz file; validation and test parts in it are used unless others are passed."""
     from evonas.data.prepare_inputs import named_parts, read_arrays
 
@@ -144,7 +144,7 @@ def _from_array_file(given: _Given) -> _Given:
 
 
 def _prepare_table(
-    given: _Given,
+    given: _SearchData,
     asked: SampleOptions,
     options: ReadOptions,
     numbers: Sequence[str],
@@ -190,7 +190,7 @@ def _prepare_table(
 
 
 def _prepare_arrays(
-    given: _Given,
+    given: _SearchData,
     asked: SampleOptions,
     options: ReadOptions,
     numbers: Sequence[str],
@@ -205,7 +205,7 @@ def _prepare_arrays(
         architecture = chosen_architecture(kind, asked.architecture)
         if architecture != "dense":
             parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
-            data = _of_samples(kind, parts, asked, sample_weight=given.sample_weight, **common)
+            data = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
             return _note_networks(data, kind, architecture, given.notes)
         if kind == "text":
             raise InputError("texts for dense networks must be a column of a table, by its name in roles: pass a table")
@@ -222,7 +222,7 @@ def _prepare_arrays(
     return replace(data, notes=(*given.notes, *data.notes)) if given.notes else data
 
 
-def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:
+def _prepare_sample_arrays(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:
     """Prepares arrays of images, series or texts."""
     from evonas.data.prepare_samples import prepare_samples, read_samples
 
@@ -274,7 +274,7 @@ def _images(
     return (found.pixels, found.classes), part(validation), part(test), found.notes
 
 
-def _rows_of(
+def _dataset_parts(
     dataset: Any, what: str, as_given: bool, in_memory: bool, steps: int | None = None
 ) -> tuple[Any, Any, Any]:
     """Reads x, y and weights of a Dataset. Named columns form a table, unless a user-defined model takes numbers by

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from evonas.data.read_options import MISSING, SPACES, Style
 
-__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
+__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_number_like", "number_of", "uses_decimal_commas"]
 
 #: Words that mean "no value" among numbers, in addition to those that mean it everywhere.
 # fmt: off
@@ -81,8 +81,8 @@ class Notation:
         """
         if cell in MISSING or cell in ABSENT:
             return math.nan
-        found = _take_apart(cell)
-        if found is None or found.unit not in ("", self.unit) or not _is_written(found.core, self):
+        found = _parse_cell(cell)
+        if found is None or found.unit not in ("", self.unit) or not _matches_notation(found.core, self):
             plain = number_of(cell) if self.decimal == "." or not re.search("[.,]", cell) else None
             if plain is None:
                 raise ValueError(cell)
@@ -128,7 +128,7 @@ def number_of(cell: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _take_apart(cell: str) -> _Cell | None:
+def _parse_cell(cell: str) -> _Cell | None:
     found = _CELL.fullmatch(cell.translate(_PLAINER))
     if found is None:
         return None
@@ -180,7 +180,7 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     return re.compile(rf"(?:(?:{groups}|0|[1-9][0-9]{{0,2}}){fraction}|{mark}[0-9]+)")
 
 
-def _is_written(core: str, notation: Notation) -> bool:
+def _matches_notation(core: str, notation: Notation) -> bool:
     if _pattern(notation.decimal, notation.thousands).fullmatch(core):
         return True
     # A cell below a thousand, or one without separators.
@@ -202,7 +202,7 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
         asked: whether the user declares the column numeric, so that leading zeros are ignored.
     """
     texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING
-    found = _all_taken_apart(texts)
+    found = _parse_cells(texts)
     if not found:
         return None
     units = {cell.unit for cell in found} - {""}
@@ -223,13 +223,13 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
 
 def is_number_like(cell: str) -> bool:
     """Whether a cell may be a number in some notation, or means "no value"."""
-    return cell in ABSENT or cell in MISSING or _take_apart(cell) is not None
+    return cell in ABSENT or cell in MISSING or _parse_cell(cell) is not None
 
 
-def _all_taken_apart(texts: Collection[str]) -> list[_Cell]:
+def _parse_cells(texts: Collection[str]) -> list[_Cell]:
     found = []
     for text in texts:
-        cell = _take_apart(text)
+        cell = _parse_cell(text)
         if cell is None:
             return []
         found.append(cell)
@@ -252,10 +252,10 @@ def _fits(form: tuple[str, str], cores: Collection[str], style: Style) -> bool:
     return all(pattern.fullmatch(core) for core in cores)
 
 
-def is_comma_for_sure(cells: Iterable[str | None]) -> bool:
+def uses_decimal_commas(cells: Iterable[str | None]) -> bool:
     """Whether the cells are numbers whose commas can only be decimal commas."""
     texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING
-    cores = {cell.core for cell in _all_taken_apart(texts)}
+    cores = {cell.core for cell in _parse_cells(texts)}
     if not cores or any(_is_code(core) for core in cores):
         return False
     forms = [form for form in _FORMS if _fits(form, cores, Style())]

@@ -110,7 +110,7 @@ def prepare_table(
     sizes = {"training": len(frame)}
     for part, rows in {"validation": validation, "test": test}.items():
         if rows is not None:
-            frame, sizes[part] = _below(frame, named_columns(rows), part), len(rows)
+            frame, sizes[part] = _append_rows(frame, named_columns(rows), part), len(rows)
     settings = SplitSettings(
         seed,
         test_share,
@@ -130,7 +130,7 @@ def prepare_table(
     return _prepare(features, frame[targets], sizes, settings, weights, drop, roles=roles, keys=keys, style=style)
 
 
-def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
+def _append_rows(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
     """Appends the rows of a given part to the others, column by column."""
     import pandas as pd
 

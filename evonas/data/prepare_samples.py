@@ -136,7 +136,7 @@ def prepare_samples(
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
     few = few_in_folds and folds is None and "validation" not in sizes
-    rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split), few)
+    rows, said = _split_rows(whole, target, settings, sizes, keys, instants, check_split(split), few)
     data = _fit_and_apply(whole, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
@@ -145,7 +145,7 @@ def prepare_samples(
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
-def _deal(
+def _split_rows(
     samples: Samples,
     target: Target,
     settings: SplitSettings,

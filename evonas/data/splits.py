@@ -184,12 +184,12 @@ def split_rows(
     rng = stream_rng(RandomStream.SPLIT, seed)
     rows = np.arange(count, dtype=np.intp)
     test_size = _size(count, test_share, count - parts + 1) if test_share else 0
-    test = _take(rng, rows, classes, test_size, spared=1 if folds is None else 2)
+    test = _select_rows(rng, rows, classes, test_size, spared=1 if folds is None else 2)
     known = np.setdiff1d(rows, test)
     if folds is not None:
-        return RowSplit(_deal(rng, known, classes, folds), test)
+        return RowSplit(_deal_into_folds(rng, known, classes, folds), test)
     validation_size = _size(count, validation_share, len(known) - 1)
-    validation = _take(rng, known, classes, validation_size, spared=1)
+    validation = _select_rows(rng, known, classes, validation_size, spared=1)
     return RowSplit(((np.setdiff1d(known, validation), validation),), test)
 
 
@@ -217,7 +217,9 @@ def _sort(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp]) 
     return ordered, np.arange(len(ordered)) - np.repeat(first, counts)
 
 
-def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, spared: int) -> Positions:
+def _select_rows(
+    rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, spared: int
+) -> Positions:
     """Selects `size` of the rows, evenly spaced through the classes; `spared` rows of each class are never selected.
 
     Fewer than `size` only if the spared rows leave fewer.
@@ -231,7 +233,7 @@ def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], 
     return np.sort(eligible[np.diff(steps) > 0])
 
 
-def _deal(
+def _deal_into_folds(
     rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], folds: int
 ) -> tuple[tuple[Positions, Positions], ...]:
     """Deals rows like cards: neighbours in class order go to different folds, so that a class with two rows occurs in

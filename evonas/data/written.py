@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import FLAGS, is_packed, kind_of, row_number, texts, unusable
 from evonas.data.dates import FORMATS, find_format, instants, is_date
-from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_comma_for_sure, is_number_like
+from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_number_like, uses_decimal_commas
 from evonas.data.read_options import Style
 from genomes.errors import InputError
 
@@ -168,7 +168,7 @@ def with_written(
     deciding = {str(name): frame[name].iloc[known] for name in frame.columns}
     found = {name: find_written(series, style, roles.get(name)) for name, series in deciding.items()}
     numeric = [name for name, written in found.items() if written is not None and written.notation is not None]
-    if not style.comma and not style.decimal and any(is_comma_for_sure(texts(deciding[name])) for name in numeric):
+    if not style.comma and not style.decimal and any(uses_decimal_commas(texts(deciding[name])) for name in numeric):
         style = replace(style, comma=True)
         found |= {name: find_written(deciding[name], style, roles.get(name)) for name in numeric}
     outside = np.ones(len(frame), dtype=bool)
@@ -176,7 +176,7 @@ def with_written(
     columns: dict[str, Any] = {}
     notes: list[str] = []
     for name, written in found.items():
-        written = written or _of_stragglers(frame[name], deciding[name])
+        written = written or _detect_mixed(frame[name], deciding[name])
         if written is None:
             continue
         found[name] = written
@@ -190,7 +190,7 @@ def with_written(
     return frame, tuple(written for written in found.values() if written is not None), tuple(notes)
 
 
-def _of_stragglers(series: pd.Series[Any], deciding: pd.Series[Any]) -> Written | None:
+def _detect_mixed(series: pd.Series[Any], deciding: pd.Series[Any]) -> Written | None:
     """Detects a column whose deciding rows hold numbers while others also hold text."""
     if series.dtype != object or len(series) == len(deciding) or kind_of(deciding) != "number":
         return None

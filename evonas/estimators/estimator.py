@@ -150,7 +150,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         threads = assigned_threads()  # other fits of a cross-validation may run in parallel
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
-        data = self._prepared(rows, y, seed=seed, forms=forms, sample_weight=sample_weight, groups=groups)
+        data = self._prepare_data(rows, y, seed=seed, forms=forms, sample_weight=sample_weight, groups=groups)
         space = chosen_space(space, self.space is not None, "", data.problem)
         chosen: dict[str, Any] = {
             "population": self.population,
@@ -175,7 +175,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             "on_generation": _report if self.verbose else None,
             "on_part": _report_part if self.verbose > 1 else None,
             "interruption": Interruption(quiet=not self.verbose),
-            "evaluator": partial(_local, data, threads)
+            "evaluator": partial(_local_evaluator, data, threads)
             if self._in_this_process(data)
             else partial(worker_for, threads=threads),
         }
@@ -191,9 +191,9 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
                     else Budget.from_bounds(**bounds)
                 )
                 result = search_prepared(data, space=space, settings=settings, budget=budget, out=directory, **common)
-            self._remember(result, data)
+            self._store_results(result, data)
 
-    def _prepared(
+    def _prepare_data(
         self, rows: Any, y: NDArray[Any], *, seed: int, forms: Any, sample_weight: Any, groups: Any
     ) -> PreparedData:
         """Splits and encodes rows and targets; `forms` are the encodings of numbers that the space allows."""
@@ -212,7 +212,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         # Columns of an array are not treated as identifiers.
         return prepare_arrays(rows if self._table else rows.to_numpy(), y, numbers=forms, **dealt)
 
-    def _remember(self, result: SearchResult, data: PreparedData) -> None:
+    def _store_results(self, result: SearchResult, data: PreparedData) -> None:
         space: Any = result.space
         best = result.best
         with RunReader(result.run_dir) as run:
@@ -318,7 +318,9 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         return self.network_.predictions(self._rows(X))
 
 
-def _local(data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
+def _local_evaluator(
+    data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings
+) -> Evaluator:
     """Creates an evaluator in this process."""
     from evonas.execution.local import LocalEvaluator
     from evonas.tasks.train import TrainingSettings

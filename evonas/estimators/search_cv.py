@@ -155,7 +155,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         count = len(targets)
         if sample_weight is not None:
             fit_params["sample_weight"] = sample_weight
-        dealt = _deal_by(targets)
+        dealt = _stratification_labels(targets)
         splitter = check_cv(self.cv, targets if dealt is None else dealt, classifier=dealt is not None)
         by = dealt if dealt is not None or self.cv is None or isinstance(self.cv, (int, np.integer)) else targets
         splits = list(splitter.split(np.zeros(count), by, groups))
@@ -260,7 +260,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         if len(scorers) > 1:
             return scorers
         scorer = scorers[chosen]
-        return check_scoring(_Scored(), None) if scorer is None else scorer
+        return check_scoring(_ScoreProxy(), None) if scorer is None else scorer
 
     def _search(self, trial: Any, parameters: Parameters, chosen: str, seed: int, given: list[Any]) -> None:
         build = Build.from_function(self.build_model)
@@ -334,17 +334,17 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.refit_time_ = time.perf_counter() - started
 
 
-class _Scored(BaseEstimator):  # type: ignore[misc]
+class _ScoreProxy(BaseEstimator):  # type: ignore[misc]
     """A stand-in for an estimator, to be scored by its `score` method."""
 
-    def fit(self, X: Any, y: Any) -> _Scored:
+    def fit(self, X: Any, y: Any) -> _ScoreProxy:
         return self
 
     def score(self, X: Any, y: Any) -> float:
         raise NotImplementedError
 
 
-def _deal_by(targets: NDArray[Any]) -> NDArray[Any] | None:
+def _stratification_labels(targets: NDArray[Any]) -> NDArray[Any] | None:
     """Labels for stratification, shape `(num_samples,)`, if the targets look like classes; else None.
 
     These are texts, booleans, few distinct integers, or one-hot columns.

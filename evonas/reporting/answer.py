@@ -15,7 +15,7 @@ from evonas.reporting.rundata import RunData
 from evonas.runs.baselines import BaselineModel
 from evonas.runs.progress import describe_stop
 
-__all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", "run_title"]
+__all__ = ["answer_section", "reference_lines", "reference_scores", "run_subtitle", "run_title"]
 
 
 def run_title(run: RunData) -> str:
@@ -46,7 +46,7 @@ def answer_section(
     """
     if run.champion is None:
         text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
-        return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
+        return Section("answer", "The answer", [Text(text, large=True), *_training_now(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     known, tested = _known_scores(run, found)
     is_best = run.final_model is None or (found is not None and found.model == BEST)
@@ -66,8 +66,8 @@ def answer_section(
         blocks.append(Text(verdict))
     blocks.append(_comparison(run, data, found, known, references))
     if run.finalists:
-        blocks.append(_honest_selection(run))
-    blocks += _in_training(run)
+        blocks.append(_finalist_table(run))
+    blocks += _training_now(run)
     return Section("answer", "The answer", blocks)
 
 
@@ -80,7 +80,7 @@ def _known_scores(run: RunData, found: Predictions | None) -> tuple[dict[str, fl
     return known, found is not None and found.split == "test" and name in known
 
 
-def _in_training(run: RunData) -> list[Text]:
+def _training_now(run: RunData) -> list[Text]:
     """The networks in training at the time of the report; empty for a search that has ended."""
     lines = training_lines(run.in_training)
     return [Text(f"In training now: {'; '.join(lines)}.")] if lines else []
@@ -97,7 +97,7 @@ def _verdict(run: RunData, test: Mapping[str, float], ours: str) -> str:
     return " ".join([*([found.words] if found else []), *([f"Baselines: {missing}."] if missing else [])])
 
 
-def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
+def reference_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
     """Reference lines for convergence figures: the best network's mean after retraining, if any, and scores of other
     models.
     """
@@ -181,7 +181,7 @@ def _comparison(
     return Table(["", *names], rows, caption)
 
 
-def _honest_selection(run: RunData) -> Table:
+def _finalist_table(run: RunData) -> Table:
     header = ["", "score of the search", "trained again", "gap", "test"]
     rows = []
     for rank, each in enumerate(run.finalists, 1):

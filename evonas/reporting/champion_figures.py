@@ -53,7 +53,7 @@ def architecture(run: RunData) -> Figure | None:
         color = GREEN if node == 0 else ORANGE if node == last else BLUE
         box = {"x0": -1, "x1": 1, "y0": last - node - 0.3, "y1": last - node + 0.3}
         shapes.append({"type": "rect", **box, "fillcolor": color, "line": {"width": 0}, "layer": "above"})
-        text = _in_lines(_layer(graph.nodes[node], run))
+        text = _wrap_label(_layer(graph.nodes[node], run))
         dark = color == ORANGE
         font = {"color": "#000000" if dark else "#ffffff", "size": 12}
         notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
@@ -76,7 +76,7 @@ def architecture(run: RunData) -> Figure | None:
     return Figure("architecture", "The best network", caption, [corners], layout, ["", "layer", "from"], rows)
 
 
-def _in_lines(text: str) -> str:
+def _wrap_label(text: str) -> str:
     """A label on one line, or on two if it is long."""
     if len(text) <= _LONGEST_LINE or ", " not in text:
         return label(text, 2 * _LONGEST_LINE)

@@ -245,7 +245,7 @@ def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any],
 
 def _champions(comparison: Comparison) -> Table:
     leaders = [_leader(group) for group in comparison.groups]
-    names = _merged([list(run.genes) for run in leaders])
+    names = _merge_names([list(run.genes) for run in leaders])
     rows: list[list[str]] = [["network", *(best_words(run.champion) for run in leaders)]]
     for name in names:
         cells = []
@@ -258,7 +258,7 @@ def _champions(comparison: Comparison) -> Table:
     return Table(["gene", *(group.name for group in comparison.groups)], rows, "The best run of each group.")
 
 
-def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
+def _merge_names(lists: Sequence[Sequence[str]]) -> list[str]:
     """All names, without duplicates, in an order that keeps neighbours of a list together: units_3 after units_2."""
     found: list[str] = []
     for names in lists:

@@ -46,7 +46,7 @@ _COLUMNS = ("state", "objective", "score", "trained", "failed", "generations", "
 
 
 @dataclass
-class _Made:
+class _CachedReport:
     """A report, the version of its run, the time when it was made, and how long that took."""
 
     version: str = ""
@@ -76,7 +76,7 @@ class Pages:
             )
         self._place, self._single = place, is_run(place)
         self._patience = patience_seconds
-        self._made: dict[str, _Made] = {}
+        self._made: dict[str, _CachedReport] = {}
         self._starting = threading.Lock()
 
     @property
@@ -108,7 +108,7 @@ class Pages:
             return {"version": _version(*rows), "text": words, "training": "", "wait": 5.0}
         directory = self.run(name)
         row = run_row(directory)
-        made = self._made.get(name, _Made())
+        made = self._made.get(name, _CachedReport())
         text = _state(row)
         if "trained" in row:
             networks, generations = (f"{row[name]:,} {what}{'s' * (row[name] != 1)}" for name, what in _COUNTED)
@@ -126,7 +126,7 @@ class Pages:
             InputError: the run does not exist or cannot be read.
         """
         self.run(name)
-        made = self._made.setdefault(name, _Made())
+        made = self._made.setdefault(name, _CachedReport())
         if made.page:
             return self._current(name)
         with self._starting:

@@ -12,7 +12,7 @@ from evonas.reporting import champion_figures as champion
 from evonas.reporting import convergence_figures as convergence
 from evonas.reporting import cost_figures as cost
 from evonas.reporting import gene_figures as genes
-from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
+from evonas.reporting.answer import answer_section, reference_lines, reference_scores, run_subtitle, run_title
 from evonas.reporting.column_importance import permutation_importance
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figure import Figure
@@ -43,7 +43,7 @@ def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Re
     models, split = _baselines(run, data, boosting), "validation" if found is None else found.split
     sections = [
         answer_section(run, data, found, reference_scores(models, split)),
-        _progress(run, level_lines(run, models)),
+        _progress(run, reference_lines(run, models)),
         _champion(run),
         _predictions(run, found),
         _columns(run, data, found, 0.2 if quick else 2.0),

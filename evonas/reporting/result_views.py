@@ -172,7 +172,7 @@ class ResultViews:
     def plot_history(self, by: str = "evaluations") -> Any:
         """Best and median score over "evaluations", "epochs" or "seconds"."""
         from evonas.reporting import convergence_figures as convergence
-        from evonas.reporting.answer import level_lines
+        from evonas.reporting.answer import reference_lines
 
         known = {
             "evaluations": convergence.by_evaluations,
@@ -182,7 +182,7 @@ class ResultViews:
         if by not in known:
             raise InputError(f"by must be one of {', '.join(known)}, not {by!r}: choose one")
         run = self._run()
-        return known[by](run, level_lines(run, () if run.baselines is None else run.baselines.models)).plotly()
+        return known[by](run, reference_lines(run, () if run.baselines is None else run.baselines.models)).plotly()
 
     def plot_pareto(self) -> Any:
         """The objective over the second objective or the number of parameters."""

@@ -13,7 +13,7 @@ from evonas.config import Settings
 from evonas.tuner.names import ARGUMENTS
 from genomes.errors import InputError
 
-__all__ = ["check_arguments", "check_counts", "check_place", "check_project", "warn_of_no_use"]
+__all__ = ["check_arguments", "check_counts", "check_place", "check_project", "warn_ignored"]
 
 
 def check_counts(least: int, **given: Any) -> None:
@@ -51,7 +51,7 @@ def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -
         raise InputError(f"execution must be left out with {why}: trials run in this process")
 
 
-def warn_of_no_use(**given: Any) -> None:
+def warn_ignored(**given: Any) -> None:
     """Warns about arguments that have no effect."""
     for name, value in given.items():
         if value is not None:

@@ -33,10 +33,10 @@ class Probe:
         return self  # Python looks up a method before it evaluates its arguments, which may request more
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise _Reached
+        raise _ModelUsed
 
 
-class _Reached(Exception):
+class _ModelUsed(Exception):
     """Raised when the model is used, after all hyperparameters were requested."""
 
 
@@ -47,8 +47,8 @@ def discover_in_fit(
     Trains nothing.
     """
 
-    unread = [_unread(value) for value in args]
-    named = {name: _unread(value) for name, value in kwargs.items()} | {"callbacks": []}
+    unread = [_replace_streams(value) for value in args]
+    named = {name: _replace_streams(value) for name, value in kwargs.items()} | {"callbacks": []}
 
     def ask(hp: Any) -> None:
         with suppress(Exception):
@@ -57,10 +57,10 @@ def discover_in_fit(
     return discover(ask, known, calls=_CALLS_OF_FIT)
 
 
-def _unread(value: Any) -> Any:
+def _replace_streams(value: Any) -> Any:
     """The value, with iterators and data sets, which reading would consume, replaced by probes that end the call."""
     if type(value) in (tuple, list) and len(value) <= 3:
-        return type(value)(map(_unread, value))
+        return type(value)(map(_replace_streams, value))
     return Probe() if isinstance(value, GeneratorType) or hasattr(value, "as_numpy_iterator") else value
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ARGUMENTS", "NAMES", "PRIVATE", "TUNERS", "is_called", "page", "why_not_there"]
+__all__ = ["ARGUMENTS", "NAMES", "PRIVATE", "TUNERS", "is_called", "missing_attribute_message", "page"]
 
 #: Prefix of entries for unsupported names.
 _NOT = "not supported: "
@@ -183,7 +183,7 @@ def is_called(name: str) -> bool:
     return name not in PRIVATE and not NAMES["Tuner"].get(name, "").startswith(_NOT)
 
 
-def why_not_there(kind: str, name: str) -> str:
+def missing_attribute_message(kind: str, name: str) -> str:
     """The error message for a missing attribute of "Tuner", "Oracle" or "HyperParameters"."""
     text = NAMES[kind].get(name, "")
     why = text.removeprefix(_NOT) if text.startswith(_NOT) else "see docs/kerastuner.md for those that exist"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.io.console import say_lines
 from evonas.tuner.hyperparameters import HyperParameters
-from evonas.tuner.names import why_not_there
+from evonas.tuner.names import missing_attribute_message
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -191,4 +191,4 @@ class Oracle:
         return self._told.pop(trial.trial_id, {})
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(why_not_there("Oracle", name))
+        raise AttributeError(missing_attribute_message("Oracle", name))

@@ -21,12 +21,12 @@ from evonas.runs.reader import RunReader
 from evonas.seeds import unchanged_random
 from evonas.tuner import subclassing
 from evonas.tuner.arguments import Hypermodel, hypermodel_of, portable
-from evonas.tuner.checks import check_arguments, check_counts, check_place, check_project, warn_of_no_use
+from evonas.tuner.checks import check_arguments, check_counts, check_place, check_project, warn_ignored
 from evonas.tuner.discovery import discover, discover_in_fit
 from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
-from evonas.tuner.names import why_not_there
+from evonas.tuner.names import missing_attribute_message
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.outcome import Outcome
 from evonas.tuner.reading import from_json, read_hyperparameters, to_json
@@ -122,7 +122,7 @@ class Evolution(Outcome):
         Raises:
             InputError: an argument is invalid.
         """
-        warn_of_no_use(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
+        warn_ignored(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
         check_arguments(settings)
         check_counts(1, max_trials=max_trials, executions_per_trial=executions_per_trial)
         check_counts(0, max_retries_per_trial=max_retries_per_trial)
@@ -163,7 +163,7 @@ class Evolution(Outcome):
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)
         self.running: Running | None = None
-        self._codec = self._first_codec(() if hyperparameters is None else read_hyperparameters(hyperparameters))
+        self._codec = self._discover_codec(() if hyperparameters is None else read_hyperparameters(hyperparameters))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Rejects KerasTuner methods that would never be called."""
@@ -171,7 +171,7 @@ class Evolution(Outcome):
         subclassing.check_subclass(cls, Evolution)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(why_not_there("Tuner", name))
+        raise AttributeError(missing_attribute_message("Tuner", name))
 
     # ---------------------------------------------------------------- to be overridden
 
@@ -279,7 +279,7 @@ class Evolution(Outcome):
             in_process=self._in_process,
             seconds=self._seconds,
             most_failures=self.max_consecutive_failed_trials,
-            grown=self._grown,
+            grown=self._extended_space,
             execution=self._execution,
         )
 
@@ -322,7 +322,7 @@ class Evolution(Outcome):
         if first is not None:
             trial.first = (first, found)
 
-    def _grown(self, late: Sequence[Any]) -> HyperparameterSpace:
+    def _extended_space(self, late: Sequence[Any]) -> HyperparameterSpace:
         """The space including hyperparameters revealed by trials."""
         found = from_json(late)
         self._check_new(found)
@@ -335,7 +335,7 @@ class Evolution(Outcome):
 
     # ---------------------------------------------------------------- internals
 
-    def _first_codec(self, given: Sequence[Hyperparameter]) -> GeneCodec:
+    def _discover_codec(self, given: Sequence[Hyperparameter]) -> GeneCodec:
         """The hyperparameters that `build` requests."""
         pinned = frozenset(each.name for each in given)
         hypermodel = self.hypermodel

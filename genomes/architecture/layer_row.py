@@ -68,7 +68,7 @@ def needs_rank(taken: Shape, *ranks: int) -> None:
         raise InputError(f"must be given {' or '.join(names[rank] for rank in sorted(ranks))}, not {_text(taken)}")
 
 
-def _nothing_wrong(attributes: Attributes) -> str | None:
+def _accept_all(attributes: Attributes) -> str | None:
     return None
 
 
@@ -107,7 +107,7 @@ class LayerRow:
     member_parameters: Callable[[Attributes, Shape, Shape, NodeMembers], int] | None = None
     moving: Callable[[Attributes, Shape, Shape], int] = no_parameters
     settle: Callable[[dict[str, Any]], dict[str, Any]] = dict
-    check: Callable[[Attributes], str | None] = _nothing_wrong
+    check: Callable[[Attributes], str | None] = _accept_all
     frozen: bool = False
     written_as_real: tuple[str, ...] = ()
 

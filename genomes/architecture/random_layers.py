@@ -54,7 +54,7 @@ def _flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
     return 2 * taken[0] * KERNEL_STEPS * taken[1] * given[0]
 
 
-def _held(attributes: Attributes, taken: Shape, given: Shape) -> int:
+def _stored_values(attributes: Attributes, taken: Shape, given: Shape) -> int:
     """Size of the kernels, the biases and the four vectors that standardise the features."""
     return given[0] * (KERNEL_STEPS * taken[1] + 1 + 4)
 
@@ -67,6 +67,6 @@ RANDOM_CONVOLUTIONS = LayerRow(
     parameters=no_parameters,
     flops=_flops,
     label=lambda attributes: f"{attributes['features']} random convolutions, shares of positive outputs",
-    moving=_held,
+    moving=_stored_values,
     frozen=True,
 )

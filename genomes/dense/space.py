@@ -189,10 +189,10 @@ class DenseSpace:
         return frozenset(
             gene
             for gene in (*NETWORK_GENES, *TRAINING_GENES, "skip_connections", "neighbours")
-            if self._finds_free(gene)
+            if self._compute_is_free(gene)
         )
 
-    def _finds_free(self, gene: str) -> bool:
+    def _compute_is_free(self, gene: str) -> bool:
         if gene == "neighbours":
             return self.neighbours and bool(self.neighbour_columns)
         if gene in OPTIMIZERS_OF and not self.optimizers_of(gene):

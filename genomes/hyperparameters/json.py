@@ -41,7 +41,7 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
         raise InputError(f"genes must be from 1 to {MAX_GENES}, not {len(value)}: name what the search may change")
     for name in value:
         _check_name(name)
-    drafts = {name: _parts(value[name], f"genes.{name}") for name in sorted(value)}
+    drafts = {name: _split_gene(value[name], f"genes.{name}") for name in sorted(value)}
     domains = {name: _read(draft, f"genes.{name}") for name, (draft, _, _) in drafts.items()}
     genes = {
         name: Gene(
@@ -76,7 +76,7 @@ def _check_name(name: Any) -> None:
         raise InputError(f"genes must not be named {name!r}, which is a method of mappings: use {name}_ or similar")
 
 
-def _parts(value: Any, place: str) -> tuple[Any, Any, Any]:
+def _split_gene(value: Any, place: str) -> tuple[Any, Any, Any]:
     """The JSON of the domain and of the condition, and whether genomes may lack the gene."""
     if isinstance(value, Gene):
         return value.domain, dict(value.when) if _is_condition(value.when) else value.when, value.optional
@@ -96,7 +96,7 @@ def _is_condition(value: Any) -> bool:
 def _read(value: Any, place: str) -> Domain:
     """Reads a domain given as such, as a scipy distribution, a numpy array, a list, or a single value."""
     if hasattr(value, "dist") and hasattr(value, "support"):
-        value = _of_scipy(value, place)
+        value = _range_from_scipy(value, place)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -129,7 +129,7 @@ def _kind(values: Sequence[Any], place: str) -> Kind:
     refuse(place, what, values[0] if len(values) == 1 else list(values), 'for none write a name such as "none"')
 
 
-def _of_scipy(value: Any, place: str) -> Range:
+def _range_from_scipy(value: Any, place: str) -> Range:
     name = str(getattr(value.dist, "name", ""))
     if name not in _SCIPY:
         refuse(place, f"a range, a list or one of scipy's {', '.join(_SCIPY)}", name)

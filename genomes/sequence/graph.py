@@ -19,7 +19,7 @@ __all__ = ["to_graph"]
 def to_graph(genome: SequenceGenome) -> nx.DiGraph:
     """The genome's architecture graph; see `genomes.architecture.graph`."""
     if genome.random_convolutions:
-        return _of_random_convolutions(genome)
+        return _random_convolution_graph(genome)
     builder = Builder(genome)
     if genome.bag_of_words:
         parts = {"vocabulary": min(genome.vocabulary, MOST_WORDS), "length": genome.length, "units": genome.token_units}
@@ -46,7 +46,7 @@ def to_graph(genome: SequenceGenome) -> nx.DiGraph:
     return builder.head()
 
 
-def _of_random_convolutions(genome: SequenceGenome) -> nx.DiGraph:
+def _random_convolution_graph(genome: SequenceGenome) -> nx.DiGraph:
     """A network with a trained head on features that are computed once per series, hence without augmentation."""
     plain = AugmentedTraining()
     kept = {name: getattr(plain, name) for name in AUGMENTATION}

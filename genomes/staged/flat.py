@@ -28,12 +28,12 @@ def genes(space: StagedSpace) -> tuple[Gene, ...]:
     for k in range(1, space.max_stages + 1):
         there = _at_least(space, "stages", "stages", k)
         found.append(Gene(space.domain("blocks"), there, f"blocks_{k}"))
-        found += _of(space, space.encoding.stage, there, f"_{k}")
+        found += _holder_genes(space, space.encoding.stage, there, f"_{k}")
         for j in range(1, space.max_blocks + 1):
             # Even if the minimum number of blocks implies the block, its stage must exist.
             both = (*there, *_at_least(space, "blocks", f"blocks_{k}", j))
-            found += _of(space, space.encoding.block, both, f"_{k}_{j}")
-    return (*found, *_of(space, space.encoding.once, (), ""))
+            found += _holder_genes(space, space.encoding.block, both, f"_{k}_{j}")
+    return (*found, *_holder_genes(space, space.encoding.once, (), ""))
 
 
 def values(space: StagedSpace, genome: Any) -> dict[str, Value]:
@@ -85,7 +85,7 @@ def _holder(
     return complete_block(rows, own, own.__getitem__, beside)
 
 
-def _of(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffix: str) -> Iterator[Gene]:
+def _holder_genes(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffix: str) -> Iterator[Gene]:
     """The genes of one holder that are active in some genome of the space."""
     for name, row in rows.items():
         if space.acts(name):

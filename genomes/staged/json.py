@@ -62,12 +62,12 @@ def _read_stage(encoding: Encoding, value: Any, place: str) -> Stage:
     blocks = []
     for k, each in enumerate(given):
         where = f"{place}.blocks[{k}]"
-        blocks.append(encoding.block_class(**_read(encoding.block, table(each, where, encoding.block), _inside(where))))
+        blocks.append(encoding.block_class(**_read(encoding.block, table(each, where, encoding.block), _locate(where))))
     own = {name: parts[name] for name in encoding.stage if name in parts}
-    return Stage(tuple(blocks), **_read(encoding.stage, own, _inside(place)))
+    return Stage(tuple(blocks), **_read(encoding.stage, own, _locate(place)))
 
 
-def _inside(place: str) -> Callable[[str], str]:
+def _locate(place: str) -> Callable[[str], str]:
     return lambda name: f"{place}.{name}"
 
 
@@ -87,7 +87,7 @@ def _read(
     """
     read = {name: row.kind.read(given[name], place_of(name)) for name, row in rows.items() if name in given}
     off = {name: row.idle for name, row in rows.items() if name in OFF}
-    acting = active_values(rows, _Given({**off, **read}, place_of), beside)
+    acting = active_values(rows, _RequiredValues({**off, **read}, place_of), beside)
     for name, value in read.items():
         if name not in acting and value != rows[name].idle:
             raise InputError(
@@ -96,7 +96,7 @@ def _read(
     return {**{name: row.idle for name, row in rows.items()}, **acting}
 
 
-class _Given(dict[str, Value]):
+class _RequiredValues(dict[str, Value]):
     """Values by gene, with an InputError that names the location of a missing one."""
 
     def __init__(self, values: Mapping[str, Value], place_of: Callable[[str], str]) -> None:

@@ -102,7 +102,7 @@ def change_idle(genome: Any, space: StagedSpace, rng: np.random.Generator) -> An
     values = encoding.once_values(genome)
     for name in values:
         if space.is_free(name):
-            return _with_once(genome, space, rng, name, values)
+            return _with_network_gene(genome, space, rng, name, values)
     return None
 
 
@@ -136,7 +136,7 @@ def _move(encoding: Encoding, genes: tuple[str, ...]) -> Mutation:
         return lambda genome, space, rng: _move_block(genome, space, rng, genes)
     if genes[0] in encoding.stage:
         return lambda genome, space, rng: _move_stage(genome, space, rng, genes)
-    return lambda genome, space, rng: _move_once(genome, space, rng, genes)
+    return lambda genome, space, rng: _move_network_gene(genome, space, rng, genes)
 
 
 def _move_block(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
@@ -171,18 +171,18 @@ def _move_stage(genome: Any, space: StagedSpace, rng: np.random.Generator, genes
     return _with_stage(genome, k, replace_fields(stage, **{name: space.domain(name).vary(getattr(stage, name), rng)}))
 
 
-def _move_once(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
+def _move_network_gene(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
     encoding = space.encoding
     values = encoding.once_values(genome)
     free = [name for name in genes if name in values and space.is_free(name)]
     for place in rng.permutation(len(free)).tolist():
-        child = _with_once(genome, space, rng, free[place], values)
+        child = _with_network_gene(genome, space, rng, free[place], values)
         if not encoding.once[free[place]].subtle or space.digest(child) != space.digest(genome):
             return child
     return None
 
 
-def _with_once(
+def _with_network_gene(
     genome: Any, space: StagedSpace, rng: np.random.Generator, name: str, values: Mapping[str, Value]
 ) -> Any:
     """The genome with another value of a network gene; genes that become active are sampled."""

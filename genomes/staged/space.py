@@ -129,7 +129,7 @@ class StagedSpace:
         return frozenset(found)
 
     def _can_hold(self, when: Condition, acting: set[str]) -> bool:
-        return all(other in acting and _meet(self.domain(other), domain) for other, domain in when)
+        return all(other in acting and _intersects(self.domain(other), domain) for other, domain in when)
 
     @property
     def max_stages(self) -> int:
@@ -288,7 +288,7 @@ class StagedSpace:
         return replace(cls(), **settings)  # type: ignore[type-var]
 
 
-def _meet(domain: Domain, wanted: Domain) -> bool:
+def _intersects(domain: Domain, wanted: Domain) -> bool:
     """Whether some member of a gene's domain is among the wanted values."""
     if isinstance(domain, Choice):
         return any(wanted.contains(option) for option in domain.options)

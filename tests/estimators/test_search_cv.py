@@ -13,7 +13,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ShuffleSplit
 
 from evonas.estimators import EvolutionSearchCV
-from evonas.estimators.search_cv import _deal_by
+from evonas.estimators.search_cv import _stratification_labels
 from genomes import InputError
 
 pytestmark = pytest.mark.keras
@@ -179,6 +179,6 @@ def test_predictions_have_the_form_of_the_target(loss, classes, given, predicted
 def test_folds_are_dealt_by_classes_where_there_are_some():
     codes = np.repeat([0, 1, 2], 20)
     for y in (codes, np.eye(3)[codes], codes.astype(str), codes[:, None]):
-        assert np.array_equal(_deal_by(np.asarray(y)).astype(int), codes)
+        assert np.array_equal(_stratification_labels(np.asarray(y)).astype(int), codes)
     for y in ((X[:, :3] > 0).astype(int), X[:, 0], X):
-        assert _deal_by(np.asarray(y)) is None
+        assert _stratification_labels(np.asarray(y)) is None

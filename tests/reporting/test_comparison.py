@@ -9,7 +9,7 @@ import pytest
 
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.reporting.comparison import _contrasts, _holm, _merged, compare_runs, comparison_report
+from evonas.reporting.comparison import _contrasts, _holm, _merge_names, compare_runs, comparison_report
 from evonas.runs.store import RunStore
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
@@ -75,7 +75,7 @@ def test_columns_that_the_rows_of_a_seed_choose_part_no_group(tmp_path: Path):
 
 
 def test_genes_of_several_runs_stay_in_their_order():
-    assert _merged([["layers", "units_1", "rate"], ["layers", "units_1", "units_2", "rate"]]) == [
+    assert _merge_names([["layers", "units_1", "rate"], ["layers", "units_1", "units_2", "rate"]]) == [
         *("layers", "units_1", "units_2", "rate")
     ]
 

@@ -191,7 +191,7 @@ class Preparation:
         """For each feature, its encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS`; "standard" is visible to
         all networks, and `UNLESS_ROBUST` to all except those with only "robust".
         """
-        return tuple(view for step, view in self._place() for _ in step.names())
+        return tuple(view for step, view in self._steps_with_views() for _ in step.names())
 
     def numeric(self) -> tuple[int, ...]:
         """For each feature, the index of its numeric column; -1 for all others."""
@@ -217,9 +217,9 @@ class Preparation:
 
     def for_views(self, views: Collection[str]) -> Preparation:
         """The preparation restricted to the features that networks with these views see."""
-        return replace(self, steps=tuple(step for step, view in self._place() if is_visible(view, views)))
+        return replace(self, steps=tuple(step for step, view in self._steps_with_views() if is_visible(view, views)))
 
-    def _place(self) -> list[tuple[Step, str]]:
+    def _steps_with_views(self) -> list[tuple[Step, str]]:
         """Each step with its view."""
         robust = {step.column for step in self.steps if isinstance(step, Robust)}
         plain = {step.column for step in self.steps if isinstance(step, Number) and step.part == "number"}

@@ -173,7 +173,7 @@ def as_series(x: Any, what: str, channels: int | None = None) -> NDArray[Any]:
     except ValueError:  # samples have different lengths
         array = np.empty(0, object)
     if array.dtype == object and not _holds_cells(array):
-        return _of_several_lengths(x, what)
+        return _from_list(x, what)
     try:
         array = array.astype(np.float64) if array.dtype.kind not in "iufb" else array
     except (TypeError, ValueError):
@@ -198,7 +198,7 @@ def _holds_cells(array: NDArray[Any]) -> bool:
     return array.size > 0 and not any(isinstance(cell, (list, tuple, np.ndarray)) for cell in array.flat)
 
 
-def _of_several_lengths(x: Any, what: str) -> NDArray[Any]:
+def _from_list(x: Any, what: str) -> NDArray[Any]:
     parts: list[NDArray[Any]] = []
     for row, sample in enumerate(x):
         try:
