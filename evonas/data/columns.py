@@ -193,7 +193,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
 
     values = numbers(series) if kind == "number" else np.empty(0)
     warning = (
-        _lost_digits(values)
+        _float32_warning(values)
         if kind == "number"
         else describe_mixed_column(cells, series=series)
         if kind == "text"
@@ -212,7 +212,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
     if kind == "date":
         return column(Role.DATE, "dates")
     if kind == "number":
-        if find_identifiers and not missing and _counts_rows(name, values, distinct, count):
+        if find_identifiers and not missing and _identifies_rows(name, values, distinct, count):
             return column(Role.IDENTIFIER, "a different whole number in every row")
         if set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
             return column(Role.BOOLEAN, "0 or 1")
@@ -220,7 +220,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
     return column(*_role_of_text(name, present, distinct, missing))
 
 
-def _lost_digits(values: np.ndarray[Any, Any]) -> str:
+def _float32_warning(values: np.ndarray[Any, Any]) -> str:
     """The warning for numbers that are equal in float32, in which networks compute; empty if there are none."""
     distinct = np.unique(values[~np.isnan(values)])
     seen = len(np.unique(distinct.astype(np.float32)))
@@ -262,7 +262,7 @@ def _is_number(text: str) -> bool:
     return number_of(text) is not None
 
 
-def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: int) -> bool:
+def _identifies_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: int) -> bool:
     """Whether the numbers merely identify rows.
 
     They do if they are distinct integers, and either number the rows (0..n-1 or 1..n in any order, possibly with gaps)
@@ -270,8 +270,8 @@ def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: 
     """
     if distinct != len(values) or not (values == np.floor(values)).all():
         return False
-    gone = count - len(values)
-    counted = 0 <= values.min() <= 1 + gone and values.max() - values.min() <= len(values) - 1 + gone
+    omitted = count - len(values)
+    counted = 0 <= values.min() <= 1 + omitted and values.max() - values.min() <= len(values) - 1 + omitted
     return bool(counted or _ID_NAME.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
 
 

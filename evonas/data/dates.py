@@ -120,30 +120,30 @@ def _instant(cell: str, pattern: re.Pattern[str], formats: tuple[str, ...]) -> f
     found = pattern.fullmatch(cell)
     if found is None:
         return np.nan
-    said = found.groupdict()
-    place = next(place for place, each in enumerate(formats) if said[f"d{place}"] is not None)
-    year = _year(said, place)
-    name = said.get(f"b{place}")
-    month = MONTHS.get(name.upper(), 0) if name else int(said[f"m{place}"])
-    day = int(said[f"d{place}"])
-    hour, minute, second = (int(said[part] or 0) for part in ("hour", "minute", "second"))
-    if half := said["half"]:
+    fields = found.groupdict()
+    place = next(place for place, each in enumerate(formats) if fields[f"d{place}"] is not None)
+    year = _year(fields, place)
+    name = fields.get(f"b{place}")
+    month = MONTHS.get(name.upper(), 0) if name else int(fields[f"m{place}"])
+    day = int(fields[f"d{place}"])
+    hour, minute, second = (int(fields[part] or 0) for part in ("hour", "minute", "second"))
+    if half := fields["half"]:
         if not 1 <= hour <= 12:
             return np.nan
         hour = hour % 12 + (12 if half.upper() == "PM" else 0)
-    east = _minutes_east(said["zone"])
+    east = _minutes_east(fields["zone"])
     if not 1 <= month <= 12 or not 1 <= day <= _days_in(year, month) or hour > 23 or minute > 59 or second > 59:
         return np.nan
     if east is None or year < 1:
         return np.nan
     days = _days(year, month, day)
-    return days * 86400.0 + hour * 3600 + (minute - east) * 60 + second + float(said["fraction"] or 0)
+    return days * 86400.0 + hour * 3600 + (minute - east) * 60 + second + float(fields["fraction"] or 0)
 
 
-def _year(said: dict[str, str | None], place: int) -> int:
-    if whole := said.get(f"Y{place}"):
+def _year(fields: dict[str, str | None], place: int) -> int:
+    if whole := fields.get(f"Y{place}"):
         return int(whole)
-    short = int(said[f"y{place}"] or 0)
+    short = int(fields[f"y{place}"] or 0)
     return short + (2000 if short <= PIVOT else 1900)
 
 

@@ -289,7 +289,7 @@ def _dataset_parts(
     for name, array in columns.items():
         if array.ndim != 1:
             raise InputError(
-                f"column {name!r} of {what} must hold one value a row, not values of shape {array.shape[1:]}: give "
+                f"column {name!r} of {what} must hold one value per row, not values of shape {array.shape[1:]}: give "
                 "each a separate name, or pass one array for all"
             )
     return pd.DataFrame(columns), y, weight

@@ -136,12 +136,12 @@ def prepare_samples(
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
     few = few_in_folds and folds is None and "validation" not in sizes
-    rows, said = _split_rows(whole, target, settings, sizes, keys, instants, check_split(split), few)
+    rows, split_notes = _split_rows(whole, target, settings, sizes, keys, instants, check_split(split), few)
     data = _fit_and_apply(whole, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
     digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(whole)
-    notes = (*target.notes, *_notes(whole), *said)
+    notes = (*target.notes, *_notes(whole), *split_notes)
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
@@ -169,11 +169,11 @@ def _split_rows(
         folds = folds_of_few(classes) if few and samples.kind == "series" else None
         if folds is None:
             return deal_rows(target, settings, sizes), ()
-        said = "" if "test" in sizes else ", and none are held out for a test, for which you can pass some"
+        suffix = "" if "test" in sizes else ", and none are held out for a test, for which you can pass some"
         note = (
             f"{count:,} series are few: networks are validated in {folds} folds (cv), their weights then trained on all"
         )
-        return deal_rows(target, replace(settings, folds=folds, test_share=0.0), sizes), (note + said,)
+        return deal_rows(target, replace(settings, folds=folds, test_share=0.0), sizes), (note + suffix,)
     if settings.folds is not None:
         raise InputError(
             f"cv must not be given with windows in temporal order, not {settings.folds}: folds would train on "

@@ -166,7 +166,7 @@ def check_labels(classes: Sequence[str], label_type: str) -> None:
     if len(set(classes)) < len(classes) or not all(map(is_utf8, classes)):
         raise ValueError("class labels must be distinct texts encodable as UTF-8")
     if label_type not in ("", "text", "integer", "number", "boolean"):
-        raise ValueError(f"{label_type!r:.40} is no type of labels")
+        raise ValueError(f"{label_type!r:.40} is not a label type")
     if label_type in ("integer", "number"):
         for name in classes:
             int(name) if label_type == "integer" else float(name)
@@ -343,7 +343,7 @@ class PreparedData:
         """
         try:
             text = read_arrays(path, only=("about",))["about"].tobytes().decode()
-            check_weight(text, "what they say of themselves")
+            check_weight(text, "their description")
             about = json.loads(text)
             is_shaped = bool(about["problem"].get("sample_shape"))
             arrays = read_arrays(path, mapped_from=MAPPED_BYTES if is_shaped else None)

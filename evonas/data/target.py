@@ -230,9 +230,9 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
     if (
         counts.min() < 2
         and label_type == "text"
-        and (said := describe_mixed_column(texts(series), "correct it, or leave out such rows"))
+        and (warning := describe_mixed_column(texts(series), "correct it, or leave out such rows"))
     ):
-        raise InputError(f"target {name!r} must be numbers or classes, but {said}")
+        raise InputError(f"target {name!r} must be numbers or classes, but {warning}")
     if len(labels) == len(codes):
         raise InputError(
             f"a classification target must have fewer classes than rows, but {name!r} has {len(labels)} classes in "

@@ -216,10 +216,10 @@ def _notes(
             fix = "" if role else f"; --categorical {name} (roles) if they are names"
             notes.append(f"column {name!r} is read as {written.notation.words(example)}{fix}")
     elif written.dates:
-        notes.append(f"column {name!r} is read as dates, {_words(written.dates)}, such as {example!r:.40}")
+        notes.append(f"column {name!r} is read as dates, {_describe_format(written.dates)}, such as {example!r:.40}")
     if lost:
         shown = ", ".join(dict.fromkeys(repr(cells[row]) for row in lost[:3]))
-        what = "number" if written.notation is not None else "date of the calendar"
+        what = "number" if written.notation is not None else "valid date"
         count = f"{len(lost)} cells" if len(lost) > 1 else "a cell"
         notes.append(
             f"column {name!r} holds {count} that {'are' if len(lost) > 1 else 'is'} not a {what} (data row "
@@ -228,7 +228,7 @@ def _notes(
     return notes
 
 
-def _words(format: str) -> str:
+def _describe_format(format: str) -> str:
     order = "".join(letter for letter in format if letter.isalpha()).lower()
-    said = {"dmy": "day first", "mdy": "month first (--date-order dmy for day first)"}
-    return said.get(order, "such as 31DEC2000" if "b" in order else "year first")
+    descriptions = {"dmy": "day first", "mdy": "month first (--date-order dmy for day first)"}
+    return descriptions.get(order, "such as 31DEC2000" if "b" in order else "year first")

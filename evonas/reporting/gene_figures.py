@@ -127,7 +127,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         "yaxis": {"visible": False, "range": [-0.09, 1.09]},
         "annotations": notes,
     }
-    caption = "Each line is a network; where the light lines of the best networks bundle, they agree on a gene."
+    caption = "Each line is a network; the best networks (light lines) agree on a gene where their lines meet."
     return Figure("parallel-coordinates", "All genes at once", caption, traces, layout)
 
 

@@ -204,7 +204,7 @@ class ResultViews:
 
         run = self._run()
         data, found = load_data(run), self._predictions(run)
-        assert data is not None, "what is predicted are rows of it"
+        assert data is not None, "predictions are for rows of the data"
         return columns(permutation_importance(run, data, found), run.objective.name, found).plotly()
 
     def plot_lineage(self) -> Any:

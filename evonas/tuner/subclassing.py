@@ -153,8 +153,10 @@ class SubclassTrial:
             finally:
                 tuner.running = None
             break
-        told = trial.metrics.metrics
-        found = evaluation_of(dict(told) if given is None and told else given, spec.objective, kept, hp.report())
+        reported = trial.metrics.metrics
+        found = evaluation_of(
+            dict(reported) if given is None and reported else given, spec.objective, kept, hp.report()
+        )
         trial.metrics.metrics.update(found.scores)
         trial.score, trial.best_step = found.scores[spec.objective.name], max(0, found.best_epoch - 1)
         trial.status = "COMPLETED"

@@ -59,9 +59,7 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
         try:
             shapes[node] = row_of(attributes).shape(given, input_shape_of(graph, node, shapes))
         except InputError as error:
-            raise InputError(
-                f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it, or what it takes"
-            ) from None
+            raise InputError(f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it or its sources") from None
     return shapes
 
 

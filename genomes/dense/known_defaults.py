@@ -174,9 +174,7 @@ RECIPES: tuple[Recipe, ...] = (
         _BANDWIDTHS,
         few_rows_batch_size=_TABM_BATCH,
     ),
-    Recipe(
-        "plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN, few_rows_batch_size=_PLAIN_BATCH
-    ),
+    Recipe("plain network", "a usual first choice", TASKS, 2, 128, _PLAIN, few_rows_batch_size=_PLAIN_BATCH),
 )
 
 

@@ -39,7 +39,7 @@ _COUNTS = (0.6, 0.3, 0.1)  # shares of draws of one, two and three bandwidths
 _RANKED = 0.5  # share of draws from the promising sets
 _SIZES = (0.2, 0.4, 0.25, 0.15)  # shares of random sets of one to four columns
 #: Maximum number of columns that are separate features of a surrogate model.
-_MOST_TOLD = 12
+_MOST_COLUMN_FEATURES = 12
 
 Vary = Callable[[Neighbours, "DenseSpace", np.random.Generator], Neighbours | None]
 
@@ -188,12 +188,12 @@ def _bandwidth_gene(number: int) -> str:
 
 def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> list[float]:
     """Features in [0, 1] for a surrogate model: on or off, centre and spread of the bandwidths, each column."""
-    told = space.neighbour_columns[:_MOST_TOLD]
+    listed = space.neighbour_columns[:_MOST_COLUMN_FEATURES]
     if neighbours is None:
-        return [0.0] * (3 + len(told))
+        return [0.0] * (3 + len(listed))
     places = [BANDWIDTHS.index(each) / (len(BANDWIDTHS) - 1) for each in neighbours.bandwidths]
     middle, spread = sum(places) / len(places), places[-1] - places[0]
-    return [1.0, middle, spread, *(float(name in neighbours.columns) for name in told)]
+    return [1.0, middle, spread, *(float(name in neighbours.columns) for name in listed)]
 
 
 def read_sets(value: Any, columns: tuple[str, ...], most: int) -> tuple[tuple[str, ...], ...]:

@@ -38,7 +38,9 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     if not isinstance(value, Mapping):
         refuse("genes", "a table from names to domains", value)
     if not 1 <= len(value) <= MAX_GENES:
-        raise InputError(f"genes must be from 1 to {MAX_GENES}, not {len(value)}: name what the search may change")
+        raise InputError(
+            f"genes must be 1 to {MAX_GENES} in number, not {len(value)}: name those that the search may change"
+        )
     for name in value:
         _check_name(name)
     drafts = {name: _split_gene(value[name], f"genes.{name}") for name in sorted(value)}

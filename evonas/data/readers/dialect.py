@@ -31,7 +31,7 @@ _SEPARATORS = ",;\t|"
 ALIGNED = "  "
 #: Used only if the header contains none of the usual separators; Hive writes control characters.
 _RARE_SEPARATORS = (" ", ALIGNED, ":", "^", "~", "\x01", "\x1f", "\u00a6", "\u00a7")
-_SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _RULE = re.compile(r"[-=+: ]*(--|:-|-:)[-=+: ]*")
 
@@ -84,8 +84,8 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
         )
     lines = _fill(every[options.skip_rows :])
     separator = options.separator
-    if lines and (said := _SAYS_SEPARATOR.fullmatch(lines[0][1].rstrip("\r\n"))):
-        separator = separator or said[1]
+    if lines and (declared := _SEPARATOR_LINE.fullmatch(lines[0][1].rstrip("\r\n"))):
+        separator = separator or declared[1]
         lines = lines[1:]
     notes: list[str] = []
     lines = _without_comments(lines, options.comment, separator, notes)

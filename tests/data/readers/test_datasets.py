@@ -117,7 +117,7 @@ def test_datasets_become_the_same_data_as_their_arrays() -> None:
     assert len(table.splits[0].y_validation) == COUNT
     own, _ = read_data(FORMS["batches of images"], as_given=True, task="multiclass")
     assert own.problem.input_shapes == ((3, 1, 1),)
-    with pytest.raises(InputError, match="column 'a' of x must hold one value a row"):
+    with pytest.raises(InputError, match="column 'a' of x must hold one value per row"):
         read_data(Fake(batches({"a": X}, Y)))
     with pytest.raises(InputError, match="must not be given with a Dataset"):
         read_data(FORMS["batches"], Y)
