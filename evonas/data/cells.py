@@ -247,5 +247,5 @@ def unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:
 
 def row_number(series: pd.Series[Any], row: int) -> int:
     """The number of a row in the column's table, counted from 1."""
-    place = series.index[row]
-    return int(place) + 1 if isinstance(place, (int, np.integer)) else row + 1
+    label = series.index[row]
+    return int(label) + 1 if isinstance(label, (int, np.integer)) else row + 1

@@ -121,11 +121,11 @@ def _instant(cell: str, pattern: re.Pattern[str], formats: tuple[str, ...]) -> f
     if found is None:
         return np.nan
     fields = found.groupdict()
-    place = next(place for place, each in enumerate(formats) if fields[f"d{place}"] is not None)
-    year = _year(fields, place)
-    name = fields.get(f"b{place}")
-    month = MONTHS.get(name.upper(), 0) if name else int(fields[f"m{place}"])
-    day = int(fields[f"d{place}"])
+    index = next(index for index, each in enumerate(formats) if fields[f"d{index}"] is not None)
+    year = _year(fields, index)
+    name = fields.get(f"b{index}")
+    month = MONTHS.get(name.upper(), 0) if name else int(fields[f"m{index}"])
+    day = int(fields[f"d{index}"])
     hour, minute, second = (int(fields[part] or 0) for part in ("hour", "minute", "second"))
     if half := fields["half"]:
         if not 1 <= hour <= 12:
@@ -140,10 +140,10 @@ def _instant(cell: str, pattern: re.Pattern[str], formats: tuple[str, ...]) -> f
     return days * 86400.0 + hour * 3600 + (minute - east) * 60 + second + float(fields["fraction"] or 0)
 
 
-def _year(fields: dict[str, str | None], place: int) -> int:
-    if whole := fields.get(f"Y{place}"):
+def _year(fields: dict[str, str | None], index: int) -> int:
+    if whole := fields.get(f"Y{index}"):
         return int(whole)
-    short = int(fields[f"y{place}"] or 0)
+    short = int(fields[f"y{index}"] or 0)
     return short + (2000 if short <= PIVOT else 1900)
 
 
@@ -202,6 +202,6 @@ def _sort(texts: list[str], format: str, order: str) -> str | None:
     if min(wrong.values()) > _MISTAKES:
         return None
     if wrong[day] == wrong[month]:
-        firsts, seconds = ({re.split("[/.-]", text)[place].zfill(2) for text in texts} for place in (0, 1))
+        firsts, seconds = ({re.split("[/.-]", text)[index].zfill(2) for text in texts} for index in (0, 1))
         return month if seconds == {"01"} != firsts else day
     return min(wrong, key=lambda each: wrong[each])

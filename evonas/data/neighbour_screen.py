@@ -56,8 +56,8 @@ def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tup
     found: dict[tuple[str, ...], float] = {}
     for bandwidth in _BANDWIDTHS:
         kernels = np.stack([*(_kernel(x[name], bandwidth) for name in names), _others(len(rows))], axis=1)
-        for places, explained in _judge(kernels, rest):
-            key = tuple(names[place] for place in places)
+        for indices, explained in _judge(kernels, rest):
+            key = tuple(names[index] for index in indices)
             found[key] = max(found.get(key, 0.0), explained * share)
     ranked = sorted((-explained, len(key), key) for key, explained in found.items() if explained > 0)
     return tuple(key for *_, key in ranked[:_KEPT])
@@ -75,10 +75,10 @@ def _judge(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float
     above = [(kernels * target) @ transposed for target in rest.T]  # each (rows, columns + 1, columns + 1)
     found = {}
     for a, b in combinations(range(count + 1), 2):
-        places = (a,) if b == count else (a, b)
-        found[places] = _explain(rest, [each[:, a, b] for each in above], below[:, a, b])
+        indices = (a,) if b == count else (a, b)
+        found[indices] = _explain(rest, [each[:, a, b] for each in above], below[:, a, b])
     yield from found.items()
-    pairs = sorted((places for places in found if len(places) == 2), key=lambda places: -found[places])[:_GROWN]
+    pairs = sorted((indices for indices in found if len(indices) == 2), key=lambda indices: -found[indices])[:_GROWN]
     for a, b in pairs:
         both = kernels[:, a] * kernels[:, b]
         below = np.einsum("ij,ikj->ik", both, kernels)

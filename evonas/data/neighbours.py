@@ -108,10 +108,10 @@ class NeighbourFeatures:
     def _compute(self, key: Key) -> Array:
         mark, fold, part = key
         regression, split = self.regression(mark, fold), self._data.splits[fold]
-        places = _places(regression.columns, self._data.problem)
+        indices = _places(regression.columns, self._data.problem)
         if part == "train":
-            return regression.of_training_rows(_take(split.x_train, places))
-        return regression(_take(self._data.x_test if part == "test" else split.x_validation, places))
+            return regression.of_training_rows(_take(split.x_train, indices))
+        return regression(_take(self._data.x_test if part == "test" else split.x_validation, indices))
 
 
 def with_estimates(
@@ -194,7 +194,7 @@ def rank_columns(data: PreparedData, columns: Sequence[str]) -> tuple[tuple[str,
     """The columns among these that a search may use, the most promising first, and promising sets of them."""
     split = data.splits[0]
     x = np.asarray(split.x_train)
-    values = {name: x[:, place] for name, place in zip(columns, _places(columns, data.problem), strict=True)}
+    values = {name: x[:, index] for name, index in zip(columns, _places(columns, data.problem), strict=True)}
     targets = _targets(split.y_train, data.problem)
     sets = promising_columns(values, (targets - targets.mean(axis=0)) / np.maximum(targets.std(axis=0), 1e-6))
     order = list(dict.fromkeys([*(name for each in sets for name in each), *columns]))[:_MOST_CANDIDATES]
@@ -214,8 +214,8 @@ def _places(columns: Iterable[str], problem: Problem) -> list[int]:
     return [known[name] for name in columns]
 
 
-def _take(x: Any, places: Sequence[int]) -> Array:
-    return np.ascontiguousarray(np.asarray(x)[:, list(places)], np.float32)
+def _take(x: Any, indices: Sequence[int]) -> Array:
+    return np.ascontiguousarray(np.asarray(x)[:, list(indices)], np.float32)
 
 
 def _targets(y: Any, problem: Problem) -> Array:

@@ -203,8 +203,8 @@ def group_numbers(groups: Any, count: int) -> NDArray[np.intp]:
     cells = np.asarray(groups)
     if cells.shape != (count,):
         raise InputError(f"groups must be one for each of the {count} rows, not of shape {cells.shape}: pass as many")
-    places: dict[Any, int] = {}
-    return np.array([places.setdefault(cell, len(places)) for cell in cells.tolist()], dtype=np.intp)
+    indices: dict[Any, int] = {}
+    return np.array([indices.setdefault(cell, len(indices)) for cell in cells.tolist()], dtype=np.intp)
 
 
 def _sample_shape(x: Any) -> tuple[int, ...]:
@@ -275,9 +275,9 @@ def _prepare(
         plan=plan,
         preparation=preparation,
         raw={
-            part: preparation.inputs(features.iloc[places])
-            for part, places in {"validation": rows.splits[0][1], "test": rows.test}.items()
-            if places.size
+            part: preparation.inputs(features.iloc[indices])
+            for part, indices in {"validation": rows.splits[0][1], "test": rows.test}.items()
+            if indices.size
         },
     )
 
@@ -286,7 +286,7 @@ def _with_columns(problem: Problem, preparation: Preparation) -> Problem:
     """Adds to the problem the columns of features that networks can choose or embed: numbers and categories."""
     views = preparation.views()
     problem = replace(problem, views=views if set(views) - {"standard"} else (), numeric=preparation.numeric())
-    if any(place >= 0 for place in preparation.categorical()):
+    if any(index >= 0 for index in preparation.categorical()):
         problem = replace(problem, categorical=preparation.categorical())
     return problem
 

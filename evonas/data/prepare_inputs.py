@@ -81,8 +81,8 @@ def prepare_inputs(
     shapes = shapes_of(joined)
     decisive = fingerprint(columns[[]], columns, settings_json(settings, target.task, sizes), weights)
 
-    def part_of(places: NDArray[np.intp]) -> Inputs:
-        return map_arrays(lambda array: array[places], joined)
+    def part_of(indices: NDArray[np.intp]) -> Inputs:
+        return map_arrays(lambda array: array[indices], joined)
 
     return PreparedData(
         problem=replace(problem, num_features=sum(math.prod(shape) for shape in shapes), input_shapes=shapes),

@@ -239,7 +239,7 @@ def _fit_and_apply(
         x_test=take_rows(samples.values, rows.test, first.apply) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         preparation=first,
-        raw={part: _raw(first, samples.values, places) for part, places in parts.items() if places.size},
+        raw={part: _raw(first, samples.values, indices) for part, indices in parts.items() if indices.size},
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem, Split
 from genomes.errors import InputError
 
-__all__ = ["point_place", "quantile_names", "with_quantiles"]
+__all__ = ["point_index", "quantile_names", "with_quantiles"]
 
 
 def quantile_names(problem: Problem) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def quantile_names(problem: Problem) -> tuple[str, ...]:
     return tuple(f"quantile_{each:g}" for each in problem.quantiles)
 
 
-def point_place(problem: Problem) -> int:
+def point_index(problem: Problem) -> int:
     """The index of the output used as the point prediction: the median, or the nearest quantile."""
     return int(np.argmin(np.abs(np.array(problem.quantiles) - 0.5)))
 

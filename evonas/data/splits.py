@@ -137,9 +137,9 @@ def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, valid
     bounds: list[float] = []
     for number, share in enumerate(cuts, start=1):
         at = ordered[min(len(ordered) - 1, round(len(ordered) * (1 - share)))]
-        place = int(np.searchsorted(instants, at))
-        place = max(place, number if not bounds else int(np.searchsorted(instants, bounds[-1])) + 1)
-        bounds.append(float(instants[min(place, len(instants) - 1 - (len(cuts) - number))]))
+        index = int(np.searchsorted(instants, at))
+        index = max(index, number if not bounds else int(np.searchsorted(instants, bounds[-1])) + 1)
+        bounds.append(float(instants[min(index, len(instants) - 1 - (len(cuts) - number))]))
     part = np.searchsorted(np.array(bounds), stamps, side="right")
     rows = [np.flatnonzero(part == number).astype(np.intp) for number in range(3)]
     return RowSplit(((rows[0], rows[1]),), rows[2])

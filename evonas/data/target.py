@@ -140,7 +140,7 @@ def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
     return read
 
 
-def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) -> Target:
+def _one_hot(columns: pd.DataFrame, indices: NDArray[np.intp], task: str | None) -> Target:
     """Decodes one-hot encoded classes, which are labelled by the names of the columns, or by numbers if there are no
     names.
     """
@@ -148,7 +148,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
 
     names = [str(name) for name in columns.columns]
     nameless = names == [f"y{index}" for index in range(len(names))]
-    labels = places if nameless else np.array(names, dtype=object)[places]
+    labels = indices if nameless else np.array(names, dtype=object)[indices]
     target = _classification(pd.Series(labels, name="y"), task)
     how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"
     note = f"the target's {len(names)} columns have one 1 per row: treated as classes, with the {how} as labels"

@@ -58,6 +58,6 @@ def flatten(X: Any) -> Any:
     return X.reshape(len(X), -1) if is_array else X
 
 
-def rows_at(rows: Any, places: NDArray[np.intp]) -> Any:
+def rows_at(rows: Any, indices: NDArray[np.intp]) -> Any:
     """Rows of a DataFrame or an array by index."""
-    return rows.iloc[places] if hasattr(rows, "iloc") else rows[places]
+    return rows.iloc[indices] if hasattr(rows, "iloc") else rows[indices]

@@ -80,8 +80,8 @@ def _wrap_label(text: str) -> str:
     """A label on one line, or on two if it is long."""
     if len(text) <= _LONGEST_LINE or ", " not in text:
         return label(text, 2 * _LONGEST_LINE)
-    commas = [place for place in range(len(text)) if text.startswith(", ", place)]
-    middle = min(commas, key=lambda place: abs(place - len(text) / 2)) + 1
+    commas = [index for index in range(len(text)) if text.startswith(", ", index)]
+    middle = min(commas, key=lambda index: abs(index - len(text) / 2)) + 1
     return f"{label(text[:middle], _LONGEST_LINE)}<br>{label(text[middle + 1 :], _LONGEST_LINE)}"
 
 
@@ -139,8 +139,8 @@ def learning_curves(run: RunData) -> Figure | None:
             if not shown:
                 continue
             style = {"dash": "solid" if kind == "validation" else "dot"}
-            values = round_values([curve[place] for place in shown], 5)
-            traces.append(line([place + 1 for place in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
+            values = round_values([curve[index] for index in shown], 5)
+            traces.append(line([index + 1 for index in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
     caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
     losses = [value for trace in traces for value in trace["y"] if value is not None]
     layout = {"xaxis": axis("epoch"), "yaxis": log_axis("loss", losses)}
@@ -161,26 +161,26 @@ def lineage(run: RunData) -> Figure | None:
     for inherited, style in ((False, {"dash": "solid"}), (True, {"dash": "dash"})):
         x: list[Any] = []
         y: list[Any] = []
-        for place in family:
-            record = run.records[place]
+        for index in family:
+            record = run.records[index]
             if (record.origin is not None) != inherited:
                 continue
             for digest in record.parents:
                 parent = run.places.get(digest)
-                if parent is not None and parent in family and parent < place:
-                    x += [parent + 1, place + 1, None]
-                    y += [run.scores[parent], run.scores[place], None]
+                if parent is not None and parent in family and parent < index:
+                    x += [parent + 1, index + 1, None]
+                    y += [run.scores[parent], run.scores[index], None]
         if x:
             name = "child, weights inherited" if inherited else "child"
             traces.append(line(x, round_values(y), name, GREY, line=style, width=1.5, hoverinfo="skip"))
-    names = dict.fromkeys(run.records[place].operator for place in family)
+    names = dict.fromkeys(run.records[index].operator for index in family)
     for number, operator in enumerate(names):
-        there = [place for place in family if run.records[place].operator == operator]
+        there = [index for index in family if run.records[index].operator == operator]
         symbol = _SYMBOLS[number % len(_SYMBOLS)]
         marker = {"symbol": symbol, "opacity": 1}
-        hover = [_gain_words(run, place) for place in there]
+        hover = [_gain_words(run, index) for index in there]
         there_scores = round_values(run.scores[there])
-        at = [place + 1 for place in there]
+        at = [index + 1 for index in there]
         color = _COLORS[number % len(_COLORS)]
         trace = points(at, there_scores, label(operator), color, size=10, marker=marker, customdata=there, text=hover)
         traces.append({**trace, "hovertemplate": "network %{x}: %{y}<br>%{text}<extra></extra>"})
@@ -192,25 +192,25 @@ def lineage(run: RunData) -> Figure | None:
     if len(family) == 1:
         caption = "The best network has no parents: no operator changed another network to produce it."
     header = ["network", "made by", "of", run.objective.name, "gain"]
-    rows = [_descent(run, place) for place in family[:_MOST_ROWS]] if len(family) > 1 else []
+    rows = [_descent(run, index) for index in family[:_MOST_ROWS]] if len(family) > 1 else []
     return Figure("lineage", "Lineage of the best network", caption, traces, layout, header if rows else (), rows)
 
 
-def _descent(run: RunData, place: int) -> list[str]:
+def _descent(run: RunData, index: int) -> list[str]:
     """The table row of a network of the lineage."""
-    record = run.records[place]
+    record = run.records[index]
     parents = sorted({run.places[each] + 1 for each in record.parents if each in run.places})
-    gained = gain(run, place)
+    gained = gain(run, index)
     score = format_score(record.evaluation.scores.get(run.objective.name))
     gains = f"{gained:+.4g}" if math.isfinite(gained) else ""
-    return [f"{place + 1:,}", printable(record.operator), ", ".join(map(str, parents)), score, gains]
+    return [f"{index + 1:,}", printable(record.operator), ", ".join(map(str, parents)), score, gains]
 
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 
 
-def _gain_words(run: RunData, place: int) -> str:
-    record, gained = run.records[place], gain(run, place)
+def _gain_words(run: RunData, index: int) -> str:
+    record, gained = run.records[index], gain(run, index)
     words = label(record.operator)
     if np.isfinite(gained):
         words += f", {'better' if gained > 0 else 'worse'} than its parents by {abs(gained):.4g}"

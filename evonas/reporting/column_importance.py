@@ -65,17 +65,17 @@ def permutation_importance(
 def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list[int]]:
     """Raw column -> indices of its features in the network's input."""
     if data.preparation is None:
-        names = problem.feature_names or tuple(f"feature {place}" for place in range(problem.num_features))
-        return {name: [place] for place, name in enumerate(names)}
+        names = problem.feature_names or tuple(f"feature {index}" for index in range(problem.num_features))
+        return {name: [index] for index, name in enumerate(names)}
     if isinstance(data.preparation, SamplePreparation):
         return _features_of_channels(data.preparation)
     views = {view for view in problem.views if view != "standard"}
     found: dict[str, list[int]] = {}
-    place = 0
+    index = 0
     for step in data.preparation.for_views(views).steps:
         width = len(step.names())
-        found.setdefault(step.column, []).extend(range(place, place + width))
-        place += width
+        found.setdefault(step.column, []).extend(range(index, index + width))
+        index += width
     return found
 
 

@@ -235,8 +235,8 @@ def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any],
     grid = np.linspace(0.0, last, _STEPS + 1)[1:]
     values = []
     for x, best in lines:
-        places = np.searchsorted(x, grid, side="right") - 1
-        values.append(np.where(places >= 0, best[np.maximum(places, 0)], np.nan))
+        indices = np.searchsorted(x, grid, side="right") - 1
+        values.append(np.where(indices >= 0, best[np.maximum(indices, 0)], np.nan))
     stacked = np.stack(values)
     known = np.isfinite(stacked).all(axis=0)
     stacked = stacked[:, known]

@@ -146,8 +146,8 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
 def _running_median(scores: Array, population: int) -> Array:
     """The running median of the last `population` scores, shape `(num_records,)`."""
     width, found = max(1, population), np.full(len(scores), np.nan)
-    for place in thin_out(len(found), _MOST_STEPS):
-        window = scores[max(0, place + 1 - width) : place + 1]
+    for index in thin_out(len(found), _MOST_STEPS):
+        window = scores[max(0, index + 1 - width) : index + 1]
         if np.isfinite(window).any():
-            found[place] = float(np.nanmedian(window))
+            found[index] = float(np.nanmedian(window))
     return found

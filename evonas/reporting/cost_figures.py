@@ -29,7 +29,7 @@ from evonas.reporting.figure import (
 from evonas.reporting.rundata import RunData
 from evonas.reporting.schedule import Schedule, schedule_of
 
-__all__ = ["failures", "pareto", "pareto_places", "phases", "timeline"]
+__all__ = ["failures", "pareto", "pareto_indices", "phases", "timeline"]
 
 _MOST_POINTS, _MOST_BARS, _MOST_REASONS, _MOST_TALL_LANES = 1000, 600, 10, 16
 #: Maximum number of networks of a front in the table.
@@ -40,14 +40,14 @@ def pareto(run: RunData) -> Figure | None:
     """The objective over the second objective or the number of parameters; None before any network has a score."""
     second = (run.settings.objectives or ("", "parameters"))[1]
     values = np.array([_value(record, second) for record in run.records], np.float64)
-    places = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(values))
-    if not len(places):
+    indices = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(values))
+    if not len(indices):
         return None
-    front = pareto_places(run.losses, values * _sign(second), places)
-    others = [int(place) for place in places if int(place) not in set(front)]
+    front = pareto_indices(run.losses, values * _sign(second), indices)
+    others = [int(index) for index in indices if int(index) not in set(front)]
     shown = [others[k] for k in thin_out(len(others), _MOST_POINTS)]
     score = run.scores
-    costs = values[places]
+    costs = values[indices]
     is_log = costs.min() > 0 and costs.max() > 20 * costs.min()
     cost_axis = log_axis(label(second), costs.tolist()) if is_log else axis(label(second))
     traces = [
@@ -70,21 +70,21 @@ def pareto(run: RunData) -> Figure | None:
     )
     chosen = [front[k] for k in thin_out(len(front), _MOST_ROWS)]
     rows = [
-        [f"network {place + 1}", best_words(run.records[place]), format_score(score[place]), f"{values[place]:,.6g}"]
-        for place in chosen
+        [f"network {index + 1}", best_words(run.records[index]), format_score(score[index]), f"{values[index]:,.6g}"]
+        for index in chosen
     ]
     header = ["", "network", run.objective.name, second]
     return Figure("pareto", f"Score against {label(second)}", caption, traces, layout, header, rows)
 
 
-def pareto_places(losses: NDArray[np.float64], others: NDArray[np.float64], places: NDArray[np.intp]) -> list[int]:
-    """The Pareto-optimal indices among `places`, sorted by the second value; both values are minimised."""
+def pareto_indices(losses: NDArray[np.float64], others: NDArray[np.float64], indices: NDArray[np.intp]) -> list[int]:
+    """The Pareto-optimal indices among `indices`, sorted by the second value; both values are minimised."""
     front: list[int] = []
     best = np.inf
-    for place in places[np.lexsort((losses[places], others[places]))]:
-        if losses[place] < best:
-            best = losses[place]
-            front.append(int(place))
+    for index in indices[np.lexsort((losses[indices], others[indices]))]:
+        if losses[index] < best:
+            best = losses[index]
+            front.append(int(index))
     return front
 
 
@@ -103,18 +103,18 @@ def timeline(run: RunData) -> Figure | None:
         "failed": (VERMILION, [int(p) for p in shown if not scored[p]]),
         "finalist, trained again": (ORANGE, [int(p) for p in shown if scored[p] and schedule.again[p]]),
     }
-    for name, (color, places) in groups.items():
-        if places:
+    for name, (color, indices) in groups.items():
+        if indices:
             trace = {
                 "type": "bar",
                 "orientation": "h",
                 "name": name,
-                "base": round_values(schedule.starts[places], 5),
-                "x": round_values(lengths[places], 4),
-                "y": [schedule.names[lane] for lane in schedule.lanes[places]],
-                "customdata": [int(each) for each in schedule.records[places]],
+                "base": round_values(schedule.starts[indices], 5),
+                "x": round_values(lengths[indices], 4),
+                "y": [schedule.names[lane] for lane in schedule.lanes[indices]],
+                "customdata": [int(each) for each in schedule.records[indices]],
                 "marker": {"color": color, "line": {"color": "rgba(255,255,255,0.7)", "width": 0.5}},
-                "text": [f"network {schedule.records[p] + 1}" for p in places],
+                "text": [f"network {schedule.records[p] + 1}" for p in indices],
                 "textposition": "none",
                 "hovertemplate": "%{text}: %{x:.3g} s from %{base:.4g} s on, %{y}<extra></extra>",
             }

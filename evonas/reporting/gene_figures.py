@@ -63,7 +63,7 @@ def gene_scatters(run: RunData) -> list[Figure]:
     figures: list[Figure] = []
     for name in _varying_genes(run)[:_MOST_GENES]:
         number, values = len(figures), run.genes[name]
-        there = [place for place in _score(run) if values[place] is not None]
+        there = [index for index in _score(run) if values[index] is not None]
         if len(there) < _FEWEST_POINTS:
             continue
         shown = [there[k] for k in thin_out(len(there), _MOST_POINTS)]
@@ -72,8 +72,8 @@ def gene_scatters(run: RunData) -> list[Figure]:
             "showscale": number == 0,
             "colorbar": {"title": {"text": "network"}},
         }
-        x = [_show(values[place]) for place in shown]
-        trace = points(x, round_values(run.scores[shown]), "a network", [place + 1 for place in shown], marker=marker)
+        x = [_show(values[index]) for index in shown]
+        trace = points(x, round_values(run.scores[shown]), "a network", [index + 1 for index in shown], marker=marker)
         trace |= {"customdata": shown, "showlegend": False}
         layout = {
             "xaxis": _scale(run, name),
@@ -90,7 +90,7 @@ def parallel_coordinates(run: RunData) -> Figure | None:
     networks.
     """
     names = _varying_genes(run)[: _COORDINATES - 1]
-    order = sorted(_score(run), key=lambda place: -run.losses[place])
+    order = sorted(_score(run), key=lambda index: -run.losses[index])
     if len(names) < 2 or len(order) < 2:
         return None
     shown = [order[k] for k in thin_out(len(order), _MOST_LINES, always=range(max(0, len(order) - 50), len(order)))]
@@ -103,9 +103,9 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         chosen = [p for p, r in zip(shown, ranks, strict=True) if min(int(r * _COLOR_STEPS), _COLOR_STEPS - 1) == step]
         x: list[Any] = []
         y: list[Any] = []
-        for place in chosen:
+        for index in chosen:
             x += [*range(len(heights)), None]
-            y += [*(each[place] for each in heights), None]
+            y += [*(each[index] for each in heights), None]
         style = {
             "color": _cividis(0.25 + 0.75 * step / (_COLOR_STEPS - 1)),
             "width": 0.8 + 1.2 * (step == _COLOR_STEPS - 1),
@@ -133,14 +133,14 @@ def parallel_coordinates(run: RunData) -> Figure | None:
 
 def contour(run: RunData) -> Figure | None:
     """The smoothed score over the two most important numeric genes; None if there are fewer than two."""
-    names, places, x, y = _two_numbers(run)
-    if len(places) < 20:
+    names, indices, x, y = _two_numbers(run)
+    if len(indices) < 20:
         return None
     grid = np.linspace(0.0, 1.0, _GRID)
     away = (grid[:, None, None] - y) ** 2 + (grid[None, :, None] - x) ** 2
     weight = np.exp(-0.5 * away / 0.08**2)
     total = weight.sum(axis=2)
-    smooth = (weight * run.scores[places]).sum(axis=2) / np.maximum(total, 1e-12)
+    smooth = (weight * run.scores[indices]).sum(axis=2) / np.maximum(total, 1e-12)
     smooth[total < 0.05] = np.nan
     surface = {
         "type": "contour",
@@ -155,9 +155,9 @@ def contour(run: RunData) -> Figure | None:
         "colorbar": {"title": {"text": label(run.objective.name, 16)}},
         "hoverinfo": "skip",
     }
-    shown = thin_out(len(places), _MOST_POINTS)
+    shown = thin_out(len(indices), _MOST_POINTS)
     tried = points(round_values(x[shown], 4), round_values(y[shown], 4), "a network", "#ffffff", size=4)
-    tried |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
+    tried |= {"customdata": [int(indices[k]) for k in shown], "showlegend": False}
     tried["marker"] |= {"line": {"color": "#000000", "width": 0.5}}
     caption = "Light regions promise good scores (smoothed between networks); empty regions were never tried."
     return Figure("contour", "Two genes together", caption, [surface, tried], _gene_axes(run, names))
@@ -165,12 +165,12 @@ def contour(run: RunData) -> Figure | None:
 
 def rank(run: RunData) -> Figure | None:
     """Networks over the two most important numeric genes, coloured by rank; None if there are fewer than two."""
-    names, places, x, y = _two_numbers(run)
-    if len(places) < 2:
+    names, indices, x, y = _two_numbers(run)
+    if len(indices) < 2:
         return None
-    ranks = np.empty(len(places))
-    ranks[np.argsort(run.losses[places], kind="stable")] = np.linspace(1.0, 0.0, len(places))
-    shown = thin_out(len(places), _MOST_POINTS)
+    ranks = np.empty(len(indices))
+    ranks[np.argsort(run.losses[indices], kind="stable")] = np.linspace(1.0, 0.0, len(indices))
+    shown = thin_out(len(indices), _MOST_POINTS)
     marker = {
         "colorscale": SCALE,
         "cmin": 0,
@@ -180,13 +180,13 @@ def rank(run: RunData) -> Figure | None:
     trace = points(
         round_values(x[shown], 4), round_values(y[shown], 4), "a network", round_values(ranks[shown], 3), marker=marker
     )
-    trace |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
+    trace |= {"customdata": [int(indices[k]) for k in shown], "showlegend": False}
     caption = "Each point is a network, coloured by its rank, which is robust to outliers: the lightest are the best."
     return Figure("rank", "Rank over two genes", caption, [trace], _gene_axes(run, names))
 
 
 def _score(run: RunData) -> list[int]:
-    return [int(place) for place in np.flatnonzero(np.isfinite(run.losses))]
+    return [int(index) for index in np.flatnonzero(np.isfinite(run.losses))]
 
 
 def _varying_genes(run: RunData) -> list[str]:
@@ -204,8 +204,8 @@ def _two_numbers(run: RunData) -> tuple[list[str], NDArray[np.intp], NDArray[np.
     if len(always) < 2:
         return [], np.zeros(0, np.intp), empty, empty
     first, second = (positions_of(name, run.genes[name], run.space) for name in always)
-    places = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(first) & np.isfinite(second))
-    return always, places, first[places], second[places]
+    indices = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(first) & np.isfinite(second))
+    return always, indices, first[indices], second[indices]
 
 
 def _is_number(value: Any) -> bool:

@@ -39,11 +39,11 @@ def gene_importance(run: RunData, best_share: float = _BEST_SHARE) -> dict[str, 
     best = order[: max(5, round(best_share * len(order)))]
     found = {}
     for name, values in run.genes.items():
-        cells = _cells(name, [values[place] for place in scored], run.space)
+        cells = _cells(name, [values[index] for index in scored], run.space)
         if len(np.unique(cells)) < 2:
             continue
         everywhere = dict(zip(scored.tolist(), cells.tolist(), strict=True))
-        among_best = np.array([everywhere[place] for place in best.tolist()])
+        among_best = np.array([everywhere[index] for index in best.tolist()])
         found[name] = _pearson_divergence(among_best, cells)
     total = sum(found.values()) or 1.0
     return dict(sorted(((name, value / total) for name, value in found.items()), key=lambda item: -item[1]))

@@ -53,11 +53,11 @@ def ancestors(run: RunData, most: int = _MOST_ANCESTORS) -> list[int]:
     return found
 
 
-def gain(run: RunData, place: int) -> float:
+def gain(run: RunData, index: int) -> float:
     """The improvement of a network over the best of its parents, in units of the score; NaN without parents."""
-    parents = [run.losses[parent] for parent in _parents(run, place)]
+    parents = [run.losses[parent] for parent in _parents(run, index)]
     known = [loss for loss in parents if np.isfinite(loss)]
-    return float(min(known) - run.losses[place]) if known else float("nan")
+    return float(min(known) - run.losses[index]) if known else float("nan")
 
 
 def operator_rates(run: RunData) -> list[Operator]:
@@ -79,9 +79,9 @@ def operator_rates(run: RunData) -> list[Operator]:
     return sorted(rates, key=lambda each: (-each.children - each.failed, each.name))
 
 
-def _parents(run: RunData, place: int) -> Iterator[int]:
+def _parents(run: RunData, index: int) -> Iterator[int]:
     """Yields indices of the parents in the run; a parent whose best evaluation followed the child's is not counted."""
-    for digest in run.records[place].parents:
+    for digest in run.records[index].parents:
         parent = run.places.get(digest)
-        if parent is not None and parent != place and parent < place:
+        if parent is not None and parent != index and parent < index:
             yield parent

@@ -15,7 +15,7 @@ from evonas.data.inputs import num_rows
 from evonas.data.kernel_regression import MOST_CENTRES
 from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
-from evonas.data.quantiles import point_place
+from evonas.data.quantiles import point_index
 from evonas.metrics import scores as scoring
 from evonas.networks.combined import CombinedNetwork
 from evonas.reporting.rundata import RunData
@@ -81,8 +81,8 @@ class Predictions:
         """`predicted`, or only the median if these are quantiles, shape `(num_rows, 1)`."""
         if not self.problem.quantiles:
             return self.predicted
-        place = point_place(self.problem)
-        return self.predicted[:, place : place + 1]
+        index = point_index(self.problem)
+        return self.predicted[:, index : index + 1]
 
     @property
     def true(self) -> NDArray[Any]:

@@ -70,12 +70,12 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
 
 
 def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
-    places = {(record.generation, record.index): index for index, record in enumerate(run.records)}
-    searched = [each for each in run.trainings if each.place in places]
-    known = [*searched, *(each for each in more if each.place in places)]
+    indices = {(record.generation, record.index): index for index, record in enumerate(run.records)}
+    searched = [each for each in run.trainings if each.place in indices]
+    known = [*searched, *(each for each in more if each.place in indices)]
     lanes, names = _lanes_of(known)
     return Schedule(
-        records=np.array([places[each.place] for each in known], np.intp),
+        records=np.array([indices[each.place] for each in known], np.intp),
         lanes=lanes,
         starts=np.array([each.started for each in known], np.float64),
         ends=np.array([each.ended for each in known], np.float64),
@@ -87,18 +87,18 @@ def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
 
 def _lanes_of(trainings: Sequence[TrainingSpan]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     """One lane per thread, or more for a thread that trains several networks concurrently; sorted by process."""
-    order = sorted(range(len(trainings)), key=lambda place: trainings[place].started)
-    workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[place].process for place in order), 1)}
+    order = sorted(range(len(trainings)), key=lambda index: trainings[index].started)
+    workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[index].process for index in order), 1)}
     #: Time when each lane of a worker's thread becomes free.
     free: dict[tuple[int, int], list[float]] = {}
     found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(trainings)
-    for place in order:
-        each = trainings[place]
+    for index in order:
+        each = trainings[index]
         thread = (workers[each.process], each.thread + 1)
         ends = free.setdefault(thread, [])
         lane = next((k for k, end in enumerate(ends) if end <= each.started), len(ends))
         ends[lane : lane + 1] = [each.ended]
-        found[place] = (*thread, lane)
+        found[index] = (*thread, lane)
     numbers = {lane: k for k, lane in enumerate(sorted(set(found)))}
     return np.array([numbers[lane] for lane in found], np.intp), tuple(_name(*lane, len(workers)) for lane in numbers)
 

@@ -56,9 +56,9 @@ def done_trials(run: RunReader, codec: GeneCodec, digits: int, best: int | None 
         best: number of best trials; None for all trials.
     """
     records = list(run.records())
-    places = {(record.generation, record.index): index for index, record in enumerate(records)}
+    indices = {(record.generation, record.index): index for index, record in enumerate(records)}
     chosen = records if best is None else list(run.best(best))
-    return [_finished_trial(run, each, codec, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
+    return [_finished_trial(run, each, codec, f"{indices[each.generation, each.index]:0{digits}d}") for each in chosen]
 
 
 def _finished_trial(run: RunReader, record: Record, codec: GeneCodec, trial_id: str) -> Trial:

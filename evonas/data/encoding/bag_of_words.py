@@ -73,11 +73,11 @@ class BagOfWords:
 
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
-        places = {word: index for index, word in enumerate(self.words)}
+        indices = {word: index for index, word in enumerate(self.words)}
         rows: list[int] = []
         columns: list[int] = []
         for row, cell in enumerate(texts(series)):
-            found = {places[word] for word in words_of(cell or "") if word in places}
+            found = {indices[word] for word in words_of(cell or "") if word in indices}
             columns += found
             rows += [row] * len(found)
         values = np.zeros((len(series), len(self.words)))

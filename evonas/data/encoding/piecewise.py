@@ -118,13 +118,13 @@ def fit_piecewise(
     if count < 2:
         return None
     shares = np.linspace(0, 1, count + 1)
-    knots, places = np.unique(np.quantile(present, shares, method="lower").astype(np.float32), return_index=True)
+    knots, indices = np.unique(np.quantile(present, shares, method="lower").astype(np.float32), return_index=True)
     if len(knots) < 3:
         return None
     if not ranks:
         return PiecewiseLinear(column, imputed, tuple(map(float, knots)))
-    ends = [*(places[1:] - 1), count]  # equal quantiles take the middle of their ranks
-    middles = (shares[places] + shares[ends]) / 2
+    ends = [*(indices[1:] - 1), count]  # equal quantiles take the middle of their ranks
+    middles = (shares[indices] + shares[ends]) / 2
     return PiecewiseLinear(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
 
 

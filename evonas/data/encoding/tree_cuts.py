@@ -72,29 +72,29 @@ def tree_cuts(values: Numbers, targets: Numbers, most: int, least_rows: int) -> 
     waiting: list[tuple[float, int, int, int]] = []
 
     def consider(first: int, end: int) -> None:
-        gain, place = _best_cut(sums, steps, first, end, least_rows)
+        gain, index = _best_cut(sums, steps, first, end, least_rows)
         if gain > least:
-            heapq.heappush(waiting, (-gain, place, first, end))
+            heapq.heappush(waiting, (-gain, index, first, end))
 
     consider(0, len(values))
     found: list[int] = []
     while waiting and len(found) < most:
-        _, place, first, end = heapq.heappop(waiting)
-        found.append(place)
-        consider(first, place)
-        consider(place, end)
-    places = np.sort(np.array(found, np.intp))
-    return np.asarray((values[places - 1] + values[places]) / 2)
+        _, index, first, end = heapq.heappop(waiting)
+        found.append(index)
+        consider(first, index)
+        consider(index, end)
+    indices = np.sort(np.array(found, np.intp))
+    return np.asarray((values[indices - 1] + values[indices]) / 2)
 
 
 def _best_cut(sums: Numbers, steps: NDArray[np.intp], first: int, end: int, least_rows: int) -> tuple[float, int]:
     """The reduction of the squared error by the best cut within rows `first` to `end`, and the row after the cut."""
     low, high = np.searchsorted(steps, [first + least_rows, end - least_rows + 1])
-    places = steps[low:high]
-    if not places.size:
+    indices = steps[low:high]
+    if not indices.size:
         return 0.0, 0
-    total, left = sums[end] - sums[first], sums[places] - sums[first]
-    counts = (places - first)[:, None]
+    total, left = sums[end] - sums[first], sums[indices] - sums[first]
+    counts = (indices - first)[:, None]
     gains = (left**2 / counts + (total - left) ** 2 / (end - first - counts)).sum(axis=1)
     best = int(gains.argmax())
-    return float(gains[best] - (total**2).sum() / (end - first)), int(places[best])
+    return float(gains[best] - (total**2).sum() / (end - first)), int(indices[best])
