@@ -171,9 +171,9 @@ class NeighbourPreparation(Preparation):
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """See `Preparation.apply`."""
         features = super().apply(frame)
-        return np.concatenate([features, *(each(features[:, self.places(each)]) for each in self.regressions)], axis=1)
+        return np.concatenate([features, *(each(features[:, self.column_indices(each)]) for each in self.regressions)], axis=1)
 
-    def places(self, regression: KernelRegression) -> list[int]:
+    def column_indices(self, regression: KernelRegression) -> list[int]:
         """Indices of a regression's columns among the features of the steps."""
         names = Preparation.feature_names(self)
         return [names.index(name) for name in regression.columns]
