@@ -18,7 +18,7 @@ from genomes.checks import format_value, items
 from genomes.errors import InputError
 from genomes.extensions import Extensions, path_of
 
-__all__ = ["MUTATIONS_FROM_OUTSIDE", "applied", "mutation_name", "read_names"]
+__all__ = ["MUTATIONS_FROM_OUTSIDE", "apply_mutation", "mutation_name", "read_names"]
 
 Mutation = Callable[[Any, Any, np.random.Generator], Any]
 
@@ -63,7 +63,7 @@ def read_names(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
+def apply_mutation(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
     """The mutated genome; None if the mutation does not apply.
 
     Raises:

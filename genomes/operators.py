@@ -11,13 +11,13 @@ from genomes.checks import format_value, suggestion
 from genomes.domains import Domain, Range
 from genomes.errors import InputError
 
-__all__ = ["in_turn", "scale_rate"]
+__all__ = ["mutation_order", "scale_rate"]
 
 #: Standard deviation of the log of the factor by which a learning rate is scaled.
 LEARNING_RATE_SIGMA = 0.5
 
 
-def in_turn(
+def mutation_order(
     operator: str | None, known: Collection[str], allowed: Sequence[str], rng: np.random.Generator
 ) -> Iterator[str]:
     """The mutations to try until one applies: the given one first, then all allowed ones in random order.

@@ -54,7 +54,7 @@ class KernelRegression:
         """The estimates for new rows, `(num_points, num_targets)`; `points` is `(num_points, num_columns)`."""
         return self._estimates(points, np.full(len(points), -1))
 
-    def of_training_rows(self, points: Array) -> Array:
+    def leave_one_out(self, points: Array) -> Array:
         """The leave-one-out estimates for all training rows, in order."""
         own = np.full(len(points), -1)
         own[self.rows] = np.arange(len(self.rows))

@@ -62,11 +62,11 @@ def read_data(
     given = _SearchData(x, y, validation, test, sample_weight)
     if isinstance(x, (str, Path)) and Path(x).is_dir():
         shaped = not as_given and chosen_architecture("image", asked.architecture) != "dense"
-        given = _from_folder(given, size, grayscale, as_given, shaped)
+        given = _read_folder(given, size, grayscale, as_given, shaped)
     elif size is not None or grayscale:
         raise InputError("image_size and grayscale must be given with a folder of images only: leave them out")
     elif is_dataset(x):
-        given = _from_dataset(given, as_given, as_given or asked.architecture == "dense", steps)
+        given = _read_dataset(given, as_given, as_given or asked.architecture == "dense", steps)
     elif steps is not None:
         raise InputError(f"steps must be given with a Dataset only, not {steps!r}: leave it out")
     elif y is None:
@@ -75,7 +75,7 @@ def read_data(
             "images: name the target"
         )
     if isinstance(given.y, str) and isinstance(given.x, (str, Path)) and Path(given.x).suffix == ".npz":
-        given = _from_array_file(given)
+        given = _read_array_file(given)
     if isinstance(given.y, str):
         return _prepare_table(given, asked, options, numbers, named, common)
     for name in ("drop", "roles", "group", "time_column"):
@@ -106,7 +106,7 @@ class _SearchData:
     notes: tuple[str, ...] = ()
 
 
-def _from_folder(given: _SearchData, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _SearchData:
+def _read_folder(given: _SearchData, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _SearchData:
     """Reads a folder of images and their classes."""
     folder = given.x
     if given.y is not None:
@@ -116,7 +116,7 @@ def _from_folder(given: _SearchData, size: Any, grayscale: bool, as_given: bool,
     return _SearchData(*pair, validation, test, given.sample_weight, source, notes)
 
 
-def _from_dataset(given: _SearchData, as_given: bool, in_memory: bool, steps: int | None) -> _SearchData:
+def _read_dataset(given: _SearchData, as_given: bool, in_memory: bool, steps: int | None) -> _SearchData:
     """Reads a Dataset, and those for validation and test."""
     if given.y is not None or given.sample_weight is not None:
         raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
@@ -128,7 +128,7 @@ def _from_dataset(given: _SearchData, as_given: bool, in_memory: bool, steps: in
     return replace(given, x=x, y=y, validation=validation, test=test, sample_weight=sample_weight)
 
 
-def _from_array_file(given: _SearchData) -> _SearchData:
+def _read_array_file(given: _SearchData) -> _SearchData:
     """Reads the arrays of a .npz file; validation and test parts in it are used unless others are passed."""
     from evonas.data.prepare_inputs import named_parts, read_arrays
 

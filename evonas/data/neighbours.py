@@ -110,7 +110,7 @@ class NeighbourFeatures:
         regression, split = self.regression(mark, fold), self._data.splits[fold]
         indices = _places(regression.columns, self._data.problem)
         if part == "train":
-            return regression.of_training_rows(_take(split.x_train, indices))
+            return regression.leave_one_out(_take(split.x_train, indices))
         return regression(_take(self._data.x_test if part == "test" else split.x_validation, indices))
 
 
@@ -171,7 +171,9 @@ class NeighbourPreparation(Preparation):
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """See `Preparation.apply`."""
         features = super().apply(frame)
-        return np.concatenate([features, *(each(features[:, self.column_indices(each)]) for each in self.regressions)], axis=1)
+        return np.concatenate(
+            [features, *(each(features[:, self.column_indices(each)]) for each in self.regressions)], axis=1
+        )
 
     def column_indices(self, regression: KernelRegression) -> list[int]:
         """Indices of a regression's columns among the features of the steps."""

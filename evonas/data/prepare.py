@@ -27,7 +27,7 @@ from evonas.data.sample_weights import ClassWeight, sample_weights, training_wei
 from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
 from evonas.data.splits import share_for_validation
 from evonas.data.target import Target, check_absent, infer_target
-from evonas.data.written import with_written
+from evonas.data.written import convert_text_columns
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _prepare(
     known = rows.known()
     # Rows of the test part do not affect the columns' roles.
     used = features.drop(columns=[name for name in drop if name in features.columns])
-    read, written, notes = with_written(used, known, style, roles)
+    read, written, notes = convert_text_columns(used, known, style, roles)
     features = features.assign(**{each.column: read[each.column] for each in written}) if written else features
     plan = infer_columns(features.iloc[known], drop=drop, find_identifiers=named, roles=roles, count=sizes["training"])
     folded = len(rows.splits) > 1

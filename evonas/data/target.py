@@ -13,7 +13,7 @@ from evonas.data.cells import as_text, flags, kind_of, numbers, texts
 from evonas.data.columns import describe_mixed_column
 from evonas.data.notation import PLAIN
 from evonas.data.read_options import Style
-from evonas.data.written import find_written, read_written
+from evonas.data.written import convert_column, detect_notation
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | 
         holds_classes = True
     else:
         holds_classes = False
-    written = find_written(series, style, "numeric" if task == "regression" else None)
+    written = detect_notation(series, style, "numeric" if task == "regression" else None)
     if written is None or written.notation is None:
         if task == "regression" or (task is None and not holds_classes and not _holds_classes(series)):
             return _regression(columns)
         return _classification(series, task)
-    read = read_written(series, written)
+    read = convert_column(series, written)
     example = next(cell for cell in texts(series) if cell is not None)
     note = f"target {str(series.name)!r} is read as {written.notation.words(example)}"
     notes = () if style.in_file and written.notation == PLAIN else (note,)
@@ -134,9 +134,9 @@ def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
     """The columns, with numbers in text converted."""
     read = columns.copy()
     for name in columns.columns:
-        written = find_written(columns[name], style, "numeric")
+        written = detect_notation(columns[name], style, "numeric")
         if written is not None:
-            read[name] = read_written(columns[name], written)
+            read[name] = convert_column(columns[name], written)
     return read
 
 

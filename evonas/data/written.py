@@ -19,7 +19,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Written", "find_written", "read_written", "with_written"]
+__all__ = ["Written", "convert_column", "convert_text_columns", "detect_notation"]
 
 
 #: Number of cells that are examined first.
@@ -50,7 +50,7 @@ class Written:
             )
 
 
-def find_written(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
+def detect_notation(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
     """Detects numbers or dates in a text column; None if it holds neither, or is not text.
 
     Args:
@@ -95,7 +95,9 @@ def _is_text(series: pd.Series[Any], role: str | None) -> bool:
     return pd.api.types.infer_dtype(series, skipna=True) in ("string", "mixed", "mixed-integer", "empty")
 
 
-def read_written(series: pd.Series[Any], written: Written, lenient: NDArray[np.bool_] | None = None) -> pd.Series[Any]:
+def convert_column(
+    series: pd.Series[Any], written: Written, lenient: NDArray[np.bool_] | None = None
+) -> pd.Series[Any]:
     """Converts a column to numbers or dates; cells that are not text stay unchanged.
 
     Args:
@@ -150,7 +152,7 @@ def _is_read(series: pd.Series[Any]) -> bool:
     return bool(types.is_numeric_dtype(series) or types.is_datetime64_any_dtype(series))
 
 
-def with_written(
+def convert_text_columns(
     frame: pd.DataFrame, known: NDArray[np.intp], style: Style, roles: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, tuple[Written, ...], tuple[str, ...]]:
     """Converts the text columns of a table that hold numbers or dates.
@@ -166,11 +168,11 @@ def with_written(
     """
     roles = roles or {}
     deciding = {str(name): frame[name].iloc[known] for name in frame.columns}
-    found = {name: find_written(series, style, roles.get(name)) for name, series in deciding.items()}
+    found = {name: detect_notation(series, style, roles.get(name)) for name, series in deciding.items()}
     numeric = [name for name, written in found.items() if written is not None and written.notation is not None]
     if not style.comma and not style.decimal and any(uses_decimal_commas(texts(deciding[name])) for name in numeric):
         style = replace(style, comma=True)
-        found |= {name: find_written(deciding[name], style, roles.get(name)) for name in numeric}
+        found |= {name: detect_notation(deciding[name], style, roles.get(name)) for name in numeric}
     outside = np.ones(len(frame), dtype=bool)
     outside[known] = False
     columns: dict[str, Any] = {}
@@ -180,7 +182,7 @@ def with_written(
         if written is None:
             continue
         found[name] = written
-        columns[name] = read_written(frame[name], written, outside)
+        columns[name] = convert_column(frame[name], written, outside)
         notes += _notes(frame[name], deciding[name], columns[name], written, style, roles.get(name))
     if not columns:
         return frame, (), ()

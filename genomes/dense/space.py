@@ -42,8 +42,8 @@ from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.mutations import applied, read_names
-from genomes.operators import in_turn
+from genomes.mutations import apply_mutation, read_names
+from genomes.operators import mutation_order
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -266,9 +266,9 @@ class DenseSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, (*MUTATIONS, *self.extra_mutations), self.mutations, rng):
+        for name in mutation_order(operator, (*MUTATIONS, *self.extra_mutations), self.mutations, rng):
             own = MUTATIONS.get(name)
-            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
+            child = apply_mutation(name, genome, self, rng) if own is None else own(genome, self, rng)
             if child is not None:
                 return child, name
         for gene in SETTINGS:  # no active gene can change, only inactive ones

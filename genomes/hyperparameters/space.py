@@ -20,7 +20,7 @@ from genomes.hyperparameters.features import Features, option_codes
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.json import kind_of, read_genes
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, complete_values
-from genomes.operators import in_turn
+from genomes.operators import mutation_order
 
 __all__ = ["HyperparameterSpace"]
 
@@ -76,7 +76,7 @@ class HyperparameterSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, MUTATIONS, self.mutations, rng):
+        for name in mutation_order(operator, MUTATIONS, self.mutations, rng):
             values = MUTATIONS[name](dict(genome.pairs), self.genes, rng)
             if values is not None:
                 return HyperparameterGenome.from_values(complete_values(values, self.genes, rng)), name

@@ -16,8 +16,8 @@ from genomes.codec import VERSION, canonical_json, check_header
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
-from genomes.mutations import applied, read_names
-from genomes.operators import in_turn
+from genomes.mutations import apply_mutation, read_names
+from genomes.operators import mutation_order
 from genomes.staged import flat
 from genomes.staged.crossover import splice_stages
 from genomes.staged.features import Features
@@ -161,9 +161,9 @@ class StagedSpace:
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, (*self.known_mutations, *self.extra_mutations), self.mutations, rng):
+        for name in mutation_order(operator, (*self.known_mutations, *self.extra_mutations), self.mutations, rng):
             own = self.known_mutations.get(name)
-            child = applied(name, genome, self, rng) if own is None else own(genome, self, rng)
+            child = apply_mutation(name, genome, self, rng) if own is None else own(genome, self, rng)
             if child is not None:
                 return child, name
         child = change_idle(genome, self, rng)

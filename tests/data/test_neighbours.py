@@ -59,7 +59,7 @@ def test_estimates_are_those_of_a_loop(seed, rows, columns, bandwidth, weighted)
     kept = range(rows) if weights is None else np.flatnonzero(weights).tolist()
     assert found.rows.tolist() == list(kept)
     x, values = points.astype(np.float32), found.values
-    alone, new = found.of_training_rows(x), found(x + 0.01)
+    alone, new = found.leave_one_out(x), found(x + 0.01)
     for row in range(rows):
         others = [k for k, each in enumerate(kept) if each != row]
         expected = [estimate(x[row], x[found.rows[others]], values[others, k], bandwidth) for k in range(2)]
@@ -79,7 +79,7 @@ def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
     one, two = (fit_kernel_regression("", ("a",), 1.0, points, points) for _ in range(2))
     assert len(one.centres) == 10
     assert np.array_equal(one.rows, two.rows)
-    assert np.isfinite(one.of_training_rows(points)).all()
+    assert np.isfinite(one.leave_one_out(points)).all()
 
 
 @pytest.mark.parametrize(("target", "width"), [("y", 1), ("kind", 3)])

@@ -25,7 +25,7 @@ from evonas.data.encoding.piecewise import PiecewiseLinear, reader
 from evonas.data.encoding.robust import Robust
 from evonas.data.frames import plain_column
 from evonas.data.read_options import MISSING
-from evonas.data.written import Written, read_written
+from evonas.data.written import Written, convert_column
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -284,7 +284,9 @@ class Preparation:
                 raise InputError(f"the table must have the column {name!r}, not only {', '.join(known[:20])}: {hint}")
         written = {each.column: each for each in self.written}
         found = {name: plain_column(frame.iloc[:, places[name]]) for name in self.columns()}
-        return {name: read_written(cells, written[name]) if name in written else cells for name, cells in found.items()}
+        return {
+            name: convert_column(cells, written[name]) if name in written else cells for name, cells in found.items()
+        }
 
     def takes_text(self) -> bool:
         """Whether a model on the raw columns takes text."""

@@ -263,7 +263,7 @@ def _utf8(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _opened(path: Path) -> Any:
+def _open_image(path: Path) -> Any:
     from PIL import Image
 
     return Image.open(path, formats=("PNG", "JPEG"))
@@ -271,7 +271,7 @@ def _opened(path: Path) -> Any:
 
 def _header(path: Path) -> _Header:
     try:
-        with _opened(path) as image:
+        with _open_image(path) as image:
             mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
             transparent = image.has_transparency_data
     except Exception as error:  # Pillow's errors have no other common class
@@ -291,7 +291,7 @@ def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
     from PIL import Image
 
     try:
-        with _opened(path) as image:
+        with _open_image(path) as image:
             image.info.pop("transparency", None)  # Pillow warns about it when converting to a mode without it
             mode = "L" if channels == 1 else "RGB"
             image = image if image.mode == mode else image.convert(mode)
