@@ -59,7 +59,7 @@ BAD: dict[str, tuple[dict[str, list[Any]], str | None, list[str]]] = {
         None,
         ["'y'", "5 of its 6 values are numbers", "'abc' (data row 4)", "correct it"],
     ),
-    "all missing": ({"y": [None, None]}, None, ["'y'", "none at all", "name another column"]),
+    "all missing": ({"y": [None, None]}, None, ["'y'", "has none", "name another column"]),
     "infinite": ({"y": [1.5, np.inf, 2]}, None, ["'y'", "finite", "inf", "data row 2", "correct"]),
     "as many classes as rows": ({"y": ["a", "b", "c"]}, None, ["'y'", "3 classes in 3 rows", "regression"]),
     "classes of numbers": ({"y": [0.5, 1.5, 2.5]}, "classification", ["3 classes in 3 rows", "task 'regression'"]),

@@ -175,7 +175,7 @@ def test_population_files_survive(tmp_path):
 
 
 BAD_FILES = {
-    "": "population must be JSON",
+    "": "population must be valid JSON",
     "[]": "population must be a table",
     "{}": "population.encoding must be given",
     '{"encoding": "population", "genomes": [], "version": 99}': "population.version must be at most 1, not 99",
