@@ -43,22 +43,21 @@ Reading never runs code: no pickle, no eval, no import strings.
 module                     owns
 =========================  ===========================================================
 `genomes.space`            `SearchSpace`, the protocol of every encoding, and `FlatSpace`, an optional one
-`genomes.domains`          `Range` and `Choice`: what one gene may be
-`genomes.gene`             `Gene`: a domain with a name and the condition under which it counts
+`genomes.domains`          `Range` and `Choice`: the values that a gene may take
+`genomes.gene`             `Gene`: a domain with a name and the condition under which it is active
 `genomes.dense`            the dense encoding: genome, space, mutations, crossover, graph
 `genomes.convolutional`    stages of convolutions over images and series: genome, space, graph
 `genomes.sequence`         stages of convolutions, recurrent cells and attention over series and texts
-`genomes.staged`           what these two share: samples, mutations, crossover, features, JSON
+`genomes.staged`           code that these two share: sampling, mutations, crossover, features, JSON
 `genomes.hyperparameters`  flat typed genes: genome, space, mutations
 `genomes.architecture`     the graph: JSON, checks, parameters, FLOPs, digest, drawing; canonical form under
-                           isomorphism; words and bounds of layers and training
+                           isomorphism; names and bounds of layer and training settings
 `genomes.encodings`        spaces of any encoding from TOML and JSON
 `genomes.population`       population files
 `genomes.codec`            JSON text, SHA-256, format version
 =========================  ===========================================================
 
-Imports the standard library, numpy and (when the first graph is made) networkx, each when it is needed; nothing of
-`evonas`.
+Imports the standard library, numpy and networkx, the last two only when they are needed; nothing from `evonas`.
 """
 
 from importlib import import_module

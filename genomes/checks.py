@@ -1,7 +1,7 @@
-"""Validation of values from files: each is checked, and rejected with its location, the constraint and the value.
+"""Validation of values from files: an invalid value is rejected with its location, the constraint and the value.
 
-`Whole`, `Real`, `Word`, `Truth` and `Wholes` are kinds of values. A location is text such as "genome.layers[2].units"
-or "training.learning_rate", which can be found in the file. Imports the standard library only.
+`Whole`, `Real`, `Word`, `Truth` and `Wholes` are kinds of values. A location is a path in the file such as
+"genome.layers[2].units" or "training.learning_rate". Imports the standard library only.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def format_value(value: Any) -> str:
     """The value as shown in error messages: one short line."""
     try:
         text = ascii(value)
-    except Exception:  # any repr may fail (that of integers of over 4300 digits does)
+    except Exception:  # any repr may fail (as it does for integers of more than 4300 digits)
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
 
 
 def refuse(place: str, constraint: str, value: Any, fix: str = "") -> NoReturn:
-    """Raises the InputError that says `place must be constraint, not value: fix`."""
+    """Raises the InputError `place must be constraint, not value: fix`."""
     raise InputError(f"{place} must be {constraint}, not {format_value(value)}" + (f": {fix}" if fix else ""))
 
 
@@ -89,9 +89,9 @@ class Real:
             refuse(place, constraint, value, _number_fix(value))
         try:
             number = float(value) + 0.0
-        except OverflowError:  # integers of over 308 digits
+        except OverflowError:  # integers of more than 308 digits
             number = math.inf
-        if not self.low <= number <= self.high:  # false for NaN too
+        if not self.low <= number <= self.high:  # NaN fails this too
             refuse(place, constraint, value)
         return number
 
@@ -142,7 +142,7 @@ class Readable(Protocol):
     """Protocol of readers of values: `Kind`, `Wholes`, or your own."""
 
     def read(self, value: Any, place: str) -> Any:
-        """The value, checked. Raises InputError, naming the location."""
+        """The validated value. Raises InputError that names the location."""
         ...
 
 
@@ -154,7 +154,7 @@ def boolean(value: Any, place: str) -> bool:
 
 
 def table(value: Any, place: str, known: Collection[str], required: Iterable[str] = ()) -> Mapping[str, Any]:
-    """Reads a mapping with all keys of `required` and none outside `known`."""
+    """Reads a mapping that has all keys of `required` and no key outside `known`."""
     if not isinstance(value, Mapping):
         refuse(place, f"a table with the keys {', '.join(known)}", value)
     for key in value:
@@ -172,8 +172,8 @@ def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) ->
     """Returns the table unless one of its keys belongs to another table.
 
     Args:
-        value: the given table.
-        name: its name.
+        value: table to check.
+        name: name of the table.
         tables: name -> keys, for all tables at the same level.
     """
     for other, keys in tables.items():
@@ -186,7 +186,7 @@ def check_table(value: Any, name: str, tables: Mapping[str, Collection[str]]) ->
 
 
 def record(value: Mapping[str, Any], place: str, kinds: Mapping[str, Readable]) -> dict[str, Any]:
-    """Reads all keys of `kinds`, each as its kind."""
+    """Reads all keys of `kinds`, each value with its kind."""
     return {name: kind.read(value[name], f"{place}.{name}") for name, kind in kinds.items()}
 
 

@@ -27,9 +27,9 @@ __all__ = [
 #: Version of the JSON and TOML formats of genomes, spaces and populations.
 VERSION = 1
 
-#: Largest file size that is accepted.
+#: Maximum file size, in bytes.
 MAX_BYTES = 64 * 1024 * 1024
-#: Memory limit for the values of a JSON text, and the most memory that each structural character accounts for.
+#: Memory limit for the values of a JSON text, and the maximum memory that each structural character accounts for.
 _MOST_WEIGHT, _WEIGHTS = 320 << 20, {"{": 232, "[": 64, ",": 48}
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -46,7 +46,7 @@ def sha256(value: Any) -> str:
 
 
 def parse_json(text: str, place: str) -> Any:
-    """The value of a JSON text.
+    """Parses a JSON text.
 
     Raises:
         InputError: the text is not JSON, contains NaN or infinity, is nested too deeply, or has too many values.
@@ -55,22 +55,22 @@ def parse_json(text: str, place: str) -> Any:
     check_weight(text, place)
 
     def constant(name: str) -> NoReturn:
-        raise InputError(f"{place} must hold finite numbers only, not {name}: write null for what is not known")
+        raise InputError(f"{place} must hold finite numbers only, not {name}: write null for unknown values")
 
     try:
         return json.loads(text, parse_constant=constant)
     except InputError:
         raise
     except RecursionError:
-        raise InputError(f"{place} must not nest that deeply: it is not a file of evonas") from None
+        raise InputError(f"{place} must not be nested that deeply: evonas did not write this file") from None
     except ValueError as error:
-        raise InputError(f"{place} must be JSON, which it is not ({error}): correct or replace it") from None
+        raise InputError(f"{place} must be valid JSON, but is not ({error}): correct or replace it") from None
 
 
 def check_weight(text: str, place: str) -> None:
     """Raises InputError if the values of a JSON text would take too much memory, estimated from its characters."""
     if len(text) > MAX_BYTES or sum(size * text.count(sign) for sign, size in _WEIGHTS.items()) > _MOST_WEIGHT:
-        raise InputError(f"{place} must not hold that many values: it is not a file of evonas")
+        raise InputError(f"{place} must not hold that many values: evonas did not write this file")
 
 
 def check_header(value: Any, place: str, encoding: str) -> None:
@@ -87,13 +87,13 @@ def check_header(value: Any, place: str, encoding: str) -> None:
 
 
 def read_text(path: str | PathLike[str], what: str) -> str:
-    """The text of a file.
+    """Reads the text of a file.
 
     Raises:
-        InputError: it is missing, unreadable, no regular file, larger than `MAX_BYTES`, or not UTF-8.
+        InputError: the file is missing, unreadable, not a regular file, larger than `MAX_BYTES`, or not UTF-8.
     """
     try:
-        # A pipe without a writer would otherwise block.
+        # Reading a pipe without a writer would block.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InputError(
@@ -103,7 +103,7 @@ def read_text(path: str | PathLike[str], what: str) -> str:
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{what} must be a file that can be read, not {path} ({reason}): check the path") from None
+        raise InputError(f"{what} must be a readable file, not {path} ({reason}): check the path") from None
     if len(content) > MAX_BYTES:
         raise InputError(f"{what} must have at most {MAX_BYTES} bytes, which {path} exceeds: is it the right file?")
     try:

@@ -1,7 +1,7 @@
-"""Domains of genes: a `Range` of numbers or a `Choice`; a fixed value is a choice with one option.
+"""Domains of genes: a `Range` of numbers or a `Choice` among options; a fixed value is a choice with one option.
 
 A domain samples and varies values and maps them to positions in [0, 1], the scale on which steps are taken. Numbers are
-Python ints and floats, never numpy's, which Keras rejects.
+Python ints and floats, never numpy scalars, which Keras rejects.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_OPTIONS", "Choice", "Domain", "Range", "Value", "domain_to_json", "read_domain"]
 
-#: The value of a gene: an int, a float, a str or a bool, depending on its kind.
+#: The value of a gene: an int, float, str or bool, depending on its kind.
 Value = Any
 
-#: Standard deviation of a variation, as a share of the domain: log-uniform between these, for global and local steps.
+#: Bounds of the standard deviation of a variation, as a share of the domain: drawn log-uniformly, for global and local
+#: steps.
 _STEP, _FINE_STEP = 0.3, 0.005
 #: Probability of exactly 0 in a range with `zero`.
 _ZERO_SHARE = 0.25
@@ -43,7 +44,7 @@ class Range:
     Attributes:
         low, high: the ends, inclusive; low < high.
         log: whether values are sampled log-uniformly; requires low > 0.
-        zero: whether 0 is a member too, below low > 0: "off, or at least this much". A quarter of all samples are 0.
+        zero: whether 0 is also a member, below low > 0: "off, or at least this much". A quarter of all samples are 0.
     """
 
     low: float
@@ -75,7 +76,7 @@ class Range:
         return self.at(rng.random())
 
     def vary(self, value: Value, rng: np.random.Generator) -> Value:
-        """Another member, probably a close one."""
+        """Another member, most likely a nearby one."""
         if self.zero and value == 0:  # 0 has no neighbours: any other value will do
             return Range(self.low, self.high, self.log).sample(rng)
         there = self.position(value)
@@ -102,7 +103,7 @@ class Range:
         return self._to_type_of_bounds(min(max(value, self.low), self.high))
 
     def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
-        """The members in [low, high], None when there are none."""
+        """The members in [low, high]; None if there are none."""
         zero = self.zero and low <= 0 <= high
         low, high = max(low, self.low), min(high, self.high)
         if low < high:
@@ -122,8 +123,8 @@ class Range:
 
     @cached_property
     def _ends(self) -> tuple[float, float]:
-        """The ends on the scale; for integers half a unit further out, so that the outermost are as probable as the
-        others.
+        """The ends on the scale; for integers half a unit further out, so that the outermost members are as probable as
+        the others.
         """
         margin = 0.5 if isinstance(self.low, int) else 0.0
         return self._scale(self.low - margin), self._scale(self.high + margin)
@@ -147,7 +148,7 @@ class Choice:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether there is one value only."""
+        """Whether there is only one value."""
         return len(self.options) == 1
 
     @property
@@ -169,7 +170,7 @@ class Choice:
         return self.options[int(rng.integers(len(self.options)))]
 
     def vary(self, value: Value, rng: np.random.Generator) -> Value:
-        """Another member; the value itself when there is no other."""
+        """Another member; the value itself if there is no other."""
         others = [option for option in self.options if option != value]
         return others[int(rng.integers(len(others)))] if others else value
 
@@ -178,7 +179,7 @@ class Choice:
         return self.options.index(value) / max(len(self.options) - 1, 1)
 
     def restrict(self, low: float = -math.inf, high: float = math.inf) -> Domain | None:
-        """The numbers in [low, high], None when there are none."""
+        """The numbers in [low, high]; None if there are none."""
         within = tuple(option for option in self.options if not isinstance(option, str) and low <= option <= high)
         return Choice(within) if within else None
 
@@ -205,7 +206,7 @@ def read_domain(value: Any, kind: Kind, place: str) -> Domain:
 
 
 def domain_to_json(domain: Domain) -> Any:
-    """The domain as JSON values, which `read_domain` reads: a table, a list or a single value."""
+    """The domain as JSON values that `read_domain` accepts: a table, a list or a single value."""
     if isinstance(domain, Range):
         flags = {name: True for name in ("log", "zero") if getattr(domain, name)}
         return {"low": domain.low, "high": domain.high, **flags}

@@ -1,6 +1,6 @@
-"""Spaces of all encodings, as TOML for people and as JSON for runs. One row in `ENCODINGS` registers an encoding.
+"""Conversion of the spaces of all encodings to TOML (for users) and JSON (for runs), and back.
 
-Also blueprints and descriptions of genomes of any encoding.
+Also blueprints and descriptions of genomes of any encoding. One row in `ENCODINGS` registers an encoding.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
     "space_to_toml",
 ]
 
-#: Encoding -> its space, which has a `from_json`.
+#: Encoding -> its space class, which has a `from_json`.
 ENCODINGS: Mapping[str, type[DenseSpace | HyperparameterSpace | StagedSpace]] = MappingProxyType(
     {
         "dense": DenseSpace,
@@ -55,7 +55,8 @@ def _space_class(value: Any, what: str) -> Any:
     return value
 
 
-#: User-defined space classes by the "encoding" in their JSON: given with a space, or installed as entry points.
+#: User-defined space classes by the "encoding" in their JSON: registered when a space is passed, or installed as entry
+#: points.
 ENCODINGS_FROM_OUTSIDE: Extensions[Any] = Extensions("encoding", "encodings", "evonas.encodings", _space_class)
 
 #: TOML is slow to parse.
@@ -81,7 +82,7 @@ _REMARKS = {
 
 
 def space_from_json(value: Any) -> SearchSpace:
-    """The space of a JSON value; of the dense encoding unless it names another one, or has genes.
+    """Reads a space from JSON values, with the dense encoding unless they name another encoding or have genes.
 
     >>> space_from_json({"network": {"layers": 2}}).layers
     Choice(options=(2,))
@@ -96,20 +97,20 @@ def space_from_json(value: Any) -> SearchSpace:
 
 
 def _encoding(name: Any, place: str) -> Any:
-    """The class of the spaces of an encoding."""
+    """The space class of an encoding."""
     if isinstance(name, str) and name not in ENCODINGS and (found := ENCODINGS_FROM_OUTSIDE.find(name, ENCODINGS)):
         return found
     return ENCODINGS[Word(tuple(ENCODINGS)).read(name, place)]
 
 
 def space_from_toml(text: str) -> SearchSpace:
-    """The space of a TOML text.
+    """Reads a space from TOML text.
 
     >>> space_from_toml("[network]\\nunits = { low = 8, high = 64 }").units
     Range(low=8, high=64, log=False, zero=False)
 
     Raises:
-        InputError: as `space_from_json`, or the text is not TOML.
+        InputError: see `space_from_json`, or the text is not TOML.
     """
     if len(text) > _LONGEST_TOML:
         raise InputError(f"space must have at most {_LONGEST_TOML} characters, not {len(text)}: is it the right file?")
@@ -132,7 +133,7 @@ def space_to_toml(space: SearchSpace) -> str:
 
 
 def read_space(path: str | PathLike[str]) -> SearchSpace:
-    """The space of a TOML file. Raises InputError as `space_from_toml`, or when the file cannot be read.
+    """Reads a space from a TOML file. Raises InputError like `space_from_toml`, or if the file cannot be read.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -146,7 +147,7 @@ def read_space(path: str | PathLike[str]) -> SearchSpace:
 
 
 def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
-    """A network's genome, and the default space of its encoding, which may not contain it.
+    """Reads a network's genome; returns the default space of its encoding, which may not contain it, and the genome.
 
     Raises:
         InputError: the value is not a genome of a network; the message names the location.
@@ -154,7 +155,7 @@ def genome_of_any_space(value: Any) -> tuple[SearchSpace, Any]:
     encoding = value.get("encoding", "dense") if isinstance(value, Mapping) else "dense"
     space = _encoding(encoding, "genome.encoding")
     if issubclass(space, HyperparameterSpace):
-        raise InputError("genome must come with its space where it is of a function of your own: give the space")
+        raise InputError("genome of a user-defined model must come with its space: give the space")
     return space(), space.read_genome(value)
 
 
@@ -170,11 +171,12 @@ def short_name(genome: Mapping[str, Any]) -> str:
 
 
 def blueprint(space: Any, genome: Any) -> dict[str, Any]:
-    """What training sees of a genome, as JSON values: the architecture graph, or the genes of user-defined models.
+    """The part of a genome that training sees, as JSON values: the architecture graph, or the genes of user-defined
+    models.
 
     Args:
         space: a `HyperparameterSpace`, or one whose genomes have an architecture.
-        genome: of the space.
+        genome: a genome of the space.
     """
     if isinstance(space, HyperparameterSpace):
         return space.genome_to_json(genome)
@@ -182,7 +184,7 @@ def blueprint(space: Any, genome: Any) -> dict[str, Any]:
 
 
 def describe(space: Any, genome: Any) -> str:
-    """The genome as lines of text: the network and, in the last line, how it is trained; or the genes."""
+    """The genome as lines of text: the network and, in the last line, its training settings; or the genes."""
     if isinstance(space, HyperparameterSpace):
         return "\n".join(textwrap.wrap(", ".join(f"{name}={value}" for name, value in genome.items()), 100))
     return draw(space.architecture(genome))

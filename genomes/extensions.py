@@ -1,7 +1,8 @@
-"""User-defined extensions: given as objects, or installed by other distributions as entry points.
+"""User-defined extensions: passed as objects, or installed by other distributions as entry points.
 
-One `Extensions` holds those of one kind, such as the mutations of the group `evonas.mutations`. Nothing is imported by
-a path that was read from a file: only what the caller passes, and what is installed. Imports the standard library only.
+One `Extensions` holds the extensions of one kind, such as the mutations in the group `evonas.mutations`. Nothing is
+imported by a path read from a file; only objects that the caller passes and installed entry points are used. Imports
+the standard library only.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 def path_of(value: Any) -> str:
-    """`module:qualname` of a function or a class; empty for other objects.
+    """The `module:qualname` of a function or a class; empty for other objects.
 
     >>> path_of(path_of)
     'genomes.extensions:path_of'
@@ -39,18 +40,20 @@ class Extensions(Generic[T]):
     Attributes:
         what: singular noun, such as "mutation".
         plural: plural noun.
-        group: of the entry points.
+        group: group of the entry points.
     """
 
     def __init__(self, what: str, plural: str, group: str, read: Callable[[Any, str], T]) -> None:
-        """Args: `read` makes of an object and the words for it what is held; raises InputError where it cannot."""
+        """Args: `read` converts an object, described by the text for error messages, to an extension, or raises
+        InputError.
+        """
         self.what, self.plural, self.group, self._read = what, plural, group, read
         self._given: dict[str, T] = {}
         #: Cache by name and `sys.path`: a run asks several times, and reading entry points takes 20 ms.
         self._installed: dict[tuple[str, tuple[str, ...]], T] = {}
 
     def give(self, name: str, value: Any) -> str:
-        """Registers an object in this process and returns its name; a later object of the same name replaces it.
+        """Registers an object in this process and returns its name; a later object with the same name replaces it.
 
         Raises:
             InputError: the object is not of this kind.
@@ -59,21 +62,21 @@ class Extensions(Generic[T]):
         return name
 
     def given(self, name: str) -> T | None:
-        """The extension that was given as an object and has this name."""
+        """The extension of this name that was passed as an object."""
         return self._given.get(name)
 
     def installed(self, name: str, reserved: Collection[str] = ()) -> T | None:
-        """The extension that a distribution installs as the entry point of this name.
+        """The extension that a distribution installs as an entry point of this name.
 
         Args:
-            name: of the entry point.
-            reserved: names of evonas's own.
+            name: name of the entry point.
+            reserved: names that evonas itself uses.
 
         Raises:
-            InputError: several distributions have the name, one has a name of evonas, or it cannot be imported; names
-                the distribution.
+            InputError: several distributions use the name, one of them uses a reserved name, or the import fails; the
+                message names the distribution.
         """
-        # Names of objects contain a colon; such names from files are never imported.
+        # Names of passed objects contain a colon; such names in files are never imported.
         if ":" in name:
             return None
         key = (name, tuple(sys.path))
@@ -82,41 +85,41 @@ class Extensions(Generic[T]):
         return self._installed.get(key)
 
     def loaded(self, name: str) -> T | None:
-        """The extension of this name if it was given or already loaded; loads nothing."""
+        """The extension of this name if it was passed or is already loaded; loads nothing."""
         found = self._given.get(name)
         return found if found is not None else next((v for (n, _), v in self._installed.items() if n == name), None)
 
     def find(self, name: str, reserved: Collection[str] = ()) -> T | None:
-        """The extension of this name, given or installed. Raises InputError as `installed`."""
+        """The extension of this name, passed or installed. Raises InputError like `installed`."""
         found = self._given.get(name)
         return self.installed(name, reserved) if found is None else found
 
     def get(self, name: str, reserved: Collection[str] = ()) -> T:
-        """As `find`, where it must exist.
+        """Like `find`, but the extension must exist.
 
         Raises:
-            InputError: as `find`, or there is none of that name.
+            InputError: see `find`, or there is no extension of that name.
         """
         found = self.find(name, reserved)
         if found is None:
             known = ", ".join(sorted({*reserved, *self._given, *self.names(reserved)}))
             raise InputError(
-                f"{self.what} must be one that is installed or given as an object, not {name!r:.80}"
-                f"{f' (known: {known:.400})' if known else ''}: install its distribution, or give it again"
+                f"{self.what} must be installed or passed as an object, not {name!r:.80}"
+                f"{f' (known: {known:.400})' if known else ''}: install its distribution, or pass it again"
             )
         return found
 
     def names(self, reserved: Collection[str] = ()) -> list[str]:
-        """Names of the installed entry points. Raises InputError as `installed`."""
+        """Names of the installed entry points. Raises InputError like `installed`."""
         return sorted({each.name for each in self._entries(reserved)})
 
     def known(self) -> list[T]:
-        """All that are given or installed; imports the installed ones. Raises InputError as `installed`."""
+        """All passed and installed extensions; imports the installed ones. Raises InputError like `installed`."""
         installed = [self.installed(name) for name in self.names()]
         return [*self._given.values(), *(each for each in installed if each is not None)]
 
     def distribution_of(self, name: str, reserved: Collection[str] = ()) -> tuple[str, str] | None:
-        """Name and version of the distribution whose entry point has this name; None if none has."""
+        """Name and version of the distribution whose entry point has this name; None if there is none."""
         entry = None if ":" in name or name in self._given else self._entry(name, reserved)
         return (entry.dist.name, entry.dist.version) if entry is not None and entry.dist else None
 
@@ -127,8 +130,8 @@ class Extensions(Generic[T]):
         for each in found:
             if each.name in reserved:
                 raise InputError(
-                    f"{self.plural} that are installed must have names of their own, but {_owner(each)} has "
-                    f"{each.name!r}, which is a {self.what} of evonas: rename its entry point or uninstall it"
+                    f"installed {self.plural} must have unique names, but {_owner(each)} has "
+                    f"{each.name!r}, which is a built-in {self.what}: rename its entry point or uninstall it"
                 )
         return found
 
@@ -136,7 +139,9 @@ class Extensions(Generic[T]):
         found = [each for each in self._entries(reserved) if each.name == name]
         if len({each.value for each in found}) > 1:
             owners = " and ".join(_owner(each) for each in found)
-            raise InputError(f"{self.what} {name!r} must be of one distribution, but {owners} have it: uninstall one")
+            raise InputError(
+                f"{self.what} {name!r} must be installed by one distribution, but {owners} have it: uninstall one"
+            )
         return found[0] if found else None
 
     def _load_entry(self, entry: EntryPoint) -> T:
@@ -145,7 +150,7 @@ class Extensions(Generic[T]):
             loaded = entry.load()
         except Exception as error:
             raise InputError(
-                f"{what} must be one that can be imported, but {_owner(entry)} fails with "
+                f"{what} must be importable, but {_owner(entry)} fails with "
                 f"{type(error).__name__}: {error!s:.300}: repair or uninstall it"
             ) from error
         return self._read(loaded, f"{what} of {_owner(entry)}")

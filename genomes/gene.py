@@ -1,4 +1,4 @@
-"""`Gene`: name, domain and condition of a decision; genes describe a flat space."""
+"""`Gene`: the name, domain and condition of one decision of a flat space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genomes.errors import InputError
 
 __all__ = ["Condition", "Gene", "drop_inactive"]
 
-#: A conjunction: genes, each with the values that it must have for the dependent gene to be active.
+#: A conjunction: genes, each with the values for which the dependent gene is active.
 Condition = tuple[tuple[str, Domain], ...]
 
 
@@ -29,12 +29,12 @@ class Gene:
     (True, False)
 
     Attributes:
-        domain: its values.
-        when: the condition under which it is active; none means always. A gene that depends on an inactive one is
-            inactive too.
-        name: given by the space.
-        optional: whether a genome may lack it though it is active, as genomes from before the gene was known do.
-            Children have it.
+        domain: values that it may take.
+        when: condition under which it is active; always if empty. A gene that depends on an inactive one is inactive
+            too.
+        name: name, assigned by the space.
+        optional: whether a genome may lack it although it is active, as do genomes that predate the gene. Children have
+            it.
     """
 
     domain: Domain

@@ -1,4 +1,4 @@
-"""Published networks of all encodings, which a search can start from, and their names."""
+"""Published networks of all encodings that a search can start from, and their names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEW_ROWS = 2_000
 
 
 def known_defaults(space: Any, task: str, rows: int | None = None) -> tuple[Mapping[str, Any], ...]:
-    """For each published network for a task, its genomes in a space by name: in full width, then narrower ones.
+    """For each published network for a task, its genomes in a space by name: at full width, then narrower ones.
 
     Args:
         space: searched space; the result is empty for encodings without `known_defaults`.
@@ -38,7 +38,7 @@ def known_defaults(space: Any, task: str, rows: int | None = None) -> tuple[Mapp
 
 
 def known_default_name(space: Any, genome: Any) -> str | None:
-    """Which published network a genome is, such as "RealMLP" or "TabM, 64 wide"; None for any other."""
+    """The name of the published network that a genome is, such as "RealMLP" or "TabM, 64 wide"; else None."""
     return _names(space).get(space.digest(genome)) if hasattr(space, "known_defaults") else None
 
 

@@ -1,4 +1,4 @@
-"""User-defined mutations: `(genome, space, rng) -> genome`, or None where they do not apply.
+"""User-defined mutations: `(genome, space, rng) -> genome`, or None if they do not apply.
 
 A space lists them in `extra_mutations`, in addition to the built-in ones of its encoding. They are functions passed to
 `evonas.search(mutations=...)`, or installed as entry points::
@@ -17,13 +17,13 @@ import numpy as np
 from genomes.checks import format_value, items
 from genomes.errors import InputError
 from genomes.extensions import Extensions, path_of
-from genomes.operators import in_turn
+from genomes.operators import mutation_order
 
-__all__ = ["MUTATIONS_FROM_OUTSIDE", "applied", "mutated", "mutation_name", "read_names"]
+__all__ = ["MUTATIONS_FROM_OUTSIDE", "apply_mutation", "mutate_once", "mutation_name", "read_names"]
 
 Mutation = Callable[[Any, Any, np.random.Generator], Any]
 
-#: Of a space.
+#: Maximum number of extra mutations of a space.
 _MOST = 64
 
 
@@ -38,14 +38,14 @@ MUTATIONS_FROM_OUTSIDE: Extensions[Mutation] = Extensions("mutation", "mutations
 
 
 def mutation_name(mutation: Any) -> str:
-    """The name of a mutation in `extra_mutations`.
+    """The name of a mutation as listed in `extra_mutations`.
 
     Args:
-        mutation: the name of an entry point, returned unchanged, or a function, which is registered in this process as
+        mutation: name of an entry point, returned unchanged, or a function, which is registered in this process as
             `module:qualname`.
 
     Raises:
-        InputError: it is neither.
+        InputError: the value is neither.
     """
     if isinstance(mutation, str):
         return mutation
@@ -54,7 +54,9 @@ def mutation_name(mutation: Any) -> str:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """The names of a space's `extra_mutations`, each once. Raises InputError where it is not a list of names."""
+    """Reads the names of a space's `extra_mutations`, without duplicates. Raises InputError if the value is not a list
+    of names.
+    """
     names = items(list(value) if isinstance(value, tuple) else value, "space.extra_mutations", _MOST)
     for name in names:
         if not isinstance(name, str) or not name.strip():
@@ -62,8 +64,8 @@ def read_names(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
-    """The mutated genome; None if the mutation does not apply.
+def apply_mutation(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
+    """The mutate_once genome; None if the mutation does not apply.
 
     Raises:
         InputError: there is no such mutation, or its result is not another member of the space.
@@ -73,13 +75,13 @@ def applied(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any
         return None
     if not space.contains(child):
         raise InputError(
-            f"mutation {name} must give a genome of the space, or None where it does not apply, not "
+            f"mutation {name} must return a genome of the space, or None if it does not apply, not "
             f"{format_value(child)}: try it with evonas.testing.check_mutation"
         )
     return child if space.digest(child) != space.digest(genome) else None
 
 
-def mutated(
+def mutate_once(
     genome: Any, space: Any, known: Mapping[str, Mutation], operator: str | None, rng: np.random.Generator
 ) -> tuple[Any, str] | None:
     """The genome changed by the first mutation that applies, and its name; None if none does.
@@ -94,9 +96,9 @@ def mutated(
     Raises:
         InputError: there is no such mutation.
     """
-    for name in in_turn(operator, (*known, *space.extra_mutations), space.mutations, rng):
+    for name in mutation_order(operator, (*known, *space.extra_mutations), space.mutations, rng):
         own = known.get(name)
-        child = applied(name, genome, space, rng) if own is None else own(genome, space, rng)
+        child = apply_mutation(name, genome, space, rng) if own is None else own(genome, space, rng)
         if child is not None:
             return child, name
     return None

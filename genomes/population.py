@@ -1,4 +1,4 @@
-"""Population files: genomes with their space and, where known, scores, which another run can start from."""
+"""Population files: genomes with their space and, if known, their scores, from which another run can start."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["Population", "population_from_json", "population_to_json", "populati
 MAX_GENOMES = 100_000
 
 _KEYS = ("encoding", "version", "space", "genomes")
-#: The last three document the origin of a genome and are ignored when reading.
+#: The last three document the origin of a genome and are ignored on reading.
 _MEMBER_KEYS = ("genome", "score", "operator", "parents", "origin")
 _SCORE = Real(-1e308, 1e308)
 
 
 @dataclass(frozen=True)
 class Population:
-    """Genomes of one space, best first where scores are known.
+    """Genomes of one space, best first if the scores are known.
 
     >>> from genomes import DenseSpace
     >>> space = DenseSpace()
@@ -35,9 +35,9 @@ class Population:
     (0.5,)
 
     Attributes:
-        space: that all genomes are members of.
-        genomes: shape `(num_genomes,)`.
-        scores: of each genome, None if it is not known, shape `(num_genomes,)`.
+        space: space that contains all genomes.
+        genomes: the genomes, shape `(num_genomes,)`.
+        scores: score of each genome, None if unknown, shape `(num_genomes,)`.
     """
 
     space: SearchSpace
@@ -56,7 +56,7 @@ def population_to_json(
 
 
 def population_to_text(space: SearchSpace, genomes: Sequence[Any], scores: Sequence[float | None] | None = None) -> str:
-    """The population as the text of a file: a header, then one genome a line.
+    """The population as the text of a file: a header, then one genome per line.
 
     >>> from genomes import DenseSpace
     >>> space = DenseSpace()
@@ -69,10 +69,10 @@ def population_to_text(space: SearchSpace, genomes: Sequence[Any], scores: Seque
 
 
 def population_from_json(value: Any, space: SearchSpace | None = None) -> Population:
-    """The population back.
+    """Reads a population from JSON values.
 
     Args:
-        space: that the genomes must be members of, instead of the file's own.
+        space: space that must contain the genomes, instead of that in the file.
 
     Raises:
         InputError: the value is not a population, or a genome is not in the space; the message names the location.
@@ -97,7 +97,7 @@ def population_from_json(value: Any, space: SearchSpace | None = None) -> Popula
 
 
 def read_population(path: str | PathLike[str], space: SearchSpace | None = None) -> Population:
-    """The population of a file. Raises InputError as `population_from_json`, or when the file cannot be read.
+    """Reads a population file. Raises InputError like `population_from_json`, or if the file cannot be read.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory

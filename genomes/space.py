@@ -1,6 +1,6 @@
-"""`SearchSpace`: the protocol of all encodings, and all that a strategy knows about them.
+"""`SearchSpace`: the protocol of all encodings, through which strategies use them.
 
-`FlatSpace` is an optional extension for strategies whose models work on named values only.
+`FlatSpace` is an optional extension for strategies whose models require named values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SearchSpace(Protocol):
         ...
 
     def mutate(self, genome: Any, rng: np.random.Generator, operator: str | None = None) -> tuple[Any, str]:
-        """A changed genome and the name of the mutation that made it (a random applicable one unless given)."""
+        """A changed genome and the name of the mutation that made it (by default a random applicable one)."""
         ...
 
     def crossover(self, a: Any, b: Any, rng: np.random.Generator) -> Any:
@@ -58,11 +58,11 @@ class SearchSpace(Protocol):
         ...
 
     def genome_from_json(self, value: Any) -> Any:
-        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
+        """Reads a genome. Raises InputError that names the location if the value is not a genome of this space."""
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """The space itself as JSON values."""
+        """The space as JSON values."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Writes tables of plain values as TOML; the standard library only reads TOML."""
+"""A writer for TOML tables of plain values, which the standard library can only read."""
 
 from __future__ import annotations
 

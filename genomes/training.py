@@ -14,14 +14,14 @@ __all__ = ["OPTIMIZERS_OF", "AugmentedTraining", "Training", "replace_fields", "
 
 Value = TypeVar("Value")
 
-#: Genes that have an effect with some optimizers only.
+#: Gene -> the optimizers with which it has an effect, for genes that need certain optimizers.
 OPTIMIZERS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"weight_decay": ("adamw",), "decay_schedule": ("adamw",), "beta2": ("adam", "adamw", "nadam")}
 )
 
 
 def replace_fields(value: Value, **fields: Any) -> Value:
-    """As `dataclasses.replace`, in a tenth of the time; searches call it a thousand times per proposal."""
+    """Like `dataclasses.replace`, in a tenth of the time; searches call it a thousand times per proposal."""
     new = object.__new__(type(value))
     new.__dict__.update(value.__dict__, **fields)
     return new
@@ -34,13 +34,13 @@ class Training:
     Attributes:
         optimizer: one of `OPTIMIZERS`; momentum and nesterov are SGD with momentum 0.9.
         learning_rate: peak rate, > 0.
-        batch_size: rows a step, at least 1.
+        batch_size: rows per step, at least 1.
         schedule: one of `SCHEDULES`, over all steps of the epoch budget; cosine falls to 0, exponential to 1%, see
             `evonas.networks.schedule`.
-        warmup: share of all steps, in [0, 0.5], in which the rate rises linearly from 0 before the schedule starts.
+        warmup: share of all steps, in [0, 0.5], over which the rate rises linearly from 0 before the schedule starts.
         l2: penalty on kernels, `l2 * sum(kernel ** 2)` in the loss, >= 0.
-        weight_decay: decoupled decay, >= 0; acts with adamw only.
-        beta2: share of the second moment that adam, adamw and nadam keep, in [0.5, 0.9999].
+        weight_decay: decoupled decay, >= 0; has an effect with adamw only.
+        beta2: decay rate of the second moment of adam, adamw and nadam, in [0.5, 0.9999].
         label_smoothing: share of each label, in [0, 0.5], that is spread over all classes; in the training loss of
             classifiers only.
     """
@@ -61,7 +61,7 @@ class AugmentedTraining(Training):
     """Training settings with augmentation of the training samples.
 
     Attributes:
-        flip: whether half of the images are mirrored, left to right.
+        flip: whether half of the images are mirrored horizontally.
         shift: largest shift along each axis, as a share of its size, in [0, 0.5].
         rotation: largest rotation of an image, as a share of a full turn, in [0, 0.25].
         zoom: largest relative change of an image's size, in [0, 0.5].

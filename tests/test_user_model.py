@@ -78,7 +78,7 @@ BAD = {
     "neither": (3, "build must be a function that takes genes and returns a keras.Model, not int"),
     "no colon": ("net.py", "build must be given as FILE.py:FUNCTION, not 'net.py'"),
     "no name": ("net.py:", "build must be given as FILE.py:FUNCTION"),
-    "no file": ("gone.py:build_model", "build file must be a file that can be read, not gone.py"),
+    "no file": ("gone.py:build_model", "build file must be a readable file, not gone.py"),
     "no function": ("net.py:build_modle", "which 'build_modle' is not: did you mean 'build_model'?"),
     "no Python": ("bad.py:build_model", "build file must be Python, but bad.py is not (invalid syntax"),
 }

@@ -22,7 +22,7 @@ __all__ = ["check_column", "feature_columns", "join_parts", "named_columns", "ta
 
 
 def named_columns(frame: Any) -> pd.DataFrame:
-    """Returns the same cells in plain types, with column names as text and rows numbered from 0.
+    """Returns the table with cells of plain types, column names as text and rows numbered from 0.
 
     Raises:
         InputError: two columns have the same name, or a name cannot be encoded as UTF-8.
@@ -60,7 +60,7 @@ def join_parts(parts: dict[str, tuple[Any, Any] | None]) -> tuple[pd.DataFrame, 
         parts: name -> (x, y), or None for an absent part; the first must be present.
 
     Returns:
-        Feature columns, target columns, and the number of rows of each part present, in order.
+        Feature columns, target columns, and the number of rows of each part that is present, in order.
 
     Raises:
         InputError: a part is not a pair of arrays, its x and y differ in length, or its columns differ from those of
@@ -150,7 +150,7 @@ def _array(values: Any, what: str) -> np.ndarray[Any, Any]:
     try:
         array = np.asarray(values)
         if array.dtype.kind in "US" and not isinstance(values, np.ndarray):
-            array = np.asarray(values, dtype=object)  # one string in a list must not turn its numbers into text
+            array = np.asarray(values, dtype=object)  # otherwise one string in a list would turn its numbers into text
     except ValueError:
         raise InputError(f"{what} must have rows of equal length, but their lengths differ: correct them") from None
     if isinstance(values, np.ma.MaskedArray) and values.mask.any():  # masked values are missing

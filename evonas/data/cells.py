@@ -1,4 +1,4 @@
-"""The cells of one column as text, numbers or dates, whatever type pandas gave them.
+"""Conversion of the cells of a column to text, numbers or dates, whatever their pandas type.
 
 Defines the meaning of cells, so that the same cell has the same text and number whether it comes from a file, a
 DataFrame or an array, in training and in exported models. Imports pandas inside functions only.
@@ -40,7 +40,7 @@ __all__ = [
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
-#: Lower-case texts for yes and no.
+#: Lower-case texts that mean yes or no.
 FLAGS = dict.fromkeys(("true", "yes", "y", "t", "on", "1"), 1.0) | dict.fromkeys(
     ("false", "no", "n", "f", "off", "0"), 0.0
 )
@@ -60,7 +60,7 @@ _KINDS = {
 
 
 def kind_of(series: pd.Series[Any]) -> str:
-    """What the cells are: "number", "boolean", "date" or "text" (also for a column without any value)."""
+    """The kind of the cells: "number", "boolean", "date" or "text" (also for a column without any value)."""
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype):
@@ -78,7 +78,7 @@ def kind_of(series: pd.Series[Any]) -> str:
 
 
 def is_packed(series: pd.Series[Any]) -> bool:
-    """Whether it is text as `read_table` keeps it; without pandas being imported."""
+    """Whether the column is text packed by `read_table`; does not import pandas."""
     return str(series.dtype) == "packed texts"
 
 
@@ -88,10 +88,10 @@ def _holds_dates(series: pd.Series[Any]) -> bool:
 
 
 def as_text(cell: Any) -> str:
-    """One present cell as text; a number reads the same whether it came as an integer or a float.
+    """A non-missing cell as text, which is the same for equal integers and floats.
 
     Raises:
-        TypeError: it is not a cell, a list say.
+        TypeError: the value is not a cell, for example a list.
     """
     if isinstance(cell, str):
         return cell
@@ -108,7 +108,7 @@ def as_text(cell: Any) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text can be encoded as UTF-8: unpaired surrogates, which JSON and file names may contain, cannot."""
+    """Whether a text can be encoded as UTF-8; unpaired surrogates, which JSON and file names may contain, cannot."""
     if text.isascii():
         return True
     try:
@@ -119,12 +119,12 @@ def is_utf8(text: str) -> bool:
 
 
 def texts(series: pd.Series[Any]) -> Texts:
-    """The cells as text, None if missing (an empty text counts as missing), shape `(num_samples,)`.
+    """The cells as text, None if missing or empty, shape `(num_samples,)`.
 
-    Space around a text does not count, as in files.
+    Leading and trailing space is removed, as in files.
 
     Raises:
-        InputError: a cell is a list, say, or text that UTF-8 cannot hold.
+        InputError: a cell is not a plain value (for example a list), or is text that cannot be encoded as UTF-8.
     """
     if is_packed(series):
         array: Any = series.array
@@ -174,7 +174,7 @@ def numbers(series: pd.Series[Any]) -> Numbers:
 
 
 def flags(series: pd.Series[Any]) -> Numbers:
-    """The cells as 0 and 1 (yes, no, true, false, ... in any case are understood), NaN if missing.
+    """The cells as 0 and 1 (including yes, no, true, false, ... in any case), NaN if missing.
 
     Raises:
         InputError: a cell is neither missing, a number nor such a word.
@@ -194,7 +194,7 @@ def flags(series: pd.Series[Any]) -> Numbers:
 
 
 def seconds(series: pd.Series[Any]) -> Numbers:
-    """The cells as seconds since 1970-01-01 UTC, NaN if missing or no date."""
+    """The cells as seconds since 1970-01-01 UTC, NaN if missing or not a date."""
     import pandas as pd
 
     if not pd.api.types.is_datetime64_any_dtype(series):
@@ -215,7 +215,7 @@ def seconds(series: pd.Series[Any]) -> Numbers:
 
 
 def date_parts(stamps: Numbers) -> dict[str, Numbers]:
-    """Days since 1970, month 1-12, weekday 0-6 from Monday and hour 0-24, of seconds since 1970; NaN stays NaN."""
+    """Days since 1970, month 1-12, weekday 0-6 (Monday is 0) and hour 0-24 of seconds since 1970; NaN stays NaN."""
     days = np.floor(stamps / 86400)
     missing = np.isnan(days)
     months = np.where(missing, 0, days).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1.0
@@ -238,7 +238,7 @@ def date_texts(stamps: Numbers) -> Texts:
 
 
 def unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:
-    """What is said of a cell that cannot be read as it should be."""
+    """The error message for a cell that cannot be read as wanted."""
     return (
         f"column {str(series.name)!r} must hold {wanted}, not {cell!r:.60} (data row {row_number(series, row)}): "
         "correct the cell, or leave out the row or the column"
@@ -246,6 +246,6 @@ def unusable(series: pd.Series[Any], row: int, cell: Any, wanted: str) -> str:
 
 
 def row_number(series: pd.Series[Any], row: int) -> int:
-    """The number of a row, counted from 1, in the table that the column is a part of."""
-    place = series.index[row]
-    return int(place) + 1 if isinstance(place, (int, np.integer)) else row + 1
+    """The number of a row in the column's table, counted from 1."""
+    label = series.index[row]
+    return int(label) + 1 if isinstance(label, (int, np.integer)) else row + 1

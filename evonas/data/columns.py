@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "ColumnPlan", "Role", "describe_mixed_column", "infer_columns"]
 
-_NAME_OF_AN_ID = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
-#: Numbers with a decimal comma, or with something between thousands.
+_ID_NAME = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
+#: Numbers with a decimal comma or thousands separators.
 _COMMAS = re.compile(r"[+-]?(\d+,\d+|\d{1,3}([,.'\u2019\s]\d{3})+([.,]\d+)?)")
 _ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
 
 
 class Role(enum.StrEnum):
-    """The role of a column. Columns with the last three are not used by the network."""
+    """The role of a column. Columns with the last three roles are not used by the network."""
 
     NUMERIC = "numeric"
     BOOLEAN = "boolean"
@@ -42,7 +42,7 @@ class Role(enum.StrEnum):
     DROPPED = "dropped"
 
 
-#: Constant columns that are named one by one.
+#: Maximum number of constant columns that are named one by one.
 MANY = 10
 UNUSED = (Role.IDENTIFIER, Role.CONSTANT, Role.DROPPED)
 
@@ -52,12 +52,12 @@ class Column:
     """One column's role.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         role: how it is interpreted.
         missing: number of missing values.
         distinct: number of distinct values.
-        reason: one line for the user.
-        warning: what the user may not expect; empty if there is nothing.
+        reason: reason for the role, one line for the user.
+        warning: anything that the user may not expect; empty if there is nothing.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """The roles of a table's columns, target left out, in the table's order."""
+    """The roles of a table's columns except the target, in the table's order."""
 
     columns: tuple[Column, ...]
 
@@ -79,9 +79,9 @@ class ColumnPlan:
         return tuple(column for column in self.columns if column.role not in UNUSED)
 
     def notes(self) -> tuple[str, ...]:
-        """One line for each column that is not used unchanged, or not as its owner may expect."""
+        """One line for each column that is not used, or not used as the user may expect."""
         constant = [column for column in self.columns if column.role is Role.CONSTANT]
-        many = constant if len(constant) > MANY else []  # the edges of images, say
+        many = constant if len(constant) > MANY else []  # for example the edges of images
         lines = [
             f"column {column.name!r} is {'not used' if column.role in UNUSED else 'used as present or missing only'}: "
             f"{column.reason}"
@@ -98,7 +98,7 @@ class ColumnPlan:
         return [asdict(column) for column in self.columns]
 
     def __str__(self) -> str:
-        """A table for a person, one line a column."""
+        """A readable table with one line per column."""
         rows = [("column", "role", "missing", "distinct", "why")]
         rows += [
             (printable(c.name), c.role.value, str(c.missing), str(c.distinct), printable(c.reason))
@@ -111,7 +111,7 @@ class ColumnPlan:
         )
 
 
-#: Roles that users may specify.
+#: Roles that users can specify.
 ASKED = (Role.NUMERIC, Role.BOOLEAN, Role.CATEGORICAL, Role.DATE, Role.TEXT)
 
 
@@ -123,25 +123,25 @@ def infer_columns(
     roles: Mapping[str, str] | None = None,
     count: int | None = None,
 ) -> ColumnPlan:
-    """Gives every column of `frame` (the target left out) a role.
+    """Assigns a role to every column of `frame`, which does not contain the target.
 
     Args:
         frame: the feature columns, shape `(num_samples, num_columns)`.
-        drop: names of columns that the user does not want.
-        find_identifiers: whether whole numbers that only count the rows are recognised; arrays without column names
-            hold what their owner chose, so they ask for no search.
-        roles: what the user says a column is, one of "numeric", "boolean", "categorical", "date" or "text".
-        count: rows of the table that these are some of; all of them when None.
+        drop: names of columns that the user excludes.
+        find_identifiers: whether to recognise integers that merely number the rows; not wanted for arrays without
+            column names, whose columns were chosen deliberately.
+        roles: column -> role given by the user: "numeric", "boolean", "categorical", "date" or "text".
+        count: number of rows of the whole table, if `frame` holds only some of them; None if it holds all.
 
     Raises:
-        InputError: a column that was asked for has no value at all, one holds an infinite or too large number or
-            something that is not a cell; or no column is left to learn from.
+        InputError: a column with a given role has no value at all, a column holds an infinite or too large number or a
+            value that is not a cell, or no column is left to learn from.
     """
     alone = frame.shape[1] - len(set(drop) & set(frame.columns)) == 1
     columns = []
     for name in frame.columns:
         if name in drop:
-            columns.append(Column(name, Role.DROPPED, 0, 0, "dropped as asked"))
+            columns.append(Column(name, Role.DROPPED, 0, 0, "excluded by the user"))
         elif roles is not None and name in roles:
             columns.append(_column_with_role(frame[name], roles[name]))
         else:
@@ -160,14 +160,14 @@ def _column_with_role(series: pd.Series[Any], asked: str) -> Column:
     if asked not in ASKED:
         raise InputError(f"the role of column {name!r} must be one of {', '.join(ASKED)}, not {asked!r}: choose one")
     role = Role(asked)
-    # Reading says which cell is not what was asked for.
+    # Reading reports a cell that does not have the given role.
     readers: dict[Role, Callable[..., Any]] = {Role.NUMERIC: numbers, Role.BOOLEAN: flags, Role.DATE: _all_dates}
     values: np.ndarray[Any, Any] = readers[role](series) if role in readers else texts(series)
     absent = np.isnan(values) if role in readers else np.array([cell is None for cell in values])
     if absent.all():
         raise InputError(f"column {name!r} must have at least one value, not {len(absent)} missing ones: leave it out")
     distinct = len(set(values[~absent].tolist()))
-    return Column(name, role, int(absent.sum()), distinct, "as asked")
+    return Column(name, role, int(absent.sum()), distinct, "chosen by the user")
 
 
 def _all_dates(series: pd.Series[Any]) -> np.ndarray[Any, Any]:
@@ -193,7 +193,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
 
     values = numbers(series) if kind == "number" else np.empty(0)
     warning = (
-        _lost_digits(values)
+        _float32_warning(values)
         if kind == "number"
         else describe_mixed_column(cells, series=series)
         if kind == "text"
@@ -212,7 +212,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
     if kind == "date":
         return column(Role.DATE, "dates")
     if kind == "number":
-        if find_identifiers and not missing and _counts_rows(name, values, distinct, count):
+        if find_identifiers and not missing and _identifies_rows(name, values, distinct, count):
             return column(Role.IDENTIFIER, "a different whole number in every row")
         if set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
             return column(Role.BOOLEAN, "0 or 1")
@@ -220,7 +220,7 @@ def _infer_column(series: pd.Series[Any], find_identifiers: bool, count: int) ->
     return column(*_role_of_text(name, present, distinct, missing))
 
 
-def _lost_digits(values: np.ndarray[Any, Any]) -> str:
+def _float32_warning(values: np.ndarray[Any, Any]) -> str:
     """The warning for numbers that are equal in float32, in which networks compute; empty if there are none."""
     distinct = np.unique(values[~np.isnan(values)])
     seen = len(np.unique(distinct.astype(np.float32)))
@@ -262,17 +262,17 @@ def _is_number(text: str) -> bool:
     return number_of(text) is not None
 
 
-def _counts_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: int) -> bool:
-    """Whether the numbers are merely identifiers of rows.
+def _identifies_rows(name: str, values: np.ndarray[Any, Any], distinct: int, count: int) -> bool:
+    """Whether the numbers merely identify rows.
 
-    They do if they are whole and all different, and either count (0..n-1 or 1..n in any order, of which some rows may
-    not be there) or are named like an id.
+    They do if they are distinct integers, and either number the rows (0..n-1 or 1..n in any order, possibly with gaps)
+    or the column is named like an id.
     """
     if distinct != len(values) or not (values == np.floor(values)).all():
         return False
-    gone = count - len(values)
-    counted = 0 <= values.min() <= 1 + gone and values.max() - values.min() <= len(values) - 1 + gone
-    return bool(counted or _NAME_OF_AN_ID.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
+    omitted = count - len(values)
+    counted = 0 <= values.min() <= 1 + omitted and values.max() - values.min() <= len(values) - 1 + omitted
+    return bool(counted or _ID_NAME.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
 
 
 def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missing: int) -> tuple[Role, str]:
@@ -287,6 +287,6 @@ def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missi
 
 
 def _has_words(present: np.ndarray[Any, Any]) -> bool:
-    """Whether most texts are of several words."""
+    """Whether most texts have several words."""
     some = present[:: max(1, len(present) // 1000)]
     return 2 * sum(len(words_of(cell)) > 2 for cell in some) > len(some)

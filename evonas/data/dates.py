@@ -1,9 +1,9 @@
-"""Dates as text: the formats that are known, which one per column has, and what its cells say. Imports no pandas.
+"""Dates as text: known formats, detection of a column's format, and parsing of its cells. Does not import pandas.
 
-Year first needs no format: every column of dates takes it, "2000-12-31" or "2000/12/31". Other columns have one more,
-written as in `strftime`: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or
-a zone. What no calendar has (30 February, 25 o'clock) is missing. `evonas.training.export.dates` reads the same cells
-with layers of Keras; `grammar` is what both go by.
+Every column of dates accepts the year first, "2000-12-31" or "2000/12/31". A column may have one more format, written
+as in `strftime`: "d.m.Y", "m/d/y", "dbY" (31DEC2000). A time may follow, with seconds, fractions, AM or PM, or a zone.
+Invalid dates and times (30 February, 25 o'clock) are missing. `evonas.training.export.dates` parses the same cells with
+Keras layers; both follow `grammar`.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from numpy.typing import NDArray
 
 __all__ = ["BASE", "FORMATS", "MONTHS", "alternatives", "find_format", "instants", "is_date", "pattern_of"]
 
-#: English abbreviations, whatever the locale of the process.
+#: English month abbreviations, independent of the process's locale.
 MONTHS = {
     name: k
     for k, name in enumerate(
         ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], start=1
     )
 }
-#: Formats that every column of dates takes.
+#: Formats that every column of dates accepts.
 BASE = ("Y-m-d", "Y/m/d")
 _SEPARATED = tuple(s.join(order) for order in ("dmY", "mdY", "dmy", "mdy") for s in "/.-")
 _NAMED = ("dbY", "dby", *(s.join(order) for order in ("dbY", "dby") for s in "- /"))
-#: Further formats of columns.
+#: Additional formats, at most one of which a column has.
 FORMATS = (*_SEPARATED, "Y.m.d", "Ymd", *_NAMED)
 #: Ways to write each part: "0" for a digit, "a" for a letter.
 _PARTS = {"Y": ("0000",), "y": ("00",), "m": ("00", "0"), "d": ("00", "0"), "b": ("aaa",)}
 _COMPACT = {"m": ("00",), "d": ("00",)}
-#: Two digits of a year up to here belong to this century.
+#: Two-digit years up to this one belong to this century.
 PIVOT = 68
-#: Cells of another order that a column of dates may have: mistakes.
+#: Share of cells with another order that a column of dates may have, as mistakes.
 _MISTAKES = 0.1
 
 
 def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
-    """All shapes that a date of a format has: the shape, and each part with where it begins and ends.
+    """All shapes of dates in a format, each with the start and end of every part.
 
-    Digits are "0" in a shape, letters of a month's name "a".
+    In a shape, "0" stands for a digit and "a" for a letter of a month's name.
     """
     letters = list(format)
     ways = [
@@ -65,7 +65,7 @@ def alternatives(format: str) -> list[tuple[str, list[tuple[str, int, int]]]]:
 
 @cache
 def pattern_of(formats: tuple[str, ...]) -> re.Pattern[str]:
-    """What a cell of these formats looks like; groups are named by part and number of the format."""
+    """The pattern of a cell in these formats; groups are named by the part and the index of the format."""
     dates = []
     for index, format in enumerate(formats):
         pieces = {letter: rf"(?P<{letter}{index}>{_piece(letter, format)})" for letter in "Yymdb"}
@@ -87,11 +87,11 @@ def _piece(letter: str, format: str) -> str:
 
 
 def instants(cells: Sequence[str | None], format: str = "") -> NDArray[np.float64]:
-    """Seconds since 1970-01-01 UTC, NaN if a cell is missing or no date, shape `(num_samples,)`.
+    """Seconds since 1970-01-01 UTC, NaN if a cell is missing or not a date, shape `(num_samples,)`.
 
     Args:
-        cells: text without space around it.
-        format: of the column, or "" where years are first.
+        cells: text without leading and trailing space.
+        format: format of the column, or "" if years come first.
     """
     known: dict[str | None, float] = {None: np.nan}
     pattern, formats = pattern_of(_formats(format)), _formats(format)
@@ -110,7 +110,9 @@ def _formats(format: str) -> tuple[str, ...]:
 
 
 def is_date(cell: str, format: str = "") -> bool:
-    """Whether it looks like a date of the column's format, or with its year first; it may be none of the calendar's."""
+    """Whether the cell looks like a date in the column's format or with the year first; it may not exist in the
+    calendar.
+    """
     return pattern_of(_formats(format)).fullmatch(cell) is not None
 
 
@@ -118,30 +120,30 @@ def _instant(cell: str, pattern: re.Pattern[str], formats: tuple[str, ...]) -> f
     found = pattern.fullmatch(cell)
     if found is None:
         return np.nan
-    said = found.groupdict()
-    place = next(place for place, each in enumerate(formats) if said[f"d{place}"] is not None)
-    year = _year(said, place)
-    name = said.get(f"b{place}")
-    month = MONTHS.get(name.upper(), 0) if name else int(said[f"m{place}"])
-    day = int(said[f"d{place}"])
-    hour, minute, second = (int(said[part] or 0) for part in ("hour", "minute", "second"))
-    if half := said["half"]:
+    fields = found.groupdict()
+    index = next(index for index, each in enumerate(formats) if fields[f"d{index}"] is not None)
+    year = _year(fields, index)
+    name = fields.get(f"b{index}")
+    month = MONTHS.get(name.upper(), 0) if name else int(fields[f"m{index}"])
+    day = int(fields[f"d{index}"])
+    hour, minute, second = (int(fields[part] or 0) for part in ("hour", "minute", "second"))
+    if half := fields["half"]:
         if not 1 <= hour <= 12:
             return np.nan
         hour = hour % 12 + (12 if half.upper() == "PM" else 0)
-    east = _minutes_east(said["zone"])
+    east = _minutes_east(fields["zone"])
     if not 1 <= month <= 12 or not 1 <= day <= _days_in(year, month) or hour > 23 or minute > 59 or second > 59:
         return np.nan
     if east is None or year < 1:
         return np.nan
     days = _days(year, month, day)
-    return days * 86400.0 + hour * 3600 + (minute - east) * 60 + second + float(said["fraction"] or 0)
+    return days * 86400.0 + hour * 3600 + (minute - east) * 60 + second + float(fields["fraction"] or 0)
 
 
-def _year(said: dict[str, str | None], place: int) -> int:
-    if whole := said.get(f"Y{place}"):
+def _year(fields: dict[str, str | None], index: int) -> int:
+    if whole := fields.get(f"Y{index}"):
         return int(whole)
-    short = int(said[f"y{place}"] or 0)
+    short = int(fields[f"y{index}"] or 0)
     return short + (2000 if short <= PIVOT else 1900)
 
 
@@ -160,22 +162,22 @@ def _days_in(year: int, month: int) -> int:
 
 
 def _days(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March."""
+    """Days since 1970-01-01 in the Gregorian calendar, computed with years that begin in March."""
     year -= month < 3
     of_year = ((month - 3) % 12 * 153 + 2) // 5 + day
     return year * 365 + year // 4 - year // 100 + year // 400 + of_year - 719469
 
 
 def find_format(cells: Iterable[str | None], order: str = "", asked: bool = False) -> str | None:
-    """The format of a column of dates: "" where years are first, else one of `FORMATS`; None if they are not dates.
+    """The format of a column of dates: "" if years come first, else one of `FORMATS`; None if the cells are not dates.
 
-    Where both the day and the month may come first, `order` says which, "dmy" or "mdy"; unless it is given, what is
-    always 1 is read as the day, else the first.
+    If both the day and the month may come first, `order` decides, "dmy" or "mdy". By default, a number that is always 1
+    is the day, otherwise the first number is.
 
     Args:
-        cells: of the column, None if missing.
-        order: as the user says.
-        asked: whether the user says that they are dates, so that years, months and days without anything between count.
+        cells: cells of the column, None if missing.
+        order: order given by the user.
+        asked: whether the user declares the column as dates, so that digits without separators are accepted.
     """
     texts = sorted({cell for cell in cells if cell is not None})
     if not texts:
@@ -191,7 +193,7 @@ def find_format(cells: Iterable[str | None], order: str = "", asked: bool = Fals
 
 
 def _sort(texts: list[str], format: str, order: str) -> str | None:
-    """The format with day and month in the order that the cells tell."""
+    """The format with day and month in the order that follows from the cells."""
     year = format[-1]
     day, month = (format[1].join((*first, year)) for first in ("dm", "md"))
     if order in ("dmy", "mdy"):
@@ -200,6 +202,6 @@ def _sort(texts: list[str], format: str, order: str) -> str | None:
     if min(wrong.values()) > _MISTAKES:
         return None
     if wrong[day] == wrong[month]:
-        firsts, seconds = ({re.split("[/.-]", text)[place].zfill(2) for text in texts} for place in (0, 1))
+        firsts, seconds = ({re.split("[/.-]", text)[index].zfill(2) for text in texts} for index in (0, 1))
         return month if seconds == {"01"} != firsts else day
     return min(wrong, key=lambda each: wrong[each])

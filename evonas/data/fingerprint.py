@@ -1,4 +1,4 @@
-"""A digest that identifies data, independent of how pandas stores a cell. Imports no pandas."""
+"""A digest that identifies data, independent of how pandas stores a cell. Does not import pandas."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def fingerprint(features: pd.DataFrame, targets: pd.DataFrame, settings: Mapping
     """SHA-256 over cell values, column names and kinds, the target and the settings of the split.
 
     Args:
-        features, targets: the columns, in their order, which counts.
-        settings: JSON values.
-        arrays: further arrays that decide what is trained (sample weights); None if there is none.
+        features, targets: the columns; their order matters.
+        settings: settings of the split as JSON values.
+        arrays: further arrays that affect training (such as sample weights); None for an absent one.
 
     Returns:
-        64 hexadecimal digits.
+        The digest, 64 hexadecimal digits.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for role, frame in (("feature", features), ("target", targets)):

@@ -1,7 +1,9 @@
-"""Tables of other libraries and of other types of cells, as DataFrames of plain ones. Imports pandas late.
+"""Conversion of tables of other libraries, and of unusual cell types, to DataFrames of plain cells. Imports pandas
+lazily.
 
-polars and pyarrow hand over their columns; what has a pandas type of its own (Arrow's, intervals, periods, durations,
-sparse arrays) becomes numbers, dates, booleans or text. Nothing is looked at cell by cell unless its type asks for it.
+polars and pyarrow tables are converted by column; columns with special pandas types (Arrow types, intervals, periods,
+durations, sparse arrays) become numbers, dates, booleans or text. Cells are inspected one by one only if the type
+requires it.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ __all__ = ["as_array_of", "as_frame", "is_table", "plain_column", "plain_columns
 
 
 def is_table(x: Any) -> bool:
-    """Whether it has columns with names: a DataFrame of pandas or polars, a table of pyarrow."""
+    """Whether the value has named columns: a pandas or polars DataFrame, or a pyarrow table."""
     if type(x).__name__ == "LazyFrame":
-        return True  # which `as_frame` refuses
+        return True  # rejected by `as_frame`
     return (hasattr(x, "columns") and hasattr(x, "shape")) or _is_arrow(x, "Table", "RecordBatch")
 
 
@@ -31,10 +33,10 @@ def _is_arrow(x: Any, *names: str) -> bool:
 
 
 def as_frame(x: Any, what: str = "x") -> pd.DataFrame:
-    """A table of any library as a DataFrame.
+    """Converts a table of any library to a DataFrame.
 
     Raises:
-        InputError: it is a plan of one that was not collected, or cannot be handed over.
+        InputError: the table is a query plan that was not collected, or cannot be converted.
     """
     import pandas as pd
 
@@ -47,7 +49,7 @@ def as_frame(x: Any, what: str = "x") -> pd.DataFrame:
 
         try:
             table = x if isinstance(x, pa.Table) else pa.table(x)
-        except pa.ArrowException as error:  # whole numbers of 128 bits
+        except pa.ArrowException as error:  # 128-bit integers
             raise InputError(
                 f"{what} must have columns that pyarrow knows, but: {error!s:.200}; cast the column to another type"
             ) from None
@@ -71,7 +73,7 @@ def _from_arrow(table: Any, what: str) -> pd.DataFrame:
             columns[name] = _plain_arrow(column)
         except (pa.ArrowException, ValueError, TypeError) as error:
             zone = getattr(column.type, "tz", None)
-            if zone:  # pandas blames a missing package
+            if zone:  # pandas would report a missing package
                 raise InputError(
                     f"column {name!r} of {what} must have a time zone that is known here, not {zone!r:.60}: convert "
                     "it to UTC, or install tzdata if the name is right"
@@ -84,7 +86,7 @@ def _from_arrow(table: Any, what: str) -> pd.DataFrame:
 
 
 def _plain_arrow(column: Any) -> Any:
-    """A column of Arrow as one of pandas with plain cells."""
+    """Converts an Arrow column to a pandas Series with plain cells."""
     import pandas as pd
     import pyarrow as pa
 
@@ -103,9 +105,9 @@ def _plain_arrow(column: Any) -> Any:
 
 
 def _from_codes(column: Any) -> pd.Series[Any]:
-    """A column of codes and a list of values: floats as numbers, all else as categories.
+    """Converts a dictionary-encoded column: floats to numbers, everything else to categories.
 
-    The list is never written out row by row: one long text may stand in every row.
+    The dictionary is never expanded, since a long text may occur in every row.
     """
     import pandas as pd
     import pyarrow as pa
@@ -114,7 +116,7 @@ def _from_codes(column: Any) -> pd.Series[Any]:
     plain = pa.string() if _is_string(kind) else kind
     if pa.types.is_floating(plain):
         return pd.Series(column.cast(plain).to_pandas())
-    # Many parts may share one list, which is then encoded once; it may hold a value twice, or a null.
+    # Many chunks may share one dictionary, which is then encoded once; it may contain duplicates or a null.
     keys = [_identity(part.dictionary) for part in column.chunks]
     given = {key: part.dictionary for key, part in zip(keys, column.chunks, strict=True) if len(part.dictionary)}
     lists = {key: values.cast(plain) for key, values in given.items()}
@@ -129,7 +131,7 @@ def _from_codes(column: Any) -> pd.Series[Any]:
 
 
 def _identity(array: Any) -> tuple[int, ...]:
-    """Equal for two arrays that are the same part of the same memory."""
+    """A key that is equal for two arrays that view the same memory."""
     return (array.offset, len(array), *(buffer.address if buffer else 0 for buffer in array.buffers()))
 
 
@@ -138,7 +140,7 @@ def _is_string(kind: Any) -> bool:
 
 
 def as_array_of(y: Any) -> Any:
-    """A column of another library as a Series or an array; all else as it is."""
+    """Converts a column of another library to a Series or an array; other values are returned unchanged."""
     if type(y).__module__.startswith("polars") and type(y).__name__ == "Series":
         import pyarrow as pa
 
@@ -157,7 +159,7 @@ def _name(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
 
 
 def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table without types of cells that are seldom met; the frame itself if there are none."""
+    """The table with unusual cell types converted; the frame itself if it has none."""
     changed = {}
     for index in range(frame.shape[1]):
         series = frame.iloc[:, index]
@@ -175,7 +177,7 @@ def plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def plain_column(series: pd.Series[Any]) -> pd.Series[Any]:
-    """One column of plain cells; itself where it is one."""
+    """The column with plain cells; the column itself if its cells are plain."""
     import pandas as pd
 
     dtype = series.dtype
@@ -217,7 +219,7 @@ def _texts_of(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _plain_objects(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Objects that pandas recognises: intervals and periods as text or dates, durations and times as seconds."""
+    """Converts objects known to pandas: intervals and periods to text or dates, durations and times to seconds."""
     import pandas as pd
 
     kind = pd.api.types.infer_dtype(series, skipna=True)

@@ -1,6 +1,6 @@
-"""Inputs of any shape, for user-defined models: one array, or several in a tuple or a mapping. Imports no pandas.
+"""Inputs of any shape for user-defined models: one array, or several in a tuple or a mapping. Does not import pandas.
 
-They go to the model as they are: nothing is imputed, scaled or flattened. Only floats of other widths become float32.
+They are passed to the model unchanged, without imputation, scaling or flattening; only floats are converted to float32.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from genomes.errors import InputError
 
 __all__ = ["Inputs", "as_inputs", "inputs_digest", "join_inputs", "map_arrays", "named_arrays", "num_rows", "shapes_of"]
 
-#: An array `(num_samples, ...)`, a tuple of such arrays, or a mapping from names to them, all of as many rows.
+#: An array `(num_samples, ...)`, a tuple of such arrays, or a mapping from names to such arrays, with equal numbers of
+#: rows.
 Inputs = Any
 
 
 def as_inputs(x: Any, what: str = "x", rows: int | None = None) -> Inputs:
-    """The inputs, checked.
+    """Validates the inputs.
 
     Args:
-        x: an array of any rank; or several, in a mapping, a tuple or a list.
-        what: its name in errors.
-        rows: the required number of rows; distinguishes a list of arrays from a list of rows.
+        x: an array of any rank, or several in a mapping, a tuple or a list.
+        what: name of `x` in error messages.
+        rows: required number of rows, which distinguishes a list of arrays from a list of rows.
 
     Raises:
-        InputError: not numbers, not finite, or arrays of different numbers of rows.
+        InputError: the values are not finite numbers, or the arrays have different numbers of rows.
     """
     inputs: Inputs
     if isinstance(x, Mapping):
@@ -48,7 +49,7 @@ def as_inputs(x: Any, what: str = "x", rows: int | None = None) -> Inputs:
 
 
 def named_arrays(x: Inputs) -> dict[str, NDArray[Any]]:
-    """The arrays by name; by number in a tuple; a single one has the name ""."""
+    """The arrays by name, or by index for a tuple; a single array has the name ""."""
     if isinstance(x, Mapping):
         return dict(x)
     return {str(index): part for index, part in enumerate(x)} if isinstance(x, tuple) else {"": x}
@@ -64,26 +65,26 @@ def map_arrays(function: Callable[..., NDArray[Any]], x: Inputs, *others: Inputs
 
 
 def num_rows(x: Inputs) -> int:
-    """The number of samples."""
+    """Number of samples."""
     return len(next(iter(named_arrays(x).values())))
 
 
 def shapes_of(x: Inputs) -> tuple[tuple[int, ...], ...]:
-    """Shape of one sample in each array."""
+    """The shape of one sample in each array."""
     return tuple(part.shape[1:] for part in named_arrays(x).values())
 
 
 def join_inputs(parts: Mapping[str, Inputs]) -> Inputs:
-    """The rows of all parts, below each other.
+    """Concatenates the rows of all parts.
 
     Raises:
-        InputError: they differ in form or in the shape of a sample.
+        InputError: the parts differ in their arrays or in the shape of a sample.
     """
     (first, model), *others = parts.items()
     for name, part in others:
         if _form(part) != _form(model):
             raise InputError(
-                f"{name} x must be of the form of {first} x, {_form(model)}, not {_form(part)}: give the same arrays"
+                f"{name} x must have the form of {first} x, {_form(model)}, not {_form(part)}: give the same arrays"
             )
     return map_arrays(lambda *arrays: np.concatenate(arrays), *parts.values()) if others else model
 

@@ -1,7 +1,7 @@
-"""`KernelRegression`: means of the targets of near training rows, as a fitted value. Pure numpy.
+"""`KernelRegression`: kernel-weighted means of the targets of nearby training rows, as a fitted value. Pure numpy.
 
-Distances are taken as differences, not by the expansion of the square: what is near keeps its digits in float32. No
-linear algebra library is called, whose results could depend on its threads.
+Distances are computed from differences, not by expanding the square, which keeps small distances accurate in float32.
+No linear algebra library is called, since its results could depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from evonas.seeds import RandomStream, stream_rng
 
 __all__ = ["MOST_CENTRES", "KernelRegression", "fit_kernel_regression"]
 
-#: Maximum number of training rows used; of more, a sample is drawn.
+#: Maximum number of training rows used; if there are more, a random sample is drawn.
 MOST_CENTRES = 20_000
-#: Distances held at a time: they stay in the processor's cache.
+#: Number of distances held at a time, such that they fit into the processor's cache.
 _CELLS = 1 << 17
-#: Targets are scaled to unit deviation, at most by the inverse of this: indicators of rare classes stay moderate.
+#: Minimum deviation by which targets are scaled, which keeps the indicators of rare classes moderate.
 _LEAST_STD = 0.1
 
 Array = NDArray[np.float32]
@@ -28,15 +28,15 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class KernelRegression:
-    """The Nadaraya-Watson estimate of targets by a Gaussian kernel over a few columns.
+    """The Nadaraya-Watson estimator of targets with a Gaussian kernel on a few columns.
 
     Attributes:
-        view: what marks its features, see `genomes.architecture.neighbours.neighbours_view`.
-        columns: names of the standardised features that distances are taken in.
-        bandwidth: the kernel's standard deviation.
-        centres: float32 `(num_centres, num_columns)`: these features of training rows.
-        values: float32 `(num_centres, num_targets)`: their scaled targets.
-        rows: of each centre, which training row it is, `(num_centres,)`.
+        view: view of its features, see `genomes.architecture.neighbours.neighbours_view`.
+        columns: names of the standardised features that define distances.
+        bandwidth: standard deviation of the kernel.
+        centres: these features of the training rows, float32 `(num_centres, num_columns)`.
+        values: their scaled targets, float32 `(num_centres, num_targets)`.
+        rows: index of each centre's training row, `(num_centres,)`.
 
     References:
         Nadaraya, "On estimating regression", Theory of Probability and Its Applications 9, 1964.
@@ -51,17 +51,19 @@ class KernelRegression:
     rows: NDArray[np.intp]
 
     def __call__(self, points: Array) -> Array:
-        """The estimates of new rows, `(num_points, num_targets)`; `points` is `(num_points, num_columns)`."""
+        """The estimates for new rows, `(num_points, num_targets)`; `points` is `(num_points, num_columns)`."""
         return self._estimates(points, np.full(len(points), -1))
 
-    def of_training_rows(self, points: Array) -> Array:
-        """The estimates of all training rows, in their order, each without its own target."""
+    def leave_one_out(self, points: Array) -> Array:
+        """The leave-one-out estimates for all training rows, in order."""
         own = np.full(len(points), -1)
         own[self.rows] = np.arange(len(self.rows))
         return self._estimates(points, own)
 
     def _estimates(self, points: Array, own: NDArray[np.intp]) -> Array:
-        """Estimates without the centre `own`, which is -1 if none is left out; far from all, the nearest counts."""
+        """Estimates that leave out the centre `own` (-1 for none); far from all centres, the nearest one determines
+        them.
+        """
         points = np.asarray(points, np.float32)
         centres, values = (np.ascontiguousarray(each.T) for each in (self.centres, self.values))
         factor = np.float32(-0.5 / self.bandwidth**2)
@@ -92,13 +94,13 @@ class KernelRegression:
 def fit_kernel_regression(
     view: str, columns: tuple[str, ...], bandwidth: float, points: Array, targets: Array, weights: Any = None
 ) -> KernelRegression:
-    """The regression on training rows: all of them up to `MOST_CENTRES`, else as many, always the same ones.
+    """Fits the regression on all training rows, or on a fixed random sample of `MOST_CENTRES` if there are more.
 
     Args:
         view, columns, bandwidth: as in `KernelRegression`.
-        points: float32 `(num_rows, num_columns)`.
-        targets: float32 `(num_rows, num_targets)`.
-        weights: of each row, `(num_rows,)`; rows of weight 0 are not neighbours. All others count the same.
+        points: features of the training rows, float32 `(num_rows, num_columns)`.
+        targets: their targets, float32 `(num_rows, num_targets)`.
+        weights: their weights, `(num_rows,)`; rows with weight 0 are not neighbours, all others count equally.
     """
     rows = np.arange(len(points)) if weights is None else np.flatnonzero(np.asarray(weights) > 0)
     if len(rows) > MOST_CENTRES:

@@ -1,4 +1,4 @@
-"""Columns that are not features: what rows are split by, and what they weigh. Imports pandas inside functions only."""
+"""Columns that are not features: keys by which rows are split, and weights. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import kind_of, numbers, seconds, texts
 from evonas.data.read_options import Style
-from evonas.data.written import find_written, read_written
+from evonas.data.written import convert_column, detect_notation
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ __all__ = ["keys_of", "numbers_of"]
 
 
 def numbers_of(series: pd.Series[Any], style: Style) -> NDArray[np.float64]:
-    """A numeric column, however they are written."""
-    written = find_written(series, style, "numeric")
-    return numbers(series if written is None else read_written(series, written))
+    """The numbers of a column, in any notation."""
+    written = detect_notation(series, style, "numeric")
+    return numbers(series if written is None else convert_column(series, written))
 
 
 def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None, style: Style) -> NDArray[Any] | None:
-    """The key that assigns each training row to a part: the number of its group, or its time."""
+    """The key by which each training row is assigned to a part: the index of its group, or its time."""
     if group and time_column:
         raise InputError("rows must be split by group or by time, not by both: leave one of the two out")
     if time_column:
@@ -34,8 +34,8 @@ def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None
                 "folds must not be given with a time column: they would train on later rows; leave one out"
             )
         series = frame[time_column]
-        if (written := find_written(series, style)) is not None:
-            series = read_written(series, written)
+        if (written := detect_notation(series, style)) is not None:
+            series = convert_column(series, written)
         if kind_of(series) == "text":
             example = next((cell for cell in texts(series) if cell is not None), "")
             raise InputError(

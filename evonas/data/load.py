@@ -1,4 +1,4 @@
-"""`read_data`: whatever a search is given as data, prepared. Imports no pandas before it is called."""
+"""`read_data`: prepares the data that are passed to a search. Imports pandas only when called."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def read_data(
     samples: SampleOptions | None = None,
     steps: int | None = None,
 ) -> tuple[PreparedData, dict[str, Any]]:
-    """The data of a search, prepared, and where they came from.
+    """Prepares the data of a search, and returns them with their source.
 
-    Arguments are those of `search`; `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays stay as
-    they are, for own models, `numbers` all numeric encodings that networks may see, `options` how files and text cells
-    are written, `samples` what rows are, and which networks are to take them, `steps` how many elements of a
-    Dataset `x` are read.
+    Arguments are those of `search`, except: `folds` is its `cv`, `size` its `image_size`, `as_given` whether arrays are
+    passed unchanged to user-defined models, `numbers` all numeric encodings that networks may see, `options` the format
+    of files and text cells, `samples` the kind of the rows and the networks to use, `steps` the number of elements of a
+    Dataset `x` to read.
     """
     options, asked = options or ReadOptions(), samples or SampleOptions()
     if as_given and asked != SampleOptions():
@@ -59,14 +59,14 @@ def read_data(
     y, drop, roles, group, time_column = _names(x, y, drop, roles, group, time_column)
     common: dict[str, Any] = {"seed": seed, "folds": folds, "task": task, "class_weight": class_weight}
     named: dict[str, Any] = {"drop": drop, "roles": roles, "group": group, "time_column": time_column}
-    given = _Given(x, y, validation, test, sample_weight)
+    given = _SearchData(x, y, validation, test, sample_weight)
     if isinstance(x, (str, Path)) and Path(x).is_dir():
         shaped = not as_given and chosen_architecture("image", asked.architecture) != "dense"
-        given = _from_folder(given, size, grayscale, as_given, shaped)
+        given = _read_folder(given, size, grayscale, as_given, shaped)
     elif size is not None or grayscale:
         raise InputError("image_size and grayscale must be given with a folder of images only: leave them out")
     elif is_dataset(x):
-        given = _from_dataset(given, as_given, as_given or asked.architecture == "dense", steps)
+        given = _read_dataset(given, as_given, as_given or asked.architecture == "dense", steps)
     elif steps is not None:
         raise InputError(f"steps must be given with a Dataset only, not {steps!r}: leave it out")
     elif y is None:
@@ -75,7 +75,7 @@ def read_data(
             "images: name the target"
         )
     if isinstance(given.y, str) and isinstance(given.x, (str, Path)) and Path(given.x).suffix == ".npz":
-        given = _from_array_file(given)
+        given = _read_array_file(given)
     if isinstance(given.y, str):
         return _prepare_table(given, asked, options, numbers, named, common)
     for name in ("drop", "roles", "group", "time_column"):
@@ -88,13 +88,13 @@ def read_data(
 
 
 @dataclass(frozen=True)
-class _Given:
-    """The rows of a search as far as they are read: a table and a target's name, or arrays.
+class _SearchData:
+    """The data of a search while they are being read: a table and a target's name, or arrays.
 
     Attributes:
-        x, y, validation, test, sample_weight: as of `read_data`.
-        source: where they came from.
-        notes: what is to be said of how they were read.
+        x, y, validation, test, sample_weight: as in `read_data`.
+        source: source of the data.
+        notes: messages for the user about how they were read.
     """
 
     x: Any
@@ -106,33 +106,33 @@ class _Given:
     notes: tuple[str, ...] = ()
 
 
-def _from_folder(given: _Given, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _Given:
-    """Images and their classes."""
+def _read_folder(given: _SearchData, size: Any, grayscale: bool, as_given: bool, shaped: bool) -> _SearchData:
+    """Reads a folder of images and their classes."""
     folder = given.x
     if given.y is not None:
         raise InputError(f"target must not be given with a folder of images, {folder}: its subfolders are the classes")
     pair, validation, test, notes = _images(folder, given.validation, given.test, size, grayscale, as_given, shaped)
     source = {"path": str(folder), "absolute": str(Path(folder).absolute())}
-    return _Given(*pair, validation, test, given.sample_weight, source, notes)
+    return _SearchData(*pair, validation, test, given.sample_weight, source, notes)
 
 
-def _from_dataset(given: _Given, as_given: bool, in_memory: bool, steps: int | None) -> _Given:
-    """The rows of a Dataset, and of those that are given for validation and test."""
+def _read_dataset(given: _SearchData, as_given: bool, in_memory: bool, steps: int | None) -> _SearchData:
+    """Reads a Dataset, and those for validation and test."""
     if given.y is not None or given.sample_weight is not None:
         raise InputError("y and weights must not be given with a Dataset: its elements are (x, y[, weight])")
-    x, y, sample_weight = _rows_of(given.x, "x", as_given, in_memory, steps)
+    x, y, sample_weight = _dataset_parts(given.x, "x", as_given, in_memory, steps)
     validation, test = (
-        _rows_of(part, name, as_given, in_memory)[:2] if is_dataset(part) else part
+        _dataset_parts(part, name, as_given, in_memory)[:2] if is_dataset(part) else part
         for name, part in {"validation": given.validation, "test": given.test}.items()
     )
     return replace(given, x=x, y=y, validation=validation, test=test, sample_weight=sample_weight)
 
 
-def _from_array_file(given: _Given) -> _Given:
-    """The arrays of a .npz file, with the parts that it holds, unless others are given."""
+def _read_array_file(given: _SearchData) -> _SearchData:
+    """Reads the arrays of a .npz file; validation and test parts in it are used unless others are passed."""
     from evonas.data.prepare_inputs import named_parts, read_arrays
 
-    x, y, inside = named_parts(*read_arrays(given.x, given.y), given.y)  # first: it says what is wrong with the file
+    x, y, inside = named_parts(*read_arrays(given.x, given.y), given.y)  # first, since it reports errors in the file
     return replace(
         given,
         x=x,
@@ -144,27 +144,27 @@ def _from_array_file(given: _Given) -> _Given:
 
 
 def _prepare_table(
-    given: _Given,
+    given: _SearchData,
     asked: SampleOptions,
     options: ReadOptions,
     numbers: Sequence[str],
     named: Mapping[str, Any],
     common: Mapping[str, Any],
 ) -> tuple[PreparedData, dict[str, Any]]:
-    """A table whose target is one of its columns; and where it came from.
+    """Prepares a table whose target is one of its columns, and returns it with its source.
 
     Args:
-        given: what is given.
-        asked: what rows are.
-        options: how files and text cells are written.
+        given: data to prepare.
+        asked: options on the kind of the rows.
+        options: format of files and text cells.
         numbers: numeric encodings.
-        named: "roles", "group", "time_column" and "drop", which name columns.
-        common: seed, folds, task and weights of classes.
+        named: the arguments that name columns: "roles", "group", "time_column" and "drop".
+        common: seed, folds, task and class weights.
     """
     from evonas.data.prepare import prepare_table
     from evonas.data.prepare_sample_table import image_path_note, sample_table
 
-    table = _table(given.x, "x", options)  # first: it says what is wrong with the file
+    table = _table(given.x, "x", options)  # first, since it reports errors in the file
     if table is None:
         raise InputError(f"x must be a table or its path when y names the target, {given.y!r}, not None: pass it")
     others = {
@@ -190,14 +190,14 @@ def _prepare_table(
 
 
 def _prepare_arrays(
-    given: _Given,
+    given: _SearchData,
     asked: SampleOptions,
     options: ReadOptions,
     numbers: Sequence[str],
     as_given: bool,
     common: Mapping[str, Any],
 ) -> PreparedData:
-    """Arrays of rows, images, series or texts, or what models of the user take."""
+    """Prepares arrays: rows, images, series, texts, or inputs of user-defined models."""
     from evonas.data.prepare import prepare_arrays
     from evonas.data.prepare_inputs import prepare_inputs
 
@@ -205,7 +205,7 @@ def _prepare_arrays(
         architecture = chosen_architecture(kind, asked.architecture)
         if architecture != "dense":
             parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
-            data = _of_samples(kind, parts, asked, sample_weight=given.sample_weight, **common)
+            data = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
             return _note_networks(data, kind, architecture, given.notes)
         if kind == "text":
             raise InputError("texts for dense networks must be a column of a table, by its name in roles: pass a table")
@@ -222,8 +222,8 @@ def _prepare_arrays(
     return replace(data, notes=(*given.notes, *data.notes)) if given.notes else data
 
 
-def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:
-    """Arrays of images, series or texts, prepared."""
+def _prepare_sample_arrays(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:
+    """Prepares arrays of images, series or texts."""
     from evonas.data.prepare_samples import prepare_samples, read_samples
 
     if asked.series_id:
@@ -247,7 +247,7 @@ def _of_samples(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **com
 
 
 def _note_networks(data: PreparedData, kind: str, architecture: str, notes: Sequence[str] = ()) -> PreparedData:
-    """The data, with a note on which networks take them and why."""
+    """Adds a note to the data on the networks that take them, and why."""
     from evonas.data.encoding.samples import SamplePreparation
 
     preparation = data.preparation
@@ -260,7 +260,7 @@ def _note_networks(data: PreparedData, kind: str, architecture: str, notes: Sequ
 def _images(
     folder: str | Path, validation: Any, test: Any, size: Any, grayscale: bool, as_given: bool, shaped: bool
 ) -> tuple[tuple[Any, Any], Any, Any, tuple[str, ...]]:
-    """Pixels and classes of the training images, and of the others in the same size; and what is said of them."""
+    """Reads pixels and classes of the training images, and of the others at the same size, with notes for the user."""
     from evonas.data.readers.images import image_size, read_image_folder, read_images
 
     found = read_image_folder(folder, image_size(size), grayscale, as_given, shaped=shaped)
@@ -274,10 +274,12 @@ def _images(
     return (found.pixels, found.classes), part(validation), part(test), found.notes
 
 
-def _rows_of(
+def _dataset_parts(
     dataset: Any, what: str, as_given: bool, in_memory: bool, steps: int | None = None
 ) -> tuple[Any, Any, Any]:
-    """x, y and weights of a Dataset. Columns by name are a table, unless a model of one's own takes numbers by name."""
+    """Reads x, y and weights of a Dataset. Named columns form a table, unless a user-defined model takes numbers by
+    name.
+    """
     x, y, weight = read_dataset(dataset, what, steps=steps, in_memory=in_memory)
     if not isinstance(x, Mapping) or (as_given and all(array.dtype.kind in "biuf" for array in x.values())):
         return x, y, weight
@@ -287,8 +289,8 @@ def _rows_of(
     for name, array in columns.items():
         if array.ndim != 1:
             raise InputError(
-                f"column {name!r} of {what} must hold one value a row, not values of shape {array.shape[1:]}: give "
-                "each a name of its own, or one array for all"
+                f"column {name!r} of {what} must hold one value per row, not values of shape {array.shape[1:]}: give "
+                "each a separate name, or pass one array for all"
             )
     return pd.DataFrame(columns), y, weight
 
@@ -296,7 +298,7 @@ def _rows_of(
 def _names(
     x: Any, y: Any, drop: Any, roles: Mapping[str, str] | None, group: str, time_column: str
 ) -> tuple[Any, Any, Mapping[str, str] | None, str, str]:
-    """Names of columns as text, also where they are whole numbers."""
+    """Column names as text, also if they are integers."""
     if (_is_whole(y) and (is_table(x) or isinstance(x, (str, Path)))) or _is_label_of(x, y):
         y = str(y)
     drop = [str(name) for name in ([drop] if isinstance(drop, str) or _is_whole(drop) else drop)]
@@ -310,15 +312,15 @@ def _is_whole(name: Any) -> bool:
 
 
 def _is_label_of(x: Any, y: Any) -> bool:
-    """Whether y is what a pandas table calls one of its columns, be it a tuple or a date."""
+    """Whether y is a column label of a pandas table, possibly a tuple or a date."""
     columns: Any = getattr(x, "columns", None)
-    with suppress(TypeError):  # an array cannot be a label
+    with suppress(TypeError):  # raised if y is an array
         return is_table(x) and hasattr(columns, "get_loc") and y in columns
     return False
 
 
 def _table(given: Any, what: str, options: ReadOptions) -> Table | None:
-    """A table that is given as such or as the path of a file; None stays None."""
+    """Reads a table that is passed as such or as the path of a file; None stays None."""
     if isinstance(given, Table):
         return given
     if isinstance(given, (str, Path)):

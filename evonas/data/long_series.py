@@ -24,7 +24,7 @@ def number_columns(frame: pd.DataFrame, names: Sequence[str], style: Style) -> N
     """Returns numeric columns as an array of shape `(num_rows, len(names))`, NaN where a cell is empty.
 
     Raises:
-        InputError: a column does not exist or is not numeric.
+        InputError: a column is missing or not numeric.
     """
     for name in names:
         check_column(frame, name, "series")
@@ -48,12 +48,12 @@ def long_series(
         id_column: column that identifies the sample of a row.
         time_column: column by which steps are sorted; "" keeps the order of the rows.
         channels: numeric columns.
-        constant: columns with one value for each id: targets, groups, weights.
-        style: how numbers are written.
+        constant: columns with one value per id: targets, groups, weights.
+        style: notation of numbers.
 
     Returns:
-        The series, `(num_samples, steps, channels)`, NaN after the last step of shorter ones; and the constant columns,
-        one row per sample.
+        The series, `(num_samples, steps, channels)`, with NaN after the last step of shorter ones, and the constant
+        columns, one row per sample.
 
     Raises:
         InputError: an id is missing, a constant column has several values for one id, a time is missing or repeated, or

@@ -1,4 +1,4 @@
-"""`Memo`: what was computed lately, within a bound on memory, for several threads."""
+"""`Memo`: a thread-safe LRU cache of computed values with a memory limit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ V = TypeVar("V")
 
 
 class Memo(Generic[K, V]):
-    """Computes a value when it is first asked for; whoever asks meanwhile waits. The least recently used goes first.
+    """Computes a value on first request; concurrent requests for it wait. The least recently used value is evicted
+    first.
 
     Args:
-        compute: gives the value of a key.
-        size: bytes that a value takes.
-        most_bytes: that the values held may take together; the last one is held whatever it takes.
+        compute: function that computes the value of a key.
+        size: function that returns the size of a value in bytes.
+        most_bytes: maximum total size of the cached values; the last one is kept whatever its size.
 
     Example:
         >>> squares = Memo(lambda number: number**2, lambda value: 8, most_bytes=64)
@@ -35,7 +36,7 @@ class Memo(Generic[K, V]):
         """The value of the key."""
         with self._lock:
             entry = self._held.pop(key, None) or _Entry()
-            self._held[key] = entry  # the last one is the most recently used
+            self._held[key] = entry  # the last entry is the most recently used
         with entry.lock:
             if not entry.value:
                 entry.value.append(self._compute(key))
@@ -49,7 +50,7 @@ class Memo(Generic[K, V]):
             for key, entry in list(self._held.items())[:-1]:
                 if total <= self._most_bytes:
                     break
-                if entry.bytes:  # else it is being computed, or costs nothing
+                if entry.bytes:  # otherwise it is being computed, or takes no memory
                     del self._held[key]
                     total -= entry.bytes
 

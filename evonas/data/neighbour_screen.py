@@ -1,7 +1,8 @@
-"""Which columns are promising for `evonas.data.neighbours`: a cheap screen, before anything is trained.
+"""A cheap screening for columns that are promising for `evonas.data.neighbours`, before any training.
 
-What a network learns by itself is not worth a feature of its own: first the target is fitted by a sum of functions of
-single columns, then each small set of columns is judged by how much of the rest a kernel regression over it explains.
+Features that a network learns easily are not worth adding. Therefore the target is first fitted by a sum of functions
+of single columns; then each small set of columns is judged by the share of the residual that a kernel regression on it
+explains.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ __all__ = ["promising_columns"]
 
 _ROWS = 1000
 _BANDWIDTHS = (0.05, 0.15, 0.5)
-#: Columns of which all pairs are judged, pairs that a third column is added to, and sets that are kept.
+#: Number of columns of which all pairs are judged, of pairs to which a third column is added, and of sets to keep.
 _PAIRED, _GROWN, _KEPT = 12, 4, 16
-#: Targets that are looked at: of a classifier with more classes, the most frequent ones.
+#: Maximum number of targets to use: for more classes, the most frequent ones.
 _MOST_TARGETS = 4
 _KNOTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _RIDGE = 1e-3
@@ -30,16 +31,16 @@ Array = NDArray[np.float32]
 
 
 def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tuple[str, ...], ...]:
-    """Sets of one to three columns, the most promising first; each in the order of names.
+    """Sets of one to three columns, the most promising first; columns are sorted by name.
 
-    On at most 1,000 rows, drawn from a stream of their own, hence always the same ones.
+    Uses at most 1,000 rows, sampled from a separate random stream, hence always the same ones.
 
     Args:
-        columns: standardised training rows of each column that may be taken, shape `(num_rows,)`.
-        targets: standardised targets, or indicators of classes, shape `(num_rows, num_targets)`.
+        columns: standardised training rows of each eligible column, shape `(num_rows,)`.
+        targets: standardised targets or class indicators, shape `(num_rows, num_targets)`.
 
     Returns:
-        at most 16 sets that explain something; empty if none does.
+        At most 16 sets that explain a part of the target; empty if there are none.
     """
     rows = stream_rng(RandomStream.NEIGHBOUR_COLUMNS, 0).permutation(len(targets))[:_ROWS]
     x = {name: np.asarray(values[rows], np.float32) for name, values in columns.items()}
@@ -55,18 +56,18 @@ def promising_columns(columns: Mapping[str, Array], targets: Array) -> tuple[tup
     found: dict[tuple[str, ...], float] = {}
     for bandwidth in _BANDWIDTHS:
         kernels = np.stack([*(_kernel(x[name], bandwidth) for name in names), _others(len(rows))], axis=1)
-        for places, explained in _judge(kernels, rest):
-            key = tuple(names[place] for place in places)
+        for indices, explained in _judge(kernels, rest):
+            key = tuple(names[index] for index in indices)
             found[key] = max(found.get(key, 0.0), explained * share)
     ranked = sorted((-explained, len(key), key) for key, explained in found.items() if explained > 0)
     return tuple(key for *_, key in ranked[:_KEPT])
 
 
 def _judge(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float]]:
-    """Places of columns, and the share of `rest` that a kernel regression over them explains.
+    """Indices of columns, and the share of `rest` that a kernel regression on them explains.
 
-    A kernel over several columns is the product of theirs; the last of `kernels`, `(rows, columns + 1, rows)`, is that
-    of none.
+    A kernel on several columns is the product of their kernels; the last of `kernels`, `(rows, columns + 1, rows)`, is
+    the kernel on no columns.
     """
     count = kernels.shape[1] - 1
     transposed = kernels.transpose(0, 2, 1)
@@ -74,10 +75,10 @@ def _judge(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float
     above = [(kernels * target) @ transposed for target in rest.T]  # each (rows, columns + 1, columns + 1)
     found = {}
     for a, b in combinations(range(count + 1), 2):
-        places = (a,) if b == count else (a, b)
-        found[places] = _explain(rest, [each[:, a, b] for each in above], below[:, a, b])
+        indices = (a,) if b == count else (a, b)
+        found[indices] = _explain(rest, [each[:, a, b] for each in above], below[:, a, b])
     yield from found.items()
-    pairs = sorted((places for places in found if len(places) == 2), key=lambda places: -found[places])[:_GROWN]
+    pairs = sorted((indices for indices in found if len(indices) == 2), key=lambda indices: -found[indices])[:_GROWN]
     for a, b in pairs:
         both = kernels[:, a] * kernels[:, b]
         below = np.einsum("ij,ikj->ik", both, kernels)
@@ -87,14 +88,14 @@ def _judge(kernels: Array, rest: Array) -> Iterator[tuple[tuple[int, ...], float
 
 
 def _explained_share(values: Array, targets: Array) -> float:
-    """The share of the targets that a column explains by itself."""
+    """The share of the targets that a single column explains."""
     kernels = (_kernel(values, bandwidth) for bandwidth in _BANDWIDTHS)
     centred = targets - targets.mean(axis=0)
     return max(_explain(centred, list((kernel @ centred).T), kernel.sum(axis=1)) for kernel in kernels)
 
 
 def _explain(targets: Array, above: Sequence[Array], below: Array) -> float:
-    """The share of centred targets that the means `above / below` explain; a row without neighbours gets none."""
+    """The share of centred targets that the means `above / below` explain; 0 for a row without neighbours."""
     known = below > _NEARLY_NONE
     means = np.stack([np.divide(each, below, out=np.zeros_like(each), where=known) for each in above], axis=1)
     total = float((targets**2).sum())
@@ -102,9 +103,9 @@ def _explain(targets: Array, above: Sequence[Array], below: Array) -> float:
 
 
 def _kernel(values: Array, bandwidth: float) -> Array:
-    """The kernel of one column between all rows, `(rows, rows)`; 0 between a row and itself."""
+    """The kernel on one column for all pairs of rows, `(rows, rows)`; 0 on the diagonal."""
     kernel: Array = values[:, None] - values
-    kernel *= kernel  # in place: new arrays of this size take longer than the numbers in them
+    kernel *= kernel  # in place, since allocating arrays of this size takes longer than computing them
     kernel *= np.float32(-0.5 / bandwidth**2)
     np.exp(kernel, out=kernel)
     np.fill_diagonal(kernel, 0.0)
@@ -112,12 +113,12 @@ def _kernel(values: Array, bandwidth: float) -> Array:
 
 
 def _others(count: int) -> Array:
-    """The kernel of no column: 1 between different rows."""
+    """The kernel on no columns: 1 for different rows."""
     return 1.0 - np.eye(count, dtype=np.float32)
 
 
 def _additive_residual(x: Array, targets: Array) -> Array:
-    """What a sum of broken lines of the single columns leaves of the targets."""
+    """The residual of the targets after fitting a sum of piecewise linear functions of single columns."""
     knots = np.quantile(x, _KNOTS, axis=0).astype(np.float32)
     bends = np.maximum(x[:, None] - knots, 0.0).reshape(len(x), -1)
     features = np.concatenate([x, bends], axis=1).astype(np.float64)

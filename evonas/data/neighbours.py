@@ -1,8 +1,8 @@
-"""Features of neighbours in prepared data: names, positions, and the features themselves, each computed once.
+"""Neighbour features of prepared data: their names, positions and values, each computed once.
 
-A network's `genomes.architecture.neighbours.Neighbours` give it one feature for each bandwidth and output, behind all
-others. Training rows are estimated without themselves, all other rows from all training rows of their fold; targets of
-validation and test rows enter nothing.
+A network's `genomes.architecture.neighbours.Neighbours` add one feature per bandwidth and output after all other
+features. Training rows get leave-one-out estimates, all other rows estimates from all training rows of their fold;
+targets of validation and test rows are not used.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ __all__ = [
     "with_estimates",
 ]
 
-#: Memory for features of neighbours: those of some thousand candidates.
+#: Memory limit for neighbour features, in bytes: enough for a few thousand candidates.
 _MOST_BYTES = 128 << 20
-#: Columns that a search may take, and outputs beyond which there are no such features.
+#: Maximum number of columns that a search may use, and of outputs; with more outputs there are no such features.
 _MOST_CANDIDATES, _MOST_OUTPUTS = 32, 30
-#: A column with fewer values adds nothing that a network does not learn by itself.
+#: Minimum number of distinct values; a column with fewer adds nothing that a network cannot learn itself.
 _FEWEST_VALUES = 3
 
 Array = NDArray[np.float32]
@@ -49,13 +49,13 @@ Key = tuple[str, int, str]
 
 
 def marks_of(views: Iterable[str]) -> list[str]:
-    """The marks of neighbours among views, each once, in the order in which networks see their features."""
+    """The neighbour marks among views, without duplicates, in the order in which networks see their features."""
     found = {view: known for view in views if (known := neighbours_of_view(view)) is not None}
     return sorted(found, key=found.__getitem__)
 
 
 def num_visible_columns(views: Sequence[str], num_features: int, num_outputs: int, *seen: str) -> int:
-    """How many features networks of these views see, with `views` and the rest as in `Problem`."""
+    """The number of features that networks with these views see; arguments as in `Problem`."""
     there = sum(is_visible(view, seen) for view in views) if views else num_features
     return there + num_outputs * sum(mark not in views for mark in marks_of(seen))
 
@@ -75,10 +75,10 @@ def names_of_marks(marks: Iterable[str], problem: Problem) -> list[str]:
 
 
 class NeighbourFeatures:
-    """The features of neighbours of one table. May be asked from several threads: nothing is computed twice.
+    """The neighbour features of one table. Thread-safe; nothing is computed twice.
 
     Args:
-        data: with the standardised columns.
+        data: prepared data with the standardised columns.
     """
 
     def __init__(self, data: PreparedData) -> None:
@@ -94,11 +94,11 @@ class NeighbourFeatures:
         return fit_kernel_regression(mark, columns, bandwidth, points, targets, split.weight_train)
 
     def beside(self, x: Any, marks: Sequence[str], fold: int, part: str) -> Any:
-        """The features of a part of a fold ("train", "validation" or "test"), with those of the marks behind them."""
+        """The features of a part of a fold ("train", "validation" or "test"), followed by those of the marks."""
         return np.concatenate([x, *(self._held((mark, fold, part)) for mark in marks)], axis=1)
 
     def split(self, split: Split, marks: Sequence[str], fold: int) -> Split:
-        """A split, of all its training rows or of none, whose features are followed by those of the marks."""
+        """The split, with all or none of its training rows, with its features followed by those of the marks."""
         validation = self.beside(split.x_validation, marks, fold, "validation")
         if len(split.y_train):
             return replace(split, x_train=self.beside(split.x_train, marks, fold, "train"), x_validation=validation)
@@ -108,22 +108,22 @@ class NeighbourFeatures:
     def _compute(self, key: Key) -> Array:
         mark, fold, part = key
         regression, split = self.regression(mark, fold), self._data.splits[fold]
-        places = _places(regression.columns, self._data.problem)
+        indices = _places(regression.columns, self._data.problem)
         if part == "train":
-            return regression.of_training_rows(_take(split.x_train, places))
-        return regression(_take(self._data.x_test if part == "test" else split.x_validation, places))
+            return regression.leave_one_out(_take(split.x_train, indices))
+        return regression(_take(self._data.x_test if part == "test" else split.x_validation, indices))
 
 
 def with_estimates(
     rows: NDArray[Any], x: NDArray[Any], problem: Problem, regressions: Iterable[KernelRegression]
 ) -> NDArray[Any]:
-    """Features followed by the estimates of regressions, for rows that are not training rows.
+    """Features followed by the estimates of the regressions, for rows that are not training rows.
 
     Args:
-        rows: the features, shape `(num_rows, num_features)`.
-        x: features that the problem names, of the same rows.
-        problem: that names the columns.
-        regressions: in the order of their features.
+        rows: features, shape `(num_rows, num_features)`.
+        x: features of the same rows, as named by the problem.
+        problem: problem that names the columns.
+        regressions: regressions, in the order of their features.
     """
     found = [each(_take(x, _places(each.columns, problem))) for each in regressions]
     return np.concatenate([rows, *found], axis=1) if found else rows
@@ -131,11 +131,12 @@ def with_estimates(
 
 @dataclass(frozen=True)
 class NeighbourPreparation(Preparation):
-    """The way from raw rows to a network's input with features of neighbours. It holds training rows: no file keeps it.
+    """The conversion of raw rows to a network's input with neighbour features. It contains training rows, hence is not
+    saved.
 
     Attributes:
-        regressions: what gives the features behind those of the steps.
-        targets: names of the features of each regression.
+        regressions: regressions whose features follow those of the steps.
+        targets: feature names of each regression.
     """
 
     regressions: tuple[KernelRegression, ...] = ()
@@ -145,7 +146,7 @@ class NeighbourPreparation(Preparation):
     def from_preparation(
         cls, preparation: Preparation, regressions: Iterable[KernelRegression], problem: Problem
     ) -> Preparation:
-        """The preparation, followed by the regressions."""
+        """The preparation extended by the regressions."""
         given = {each.name: getattr(preparation, each.name) for each in fields(Preparation)}
         before = tuple(getattr(preparation, "regressions", ())), tuple(getattr(preparation, "targets", ()))
         more = tuple(regressions)
@@ -170,16 +171,18 @@ class NeighbourPreparation(Preparation):
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """See `Preparation.apply`."""
         features = super().apply(frame)
-        return np.concatenate([features, *(each(features[:, self.places(each)]) for each in self.regressions)], axis=1)
+        return np.concatenate(
+            [features, *(each(features[:, self.column_indices(each)]) for each in self.regressions)], axis=1
+        )
 
-    def places(self, regression: KernelRegression) -> list[int]:
-        """Positions of the columns of a regression among the features of the steps."""
+    def column_indices(self, regression: KernelRegression) -> list[int]:
+        """Indices of a regression's columns among the features of the steps."""
         names = Preparation.feature_names(self)
         return [names.index(name) for name in regression.columns]
 
 
 def candidate_columns(data: PreparedData) -> tuple[str, ...]:
-    """Names of the standardised numeric columns that neighbours may be looked for in."""
+    """Names of the standardised numeric columns that are eligible for neighbours."""
     problem, preparation = data.problem, data.preparation
     if preparation is None or problem.input_shapes or preparation.shape or problem.num_outputs > _MOST_OUTPUTS:
         return ()
@@ -190,10 +193,10 @@ def candidate_columns(data: PreparedData) -> tuple[str, ...]:
 
 
 def rank_columns(data: PreparedData, columns: Sequence[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Of these columns those that a search may take, the most promising first, and promising sets of them."""
+    """The columns among these that a search may use, the most promising first, and promising sets of them."""
     split = data.splits[0]
     x = np.asarray(split.x_train)
-    values = {name: x[:, place] for name, place in zip(columns, _places(columns, data.problem), strict=True)}
+    values = {name: x[:, index] for name, index in zip(columns, _places(columns, data.problem), strict=True)}
     targets = _targets(split.y_train, data.problem)
     sets = promising_columns(values, (targets - targets.mean(axis=0)) / np.maximum(targets.std(axis=0), 1e-6))
     order = list(dict.fromkeys([*(name for each in sets for name in each), *columns]))[:_MOST_CANDIDATES]
@@ -207,18 +210,18 @@ def _places(columns: Iterable[str], problem: Problem) -> list[int]:
     missing = [name for name in columns if name not in known]
     if missing:
         raise InputError(
-            f"neighbours must be in numeric columns of the table, which {', '.join(map(repr, missing))[:200]} "
+            f"neighbours must use numeric columns of the table, which {', '.join(map(repr, missing))[:200]} "
             "is not: choose others, or leave the neighbours out"
         )
     return [known[name] for name in columns]
 
 
-def _take(x: Any, places: Sequence[int]) -> Array:
-    return np.ascontiguousarray(np.asarray(x)[:, list(places)], np.float32)
+def _take(x: Any, indices: Sequence[int]) -> Array:
+    return np.ascontiguousarray(np.asarray(x)[:, list(indices)], np.float32)
 
 
 def _targets(y: Any, problem: Problem) -> Array:
-    """Targets as means are taken of them, `(num_rows, num_outputs)`: of classes, their indicators."""
+    """The targets to average, `(num_rows, num_outputs)`; indicators for classes."""
     if problem.task == "multiclass":
         indicators: Array = np.eye(problem.num_outputs, dtype=np.float32)[np.asarray(y).reshape(-1)]
         return indicators

@@ -1,7 +1,7 @@
-"""`Notation`: how the numbers of a column are written as text, found from the whole column, and read by it.
+"""`Notation`: the notation of numbers in a text column, detected from the whole column and used to parse it.
 
-Decimal commas, something between thousands, a currency or a percent sign, a minus behind, parentheses for a minus. All
-cells of a column have to agree; where two readings of it do, the rest of the table decides. Imports no pandas.
+It covers decimal commas, thousands separators, a currency or percent sign, a trailing minus, and parentheses for a
+minus. All cells of a column must agree; if two notations fit, the rest of the table decides. Does not import pandas.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal
 
 from evonas.data.read_options import MISSING, SPACES, Style
 
-__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_comma_for_sure", "is_number_like", "number_of"]
+__all__ = ["ABSENT", "PLAIN", "Notation", "find_notation", "is_number_like", "number_of", "uses_decimal_commas"]
 
-#: Words that mean "no value" among numbers, in addition to those that mean it anywhere.
+#: Words that mean "no value" among numbers, in addition to those that mean it everywhere.
 # fmt: off
 ABSENT = frozenset([
     "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "n.a.", "N.A.", "n. a.", "k.A.", "k. A.", "NV", "#NV",
@@ -31,7 +31,7 @@ _CODES = frozenset([
 ])
 # fmt: on
 _SIGNS = "$\u00a2\u00a3\u00a4\u00a5\u058f\u060b\u09f2\u09f3\u0e3f\u20a0-\u20bf\ufdfc\uffe0\uffe1\uffe5"
-#: Currency codes written as letters; those with a point may precede a number.
+#: Currency codes in letters; those with a point may precede a number.
 _ABBREVIATIONS = frozenset(
     [
         *("Rs", "Rs.", "RS", "RS.", "Fr", "Fr.", "sFr.", "SFr.", "kr", "kr.", "Kr", "Kr.", "z\u0142", "K\u010d", "Ft"),
@@ -46,11 +46,11 @@ _PLAINER = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-")
     | {"\uff05": "%"}
 )
-#: A dash in place of the cents: 5,- and 1'000.--
+#: A dash instead of cents: 5,- and 1'000.--
 _NO_CENTS = re.compile(r"--?(?!-)")
-#: Number formats, likelier first: the decimal mark and the thousands separator.
+#: Number formats, the likelier first: decimal mark and thousands separator.
 _FORMS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
-#: Digits that a whole number has at most; longer ones are codes.
+#: Maximum number of digits of an integer; longer ones are codes.
 _LONGEST = 18
 
 Decimal = Literal[".", ","]
@@ -59,12 +59,12 @@ Thousands = Literal["", ",", ".", " ", "'"]
 
 @dataclass(frozen=True)
 class Notation:
-    """How the numbers of a column are written.
+    """The notation of a column's numbers.
 
     Attributes:
         decimal: the decimal mark.
         thousands: the thousands separator; "" for none.
-        unit: a currency or "%" before or behind some; percentages stay as they are written, 12% is 12.
+        unit: a currency or "%" before or after some of the numbers; percentages are not divided by 100: 12% is 12.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -74,15 +74,15 @@ class Notation:
     unit: str = ""
 
     def number(self, cell: str) -> float:
-        """The number that a cell holds; NaN for a word that means "no value".
+        """Parses a cell; NaN for a word that means "no value".
 
         Raises:
-            ValueError: it is not a number in this notation.
+            ValueError: the cell is not a number in this notation.
         """
         if cell in MISSING or cell in ABSENT:
             return math.nan
-        found = _take_apart(cell)
-        if found is None or found.unit not in ("", self.unit) or not _is_written(found.core, self):
+        found = _parse_cell(cell)
+        if found is None or found.unit not in ("", self.unit) or not _matches_notation(found.core, self):
             plain = number_of(cell) if self.decimal == "." or not re.search("[.,]", cell) else None
             if plain is None:
                 raise ValueError(cell)
@@ -90,7 +90,7 @@ class Notation:
         return _value(found, self)
 
     def words(self, example: str) -> str:
-        """What is said of a column that is read by it, with one of its cells."""
+        """A description of a column in this notation, with one of its cells as an example."""
         parts = []
         if self.decimal == ",":
             parts.append("a decimal comma")
@@ -118,7 +118,7 @@ class _Cell:
 
 
 def number_of(cell: str) -> float | None:
-    """A number with a decimal point and nothing else, also infinite; None for any other text."""
+    """Parses a plain number with a decimal point, which may be infinite; None for any other text."""
     if "_" in cell or not cell.isascii():
         return None
     try:
@@ -128,7 +128,7 @@ def number_of(cell: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _take_apart(cell: str) -> _Cell | None:
+def _parse_cell(cell: str) -> _Cell | None:
     found = _CELL.fullmatch(cell.translate(_PLAINER))
     if found is None:
         return None
@@ -139,7 +139,7 @@ def _take_apart(cell: str) -> _Cell | None:
         behind = _NO_CENTS.sub("", behind, count=1) if behind.startswith("-") else behind
     if exponent[:1] in ("d", "D"):
         if core.isdecimal():
-            return None  # 12D-05 is rather a name; Fortran writes a point
+            return None  # 12D-05 is probably a name; Fortran writes a point
         exponent = "e" + exponent[1:]
     around = _affixes(before, behind)
     return None if around is None else _Cell(around[0], core, exponent, around[1], around[2])
@@ -147,7 +147,7 @@ def _take_apart(cell: str) -> _Cell | None:
 
 @lru_cache(1024)
 def _affixes(before: str, behind: str) -> tuple[bool, str, bool] | None:
-    """Whether the characters around digits make them negative, their unit, and whether they are in parentheses."""
+    """Whether the characters around digits make them negative, the unit, and whether there are parentheses."""
     before, behind = before.strip(), behind.strip().removesuffix("/-").strip()
     enclosed = before.count("(") == 1 == behind.count(")")
     if enclosed:  # ($5), $(5) and (5)%
@@ -180,10 +180,10 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     return re.compile(rf"(?:(?:{groups}|0|[1-9][0-9]{{0,2}}){fraction}|{mark}[0-9]+)")
 
 
-def _is_written(core: str, notation: Notation) -> bool:
+def _matches_notation(core: str, notation: Notation) -> bool:
     if _pattern(notation.decimal, notation.thousands).fullmatch(core):
         return True
-    # A cell below a thousand, or one whose writer left the marks out.
+    # A cell below a thousand, or one without separators.
     return bool(notation.thousands) and bool(_pattern(notation.decimal, "").fullmatch(core))
 
 
@@ -194,15 +194,15 @@ def _value(cell: _Cell, notation: Notation) -> float:
 
 
 def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False) -> Notation | None:
-    """The notation by which all cells of a column are numbers; None if there is none.
+    """The notation in which all cells of a column are numbers; None if there is none.
 
     Args:
-        cells: of the column, None if missing.
+        cells: cells of the column, None if missing.
         style: further knowledge about the notation.
-        asked: whether the user says that they are numbers, so that leading zeros count for nothing.
+        asked: whether the user declares the column numeric, so that leading zeros are ignored.
     """
     texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING
-    found = _all_taken_apart(texts)
+    found = _parse_cells(texts)
     if not found:
         return None
     units = {cell.unit for cell in found} - {""}
@@ -217,19 +217,19 @@ def find_notation(cells: Iterable[str | None], style: Style, asked: bool = False
     wanted = "," if style.comma else "."
     decimal, thousands = next((form for form in forms if form[0] == wanted), forms[0])
     if forms[0] == (".", "") and not any(re.search("[.,]", core) for core in cores):
-        decimal, thousands = ".", ""  # whole numbers have neither
+        decimal, thousands = ".", ""  # integers have neither
     return Notation(decimal, thousands, next(iter(units), ""))  # type: ignore[arg-type]
 
 
 def is_number_like(cell: str) -> bool:
-    """Whether a cell may be a number in some notation, or says that there is none."""
-    return cell in ABSENT or cell in MISSING or _take_apart(cell) is not None
+    """Whether a cell may be a number in some notation, or means "no value"."""
+    return cell in ABSENT or cell in MISSING or _parse_cell(cell) is not None
 
 
-def _all_taken_apart(texts: Collection[str]) -> list[_Cell]:
+def _parse_cells(texts: Collection[str]) -> list[_Cell]:
     found = []
     for text in texts:
-        cell = _take_apart(text)
+        cell = _parse_cell(text)
         if cell is None:
             return []
         found.append(cell)
@@ -237,7 +237,7 @@ def _all_taken_apart(texts: Collection[str]) -> list[_Cell]:
 
 
 def _is_code(core: str) -> bool:
-    """Whether its digits are rather a name: 00123, or more than a number type holds."""
+    """Whether the digits are an identifier: 00123, or more digits than a numeric type holds."""
     return bool(re.match("0[0-9]", core)) or (core.isdecimal() and len(core) > _LONGEST)
 
 
@@ -252,10 +252,10 @@ def _fits(form: tuple[str, str], cores: Collection[str], style: Style) -> bool:
     return all(pattern.fullmatch(core) for core in cores)
 
 
-def is_comma_for_sure(cells: Iterable[str | None]) -> bool:
-    """Whether the cells are numbers that can have nothing but decimal commas."""
+def uses_decimal_commas(cells: Iterable[str | None]) -> bool:
+    """Whether the cells are numbers whose commas can only be decimal commas."""
     texts = {cell for cell in cells if cell is not None} - ABSENT - MISSING
-    cores = {cell.core for cell in _all_taken_apart(texts)}
+    cores = {cell.core for cell in _parse_cells(texts)}
     if not cores or any(_is_code(core) for core in cores):
         return False
     forms = [form for form in _FORMS if _fits(form, cores, Style())]

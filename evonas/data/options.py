@@ -1,4 +1,4 @@
-"""`DataOptions`: what a user says of the data beside the data themselves. Imports no pandas."""
+"""`DataOptions`: the user's options for reading the data. Does not import pandas."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from genomes.errors import InputError
 
 __all__ = ["ARCHITECTURES", "DataOptions", "architecture_and_encoding"]
 
-#: Encodings whose networks take rows of data.
+#: Encodings whose networks take data rows.
 ARCHITECTURES = tuple(dict.fromkeys(name for names in KINDS.values() for name in names))
 
 
 def architecture_and_encoding(architecture: str, encoding: str) -> tuple[str, str]:
-    """The architecture that is asked for and the encoding of text, by whose option it may be named; "" for none.
+    """The requested architecture and text encoding, where the `encoding` option may also name the architecture; "" for
+    none.
 
     Raises:
-        InputError: two are named.
+        InputError: two architectures are named.
 
     Example:
         >>> architecture_and_encoding("", "dense"), architecture_and_encoding("dense", "cp1252")
@@ -35,17 +36,17 @@ def architecture_and_encoding(architecture: str, encoding: str) -> tuple[str, st
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What rows and columns are, and how files are written; each as `evonas.search` has it.
+    """Options on rows, columns and files, as in `evonas.search`.
 
     Attributes:
-        task: "regression", "binary" or "multiclass"; None as the target looks.
-        drop: names of columns to leave out.
-        roles: column -> role, where what is inferred is not so.
+        task: "regression", "binary" or "multiclass"; None to infer it from the target.
+        drop: names of columns to exclude.
+        roles: column -> role, to override inferred roles.
         group, time_column: names of columns by which rows are split.
-        image_size, grayscale: of the images of a folder.
-        architecture, series, series_id, split: of samples with a shape, see `SampleOptions`.
-        reading: how files are written.
-        steps: how many elements of a dataset are read; all of one that ends unless given.
+        image_size, grayscale: options for a folder of images.
+        architecture, series, series_id, split: options for samples with a shape, see `SampleOptions`.
+        reading: format of files.
+        steps: number of elements of a dataset to read, by default all of a finite one.
     """
 
     task: str | None = None
@@ -66,7 +67,7 @@ class DataOptions:
         """Keyword arguments of `evonas.data.load.read_data`.
 
         Args:
-            samples: what is asked of the rows, once the space is known; as the options say unless given.
+            samples: options on the rows once the space is known, by default those given here.
         """
         asked = samples or SampleOptions(self.architecture, self.series, self.series_id, self.split)
         return {

@@ -1,7 +1,7 @@
-"""`prepare_table` and `prepare_arrays`: from raw rows to `PreparedData`. Imports pandas inside functions only.
+"""`prepare_table` and `prepare_arrays`: conversion of raw rows to `PreparedData`. Imports pandas inside functions only.
 
-Both bring what they are given into one form (feature columns, target columns, the rows of each part) and share the
-rest.
+Both convert their arguments to one form (feature columns, target columns, the rows of each part) and share the
+remaining code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evonas.data.sample_weights import ClassWeight, sample_weights, training_wei
 from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
 from evonas.data.splits import RowSplit, share_for_validation
 from evonas.data.target import Target, check_absent, infer_target
-from evonas.data.written import with_written
+from evonas.data.written import convert_text_columns
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,24 +66,26 @@ def prepare_table(
 
     Args:
         frame: the table, shape `(num_samples, num_columns)`.
-        target: name of the target column; several names make a multi-output regression.
+        target: name of the target column; several names for a multi-output regression.
         seed: of the split.
         test_share, validation_share: of all rows; see `splits.share_for_validation`.
-        folds: number of cross-validation folds in place of the one validation part.
-        drop: names of columns to leave out.
+        folds: number of cross-validation folds, instead of a single validation part.
+        drop: names of columns to exclude.
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
-        sample_weight: name of a column of training weights, which is then no feature; or an array, one for each row.
+        sample_weight: name of a column of training weights, which is then not a feature, or an array with one weight
+            per row.
         class_weight: "balanced", or class label -> weight.
-        numbers: what numeric columns give networks, see `encoding.fit_encoding`; each sees one of these.
-        roles: column -> what it is, see `columns.infer_columns`.
-        group: name of a column whose equal values stay in one part; it is not a feature.
-        time_column: name of a column of dates or numbers; the latest rows are the test part, those before validation.
-        validation, test: tables with the same columns that make the part as they are.
-        style: how numbers and dates are written, where that is known.
+        numbers: encodings of numeric columns, see `encoding.fit_encoding`; each network sees one of them.
+        roles: column -> role, see `columns.infer_columns`.
+        group: name of a column; rows with equal values stay in one part. It is not a feature.
+        time_column: name of a column of dates or numbers; the latest rows are the test part, those before them
+            validation.
+        validation, test: tables with the same columns to use as these parts.
+        style: notation of numbers and dates, if known.
         absent: column -> a text in it that was read as "no value", and its row.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the fix.
+        InputError: an argument or a cell is invalid; the message names the constraint, the value and the fix.
     """
     style = style or Style()
     frame = named_columns(frame)
@@ -96,7 +98,7 @@ def prepare_table(
     sizes = {"training": len(frame)}
     for part, rows in {"validation": validation, "test": test}.items():
         if rows is not None:
-            frame, sizes[part] = _below(frame, named_columns(rows), part), len(rows)
+            frame, sizes[part] = _append_rows(frame, named_columns(rows), part), len(rows)
     settings = SplitSettings(
         seed,
         test_share,
@@ -141,14 +143,14 @@ def _check_names(
         )
 
 
-def _below(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
+def _append_rows(frame: pd.DataFrame, more: pd.DataFrame, part: str) -> pd.DataFrame:
     """The rows of a given part below the others, column by column."""
     import pandas as pd
 
     missing = [name for name in frame.columns if name not in set(more.columns)]
     if missing or not len(more):
         what = f"the columns {', '.join(map(repr, missing[:5]))}" if missing else "rows"
-        raise InputError(f"the {part} table must have {what} as the training table has: add them")
+        raise InputError(f"the {part} table must have {what} like the training table: add them")
     return pd.concat([frame, more[list(frame.columns)]], ignore_index=True)
 
 
@@ -172,21 +174,21 @@ def prepare_arrays(
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
 
     Args:
-        x: features, shape `(num_samples, num_columns)`; rows of more dimensions, images say, are flattened.
+        x: features, shape `(num_samples, num_columns)`; rows with more dimensions, such as images, are flattened.
         y: target, shape `(num_samples,)`, or `(num_samples, num_targets)` for a multi-output regression.
         seed: of the split.
-        validation, test: `(x, y)` of rows that make the part as they are; what is not given is split off `x`.
+        validation, test: `(x, y)` of the rows to use as these parts; absent parts are split off `x`.
         test_share, validation_share: of the rows of `x`; see `splits.share_for_validation`.
-        folds: number of cross-validation folds in place of the one validation part.
+        folds: number of cross-validation folds, instead of a single validation part.
         task: "regression", "binary", "multiclass", "classification", or None to infer it (see `target.infer_target`).
         sample_weight: weights of the rows of `x`, shape `(num_samples,)`.
         class_weight: "balanced", or class label -> weight.
-        numbers: what numeric columns give networks, see `encoding.fit_encoding`; each sees one of these.
-        groups: of the rows of `x`, shape `(num_samples,)`: no group has rows in two parts.
-        style: how numbers and dates in text are written, where that is known.
+        numbers: encodings of numeric columns, see `encoding.fit_encoding`; each network sees one of them.
+        groups: groups of the rows of `x`, shape `(num_samples,)`; no group has rows in two parts.
+        style: notation of numbers and dates in text, if known.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the fix.
+        InputError: an argument or a cell is invalid; the message names the constraint, the value and the fix.
     """
     if folds is not None and validation is not None:
         raise InputError(f"folds must not be given with validation rows, not {folds}: leave one of the two out")
@@ -194,8 +196,7 @@ def prepare_arrays(
     for part, pair in {"validation": validation, "test": test}.items():
         if isinstance(pair, (tuple, list)) and len(pair) == 2 and _sample_shape(pair[0]) != shape:
             raise InputError(
-                f"{part} x must have rows of the shape {shape} as training x has, not {_sample_shape(pair[0])}: resize "
-                "them"
+                f"{part} x must have rows of shape {shape} like training x, not {_sample_shape(pair[0])}: resize them"
             )
     features, targets, sizes = join_parts({"training": (x, y), "validation": validation, "test": test})
     check_rows(sizes["training"])
@@ -207,20 +208,20 @@ def prepare_arrays(
 
 
 def group_numbers(groups: Any, count: int) -> NDArray[np.intp]:
-    """The number of each row's group, in the order in which groups first come, shape `(num_samples,)`.
+    """The index of each row's group, in order of first appearance, shape `(num_samples,)`.
 
     Raises:
-        InputError: there is not one for each row.
+        InputError: the number of groups differs from the number of rows.
     """
     cells = np.asarray(groups)
     if cells.shape != (count,):
         raise InputError(f"groups must be one for each of the {count} rows, not of shape {cells.shape}: pass as many")
-    places: dict[Any, int] = {}
-    return np.array([places.setdefault(cell, len(places)) for cell in cells.tolist()], dtype=np.intp)
+    indices: dict[Any, int] = {}
+    return np.array([indices.setdefault(cell, len(indices)) for cell in cells.tolist()], dtype=np.intp)
 
 
 def _sample_shape(x: Any) -> tuple[int, ...]:
-    """Of one row of an array of more than two dimensions; empty for tables and lists."""
+    """The shape of one row of an array of more than two dimensions; empty for tables and lists."""
     shape: tuple[int, ...] = getattr(x, "shape", ())
     return tuple(shape[1:]) if len(shape) > 2 else ()
 
@@ -243,18 +244,18 @@ def _prepare(
     rows = deal_rows(target, settings, sizes, keys)
 
     known = rows.known()
-    # Rows of the test part do not say what a column is.
+    # Rows of the test part do not affect the columns' roles.
     used = features.drop(columns=[name for name in drop if name in features.columns])
-    read, written, notes = with_written(used, known, style, roles)
+    read, written, notes = convert_text_columns(used, known, style, roles)
     features = features.assign(**{each.column: read[each.column] for each in written}) if written else features
     plan = infer_columns(features.iloc[known], drop=drop, find_identifiers=named, roles=roles, count=sizes["training"])
     folded = len(rows.splits) > 1
-    # Under cross-validation one scale of the target serves all folds, so that one Problem describes them.
+    # All cross-validation folds share one scale of the target, so that one Problem describes them.
     fit_rows = known if folded else rows.splits[0][0]
     shared = known if folded else None
     targets_of = impurity_columns(target.values, target.task) if "tree" in settings.numbers and not folded else None
     fits = [fit_encoding(features, plan, train, shared, settings.numbers, targets_of) for train, _ in rows.splits]
-    preparation = fits[0]  # that of the weights which are kept: those of the first fold
+    preparation = fits[0]  # that of the weights that are kept, those of the first fold
     if not named and all(step.form == "number" for step in preparation.steps):
         preparation = replace(preparation, array=tuple(features.columns), shape=shape)
     if written:
@@ -278,9 +279,9 @@ def _prepare(
         plan=plan,
         preparation=preparation,
         raw={
-            part: preparation.inputs(features.iloc[places])
-            for part, places in {"validation": rows.splits[0][1], "test": rows.test}.items()
-            if places.size
+            part: preparation.inputs(features.iloc[indices])
+            for part, indices in {"validation": rows.splits[0][1], "test": rows.test}.items()
+            if indices.size
         },
     )
 
@@ -306,24 +307,24 @@ def _encoded_splits(
 
 
 def _with_columns(problem: Problem, preparation: Preparation) -> Problem:
-    """The problem with what networks may choose of its features: encodings of numbers, and categories to embed."""
+    """Adds to the problem the columns of features that networks can choose or embed: numbers and categories."""
     views = preparation.views()
     problem = replace(problem, views=views if set(views) - {"standard"} else (), numeric=preparation.numeric())
-    if any(place >= 0 for place in preparation.categorical()):
+    if any(index >= 0 for index in preparation.categorical()):
         problem = replace(problem, categorical=preparation.categorical())
     return problem
 
 
 def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) -> tuple[Problem, NDArray[Any]]:
-    """What is predicted, and the target of all rows, coded as in `Split`.
+    """The problem, and the target of all rows encoded as in `Split`.
 
     Args:
-        target: of all rows.
-        rows: those whose mean and deviation a regression's target is standardised with.
-        names: of the features.
+        target: target of all rows.
+        rows: indices of the rows whose mean and deviation standardise a regression's target.
+        names: names of the features.
 
     Raises:
-        InputError: a value is too far from these rows' mean.
+        InputError: a value is too far from the mean of these rows.
     """
     about: dict[str, Any] = {"feature_names": names, "target_names": target.names, "classes": target.classes}
     about |= {"label_type": target.label_type}
@@ -337,7 +338,7 @@ def code_target(target: Target, rows: NDArray[np.intp], names: tuple[str, ...]) 
             furthest = np.abs(target.values - mean).max()
             raise InputError(
                 f"target {target.names[0]!r} must vary alike in all rows, but is up to {furthest:g} from the training "
-                f"rows' mean where their standard deviation is {std.min():g}: look for a wrong row"
+                f"rows' mean while their standard deviation is {std.min():g}: look for a wrong row"
             )
         return Problem("regression", len(names), coded.shape[1], **about), coded
     if target.task == "binary":

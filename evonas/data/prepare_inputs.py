@@ -1,6 +1,7 @@
-"""`prepare_inputs`: arrays of any shape to `PreparedData`, for user-defined models. Imports pandas late.
+"""`prepare_inputs`: conversion of arrays of any shape to `PreparedData`, for user-defined models. Imports pandas
+lazily.
 
-Target, splits and weights are those of tables; the inputs stay as they are.
+Target, splits and weights are handled as for tables; the inputs are unchanged.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from genomes.errors import InputError
 
 __all__ = ["named_parts", "prepare_inputs", "read_arrays"]
 
-#: Names of the arrays of a part next to "x_train" and "y_train", as in the files of `keras.datasets`.
+#: Suffixes of the arrays of other parts beside "x_train" and "y_train", as in the files of `keras.datasets`.
 _PARTS = {"validation": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -48,13 +49,13 @@ def prepare_inputs(
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
 ) -> PreparedData:
-    """Prepares arrays of any shape. All but `x` is as for `evonas.data.prepare.prepare_arrays`.
+    """Prepares arrays of any shape. All arguments except `x` are as for `evonas.data.prepare.prepare_arrays`.
 
     Args:
-        x: an array of any rank, `(num_samples, ...)`; or several, in a mapping, a tuple or a list.
+        x: an array of any rank, `(num_samples, ...)`, or several in a mapping, a tuple or a list.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the fix.
+        InputError: an argument or a cell is invalid; the message names the constraint, the value and the fix.
     """
     import pandas as pd
 
@@ -80,8 +81,8 @@ def prepare_inputs(
     shapes = shapes_of(joined)
     decisive = fingerprint(columns[[]], columns, settings_json(settings, target.task, sizes), weights)
 
-    def part_of(places: NDArray[np.intp]) -> Inputs:
-        return map_arrays(lambda array: array[places], joined)
+    def part_of(indices: NDArray[np.intp]) -> Inputs:
+        return map_arrays(lambda array: array[indices], joined)
 
     return PreparedData(
         problem=replace(problem, num_features=sum(math.prod(shape) for shape in shapes), input_shapes=shapes),
@@ -103,10 +104,10 @@ def prepare_inputs(
 
 
 def read_arrays(path: str | Path, target: str) -> tuple[Inputs, NDArray[Any]]:
-    """Inputs and target of an `.npz` file: one input, or several by the names of their arrays.
+    """Reads inputs and target from an `.npz` file: one input, or several by the names of their arrays.
 
     Raises:
-        InputError: it cannot be read, holds objects, has no array of the target's name, or no other.
+        InputError: the file cannot be read, holds objects, has no array with the target's name, or has no other array.
     """
     path = Path(path)
     check_file(path)
@@ -126,11 +127,11 @@ def read_arrays(path: str | Path, target: str) -> tuple[Inputs, NDArray[Any]]:
 
 
 def named_parts(x: Inputs, y: NDArray[Any], target: str) -> tuple[Inputs, NDArray[Any], dict[str, tuple[Any, Any]]]:
-    """Training arrays, and the pairs of "validation" and "test" that a file holds under the usual names.
+    """The training arrays, and the "validation" and "test" pairs that a file holds under the usual names.
 
     Args:
-        x, y: of `read_arrays`.
-        target: name of y; only with "y_train" are "x_train", "x_test", "y_test", "x_val" and so on looked for.
+        x, y: result of `read_arrays`.
+        target: name of y; "x_train", "x_test", "y_test", "x_val" and so on are used only if it is "y_train".
     """
     if target != "y_train" or not isinstance(x, Mapping) or "x_train" not in x:
         return x, y, {}

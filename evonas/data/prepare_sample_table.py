@@ -1,4 +1,4 @@
-"""Tables whose rows are samples: series in wide or long form, or one column of text. Imports pandas late."""
+"""Tables of samples: series in wide or long form, or one text column. Imports pandas lazily."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SampleTable", "image_path_note", "sample_table"]
 
-#: Rows that decide whether a column holds text or paths of images.
+#: Number of rows that determine whether a column holds text or paths of images.
 _SAMPLE = 200
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -33,12 +33,12 @@ class SampleTable:
     """Tables that hold samples.
 
     Attributes:
-        kind: "series" or "text"; "table" where rows are just rows.
-        tables: of "training", and of "validation" and "test" where they are given.
-        features: names of the columns of the samples, in order.
+        kind: "series" or "text"; "table" for plain rows.
+        tables: tables of "training" and, if given, "validation" and "test".
+        features: names of the columns that hold the samples, in order.
         targets: names of the targets.
         weight, group, time_column: names of columns that are not features, or "".
-        options: how series are written.
+        options: options on the form of series.
     """
 
     kind: str
@@ -51,10 +51,10 @@ class SampleTable:
     options: SampleOptions
 
     def prepare(self, **common: Any) -> PreparedData:
-        """The data, prepared.
+        """Prepares the data.
 
         Args:
-            common: of `evonas.data.prepare_samples.prepare_samples`, without what tables say themselves.
+            common: arguments of `evonas.data.prepare_samples.prepare_samples` that do not follow from the tables.
         """
         samples: dict[str, Samples] = {}
         columns: dict[str, pd.DataFrame] = {}
@@ -90,7 +90,7 @@ class SampleTable:
         return replace(data, preparation=named)
 
     def _read(self, part: str, frame: pd.DataFrame, style: Style) -> tuple[Samples, pd.DataFrame]:
-        """The samples of a part, and the columns that are none of them, a row for each sample."""
+        """The samples of a part, and the remaining columns with one row per sample."""
         others = [*self.targets, *(name for name in (self.weight, self.group) if name)]
         for name in others:
             check_column(frame, name, f"{part} table's")
@@ -118,10 +118,10 @@ def sample_table(
     time_column: str = "",
     sample_weight: Any = None,
 ) -> SampleTable:
-    """What the rows of tables are: series if that is said, a text where it is all that there is to learn from.
+    """Determines the kind of the rows of tables: series if requested, text if it is the only feature.
 
     Raises:
-        InputError: columns that are named are not there, or roles are given to those of series.
+        InputError: a named column is missing, or roles are given for columns of series.
     """
     frame = named_columns(tables["training"].frame)
     targets = (target,) if isinstance(target, str) else tuple(target)
@@ -133,14 +133,14 @@ def sample_table(
             if name:
                 check_column(frame, name, what)
     no_features = {*targets, *drop, weight, group, options.series_id}
-    # Of a plain table, time stays a feature; of series it orders steps or samples.
+    # In a plain table, time is also a feature; for series it orders steps or samples.
     timed = {time_column} if options.is_series else set()
     features = tuple(name for name in frame.columns if name not in no_features | timed)
     kind = "series" if options.is_series else "table"
     if kind == "series" and roles:
         raise InputError(
             f"roles must be left out with series, all of whose columns are numbers, not {dict(roles)!r:.80}: drop "
-            "columns that are none"
+            "columns that are not numeric"
         )
     if kind == "series" and not features:
         raise InputError("series must have a column of numbers at least, but no column is left: drop fewer")
@@ -150,7 +150,7 @@ def sample_table(
 
 
 def _is_text(column: pd.Series[Any], role: str | None) -> bool:
-    """Whether the column is text as is said, or holds many different texts, most of several words."""
+    """Whether the column is text, by its role or because it holds many distinct texts, most with several words."""
     if role is not None:
         return role == "text"
     if column.dtype.kind in "biufcmM":
@@ -160,7 +160,7 @@ def _is_text(column: pd.Series[Any], role: str | None) -> bool:
 
 
 def image_path_note(frame: pd.DataFrame) -> tuple[str, ...]:
-    """A line for each column whose cells are names of images, which are not read."""
+    """A message for each column whose cells are names of images, which are not read."""
     found = []
     for index, name in enumerate(frame.columns):
         column = frame.iloc[:, index]

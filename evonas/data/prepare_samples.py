@@ -1,6 +1,7 @@
-"""`prepare_samples`: images, series or texts to `PreparedData`, for networks that see their shape. Imports pandas late.
+"""`prepare_samples`: conversion of images, series or texts to `PreparedData`, keeping their shape. Imports pandas
+lazily.
 
-Target, splits and weights are those of tables. What is fitted are one mean and deviation a channel, or a vocabulary.
+Target, splits and weights are handled as for tables. One mean and deviation per channel, or a vocabulary, is fitted.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class Samples:
 
     Attributes:
         kind: "image", "series" or "text".
-        values: images `(num_samples, height, width, channels)`, of the type that they have; series
-            `(num_samples, steps, channels)`, floats with NaN; texts `(num_samples,)`, objects.
-        column: name of the column of text.
+        values: images `(num_samples, height, width, channels)` of any numeric type; series `(num_samples, steps,
+            channels)`, floats with NaN; or texts `(num_samples,)`, objects.
+        column: name of the text column.
     """
 
     kind: str
@@ -52,27 +53,27 @@ class Samples:
 
 
 def read_samples(kind: str, x: Any, what: str) -> Samples:
-    """Samples of what a caller passes.
+    """Converts an argument to samples.
 
     Raises:
-        InputError: it cannot be samples of that kind.
+        InputError: the value does not hold samples of that kind.
     """
     readers: dict[str, Any] = {"image": as_images, "series": as_series, "text": as_texts}
     return Samples(kind, readers[kind](x, what), str(getattr(x, "name", None) or TEXT))
 
 
 def join_samples(parts: Mapping[str, Samples]) -> Samples:
-    """The samples of all parts below each other; series get as many steps as the longest has.
+    """Concatenates the samples of all parts; series are padded to the longest.
 
     Raises:
-        InputError: they differ in shape.
+        InputError: the parts differ in the shape of samples.
     """
     (name, first), *others = parts.items()
     for other, samples in others:
         differs = samples.values.shape[1:] != first.values.shape[1:]
         if differs and (first.kind != "series" or samples.values.shape[2:] != first.values.shape[2:]):
             raise InputError(
-                f"{other} x must have rows of the shape {first.values.shape[1:]} as {name} x has, not "
+                f"{other} x must have rows of shape {first.values.shape[1:]} like {name} x, not "
                 f"{samples.values.shape[1:]}: resize them"
             )
     values = [samples.values for samples in parts.values()]
@@ -100,21 +101,21 @@ def prepare_samples(
     style: Style | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> PreparedData:
-    """Prepares samples. What is not named here is as for `evonas.data.prepare.prepare_arrays`.
+    """Prepares samples. Other arguments are as for `evonas.data.prepare.prepare_arrays`.
 
     Args:
-        samples: of "training", and of "validation" and "test" where they are given.
-        targets: of the same parts, tables or arrays.
-        sample_weight, groups: of the training samples.
-        instants: of the training samples, shape `(num_samples,)`: the latest are the test part.
-        split: "time" where training samples are in the order of time, "random" where they are dealt whatever they
-            look like, "" for windows that overlap in their order as "time", all others at random.
-        few_in_folds: whether few series without validation rows of their own are validated in folds, and none held out
-            for a test, see `evonas.data.prepared.FEW_SERIES`.
-        about: what else decides the features, for the fingerprint; JSON values.
+        samples: samples of "training" and, if given, "validation" and "test".
+        targets: targets of the same parts, tables or arrays.
+        sample_weight, groups: weights and groups of the training samples.
+        instants: times of the training samples, shape `(num_samples,)`; the latest samples are the test part.
+        split: "time" if training samples are in temporal order, "random" to split them at random in any case, "" for
+            "time" if they are overlapping windows in order, and "random" otherwise.
+        few_in_folds: whether few series without given validation rows are validated by cross-validation, without a test
+            part, see `evonas.data.prepared.FEW_SERIES`.
+        about: other settings that affect the features, for the fingerprint; JSON values.
 
     Raises:
-        InputError: anything that cannot be used, with the constraint, the value and the fix.
+        InputError: an argument or a cell is invalid; the message names the constraint, the value and the fix.
     """
     import pandas as pd
 
@@ -122,7 +123,7 @@ def prepare_samples(
     for part, given in columns.items():
         if len(given) != len(samples[part].values) or not len(given):
             raise InputError(
-                f"{part} x and y must have the same number of samples, one at least, not {len(samples[part].values)} "
+                f"{part} x and y must have the same number of samples, at least one, not {len(samples[part].values)} "
                 f"and {len(given)}: pass one target for each sample"
             )
         given.columns = columns["training"].columns
@@ -135,16 +136,16 @@ def prepare_samples(
     target = infer_target(frame, task, style)
     keys = None if groups is None else group_numbers(groups, sizes["training"])
     few = few_in_folds and folds is None and "validation" not in sizes
-    rows, said = _deal(whole, target, settings, sizes, keys, instants, check_split(split), few)
+    rows, split_notes = _split_rows(whole, target, settings, sizes, keys, instants, check_split(split), few)
     data = _fit_and_apply(whole, target, rows, settings, weights)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
     arrays = [each for each in (keys, instants) if each is not None]
     digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(whole)
-    notes = (*target.notes, *_notes(whole), *said)
+    notes = (*target.notes, *_notes(whole), *split_notes)
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
-def _deal(
+def _split_rows(
     samples: Samples,
     target: Target,
     settings: SplitSettings,
@@ -154,7 +155,7 @@ def _deal(
     split: str,
     few: bool,
 ) -> tuple[RowSplit, tuple[str, ...]]:
-    """The rows of each part, and what is to be said of how they were dealt."""
+    """Splits the rows into parts; returns them with notes for the user on the split."""
     if groups is not None:
         return deal_rows(target, settings, sizes, groups), ()
     timed = replace(settings, time_column="time")
@@ -168,15 +169,15 @@ def _deal(
         folds = folds_of_few(classes) if few and samples.kind == "series" else None
         if folds is None:
             return deal_rows(target, settings, sizes), ()
-        said = "" if "test" in sizes else ", and none are held out for a test, for which you can pass some"
+        suffix = "" if "test" in sizes else ", and none are held out for a test, for which you can pass some"
         note = (
             f"{count:,} series are few: networks are validated in {folds} folds (cv), their weights then trained on all"
         )
-        return deal_rows(target, replace(settings, folds=folds, test_share=0.0), sizes), (note + said,)
+        return deal_rows(target, replace(settings, folds=folds, test_share=0.0), sizes), (note + suffix,)
     if settings.folds is not None:
         raise InputError(
-            f"cv must not be given with windows in the order of time, not {settings.folds}: folds would train on what "
-            "is later; leave it out, or deal them at random (split random)"
+            f"cv must not be given with windows in temporal order, not {settings.folds}: folds would train on "
+            "later windows; leave it out, or split them at random (split random)"
         )
     rows = deal_rows(target, timed, sizes, np.arange(count, dtype=np.float64))
     if not reach:
@@ -184,9 +185,9 @@ def _deal(
     rows = without_overlap(rows, reach, tuple(part for part in ("validation", "test") if part in sizes))
     _check_classes(target, rows)
     return rows, (
-        f"samples are windows of one series that overlap, each with the {reach} behind it: the last ones are the test "
-        f"part, those before validation, and windows that would share steps with a later part are left out (split "
-        "random deals them at random)",
+        f"samples are overlapping windows of one series, each with the {reach} after it: the last ones are the "
+        f"test part, those before validation, and windows that would share steps with a later part are left out (split "
+        "random splits them at random)",
     )
 
 
@@ -197,19 +198,19 @@ def _check_classes(target: Target, rows: RowSplit) -> None:
     if unseen.size:
         raise InputError(
             f"every class must have a training window, but {target.classes[unseen[0]]!r} has none when the last "
-            "windows are the test part: deal them at random (split random), or give the test part"
+            "windows are the test part: split them at random (split random), or give the test part"
         )
 
 
 def _fit_and_apply(
     samples: Samples, target: Target, rows: RowSplit, settings: SplitSettings, weights: NDArray[np.float64] | None
 ) -> PreparedData:
-    """Features, coded targets and the problem; a preparation for each fold."""
+    """Features, encoded targets and the problem, with a preparation for each fold."""
     folded = len(rows.splits) > 1
     fit_rows = rows.known() if folded else rows.splits[0][0]
     steps = samples.values.shape[1] if samples.kind == "series" else 0
     masked = samples.kind == "series" and bool(lengths_and_gaps(samples.values)[0].min() < steps)
-    # Under cross-validation one vocabulary and one length serve all folds, so that one Problem describes them.
+    # All cross-validation folds share one vocabulary and one length, so that one Problem describes them.
     shared = _fit(samples, fit_rows, masked) if folded and samples.kind == "text" else None
     fits = [shared or _fit(samples, train, masked) for train, _ in rows.splits]
     first = fits[0]
@@ -238,7 +239,7 @@ def _fit_and_apply(
         x_test=take_rows(samples.values, rows.test, first.apply) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         preparation=first,
-        raw={part: _raw(first, samples.values, places) for part, places in parts.items() if places.size},
+        raw={part: _raw(first, samples.values, indices) for part, indices in parts.items() if indices.size},
     )
 
 
@@ -251,7 +252,7 @@ def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePrepar
 
 
 def _raw(preparation: SamplePreparation, values: NDArray[Any], rows: NDArray[np.intp]) -> Any:
-    """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the room."""
+    """Rows as an exported model takes them; bytes stay bytes, which take a quarter of the memory."""
     return take_rows(values, rows) if values.dtype == np.uint8 else take_rows(values, rows, preparation.inputs)
 
 
@@ -265,9 +266,9 @@ def _digest(samples: Samples) -> str:
 
 
 def _notes(samples: Samples) -> list[str]:
-    """What the owner of the samples may not expect."""
+    """Messages about anything that the user may not expect."""
     values = samples.values
-    large = f"{values.nbytes / 2**30:.1f} GiB of samples are more than memory is given for: they are read from the disk"
+    large = f"{values.nbytes / 2**30:.1f} GiB of samples exceed the memory limit: they are read from disk"
     return [large, *_notes_of_kind(samples)] if is_on_disk(values) else _notes_of_kind(samples)
 
 

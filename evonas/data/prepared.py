@@ -1,6 +1,7 @@
-"""`PreparedData`: numeric arrays ready for a network, and what is known of the task. Imports no pandas.
+"""`PreparedData`: numeric arrays ready for a network, and the description of the task. Does not import pandas.
 
-The driver prepares it once, writes it to the run directory as `data.npz` (no pickle), and the worker process reads it.
+The driver prepares the data once and writes them to the run directory as `data.npz` (no pickle); worker processes read
+them.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ __all__ = ["FEW_SERIES", "PreparedData", "Problem", "Split", "check_labels", "la
 
 Array = NDArray[np.float32]
 
-#: Arrays of images, series and texts from this many bytes on are read from the disk while networks train: the system
-#: keeps in memory what it has room for, once for all processes.
+#: Minimum size in bytes of arrays of images, series and texts that are read from disk during training: the system
+#: caches what fits into memory, once for all processes.
 MAPPED_BYTES = 1 << 30
-#: Series up to which a fifth of them says next to nothing of a network: one of 40 that is wrong is 2.5 points. They are
-#: validated in folds, all of them, and none are held out for a test that nobody asked for.
+#: Number of series up to which a fifth of them is too small a validation part: one error in 40 is 2.5 points. They are
+#: validated by cross-validation, without a test part unless requested.
 FEW_SERIES = 256
 _INPUTS = ("x_train", "x_validation")
 _DONOR = "donor/"
@@ -49,39 +50,40 @@ _DONOR = "donor/"
 
 @dataclass(frozen=True)
 class Problem:
-    """What is predicted.
+    """The description of a prediction task.
 
     Attributes:
         task: "regression", "binary" or "multiclass".
         num_features: width of the network's input.
-        num_outputs: width of the network's output: targets of a regression, 1 for binary, classes for multiclass.
-        target_mean, target_std: of each regression target on the training split; networks train on
-            `(target - mean) / std`, predictions and scores are in the target's own units. Empty for classification.
+        num_outputs: width of the network's output: number of targets for regression, 1 for binary, number of classes
+            for multiclass.
+        target_mean, target_std: statistics of each regression target on the training split; networks train on `(target
+            - mean) / std`, predictions and scores are in the original units. Empty for classification.
         classes: labels in the order of the network's outputs, as text; empty for regression.
-        feature_names: of the network's input columns, shape `(num_features,)`.
-        target_names: of the predicted columns.
-        input_shapes: of one sample, of each array that user-defined models takes; empty for a table, whose rows have
-            shape `(num_features,)`.
-        metric, direction: what is optimised, if it is none of `evonas.objective.METRICS`, and "min" or "max": see
-            `evonas.metrics.named`. Scores then have it too.
-        views: of each feature, which networks use it: "standard" for all, else the encoding in
-            `genomes.architecture.layers.NUMERIC_ENCODINGS` whose networks use it too, or "unless robust": all but those
-            that use the robust encoding instead. Shape `(num_features,)`; empty if all
-            see all. Where networks see neighbours, their features have the marks of `neighbours_view`.
-        numeric: of each feature, the number of the numeric column whose it is, -1 if it is of none, shape
-            `(num_features,)`; empty if unknown, and in runs of older versions.
-        categorical: of each feature, the number of the categorical column whose it is, -1 if it is of none, shape
-            `(num_features,)`; empty if there is none, and in runs of an older evonas.
-        label_type: of the labels as they were given: "text", "integer", "number" or "boolean"; empty for a regression,
-            and in runs of an older evonas.
-        quantiles: that the outputs are, rising; empty if they are means. The target, its mean and std are then there
-            once for each of them.
-        sample_shape: of one sample before it is flattened to `num_features`: (height, width, channels) of an image,
-            (steps, channels) of a series, (tokens,) of a text; empty if rows are columns of a table.
-        vocabulary: number of token ids of a text, whose features are these ids (0 is padding, 1 a word that is not
-            known); 0 if features are numbers.
-        masked: whether samples of a series are of several lengths: the last channel is then 1 if a step is there,
-            and a step that is not is 0 in all channels, at the end.
+        feature_names: names of the network's input columns, shape `(num_features,)`.
+        target_names: names of the predicted columns.
+        input_shapes: shape of a sample in each array that a user-defined model takes; empty for a table, whose rows
+            have shape `(num_features,)`.
+        metric, direction: optimised metric, if it is not one of `evonas.objective.METRICS`, and "min" or "max", see
+            `evonas.metrics.named`. Scores then include it.
+        views: for each feature, the networks that use it: "standard" for all, an encoding in
+            `genomes.architecture.layers.NUMERIC_ENCODINGS` for those with this encoding, or "unless robust" for all
+            except those that use the robust encoding instead. Shape `(num_features,)`; empty if all networks see all
+            features. Neighbour features have the marks of `neighbours_view`.
+        numeric: for each feature, the index of its numeric column, or -1, shape `(num_features,)`; empty if unknown,
+            and in runs of older versions.
+        categorical: for each feature, the index of its categorical column, or -1, shape `(num_features,)`; empty if
+            there are none, and in runs of older versions.
+        label_type: original type of the labels: "text", "integer", "number" or "boolean"; empty for regression, and in
+            runs of older versions.
+        quantiles: quantiles that the outputs predict, ascending; empty if they predict means. The target, its mean and
+            std are repeated for each quantile.
+        sample_shape: shape of a sample before it is flattened to `num_features`: (height, width, channels) for images,
+            (steps, channels) for series, (tokens,) for texts; empty for tables.
+        vocabulary: number of token ids, if the features are the ids of a text (0 is padding, 1 an unknown word); 0 if
+            features are numbers.
+        masked: whether series have different lengths: the last channel is then 1 for steps of the series, and padding
+            at the end is 0 in all channels.
     """
 
     task: str
@@ -105,19 +107,19 @@ class Problem:
     categorical: tuple[int, ...] = ()
 
     def view(self, numbers: str, *marks: str) -> tuple[str, ...]:
-        """The view of networks with these `numbers`, "standard" where the data have no such form, and neighbours."""
+        """The view of networks with these `numbers` ("standard" if the data lack this encoding) and neighbours."""
         return (numbers if numbers in self.views else "standard", *marks)
 
     def columns(self, *views: str) -> list[int]:
-        """Positions of the features that networks of these views see, of those that are there."""
+        """Indices of the existing features that networks with these views see."""
         return visible_columns(self.views, self.num_features, *views)
 
     def absent(self, *views: str) -> list[str]:
-        """The marks of neighbours among the views whose features are not there yet."""
+        """The neighbour marks among the views whose features have not been added yet."""
         return [mark for mark in marks_of(views) if mark not in self.views]
 
     def for_views(self, *views: str) -> Problem:
-        """The problem as networks of these views see it: forms of `numbers`, and marks of neighbours."""
+        """The problem as networks with these views (numeric encodings and neighbour marks) see it."""
         places, marks = self.columns(*views), self.absent(*views)
         if len(places) == self.num_features and not marks:
             return self
@@ -140,11 +142,11 @@ class Problem:
         )
 
     def attach_columns(self, graph: nx.DiGraph) -> nx.DiGraph:
-        """The graph itself, told of which numeric column or categories the features are that its network sees, and
-        of the shape of a sample where it has one.
+        """Annotates the graph with the numeric or categorical column of each feature that its network sees, and with
+        the shape of a sample if it has several axes, and returns it.
 
         Raises:
-            InputError: its network embeds numeric columns or categories, and the data have none.
+            InputError: the network embeds numeric columns or categories, but the data have none.
         """
         seen = self.for_views(*views_of(graph))
         if self.sample_shape:
@@ -153,25 +155,25 @@ class Problem:
 
 
 def visible_columns(views: Sequence[str], num_features: int, *numbers: str) -> list[int]:
-    """Positions of the features that networks of these views see, with `views` as in `Problem`."""
+    """Indices of the features that networks with these views see, with `views` as in `Problem`."""
     if not views:
         return list(range(num_features))
     return [index for index, view in enumerate(views) if is_visible(view, numbers)]
 
 
 def check_labels(classes: Sequence[str], label_type: str) -> None:
-    """Raises ValueError for labels that are not different texts of that type, whoever wrote them."""
+    """Raises ValueError unless the labels, which may come from any file, are distinct texts of that type."""
     if len(set(classes)) < len(classes) or not all(map(is_utf8, classes)):
         raise ValueError("class labels must be distinct texts encodable as UTF-8")
     if label_type not in ("", "text", "integer", "number", "boolean"):
-        raise ValueError(f"{label_type!r:.40} is no type of labels")
+        raise ValueError(f"{label_type!r:.40} is not a label type")
     if label_type in ("integer", "number"):
         for name in classes:
             int(name) if label_type == "integer" else float(name)
 
 
 def labels_of(problem: Problem) -> NDArray[Any]:
-    """The labels in the type that they were given in, in the order of the network's outputs, `(num_classes,)`."""
+    """The labels in their original type, in the order of the network's outputs, `(num_classes,)`."""
     names, kind = problem.classes, problem.label_type
     if kind == "boolean":
         return np.array([name == "True" for name in names])
@@ -185,21 +187,21 @@ def labels_of(problem: Problem) -> NDArray[Any]:
 
 
 def whole_numbers(classes: Sequence[str]) -> list[int]:
-    """The labels as numbers, if all of them are whole numbers of at most 9 digits; else empty."""
+    """The labels as integers if all of them are integers of at most 9 digits; else empty."""
     numbers = [int(name) for name in classes if name.lstrip("-").isdecimal() and len(name) < 10]
     return numbers if list(map(str, numbers)) == list(classes) else []
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One training and one validation part, prepared.
+    """A prepared training part and validation part.
 
     Attributes:
         x_train, x_validation: float32, shape `(num_samples, num_features)`; for user-defined models also arrays of any
             shape and type, see `evonas.data.inputs`.
-        y_train, y_validation: float32 `(num_samples, num_outputs)` standardised targets for regression,
-            float32 `(num_samples, 1)` of 0 and 1 for binary, int32 `(num_samples,)` class numbers for multiclass.
-        weight_train: float32 `(num_samples,)` sample weights (class weights multiplied in), or None for all ones.
+        y_train, y_validation: float32 `(num_samples, num_outputs)` standardised targets for regression, float32
+            `(num_samples, 1)` of 0 and 1 for binary, int32 `(num_samples,)` class indices for multiclass.
+        weight_train: float32 `(num_samples,)` sample weights including class weights, or None for all ones.
     """
 
     x_train: Inputs
@@ -214,16 +216,16 @@ class PreparedData:
     """Everything that training and scoring need.
 
     Attributes:
-        problem: what is predicted.
-        splits: one split, or one a fold of a cross-validation.
-        x_test, y_test: the part that a search never sees, coded as in `Split`; None when there is none.
+        problem: description of the task.
+        splits: one split, or one per cross-validation fold.
+        x_test, y_test: the part that a search never sees, encoded as in `Split`; None if there is none.
         fingerprint: hexadecimal digest of the rows, the target and the preparation; equal data have equal fingerprints.
-        notes: one line for each column that is not used unchanged.
-        preparation: the way from raw rows to the features of `x_test` and of the first split, fitted on its training
-            rows. Under cross-validation each fold is coded by a fit of its own.
-        raw: the first split's validation rows and the test rows as an exported model takes them
-            (`Preparation.inputs`), by the names "validation" and "test"; empty if they were not kept.
-        pretrained: a trained network whose layers all networks start from; None when they start from their seeds alone.
+        notes: messages for the user about the data, one line each.
+        preparation: conversion of raw rows to the features of `x_test` and of the first split, fitted on its training
+            rows. Each cross-validation fold is encoded by a separate fit.
+        raw: the first split's validation rows and the test rows as an exported model takes them (`Preparation.inputs`),
+            under "validation" and "test"; empty if they were not kept.
+        pretrained: trained network from whose layers all networks start; None for random initial weights.
         plan: the role of each column of a table; not kept in files.
     """
 
@@ -240,9 +242,9 @@ class PreparedData:
 
     @property
     def refits(self) -> bool:
-        """Whether a network's weights are those of a training on all rows: of few series in folds.
+        """Whether a network's final weights are trained on all rows, as for few series with cross-validation.
 
-        What is scored are the folds' networks.
+        The networks of the folds are scored.
         """
         rows = len(self.splits[0].y_train) + len(self.splits[0].y_validation)
         return len(self.splits) > 1 and len(self.problem.sample_shape) == 2 and rows <= FEW_SERIES
@@ -250,12 +252,12 @@ class PreparedData:
     def for_views(
         self, *views: str, neighbours: NeighbourFeatures | None = None, training: bool = True
     ) -> PreparedData:
-        """The data as networks of these views see them: without the other features, and with those of neighbours.
+        """The data as networks with these views see them: without other features, and with neighbour features.
 
         Args:
-            views: forms of `numbers`, and marks of neighbours.
-            neighbours: gives their features, of these data; recomputed when None.
-            training: whether training rows are needed, whose neighbours take the longest; else there are none.
+            views: numeric encodings and neighbour marks.
+            neighbours: neighbour features of these data, by default computed here.
+            training: whether to include training rows, whose neighbour features take the longest to compute.
         """
         if not training and self.problem.absent(*views):
             features = neighbours or NeighbourFeatures(self)
@@ -274,7 +276,7 @@ class PreparedData:
         return found._with_neighbours(marks, neighbours or NeighbourFeatures(self)) if marks else found
 
     def new_rows(self, x: Inputs, *views: str) -> NDArray[Any]:
-        """Rows that are not training rows, coded as `x_test`, as networks of these views see them."""
+        """Rows that are not training rows, encoded like `x_test`, as networks with these views see them."""
         rows = np.asarray(x)[:, self.problem.columns(*views)]
         regressions = [NeighbourFeatures(self).regression(mark) for mark in self.problem.absent(*views)]
         return with_estimates(rows, np.asarray(x), self.problem, regressions)
@@ -289,7 +291,7 @@ class PreparedData:
         return replace(self, splits=splits, x_test=x_test, preparation=self._preparation_with(marks, features))
 
     def preparation_of(self, *views: str) -> Preparation | None:
-        """The way from raw rows to what networks of these views see; that of `seen`, without its features."""
+        """The conversion of raw rows to the features that networks with these views see."""
         marks, features = self.problem.absent(*views), NeighbourFeatures(self)
         seen = None if self.preparation is None else self.preparation.for_views(views)
         return replace(self, preparation=seen)._preparation_with(marks, features)
@@ -300,7 +302,7 @@ class PreparedData:
         return NeighbourPreparation.from_preparation(self.preparation, map(features.regression, marks), self.problem)
 
     def save(self, path: Path) -> None:
-        """Writes one `.npz` file (plain arrays and one JSON text; nothing that could run code)."""
+        """Writes one `.npz` file of plain arrays and a JSON text, which cannot contain code."""
         arrays: dict[str, NDArray[Any]] = {}
         parts = [(f"split_{number}", split) for number, split in enumerate(self.splits)]
         for place, split in parts:
@@ -317,7 +319,7 @@ class PreparedData:
                 arrays[f"{place}/{number}" if several else place] = part
         about: dict[str, Any] = {"problem": asdict(self.problem), "splits": len(self.splits)}
         about |= {"fingerprint": self.fingerprint, "notes": list(self.notes)}
-        # Of several arrays: their names, or their number.
+        # For several arrays: their names, or their number.
         first = self.splits[0].x_train
         about["inputs"] = list(first) if isinstance(first, Mapping) else len(first) if isinstance(first, tuple) else 0
         about["raw"] = {}
@@ -334,14 +336,14 @@ class PreparedData:
 
     @classmethod
     def load(cls, path: Path) -> PreparedData:
-        """Reads what `save` wrote.
+        """Reads a file written by `save`.
 
         Raises:
-            InputError: the file is missing, damaged or something else.
+            InputError: the file is missing, damaged or not such a file.
         """
         try:
             text = read_arrays(path, only=("about",))["about"].tobytes().decode()
-            check_weight(text, "what they say of themselves")
+            check_weight(text, "their description")
             about = json.loads(text)
             is_shaped = bool(about["problem"].get("sample_shape"))
             arrays = read_arrays(path, mapped_from=MAPPED_BYTES if is_shaped else None)

@@ -1,4 +1,4 @@
-"""`PretrainedNetwork`: a trained network of another run, from whose lower layers the networks of this run start."""
+"""`PretrainedNetwork`: a trained network of another run, whose lower layers initialise the networks of this run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["PretrainedNetwork"]
 
 @dataclass(frozen=True, eq=False)
 class PretrainedNetwork:
-    """A trained network that others start from.
+    """A trained network that initialises others.
 
     Attributes:
-        architecture: of the trained network, as in `evonas.tasks.train.TrainingTask`.
-        weights: of its best epoch, by name.
-        feature_names, target_names, classes: of its `Problem`: features are matched by name, and the output layer is
-            used where targets and classes are the same.
+        architecture: its architecture, as in `evonas.tasks.train.TrainingTask`.
+        weights: weights of its best epoch, by name.
+        feature_names, target_names, classes: those of its `Problem`. Features are matched by name, and the output layer
+            is used if targets and classes are equal.
     """
 
     architecture: Mapping[str, Any]
@@ -30,7 +30,7 @@ class PretrainedNetwork:
     classes: tuple[str, ...]
 
     def about(self) -> dict[str, Any]:
-        """All but the weights, as JSON values."""
+        """Everything except the weights, as JSON values."""
         return {
             "architecture": dict(self.architecture),
             "feature_names": list(self.feature_names),
@@ -40,10 +40,10 @@ class PretrainedNetwork:
 
     @classmethod
     def from_arrays(cls, about: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> PretrainedNetwork:
-        """The pretrained network back from `about()` and its weights.
+        """Restores a pretrained network from `about()` and its weights.
 
         Raises:
-            ValueError: they do not belong to a network.
+            ValueError: the arguments do not describe a network.
         """
         if not isinstance(about["architecture"], dict):
             raise ValueError("the network that weights are taken from has no architecture")

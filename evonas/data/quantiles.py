@@ -1,6 +1,6 @@
-"""A regression whose outputs are quantiles of its one target: what changes of prepared data.
+"""Conversion of prepared data for a regression whose outputs are quantiles of its single target.
 
-The target is there once for each quantile, so that outputs and targets have one shape everywhere.
+The target is repeated for each quantile, so that outputs and targets always have the same shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem, Split
 from genomes.errors import InputError
 
-__all__ = ["point_place", "quantile_names", "with_quantiles"]
+__all__ = ["point_index", "quantile_names", "with_quantiles"]
 
 
 def quantile_names(problem: Problem) -> tuple[str, ...]:
@@ -23,20 +23,20 @@ def quantile_names(problem: Problem) -> tuple[str, ...]:
     return tuple(f"quantile_{each:g}" for each in problem.quantiles)
 
 
-def point_place(problem: Problem) -> int:
-    """The output that is the point prediction: the median, or the quantile that is the nearest to it."""
+def point_index(problem: Problem) -> int:
+    """The index of the output used as the point prediction: the median, or the nearest quantile."""
     return int(np.argmin(np.abs(np.array(problem.quantiles) - 0.5)))
 
 
 def with_quantiles(data: PreparedData, quantiles: Sequence[float]) -> PreparedData:
-    """The data of the same rows, to predict quantiles.
+    """The same data for predicting quantiles.
 
     Args:
-        data: of a regression of one target.
-        quantiles: between 0 and 1, rising.
+        data: data of a regression with one target.
+        quantiles: quantiles between 0 and 1, ascending.
 
     Raises:
-        InputError: it is another task, or has several targets.
+        InputError: the task is not a regression, or has several targets.
     """
     problem = data.problem
     if problem.quantiles:

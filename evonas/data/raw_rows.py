@@ -1,6 +1,6 @@
-"""Raw rows in a file of plain arrays: numbers as they are, text as codes with a list of its values. Imports no pandas.
+"""Storage of raw rows as plain arrays: numbers unchanged, text as codes with a list of values. Does not import pandas.
 
-Rows are what `Preparation.inputs` gives: one float32 array, or columns by name.
+Rows are as returned by `Preparation.inputs`: one float32 array, or columns by name.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["pack_rows", "unpack_rows"]
 
 
 def pack_rows(rows: Any, place: str) -> tuple[dict[str, NDArray[Any]], Any]:
-    """The arrays by their names in the file, which begin with `place`, and JSON values that say what they are.
+    """The arrays by their names in the file, which begin with `place`, and JSON values that describe them.
 
-    Of columns by name: (name, its different texts, or None for a numeric column), in the order of the arrays.
+    The description of named columns is (name, distinct texts or None for a numeric column), in the order of the arrays.
     """
     if not isinstance(rows, Mapping):
         return {f"{place}/array": rows}, None
@@ -35,10 +35,10 @@ def pack_rows(rows: Any, place: str) -> tuple[dict[str, NDArray[Any]], Any]:
 
 
 def unpack_rows(arrays: Mapping[str, NDArray[Any]], place: str, about: Any) -> Any:
-    """The rows that `pack_rows` was given.
+    """Restores the rows from the result of `pack_rows`.
 
     Raises:
-        KeyError, IndexError, TypeError, ValueError: they do not fit together.
+        KeyError, IndexError, TypeError, ValueError: the arguments are inconsistent.
     """
     if about is None:
         return arrays[f"{place}/array"]

@@ -1,4 +1,6 @@
-"""`ReadOptions`: the user's description of a table's file, and `Table`, the result of reading it. Imports no pandas."""
+"""`ReadOptions`: the user's description of a table's file, and `Table`, the result of reading it. Does not import
+pandas.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING", "ReadOptions", "Style", "Table"]
 
-#: Texts that mean "no value": those of pandas, "?" (UCI's tables) and "\\N" (MySQL and PostgreSQL dumps).
+#: Texts that mean "no value": those of pandas, "?" (UCI data sets) and "\\N" (MySQL and PostgreSQL dumps).
 # fmt: off
 MISSING = frozenset([
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null", "?", "\\N",
 ])
 # fmt: on
-#: All space characters that may serve as thousands separator.
+#: All space characters that may serve as thousands separators.
 SPACES = (" ", "\u00a0", "\u202f", "\u2009", "\u2007")
 _THOUSANDS = (",", ".", "'", "\u2019", *SPACES)
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
@@ -33,14 +35,14 @@ class ReadOptions:
     """Format of a file, to override detection. Fields left empty are detected.
 
     Attributes:
-        separator: between cells: one character, or "tab", "comma", "semicolon", "space" or "pipe".
-        encoding: of the text, by its name in Python.
-        decimal: "." or ",".
+        separator: separator of cells: one character, or "tab", "comma", "semicolon", "space" or "pipe".
+        encoding: Python name of the text encoding.
+        decimal: decimal mark, "." or ",".
         thousands: the thousands separator: ",", ".", "'" or a space.
         skip_rows: number of lines before the header.
         comment: prefix of comment lines, such as "#".
         missing: texts that mean "no value", replacing the usual ones; an empty cell always does.
-        date_order: "dmy" or "mdy", of dates such as 01/02/2020.
+        date_order: "dmy" or "mdy", for dates such as 01/02/2020.
     """
 
     separator: str = ""
@@ -96,7 +98,7 @@ class ReadOptions:
         missing: Sequence[str] | None,
         date_order: str,
     ) -> ReadOptions:
-        """As the constructor, with `missing` given as a string or a list."""
+        """Like the constructor, with `missing` as a string or a list."""
         words = [missing] if isinstance(missing, str) else missing
         known = None if words is None else tuple(words)
         return cls(separator, encoding, decimal, thousands, skip_rows, comment, known, date_order)
@@ -109,7 +111,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Style:
-    """Notation of numbers and dates, as far as it is known without the cells of a column.
+    """Notation of numbers and dates as known before a column is examined.
 
     Attributes:
         decimal, thousands, date_order: as given by the user, see `ReadOptions`.
@@ -126,12 +128,12 @@ class Style:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table that was read from a file.
+    """A table read from a file.
 
     Attributes:
-        frame: its cells.
+        frame: cells of the table.
         notes: messages about anything the user may not expect, one line each.
-        style: its notation of numbers and dates.
+        style: notation of numbers and dates in the file.
         absent: column -> a text in it that was read as "no value", and its data row.
     """
 

@@ -1,7 +1,8 @@
-"""What rows are (images, series, texts, or rows of a table), and which networks take them. Imports no pandas.
+"""The kind of the rows (images, series, texts, or rows of a table), and the networks that take it. Does not import
+pandas.
 
-The data choose: images go to convolutional networks, series and texts to networks over sequences, tables to dense ones;
-a name that the user gives wins, where such networks can take such rows.
+By default, images go to convolutional networks, series and texts to sequence networks, and tables to dense networks;
+the user can choose other networks that can take such rows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from genomes.errors import InputError
 
 __all__ = ["KINDS", "SampleOptions", "as_images", "chosen_architecture", "holds_texts", "kind_of_array"]
 
-#: Kind of rows -> the encodings whose networks can take them; the first unless another is asked for.
+#: Kind of rows -> the encodings whose networks can take them; the first is the default.
 KINDS: dict[str, tuple[str, ...]] = {
     "image": ("convolutional", "dense"),
     "series": ("sequence", "convolutional", "dense"),
@@ -31,23 +32,23 @@ _FIXES = {
     "text": "leave it out",
     "table": "give images, series (--series) or one column of text (--text)",
 }
-#: Channels that an image may have; more are something else.
+#: Maximum number of channels of an image.
 _MOST_CHANNELS = 4
-#: The smallest side of a square of numbers that counts as an image.
+#: Minimum side of a square of numbers that counts as an image.
 _LEAST_SIDE = 8
-#: Rows that are looked at to tell images from series.
+#: Number of rows that are examined to distinguish images from series.
 _SAMPLE = 200
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """What a user says about the rows apart from the columns of a table.
+    """The user's options on the kind of the rows.
 
     Attributes:
-        architecture: name of the encoding whose networks are to take them; "" to go by the rows.
-        series: whether the columns of a row, or the numbers of an array's, are steps of a series.
-        series_id: of a table in long form, the column whose equal values are one series.
-        split: how samples are dealt, see `evonas.data.windows.SPLITS`.
+        architecture: name of the encoding whose networks take them; "" to choose by the kind of the rows.
+        series: whether the columns of a table's row, or the numbers of an array's row, are steps of a series.
+        series_id: for a table in long form, the column that identifies the series of a row.
+        split: how samples are split, see `evonas.data.windows.SPLITS`.
     """
 
     architecture: str = ""
@@ -63,16 +64,16 @@ class SampleOptions:
 
     @property
     def is_series(self) -> bool:
-        """Whether rows are said to be series."""
+        """Whether rows are declared as series."""
         return self.series or bool(self.series_id)
 
 
 def chosen_architecture(kind: str, asked: str = "") -> str:
-    """Name of the encoding for rows of a kind.
+    """The name of the encoding for rows of a kind.
 
     Args:
         kind: one of `KINDS`.
-        asked: name of an encoding; empty to go by the rows.
+        asked: name of the requested encoding; empty to choose by the kind of the rows.
 
     Raises:
         InputError: networks of that encoding cannot take such rows.
@@ -87,12 +88,12 @@ def chosen_architecture(kind: str, asked: str = "") -> str:
 
 
 def kind_of_array(x: Any, series: bool = False) -> str:
-    """What the rows of an array or a list are, one of `KINDS`.
+    """The kind of the rows of an array or a list, one of `KINDS`.
 
     Args:
         x: `(num_samples, height, width, channels)` are images; `(num_samples, steps, channels)` are series, unless they
             look like grey images: bytes, or squares of whole numbers from 0 to 255 or of numbers from 0 to 1.
-        series: whether rows are said to be series.
+        series: whether rows are declared as series.
     """
     if series:
         return "series"
@@ -109,7 +110,7 @@ def kind_of_array(x: Any, series: bool = False) -> str:
 
 
 def holds_texts(x: Any) -> bool:
-    """Whether it is a list, or an array of one dimension, of texts."""
+    """Whether the value is a list or a one-dimensional array of texts."""
     if isinstance(x, (str, bytes)) or hasattr(x, "columns"):
         return False
     if isinstance(x, np.ndarray):
@@ -121,10 +122,10 @@ def holds_texts(x: Any) -> bool:
 
 
 def as_images(x: Any, what: str) -> NDArray[Any]:
-    """Images as one array, shape `(num_samples, height, width, channels)`, of the type that they have.
+    """Converts images to one array of unchanged type, shape `(num_samples, height, width, channels)`.
 
     Raises:
-        InputError: of another shape, of several sizes, with the channels in front, or no finite numbers.
+        InputError: the images have another shape, different sizes, or the channels first, or are not finite numbers.
     """
     try:
         pixels = np.asarray(x)
@@ -147,7 +148,7 @@ def as_images(x: Any, what: str) -> NDArray[Any]:
 
 
 def _is_ragged(x: Any) -> bool:
-    """Whether samples are arrays of several lengths."""
+    """Whether samples are arrays of different lengths."""
     if isinstance(x, np.ndarray):
         return x.dtype == object and x.ndim == 1 and len(x) > 0 and np.ndim(x[0]) > 0
     if not isinstance(x, (list, tuple)) or not x or not all(np.ndim(part) in (1, 2) for part in x[:_SAMPLE]):

@@ -1,4 +1,4 @@
-"""Training weights: of rows, and of classes."""
+"""Training weights of rows and of classes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from genomes.errors import InputError
 
 __all__ = ["ClassWeight", "sample_weights", "training_weights"]
 
-#: "balanced" (as in scikit-learn: each class weighs the same in all), or class label -> weight.
+#: "balanced" (as in scikit-learn: all classes have the same total weight), or class label -> weight.
 ClassWeight = Literal["balanced"] | Mapping[Any, float] | None
 
 
 def sample_weights(values: Any, count: int) -> NDArray[np.float64] | None:
-    """Weights of rows, checked, shape `(count,)`; None stays None.
+    """Validates weights of rows, shape `(count,)`; None stays None.
 
     Raises:
-        InputError: they are not numbers, not `count` of them, one is negative or not finite, or all are 0.
+        InputError: the weights are not `count` numbers, one is negative or not finite, or all are 0.
     """
     if values is None:
         return None
@@ -49,13 +49,14 @@ def training_weights(
     """Sample weights times class weights of the training rows; None if there are neither.
 
     Args:
-        target: of all rows.
-        rows: positions of the training rows, which alone decide what is balanced.
-        weights: sample weights by position, checked.
+        target: target of all rows.
+        rows: indices of the training rows, which determine "balanced" weights.
+        weights: validated sample weights of all rows.
         class_weight: see `ClassWeight`.
 
     Raises:
-        InputError: the class weights do not fit the classes, there are none, or nothing of weight is left to train on.
+        InputError: the class weights do not match the classes, the task has no classes, or all training rows have
+        weight 0.
     """
     if weights is None and class_weight is None:
         return None

@@ -1,4 +1,4 @@
-"""Where a file of data is and what it holds, to see later whether it has changed. Imports no pandas."""
+"""The path and digest of a data file, for detecting later changes. Does not import pandas."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from genomes.errors import InputError
 
 __all__ = ["check_origin", "origin_of"]
 
-#: For how long a file is read to see whether it has changed: some gigabytes.
+#: Time limit in seconds for reading a file to detect changes: enough for some gigabytes.
 _SECONDS = 5.0
 
 
 def origin_of(path: str | Path) -> dict[str, Any]:
-    """Where a file is and what it holds, as JSON values: "path" as given, "absolute", "bytes", "sha256"."""
+    """The path and digest of a file, as JSON values: "path" as given, "absolute", "bytes", "sha256"."""
     file = Path(path).absolute()
     return {"path": str(path), "absolute": str(file), "bytes": file.stat().st_size, "sha256": _sha256(file)}
 
 
 def check_origin(origin: Mapping[str, Any]) -> None:
-    """Refuses to continue with a file that has changed since. A missing file does not matter: the run holds its data.
+    """Raises an error if the file has changed. A missing file is accepted, since the run directory holds the data.
 
-    The path may be anybody's words: only a regular file that takes its room on the disk, and is as long as the run
-    says, is read, no further than that, and for a few seconds at most.
+    The path is untrusted: only a regular file that occupies disk space and has the recorded size is read, up to that
+    size, for at most a few seconds.
 
     Raises:
-        InputError: the file holds something else now; says what differs.
+        InputError: the file's content has changed; the message states the difference.
     """
     if not {"absolute", "bytes", "sha256"} <= origin.keys():
         return
@@ -40,7 +40,7 @@ def check_origin(origin: Mapping[str, Any]) -> None:
         with open_plain(Path(os.path.realpath(file))) as stream:
             about = os.fstat(stream.fileno())
             now = _sha256_within(stream, size) if about.st_size == size and _takes_room(about) else None
-    except (OSError, ValueError):  # ValueError: the path holds a null character
+    except (OSError, ValueError):  # ValueError: the path contains a null character
         return
     if about.st_size == size and now in (None, origin["sha256"]):
         return
@@ -52,12 +52,12 @@ def check_origin(origin: Mapping[str, Any]) -> None:
 
 
 def _takes_room(about: os.stat_result) -> bool:
-    """Whether a file is on a disk: those of /proc and /sys are not, and may have no end."""
+    """Whether a file occupies disk space; those in /proc and /sys do not, and may be endless."""
     return about.st_blocks > 0 or about.st_size == 0
 
 
 def _sha256_within(stream: BinaryIO, size: int) -> str | None:
-    """Of this many bytes; None if that takes too long."""
+    """The SHA-256 of this many bytes; None if that takes too long."""
     digest, left, until = hashlib.sha256(), size, time.monotonic() + _SECONDS
     while left and (piece := stream.read(min(left, 1 << 20))):
         digest.update(piece)

@@ -1,4 +1,6 @@
-"""`SplitSettings`: how rows are split into parts; `deal_rows` splits them. Shared by tables, samples and arrays."""
+"""`SplitSettings`: how rows are split into parts, and `deal_rows`, which splits them. Used for tables, samples and
+arrays.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ __all__ = ["SplitSettings", "check_rows", "deal_rows", "settings_json"]
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How rows are dealt and weighed: the arguments of `prepare_arrays`."""
+    """How rows are split and weighted: the arguments of `prepare_arrays`."""
 
     seed: int
     test_share: float
@@ -35,13 +37,13 @@ class SplitSettings:
 def deal_rows(
     target: Target, settings: SplitSettings, sizes: Mapping[str, int], keys: NDArray[Any] | None = None
 ) -> RowSplit:
-    """The rows of each part: given ones as they are, the others dealt from the training rows.
+    """The rows of each part: given parts unchanged, the others split off the training rows.
 
     Args:
-        target: of all rows.
-        settings: how they are dealt.
-        sizes: rows of each given part, in order.
-        keys: of the training rows: group numbers or instants, if they are dealt by these.
+        target: target of all rows.
+        settings: settings of the split.
+        sizes: number of rows of each given part, in order.
+        keys: group indices or times of the training rows, if they are split by these.
     """
     classes = np.zeros(len(target.values), dtype=np.intp) if target.task == "regression" else target.values
     ends = np.cumsum(list(sizes.values()))
@@ -61,7 +63,7 @@ def deal_rows(
         found = dealt(settings.validation_share, settings.folds)
         rows = RowSplit(found.splits, test if "test" in given else found.test)
     elif test_share:
-        # One of the dealt parts too many: its rows are training rows again.
+        # A part that was split off but is given: its rows become training rows again.
         found = dealt((1 - test_share) / 2, None)
         rows = RowSplit(((found.known(), given["validation"]),), found.test)
     else:
@@ -77,18 +79,18 @@ def deal_rows(
 
 
 def settings_json(settings: SplitSettings, task: str, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """All that decides the coding and the splits, for the fingerprint; JSON values."""
+    """All settings that affect the encoding and the splits, as JSON values for the fingerprint."""
     about = asdict(settings) | {"task": task, "sizes": dict(sizes)}
     for name, usual in {"numbers": ("standard",), "group": "", "time_column": ""}.items():
         if about[name] == usual:
-            del about[name]  # data prepared before there was a choice keep their fingerprint
+            del about[name]  # keeps the fingerprint of data prepared before the option existed
     if isinstance(settings.class_weight, Mapping):
         about["class_weight"] = {str(label): float(weight) for label, weight in settings.class_weight.items()}
     return about
 
 
 def check_rows(count: int) -> None:
-    """Raises InputError when there are too few rows to be split."""
+    """Raises InputError if there are too few rows to split."""
     if count < 2:
         raise InputError(
             f"data must have at least 3 rows, for training, validation and test, not {count}: add rows (a search is "

@@ -1,4 +1,4 @@
-"""Dealing rows into training, validation and test. Imports numpy only."""
+"""Splitting of rows into training, validation and test parts. Imports numpy only."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = [
 
 Positions = NDArray[np.intp]
 
-#: Folds of few series.
+#: Number of folds for few series.
 _FOLDS_OF_FEW = 5
-#: Validation rows that tell networks apart well enough: with more of them, the part is smaller than a fifth.
+#: Number of validation rows that suffice to compare networks: with more rows, the part is smaller than a fifth.
 _ENOUGH = 2_000
 
 
 @dataclass(frozen=True, eq=False)
 class RowSplit:
-    """Positions of rows, each array ascending.
+    """Indices of the rows of each part, ascending.
 
     Attributes:
-        splits: (training, validation), one pair, or one a fold.
-        test: those that no search sees; empty when there are none.
+        splits: (training, validation) pairs: one, or one per fold.
+        test: rows that no search sees; may be empty.
     """
 
     splits: tuple[tuple[Positions, Positions], ...]
@@ -49,19 +49,19 @@ class RowSplit:
 
 
 def share_for_validation(asked: float | None, count: int) -> float:
-    """Share of the rows that are for validation: what is asked for, or else a fifth, and of many rows a tenth.
+    """The share of the validation rows: by default a fifth, or a tenth of many rows.
 
-    From 10,000 rows on it is 2,000 rows, from 20,000 on a tenth: what more of them would tell about networks is worth
-    less than what networks learn from them.
+    It is 2,000 rows from 10,000 rows on, and a tenth from 20,000 on, where more rows are worth more for training than
+    for validation.
     """
     return min(0.2, max(0.1, _ENOUGH / max(count, 1))) if asked is None else asked
 
 
 def folds_of_few(classes: NDArray[np.intp]) -> int | None:
-    """In how many folds few series are validated; None where a class has a single one, or they are not few.
+    """The number of folds in which few series are validated; None if a class has a single one, or there are not few.
 
     Args:
-        classes: class number of each row; all zeros for regression.
+        classes: class index of each row; all zeros for regression.
 
     Example:
         >>> folds_of_few(np.array([0] * 20 + [1] * 3)), folds_of_few(np.zeros(1000, dtype=np.intp))
@@ -79,14 +79,14 @@ def split_groups(
     validation_share: float = 0.2,
     folds: int | None = None,
 ) -> RowSplit:
-    """Deals whole groups at random: no group has rows in two parts.
+    """Splits whole groups at random: no group has rows in two parts.
 
     Args:
-        groups: group number of each row, shape `(num_samples,)`.
-        seed, test_share, validation_share, folds: as for `split_rows`; shares are met as closely as the groups allow.
+        groups: group index of each row, shape `(num_samples,)`.
+        seed, test_share, validation_share, folds: as for `split_rows`; shares are met as closely as groups allow.
 
     Raises:
-        InputError: as `split_rows`, or there are fewer groups than parts.
+        InputError: see `split_rows`, or there are fewer groups than parts.
     """
     _check_shares(seed, test_share, validation_share, folds)
     rng = stream_rng(RandomStream.SPLIT, seed)
@@ -98,7 +98,7 @@ def split_groups(
     tested = _first_groups(order, sizes, test_share * len(groups), len(names) - parts + 1) if test_share else 0
     test, known = order[:tested], order[tested:]
     if folds is not None:
-        # The largest groups first, each to the fold with the fewest rows.
+        # Assign the largest groups first, each to the fold with the fewest rows.
         held = [np.empty(0, dtype=np.intp)] * folds
         for group in known[np.argsort(-sizes[known], kind="stable")]:
             least = min(range(folds), key=lambda fold: (int(sizes[held[fold]].sum()), fold))
@@ -111,14 +111,15 @@ def split_groups(
 
 
 def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, validation_share: float = 0.2) -> RowSplit:
-    """The latest rows are the test part, those before them validation; rows of one instant stay together.
+    """Splits by time: the latest rows are the test part, those before them validation; rows with equal times stay
+    together.
 
     Args:
-        stamps: instant of each row, in any unit, shape `(num_samples,)`.
+        stamps: time of each row, in any unit, shape `(num_samples,)`.
         test_share, validation_share: as for `split_rows`.
 
     Raises:
-        InputError: as `split_rows`; an instant is missing, or there are fewer instants than parts.
+        InputError: see `split_rows`; a time is missing, or there are fewer distinct times than parts.
     """
     _check_shares(0, test_share, validation_share, None)
     if np.isnan(stamps).any():
@@ -131,21 +132,21 @@ def split_by_time(stamps: NDArray[np.float64], *, test_share: float = 0.2, valid
     if len(instants) < parts:
         raise InputError(f"the time column must have at least {parts} different values, not {len(instants)}: add rows")
     ordered = np.sort(stamps)
-    # Each part begins at an instant, and leaves one at least to each part before it.
+    # Each part begins at a new time, and leaves at least one to each earlier part.
     cuts = [test_share + validation_share, test_share] if test_share else [validation_share]
     bounds: list[float] = []
     for number, share in enumerate(cuts, start=1):
         at = ordered[min(len(ordered) - 1, round(len(ordered) * (1 - share)))]
-        place = int(np.searchsorted(instants, at))
-        place = max(place, number if not bounds else int(np.searchsorted(instants, bounds[-1])) + 1)
-        bounds.append(float(instants[min(place, len(instants) - 1 - (len(cuts) - number))]))
+        index = int(np.searchsorted(instants, at))
+        index = max(index, number if not bounds else int(np.searchsorted(instants, bounds[-1])) + 1)
+        bounds.append(float(instants[min(index, len(instants) - 1 - (len(cuts) - number))]))
     part = np.searchsorted(np.array(bounds), stamps, side="right")
     rows = [np.flatnonzero(part == number).astype(np.intp) for number in range(3)]
     return RowSplit(((rows[0], rows[1]),), rows[2])
 
 
 def _first_groups(order: Positions, sizes: NDArray[np.intp], wanted: float, most: int) -> int:
-    """How many of the first groups come closest to the wanted number of rows; at least one."""
+    """The number of leading groups, at least one, whose number of rows is closest to the wanted one."""
     behind = np.abs(np.cumsum(sizes[order])[:most] - wanted)
     return int(behind.argmin()) + 1
 
@@ -162,15 +163,15 @@ def split_rows(
     validation_share: float = 0.2,
     folds: int | None = None,
 ) -> RowSplit:
-    """Deals rows at random, in proportion of the classes; every class stays in every training part.
+    """Splits rows at random, stratified by class; every class occurs in every training part.
 
     Args:
-        classes: class number of each row, shape `(num_samples,)`; all zeros for regression.
-        seed: of the dealing.
-        test_share, validation_share: of all rows, in [0, 1) and (0, 1); each part gets at least one row, whatever its
-            share, unless the share is 0.
-        folds: number of cross-validation folds that the rows outside the test part make, 2 or more; `validation_share`
-            then counts for nothing.
+        classes: class index of each row, shape `(num_samples,)`; all zeros for regression.
+        seed: seed of the split.
+        test_share, validation_share: shares of all rows, in [0, 1) and (0, 1); a part with a positive share gets at
+            least one row.
+        folds: number of cross-validation folds, at least 2, into which the rows outside the test part are split;
+            `validation_share` is then ignored.
 
     Raises:
         InputError: a share or the number of folds is out of range, or there are too few rows.
@@ -183,12 +184,12 @@ def split_rows(
     rng = stream_rng(RandomStream.SPLIT, seed)
     rows = np.arange(count, dtype=np.intp)
     test_size = _size(count, test_share, count - parts + 1) if test_share else 0
-    test = _take(rng, rows, classes, test_size, spared=1 if folds is None else 2)
+    test = _select_rows(rng, rows, classes, test_size, spared=1 if folds is None else 2)
     known = np.setdiff1d(rows, test)
     if folds is not None:
-        return RowSplit(_deal(rng, known, classes, folds), test)
+        return RowSplit(_deal_into_folds(rng, known, classes, folds), test)
     validation_size = _size(count, validation_share, len(known) - 1)
-    validation = _take(rng, known, classes, validation_size, spared=1)
+    validation = _select_rows(rng, known, classes, validation_size, spared=1)
     return RowSplit(((np.setdiff1d(known, validation), validation),), test)
 
 
@@ -209,17 +210,19 @@ def _size(count: int, share: float, most: int) -> int:
 
 
 def _sort(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp]) -> tuple[Positions, NDArray[np.intp]]:
-    """The rows class by class, in random order inside a class, and each row's rank in its class."""
+    """The rows sorted by class, in random order within a class, and the rank of each row in its class."""
     shuffled = rng.permutation(rows)
     ordered = shuffled[np.argsort(classes[shuffled], kind="stable")]
     _, first, counts = np.unique(classes[ordered], return_index=True, return_counts=True)
     return ordered, np.arange(len(ordered)) - np.repeat(first, counts)
 
 
-def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, spared: int) -> Positions:
-    """`size` of the rows, evenly spaced through the classes; `spared` rows of each class are never taken.
+def _select_rows(
+    rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], size: int, spared: int
+) -> Positions:
+    """Selects `size` of the rows, evenly spaced through the classes; `spared` rows of each class are never selected.
 
-    Fewer than `size` only where keeping leaves no more.
+    Fewer than `size` only if the spared rows leave fewer.
     """
     ordered, rank = _sort(rng, rows, classes)
     eligible = ordered[rank >= spared]
@@ -230,10 +233,12 @@ def _take(rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], 
     return np.sort(eligible[np.diff(steps) > 0])
 
 
-def _deal(
+def _deal_into_folds(
     rng: np.random.Generator, rows: Positions, classes: NDArray[np.intp], folds: int
 ) -> tuple[tuple[Positions, Positions], ...]:
-    """Like cards: neighbours in class order go to different folds, so two rows keep a class in every training part."""
+    """Deals rows like cards: neighbours in class order go to different folds, so that a class with two rows occurs in
+    every training part.
+    """
     if not 2 <= folds <= len(rows):
         raise InputError(f"folds must be from 2 to the {len(rows)} rows outside the test part, not {folds}: 5 is usual")
     ordered, _ = _sort(rng, rows, classes)
@@ -242,7 +247,7 @@ def _deal(
 
 
 def join_split(split: Split) -> Split:
-    """A split whose training rows are all that there are; the validation rows weigh 1."""
+    """A split whose training rows are all rows; the validation rows have weight 1."""
     weight = split.weight_train
     if weight is not None:
         weight = np.concatenate([weight, np.ones(len(split.y_validation), np.float32)])

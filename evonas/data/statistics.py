@@ -1,7 +1,7 @@
-"""What is fitted to a column: the value for gaps, mean and scale, frequent categories. In numpy, as in scikit-learn.
+"""Statistics of a column: the imputed value, mean and scale, frequent categories; in numpy, equal to scikit-learn's.
 
-Importing scikit-learn takes longer than a small search needs to its first result. Each function names the class whose
-statistics it computes, and the tests compare them.
+Importing scikit-learn would take longer than the first results of a small search. Each function names the scikit-learn
+class whose statistics it computes; the tests compare them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ __all__ = ["frequent_categories", "mean_and_scale", "value_for_gaps"]
 
 
 def value_for_gaps(values: NDArray[np.float64], most_frequent: bool = False) -> float:
-    """The median, or the most frequent value (the least of several); 0 if there is none. As `SimpleImputer`.
+    """The median, or the most frequent value (the smallest of several); 0 if there are no values. As in
+    `SimpleImputer`.
 
     Args:
-        values: NaN if missing, shape `(num_samples,)`.
-        most_frequent: whether not the median is wanted.
+        values: values, NaN if missing, shape `(num_samples,)`.
+        most_frequent: whether to return the most frequent value.
     """
     known = values[~np.isnan(values)]
     if not len(known):
@@ -29,17 +30,18 @@ def value_for_gaps(values: NDArray[np.float64], most_frequent: bool = False) -> 
 
 
 def mean_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and standard deviation; a deviation of 1 if the values differ by no more than they are rounded.
+    """Mean and standard deviation; a deviation of 1 if the values differ only by rounding.
 
-    As `StandardScaler`.
+    As in `StandardScaler`.
 
     Args:
-        values: none missing, shape `(num_samples,)`, at least one.
+        values: at least one value, none missing, shape `(num_samples,)`.
     """
     count = len(values)
     mean = float(values.sum() / count)
     apart = values - mean
-    # The second term is 0 but for rounding, and takes back what the mean lost to it (Chan, Golub and LeVeque 1983).
+    # The second term is 0 except for rounding, and corrects the rounding error of the mean (Chan, Golub and LeVeque
+    # 1983).
     variance = float(((apart**2).sum() - apart.sum() ** 2 / count) / count)
     rounding = float(np.finfo(np.float64).eps) * count
     constant = variance <= rounding * variance + (rounding * mean) ** 2
@@ -47,14 +49,14 @@ def mean_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def frequent_categories(cells: NDArray[np.object_], least: int, most: int) -> tuple[tuple[str, ...], bool]:
-    """Categories that get a feature of their own, in order, and whether there are others, which share one.
+    """The categories that get a separate feature, in order, and whether there are others, which share one.
 
-    As `OneHotEncoder(min_frequency=least, max_categories=most)`.
+    As in `OneHotEncoder(min_frequency=least, max_categories=most)`.
 
     Args:
         cells: texts, shape `(num_samples,)`.
-        least: cells that a category must have.
-        most: features in all, that of the others included; at least 2.
+        least: minimum number of cells of a category.
+        most: maximum number of features, including that of the others; at least 2.
     """
     different, counts = np.unique(cells, return_counts=True)
     rare = counts < least

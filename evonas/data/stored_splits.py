@@ -1,7 +1,7 @@
-"""`check_split`, `check_target`: validation of the splits read from a file, whoever wrote it.
+"""`check_split`, `check_target`: validation of splits that are read from an untrusted file.
 
-Compiled kernels index targets and weights without bounds checks: a class number beyond the classes would write to
-memory outside the network's.
+Compiled kernels index targets and weights without bounds checks: an invalid class index would write to memory outside
+the network's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["check_outputs", "check_split", "check_target"]
 
 
 def check_outputs(problem: Problem) -> None:
-    """Raises ValueError if the number of outputs differs from that of the classes or of the scales of targets."""
+    """Raises ValueError if the number of outputs does not match the classes or the scales of the targets."""
     if problem.task not in ("regression", "binary", "multiclass"):
         raise ValueError(f"{problem.task!r:.40} is not a task")
     outputs = problem.num_outputs
@@ -42,10 +42,10 @@ def _scales(problem: Problem) -> list[bool]:
 
 
 def check_split(split: Split, problem: Problem) -> Split:
-    """Returns the split after checking that its arrays fit each other and the problem.
+    """Returns the split after checking that its arrays match each other and the problem.
 
     Raises:
-        ValueError: they do not; the message names the array.
+        ValueError: they do not match; the message names the array.
     """
     wanted = problem.input_shapes or ((problem.num_features,),)
     for x, y in ((split.x_train, split.y_train), (split.x_validation, split.y_validation)):
@@ -62,7 +62,7 @@ def check_split(split: Split, problem: Problem) -> Split:
 
 
 def check_target(y: NDArray[Any], problem: Problem) -> None:
-    """Raises ValueError for targets that do not fit the problem's task and encoding."""
+    """Raises ValueError for targets that do not match the problem's task and encoding."""
     if problem.task == "multiclass":
         if y.dtype.kind not in "iu" or y.ndim != 1:
             raise ValueError(f"{y.dtype} targets of shape {y.shape} are not class numbers")

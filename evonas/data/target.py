@@ -1,4 +1,4 @@
-"""The target: which task it makes, and its values as numbers. Imports pandas inside functions only."""
+"""The target: inference of the task, and encoding of the values as numbers. Imports pandas inside functions only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evonas.data.cells import as_text, flags, kind_of, numbers, texts
 from evonas.data.columns import describe_mixed_column
 from evonas.data.notation import PLAIN
 from evonas.data.read_options import Style
-from evonas.data.written import find_written, read_written
+from evonas.data.written import convert_column, detect_notation
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["TASKS", "Target", "check_absent", "infer_target"]
 
-#: What may be asked for; "classification" is binary or multiclass, whichever the classes say.
+#: Valid tasks; "classification" is binary or multiclass, depending on the number of classes.
 TASKS = ("regression", "binary", "multiclass", "classification")
 
-#: Whole numbers with at most this many different values, each in ROWS_A_CLASS rows on average, are classes.
+#: Integers with at most this many distinct values, each in ROWS_A_CLASS rows on average, are classes.
 MOST_NUMBER_CLASSES = 20
 ROWS_A_CLASS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is predicted, row by row.
+    """The prediction task and its target values.
 
     Attributes:
         task: "regression", "binary" or "multiclass".
-        names: of the target columns.
-        values: float64 `(num_samples, num_targets)` for regression; class numbers, intp `(num_samples,)`, otherwise.
-        classes: labels as text in the order of the class numbers; the second of a binary task is the positive class.
-        label_type: what they were given as: "text", "integer", "number" or "boolean"; empty for a regression.
-        notes: how it was read, for a person.
+        names: names of the target columns.
+        values: float64 `(num_samples, num_targets)` for regression; otherwise class indices, intp `(num_samples,)`.
+        classes: labels as text in the order of the class indices; the second class of a binary task is the positive
+            one.
+        label_type: original type of the labels: "text", "integer", "number" or "boolean"; empty for regression.
+        notes: messages for the user about how the target was read.
     """
 
     task: str
@@ -51,17 +52,16 @@ class Target:
 
 
 def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | None = None) -> Target:
-    """Decides the task and codes the values.
+    """Infers the task and encodes the values.
 
-    Several target columns make a multi-output regression, unless each row has a single 1 among zeros: then they are
-    the classes. One column is a classification if it holds text or booleans,
-    two different whole numbers, or whole numbers with at most 20 different values and at least 10 rows a value;
-    otherwise it is a regression. `task` overrides.
+    Several target columns are a multi-output regression, unless each row has a single 1 among zeros: then they are
+    classes. One column is a classification if it holds text, booleans, two distinct integers, or integers with at most
+    20 distinct values and at least 10 rows per value; otherwise it is a regression. `task` overrides the inference.
 
     Args:
         columns: the target columns, shape `(num_samples, num_targets)`.
         task: one of `TASKS`, or None to infer it.
-        style: how numbers in text are written, where that is known.
+        style: notation of numbers in text, if known.
 
     Raises:
         InputError: a value is missing or infinite, the target is constant, text where numbers are needed, or a class
@@ -78,16 +78,16 @@ def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | 
         return _several(columns, task, style)
     series = columns.iloc[:, 0]
     if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.cat.categories.dtype)  # labels of the type that the categories have
+        series = series.astype(series.cat.categories.dtype)  # labels have the type of the categories
         holds_classes = True
     else:
         holds_classes = False
-    written = find_written(series, style, "numeric" if task == "regression" else None)
+    written = detect_notation(series, style, "numeric" if task == "regression" else None)
     if written is None or written.notation is None:
         if task == "regression" or (task is None and not holds_classes and not _holds_classes(series)):
             return _regression(columns)
         return _classification(series, task)
-    read = read_written(series, written)
+    read = convert_column(series, written)
     example = next(cell for cell in texts(series) if cell is not None)
     note = f"target {str(series.name)!r} is read as {written.notation.words(example)}"
     notes = () if style.in_file and written.notation == PLAIN else (note,)
@@ -96,11 +96,11 @@ def infer_target(columns: pd.DataFrame, task: str | None = None, style: Style | 
         return replace(_regression(read.to_frame()), notes=notes)
     if style.in_file and written.notation != PLAIN:
         return replace(_classification(read, task), notes=notes)
-    return _classification(series, task)  # labels stay the texts that they are
+    return _classification(series, task)  # labels stay text
 
 
 def _several(columns: pd.DataFrame, task: str | None, style: Style) -> Target:
-    """Several target columns: of a regression, or the classes of rows that have a single 1 each."""
+    """The target in several columns: of a regression, or one-hot encoded classes."""
     if task == "regression":
         return _regression(_read(columns, style))
     if not all(kind_of(columns[name]) in ("number", "boolean") for name in columns.columns):
@@ -110,43 +110,45 @@ def _several(columns: pd.DataFrame, task: str | None, style: Style) -> Target:
         wrong = next(str(name) for name in read.columns if kind_of(read[name]) not in ("number", "boolean"))
         raise InputError(
             f"several target columns must hold numbers, but {wrong!r} holds text such as "
-            f"{texts(read[wrong])[0]!r:.40}: name one column; for several labels a row search each column by itself"
+            f"{texts(read[wrong])[0]!r:.40}: name one column; for several labels per row, search each separately"
         )
     values = np.stack([flags(columns[name]) for name in columns.columns], axis=1)
     if not np.isin(values, (0.0, 1.0)).all():
         if task is not None:
             raise InputError(
-                f"a {task} target must be one column, or columns of 0 and 1 with a single 1 a row, not "
+                f"a {task} target must be one column, or columns of 0 and 1 with a single 1 per row, not "
                 f"{columns.shape[1]} columns: name one, or ask for regression"
             )
         return _regression(columns)
     if not (values.sum(axis=1) == 1).all():
         row = int((values.sum(axis=1) != 1).argmax())
         raise InputError(
-            f"target columns of 0 and 1 must have a single 1 a row, which names its class, but data row {row + 1} has "
-            f"{int(values[row].sum())}: several labels a row are not supported; search each column by itself, or ask "
-            "for task 'regression' to predict them as numbers"
+            f"target columns of 0 and 1 must have a single 1 per row, which marks its class, but data row {row + 1} "
+            f"has {int(values[row].sum())}: several labels per row are not supported; search each separately, or "
+            "ask for task 'regression' to predict them as numbers"
         )
     return _one_hot(columns, values.argmax(axis=1), task)
 
 
 def _read(columns: pd.DataFrame, style: Style) -> pd.DataFrame:
-    """The columns with numbers in text read."""
+    """The columns, with numbers in text converted."""
     read = columns.copy()
     for name in columns.columns:
-        written = find_written(columns[name], style, "numeric")
+        written = detect_notation(columns[name], style, "numeric")
         if written is not None:
-            read[name] = read_written(columns[name], written)
+            read[name] = convert_column(columns[name], written)
     return read
 
 
-def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) -> Target:
-    """Classes by the column that has the 1; they are called by the columns' names, by numbers if there are none."""
+def _one_hot(columns: pd.DataFrame, indices: NDArray[np.intp], task: str | None) -> Target:
+    """Decodes one-hot encoded classes, which are labelled by the names of the columns, or by numbers if there are no
+    names.
+    """
     import pandas as pd
 
     names = [str(name) for name in columns.columns]
     nameless = names == [f"y{index}" for index in range(len(names))]
-    labels = places if nameless else np.array(names, dtype=object)[places]
+    labels = indices if nameless else np.array(names, dtype=object)[indices]
     target = _classification(pd.Series(labels, name="y"), task)
     how = f"numbers 0 to {len(names) - 1}" if nameless else "names of columns"
     note = f"the target's {len(names)} columns have one 1 per row: treated as classes, with the {how} as labels"
@@ -154,7 +156,7 @@ def _one_hot(columns: pd.DataFrame, places: NDArray[np.intp], task: str | None) 
 
 
 def check_absent(columns: pd.DataFrame, absent: Mapping[str, tuple[str, int]]) -> None:
-    """Refuses a target in which a word was read as "no value", and says the word.
+    """Raises InputError for a target in which a word was read as "no value"; the message names the word.
 
     Args:
         columns: the target columns.
@@ -165,8 +167,8 @@ def check_absent(columns: pd.DataFrame, absent: Mapping[str, tuple[str, int]]) -
         if missing:
             raise InputError(
                 f"target {name!r} must have a value in every row, but {missing} of {len(columns)} are missing, such as "
-                f"{word!r} in data row {row}: remove these rows, or, if {word!r} is a class, say which words mean that "
-                "a value is missing (--missing '?'; missing=['?'])"
+                f"{word!r} in data row {row}: remove these rows, or, if {word!r} is a class, specify which words mean "
+                "that a value is missing (--missing '?'; missing=['?'])"
             )
 
 
@@ -178,7 +180,7 @@ def _check_present(series: pd.Series[Any]) -> None:
     else:
         missing = np.array([cell is None for cell in texts(series)], dtype=bool)
     if missing.all():
-        raise InputError(f"target {name!r} must have a value in every row, but has none at all: name another column")
+        raise InputError(f"target {name!r} must have a value in every row, but has none: name another column")
     if missing.any():
         raise InputError(
             f"target {name!r} must have a value in every row, but {missing.sum()} of {len(missing)} are missing (NaN "
@@ -228,9 +230,9 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
     if (
         counts.min() < 2
         and label_type == "text"
-        and (said := describe_mixed_column(texts(series), "correct it, or leave out such rows"))
+        and (warning := describe_mixed_column(texts(series), "correct it, or leave out such rows"))
     ):
-        raise InputError(f"target {name!r} must be numbers or classes, but {said}")
+        raise InputError(f"target {name!r} must be numbers or classes, but {warning}")
     if len(labels) == len(codes):
         raise InputError(
             f"a classification target must have fewer classes than rows, but {name!r} has {len(labels)} classes in "
@@ -253,7 +255,7 @@ def _classification(series: pd.Series[Any], task: str | None) -> Target:
 
 
 def _labels(series: pd.Series[Any]) -> tuple[list[str], NDArray[np.intp], str]:
-    """Labels as text, sorted in their own type; each row's place among them; and the type."""
+    """The labels as text, sorted in their own type, each row's index among them, and the type."""
     import pandas as pd
 
     kind = kind_of(series)

@@ -1,4 +1,4 @@
-"""`Views`: the data as networks with one or another numeric encodings and neighbours see them, each made once."""
+"""`Views`: the data as networks with different numeric encodings and neighbours see them, each computed once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from genomes.architecture.graph import views_of
 
 __all__ = ["View", "Views"]
 
-#: Memory for views with neighbours, of which there may be as many as candidates.
+#: Memory limit for views with neighbours, of which there may be as many as candidates.
 _MOST_BYTES = 256 << 20
 
-#: Form of numbers, and marks of neighbours.
+#: Numeric encoding and neighbour marks.
 View = tuple[str, ...]
 
 
 class Views:
-    """Gives the data of a view, see `PreparedData.for_views`. May be asked from several threads."""
+    """A thread-safe cache of the data of each view, see `PreparedData.for_views`."""
 
     def __init__(self, data: PreparedData) -> None:
         self._data, self._neighbours = data, NeighbourFeatures(data)
@@ -42,7 +42,7 @@ class Views:
 
 
 def _size(data: PreparedData) -> int:
-    """Bytes of features if there are neighbours; else 0: there are few such views, and all are kept."""
+    """Size of the features in bytes if there are neighbours; else 0, since there are few such views."""
     if not marks_of(data.problem.views):
         return 0
     parts = [x for split in data.splits for x in (split.x_train, split.x_validation)]

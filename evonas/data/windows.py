@@ -1,7 +1,7 @@
-"""Windows that were cut from one series, one after the other: found, and split without one looking into another.
+"""Detection of overlapping windows of one series, and splits without leakage between them.
 
-Dealt at random, a validation window shares most of its steps with training windows on both sides, and scores promise
-what no later window keeps. Imports numpy only.
+With a random split, a validation window shares most of its steps with training windows on both sides, and scores are
+too optimistic for later windows. Imports numpy only.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from genomes.errors import InputError
 
 __all__ = ["SPLITS", "check_split", "overlap_of", "without_overlap"]
 
-#: How samples may be dealt: as the data are, at random, or the last ones for testing.
+#: How samples can be split: depending on the data, at random, or with the last ones for testing.
 SPLITS = ("", "random", "time")
 
-#: Neighbouring windows that are compared, and the share of them that has to overlap.
+#: Number of adjacent windows that are compared, and the share of them that must overlap.
 _PAIRS, _SHARE = 100, 0.9
-#: The longest step between two windows that is looked for.
+#: Maximum stride between two windows that is tried.
 _LONGEST_STRIDE = 512
 
 
 def check_split(split: str) -> str:
-    """Raises InputError if there is no such way of splitting."""
+    """Raises InputError if the name of the split is unknown."""
     if split not in SPLITS:
         raise InputError(f"split must be random or time, not {split!r}: time takes the last samples for testing")
     return split
 
 
 def overlap_of(series: NDArray[np.floating]) -> int:
-    """How many windows behind a window share steps with it; 0 if samples are not windows of one series in order.
+    """The number of following windows that share steps with a window; 0 if samples are not consecutive windows of one
+    series.
 
     Args:
-        series: shape `(num_samples, steps, channels)`.
+        series: series of shape `(num_samples, steps, channels)`.
     """
     count, steps = map(int, series.shape[:2])
     if count < 3 or steps < 2:
@@ -54,15 +55,15 @@ def overlap_of(series: NDArray[np.floating]) -> int:
 
 
 def without_overlap(rows: RowSplit, reach: int, given: tuple[str, ...] = ()) -> RowSplit:
-    """Rows that were dealt in their order, without those that share steps with rows of a later part.
+    """Removes rows that share steps with rows of a later part from a split in order.
 
     Args:
-        rows: one split.
-        reach: of `overlap_of`.
-        given: names of the parts that were not dealt, "validation" or "test".
+        rows: split of the rows in order.
+        reach: result of `overlap_of`.
+        given: names of the given parts, "validation" or "test".
 
     Raises:
-        InputError: nothing is left of a part.
+        InputError: a part would be empty.
     """
     ((train, validation),) = rows.splits
     tested = "test" not in given and rows.test.size > 0
@@ -84,5 +85,5 @@ def _overlap(series: NDArray[np.floating], first: int, stride: int) -> bool:
 
 
 def _varies(sample: NDArray[np.floating]) -> bool:
-    """Whether the sample has many different values: a constant one overlaps with itself at any distance."""
+    """Whether the sample has many distinct values; a constant one would match at any stride."""
     return len(np.unique(sample[~np.isnan(sample)])) > max(2, len(sample) // 4)

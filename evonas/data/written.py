@@ -1,4 +1,4 @@
-"""Columns of text that are numbers or dates: found on the rows that decide, read in all rows. Imports pandas late."""
+"""Text columns that hold numbers or dates: detected on some rows, converted in all rows. Imports pandas lazily."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from numpy.typing import NDArray
 
 from evonas.data.cells import FLAGS, is_packed, kind_of, row_number, texts, unusable
 from evonas.data.dates import FORMATS, find_format, instants, is_date
-from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_comma_for_sure, is_number_like
+from evonas.data.notation import ABSENT, PLAIN, Notation, find_notation, is_number_like, uses_decimal_commas
 from evonas.data.read_options import Style
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Written", "find_written", "read_written", "with_written"]
+__all__ = ["Written", "convert_column", "convert_text_columns", "detect_notation"]
 
 
-#: Cells that are looked at before all are.
+#: Number of cells that are examined first.
 _SAMPLE = 64
 
 
 @dataclass(frozen=True)
 class Written:
-    """How the cells of a column of text are read.
+    """How the cells of a text column are converted.
 
     Attributes:
-        column: its name.
-        notation: of its numbers; None for dates.
-        dates: format of its dates apart from those with the year first, one of `evonas.data.dates.FORMATS`, or "".
+        column: name of the column.
+        notation: notation of its numbers; None for dates.
+        dates: format of its dates in addition to those with the year first, one of `evonas.data.dates.FORMATS`, or "".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -50,13 +50,13 @@ class Written:
             )
 
 
-def find_written(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
-    """How a column of text is read as numbers or dates; None if it is not, or is not text.
+def detect_notation(series: pd.Series[Any], style: Style, role: str | None = None) -> Written | None:
+    """Detects numbers or dates in a text column; None if it holds neither, or is not text.
 
     Args:
-        series: the cells that decide.
+        series: the deciding cells.
         style: further knowledge about the notation.
-        role: what the user says that the column is.
+        role: role given by the user.
     """
     if role in ("categorical", "text", "boolean") or not _is_text(series, role):
         return None
@@ -74,7 +74,7 @@ def find_written(series: pd.Series[Any], style: Style, role: str | None = None) 
 
 
 def _may_be(sample: NDArray[np.object_]) -> bool:
-    """Whether these cells alone might be numbers or dates: a few cells identify most columns of text."""
+    """Whether these cells may be numbers or dates; a few cells rule out most text columns."""
     cells = [cell for cell in sample if cell is not None]
     if all(is_number_like(cell) for cell in cells):
         return True
@@ -95,16 +95,18 @@ def _is_text(series: pd.Series[Any], role: str | None) -> bool:
     return pd.api.types.infer_dtype(series, skipna=True) in ("string", "mixed", "mixed-integer", "empty")
 
 
-def read_written(series: pd.Series[Any], written: Written, lenient: NDArray[np.bool_] | None = None) -> pd.Series[Any]:
-    """The column as numbers or dates; what is neither text nor such cells stays as it is.
+def convert_column(
+    series: pd.Series[Any], written: Written, lenient: NDArray[np.bool_] | None = None
+) -> pd.Series[Any]:
+    """Converts a column to numbers or dates; cells that are not text stay unchanged.
 
     Args:
         series: the column.
-        written: how it is read.
-        lenient: rows whose cells are missing if they cannot be read, shape `(num_samples,)`; None for none.
+        written: how to convert it.
+        lenient: rows whose cells become missing if they cannot be converted, shape `(num_samples,)`; None for no rows.
 
     Raises:
-        InputError: a cell is no such number.
+        InputError: a cell is not such a number.
     """
     import pandas as pd
 
@@ -143,44 +145,44 @@ def _example(cells: NDArray[np.object_], wrong: str) -> str:
 
 
 def _is_read(series: pd.Series[Any]) -> bool:
-    """Whether the type of a column says itself that it holds numbers, booleans or dates."""
+    """Whether the column's type is already numeric, boolean or a date."""
     import pandas as pd
 
     types = pd.api.types
     return bool(types.is_numeric_dtype(series) or types.is_datetime64_any_dtype(series))
 
 
-def with_written(
+def convert_text_columns(
     frame: pd.DataFrame, known: NDArray[np.intp], style: Style, roles: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, tuple[Written, ...], tuple[str, ...]]:
-    """The table with columns of text read as the numbers and dates that they are.
+    """Converts the text columns of a table that hold numbers or dates.
 
     Args:
-        frame: the columns.
-        known: positions of the rows that decide what a column is.
+        frame: the table.
+        known: indices of the rows that determine the kind of a column.
         style: further knowledge about the notation.
-        roles: what the user says that columns are.
+        roles: roles given by the user.
 
     Returns:
-        the table; how columns were read; what is to be said of them.
+        The table, how columns were converted, and notes for the user.
     """
     roles = roles or {}
     deciding = {str(name): frame[name].iloc[known] for name in frame.columns}
-    found = {name: find_written(series, style, roles.get(name)) for name, series in deciding.items()}
+    found = {name: detect_notation(series, style, roles.get(name)) for name, series in deciding.items()}
     numeric = [name for name, written in found.items() if written is not None and written.notation is not None]
-    if not style.comma and not style.decimal and any(is_comma_for_sure(texts(deciding[name])) for name in numeric):
+    if not style.comma and not style.decimal and any(uses_decimal_commas(texts(deciding[name])) for name in numeric):
         style = replace(style, comma=True)
-        found |= {name: find_written(deciding[name], style, roles.get(name)) for name in numeric}
+        found |= {name: detect_notation(deciding[name], style, roles.get(name)) for name in numeric}
     outside = np.ones(len(frame), dtype=bool)
     outside[known] = False
     columns: dict[str, Any] = {}
     notes: list[str] = []
     for name, written in found.items():
-        written = written or _of_stragglers(frame[name], deciding[name])
+        written = written or _detect_mixed(frame[name], deciding[name])
         if written is None:
             continue
         found[name] = written
-        columns[name] = read_written(frame[name], written, outside)
+        columns[name] = convert_column(frame[name], written, outside)
         notes += _notes(frame[name], deciding[name], columns[name], written, style, roles.get(name))
     if not columns:
         return frame, (), ()
@@ -190,8 +192,8 @@ def with_written(
     return frame, tuple(written for written in found.values() if written is not None), tuple(notes)
 
 
-def _of_stragglers(series: pd.Series[Any], deciding: pd.Series[Any]) -> Written | None:
-    """For a column whose deciding rows hold numbers, while others hold text as well."""
+def _detect_mixed(series: pd.Series[Any], deciding: pd.Series[Any]) -> Written | None:
+    """Detects a column whose deciding rows hold numbers while others also hold text."""
     if series.dtype != object or len(series) == len(deciding) or kind_of(deciding) != "number":
         return None
     return None if kind_of(series) == "number" else Written(str(series.name), PLAIN)
@@ -216,19 +218,19 @@ def _notes(
             fix = "" if role else f"; --categorical {name} (roles) if they are names"
             notes.append(f"column {name!r} is read as {written.notation.words(example)}{fix}")
     elif written.dates:
-        notes.append(f"column {name!r} is read as dates, {_words(written.dates)}, such as {example!r:.40}")
+        notes.append(f"column {name!r} is read as dates, {_describe_format(written.dates)}, such as {example!r:.40}")
     if lost:
         shown = ", ".join(dict.fromkeys(repr(cells[row]) for row in lost[:3]))
-        what = "number" if written.notation is not None else "date of the calendar"
+        what = "number" if written.notation is not None else "valid date"
         count = f"{len(lost)} cells" if len(lost) > 1 else "a cell"
         notes.append(
-            f"column {name!r} holds {count} that {'are' if len(lost) > 1 else 'is'} no {what} (data row "
+            f"column {name!r} holds {count} that {'are' if len(lost) > 1 else 'is'} not a {what} (data row "
             f"{row_number(series, lost[0])}: {shown}): read as missing"
         )
     return notes
 
 
-def _words(format: str) -> str:
+def _describe_format(format: str) -> str:
     order = "".join(letter for letter in format if letter.isalpha()).lower()
-    said = {"dmy": "day first", "mdy": "month first (--date-order dmy for day first)"}
-    return said.get(order, "such as 31DEC2000" if "b" in order else "year first")
+    descriptions = {"dmy": "day first", "mdy": "month first (--date-order dmy for day first)"}
+    return descriptions.get(order, "such as 31DEC2000" if "b" in order else "year first")

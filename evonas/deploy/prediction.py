@@ -168,13 +168,13 @@ def code_target(problem: Problem, rows: pd.DataFrame) -> NDArray[Any]:
         return _code_labels(problem, rows[names[0]])
     from evonas.data.cells import kind_of, numbers
     from evonas.data.read_options import Style
-    from evonas.data.written import find_written, read_written
+    from evonas.data.written import convert_column, detect_notation
 
     columns = []
     for name in names:
         column = rows[name]
-        if kind_of(column) != "number" and (written := find_written(column, Style(), "numeric")) is not None:
-            column = read_written(column, written)
+        if kind_of(column) != "number" and (written := detect_notation(column, Style(), "numeric")) is not None:
+            column = convert_column(column, written)
         columns.append(numbers(column))
     values = np.stack(columns, axis=1)
     if np.isnan(values).any():

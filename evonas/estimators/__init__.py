@@ -1,10 +1,10 @@
-"""Estimators for scikit-learn that search when they are fitted.
+"""scikit-learn estimators whose `fit` runs a search.
 
 =======================  ============================================================================================
 `EvolutionClassifier`    evolves networks and predicts with the best one: `fit`, `predict`, `predict_proba`, `score`
-`EvolutionRegressor`     the same for numbers
+`EvolutionRegressor`     the same for regression
 `EvolutionSearchCV`      searches the parameters of a function that builds a compiled Keras model, by cross-validation:
-                         what `RandomizedSearchCV` does over a wrapped model
+                         like `RandomizedSearchCV` for a wrapped model
 =======================  ============================================================================================
 
 They are also available in `evonas`, which loads scikit-learn only when they are used.

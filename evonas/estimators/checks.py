@@ -1,4 +1,4 @@
-"""Validation of the arguments of `fit` as in scikit-learn, using its public functions only."""
+"""Validation of the arguments of `fit` as in scikit-learn, using only its public functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["as_rows", "check_labels", "check_numbers", "check_sample_weight", "o
 
 
 def as_rows(X: Any) -> Any:
-    """Converts tables of polars, pyarrow and other libraries to pandas; returns anything else unchanged."""
+    """Converts tables of polars, pyarrow and other libraries to pandas; returns other values unchanged."""
     for method in ("to_pandas", "toPandas"):
         if hasattr(X, method) and not hasattr(X, "iloc"):
             return getattr(X, method)()
@@ -23,10 +23,10 @@ def as_rows(X: Any) -> Any:
 
 
 def check_labels(y: Any, estimator: Any) -> NDArray[Any]:
-    """Labels, shape `(num_samples,)`.
+    """Validates labels, shape `(num_samples,)`.
 
     Raises:
-        ValueError: there are none, or they have several columns, missing values or complex values.
+        ValueError: there are no labels, or they have several columns, missing values or complex values.
     """
     labels: NDArray[Any] = np.asarray(column_or_1d(plain_labels(y), warn=True))
     _check_real(labels)
@@ -35,10 +35,10 @@ def check_labels(y: Any, estimator: Any) -> NDArray[Any]:
 
 
 def plain_labels(y: Any) -> Any:
-    """Converts labels of pandas's nullable and Arrow types to numpy types; returns others unchanged.
+    """Converts labels with nullable or Arrow pandas types to numpy types; returns others unchanged.
 
     Raises:
-        InputError: one is missing.
+        InputError: a label is missing.
     """
     kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
     values = np.asarray(y, dtype=object) if kind is not None else y
@@ -58,10 +58,10 @@ def plain_labels(y: Any) -> Any:
 
 
 def check_numbers(y: Any, estimator: Any) -> NDArray[Any]:
-    """Numbers, shape `(num_samples,)` or `(num_samples, num_targets)`.
+    """Validates numeric targets, shape `(num_samples,)` or `(num_samples, num_targets)`.
 
     Raises:
-        ValueError: they are not numeric, or missing or complex.
+        ValueError: the targets are missing, not numeric, or complex.
     """
     found = check_array(y, ensure_all_finite=True, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
     _check_real(found)
@@ -69,10 +69,10 @@ def check_numbers(y: Any, estimator: Any) -> NDArray[Any]:
 
 
 def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.float64]:
-    """Sample weights, shape `(num_samples,)`, non-negative and not all 0; a scalar applies to all rows.
+    """Validates sample weights, shape `(num_samples,)`, non-negative and not all 0; a scalar applies to all rows.
 
     Raises:
-        ValueError: they are invalid.
+        ValueError: the weights are invalid.
     """
     if isinstance(weight, numbers.Number):
         weight = np.full(count, weight)
@@ -82,7 +82,7 @@ def check_sample_weight(weight: Any, count: int, estimator: Any) -> NDArray[np.f
     if found.ndim != 1:
         raise InputError(f"Sample weights must be 1D array or scalar, got {found.ndim}D array. Expected a number a row")
     if len(found) != count:
-        raise InputError(f"sample_weight.shape == {found.shape}, expected {(count,)}: pass one number a row")
+        raise InputError(f"sample_weight.shape == {found.shape}, expected {(count,)}: pass one number per row")
     if (found < 0).any():
         raise InputError("Negative values in data passed to `sample_weight`: weights must be at least 0")
     if not found.any():
@@ -94,11 +94,11 @@ def one_hot_classes(y: Any, fix: str) -> NDArray[np.intp] | None:
     """Class indices of a one-hot target; None for a target with one column.
 
     Args:
-        y: as given.
+        y: target as passed to `fit`.
         fix: advice for targets with several columns that are not one-hot.
 
     Raises:
-        InputError: it has several columns and is not one-hot.
+        InputError: the target has several columns and is not one-hot.
     """
     values = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
     if values.ndim != 2 or values.shape[1] < 2:

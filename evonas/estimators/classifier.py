@@ -20,13 +20,13 @@ from genomes.errors import InputError
 __all__ = ["EvolutionClassifier"]
 
 _ONE_EACH = (
-    "of several labels a row fit one classifier for each, with "
+    "for several labels per row, fit one classifier for each, with "
     "sklearn.multioutput.MultiOutputClassifier(EvolutionClassifier(...))"
 )
 
 
 class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[misc]
-    """Evolves networks for the classification of tables, images, series or texts; predicts with the best one.
+    """Evolves networks for classification of tables, images, series or texts; predicts with the best one.
 
     Tables get dense networks, images convolutional ones, series and texts sequence networks, as in `evonas.search`.
 
@@ -34,9 +34,9 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
 
     Attributes:
         classes_: labels, sorted.
-        best_score_: on the validation rows; greater is better, so errors and losses are negative.
-        best_params_: of the best network, by name.
-        best_model_: its `keras.Model`.
+        best_score_: score on the validation rows; greater is better, so errors and losses are negated.
+        best_params_: parameters of the best network, by name.
+        best_model_: best network as a `keras.Model`.
         best_estimator_: this estimator.
         cv_results_: columns by name, one row per network; history_: a DataFrame, one row per generation.
         n_features_in_, feature_names_in_: as in scikit-learn.
@@ -91,15 +91,15 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         """Searches.
 
         Args:
-            X: a DataFrame of any columns, or numbers, shape `(num_samples, num_columns)`; NaN is missing. Or images
-                `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of arrays
-                of several lengths), or texts `(num_samples,)`.
+            X: a DataFrame with any columns, or an array `(num_samples, num_columns)`, with NaN for missing values; or
+                images `(num_samples, height, width, channels)`, series `(num_samples, steps, channels)` (or a list of
+                arrays of different lengths), or texts `(num_samples,)`.
             y: labels, shape `(num_samples,)`; or one-hot, in which case `predict` is one-hot too.
-            sample_weight: for training, shape `(num_samples,)`; rows with weight 0 are left out.
-            groups: shape `(num_samples,)`: each group is either in the training or in the validation rows.
+            sample_weight: training weights, shape `(num_samples,)`; rows with weight 0 are left out.
+            groups: groups of the rows, shape `(num_samples,)`; no group is in both training and validation rows.
 
         Raises:
-            InputError: an argument is invalid; this is a ValueError, as raised by scikit-learn.
+            InputError: an argument is invalid; a subclass of ValueError, as scikit-learn requires.
         """
         found = None if y is None else one_hot_classes(y, _ONE_EACH)
         self._one_hot = found is not None
@@ -116,7 +116,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
             raise InputError(f"y must have at least 2 classes, not only the class {only!r}: add rows of another class")
-        # Training and validation rows must contain every class: a single row of a class is in both.
+        # Training and validation rows must contain every class, so a class's only row is put into both.
         alone = np.flatnonzero(np.bincount(codes)[codes] == 1)
         places = np.concatenate([np.arange(len(codes)), alone])
         weight = None if weight is None else weight[places]
@@ -128,7 +128,7 @@ class EvolutionClassifier(ClassifierMixin, EvolutionEstimator):  # type: ignore[
             return self.class_weight
         given = {code: self.class_weight.get(label, 1.0) for code, label in enumerate(self.classes_.tolist())}
         if unknown := set(self.class_weight) - set(self.classes_.tolist()):
-            raise InputError(f"class_weight must be of labels in y, which {next(iter(unknown))!r} is not: leave it out")
+            raise InputError(f"class_weight must have labels of y as keys, not {next(iter(unknown))!r}: leave it out")
         return given
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -81,20 +81,20 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         """Stores the arguments unchanged. scikit-learn requires them spelt out in every constructor.
 
         Args:
-            generations, evaluations, time: bounds of the search, as of `evonas.search`; unless one of them is given, 10
-                generations or 2 minutes, whichever ends first.
-            population: networks that survive a generation.
-            epochs: maximum epochs per network.
-            patience: epochs without improvement before training stops; None never stops early.
+            generations, evaluations, time: bounds of the search, as in `evonas.search`; by default 10 generations or 2
+                minutes, whichever ends first.
+            population: number of networks that survive a generation.
+            epochs: maximum number of epochs per network.
+            patience: number of epochs without improvement after which training stops; None for no early stopping.
             objective: a metric, such as "mae" or "accuracy"; by default rmse or log_loss.
             folds: number of cross-validation folds; None uses a single split.
-            validation_fraction: share of validation rows in that split; None means a fifth, less above 10,000 rows.
+            validation_fraction: share of validation rows in that split; None for a fifth, or less above 10,000 rows.
             strategy: a key of `evonas.strategies.STRATEGIES`.
-            space: what to search, as of `evonas.search`.
+            space: search space, as in `evonas.search`.
             settings: further fields of `evonas.Settings`.
             random_state: random seed.
             verbose: 1 prints one line per generation, 2 also one per network.
-            run_dir: directory of the run, which is continued if it exists; a temporary one if None.
+            run_dir: directory of the run, which is resumed if it exists; None for a temporary one.
             in_process: whether to train in this process rather than in a worker; "auto" does so for tables of at most
                 100,000 cells.
         """
@@ -115,11 +115,11 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         self.run_dir = run_dir
         self.in_process = in_process
 
-    # ---------------------------------------------------------------- what was found
+    # ---------------------------------------------------------------- results
 
     @property
     def best_model_(self) -> Any:
-        """The best `keras.Model`, from raw columns to predictions, as `SearchResult.best_model` is.
+        """The best `keras.Model`, from raw columns to predictions, like `SearchResult.best_model`.
 
         Its input is `network_.preparation.inputs(rows)` for a DataFrame, or a float32 array.
         """
@@ -130,7 +130,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def best_estimator_(self) -> Any:
-        """This estimator: it predicts with the best network."""
+        """This estimator, which predicts with the best network."""
         check_is_fitted(self)
         return self
 
@@ -147,10 +147,10 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         from evonas.api.resume import resume
         from evonas.execution.launch import worker_for
 
-        threads = assigned_threads()  # possibly in parallel with other fits of a cross-validation
+        threads = assigned_threads()  # other fits of a cross-validation may run in parallel
         seed = seed_of(self.random_state)
         space, forms = space_and_numbers(self.space, None)
-        data = self._prepared(rows, y, seed=seed, forms=forms, sample_weight=sample_weight, groups=groups)
+        data = self._prepare_data(rows, y, seed=seed, forms=forms, sample_weight=sample_weight, groups=groups)
         space = chosen_space(space, self.space is not None, "", data.problem)
         chosen: dict[str, Any] = {
             "population": self.population,
@@ -175,7 +175,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             "on_generation": _report if self.verbose else None,
             "on_part": _report_part if self.verbose > 1 else None,
             "interruption": Interruption(quiet=not self.verbose),
-            "evaluator": partial(_local, data, threads)
+            "evaluator": partial(_local_evaluator, data, threads)
             if self._in_this_process(data)
             else partial(worker_for, threads=threads),
         }
@@ -191,12 +191,12 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
                     else Budget.from_bounds(**bounds)
                 )
                 result = search_prepared(data, space=space, settings=settings, budget=budget, out=directory, **common)
-            self._remember(result, data)
+            self._store_results(result, data)
 
-    def _prepared(
+    def _prepare_data(
         self, rows: Any, y: NDArray[Any], *, seed: int, forms: Any, sample_weight: Any, groups: Any
     ) -> PreparedData:
-        """Rows and targets, split and encoded; `forms` are the encodings of numbers that the space may choose."""
+        """Splits and encodes rows and targets; `forms` are the encodings of numbers that the space allows."""
         dealt: dict[str, Any] = {
             "seed": seed,
             "test_share": 0.0,
@@ -212,7 +212,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         # Columns of an array are not treated as identifiers.
         return prepare_arrays(rows if self._table else rows.to_numpy(), y, numbers=forms, **dealt)
 
-    def _remember(self, result: SearchResult, data: PreparedData) -> None:
+    def _store_results(self, result: SearchResult, data: PreparedData) -> None:
         space: Any = result.space
         best = result.best
         with RunReader(result.run_dir) as run:
@@ -243,7 +243,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         )
 
     def _class_weights(self) -> Any:
-        """As `evonas.data.sample_weights.ClassWeight`, by class number."""
+        """The class weights by class index, as `evonas.data.sample_weights.ClassWeight`."""
         return None
 
     # ---------------------------------------------------------------- rows
@@ -253,7 +253,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
         """Validates rows, targets, weights and groups as scikit-learn does; rows with weight 0 are left out.
 
-        Rows are a DataFrame, or of images, series and texts an array.
+        Returns rows as a DataFrame, or as an array for images, series and texts.
         """
         if y is None:
             raise InputError(f"{type(self).__name__} requires y to be passed, but the target y is None: pass it")
@@ -269,9 +269,9 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         return rows_at(rows, there), targets[there], weight[there], None if given is None else given[there]
 
     def _rows(self, X: Any, reset: bool = False) -> Any:
-        """Raw rows. A table may hold columns of any kind, an array numbers; NaN is a missing value.
+        """Validates raw rows: a table with columns of any kind, or a numeric array; NaN is a missing value.
 
-        Images, series and texts are an array as `evonas.data.prepare_samples.Samples` has it.
+        Images, series and texts are returned as an array as in `evonas.data.prepare_samples.Samples`.
         """
         if reset:
             self._samples = kind_of_samples(X, self.space)
@@ -279,7 +279,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
                 self._table = False
                 return first_samples(self, self._samples, X)
         if self._samples:
-            return X  # which the preparation checks
+            return X  # checked by the preparation
         table = is_table(X)
         X = flatten(X)
         X = as_frame(X, "X") if table else as_rows(X)
@@ -303,7 +303,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         return rows
 
     def _name(self, X: Any) -> pd.DataFrame:
-        """Rows of an array for what was fitted to a table: its columns by their place."""
+        """The rows of an array as a table, for an estimator fitted on a table: columns are matched by position."""
         import pandas as pd
 
         array = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
@@ -318,8 +318,10 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         return self.network_.predictions(self._rows(X))
 
 
-def _local(data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings) -> Evaluator:
-    """An evaluator in this process."""
+def _local_evaluator(
+    data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings
+) -> Evaluator:
+    """Creates an evaluator in this process."""
     from evonas.execution.local import LocalEvaluator
     from evonas.tasks.train import TrainingSettings
 

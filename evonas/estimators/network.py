@@ -1,4 +1,4 @@
-"""`FittedNetwork`: a trained network as a plain value, which predicts in numpy. Imports no Keras.
+"""`FittedNetwork`: a trained network as a plain value, which predicts with numpy. Does not import Keras.
 
 Predictions are computed in float64 and agree with the Keras model of the same weights up to float32 precision.
 """
@@ -29,14 +29,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """A network with its weights, preprocessing and conversion of outputs to predictions.
+    """A network with its weights, preprocessing, and conversion of outputs to predictions.
 
     Attributes:
-        architecture: the graph, as JSON values.
-        weights: by name, as `evonas.evaluation.Weights`.
-        problem: what is predicted.
-        preparation: from raw rows to features.
-        temperature: divides the logits; 1 without calibration.
+        architecture: architecture graph as JSON values.
+        weights: weights by name, as `evonas.evaluation.Weights`.
+        problem: description of the task.
+        preparation: conversion of raw rows to features.
+        temperature: divisor of the logits; 1 without calibration.
     """
 
     architecture: Mapping[str, Any]
@@ -46,10 +46,11 @@ class FittedNetwork:
     temperature: float = 1.0
 
     def predictions(self, rows: pd.DataFrame) -> Array:
-        """As `metrics.scores.predictions`: `(num_samples, num_outputs)`, or of classes `(num_samples, num_classes)`.
+        """Predictions as in `metrics.scores.predictions`: `(num_samples, num_outputs)`, or class probabilities
+        `(num_samples, num_classes)`.
 
         Args:
-            rows: raw, shape `(num_samples, num_columns)`.
+            rows: raw rows, shape `(num_samples, num_columns)`.
         """
         features = self.preparation.apply(rows)
         raw = raw_outputs(
@@ -58,11 +59,11 @@ class FittedNetwork:
         return predictions(self.problem, raw / self.temperature)
 
     def model(self, classes: tuple[str, ...] = (), label_type: str = "") -> Any:
-        """The `keras.Model` from raw columns, as `SearchResult.best_model` gives it. Imports Keras.
+        """The `keras.Model` on raw columns, like `SearchResult.best_model`. Imports Keras.
 
         Args:
-            classes: labels that it gives, in the order of the outputs; those of the problem if empty.
-            label_type: of these, as in `Problem`.
+            classes: labels that it returns, in the order of the outputs; those of the problem if empty.
+            label_type: type of these labels, as in `Problem`.
         """
         from evonas.training.export.deployable import deployable
         from evonas.training.model import build_model, set_weights

@@ -1,4 +1,4 @@
-"""`Parameters`: conversion of parameter distributions of `RandomizedSearchCV` to genes, and back. Imports no scipy."""
+"""`Parameters`: conversion of `RandomizedSearchCV` distributions to genes, and back. Does not import scipy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from genomes.gene import Gene
 
 __all__ = ["Parameters", "read_parameters"]
 
-#: scipy distributions that become ranges -> whether on a logarithmic scale.
+#: scipy distribution that becomes a range -> whether its scale is logarithmic.
 _RANGES = {"uniform": False, "randint": False, "loguniform": True, "reciprocal": True}
-#: Length of a list of numbers from which it is treated as ordered.
+#: Minimum length of a list of numbers that is treated as ordered.
 _MANY = 8
 #: Number of draws that represent a distribution that can only be sampled.
 _DRAWS = 200
@@ -33,9 +33,9 @@ class Parameter:
     """One parameter.
 
     Attributes:
-        gene: its domain, with a condition if it has one.
-        options: values by index; empty if the gene is the value itself.
-        quantile: maps a gene in (0, 1) to the value.
+        gene: domain, with a condition if there is one.
+        options: values by index, if the gene is an index; empty if it is the value itself.
+        quantile: function that maps a gene in (0, 1) to the value.
     """
 
     gene: Any
@@ -57,7 +57,7 @@ class Parameters:
 
     @cached_property
     def genes(self) -> dict[str, str]:
-        """Name of the gene -> name of the parameter."""
+        """Gene name -> parameter name."""
         names: dict[str, str] = {}
         for name in self.known:
             plain = re.sub(r"\W", "_", name, flags=re.ASCII)[:80]
@@ -69,13 +69,13 @@ class Parameters:
 
     @cached_property
     def space(self) -> HyperparameterSpace:
-        """The genes. Raises InputError when one cannot be."""
+        """The space of the genes. Raises InputError if a gene is invalid."""
         return HyperparameterSpace({gene: self.known[name].gene for gene, name in self.genes.items()})
 
     @property
     def identity(self) -> dict[str, list[Any]]:
-        """What genes do not determine: the options that indices denote, and distributions, represented by some
-        quantiles.
+        """The definition of the parameters beyond the genes: the options of indices, and some quantiles of
+        distributions.
         """
         return {
             name: [each.value(place) for place in (0.1, 0.5, 0.9)] if each.quantile else list(each.options)
@@ -83,20 +83,20 @@ class Parameters:
         }
 
     def __call__(self, genes: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of a genome, by name; plain Python ints, floats, texts, or the options that were given."""
+        """The parameters of a genome, by name: plain Python ints, floats and texts, or the given options."""
         return {name: self.known[name].value(genes[gene]) for gene, name in self.genes.items() if gene in genes}
 
 
 def read_parameters(space: Any, seed: int) -> Parameters:
-    """The parameters of a search.
+    """Reads the parameters of a search.
 
     Args:
-        space: name -> a distribution of scipy's, a list, a range, an array, one value, or what
-            `genomes.HyperparameterSpace` takes.
-        seed: to draw from distributions that can only be drawn from.
+        space: name -> a scipy distribution, a list, a range, an array, a single value, or a gene of
+            `genomes.HyperparameterSpace`.
+        seed: seed for distributions that can only be sampled.
 
     Raises:
-        InputError: it is not a mapping, or a value is of another type.
+        InputError: the space is not a mapping, or a value has another type.
     """
     if isinstance(space, HyperparameterSpace):
         return Parameters({gene.name: Parameter(gene) for gene in space.genes})
@@ -129,7 +129,9 @@ def _read(name: str, value: Any, seed: int) -> Parameter:
 
 
 def _list(name: str, values: list[Any]) -> Parameter:
-    """A list of values: of numbers in many, the place in their order; of plain values each; else the place."""
+    """A list of values, encoded as the rank for many numbers, as the values themselves for plain values, else as the
+    index.
+    """
     if not values:
         raise InputError(f"space of {name!r} must have at least one value, not []: add one, or leave it out")
     kinds = {type(value) for value in values}
@@ -148,7 +150,7 @@ def _list(name: str, values: list[Any]) -> Parameter:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of numpy's as Python's own: Keras refuses others."""
+    """Converts numpy scalars to Python numbers, since Keras rejects others."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     return value.item() if isinstance(value, np.generic) else value

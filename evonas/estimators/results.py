@@ -15,12 +15,13 @@ __all__ = ["mask_columns", "ranks", "results_of"]
 
 
 def results_of(records: Sequence[Record], space: Any, objective: Objective) -> dict[str, Any]:
-    """Columns by name, one row per network, in the order in which they were tried.
+    """Columns by name, with one row per network in the order in which they were tried.
 
     Args:
         records: evaluations of a run.
-        space: of their genomes.
-        objective: ranks the networks; scores are negated if necessary so that greater is better, and NaN for failures.
+        space: space of their genomes.
+        objective: objective that ranks the networks. Scores are negated if necessary so that greater is better, and NaN
+            for failed networks.
     """
     params = [space.values(space.genome_from_json(record.genome)) for record in records]
     scores = np.array([np.nan if record.loss is None else -record.loss for record in records])
@@ -36,7 +37,7 @@ def results_of(records: Sequence[Record], space: Any, objective: Objective) -> d
 
 
 def mask_columns(params: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A masked array for each parameter, "param_NAME"; masked where it is not there."""
+    """A masked array "param_NAME" for each parameter, masked where the parameter is absent."""
     columns: dict[str, Any] = {}
     for row, given in enumerate(params):
         for name, value in given.items():

@@ -1,4 +1,4 @@
-"""`run_directory`: the run directory of an estimator's search."""
+"""`run_directory`: context manager for the run directory of an estimator's search."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def run_directory(given: str | Path | None) -> Iterator[Path]:
     """The given directory, or a temporary one, which is deleted afterwards.
 
     Raises:
-        KeyboardInterrupt: the search was stopped; of a temporary run nothing is left, which the message says.
-        StorageError: as the search raised it; of a temporary run the message names the location for temporary files.
+        KeyboardInterrupt: the search was interrupted; the message states that a temporary run is deleted.
+        StorageError: the search raised it; for a temporary run, the message names the folder for temporary files.
     """
     if given is not None:
         yield Path(given)
@@ -28,11 +28,11 @@ def run_directory(given: str | Path | None) -> Iterator[Path]:
             yield Path(folder) / "run"
         except Interrupted:
             raise KeyboardInterrupt(
-                "the search was stopped, and nothing is kept of it: give run_dir, and another fit continues with it"
+                "the search was stopped and its results are deleted: give run_dir, so that another fit can resume it"
             ) from None
         except StorageError as error:
             raise StorageError(
-                f"the folder for temporary files, {tempfile.gettempdir()}, is full, fails or cannot be written: make "
-                "room there, set TMPDIR to another folder, or give run_dir; then fit again",
+                f"the folder for temporary files, {tempfile.gettempdir()}, is full, failing or not writable: free "
+                "space there, set TMPDIR to another folder, or give run_dir; then fit again",
                 error.full,
             ) from error

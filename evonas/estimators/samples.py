@@ -1,4 +1,4 @@
-"""Images, series and texts in scikit-learn: arrays of more than two dimensions, or lists."""
+"""Images, series and texts as input of estimators: arrays of more than two dimensions, or lists."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["first_samples", "flatten", "kind_of_samples", "rows_at"]
 
 
 def kind_of_samples(X: Any, space: Any) -> str:
-    """ "image", "series" or "text" for such samples; "" for tables and numeric arrays.
+    """The kind of the samples: "image", "series" or "text"; "" for tables and numeric arrays.
 
     Args:
-        X: as given to `fit`.
-        space: as given; with a dense space, images and series are treated as rows of numbers.
+        X: rows as passed to `fit`.
+        space: space of the estimator; with a dense space, images and series are treated as rows of numbers.
 
     Raises:
-        InputError: networks of that space cannot take such rows.
+        InputError: networks of the space do not accept such rows.
     """
     if is_table(X) or hasattr(X, "toarray"):
         return ""
@@ -40,10 +40,11 @@ def kind_of_samples(X: Any, space: Any) -> str:
 
 
 def first_samples(estimator: Any, kind: str, X: Any) -> NDArray[Any]:
-    """The samples that an estimator is fitted to, `(num_samples, ...)`; they have no columns, which it forgets.
+    """The samples to fit an estimator on, `(num_samples, ...)`; removes its column attributes, since samples have no
+    columns.
 
     Raises:
-        InputError: they cannot be samples of that kind.
+        InputError: the value does not hold samples of that kind.
     """
     for name in ("n_features_in_", "feature_names_in_"):
         with suppress(AttributeError):
@@ -52,11 +53,11 @@ def first_samples(estimator: Any, kind: str, X: Any) -> NDArray[Any]:
 
 
 def flatten(X: Any) -> Any:
-    """Flattens images and series; returns anything else unchanged."""
+    """Flattens images and series; returns other values unchanged."""
     is_array = isinstance(X, np.ndarray) and X.ndim in (3, 4) and len(X) > 0
     return X.reshape(len(X), -1) if is_array else X
 
 
-def rows_at(rows: Any, places: NDArray[np.intp]) -> Any:
-    """Rows of a DataFrame or an array by position."""
-    return rows.iloc[places] if hasattr(rows, "iloc") else rows[places]
+def rows_at(rows: Any, indices: NDArray[np.intp]) -> Any:
+    """Rows of a DataFrame or an array by index."""
+    return rows.iloc[indices] if hasattr(rows, "iloc") else rows[indices]

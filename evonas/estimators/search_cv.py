@@ -36,7 +36,7 @@ from genomes.errors import InputError
 
 __all__ = ["EvolutionSearchCV"]
 
-#: Most scores that a run stores per trial.
+#: Maximum number of scores that a run stores per trial.
 _MOST_SCORES = 100
 
 
@@ -50,20 +50,20 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         >>> search.fit(x, y, epochs=100, callbacks=[EarlyStopping(patience=10)])            # doctest: +SKIP
         >>> search.best_params_, search.best_score_, search.best_model_                     # doctest: +SKIP
 
-    Models are trained in a worker process and committed one by one. A training that fails or diverges has score NaN and
-    the last rank.
+    Models are trained in a worker process, and results are committed one by one. A model whose training fails or
+    diverges has score NaN and the last rank.
 
     Attributes:
         best_params_, best_score_, best_index_: the parameters with the best mean score, that score and its index.
-        best_estimator_: trained with them on all rows (`refit`), with `predict`, `predict_proba` and `score`.
-        best_model_: its `keras.Model`.
+        best_estimator_: model trained with them on all rows (`refit`), with `predict`, `predict_proba` and `score`.
+        best_model_: `keras.Model` of `best_estimator_`.
         cv_results_: columns by name: "params", "param_units", "split0_test_score", "mean_test_score", ...;
-            `mean_fit_time` holds scoring too, and `mean_score_time` is 0.
+            `mean_fit_time` includes scoring, and `mean_score_time` is 0.
         scorer_: the scorer or scorers.
         n_splits_: number of folds.
-        refit_time_: seconds of the final training.
+        refit_time_: duration of the final training in seconds.
         classes_: labels of a classifier.
-        trained_: how many models were trained natively, and why Keras trained the others.
+        trained_: number of models trained natively, and why Keras trained the others.
         run_dir_: the run directory; None if it was temporary.
     """
 
@@ -86,26 +86,25 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         in_process: bool | None = None,
         execution: Any = None,
     ) -> None:
-        """Stores its arguments, as scikit-learn's estimators do.
+        """Stores the arguments unchanged, as scikit-learn requires.
 
         Args:
             build_model: `build_model(**parameters)`, which returns a compiled `keras.Model`. Its loss determines
                 whether it is a classifier; labels are passed as class indices or one-hot, as the loss requires.
-            space: name -> a frozen distribution of scipy's, a list, a range, an array, or a gene of
-                `genomes.HyperparameterSpace`. Values are plain Python ints, floats, ... when `build_model` gets them.
-                Names that it does not accept are passed to `fit`, if they are `epochs`, `batch_size` etc., or
-                `fit__...`.
+            space: name -> a frozen scipy distribution, a list, a range, an array, or a gene of
+                `genomes.HyperparameterSpace`. `build_model` receives plain Python ints, floats, ... Names that it does
+                not accept are passed to `fit` if they are `epochs`, `batch_size` etc., or `fit__...`.
             n_iter: number of parameter sets to try.
             scoring: as in scikit-learn, one or several. None means accuracy for classifiers, else the negative loss.
-            cv: folds or a splitter, as in scikit-learn.
+            cv: number of folds or a splitter, as in scikit-learn.
             refit: whether to train on all rows at the end; with several scores, the name of the ranking one.
             verbose: 1 prints one line per parameter set.
             random_state: random seed.
             error_score: NaN, or "raise" to stop at the first exception.
             return_train_score: whether to score the training rows too.
             strategy: a key of `evonas.strategies.STRATEGIES`.
-            settings: of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
-            run_dir: directory of the run, which is continued if it exists; a temporary one if None.
+            settings: settings of the strategy, fields of `evonas.Settings` such as `{"population": 8}`.
+            run_dir: directory of the run, which is resumed if it exists; None for a temporary one.
             in_process: whether to train in this process; None does so if Keras is loaded already and models are trained
                 natively. `settings={"trainer": "single"}` trains everything with Keras.
             execution: "processes" or "ray", or an `evonas.Execution` with the number of workers: where models are
@@ -133,16 +132,16 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         """Searches, then trains the best on all rows.
 
         Args:
-            X: an array, a table, or arrays in a mapping, a tuple or a list, of `num_samples` rows each.
+            X: an array, a table, or a mapping, tuple or list of arrays, with `num_samples` rows each.
             y: targets or labels, shape `(num_samples,)` or `(num_samples, num_targets)`; for classifiers also one-hot,
                 in which case `predict` is one-hot too.
-            sample_weight: for training, split together with the rows.
-            groups: for splitters that use them.
-            **fit_params: of `keras.Model.fit`: `epochs`, `validation_data`, `callbacks` (copied for each training),
-                `class_weight`, ...
+            sample_weight: training weights, split together with the rows.
+            groups: groups of the rows, for splitters that use them.
+            **fit_params: arguments of `keras.Model.fit`: `epochs`, `validation_data`, `callbacks` (copied for each
+                model), `class_weight`, ...
 
         Raises:
-            InputError: an argument is invalid, or all first models fail in the same way.
+            InputError: an argument is invalid, or all of the first models fail in the same way.
         """
         from evonas.training.single.cross_validation import CrossValidationTrial
 
@@ -156,7 +155,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         count = len(targets)
         if sample_weight is not None:
             fit_params["sample_weight"] = sample_weight
-        dealt = _deal_by(targets)
+        dealt = _stratification_labels(targets)
         splitter = check_cv(self.cv, targets if dealt is None else dealt, classifier=dealt is not None)
         by = dealt if dealt is not None or self.cv is None or isinstance(self.cv, (int, np.integer)) else targets
         splits = list(splitter.split(np.zeros(count), by, groups))
@@ -164,8 +163,8 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         many = len(splits) + 1
         if many * len(scorers) * (2 if self.return_train_score else 1) > _MOST_SCORES:
             raise InputError(
-                f"folds and scores must be at most {_MOST_SCORES} numbers a trial, not {len(splits)} folds of "
-                f"{len(scorers)} scores: take fewer"
+                f"folds times scores must be at most {_MOST_SCORES} per trial, not {len(splits)} folds of "
+                f"{len(scorers)} scores: use fewer"
             )
         trial = CrossValidationTrial(
             build=self.build_model,
@@ -215,7 +214,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
 
     @property
     def classes_(self) -> Any:
-        """Labels, of a classifier."""
+        """The labels of a classifier."""
         return self._fit().classes_
 
     @property
@@ -252,7 +251,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         scorers = {name: get_scorer(one) if isinstance(one, str) else one for name, one in named.items()}
         if self.refit is True or (self.refit and self.refit not in scorers):
             raise InputError(
-                f"refit must be the name of the score that ranks, of {', '.join(scorers)}, not {self.refit!r}"
+                f"refit must be the name of the score that ranks, one of {', '.join(scorers)}, not {self.refit!r}"
             )
         return scorers, self.refit if isinstance(self.refit, str) else next(iter(scorers))
 
@@ -261,7 +260,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         if len(scorers) > 1:
             return scorers
         scorer = scorers[chosen]
-        return check_scoring(_Scored(), None) if scorer is None else scorer
+        return check_scoring(_ScoreProxy(), None) if scorer is None else scorer
 
     def _search(self, trial: Any, parameters: Parameters, chosen: str, seed: int, given: list[Any]) -> None:
         build = Build.from_function(self.build_model)
@@ -312,7 +311,7 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
             return False
         try:
             return not trial.refusal(parameters.space.sample(stream_rng(RandomStream.PROBE, seed)), seed)
-        except Exception:  # the trial will raise it again and report it
+        except Exception:  # the trial raises it again and reports it
             return False
 
     def _parts(self, trial: Any) -> dict[str, Any]:
@@ -335,17 +334,17 @@ class EvolutionSearchCV(BaseEstimator):  # type: ignore[misc]
         self.refit_time_ = time.perf_counter() - started
 
 
-class _Scored(BaseEstimator):  # type: ignore[misc]
-    """A stand-in for an estimator that is scored by its own `score`."""
+class _ScoreProxy(BaseEstimator):  # type: ignore[misc]
+    """A stand-in for an estimator, to be scored by its `score` method."""
 
-    def fit(self, X: Any, y: Any) -> _Scored:
+    def fit(self, X: Any, y: Any) -> _ScoreProxy:
         return self
 
     def score(self, X: Any, y: Any) -> float:
         raise NotImplementedError
 
 
-def _deal_by(targets: NDArray[Any]) -> NDArray[Any] | None:
+def _stratification_labels(targets: NDArray[Any]) -> NDArray[Any] | None:
     """Labels for stratification, shape `(num_samples,)`, if the targets look like classes; else None.
 
     These are texts, booleans, few distinct integers, or one-hot columns.
@@ -366,7 +365,7 @@ def _deal_by(targets: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def _results(records: list[Any], found: list[dict[str, Any]], trial: Any) -> dict[str, Any]:
-    """`cv_results_`, row by row in the order in which parameters were tried."""
+    """The `cv_results_`, with rows in the order in which parameters were tried."""
     seconds = np.array([record.evaluation.train_seconds for record in records]) / len(trial.splits)
     zeros = np.zeros(len(records))
     results: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""`seed_of`: scikit-learn's `random_state` as the seed of a run."""
+"""`seed_of`: conversion of scikit-learn's `random_state` to the seed of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["seed_of"]
 
 
 def seed_of(random_state: Any) -> int:
-    """A seed: the number itself, one drawn from a generator of numpy's, or a fresh one for None.
+    """The seed: an integer itself, a number drawn from a numpy generator, or a fresh seed for None.
 
     Raises:
         InputError: the value is not one of these.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
-from evonas.data.quantiles import point_place
+from evonas.data.quantiles import point_index
 from genomes.errors import InputError
 
 __all__ = ["compute_scores", "constant_outputs", "mean_loss", "pinball", "predictions"]
@@ -158,7 +158,7 @@ def _quantiles(problem: Problem, y_true: Values, outputs: Values) -> dict[str, f
     Outputs are sorted, as in predictions, which never increases the pinball loss (Chernozhukov et al. 2010).
     """
     outputs = np.sort(outputs, axis=1)
-    index = point_place(problem)
+    index = point_index(problem)
     point = replace(
         problem, num_outputs=1, quantiles=(), target_mean=problem.target_mean[:1], target_std=problem.target_std[:1]
     )

@@ -15,18 +15,18 @@ from evonas.reporting.rundata import RunData
 from evonas.runs.baselines import BaselineModel
 from evonas.runs.progress import describe_stop
 
-__all__ = ["answer_section", "level_lines", "reference_scores", "run_subtitle", "run_title"]
+__all__ = ["answer_section", "reference_lines", "reference_scores", "run_subtitle", "run_title"]
 
 
 def run_title(run: RunData) -> str:
-    """The title: objective and data."""
+    """The title of the report: objective and data."""
     file = Path(run.source["path"]).name if "path" in run.source else run.directory.name
     targets = ", ".join(run.problem.get("target_names", ()))
     return f"{targets} from {file}" if targets else file
 
 
 def run_subtitle(run: RunData) -> str:
-    """The subtitle: progress of the search."""
+    """The subtitle of the report: progress of the search."""
     state = "Running" if run.running else "Killed" if run.stop is None else "Done"
     why = "" if run.stop is None or run.running else f" ({describe_stop(run.stop, run.budget)})"
     spent = f"{run.trained:,} networks trained, {run.failed:,} failed, in {clock(run.seconds)}"
@@ -40,18 +40,18 @@ def answer_section(
 
     Args:
         run: the search.
-        data: its prepared data, if it has any.
-        found: what the final model predicts, or the best network where that is it; None if not known.
-        references: name of another model -> its scores on the same rows as `found`.
+        data: prepared data of the run; None if there are none.
+        found: predictions of the final model, which may be the best network; None if unknown.
+        references: name of a reference model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
         text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
-        return Section("answer", "The answer", [Text(text, large=True), *_in_training(run)])
+        return Section("answer", "The answer", [Text(text, large=True), *_training_now(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     known, tested = _known_scores(run, found)
     is_best = run.final_model is None or (found is not None and found.model == BEST)
     ours = NETWORK if is_best else FINAL_MODEL
-    value, where = scores[name], "on the validation rows, which the search has seen: it is a little too good"
+    value, where = scores[name], "on the validation rows, which the search used for selection: slightly optimistic"
     if tested:
         rows = "the" if found is None else f"{found.total:,}"
         value, where = known[name], f"on {rows} test rows, which the search never saw"
@@ -66,13 +66,13 @@ def answer_section(
         blocks.append(Text(verdict))
     blocks.append(_comparison(run, data, found, known, references))
     if run.finalists:
-        blocks.append(_honest_selection(run))
-    blocks += _in_training(run)
+        blocks.append(_finalist_table(run))
+    blocks += _training_now(run)
     return Section("answer", "The answer", blocks)
 
 
 def _known_scores(run: RunData, found: Predictions | None) -> tuple[dict[str, float], bool]:
-    """Scores of what is exported, and whether they are of the test split; of all its rows, where the run kept them."""
+    """The scores of the exported model, and whether they are test scores; on all test rows if the run stored them."""
     name = run.objective.name
     if run.final_scores and (found is None or found.model != BEST):
         return dict(run.final_scores), name in run.final_scores
@@ -80,14 +80,14 @@ def _known_scores(run: RunData, found: Predictions | None) -> tuple[dict[str, fl
     return known, found is not None and found.split == "test" and name in known
 
 
-def _in_training(run: RunData) -> list[Text]:
-    """What is trained while the report is made; nothing of a search that is over."""
+def _training_now(run: RunData) -> list[Text]:
+    """The networks in training at the time of the report; empty for a search that has ended."""
     lines = training_lines(run.in_training)
     return [Text(f"In training now: {'; '.join(lines)}.")] if lines else []
 
 
 def _verdict(run: RunData, test: Mapping[str, float], ours: str) -> str:
-    """Whether the network or a baseline is better; empty if unknown."""
+    """A sentence on whether the network or a baseline is better; empty if unknown."""
     if run.baselines is None or run.champion is None:
         return ""
     found, missing = (
@@ -97,8 +97,10 @@ def _verdict(run: RunData, test: Mapping[str, float], ours: str) -> str:
     return " ".join([*([found.words] if found else []), *([f"Baselines: {missing}."] if missing else [])])
 
 
-def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
-    """For the convergence: the best network's mean after training again, if it was, and the scores of other models."""
+def reference_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, float]:
+    """Reference lines for convergence figures: the best network's mean after retraining, if any, and scores of other
+    models.
+    """
     first = next(iter(run.finalists), None)
     lines = {} if first is None or first.mean is None else {"best, trained again (mean)": first.mean}
     name = run.objective.name
@@ -106,7 +108,7 @@ def level_lines(run: RunData, models: Sequence[BaselineModel]) -> dict[str, floa
 
 
 def reference_scores(models: Sequence[BaselineModel], split: str) -> dict[str, Mapping[str, float]]:
-    """Rows of other models for the answer: their scores on that split, "test" or "validation"."""
+    """Scores of other models on a split ("test" or "validation"), by the names to show."""
     return {f"{each.name} (scikit-learn)": each.test if split == "test" else each.validation for each in models}
 
 
@@ -118,9 +120,9 @@ def _cost(run: RunData) -> str:
 
 
 def _trust(run: RunData) -> str:
-    """A sentence on how trustworthy the score of the search is."""
+    """A sentence on how reliable the score of the search is."""
     if not run.finalists:
-        return "It was not trained again from other seeds, so its score may be luck: evonas finalists shows how much."
+        return "It was not retrained with other seeds, so its score may be luck: evonas finalists shows how much."
     first = run.finalists[0]
     if first.gap is None or first.mean is None:
         return ""
@@ -129,14 +131,14 @@ def _trust(run: RunData) -> str:
     gap = f"{format_score(abs(first.gap))} {direction}"
     text = f"Trained again from {len(first.scores)} other seeds, it is {gap} on average"
     if first.spread is None:
-        return f"{text}; more seeds would tell how much of that is luck."
+        return f"{text}; more seeds would show how much of that is luck."
     verdict = "within" if abs(first.gap) <= 2 * spread else "more than"
     belief = _belief(verdict == "within", first.gap > 0)
     return f"{text}, {verdict} twice the spread between seeds ({format_score(spread)}): the search's score {belief}."
 
 
 def _belief(is_within: bool, is_worse: bool) -> str:
-    """The interpretation of the search's score, compared with retraining."""
+    """The interpretation of the search's score in comparison with retraining."""
     if is_within:
         return "can be believed"
     return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"
@@ -149,14 +151,14 @@ def _comparison(
     known: Mapping[str, float],
     references: Mapping[str, Mapping[str, float]],
 ) -> Table:
-    """The scores of what is exported, compared with those of others on the same rows."""
+    """The scores of the exported model, compared with those of other models on the same rows."""
     name = run.objective.name
     if found is None or data is None:
         names = [name, *sorted(run.champion.evaluation.scores.keys() - {name})] if run.champion else [name]
         scores = run.champion.evaluation.scores if run.champion else {}
         row = ["best network, validation", *(format_score(scores.get(each)) for each in names)]
         return Table(
-            ["", *names], [row], "What it predicts of test rows takes Keras, or was not kept: see evonas export."
+            ["", *names], [row], "Predictions of test rows require Keras, or were not kept: see evonas export."
         )
     names = [each for each in (name, *sorted(known.keys() - {name})) if each in known]
     rows = [
@@ -179,7 +181,7 @@ def _comparison(
     return Table(["", *names], rows, caption)
 
 
-def _honest_selection(run: RunData) -> Table:
+def _finalist_table(run: RunData) -> Table:
     header = ["", "score of the search", "trained again", "gap", "test"]
     rows = []
     for rank, each in enumerate(run.finalists, 1):
@@ -188,8 +190,8 @@ def _honest_selection(run: RunData) -> Table:
         test = _spread(each.test_mean, each.test_spread)
         rows.append([f"{rank}. {best_words(each.record)}", format_score(each.search_score), again, gap, test])
     caption = (
-        "Of many networks the best is lucky, too: the gap is what training again from other seeds takes away. "
-        "The test column was looked at by no selection."
+        "The best of many networks is partly lucky: the gap is the loss after retraining with other seeds. "
+        "The test column was not used for any selection."
     )
     return Table(header, rows, caption)
 

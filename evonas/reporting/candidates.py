@@ -1,4 +1,4 @@
-"""All candidates of a run for the report's table, with details shown on a click."""
+"""The table of all candidates of a run, with details that are shown on a click."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_SCORES, _CURVE_POINTS = 4, 32
 
 
 def candidate_table(run: RunData) -> dict[str, Any]:
-    """Columns of the table, each with as many values as there are records.
+    """The columns of the table, each with one value per record.
 
     Text columns are dictionary-encoded, since most values repeat.
     """
@@ -44,7 +44,7 @@ def candidate_table(run: RunData) -> dict[str, Any]:
 
 
 def candidate_details(run: RunData) -> dict[str, Any]:
-    """Details of each record: genes, parents, curves, failure reasons and origin."""
+    """The details of each record: genes, parents, curves, failure reasons and origin."""
     children: dict[int, list[int]] = {}
     parents = []
     for index, record in enumerate(run.records):
@@ -82,7 +82,7 @@ def _numeric(values: Sequence[Any]) -> bool:
 
 
 def _index(values: Sequence[Any]) -> dict[str, Any]:
-    """Distinct words and a position for each value; None becomes an empty word."""
+    """Dictionary encoding: distinct words and an index for each value; None becomes an empty word."""
     texts = ["" if value is None else str(value) for value in values]
     places = {text: index for index, text in enumerate(dict.fromkeys(texts))}
     return {"distinct": list(places), "indices": [places[text] for text in texts]}

@@ -1,4 +1,4 @@
-"""The champion: its network, its learning curves, and where it came from."""
+"""Figures of the champion: its network, its learning curves and its lineage."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ __all__ = ["architecture", "learning_curves", "lineage", "operators"]
 
 _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _MOST_EPOCHS = 200
-#: Networks of a lineage that are in a table, the nearest ones.
+#: Maximum number of networks of a lineage in the table: the nearest ones.
 _MOST_ROWS = 12
 _LONGEST_LINE = 30
 
 
 def architecture(run: RunData) -> Figure | None:
-    """The champion's network, from input to output; None if it is a model of the user."""
+    """The champion's network, from input to output; None for a user-defined model."""
     if run.champion is None or not hasattr(run.space, "architecture"):
         return None
     graph = run.space.architecture(run.space.genome_from_json(run.champion.genome))
@@ -53,11 +53,11 @@ def architecture(run: RunData) -> Figure | None:
         color = GREEN if node == 0 else ORANGE if node == last else BLUE
         box = {"x0": -1, "x1": 1, "y0": last - node - 0.3, "y1": last - node + 0.3}
         shapes.append({"type": "rect", **box, "fillcolor": color, "line": {"width": 0}, "layer": "above"})
-        text = _in_lines(_layer(graph.nodes[node], run))
+        text = _wrap_label(_layer(graph.nodes[node], run))
         dark = color == ORANGE
         font = {"color": "#000000" if dark else "#ffffff", "size": 12}
         notes.append({"x": 0, "y": last - node, "text": text, "showarrow": False, "font": font})
-    # Room for curves only if there are some: on a phone, the boxes need all there is.
+    # Reserve space for curves only if there are any: on a phone, the boxes need all of it.
     ends = [-1.05, 1.85 if any(node > source + 1 for source, node in graph.edges) else 1.05]
     corners = points(ends, [-0.5, last + 0.5], "", GREY, marker={"opacity": 0}, hoverinfo="skip", showlegend=False)
     hidden = {"visible": False, "fixedrange": True}
@@ -68,7 +68,7 @@ def architecture(run: RunData) -> Figure | None:
         "yaxis": {**hidden, "range": [-0.5, last + 0.5]},
         "height": 90 + 62 * (last + 1),
     }
-    caption = "Each box is a layer, rows flow from top to bottom; a curve is a connection that skips layers."
+    caption = "Each box is a layer, data flow from top to bottom; a curve is a connection that skips layers."
     rows = [
         [str(node), printable(_layer(graph.nodes[node], run)), ", ".join(map(str, sorted(graph.predecessors(node))))]
         for node in range(last + 1)
@@ -76,17 +76,17 @@ def architecture(run: RunData) -> Figure | None:
     return Figure("architecture", "The best network", caption, [corners], layout, ["", "layer", "from"], rows)
 
 
-def _in_lines(text: str) -> str:
-    """A label in one line, or in two where it is long."""
+def _wrap_label(text: str) -> str:
+    """A label on one line, or on two if it is long."""
     if len(text) <= _LONGEST_LINE or ", " not in text:
         return label(text, 2 * _LONGEST_LINE)
-    commas = [place for place in range(len(text)) if text.startswith(", ", place)]
-    middle = min(commas, key=lambda place: abs(place - len(text) / 2)) + 1
+    commas = [index for index in range(len(text)) if text.startswith(", ", index)]
+    middle = min(commas, key=lambda index: abs(index - len(text) / 2)) + 1
     return f"{label(text[:middle], _LONGEST_LINE)}<br>{label(text[middle + 1 :], _LONGEST_LINE)}"
 
 
 def _edge(source: int, node: int, top: int, number: int) -> dict[str, Any]:
-    """A straight line to the next node, or a curve past those between."""
+    """A straight line to the next node, or a curve around the nodes in between."""
     style = {"line": {"color": GREY, "width": 2}, "layer": "below"}
     if node == source + 1:
         return {"type": "path", "path": f"M 0,{top - source} L 0,{top - node}", **style}
@@ -123,7 +123,7 @@ def _layer(attributes: Any, run: RunData) -> str:
 
 
 def learning_curves(run: RunData) -> Figure | None:
-    """Validation and training loss of the champion by epoch, from each seed; None before any network has a score."""
+    """The champion's validation and training loss by epoch, for each seed; None before any network has a score."""
     if run.champion is None:
         return None
     trainings = [("search", run.records[run.places[run.champion.digest]].evaluation)]
@@ -139,8 +139,8 @@ def learning_curves(run: RunData) -> Figure | None:
             if not shown:
                 continue
             style = {"dash": "solid" if kind == "validation" else "dot"}
-            values = round_values([curve[place] for place in shown], 5)
-            traces.append(line([place + 1 for place in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
+            values = round_values([curve[index] for index in shown], 5)
+            traces.append(line([index + 1 for index in shown], values, f"{name}, {kind}", color, line=style, width=1.5))
     caption = "Solid is validation, dotted training: where solid rises while dotted falls, it overfits."
     losses = [value for trace in traces for value in trace["y"] if value is not None]
     layout = {"xaxis": axis("epoch"), "yaxis": log_axis("loss", losses)}
@@ -153,7 +153,7 @@ def learning_curves(run: RunData) -> Figure | None:
 
 
 def lineage(run: RunData) -> Figure | None:
-    """The networks that the champion descends from, itself the last of them; None if there is no champion."""
+    """The ancestors of the champion, followed by the champion itself; None if there is no champion."""
     family = ancestors(run)
     if not family:
         return None
@@ -161,56 +161,56 @@ def lineage(run: RunData) -> Figure | None:
     for inherited, style in ((False, {"dash": "solid"}), (True, {"dash": "dash"})):
         x: list[Any] = []
         y: list[Any] = []
-        for place in family:
-            record = run.records[place]
+        for index in family:
+            record = run.records[index]
             if (record.origin is not None) != inherited:
                 continue
             for digest in record.parents:
                 parent = run.places.get(digest)
-                if parent is not None and parent in family and parent < place:
-                    x += [parent + 1, place + 1, None]
-                    y += [run.scores[parent], run.scores[place], None]
+                if parent is not None and parent in family and parent < index:
+                    x += [parent + 1, index + 1, None]
+                    y += [run.scores[parent], run.scores[index], None]
         if x:
             name = "child, weights inherited" if inherited else "child"
             traces.append(line(x, round_values(y), name, GREY, line=style, width=1.5, hoverinfo="skip"))
-    names = dict.fromkeys(run.records[place].operator for place in family)
+    names = dict.fromkeys(run.records[index].operator for index in family)
     for number, operator in enumerate(names):
-        there = [place for place in family if run.records[place].operator == operator]
+        there = [index for index in family if run.records[index].operator == operator]
         symbol = _SYMBOLS[number % len(_SYMBOLS)]
         marker = {"symbol": symbol, "opacity": 1}
-        hover = [_gain_words(run, place) for place in there]
+        hover = [_gain_words(run, index) for index in there]
         there_scores = round_values(run.scores[there])
-        at = [place + 1 for place in there]
+        at = [index + 1 for index in there]
         color = _COLORS[number % len(_COLORS)]
         trace = points(at, there_scores, label(operator), color, size=10, marker=marker, customdata=there, text=hover)
         traces.append({**trace, "hovertemplate": "network %{x}: %{y}<br>%{text}<extra></extra>"})
     layout = {"xaxis": axis("network"), "yaxis": axis(label(run.objective.name))}
     caption = (
-        "Left to right: the ancestors of the best network (rightmost), by the operator that made them; "
+        "Left to right: the ancestors of the best network (rightmost), by the operator that produced them; "
         "lines join parents and children."
     )
     if len(family) == 1:
-        caption = "The best network was there from the beginning, made by no change of another one."
+        caption = "The best network has no parents: no operator changed another network to produce it."
     header = ["network", "made by", "of", run.objective.name, "gain"]
-    rows = [_descent(run, place) for place in family[:_MOST_ROWS]] if len(family) > 1 else []
+    rows = [_descent(run, index) for index in family[:_MOST_ROWS]] if len(family) > 1 else []
     return Figure("lineage", "Lineage of the best network", caption, traces, layout, header if rows else (), rows)
 
 
-def _descent(run: RunData, place: int) -> list[str]:
-    """A row on a network of the lineage."""
-    record = run.records[place]
+def _descent(run: RunData, index: int) -> list[str]:
+    """The table row of a network of the lineage."""
+    record = run.records[index]
     parents = sorted({run.places[each] + 1 for each in record.parents if each in run.places})
-    gained = gain(run, place)
+    gained = gain(run, index)
     score = format_score(record.evaluation.scores.get(run.objective.name))
     gains = f"{gained:+.4g}" if math.isfinite(gained) else ""
-    return [f"{place + 1:,}", printable(record.operator), ", ".join(map(str, parents)), score, gains]
+    return [f"{index + 1:,}", printable(record.operator), ", ".join(map(str, parents)), score, gains]
 
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x")
 
 
-def _gain_words(run: RunData, place: int) -> str:
-    record, gained = run.records[place], gain(run, place)
+def _gain_words(run: RunData, index: int) -> str:
+    record, gained = run.records[index], gain(run, index)
     words = label(record.operator)
     if np.isfinite(gained):
         words += f", {'better' if gained > 0 else 'worse'} than its parents by {abs(gained):.4g}"
@@ -218,7 +218,7 @@ def _gain_words(run: RunData, place: int) -> str:
 
 
 def operators(run: RunData) -> Figure | None:
-    """How often each operator made a better network than the parents; None if nothing has parents."""
+    """How often each operator produced a network better than its parents; None if no network has parents."""
     rates = [each for each in operator_rates(run) if np.isfinite(each.median_gain)][::-1]
     if not rates:
         return None
@@ -236,5 +236,5 @@ def operators(run: RunData) -> Figure | None:
         "yaxis": axis("", type="category"),
         "height": 140 + 30 * len(rates),
     }
-    caption = "The longer the bar, the more often this operator made a network better than its best parent."
+    caption = "The longer the bar, the more often this operator produced a network better than its best parent."
     return Figure("operators", "Success of the operators", caption, [trace], layout)

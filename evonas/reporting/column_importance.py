@@ -1,4 +1,4 @@
-"""Permutation importance of the columns for what a run ends with. Imports no Keras.
+"""Permutation importance of the columns for the final model of a run. Does not import Keras.
 
 Source: Breiman, "Random Forests", Machine Learning 2001.
 """
@@ -20,23 +20,23 @@ from evonas.seeds import RandomStream, stream_rng
 
 __all__ = ["permutation_importance"]
 
-#: Rows that are permuted: at most, and at least; times columns times networks, at most.
+#: Maximum and minimum number of permuted rows, and maximum of rows times columns times networks.
 _MOST_ROWS, _FEWEST_ROWS, _MOST_PREDICTED = 2_000, 250, 64_000
 
 
 def permutation_importance(
     run: RunData, data: PreparedData, found: Predictions, repeats: int = 3, seconds: float = 2.0
 ) -> dict[str, tuple[float, float]]:
-    """Raw column -> by how much the objective is worse with that column shuffled: mean and spread over repeats.
+    """Raw column -> deterioration of the objective if the column is shuffled: mean and spread over repeats.
 
-    All features that a column gives are shuffled together. The most important column comes first.
+    All features of a column are shuffled together. The most important column comes first.
 
     Args:
         run: the search.
-        data: its prepared data.
-        found: what is predicted unshuffled; at most 2,000 of its rows are taken, fewer where columns are many.
-        repeats: shuffles of each column.
-        seconds: after which no repeat is begun.
+        data: prepared data of the run.
+        found: predictions without shuffling; at most 2,000 of its rows are used, fewer if there are many columns.
+        repeats: number of shuffles per column.
+        seconds: time after which no further repeat starts.
     """
     columns = _features_of_columns(data, found.problem)
     predictions_each = len(found.network.graphs) * max(1, len(columns))
@@ -63,24 +63,24 @@ def permutation_importance(
 
 
 def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list[int]]:
-    """Raw column -> positions of its features in the network's input."""
+    """Raw column -> indices of its features in the network's input."""
     if data.preparation is None:
-        names = problem.feature_names or tuple(f"feature {place}" for place in range(problem.num_features))
-        return {name: [place] for place, name in enumerate(names)}
+        names = problem.feature_names or tuple(f"feature {index}" for index in range(problem.num_features))
+        return {name: [index] for index, name in enumerate(names)}
     if isinstance(data.preparation, SamplePreparation):
         return _features_of_channels(data.preparation)
     views = {view for view in problem.views if view != "standard"}
     found: dict[str, list[int]] = {}
-    place = 0
+    index = 0
     for step in data.preparation.for_views(views).steps:
         width = len(step.names())
-        found.setdefault(step.column, []).extend(range(place, place + width))
-        place += width
+        found.setdefault(step.column, []).extend(range(index, index + width))
+        index += width
     return found
 
 
 def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]]:
-    """Channel of a series -> positions of its features; empty for images and texts."""
+    """Channel of a series -> indices of its features; empty for images and texts."""
     if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
         return {}
     steps, width = preparation.sample_shape

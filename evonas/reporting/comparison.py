@@ -36,12 +36,12 @@ _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 _STEPS = 200
 #: Settings that differ between repetitions within a group.
 _NOT_COMPARED = {"seed"}
-#: Parts of a space that are chosen by the training rows, and so by the seed.
+#: Parts of a space that depend on the training rows, and thus on the seed.
 _OF_ROWS = ("neighbour_columns", "neighbour_sets")
-#: Settings that follow from the strategy unless they are given.
+#: Settings whose defaults depend on the strategy.
 _FROM_STRATEGY = {"asynchronous", "window", "inherit"}
 _LONGEST_NAME = 80
-#: Absolute value of Cliff's delta from which an effect is called so.
+#: Name of an effect size -> minimum absolute value of Cliff's delta.
 #: Source: Romano, Kromrey, Coraggio and Skowronek, "Appropriate Statistics for Ordinal Level Data", 2006.
 _EFFECTS = ((0.474, "large"), (0.33, "medium"), (0.147, "small"), (0.0, "negligible"))
 
@@ -53,7 +53,7 @@ class Group:
     Attributes:
         name: the settings that distinguish it from other groups.
         runs: its runs.
-        scores: that are compared, one per run; see `Comparison.score_kind`.
+        scores: scores to compare, one per run; see `Comparison.score_kind`.
     """
 
     name: str
@@ -68,8 +68,8 @@ class Contrast:
     Attributes:
         first, second: names of the groups.
         p_value: of a two-sided Mann-Whitney U test, after Holm's correction for all pairs.
-        delta: Cliff's delta: share of pairs of runs in which the first is better, less that in which it is worse.
-        effect: verbal size of delta.
+        delta: Cliff's delta: share of pairs of runs in which the first is better, minus the share in which it is worse.
+        effect: effect size in words.
     """
 
     first: str
@@ -84,11 +84,11 @@ class Comparison:
     """A complete comparison of runs.
 
     Attributes:
-        objective, direction: what was optimised.
-        groups: in the order in which their first runs were given.
-        contrasts: of every pair of groups with at least two runs each.
-        score_kind: what the scores are: of the finalists trained again, or of the search.
-        notes: what the runs do not have in common.
+        objective, direction: optimised metric and its direction.
+        groups: groups, in the order of their first runs.
+        contrasts: tests of all pairs of groups with at least two runs each.
+        score_kind: kind of the scores: of retrained finalists, or of the search.
+        notes: warnings about the comparability of the runs.
     """
 
     objective: str
@@ -103,7 +103,7 @@ def compare_runs(directories: Sequence[str | Path]) -> Comparison:
     """Reads and compares runs.
 
     Raises:
-        InputError: fewer than two, one without a score, or with different objectives.
+        InputError: there are fewer than two runs, one has no score, or they have different objectives.
     """
     if len(set(map(str, directories))) < 2:
         raise InputError(f"runs to compare must be at least two, not {len(set(map(str, directories)))}: name more")
@@ -111,7 +111,7 @@ def compare_runs(directories: Sequence[str | Path]) -> Comparison:
     objectives = {run.objective for run in runs}
     if len(objectives) > 1:
         several = ", ".join(f"{run.objective.name} in {run.directory}" for run in runs[:4])
-        raise InputError(f"runs to compare must have one objective, not several ({several}): leave the others out")
+        raise InputError(f"runs to compare must have the same objective, not several ({several}): leave the others out")
     for run in runs:
         if run.champion is None:
             raise InputError(f"runs to compare must have a scored network, but {run.directory} has none: resume")
@@ -162,7 +162,7 @@ def comparison_report(comparison: Comparison) -> Report:
     return Report(
         f"{comparison.objective} of {count} runs",
         f"{len(comparison.groups)} group{'s' * (len(comparison.groups) != 1)} of seeds; "
-        f"compared is: {comparison.score_kind}",
+        f"compared by: {comparison.score_kind}",
         [
             Section("answer", "Which is better?", _answer(comparison)),
             Section("progress", "How fast?", progress),
@@ -206,7 +206,7 @@ def _answer(comparison: Comparison) -> list[Block]:
         )
         blocks.append(Table(["groups", "p", "Cliff's delta", "effect"], tests, caption))
     else:
-        blocks.append(Text("No test: it takes at least two runs, of different seeds, in each of two groups."))
+        blocks.append(Text("No test: it requires at least two runs with different seeds in each of two groups."))
     return [*blocks, *(Text(note) for note in comparison.notes)]
 
 
@@ -229,14 +229,14 @@ def _convergence(comparison: Comparison, by: str) -> Figure:
 
 
 def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Lowest, median and highest best-so-far of the runs at steps that all of them reached."""
+    """The lowest, median and highest best-so-far score of the runs, at steps that all of them reached."""
     lines = [best_by(run, by) for run in group.runs]
     last = min(float(x[-1]) for x, _ in lines)
     grid = np.linspace(0.0, last, _STEPS + 1)[1:]
     values = []
     for x, best in lines:
-        places = np.searchsorted(x, grid, side="right") - 1
-        values.append(np.where(places >= 0, best[np.maximum(places, 0)], np.nan))
+        indices = np.searchsorted(x, grid, side="right") - 1
+        values.append(np.where(indices >= 0, best[np.maximum(indices, 0)], np.nan))
     stacked = np.stack(values)
     known = np.isfinite(stacked).all(axis=0)
     stacked = stacked[:, known]
@@ -245,7 +245,7 @@ def _band(group: Group, by: str) -> tuple[list[Any], NDArray[Any], NDArray[Any],
 
 def _champions(comparison: Comparison) -> Table:
     leaders = [_leader(group) for group in comparison.groups]
-    names = _merged([list(run.genes) for run in leaders])
+    names = _merge_names([list(run.genes) for run in leaders])
     rows: list[list[str]] = [["network", *(best_words(run.champion) for run in leaders)]]
     for name in names:
         cells = []
@@ -253,13 +253,13 @@ def _champions(comparison: Comparison) -> Table:
             assert run.champion is not None, "compared runs have a best network"
             value = run.genes.get(name, [None] * len(run.records))[run.places[run.champion.digest]]
             cells.append("" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value))
-        if any(cells):  # others are active in none of them
+        if any(cells):  # the others are active in none of them
             rows.append([name, *cells])
     return Table(["gene", *(group.name for group in comparison.groups)], rows, "The best run of each group.")
 
 
-def _merged(lists: Sequence[Sequence[str]]) -> list[str]:
-    """All names, each once, in an order that keeps those of a list together: units_3 behind units_2."""
+def _merge_names(lists: Sequence[Sequence[str]]) -> list[str]:
+    """All names, without duplicates, in an order that keeps neighbours of a list together: units_3 after units_2."""
     found: list[str] = []
     for names in lists:
         for before, name in zip(["", *names], names, strict=False):
@@ -307,13 +307,13 @@ def _key(run: RunData) -> str:
 
 
 def _without_rows(space: Mapping[str, Any]) -> dict[str, Any]:
-    """The space without what was taken from the training rows, which depend on the seed."""
+    """The space without the parts that were derived from the training rows, which depend on the seed."""
     found = {name: _without_rows(value) if isinstance(value, Mapping) else value for name, value in space.items()}
     return found | {name: bool(found[name]) for name in _OF_ROWS if name in found}
 
 
 def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:
-    """The strategy, or as many of the settings in which the groups differ as tell them apart; else the directory."""
+    """Names of the groups: the strategy, with the settings that distinguish them; or else the directory."""
     values: list[Mapping[str, Any]] = [_compare(each[0]) for each in groups]
     keys = dict.fromkeys(name for each in values for name in each)
     differing = [
@@ -330,18 +330,18 @@ def _names(groups: Sequence[Sequence[RunData]]) -> list[str]:
 def _notes(runs: Sequence[RunData], groups: Sequence[Group]) -> tuple[str, ...]:
     notes = []
     if len({(run.source.get("sha256"), tuple(run.problem.get("target_names", ()))) for run in runs}) > 1:
-        notes.append("The runs are of different data or targets: their scores cannot be compared.")
+        notes.append("The runs have different data or targets: their scores cannot be compared.")
     for group in groups:
         seeds = [run.settings.seed for run in group.runs]
         if len(set(seeds)) < len(seeds):
-            notes.append(f"{group.name}: two runs have one seed, and are not independent repetitions.")
+            notes.append(f"{group.name}: two runs have the same seed, and are not independent repetitions.")
     if any(run.running for run in runs):
         notes.append("Some of the runs are still searching.")
     return tuple(notes)
 
 
 def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
-    """Of every pair of groups of at least two runs.
+    """Tests all pairs of groups with at least two runs each.
 
     Source: Mann and Whitney 1947; Cliff, "Dominance Statistics", 1993; Holm 1979.
     """
@@ -364,7 +364,7 @@ def _contrasts(groups: Sequence[Group], sign: float) -> tuple[Contrast, ...]:
 
 
 def _holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for testing them all."""
+    """The p-values with Holm's correction for multiple testing."""
     order, found, least = np.argsort(p_values), [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
         least = max(least, min(1.0, (len(p_values) - rank) * p_values[index]))

@@ -12,7 +12,7 @@ __all__ = ["Block", "Report", "Section", "Table", "Text"]
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `large` ones stand out."""
+    """A paragraph, which stands out if `large`."""
 
     text: str
     large: bool = False
@@ -20,10 +20,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of words.
+    """A table of text.
 
     Attributes:
-        header: of each column.
+        header: heading of each column.
         rows: cells as text, shape `(num_rows, num_columns)`.
         caption: one sentence of explanation.
     """
@@ -38,12 +38,12 @@ Block = Text | Table | Figure
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what is under it.
+    """A heading with the blocks below it.
 
     Attributes:
         name: anchor for links: lower-case words and hyphens.
-        title: the heading.
-        blocks: in their order.
+        title: heading.
+        blocks: blocks, in order.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report; `figures` are all of its figures in their order."""
+    """A whole report."""
 
     title: str
     subtitle: str
@@ -61,5 +61,5 @@ class Report:
 
     @property
     def figures(self) -> list[Figure]:
-        """Of all sections."""
+        """The figures of all sections, in order."""
         return [each for section in self.sections for each in section.blocks if isinstance(each, Figure)]

@@ -1,4 +1,4 @@
-"""Best and median score over evaluations, epochs and time."""
+"""Figures of the best and the median score over evaluations, epochs and time."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ __all__ = ["best_by", "by_epochs", "by_evaluations", "by_seconds"]
 
 Array = NDArray[np.float64]
 
-#: Points that a browser draws in a fraction of a second each.
+#: Maximum number of points of a line, which a browser draws in a fraction of a second.
 _MOST_POINTS = 600
 _MOST_STEPS = 400
 
 
 def best_by(run: RunData, by: str) -> tuple[Array, Array]:
-    """How much had been spent after each record, ascending, and the best score by then, NaN before any.
+    """The effort spent after each record, ascending, and the best score so far, NaN before the first score.
 
     Args:
         run: the search.
         by: "evaluations", "epochs" or "seconds".
 
     Returns:
-        two arrays, shape `(num_records,)`.
+        Two arrays of shape `(num_records,)`.
     """
     x, order = _progress(run, by)
     return x, np.fmin.accumulate(run.losses[order]) * run.sign if len(order) else run.losses
 
 
 def _progress(run: RunData, by: str) -> tuple[Array, NDArray[np.intp]]:
-    """What had been spent after each record, ascending, and the places of the records in that order."""
+    """The effort spent after each record, ascending, and the indices of the records in that order."""
     count = len(run.records)
     if by == "evaluations":
         return np.arange(1, count + 1, dtype=np.float64), np.arange(count)
@@ -65,14 +65,14 @@ def _progress(run: RunData, by: str) -> tuple[Array, NDArray[np.intp]]:
 
 
 def by_evaluations(run: RunData, references: dict[str, float] | None = None) -> Figure:
-    """Over networks trained; `references` are named scores that are drawn as level lines."""
-    caption = "The blue line takes steps while the search finds better networks; level means it does not."
+    """Convergence over trained networks; `references` are named scores that are drawn as horizontal lines."""
+    caption = "The blue line changes while the search finds better networks; it is level otherwise."
     figure = _convergence(run, "evaluations", "networks", caption, references or {})
     return replace(figure, **_milestones(run, references or {}))
 
 
 def _milestones(run: RunData, references: dict[str, float]) -> dict[str, Any]:
-    """Header and rows of what was reached after 1, 2, 5, 10, 20, 50, ... networks, and after all."""
+    """Header and rows of a table of the progress after 1, 2, 5, 10, 20, 50, ... networks, and after all."""
     count = len(run.records)
     numbers = [each for power in range(len(str(count))) for each in (10**power, 2 * 10**power, 5 * 10**power)]
     shown = [*(each for each in numbers if each < count), count]
@@ -91,14 +91,14 @@ def _milestones(run: RunData, references: dict[str, float]) -> dict[str, Any]:
 
 
 def by_epochs(run: RunData, references: dict[str, float] | None = None) -> Figure:
-    """Over epochs of all networks together."""
-    caption = "The same over the epochs that all networks were trained together: what the search costs on any machine."
+    """Convergence over the total number of epochs of all networks."""
+    caption = "The same over the training epochs of all networks: a cost that is independent of the machine."
     return _convergence(run, "epochs", "epochs of all networks", caption, references or {})
 
 
 def by_seconds(run: RunData, references: dict[str, float] | None = None) -> Figure:
-    """Over the time of the search."""
-    measured = "as measured" if finishing_times(run)[1] else "reckoned from how long each training took"
+    """Convergence over the time of the search."""
+    measured = "as measured" if finishing_times(run)[1] else "estimated from the training times"
     caption = f"The same over the time of the search, {measured}."
     return _convergence(run, "seconds", "seconds of search", caption, references or {})
 
@@ -144,10 +144,10 @@ def _convergence(run: RunData, by: str, unit: str, caption: str, references: dic
 
 
 def _running_median(scores: Array, population: int) -> Array:
-    """Median of the last scores, as many as a population has, shape `(num_records,)`."""
+    """The running median of the last `population` scores, shape `(num_records,)`."""
     width, found = max(1, population), np.full(len(scores), np.nan)
-    for place in thin_out(len(found), _MOST_STEPS):
-        window = scores[max(0, place + 1 - width) : place + 1]
+    for index in thin_out(len(found), _MOST_STEPS):
+        window = scores[max(0, index + 1 - width) : index + 1]
         if np.isfinite(window).any():
-            found[place] = float(np.nanmedian(window))
+            found[index] = float(np.nanmedian(window))
     return found

@@ -1,4 +1,4 @@
-"""What the search cost and what its networks cost: Pareto front, timeline, failures and phases."""
+"""Figures of the cost of the search and of its networks: Pareto front, timeline, failures and phases."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from evonas.reporting.figure import (
 from evonas.reporting.rundata import RunData
 from evonas.reporting.schedule import Schedule, schedule_of
 
-__all__ = ["failures", "pareto", "pareto_places", "phases", "timeline"]
+__all__ = ["failures", "pareto", "pareto_indices", "phases", "timeline"]
 
 _MOST_POINTS, _MOST_BARS, _MOST_REASONS, _MOST_TALL_LANES = 1000, 600, 10, 16
-#: Networks of a front that are in a table.
+#: Maximum number of networks of a front in the table.
 _MOST_ROWS = 12
 
 
 def pareto(run: RunData) -> Figure | None:
-    """The objective over the second objective, or over the number of parameters; None before any has a score."""
+    """The objective over the second objective or the number of parameters; None before any network has a score."""
     second = (run.settings.objectives or ("", "parameters"))[1]
     values = np.array([_value(record, second) for record in run.records], np.float64)
-    places = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(values))
-    if not len(places):
+    indices = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(values))
+    if not len(indices):
         return None
-    front = pareto_places(run.losses, values * _sign(second), places)
-    others = [int(place) for place in places if int(place) not in set(front)]
+    front = pareto_indices(run.losses, values * _sign(second), indices)
+    others = [int(index) for index in indices if int(index) not in set(front)]
     shown = [others[k] for k in thin_out(len(others), _MOST_POINTS)]
     score = run.scores
-    costs = values[places]
+    costs = values[indices]
     is_log = costs.min() > 0 and costs.max() > 20 * costs.min()
     cost_axis = log_axis(label(second), costs.tolist()) if is_log else axis(label(second))
     traces = [
@@ -65,35 +65,35 @@ def pareto(run: RunData) -> Figure | None:
     traces[1]["line"] |= {"shape": "hv"}
     layout = {"xaxis": cost_axis, "yaxis": axis(label(run.objective.name))}
     caption = (
-        "The orange networks are the front: none is better in both. Choose the cheapest that is good enough "
+        "The orange networks are the front: no other is better in both. Choose the cheapest that is good enough "
         "(a click shows its genome)."
     )
     chosen = [front[k] for k in thin_out(len(front), _MOST_ROWS)]
     rows = [
-        [f"network {place + 1}", best_words(run.records[place]), format_score(score[place]), f"{values[place]:,.6g}"]
-        for place in chosen
+        [f"network {index + 1}", best_words(run.records[index]), format_score(score[index]), f"{values[index]:,.6g}"]
+        for index in chosen
     ]
     header = ["", "network", run.objective.name, second]
     return Figure("pareto", f"Score against {label(second)}", caption, traces, layout, header, rows)
 
 
-def pareto_places(losses: NDArray[np.float64], others: NDArray[np.float64], places: NDArray[np.intp]) -> list[int]:
-    """Those of the places that no other one beats in both, by the second value, ascending; both are minimised."""
+def pareto_indices(losses: NDArray[np.float64], others: NDArray[np.float64], indices: NDArray[np.intp]) -> list[int]:
+    """The Pareto-optimal indices among `indices`, sorted by the second value; both values are minimised."""
     front: list[int] = []
     best = np.inf
-    for place in places[np.lexsort((losses[places], others[places]))]:
-        if losses[place] < best:
-            best = losses[place]
-            front.append(int(place))
+    for index in indices[np.lexsort((losses[indices], others[indices]))]:
+        if losses[index] < best:
+            best = losses[index]
+            front.append(int(index))
     return front
 
 
 def timeline(run: RunData) -> Figure | None:
-    """Trainings on as many lanes as networks were trained at a time; None before any."""
+    """Training runs on one lane per network trained concurrently; None before any."""
     if not run.records:
         return None
     schedule = schedule_of(run, finalists=True)
-    # Of many trainings, the longest: thin bars would be invisible.
+    # If there are many, only the longest: thin bars would be invisible.
     lengths = schedule.ends - schedule.starts
     shown = np.sort(np.argsort(-lengths, kind="stable")[:_MOST_BARS])
     traces = []
@@ -103,18 +103,18 @@ def timeline(run: RunData) -> Figure | None:
         "failed": (VERMILION, [int(p) for p in shown if not scored[p]]),
         "finalist, trained again": (ORANGE, [int(p) for p in shown if scored[p] and schedule.again[p]]),
     }
-    for name, (color, places) in groups.items():
-        if places:
+    for name, (color, indices) in groups.items():
+        if indices:
             trace = {
                 "type": "bar",
                 "orientation": "h",
                 "name": name,
-                "base": round_values(schedule.starts[places], 5),
-                "x": round_values(lengths[places], 4),
-                "y": [schedule.names[lane] for lane in schedule.lanes[places]],
-                "customdata": [int(each) for each in schedule.records[places]],
+                "base": round_values(schedule.starts[indices], 5),
+                "x": round_values(lengths[indices], 4),
+                "y": [schedule.names[lane] for lane in schedule.lanes[indices]],
+                "customdata": [int(each) for each in schedule.records[indices]],
                 "marker": {"color": color, "line": {"color": "rgba(255,255,255,0.7)", "width": 0.5}},
-                "text": [f"network {schedule.records[p] + 1}" for p in places],
+                "text": [f"network {schedule.records[p] + 1}" for p in indices],
                 "textposition": "none",
                 "hovertemplate": "%{text}: %{x:.3g} s from %{base:.4g} s on, %{y}<extra></extra>",
             }
@@ -127,24 +127,24 @@ def timeline(run: RunData) -> Figure | None:
         ),
         "height": 170 + (36 if len(schedule.names) <= _MOST_TALL_LANES else 18) * len(schedule.names),
     }
-    return Figure("timeline", "Who trained when", _timeline_caption(run, schedule, len(shown)), traces, layout)
+    return Figure("timeline", "Training timeline", _timeline_caption(run, schedule, len(shown)), traces, layout)
 
 
 def _timeline_caption(run: RunData, schedule: Schedule, shown: int) -> str:
     if schedule.exact:
-        caption = "Each bar is a training, exactly as measured; gaps are time in which a thread had nothing to train."
+        caption = "Each bar is a training run, as measured; gaps are times in which a thread had nothing to train."
         missing = run.trained - len(set(schedule.records[~schedule.again].tolist()))
         if missing:
-            caption += f" Of {missing:,} other networks it was not measured when they were trained."
+            caption += f" The times of {missing:,} other networks were not recorded."
     else:
-        caption = "Each bar is a training, reckoned from how long each took and their order: this run kept no moments."
+        caption = "Each bar is a training run, estimated from training times and order: no start times were recorded."
     if len(schedule.records) > shown:
         caption += f" The {shown} longest of {len(schedule.records):,}."
     return caption
 
 
 def failures(run: RunData) -> Figure | None:
-    """How many networks have no score, by reason; None if none."""
+    """The number of networks without a score, by reason; None if there are none."""
     reasons = Counter(
         f"{each.evaluation.status.value}: {each.evaluation.reason}"
         if each.evaluation.reason
@@ -163,13 +163,13 @@ def failures(run: RunData) -> Figure | None:
         "showlegend": False,
     }
     layout = {"xaxis": axis("networks"), "yaxis": axis("", type="category"), "height": 140 + 30 * len(reasons)}
-    caption = "Networks without a score; many of one reason point at a limit that is too tight or a space too wide."
+    caption = "Networks without a score; many with one reason indicate that a limit is too tight or the space too wide."
     rows = [[printable(reason), f"{count:,}"] for reason, count in reasons[::-1]]
     return Figure("failures", "Why networks failed", caption, [trace], layout, ["reason", "networks"], rows)
 
 
 def phases(run: RunData) -> Figure:
-    """Seconds of search, of finalists and of the rest."""
+    """Seconds spent on the search, on finalists and on the rest."""
     colors = {"search": BLUE, "finalists": ORANGE, "rest": GREEN}
     traces = [
         {
@@ -189,7 +189,7 @@ def phases(run: RunData) -> Figure:
         "legend": {"traceorder": "normal"},
         "height": 200,
     }
-    caption = "Search is training what the strategy proposed; the rest is reading data, starting up and testing."
+    caption = "Search is the training of proposed networks; the rest is reading data, starting up and testing."
     rows = [[name, f"{seconds:,.1f}"] for name, seconds in run.times.items()]
     return Figure("phases", "Where the time went", caption, traces, layout, ["phase", "seconds"], rows)
 

@@ -1,8 +1,8 @@
-"""The dashboard: reports of one run, or of all runs of a folder, as live pages of a small web server.
+"""The dashboard: a small web server with live reports of one run, or of all runs in a folder.
 
-Read-only, and protected by a token, which is part of the first address and then stored in a cookie. Requests for other
-host names than this machine are refused (DNS rebinding). A report is regenerated when its run has changed, but not more
-often than a multiple of the time that it takes.
+Read-only, and protected by a token, which is part of the first address and then stored in a cookie. Requests for host
+names other than this machine are rejected (DNS rebinding). A report is regenerated when its run has changed, but at
+intervals of at least a multiple of the time that it takes.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COOKIE", "Pages", "make_app"]
 
-#: How the name of the cookie that holds the token begins; the port follows.
+#: Prefix of the name of the cookie that holds the token; the port follows.
 COOKIE = "evonas_token"
-#: Interval between reports, as a multiple of their duration, and at least this many seconds.
+#: Minimum interval between reports: as a multiple of their duration, and in seconds.
 _PAUSE, _LEAST_SECONDS = 4.0, 2.0
 _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _COUNTED = (("trained", "network"), ("generations", "generation"))
@@ -46,8 +46,8 @@ _COLUMNS = ("state", "objective", "score", "trained", "failed", "generations", "
 
 
 @dataclass
-class _Made:
-    """A report, the version of the run that it is of, and when and how long it was made."""
+class _CachedReport:
+    """A report, the version of its run, the time when it was made, and how long that took."""
 
     version: str = ""
     page: str = ""
@@ -58,30 +58,30 @@ class _Made:
 
 
 class Pages:
-    """What the dashboard shows of a run directory, or of a folder with run directories."""
+    """The pages of the dashboard for a run directory, or for a folder of run directories."""
 
     def __init__(self, place: Path, patience_seconds: float = 0.5) -> None:
-        """Reads nothing yet.
+        """Checks the path; reads no runs yet.
 
         Args:
-            place: a run directory, or a folder with some.
-            patience_seconds: what a browser waits for the first report of a run before it is told that it is made.
+            place: a run directory, or a folder of run directories.
+            patience_seconds: how long a browser waits for the first report of a run before it gets a waiting page.
 
         Raises:
-            InputError: the place is neither.
+            InputError: the path is neither.
         """
         if not is_run(place) and not place.is_dir():
             raise InputError(
-                f"dashboard must be of a run or of a folder with runs, but {place} is none: check the path"
+                f"dashboard must be given a run or a folder with runs, but {place} is neither: check the path"
             )
         self._place, self._single = place, is_run(place)
         self._patience = patience_seconds
-        self._made: dict[str, _Made] = {}
+        self._made: dict[str, _CachedReport] = {}
         self._starting = threading.Lock()
 
     @property
     def single(self) -> str | None:
-        """The one run that is shown; None if it is a folder."""
+        """The name of the single run; None for a folder."""
         return _name(self._place.name) if self._single else None
 
     def run(self, name: str) -> Path:
@@ -96,10 +96,10 @@ class Pages:
         return found
 
     def state(self, name: str | None) -> dict[str, Any]:
-        """What a page asks for every few seconds: the version of what it shows, words on it, and when to ask again.
+        """The state that a page polls every few seconds: version, status text, and when to poll again.
 
         Args:
-            name: of a run; None for the list.
+            name: name of a run; None for the list.
         """
         if name is None:
             rows = list_runs(self._place)
@@ -108,7 +108,7 @@ class Pages:
             return {"version": _version(*rows), "text": words, "training": "", "wait": 5.0}
         directory = self.run(name)
         row = run_row(directory)
-        made = self._made.get(name, _Made())
+        made = self._made.get(name, _CachedReport())
         text = _state(row)
         if "trained" in row:
             networks, generations = (f"{row[name]:,} {what}{'s' * (row[name] != 1)}" for name, what in _COUNTED)
@@ -120,13 +120,13 @@ class Pages:
         return {"version": _version(row), "text": text, "training": training, "wait": wait}
 
     def report(self, name: str) -> str:
-        """The report of a run as it is now, or as it was a moment ago; before it is made, a page that says so.
+        """The current or a recent report of a run; before the first one is ready, a waiting page.
 
         Raises:
-            InputError: there is no such run, or it cannot be read.
+            InputError: the run does not exist or cannot be read.
         """
         self.run(name)
-        made = self._made.setdefault(name, _Made())
+        made = self._made.setdefault(name, _CachedReport())
         if made.page:
             return self._current(name)
         with self._starting:
@@ -174,7 +174,7 @@ class Pages:
         return _page(title, back, body, f"/state/{_quote(name)}", self.state(name))
 
     def index(self) -> str:
-        """The list of the runs."""
+        """The list of runs."""
         rows = "".join(
             f'<tr><th scope="row"><a href="/run/{_quote(row["run"])}">{html.escape(printable(row["run"]))}</a></th>'
             + "".join(f"<td{_class(column)}>{html.escape(_cell(column, row))}</td>" for column in _COLUMNS)
@@ -186,12 +186,12 @@ class Pages:
         return _page("evonas runs", "", body, "/state", self.state(None))
 
 
-#: In place of a report that is made for the first time; asks again every second.
+#: Page shown while the first report is being made; reloads every second.
 _WAITING = (
     '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">'
     '<meta name="color-scheme" content="light dark"><title>The report is being made</title></head>'
     '<body style="font:16px system-ui;padding:2rem"><p role="status">The report is being made; a large run takes '
-    "some seconds. This page shows it as soon as it is there.</p></body></html>\n"
+    "a few seconds. It appears here as soon as it is ready.</p></body></html>\n"
 )
 
 
@@ -199,8 +199,8 @@ def make_app(pages: Pages, token: str) -> Starlette:
     """The web application.
 
     Args:
-        pages: what is shown.
-        token: that a request must have, in its address or its cookie.
+        pages: pages to serve.
+        token: token that a request must have, in its address or its cookie.
     """
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
@@ -212,11 +212,11 @@ def make_app(pages: Pages, token: str) -> Starlette:
     def answer(make: Callable[..., Any], kind: Callable[..., Response]) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             given = request.query_params.get("token")
-            # Browsers send the cookies of a host to all of its ports: dashboards side by side have one each.
+            # Browsers send a host's cookies to all of its ports, so concurrent dashboards need separate cookies.
             cookie = f"{COOKIE}_{(request.scope.get('server') or ('', 0))[1]}"
             if not _same(given or request.cookies.get(cookie, ""), token):
                 return PlainTextResponse("Open the address with its token that evonas dashboard printed.", 403)
-            if given is not None:  # the address in the browser's history is then worth nothing to others
+            if given is not None:  # removes the token from the address in the browser's history
                 response: Response = RedirectResponse(request.url.path, 303)
                 response.set_cookie(cookie, token, httponly=True, samesite="strict")
                 return response
@@ -248,7 +248,7 @@ def _same(given: str, token: str) -> bool:
 
 
 def _version(*rows: dict[str, Any]) -> str:
-    """What changes when the runs do."""
+    """A value that changes when the runs change."""
     names = ("run", "state", "trained", "failed", "generations", "score")
     return hashlib.sha256(repr([[row.get(name) for name in names] for row in rows]).encode()).hexdigest()[:16]
 
@@ -274,7 +274,7 @@ def _page(title: str, links: str, body: str, state: str, now: dict[str, Any]) ->
 
 
 def _name(name: str) -> str:
-    """The name of a directory as it is in an address: what is no UTF-8 in it is a sign of replacement."""
+    """The name of a directory for an address, with replacement characters for bytes that are not UTF-8."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -294,12 +294,12 @@ def _cell(column: str, row: dict[str, Any]) -> str:
 
 
 def _class(column: str) -> str:
-    """Words of any length may take several lines; all else is on one."""
+    """The CSS class of a column: long text may wrap, everything else is on one line."""
     return ' class="long"' if column in ("state", "data", "target") else ""
 
 
 def _state(row: dict[str, Any]) -> str:
-    """What a run does; `list_runs` gives the reason of the end."""
+    """The state of a run; for a finished run, `list_runs` provides the reason."""
     state = printable(row["state"])
     return (
         "searching" if state == "running" else state if state == "killed" or "trained" not in row else f"done ({state})"

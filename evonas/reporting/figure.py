@@ -20,11 +20,11 @@ from genomes.errors import InputError
 __all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "SCALE", "SKY", "VERMILION", "Figure", "label", "round_values"]
 __all__ += ["axis", "line", "log_axis", "points", "thin_out", "visible_range"]
 
-#: Colours that colour-blind readers tell apart, on light and on dark ground.
+#: Colours that colour-blind readers can distinguish, on light and on dark background.
 #: Source: Okabe and Ito, "Color Universal Design", 2008.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PINK, SKY, GREY = "#CC79A7", "#56B4E9", "#8C8C8C"
-#: A colour scale of the same kind. Source: Nuñez, Anderton and Renslow, 2018.
+#: A colour scale with the same property. Source: Nuñez, Anderton and Renslow, 2018.
 SCALE = "Cividis"
 _LONGEST_LABEL = 40
 
@@ -34,12 +34,12 @@ class Figure:
     """A figure of the report.
 
     Attributes:
-        name: for files and anchors: lower-case words and hyphens.
-        title: what it shows.
+        name: name for files and anchors: lower-case words and hyphens.
+        title: title of the figure.
         caption: one sentence of explanation.
-        traces, layout: as plotly.js reads them.
-        header, rows: the values in a small table, for formats without pictures, as text that is not escaped; empty
-            where the picture shows what no few numbers do.
+        traces, layout: plotly.js traces and layout.
+        header, rows: a small table of the values for formats without pictures, as unescaped text; empty if the figure
+            cannot be summarised by a few numbers.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Figure:
         return {"data": _plain(self.traces), "layout": _plain(self.layout)}
 
     def plotly(self) -> Any:
-        """The figure as a `plotly.graph_objects.Figure`, which shows itself in a notebook.
+        """The figure as a `plotly.graph_objects.Figure`, which notebooks display.
 
         Raises:
             InputError: plotly is not installed.
@@ -68,20 +68,20 @@ class Figure:
             ) from None
         values = self.to_json()
         figure: Any = go.Figure(data=values["data"], layout=values["layout"])
-        # Plotly's own margins would take a third of the lower figures.
+        # Plotly's default margins would take a third of low figures.
         margin = {"l": 60, "r": 30, "t": 60, "b": 50}
         figure.update_layout(title={"text": self.title}, template="plotly_white", margin=margin)
         return figure
 
 
 def label(value: object, most: int = _LONGEST_LABEL) -> str:
-    """Text from data that plotly shows literally: escaped, on one line, not longer than a label can be."""
+    """Text from data for plotly: escaped, on one line, and truncated to `most` characters."""
     text = printable(value)
     return html.escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
 def round_values(values: Iterable[float | None] | NDArray[Any], digits: int = 6) -> list[float | int | None]:
-    """Numbers rounded to that many significant digits, None if not finite, to keep pages small."""
+    """Numbers rounded to `digits` significant digits to keep pages small; None if not finite."""
     form, finite = f".{digits}g", math.isfinite
     return [
         None if value is None or not finite(value) else value if type(value) is int else float(format(value, form))
@@ -90,13 +90,13 @@ def round_values(values: Iterable[float | None] | NDArray[Any], digits: int = 6)
 
 
 def thin_out(count: int, most: int, always: Iterable[int] = ()) -> list[int]:
-    """At most about `most` evenly spaced positions below `count`, and those to be kept."""
+    """About `most` evenly spaced indices below `count`, in addition to those in `always`."""
     even = range(count) if count <= most else (round(k * (count - 1) / (most - 1)) for k in range(most))
     return sorted({*even, *always})
 
 
 def visible_range(scores: NDArray[np.float64], sign: float) -> list[float] | None:
-    """A range of scores that shows the best nine tenths: the worst would flatten the rest. None for all."""
+    """The range of the best nine tenths of scores, since the worst would flatten the rest; None for the full range."""
     losses = np.sort(scores[np.isfinite(scores)] * sign)
     if len(losses) < 10:
         return None
@@ -107,13 +107,13 @@ def visible_range(scores: NDArray[np.float64], sign: float) -> list[float] | Non
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis with a title, which is not text from data."""
+    """An axis with a title, which must not be text from data."""
     plain = {"exponentformat": "none", "separatethousands": True}
     return {"title": {"text": title}, "automargin": True, **plain, **more}
 
 
 def log_axis(title: str, values: Iterable[float], **more: Any) -> dict[str, Any]:
-    """A logarithmic axis whose ticks are whole numbers: plotly's own leave out the zeros between powers of ten."""
+    """A logarithmic axis with ticks written in full, in contrast to plotly's ticks between powers of ten."""
     known = [float(value) for value in values if math.isfinite(value) and value > 0]
     if not known:
         return axis(title, type="log", **more)
@@ -127,15 +127,15 @@ def log_axis(title: str, values: Iterable[float], **more: Any) -> dict[str, Any]
 
 
 def line(x: Sequence[Any], y: Sequence[Any], name: str, color: str, **more: Any) -> dict[str, Any]:
-    """A line of a legend's name."""
+    """A line with a name in the legend."""
     style = {"color": color, "width": more.pop("width", 2), **more.pop("line", {})}
     return {"type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": style, **more}
 
 
 def points(x: Sequence[Any], y: Sequence[Any], name: str, color: Any, **more: Any) -> dict[str, Any]:
-    """Points; `customdata` are positions of records, which the page opens on a click."""
+    """Points; `customdata` holds indices of records, which the page opens on a click."""
     style = {"color": color, "size": more.pop("size", 6), "opacity": 0.75}
-    if not isinstance(color, str):  # the ends of a scale are as dark or as light as the ground
+    if not isinstance(color, str):  # the ends of the scale are as dark or as light as the background
         style["line"] = {"width": 0.7, "color": GREY}
     marker = {**style, **more.pop("marker", {})}
     return {"type": "scatter", "mode": "markers", "x": x, "y": y, "name": name, "marker": marker, **more}

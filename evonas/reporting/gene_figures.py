@@ -1,4 +1,4 @@
-"""What genes do to the score: importance, scatter a gene, parallel coordinates, contour and rank of two genes."""
+"""Figures of the effect of genes on the score: importance, scatter, parallel coordinates, contour and rank plots."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from evonas.reporting.rundata import RunData
 __all__ = ["contour", "gene_scatters", "importance", "parallel_coordinates", "rank"]
 
 _MOST_POINTS, _MOST_GENES, _MOST_LINES, _COORDINATES, _GRID, _COLOR_STEPS = 400, 12, 400, 9, 24, 8
-#: Points of a scatter that shows anything.
+#: Minimum number of points of a meaningful scatter plot.
 _FEWEST_POINTS = 3
 
 
 def importance(run: RunData) -> Figure | None:
-    """Each gene's share of the importance of all; None of too few networks."""
+    """Each gene's share of the total importance; None for too few networks."""
     shares = list(gene_importance(run).items())[:20][::-1]
     if not shares:
         return None
@@ -51,19 +51,19 @@ def importance(run: RunData) -> Figure | None:
         "height": 140 + 24 * len(shares),
     }
     caption = (
-        "The longer the bar, the more this gene alone decides whether a network is among the best tenth (PED-ANOVA); "
-        "only of what the search tried."
+        "The longer the bar, the more this gene alone decides whether a network is among the best tenth (PED-ANOVA), "
+        "among the networks that the search tried."
     )
     rows = [[printable(name), f"{share:.1%}"] for name, share in shares[::-1]]
     return Figure("importance", "Which genes matter", caption, [trace], layout, ["gene", "share"], rows)
 
 
 def gene_scatters(run: RunData) -> list[Figure]:
-    """Score over the value of each gene, the most important genes first."""
+    """The score over the value of each gene, the most important genes first."""
     figures: list[Figure] = []
     for name in _varying_genes(run)[:_MOST_GENES]:
         number, values = len(figures), run.genes[name]
-        there = [place for place in _score(run) if values[place] is not None]
+        there = [index for index in _score(run) if values[index] is not None]
         if len(there) < _FEWEST_POINTS:
             continue
         shown = [there[k] for k in thin_out(len(there), _MOST_POINTS)]
@@ -72,23 +72,25 @@ def gene_scatters(run: RunData) -> list[Figure]:
             "showscale": number == 0,
             "colorbar": {"title": {"text": "network"}},
         }
-        x = [_show(values[place]) for place in shown]
-        trace = points(x, round_values(run.scores[shown]), "a network", [place + 1 for place in shown], marker=marker)
+        x = [_show(values[index]) for index in shown]
+        trace = points(x, round_values(run.scores[shown]), "a network", [index + 1 for index in shown], marker=marker)
         trace |= {"customdata": shown, "showlegend": False}
         layout = {
             "xaxis": _scale(run, name),
             "yaxis": axis(label(run.objective.name), range=visible_range(run.scores, run.sign)),
             "height": 300,
         }
-        caption = "Where points crowd at good scores is where the search went; lighter points are later networks."
+        caption = "Points crowd where the search concentrated; lighter points are later networks."
         figures.append(Figure(f"gene-{number + 1}", label(name), caption, [trace], layout))
     return figures
 
 
 def parallel_coordinates(run: RunData) -> Figure | None:
-    """Networks as lines through the most important genes, the best in the lightest colour; None of fewer than two."""
+    """Networks as lines through the most important genes, the best in the lightest colour; None for fewer than two
+    networks.
+    """
     names = _varying_genes(run)[: _COORDINATES - 1]
-    order = sorted(_score(run), key=lambda place: -run.losses[place])
+    order = sorted(_score(run), key=lambda index: -run.losses[index])
     if len(names) < 2 or len(order) < 2:
         return None
     shown = [order[k] for k in thin_out(len(order), _MOST_LINES, always=range(max(0, len(order) - 50), len(order)))]
@@ -101,9 +103,9 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         chosen = [p for p, r in zip(shown, ranks, strict=True) if min(int(r * _COLOR_STEPS), _COLOR_STEPS - 1) == step]
         x: list[Any] = []
         y: list[Any] = []
-        for place in chosen:
+        for index in chosen:
             x += [*range(len(heights)), None]
-            y += [*(each[place] for each in heights), None]
+            y += [*(each[index] for each in heights), None]
         style = {
             "color": _cividis(0.25 + 0.75 * step / (_COLOR_STEPS - 1)),
             "width": 0.8 + 1.2 * (step == _COLOR_STEPS - 1),
@@ -125,20 +127,20 @@ def parallel_coordinates(run: RunData) -> Figure | None:
         "yaxis": {"visible": False, "range": [-0.09, 1.09]},
         "annotations": notes,
     }
-    caption = "Each line is a network; where the light lines of the best bundle, all good networks agree on a gene."
+    caption = "Each line is a network; the best networks (light lines) agree on a gene where their lines meet."
     return Figure("parallel-coordinates", "All genes at once", caption, traces, layout)
 
 
 def contour(run: RunData) -> Figure | None:
-    """The score over the two most important genes that are numbers, smoothed; None without two."""
-    names, places, x, y = _two_numbers(run)
-    if len(places) < 20:
+    """The smoothed score over the two most important numeric genes; None if there are fewer than two."""
+    names, indices, x, y = _two_numbers(run)
+    if len(indices) < 20:
         return None
     grid = np.linspace(0.0, 1.0, _GRID)
     away = (grid[:, None, None] - y) ** 2 + (grid[None, :, None] - x) ** 2
     weight = np.exp(-0.5 * away / 0.08**2)
     total = weight.sum(axis=2)
-    smooth = (weight * run.scores[places]).sum(axis=2) / np.maximum(total, 1e-12)
+    smooth = (weight * run.scores[indices]).sum(axis=2) / np.maximum(total, 1e-12)
     smooth[total < 0.05] = np.nan
     surface = {
         "type": "contour",
@@ -153,22 +155,22 @@ def contour(run: RunData) -> Figure | None:
         "colorbar": {"title": {"text": label(run.objective.name, 16)}},
         "hoverinfo": "skip",
     }
-    shown = thin_out(len(places), _MOST_POINTS)
+    shown = thin_out(len(indices), _MOST_POINTS)
     tried = points(round_values(x[shown], 4), round_values(y[shown], 4), "a network", "#ffffff", size=4)
-    tried |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
+    tried |= {"customdata": [int(indices[k]) for k in shown], "showlegend": False}
     tried["marker"] |= {"line": {"color": "#000000", "width": 0.5}}
     caption = "Light regions promise good scores (smoothed between networks); empty regions were never tried."
     return Figure("contour", "Two genes together", caption, [surface, tried], _gene_axes(run, names))
 
 
 def rank(run: RunData) -> Figure | None:
-    """Networks over the two most important genes that are numbers, coloured by rank; None without two."""
-    names, places, x, y = _two_numbers(run)
-    if len(places) < 2:
+    """Networks over the two most important numeric genes, coloured by rank; None if there are fewer than two."""
+    names, indices, x, y = _two_numbers(run)
+    if len(indices) < 2:
         return None
-    ranks = np.empty(len(places))
-    ranks[np.argsort(run.losses[places], kind="stable")] = np.linspace(1.0, 0.0, len(places))
-    shown = thin_out(len(places), _MOST_POINTS)
+    ranks = np.empty(len(indices))
+    ranks[np.argsort(run.losses[indices], kind="stable")] = np.linspace(1.0, 0.0, len(indices))
+    shown = thin_out(len(indices), _MOST_POINTS)
     marker = {
         "colorscale": SCALE,
         "cmin": 0,
@@ -178,32 +180,32 @@ def rank(run: RunData) -> Figure | None:
     trace = points(
         round_values(x[shown], 4), round_values(y[shown], 4), "a network", round_values(ranks[shown], 3), marker=marker
     )
-    trace |= {"customdata": [int(places[k]) for k in shown], "showlegend": False}
-    caption = "Each point is a network, coloured by its rank, which no outlier distorts: the lightest are the best."
+    trace |= {"customdata": [int(indices[k]) for k in shown], "showlegend": False}
+    caption = "Each point is a network, coloured by its rank, which is robust to outliers: the lightest are the best."
     return Figure("rank", "Rank over two genes", caption, [trace], _gene_axes(run, names))
 
 
 def _score(run: RunData) -> list[int]:
-    return [int(place) for place in np.flatnonzero(np.isfinite(run.losses))]
+    return [int(index) for index in np.flatnonzero(np.isfinite(run.losses))]
 
 
 def _varying_genes(run: RunData) -> list[str]:
-    """Genes of more than one value, the most important first."""
+    """Genes with more than one value, the most important first."""
     shares = gene_importance(run)
     rest = [name for name, values in run.genes.items() if name not in shares and len(set(map(str, values))) > 1]
     return [*shares, *rest]
 
 
 def _two_numbers(run: RunData) -> tuple[list[str], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Two genes, the scored networks that have both, and the genes' positions in them."""
+    """Two genes, the scored networks that have both, and the positions of the genes' values in these networks."""
     empty = np.zeros(0)
     names = [name for name in _varying_genes(run) if all(_is_number(value) for value in run.genes[name])]
     always = [name for name in names if sum(value is None for value in run.genes[name]) < 0.5 * len(run.records)][:2]
     if len(always) < 2:
         return [], np.zeros(0, np.intp), empty, empty
     first, second = (positions_of(name, run.genes[name], run.space) for name in always)
-    places = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(first) & np.isfinite(second))
-    return always, places, first[places], second[places]
+    indices = np.flatnonzero(np.isfinite(run.losses) & np.isfinite(first) & np.isfinite(second))
+    return always, indices, first[indices], second[indices]
 
 
 def _is_number(value: Any) -> bool:
@@ -211,7 +213,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _gene_axes(run: RunData, names: list[str]) -> dict[str, Any]:
-    """Axes of positions in [0, 1], with the genes' own values at five of them."""
+    """Axes of positions in [0, 1], labelled with the genes' values at five positions."""
     axes = {}
     for which, name in zip(("xaxis", "yaxis"), names, strict=True):
         values = np.array([np.nan if value is None else float(value) for value in run.genes[name]])
@@ -225,7 +227,7 @@ def _gene_axes(run: RunData, names: list[str]) -> dict[str, Any]:
 
 
 def _scale(run: RunData, name: str) -> dict[str, Any]:
-    """The axis of a gene: logarithmic for numbers that are drawn on one, of categories for words."""
+    """The axis of a gene: logarithmic for numbers on a logarithmic scale, categorical for names."""
     values = [value for value in run.genes[name] if value is not None]
     if any(isinstance(value, str | bool) for value in values):
         return axis(label(name), type="category")
@@ -256,7 +258,7 @@ def _end_note(run: RunData, name: str, at: int, end: int) -> dict[str, Any]:
 
 
 def _cividis(share: float) -> str:
-    """A colour of the scale, from dark blue (0) to yellow (1)."""
+    """A colour of the scale from dark blue (0) to yellow (1)."""
     stops = ((0, 32, 76), (66, 78, 107), (124, 123, 120), (186, 173, 106), (255, 233, 69))
     at = share * (len(stops) - 1)
     low = min(int(at), len(stops) - 2)

@@ -17,16 +17,16 @@ from evonas.reporting.rundata import RunData
 
 __all__ = ["gene_importance", "positions_of"]
 
-#: Share of the networks that count as the best; steps of a gene that is a number; fewest networks to tell anything.
+#: Share of networks that count as the best; number of bins of a numeric gene; minimum number of networks.
 _BEST_SHARE, _STEPS, _FEWEST = 0.1, 20, 20
 
 
 @functools.lru_cache(maxsize=1)
 def gene_importance(run: RunData, best_share: float = _BEST_SHARE) -> dict[str, float]:
-    """Gene -> its share of the importance of all genes, the most important first.
+    """Gene -> its share of the total importance, the most important first.
 
-    Empty of fewer than 20 networks with a score. Interactions of genes are not in it; networks are those that the
-    search chose to train, so it describes the region that was searched.
+    Empty for fewer than 20 networks with a score. Interactions of genes are not included. Since the networks were
+    chosen by the search, the importance describes the searched region.
 
     Args:
         run: the search.
@@ -39,18 +39,18 @@ def gene_importance(run: RunData, best_share: float = _BEST_SHARE) -> dict[str, 
     best = order[: max(5, round(best_share * len(order)))]
     found = {}
     for name, values in run.genes.items():
-        cells = _cells(name, [values[place] for place in scored], run.space)
+        cells = _cells(name, [values[index] for index in scored], run.space)
         if len(np.unique(cells)) < 2:
             continue
         everywhere = dict(zip(scored.tolist(), cells.tolist(), strict=True))
-        among_best = np.array([everywhere[place] for place in best.tolist()])
+        among_best = np.array([everywhere[index] for index in best.tolist()])
         found[name] = _pearson_divergence(among_best, cells)
     total = sum(found.values()) or 1.0
     return dict(sorted(((name, value / total) for name, value in found.items()), key=lambda item: -item[1]))
 
 
 def positions_of(name: str, values: Sequence[Any], space: Any) -> NDArray[np.float64]:
-    """Where in [0, 1] each value lies on the scale of its gene; NaN if the gene is not active."""
+    """The position of each value on its gene's scale, in [0, 1]; NaN if the gene is not active."""
     domains = {gene.name: gene.domain for gene in getattr(space, "genes", ())}
     if name in domains:
         domain = domains[name]
@@ -64,7 +64,7 @@ def positions_of(name: str, values: Sequence[Any], space: Any) -> NDArray[np.flo
 
 
 def _cells(name: str, values: list[Any], space: Any) -> NDArray[np.intp]:
-    """The cell of each value: its option, or its step of the scale; -1 if the gene is not active."""
+    """The bin of each value: its option, or its interval of the scale; -1 if the gene is not active."""
     if any(isinstance(value, str | bool) for value in values):
         options = {value: index for index, value in enumerate(dict.fromkeys(map(str, values)))}
         return np.array([-1 if value is None else options[str(value)] for value in values])
@@ -74,7 +74,7 @@ def _cells(name: str, values: list[Any], space: Any) -> NDArray[np.intp]:
 
 
 def _pearson_divergence(best: NDArray[np.intp], everywhere: NDArray[np.intp]) -> float:
-    """Of the smoothed densities: the mean over all networks of (density ratio - 1) squared."""
+    """The Pearson divergence of the smoothed densities: the mean over all networks of (density ratio - 1) squared."""
     cells = np.unique(everywhere)
     top = np.array([(best == cell).sum() for cell in cells], np.float64)
     rest = np.array([(everywhere == cell).sum() for cell in cells], np.float64)

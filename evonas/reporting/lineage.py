@@ -19,11 +19,12 @@ class Operator:
     """Statistics of an operator.
 
     Attributes:
-        name: as on candidates: a mutation, "crossover", "sample", "seed", ...
-        children: networks that it made and that have a score.
-        better: those that are better than the best of their parents.
-        median_gain: median over its children of parent's loss less child's loss, in units of the score; NaN of none.
-        failed: networks that it made and that have none.
+        name: operator as recorded for candidates: a mutation, "crossover", "sample", "seed", ...
+        children: number of networks that it produced and that have a score.
+        better: number of these that are better than the best of their parents.
+        median_gain: median over its children of the parent's loss minus the child's, in units of the score; NaN if
+            there are none.
+        failed: number of networks that it produced and that have no score.
     """
 
     name: str
@@ -34,12 +35,12 @@ class Operator:
 
     @property
     def success_rate(self) -> float:
-        """Share of the children that are better than their parents; NaN of none."""
+        """The share of the children that are better than their parents; NaN if there are none."""
         return self.better / self.children if self.children else float("nan")
 
 
 def ancestors(run: RunData, most: int = _MOST_ANCESTORS) -> list[int]:
-    """Positions of the champion and of the networks that it descends from, the nearest first, the champion leading."""
+    """Indices of the champion and its ancestors: the champion first, then the nearest ancestors."""
     if run.champion is None:
         return []
     start = run.places[run.champion.digest]
@@ -52,15 +53,15 @@ def ancestors(run: RunData, most: int = _MOST_ANCESTORS) -> list[int]:
     return found
 
 
-def gain(run: RunData, place: int) -> float:
-    """By how much a network is better than the best of its parents, in units of the score; NaN without such."""
-    parents = [run.losses[parent] for parent in _parents(run, place)]
+def gain(run: RunData, index: int) -> float:
+    """The improvement of a network over the best of its parents, in units of the score; NaN without parents."""
+    parents = [run.losses[parent] for parent in _parents(run, index)]
     known = [loss for loss in parents if np.isfinite(loss)]
-    return float(min(known) - run.losses[place]) if known else float("nan")
+    return float(min(known) - run.losses[index]) if known else float("nan")
 
 
 def operator_rates(run: RunData) -> list[Operator]:
-    """Of every operator, the most frequent first."""
+    """The statistics of every operator, the most frequent first."""
     gains: dict[str, list[float]] = {}
     failed: dict[str, int] = {}
     for index, record in enumerate(run.records):
@@ -78,9 +79,9 @@ def operator_rates(run: RunData) -> list[Operator]:
     return sorted(rates, key=lambda each: (-each.children - each.failed, each.name))
 
 
-def _parents(run: RunData, place: int) -> Iterator[int]:
-    """Positions of the parents that the run has; a child that was trained before its parent's best is not its own."""
-    for digest in run.records[place].parents:
+def _parents(run: RunData, index: int) -> Iterator[int]:
+    """Yields indices of the parents in the run; a parent whose best evaluation followed the child's is not counted."""
+    for digest in run.records[index].parents:
         parent = run.places.get(digest)
-        if parent is not None and parent != place and parent < place:
+        if parent is not None and parent != index and parent < index:
             yield parent

@@ -1,4 +1,6 @@
-"""Runs of a folder and candidates of a run as rows of plain values, and rows as text, JSON and CSV. No pandas."""
+"""The runs in a folder and the candidates of a run as rows of plain values, and rows as text, JSON and CSV. Does not
+import pandas.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,10 @@ _LONGEST_CELL = 44
 
 
 def list_runs(folder: str | Path) -> list[dict[str, Any]]:
-    """One row a run that is directly in a folder, in the order of the names; a run that cannot be read says why.
+    """One row per run directly in a folder, sorted by name; the row of an unreadable run holds the reason.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: the folder does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -36,7 +38,7 @@ def list_runs(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def run_row(directory: Path) -> dict[str, Any]:
-    """A run in one row: state, objective, best score, what was trained, and on what."""
+    """The row of a run: state, objective, best score, networks and data."""
     try:
         with RunReader(directory) as run:
             best = run.ranked(1) if run.best(1) else None
@@ -60,7 +62,7 @@ def run_row(directory: Path) -> dict[str, Any]:
 
 
 def candidate_rows(run: RunData) -> list[dict[str, Any]]:
-    """One row per candidate, the best first, those without a score last; `rank` counts those that have one."""
+    """One row per candidate, the best first, those without a score last; `rank` numbers those with a score."""
     order = sorted(range(len(run.records)), key=lambda k: (math.isnan(run.losses[k]), run.losses[k], k))
     rows = []
     for rank, index in enumerate(order, 1):
@@ -85,25 +87,25 @@ def candidate_rows(run: RunData) -> list[dict[str, Any]]:
 
 
 def find_candidate(run: RunData, name: str) -> int:
-    """The position of a candidate by its number in the run, from 1, or by the beginning of its digest.
+    """The index of a candidate, given its number in the run (from 1) or a prefix of its digest.
 
     Raises:
-        InputError: there is none, or several.
+        InputError: no candidate matches, or several do.
     """
     if name.isdecimal() and 1 <= int(name) <= len(run.records):
         return int(name) - 1
     found = sorted({run.places[digest] for digest in run.places if digest.startswith(name.lower())})
     if len(name) >= 4 and len(found) == 1:
         return found[0]
-    what = "several begin with it" if len(found) > 1 else "there is none"
+    what = "several match" if len(found) > 1 else "none matches"
     raise InputError(
-        f"ID must be the number of a network, from 1 to {len(run.records)}, or the beginning of one digest, not "
+        f"ID must be the number of a network, from 1 to {len(run.records)}, or a prefix of one digest, not "
         f"{name!r}: {what}; evonas show {run.directory} lists them"
     )
 
 
 def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as aligned text, without control characters; long cells are cut."""
+    """Rows as aligned text, without control characters; long cells are truncated."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     numeric = {name for name in names if all(_is_number(row.get(name)) for row in rows)}
     cells = [[_cell(name, row.get(name)) for name in names] for row in rows]
@@ -117,7 +119,7 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def json_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as JSON, one object a line; what is not finite is null."""
+    """Rows as JSON, one object per line; numbers that are not finite are null."""
     return "\n".join(json.dumps({name: _finite(value) for name, value in row.items()}) for row in rows)
 
 

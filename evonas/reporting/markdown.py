@@ -1,4 +1,4 @@
-"""A report as Markdown: text, tables, and the captions of figures."""
+"""Reports as Markdown: text, tables, and the captions of figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~!$])")
 
 
 def markdown(report: Report) -> str:
-    """The whole report."""
+    """The report as Markdown."""
     lines = [f"# {escape(report.title)}", "", escape(report.subtitle), ""]
     for section in report.sections:
         lines += [f"## {escape(section.title)}", ""]
@@ -39,8 +39,8 @@ def markdown(report: Report) -> str:
 
 
 def _figures(figures: Sequence[Figure]) -> list[str]:
-    """What there is to see in figures that share a caption, and their values where these are few."""
-    # Titles and captions of figures are HTML already.
+    """The titles and the caption of figures that share a caption, and their values if there are few."""
+    # Titles and captions of figures are already HTML.
     titles, caption = (escape(html.unescape(text)) for text in (_titles(figures), figures[0].caption))
     lines = [f"**{titles}.** {caption}", ""]
     for figure in figures:
@@ -53,14 +53,14 @@ def _titles(figures: Sequence[Figure]) -> str:
 
 
 def table_lines(table: Table) -> list[str]:
-    """A table; numbers are not aligned, since renderers do that."""
+    """The lines of a table; numbers are not aligned, since renderers do that."""
     rows = [[escape(cell) or " " for cell in row] for row in (table.header, *table.rows)]
     texts = [f"| {' | '.join(row)} |" for row in rows]
     return [texts[0], "|" + " --- |" * len(table.header), *texts[1:]]
 
 
 def plain_text(report: Report) -> str:
-    """Words and tables for a terminal."""
+    """The text and tables of a report for a terminal."""
     lines = [report.title, report.subtitle]
     for section in report.sections:
         blocks = [block for block in section.blocks if isinstance(block, Text | Table)]
@@ -79,5 +79,5 @@ def plain_text(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Text from data that is shown literally: no HTML, no link, no table cell begins in it."""
+    """Escapes text from data, so that it contains no HTML, links or table cells."""
     return html.escape(_SPECIAL.sub(r"\\\1", printable(text)), quote=False)

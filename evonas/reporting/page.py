@@ -1,8 +1,8 @@
-"""A report as one self-contained HTML file with plotly.js, data, style and script.
+"""Reports as self-contained HTML files with plotly.js, data, style and script.
 
-Text from data is escaped where it is HTML, and JSON contains no `<`; the script writes text only. A content security
-policy allows the page's own scripts, by their digests, and nothing else. plotly.js, which takes longer to start than
-all the rest, is started after the page is shown.
+Text from data is escaped in HTML, and JSON contains no `<`; the script writes text only. A content security policy
+allows only the page's own scripts, by their digests. plotly.js, which takes longer to start than everything else, is
+started after the page is shown.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from genomes.errors import InputError
 
 __all__ = ["blocks_html", "check_plotly", "has_plotly", "html_page"]
 
-#: Figures that take the whole width of the page.
+#: Figures that take the full width of the page.
 _WIDE = ("lineage", "operators", "importance", "parallel-coordinates", "columns", "pareto", "timeline", "phases")
 
 
 def has_plotly() -> bool:
-    """Whether plotly is installed. Its script is taken from there; the package is not imported."""
+    """Whether plotly is installed; its script is read from there, without importing the package."""
     return _script_path() is not None
 
 
 def check_plotly() -> None:
-    """Raises InputError where plotly is not installed."""
+    """Raises InputError if plotly is not installed."""
     if not has_plotly():
         raise InputError(
             "a report as HTML needs plotly, which is not installed: pip install 'evonas[report]', or write --format md"
@@ -45,11 +45,11 @@ def check_plotly() -> None:
 
 
 def html_page(run: RunData | None, report: Report) -> str:
-    """The whole page.
+    """The report as an HTML page.
 
     Args:
-        run: the search, whose candidates are in the table; None for no table.
-        report: what is above the table.
+        run: the search whose candidates the table lists; None for no table.
+        report: content above the table.
     """
     digest, plotly = _plotly()
     style, script = _asset("page.css"), _asset("page.js")
@@ -126,7 +126,7 @@ def _figure(figure: Figure) -> str:
 
 
 def _caption(text: str) -> str:
-    """Titles and captions hold labels, which are escaped already; quotes are not, nor what is not from data."""
+    """Escapes quotes and `<` in titles and captions, whose labels are already escaped."""
     return text.replace('"', "&quot;").replace("<", "&lt;")
 
 
@@ -150,7 +150,7 @@ def _text(text: object) -> str:
 
 
 def _data(name: str, values: Any) -> str:
-    """Values as JSON that no browser takes for HTML or a script."""
+    """Values as JSON that browsers cannot interpret as HTML or a script."""
     text = _json(values).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>\n'
 
@@ -160,7 +160,7 @@ def _json(values: Any) -> str:
 
 
 def _pack(name: str, text: str) -> str:
-    """A text that the page needs after it is shown, or on a click only: compressed, in base64."""
+    """Text that the page needs only after it is shown or on a click, compressed and base64-encoded."""
     import gzip
 
     packed = base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
@@ -169,7 +169,7 @@ def _pack(name: str, text: str) -> str:
 
 @functools.cache
 def _plotly() -> tuple[str, str]:
-    """The digest of plotly.js, and the script packed."""
+    """The digest of plotly.js, and the packed script."""
     check_plotly()
     path = _script_path()
     script = "" if path is None else path.read_text(encoding="utf-8")

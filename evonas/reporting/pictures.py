@@ -17,7 +17,7 @@ _WIDTH, _HEIGHT, _SCALE = 900, 500, 2
 
 
 def check_pictures(folder: Path) -> None:
-    """Raises InputError where pictures cannot be drawn, or if there is a file in place of the folder."""
+    """Raises InputError if pictures cannot be drawn, or the folder is a file."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"pictures go to a folder, but {folder} is a file: choose another name")
     try:
@@ -30,10 +30,10 @@ def check_pictures(folder: Path) -> None:
 
 
 def write_pictures(figures: Sequence[Figure], folder: Path, format: str) -> Path:
-    """One file a figure, named after it.
+    """Writes one file per figure, named after it.
 
     Raises:
-        InputError: a file there is somebody else's, or there is no browser to draw with.
+        InputError: a file there was not written by evonas, or no browser is available.
     """
     paths = [folder / f"{figure.name}.{format}" for figure in figures]
     for path in paths:
@@ -47,12 +47,12 @@ def write_pictures(figures: Sequence[Figure], folder: Path, format: str) -> Path
                 content = draft.read_bytes()
                 publish(path, mark_text(content.decode()) if format == "svg" else mark_bytes(content))
     except OSError as error:
-        raise InputError(f"pictures must be writable to {folder}, but it fails ({error}): choose another") from None
+        raise InputError(f"pictures need a writable folder, not {folder} ({error}): choose another") from None
     return folder
 
 
 def _draw(figures: Sequence[Figure], paths: Sequence[Path], format: str) -> None:
-    """All of them in one browser: it takes longer to start than to draw."""
+    """Draws all figures in one browser, which takes longer to start than to draw."""
     import plotly.io
 
     whole: list[Any] = [figure.plotly() for figure in figures]

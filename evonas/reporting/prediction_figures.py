@@ -1,4 +1,4 @@
-"""What the final model predicts: confusion, ROC and calibration; predicted against true, and residuals; columns."""
+"""Figures of predictions: confusion, ROC and calibration; predicted against true values, and residuals; columns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLORS = (BLUE, ORANGE, GREEN, VERMILION, PINK, SKY)
 
 
 def prediction_figures(found: Predictions) -> list[Figure]:
-    """Those that the task has."""
+    """The figures for the task."""
     if found.problem.task == "regression":
         return [predicted_against_true(found), residuals(found)]
     figures = [roc(found), calibration(found)]
@@ -42,7 +42,7 @@ def prediction_figures(found: Predictions) -> list[Figure]:
 
 
 def predicted_against_true(found: Predictions) -> Figure:
-    """Of the first target of a regression, or of its median."""
+    """Predicted against true values of the first target of a regression, or of its median."""
     true, predicted = found.true[:, 0], found.point[:, 0]
     shown = thin_out(len(true), _MOST_POINTS)
     ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]
@@ -64,21 +64,21 @@ def predicted_against_true(found: Predictions) -> Figure:
 
 
 def residuals(found: Predictions) -> Figure:
-    """Of the first target of a regression, or of its median, over what is predicted."""
+    """Residuals over predictions of the first target of a regression, or of its median."""
     true, predicted = found.true[:, 0], found.point[:, 0]
     shown = thin_out(len(true), _MOST_POINTS)
     traces = [points(round_values(predicted[shown]), round_values((predicted - true)[shown]), "a row", BLUE, size=4)]
     traces[0]["marker"]["opacity"] = 0.4
     ends = round_values([float(predicted.min()), float(predicted.max())])
     traces.append(line(ends, [0, 0], "no error", GREY, line={"dash": "dot"}))
-    layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted less true")}
-    habit = "errors should scatter evenly about zero; a slope or a funnel says where it is wrong by habit."
+    layout = {"xaxis": axis("predicted"), "yaxis": axis("predicted minus true")}
+    habit = "errors should scatter evenly around zero; a slope or a funnel shows systematic errors."
     caption = f"{_rows(found)}: {habit}"
     return Figure("residuals", "Residuals", caption, traces, layout)
 
 
 def confusion(found: Predictions) -> Figure:
-    """Rows by true and predicted class."""
+    """The confusion matrix: rows by true and predicted class."""
     classes = [label(name, 20) for name in found.problem.classes]
     chosen = found.predicted.argmax(axis=1)
     counts = np.zeros((len(classes), len(classes)), np.int64)
@@ -102,7 +102,7 @@ def confusion(found: Predictions) -> Figure:
         "xaxis": axis("predicted class", type="category"),
         "yaxis": axis("true class", type="category", autorange="reversed"),
     }
-    caption = f"{_rows(found)}, by class: what is off the diagonal was predicted wrongly."
+    caption = f"{_rows(found)}, by class: rows off the diagonal were misclassified."
     names = [printable(name) for name in found.problem.classes]
     rows = [[f"true {name}", *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
     header = ["", *(f"predicted {name}" for name in names)]
@@ -110,7 +110,7 @@ def confusion(found: Predictions) -> Figure:
 
 
 def roc(found: Predictions) -> Figure:
-    """Of the second of two classes; of each of several, against the rest."""
+    """The ROC curves: of the second of two classes, or of each of several classes against the rest."""
     classes, probabilities = found.problem.classes, found.predicted
     which = [1] if len(classes) == 2 else list(range(min(len(classes), _MOST_CURVES)))
     traces, areas = [], list[list[str]]()
@@ -123,13 +123,13 @@ def roc(found: Predictions) -> Figure:
             areas.append([printable(classes[index]), f"{area:.4f}"])
     traces.append(line([0, 1], [0, 1], "chance", GREY, line={"dash": "dot"}))
     layout = {"xaxis": axis("false positive rate", range=[0, 1]), "yaxis": axis("true positive rate", range=[0, 1.01])}
-    best = "the further a curve goes to the upper left corner, the better the class is separated from the others."
+    best = "the closer a curve is to the upper left corner, the better the class is separated from the others."
     caption = f"{_rows(found)}: {best}"
     return Figure("roc", "ROC curve", caption, traces, layout, ["class", "area under the curve"], areas)
 
 
 def calibration(found: Predictions) -> Figure:
-    """Predicted probability against how often it comes true, in ten bins of as many rows."""
+    """Predicted probability against observed frequency, in ten bins with equal numbers of rows."""
     probabilities = found.predicted
     if probabilities.shape[1] == 2:
         given, came = probabilities[:, 1], found.true == 1
@@ -147,7 +147,7 @@ def calibration(found: Predictions) -> Figure:
     ]
     traces[0]["error_y"] = {"array": round_values(margin, 3), "color": BLUE, "thickness": 1}
     layout = {"xaxis": axis(what, range=[0, 1]), "yaxis": axis("share that came true", range=[0, 1.05])}
-    meaning = "on the dotted line, 70% means 70%; below it, the model is too sure of itself. Bars are 95% intervals."
+    meaning = "on the dotted line, 70% means 70%; below it, the model is overconfident. Bars are 95% intervals."
     caption = f"{_rows(found)}: {meaning}"
     rows = [[f"{p:.1%}", f"{share:.1%}", f"{len(part):,}"] for p, share, part in zip(x, y, bins, strict=True)]
     header = ["predicted", "came true", "rows"]
@@ -167,7 +167,7 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, found: P
         "showlegend": False,
     }
     layout = {"xaxis": axis(f"{label(objective)} lost"), "yaxis": axis("", type="category"), "height": _height(shown)}
-    caption = f"{_rows(found)}: how much worse {label(objective)} gets with a column shuffled; 0 is not needed."
+    caption = f"{_rows(found)}: how much worse {label(objective)} gets if a column is shuffled; 0 means not needed."
     if len(importance) > len(shown):
         caption += f" The first {len(shown)} of {len(importance)} columns."
     rows = [[name, f"{mean:.4g}", f"{spread:.2g}" if spread else ""] for name, (mean, spread) in shown[::-1]]
@@ -176,7 +176,7 @@ def columns(importance: dict[str, tuple[float, float]], objective: str, found: P
 
 
 def _rows(found: Predictions) -> str:
-    """Such as "The best network on rows of the test split"."""
+    """The beginning of a caption, such as "The best network on rows of the test split"."""
     return f"{found.model[0].upper()}{found.model[1:]} on rows of the {found.split} split"
 
 
@@ -185,7 +185,7 @@ def _height(rows: list[Any]) -> int:
 
 
 def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[Any, Any, float] | None:
-    """False and true positive rates at falling thresholds, and the area; None if one class is absent."""
+    """False and true positive rates at decreasing thresholds, and the area; None if one class is absent."""
     many, others = int(positive.sum()), int((~positive).sum())
     if not many or not others:
         return None

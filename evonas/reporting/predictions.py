@@ -1,6 +1,6 @@
-"""Predictions of held-out rows by what a run ends with. Imports no Keras.
+"""Predictions of held-out rows by the final model of a run. Does not import Keras.
 
-For networks of dense layers, whose forward pass is numpy's; user-defined models take Keras and are left out.
+Only for networks with a forward pass in numpy; user-defined models, which require Keras, are left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from evonas.data.inputs import num_rows
 from evonas.data.kernel_regression import MOST_CENTRES
 from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
-from evonas.data.quantiles import point_place
+from evonas.data.quantiles import point_index
 from evonas.metrics import scores as scoring
 from evonas.networks.combined import CombinedNetwork
 from evonas.reporting.rundata import RunData
@@ -34,26 +34,26 @@ __all__ = [
 ]
 __all__ += ["spread_rows"]
 
-#: What predicts, where that is a single network.
+#: Description of the model if it is a single network.
 BEST = "the best network"
-#: Most rows that are predicted, and of those permuted; bytes of prepared data over which a report leaves them alone.
+#: Maximum number of rows to predict, of rows to permute, and size in bytes of prepared data that a report loads.
 _MOST_ROWS, _PERMUTED_ROWS, _LARGEST = 20_000, 2_000, 400 << 20
-#: Seconds that one row's distance to one training row takes, and what is made of it.
+#: Seconds per pair of a row and a training row, for the distance and its use.
 _NEIGHBOUR_SECONDS = 6e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model predicts of the test rows, or of the validation rows if there are none.
+    """Predictions of a model for the test rows, or for the validation rows if there are no test rows.
 
     Attributes:
-        model: what predicts, in words: "the final model (mean of ...)", or `BEST`.
+        model: description of the model: "the final model (mean of ...)", or `BEST`.
         split: "test" or "validation".
-        network: that predicts.
-        features: its input, shape `(num_rows, num_features)`.
-        coded: the target, coded as in `evonas.data.prepared.Split`.
+        network: network that predicts.
+        features: input of the network, shape `(num_rows, num_features)`.
+        coded: target, encoded as in `evonas.data.prepared.Split`.
         raw: standardised predictions or logits, shape `(num_rows, num_outputs)`.
-        total: rows of the split; more than those predicted where it is large.
+        total: number of rows of the split, of which a large one is predicted only in part.
     """
 
     model: str
@@ -66,25 +66,27 @@ class Predictions:
 
     @property
     def problem(self) -> Problem:
-        """What is predicted, with the features that the network sees."""
+        """The problem, with the features that the network sees."""
         return self.network.problem
 
     @property
     def predicted(self) -> NDArray[np.float64]:
-        """In the target's units `(num_rows, num_outputs)`, or probabilities of each class `(num_rows, num_classes)`."""
+        """Predictions in the target's units, `(num_rows, num_outputs)`, or class probabilities `(num_rows,
+        num_classes)`.
+        """
         return scoring.predictions(self.problem, self.raw)
 
     @property
     def point(self) -> NDArray[np.float64]:
-        """`predicted`; where that is quantiles, the median alone, shape `(num_rows, 1)`."""
+        """`predicted`, or only the median if these are quantiles, shape `(num_rows, 1)`."""
         if not self.problem.quantiles:
             return self.predicted
-        place = point_place(self.problem)
-        return self.predicted[:, place : place + 1]
+        index = point_index(self.problem)
+        return self.predicted[:, index : index + 1]
 
     @property
     def true(self) -> NDArray[Any]:
-        """In the target's units `(num_rows, num_outputs)`, or numbers of classes `(num_rows,)`."""
+        """The target in its units, `(num_rows, num_outputs)`, or class indices `(num_rows,)`."""
         if self.problem.task != "regression":
             return np.asarray(self.coded).reshape(-1).astype(np.intp)
         coded = np.asarray(self.coded, np.float64).reshape(len(self.coded), -1)
@@ -99,7 +101,7 @@ class Predictions:
 
 
 def load_data(run: RunData) -> PreparedData | None:
-    """The prepared data of a run; None if it has none, or more than a report should load."""
+    """The prepared data of a run; None if there are none, or they are too large for a report."""
     path = run.directory / DATA_NAME
     if not run.problem or not path.is_file() or path.stat().st_size > _LARGEST:
         return None
@@ -107,10 +109,10 @@ def load_data(run: RunData) -> PreparedData | None:
 
 
 def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | None:
-    """What is exported predicts: the final model, or the best network where that is it.
+    """Predictions of the exported model: the final model, which may be the best network.
 
-    Of the best network, too, where the final model has learned from all rows that are held out. None if predictions
-    take Keras, or weights or data were not kept.
+    The best network is also used if the final model was trained on all held-out rows. None if predictions require
+    Keras, or weights or data were not kept.
     """
     final = run.final_model
     if final is None or data is None or (data.y_test is None and final.sees_validation):
@@ -120,13 +122,13 @@ def predict_held_out(run: RunData, data: PreparedData | None) -> Predictions | N
     try:
         with RunReader(run.directory) as reader:
             network = final_network(reader, final, data)
-    except InputError:  # a search that continues may have dropped a file meanwhile
+    except InputError:  # a running search may have deleted a file in the meantime
         return predict_best(run, data)
     return _predict(f"the final model ({final.note})", network, data)
 
 
 def predict_best(run: RunData, data: PreparedData | None) -> Predictions | None:
-    """What the best network predicts; None if that takes Keras, or its weights or data were not kept."""
+    """Predictions of the best network; None if they require Keras, or its weights or data were not kept."""
     if run.champion is None or data is None:
         return None
     if not hasattr(run.space, "architecture") or data.problem.input_shapes:
@@ -153,14 +155,14 @@ def _predict(model: str, network: CombinedNetwork, data: PreparedData) -> Predic
     try:
         raw = network.raw_outputs(features)
     except (KeyError, ValueError):
-        return None  # weights of something else than this network
+        return None  # weights of a different network
     if not len(chosen) or not np.isfinite(raw).all():
         return None
     return Predictions(model, "test" if has_test else "validation", network, features, y[chosen], raw, total)
 
 
 def neighbours_seconds(run: RunData) -> float:
-    """Seconds that predictions take for finding the neighbours of the held-out rows; 0 where networks have none."""
+    """Estimated seconds for computing neighbour features of the held-out rows; 0 for networks without such features."""
     if run.champion is None or not hasattr(run.space, "architecture"):
         return 0.0
     members = [run.champion] if run.final_model is None else run.final_model.members
@@ -175,7 +177,7 @@ def neighbours_seconds(run: RunData) -> float:
 
 
 def constant_scores(data: PreparedData) -> dict[str, float]:
-    """Test scores, or validation scores, of predicting the training rows' mean, or their share of each class."""
+    """Test (or validation) scores of constantly predicting the mean or the class shares of the training rows."""
     problem, split = data.problem, data.splits[0]
     outputs = scoring.constant_outputs(problem, split.y_train)
     y = np.asarray(split.y_validation if data.y_test is None else data.y_test)
@@ -183,5 +185,5 @@ def constant_scores(data: PreparedData) -> dict[str, float]:
 
 
 def spread_rows(count: int, most: int) -> NDArray[np.intp]:
-    """At most `most` evenly spaced positions below `count`."""
+    """At most `most` evenly spaced indices below `count`."""
     return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(np.intp)

@@ -12,7 +12,7 @@ from evonas.reporting import champion_figures as champion
 from evonas.reporting import convergence_figures as convergence
 from evonas.reporting import cost_figures as cost
 from evonas.reporting import gene_figures as genes
-from evonas.reporting.answer import answer_section, level_lines, reference_scores, run_subtitle, run_title
+from evonas.reporting.answer import answer_section, reference_lines, reference_scores, run_subtitle, run_title
 from evonas.reporting.column_importance import permutation_importance
 from evonas.reporting.content import Block, Report, Section, Table, Text
 from evonas.reporting.figure import Figure
@@ -25,25 +25,25 @@ from genomes.errors import InputError
 
 __all__ = ["FORMATS", "REPORT_NAME", "make_report", "write_report"]
 
-#: In the run directory, unless another place is given.
+#: Default names in the run directory.
 REPORT_NAME = "report.html"
 FORMATS = ("html", "md", "png", "svg")
 
 
 def make_report(run: RunData, boosting: bool = False, quick: bool = False) -> Report:
-    """All sections of the report of a search.
+    """Creates the report of a search.
 
     Args:
         run: the search.
-        boosting: whether to train gradient boosting on the same rows, for comparison, unless the run has.
-        quick: whether columns are shuffled for a fraction of a second only.
+        boosting: whether to train gradient boosting on the same rows for comparison, if the run has not done so.
+        quick: whether to limit the shuffling of columns to a fraction of a second.
     """
     data = load_data(run)
     found = predict_held_out(run, data)
     models, split = _baselines(run, data, boosting), "validation" if found is None else found.split
     sections = [
         answer_section(run, data, found, reference_scores(models, split)),
-        _progress(run, level_lines(run, models)),
+        _progress(run, reference_lines(run, models)),
         _champion(run),
         _predictions(run, found),
         _columns(run, data, found, 0.2 if quick else 2.0),
@@ -60,20 +60,20 @@ def write_report(
     format: str = "html",
     boosting: bool = False,
 ) -> Path:
-    """Writes the report of a run, also of one that is searching. A report that evonas wrote there is replaced.
+    """Writes the report of a run, which may still be searching. Replaces an earlier report by evonas.
 
     Args:
         run_dir: the run directory.
-        path: the file, `report.html` or `report.md` in the run directory unless given; for pictures a folder, `figures`
-            in the run directory unless given.
+        path: file of the report, by default `report.html` or `report.md` in the run directory; for pictures a folder,
+            by default `figures` in the run directory.
         format: one of `FORMATS`.
-        boosting: as of `make_report`.
+        boosting: see `make_report`.
 
     Returns:
-        the file or the folder.
+        The file or the folder.
 
     Raises:
-        InputError: there is no run, the path is somebody else's or cannot be written, or plotly is not installed.
+        InputError: there is no run, the path was not written by evonas or is not writable, or plotly is not installed.
     """
     if format not in FORMATS:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, not {format!r}: choose one")
@@ -105,7 +105,7 @@ def write_report(
 
 
 def _baselines(run: RunData, data: PreparedData | None, boosting: bool) -> Sequence[BaselineModel]:
-    """Those of the run; where gradient boosting is asked for and not among them to its end, it is trained."""
+    """The baselines of the run; with `boosting`, gradient boosting is trained unless they include a complete one."""
     known = () if run.baselines is None else run.baselines.models
     complete = any(model.name == "gradient boosting" and model.complete for model in known)
     if not boosting or complete or data is None or data.problem.input_shapes:
@@ -132,7 +132,7 @@ def _champion(run: RunData) -> Section:
         return Section("network", "What was found", [])
     place = run.places[run.champion.digest]
     rows = [[name, _cell(values[place])] for name, values in run.genes.items() if values[place] is not None]
-    table = Table(["gene", "value"], rows, "The genes of the best network: what was searched.")
+    table = Table(["gene", "value"], rows, "The genes of the best network, which the search varied.")
     figures = [champion.architecture(run), champion.learning_curves(run)]
     return Section("network", "What was found", [*(each for each in figures if each is not None), table])
 
@@ -142,7 +142,7 @@ def _predictions(run: RunData, found: Predictions | None) -> Section:
     if found is not None and found.total > len(found.features):
         blocks.insert(0, Text(f"Of {len(found.features):,} of {found.total:,} rows, evenly spaced."))
     if found is not None and run.final_model is not None and found.model == BEST:
-        why = "it has learned from all rows that are kept" if found.split == "validation" else "a file of it is gone"
+        why = "it was trained on all stored rows" if found.split == "validation" else "one of its files is missing"
         text = f"Of the best network, not of the final model ({run.final_model.note}): {why}."
         blocks.insert(0, Text(text))
     return Section("predictions", "How it predicts", blocks)
@@ -152,14 +152,14 @@ def _columns(run: RunData, data: PreparedData | None, found: Predictions | None,
     if data is None or found is None:
         return Section("columns", "Which columns it needs", [])
     importance = permutation_importance(run, data, found, seconds=seconds)
-    if not importance:  # not for images and texts, whose numbers mean nothing alone
+    if not importance:  # for images and texts, whose single numbers are meaningless
         return Section("columns", "Which columns it needs", [])
     return Section("columns", "Which columns it needs", [columns(importance, run.objective.name, found)])
 
 
 def _lineage(run: RunData) -> Section:
     drawn = champion.lineage(run)
-    # A point alone shows nothing that its sentence does not say.
+    # A single point shows nothing beyond its caption.
     first: Block | None = Text(drawn.caption) if drawn is not None and len(ancestors(run)) == 1 else drawn
     blocks: list[Block] = [each for each in (first, champion.operators(run)) if each is not None]
     if blocks:
@@ -168,7 +168,7 @@ def _lineage(run: RunData) -> Section:
             for each in operator_rates(run)
         ]
         header = ["operator", "networks", "better than their parents", "median gain", "failed"]
-        blocks.append(Table(header, rows, "A negative gain is a child that is worse than its best parent."))
+        blocks.append(Table(header, rows, "A negative gain means a child that is worse than its best parent."))
     return Section("lineage", "Where it came from", blocks)
 
 

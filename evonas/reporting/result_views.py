@@ -21,10 +21,10 @@ __all__ = ["ResultViews"]
 
 
 class ResultViews:
-    """The part of `evonas.SearchResult` for inspection. Reads the run directory at each call.
+    """The part of `evonas.SearchResult` for inspection. Reads the run directory on each call.
 
-    Figures are those of `evonas report`, as `plotly.graph_objects.Figure`: they show themselves in a notebook, and
-    `figure.show()`, `figure.write_html(path)` and `figure.write_image(path)` (with `evonas[report]`) do elsewhere.
+    Figures are those of `evonas report`, as `plotly.graph_objects.Figure`: notebooks display them; elsewhere use
+    `figure.show()`, `figure.write_html(path)` or `figure.write_image(path)` (with `evonas[report]`).
     """
 
     run_dir: Path
@@ -49,13 +49,13 @@ class ResultViews:
 
     @property
     def test(self) -> pd.DataFrame:
-        """The rows that the search never saw, with what is true and what the final model predicts of them.
+        """The rows that the search never saw, with true values and the final model's predictions.
 
-        Columns as given, where the run kept them; then "true", "predicted" and, of classes, "probability_CLASS"; of a
-        regression with several targets "true_TARGET" and "predicted_TARGET".
+        The original columns, if the run kept them, then "true", "predicted" and, for classes, "probability_CLASS";
+        "true_TARGET" and "predicted_TARGET" for a regression with several targets.
 
         Raises:
-            InputError: the run has no test split, or its models are a user's own.
+            InputError: the run has no test split, or its models are user-defined.
         """
         import pandas as pd
 
@@ -85,9 +85,9 @@ class ResultViews:
 
     @property
     def baselines(self) -> pd.DataFrame:
-        """Gradient boosting and the linear model on the same rows, a row each; empty if none were trained.
+        """Gradient boosting and the linear model on the same rows, one row each; empty if none were trained.
 
-        Whether each is `complete`, and its scores, such as `validation_rmse` and `test_rmse`.
+        Columns include `complete` and scores such as `validation_rmse` and `test_rmse`.
         """
         import pandas as pd
 
@@ -108,17 +108,17 @@ class ResultViews:
     # Predictions.
 
     def predict_proba(self, x: Any) -> NDArray[Any]:
-        """Probability of each class of raw rows, shape `(num_samples, num_classes)`, in the order of the classes.
+        """Class probabilities for raw rows, shape `(num_samples, num_classes)`, in the order of the classes.
 
         Args:
             x: as for `inputs`.
 
         Raises:
-            InputError: the target is not a class, or as `inputs`.
+            InputError: the target is not a class, or see `inputs`.
         """
         problem = self._run().problem
         if problem.get("task") == "regression":
-            raise InputError("predict_proba must be asked of a classification, but the target is a number: use predict")
+            raise InputError("predict_proba requires a classification, but the target is a number: use predict")
         from evonas.data.prepared import PreparedData
         from evonas.deploy.prediction import Predictor
         from evonas.runs.reader import DATA_NAME
@@ -126,13 +126,13 @@ class ResultViews:
         return Predictor(PreparedData.load(self.run_dir / DATA_NAME).problem, self).outputs(x)
 
     def predict_quantiles(self, x: Any) -> pd.DataFrame:
-        """Quantiles of the target of raw rows, one column each, such as "quantile_0.1"; they never cross.
+        """Quantiles of the target for raw rows, one column each, such as "quantile_0.1"; they never cross.
 
         Args:
             x: as for `inputs`.
 
         Raises:
-            InputError: the run is of another objective than pinball, or as `predict`.
+            InputError: the run's objective is not pinball, or see `predict`.
         """
         import pandas as pd
 
@@ -143,18 +143,16 @@ class ResultViews:
 
         problem = PreparedData.load(self.run_dir / DATA_NAME).problem
         if not problem.quantiles:
-            raise InputError(
-                "predict_quantiles must be asked of a run with objective pinball: search with it, or predict"
-            )
+            raise InputError("predict_quantiles requires a run with objective pinball: search with it, or use predict")
         return pd.DataFrame(Predictor(problem, self).outputs(x), columns=list(quantile_names(problem)))
 
     def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
-        """Every metric of the task on labelled rows, in the target's own units.
+        """All metrics of the task on labelled rows, in the target's units.
 
         Args:
             data: a DataFrame, or the path of a table, with the columns of the search and its target; the path of a
-                folder with images of each class, or of a file of arrays; or rows without their targets.
-            y: the targets of such rows.
+                folder of images by class, or of a file of arrays; or rows without targets.
+            y: targets of rows without targets.
 
         Raises:
             InputError: the target is missing, or holds a label that the search did not see.
@@ -174,7 +172,7 @@ class ResultViews:
     def plot_history(self, by: str = "evaluations") -> Any:
         """Best and median score over "evaluations", "epochs" or "seconds"."""
         from evonas.reporting import convergence_figures as convergence
-        from evonas.reporting.answer import level_lines
+        from evonas.reporting.answer import reference_lines
 
         known = {
             "evaluations": convergence.by_evaluations,
@@ -184,33 +182,33 @@ class ResultViews:
         if by not in known:
             raise InputError(f"by must be one of {', '.join(known)}, not {by!r}: choose one")
         run = self._run()
-        return known[by](run, level_lines(run, () if run.baselines is None else run.baselines.models)).plotly()
+        return known[by](run, reference_lines(run, () if run.baselines is None else run.baselines.models)).plotly()
 
     def plot_pareto(self) -> Any:
-        """The objective over the second objective, or over the number of parameters."""
+        """The objective over the second objective or the number of parameters."""
         from evonas.reporting import cost_figures as cost
 
         return _show(cost.pareto(self._run()), "a network with a score")
 
     def plot_importance(self) -> Any:
-        """How much each gene decides whether a network is among the best."""
+        """How much each gene determines whether a network is among the best."""
         from evonas.reporting import gene_figures as genes
 
         return _show(genes.importance(self._run()), "at least 20 networks with a score")
 
     def plot_columns(self) -> Any:
-        """How much worse the final model (the best network, or a mean of several) is with a column shuffled."""
+        """The deterioration of the final model (the best network, or a mean of several) if a column is shuffled."""
         from evonas.reporting.column_importance import permutation_importance
         from evonas.reporting.prediction_figures import columns
         from evonas.reporting.predictions import load_data
 
         run = self._run()
         data, found = load_data(run), self._predictions(run)
-        assert data is not None, "what is predicted are rows of it"
+        assert data is not None, "predictions are for rows of the data"
         return columns(permutation_importance(run, data, found), run.objective.name, found).plotly()
 
     def plot_lineage(self) -> Any:
-        """The networks that the best one descends from."""
+        """The ancestors of the best network."""
         from evonas.reporting import champion_figures as champion
 
         return _show(champion.lineage(self._run()), "a network with a score")
@@ -222,13 +220,15 @@ class ResultViews:
         return _show(champion.architecture(self._run()), "a best network of evonas's own layers")
 
     def plot_learning_curves(self) -> Any:
-        """Training and validation loss of the best network by epoch, from each seed."""
+        """Training and validation loss of the best network by epoch, for each seed."""
         from evonas.reporting import champion_figures as champion
 
         return _show(champion.learning_curves(self._run()), "a network with a score")
 
     def plot_calibration(self) -> Any:
-        """Probabilities that the final model predicts against how often they come true; of numbers, against true."""
+        """Predicted probabilities of the final model against observed frequencies; for numbers, predicted against true
+        values.
+        """
         from evonas.reporting import prediction_figures as predictions
 
         found = self._predictions(self._run())
@@ -236,7 +236,7 @@ class ResultViews:
         return draw(found).plotly()
 
     def report(self, path: str | Path | None = None, format: str = "html", boosting: bool = False) -> Path:
-        """Writes the report of the run, as `evonas report`: see `evonas.reporting.report.write_report`."""
+        """Writes the report of the run, like `evonas report`; see `evonas.reporting.report.write_report`."""
         from evonas.reporting.report import write_report
 
         return write_report(self.run_dir, path, format, boosting)
@@ -247,13 +247,13 @@ class ResultViews:
         found = predict_held_out(run, load_data(run))
         if found is None:
             raise InputError(
-                "predictions must be of a network of evonas's own layers whose weights were kept, but there is none: "
-                "use evaluate with rows of your own"
+                "predictions require a network of evonas's layers with stored weights, but there is none: "
+                "use evaluate with your rows"
             )
         return found
 
     def _repr_html_(self) -> str:
-        """The result in a notebook: the answer of the report."""
+        """The representation in notebooks: the answer section of the report."""
         from evonas.reporting.answer import answer_section, reference_scores, run_subtitle, run_title
         from evonas.reporting.page import blocks_html
         from evonas.reporting.predictions import load_data, predict_held_out
@@ -270,5 +270,5 @@ class ResultViews:
 
 def _show(figure: Figure | None, needed: str) -> Any:
     if figure is None:
-        raise InputError(f"run must have {needed} for this figure, but it has not: continue with evonas resume")
+        raise InputError(f"run must have {needed} for this figure, but has none: continue with evonas resume")
     return figure.plotly()

@@ -60,7 +60,7 @@ def finalist_table(run: RunReader) -> pd.DataFrame:
 
 
 def evaluation_table(run: RunReader) -> pd.DataFrame:
-    """One row an evaluation, in the candidates' order; see `evonas.SearchResult.evaluations`."""
+    """One row per evaluation, in the order of the candidates; see `evonas.SearchResult.evaluations`."""
     import pandas as pd
 
     rows = [

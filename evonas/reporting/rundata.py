@@ -1,7 +1,7 @@
 """`RunData`: the data of a run as plain values, for figures, tables and reports.
 
-Read through `RunReader` only, so also while the search is running; nothing is written. Imports no pandas, no
-plotly and no Keras.
+Read through `RunReader` only, hence also while the search is running; nothing is written. Does not import pandas,
+plotly or Keras.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    """A search as it has been committed so far.
+    """The committed state of a search.
 
     Attributes:
-        directory: the run directory.
-        objective: what is optimised.
-        settings, budget, source, problem, environment: as `RunReader` has them.
-        space: that was searched; None if it is a class of the user.
-        records: every evaluation, in the order of the candidates.
-        finalists: trained again from other seeds, best first; empty before that is done.
-        champion: what counts as the best network, None before any has a score.
-        stop: why the search ended; None while it runs, or when it was killed.
+        directory: run directory.
+        objective: optimised objective.
+        settings, budget, source, problem, environment: as in `RunReader`.
+        space: searched space; None for a user-defined class.
+        records: all evaluations, in the order of the candidates.
+        finalists: finalists retrained with other seeds, best first; empty before that.
+        champion: record of the best network; None before any network has a score.
+        stop: why the search ended; None while it runs, or if it was killed.
         running: whether another process is searching in this directory.
-        generations, seconds: of all sessions together.
+        generations, seconds: totals over all sessions.
         times: seconds of "search", "finalists" and "rest".
-        baseline: the random search of the same size, if there is one.
-        baselines: other models on the same rows; None if none were wanted.
-        trainings: when and where each was done; empty if that was not kept.
-        retrainings: the same of finalists that were trained again, by the place of their network.
-        final_model: the networks of the final model; None where it is the best network itself.
-        final_scores: of the final model on the test split; empty where they were not computed.
-        in_training: what is trained now and how far; empty unless the run is searching.
+        baseline: random search of the same size, if there is one.
+        baselines: other models on the same rows; None if not requested.
+        trainings: time and place of each training run; empty if not recorded.
+        retrainings: the same for retrained finalists, by the index of their network.
+        final_model: networks of the final model; None if it is the best network itself.
+        final_scores: test scores of the final model; empty if not computed.
+        in_training: networks in training and their progress; empty unless the run is searching.
     """
 
     directory: Path
@@ -86,12 +86,12 @@ class RunData:
 
     @property
     def sign(self) -> float:
-        """Score times sign is a loss to minimise."""
+        """The factor that converts a score to a loss to minimise."""
         return 1.0 if self.objective.direction == "min" else -1.0
 
     @cached_property
     def losses(self) -> Array:
-        """Of every record, NaN if there is none, shape `(num_records,)`."""
+        """The loss of every record, NaN if there is none, shape `(num_records,)`."""
         return np.array([np.nan if each.loss is None else each.loss for each in self.records], np.float64)
 
     @cached_property
@@ -101,7 +101,7 @@ class RunData:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Digest -> position in `records` of its best evaluation, of its first where none has a score."""
+        """Digest -> index in `records` of its best evaluation, or of the first one if none has a score."""
         found: dict[str, int] = {}
         for index, record in enumerate(self.records):
             known = found.get(record.digest)
@@ -119,25 +119,25 @@ class RunData:
         return {name: [row.get(name) for row in rows] for name in names}
 
     def trainings_of(self, record: Record) -> list[TrainingSpan]:
-        """When and where a network was trained, each fold and replicate; empty if that was not kept."""
+        """The training runs of a network, one per fold and replicate; empty if not recorded."""
         return [each for each in self.trainings if each.place == (record.generation, record.index)]
 
     @property
     def trained(self) -> int:
-        """Networks trained, the failed ones included."""
+        """Number of trained networks, including failed ones."""
         return sum(record.evaluation.status is not Status.INFEASIBLE for record in self.records)
 
     @property
     def failed(self) -> int:
-        """Networks trained that have no score."""
+        """Number of trained networks without a score."""
         return sum(each.loss is None and each.evaluation.status is not Status.INFEASIBLE for each in self.records)
 
 
 def read_run(directory: str | Path) -> RunData:
-    """What has been committed to a run directory.
+    """Reads the committed state of a run directory.
 
     Raises:
-        InputError: there is no run in it, or it is damaged.
+        InputError: the directory contains no run, or a damaged one.
     """
     directory = Path(directory)
     with RunReader(directory) as run:
@@ -184,7 +184,7 @@ def _space(value: Mapping[str, Any]) -> Any:
 
 
 def _values(space: Any, record: Record) -> Mapping[str, Any]:
-    """Gene -> value; of a space that is not known, the plain values of the genome's JSON."""
+    """Gene -> value; for an unknown space, the plain values in the genome's JSON."""
     if hasattr(space, "values"):
         return dict(space.values(space.genome_from_json(record.genome)))
     plain = (str, int, float, bool)

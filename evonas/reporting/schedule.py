@@ -18,14 +18,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Trainings on parallel lanes, one for each network trained at a time.
+    """Training runs on parallel lanes, one for each network trained concurrently.
 
     Attributes:
-        records: place of each training's network among the records of the run, shape `(num_trainings,)`.
-        lanes: of each training, shape `(num_trainings,)`.
-        starts, ends: seconds since the search began, shape `(num_trainings,)`.
-        names: of the lanes.
-        again: whether each is of a finalist that was trained again, shape `(num_trainings,)`.
+        records: index of each training run's network in the records of the run, shape `(num_trainings,)`.
+        lanes: lane of each training run, shape `(num_trainings,)`.
+        starts, ends: seconds since the start of the search, shape `(num_trainings,)`.
+        names: names of the lanes.
+        again: whether each training run is that of a retrained finalist, shape `(num_trainings,)`.
         exact: whether the times were recorded; otherwise they are estimated from training times.
     """
 
@@ -39,20 +39,21 @@ class Schedule:
 
 
 def schedule_of(run: RunData, finalists: bool = False) -> Schedule:
-    """The trainings of a run whose times were measured; where none were, all of them, computed.
+    """The training runs with recorded times, or all training runs with estimated times if none were recorded.
 
     Args:
         run: the search.
-        finalists: whether to add those of finalists that were trained again, where they were measured.
+        finalists: whether to include those of retrained finalists, if recorded.
     """
     return _measure(run, run.retrainings if finalists else ()) if run.trainings else _estimate(run)
 
 
 def finishing_times(run: RunData) -> tuple[Array, bool]:
-    """When each network was trained, and whether that was measured; else all are computed.
+    """The time when each network was trained, and whether the times were recorded or estimated.
 
     Returns:
-        seconds since the search began, shape `(num_records,)`; what was not trained has those of its predecessor.
+        Seconds since the start of the search, shape `(num_records,)`, where a record without training has the time of
+        its predecessor; and whether they were recorded.
     """
     schedule = schedule_of(run)
     ends = np.zeros(len(run.records))
@@ -69,12 +70,12 @@ def finishing_times(run: RunData) -> tuple[Array, bool]:
 
 
 def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
-    places = {(record.generation, record.index): index for index, record in enumerate(run.records)}
-    searched = [each for each in run.trainings if each.place in places]
-    known = [*searched, *(each for each in more if each.place in places)]
+    indices = {(record.generation, record.index): index for index, record in enumerate(run.records)}
+    searched = [each for each in run.trainings if each.place in indices]
+    known = [*searched, *(each for each in more if each.place in indices)]
     lanes, names = _lanes_of(known)
     return Schedule(
-        records=np.array([places[each.place] for each in known], np.intp),
+        records=np.array([indices[each.place] for each in known], np.intp),
         lanes=lanes,
         starts=np.array([each.started for each in known], np.float64),
         ends=np.array([each.ended for each in known], np.float64),
@@ -85,19 +86,19 @@ def _measure(run: RunData, more: Sequence[TrainingSpan]) -> Schedule:
 
 
 def _lanes_of(trainings: Sequence[TrainingSpan]) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-    """A lane a thread, and more where a thread trains several networks at a time; in the order of the processes."""
-    order = sorted(range(len(trainings)), key=lambda place: trainings[place].started)
-    workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[place].process for place in order), 1)}
-    #: When each lane of a worker's thread is free.
+    """One lane per thread, or more for a thread that trains several networks concurrently; sorted by process."""
+    order = sorted(range(len(trainings)), key=lambda index: trainings[index].started)
+    workers = {process: k for k, process in enumerate(dict.fromkeys(trainings[index].process for index in order), 1)}
+    #: Time when each lane of a worker's thread becomes free.
     free: dict[tuple[int, int], list[float]] = {}
     found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(trainings)
-    for place in order:
-        each = trainings[place]
+    for index in order:
+        each = trainings[index]
         thread = (workers[each.process], each.thread + 1)
         ends = free.setdefault(thread, [])
         lane = next((k for k, end in enumerate(ends) if end <= each.started), len(ends))
         ends[lane : lane + 1] = [each.ended]
-        found[place] = (*thread, lane)
+        found[index] = (*thread, lane)
     numbers = {lane: k for k, lane in enumerate(sorted(set(found)))}
     return np.array([numbers[lane] for lane in found], np.intp), tuple(_name(*lane, len(workers)) for lane in numbers)
 
@@ -108,7 +109,7 @@ def _name(worker: int, thread: int, lane: int, workers: int) -> str:
 
 
 def _estimate(run: RunData) -> Schedule:
-    """Trainings in the order of the candidates, each on the lane that is free first, stretched to the search's time."""
+    """Training runs in the candidates' order, each on the first free lane, scaled to the duration of the search."""
     seconds = np.array([record.evaluation.train_seconds for record in run.records], np.float64)
     spent = run.times.get("search", 0.0) or run.seconds
     count = max(1, round(float(seconds.sum()) / spent)) if spent > 0 else 1

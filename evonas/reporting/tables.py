@@ -1,4 +1,4 @@
-"""Tables of predictions as CSV, JSON lines or Parquet files, by the extension. Existing files are never replaced."""
+"""Writing of prediction tables as CSV, JSON lines or Parquet, by file extension. Existing files are never replaced."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 def check_table_place(path: Path) -> None:
-    """Raises InputError where no such table can be written, before anything is predicted for it."""
+    """Raises InputError if the table cannot be written, before anything is predicted."""
     if path.suffix.lower() not in _ENDINGS:
         raise InputError(f"output must end in {', '.join(_ENDINGS)}, not {path.name!r}: rename it")
     if os.path.lexists(path):
-        # A table bears no mark by which evonas could know it as its own.
+        # A table has no mark by which evonas could recognise its own files.
         raise InputError(f"output must be a new file, but {path} exists: choose another name, or move it away")
     if not path.absolute().parent.is_dir():
         raise InputError(f"output must be in an existing folder, not {path.parent}: make the folder")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Writes a table to a new file, whole or not at all.
+    """Writes a table to a new file atomically.
 
     Raises:
-        InputError: as `check_table_place`, or it cannot be written.
+        InputError: see `check_table_place`, or the file cannot be written.
     """
     check_table_place(path)
     ending = path.suffix.lower()

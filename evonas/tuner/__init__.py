@@ -1,4 +1,4 @@
-"""Searches with an unchanged build function written for KerasTuner.
+"""A search interface for unchanged build functions that were written for KerasTuner.
 
     >>> from evonas import tuner                                                            # doctest: +SKIP
     >>> search = tuner.Evolution(build_model, objective="val_accuracy", max_trials=30)      # doctest: +SKIP
@@ -12,25 +12,27 @@
 `HyperParameters`      the argument of `build(hp)`: `Int`, `Float`, `Choice`, `Boolean`, `Fixed`,
                        `conditional_scope`, `name_scope`, `get`, `values`
 `HyperModel`           base class with `build(hp)` and, optionally, `fit(hp, model, *args, **kwargs)`
-`Objective`            a logged metric and its direction, if evonas does not know it
+`Objective`            a logged metric and its direction, for metrics that evonas does not know
 =====================  ==============================================================================================
 
 KerasTuner itself need not be installed. Differences:
 
-- The space is discovered by calling `build`, once for each conditional scope, and also for what Python's own `if` and
-`for` hide; a custom `fit` is called too, up to the point where it uses the model. Names or values revealed only in
-trials are drawn at random there, and searched from the next generation on. - Trials run in this process if the model
-with default values is trained natively, without Keras's `fit`; otherwise in a worker process, to which the function,
-arrays and callbacks are sent, so that state of callbacks stays there. `in_process` overrides this. Generators,
-`tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
-  here, batch by batch, while trials train on them: shuffled and augmented again in every epoch, never held in memory.
-- Subclasses of `Evolution` work as in KerasTuner: with a `run_trial` or an `on_...` method for trials, their trials run
-in this process. Overriding a method that would never be called is an error. - The first trial uses the default values.
-A failing trial does not stop the search, unless all first trials fail in the same way, or the objective is not logged.
-- A project is an evonas run directory, committed trial by trial. The same tuner on the same directory continues
-  it; a different function, space or data is refused, unless `overwrite=True`.
+- The space is discovered by calling `build` with different values: once for each conditional scope, and also for
+  hyperparameters behind Python's `if` and `for`; a custom `fit` is called too, up to the point where it uses the model.
+  Names or values revealed only in trials are drawn at random there, and searched from the next generation on.
+- Trials run in this process if the model with default values is trained natively, without Keras's `fit`; otherwise in a
+  worker process, which receives copies of the function, arrays and callbacks, so that a callback's state stays there.
+  `in_process` overrides this. Generators, `tf.data.Dataset`s and `PyDataset`s that cannot be sent are read
+  here, batch by batch, while trials train: they are shuffled and augmented again in every epoch, and never held in
+  memory as a whole.
+- Subclasses of `Evolution` work as in KerasTuner: if they override `run_trial` or an `on_...` method for trials, trials
+  run in this process. Overriding a method that would never be called is an error.
+- The first trial uses the default values. A failing trial does not stop the search, unless all of the first trials fail
+  in the same way, or the objective is not logged.
+- A project is an evonas run directory, committed trial by trial. The same tuner on the same directory resumes it; a
+  different function, space or data is rejected, unless `overwrite=True`.
 - Oracles and distribution strategies are not supported. docs/kerastuner.md lists all names of KerasTuner and their
-counterparts.
+  counterparts.
 """
 
 from evonas.tuner.arguments import HyperModel

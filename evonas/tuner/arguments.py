@@ -1,4 +1,4 @@
-"""Conversion of a tuner's arguments to callable and serialisable forms. Imports no Keras."""
+"""Conversion of a tuner's arguments to callable and serialisable forms. Does not import Keras."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["HyperModel", "Hypermodel", "hypermodel_of", "portable"]
 
 
 class HyperModel:
-    """Base class with a build function and a fit, like KerasTuner's class of that name."""
+    """Base class with `build` and `fit`, like KerasTuner's class of the same name."""
 
     def __init__(self, name: str | None = None, tunable: bool = True) -> None:
-        """Keeps both.
+        """Stores the arguments.
 
         Args:
-            name: for people.
-            tunable: whether hyperparameters of `build` are searched; otherwise they keep their defaults.
+            name: display name.
+            tunable: whether the hyperparameters of `build` are searched; otherwise they keep their defaults.
         """
         self.name, self.tunable = name, tunable
 
     def build(self, hp: Any) -> Any:
-        """The `keras.Model` of the hyperparameters."""
+        """Builds the `keras.Model` for the hyperparameters."""
         raise NotImplementedError("a hypermodel must have a method build(hp) that returns a keras.Model")
 
     def declare_hyperparameters(self, hp: Any) -> None:
@@ -42,11 +42,11 @@ class HyperModel:
 
 @dataclass(frozen=True, eq=False)
 class Hypermodel:
-    """What is tuned.
+    """The user's hypermodel with a uniform interface.
 
     Attributes:
-        given: the user's function or object.
-        fits: whether it has a `fit` of its own.
+        given: user's function or object.
+        fits: whether it has a custom `fit`.
     """
 
     given: Any
@@ -63,15 +63,15 @@ class Hypermodel:
             self.given.declare_hyperparameters(hp)
 
     def build(self, hp: Any) -> Any:
-        """The model of the hyperparameters."""
+        """Builds the model for the hyperparameters."""
         if not hasattr(self.given, "build"):
             return self.given(hp)
         if not getattr(self.given, "tunable", True):
-            hp = hp.copy()  # what it asks for is not found there
+            hp = hp.copy()  # hides the hyperparameters that it requests
         return self.given.build(hp)
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """As the user's `fit`; else `model.fit`."""
+        """Calls the user's `fit` if there is one, else `model.fit`."""
         if self.fits:
             return self.given.fit(hp, model, *args, **kwargs)
         from evonas.training.single.fit_dispatch import train
@@ -90,7 +90,7 @@ def hypermodel_of(given: Any) -> Hypermodel:
 
 
 def _has_own_fit(given: Any) -> bool:
-    """Whether its `fit` is more than that of the class of evonas's or of KerasTuner's that it may derive from."""
+    """Whether it overrides the `fit` of the `HyperModel` class of evonas or KerasTuner."""
     for kind in type(given).__mro__:
         if "fit" in vars(kind):
             return kind is not HyperModel and kind.__module__.partition(".")[0] != "keras_tuner"
@@ -101,9 +101,9 @@ def portable(name: str, value: Any, streams: Streams) -> Any:
     """The value, with parts that cannot be sent to the worker process replaced by streams served here.
 
     Args:
-        name: of the argument, for messages.
-        value: as it was given.
-        streams: serve the data that stay here.
+        name: name of the argument, for error messages.
+        value: value of the argument.
+        streams: server of the data that stay in this process.
 
     Raises:
         InputError: a data set yields objects that cannot be sent.
@@ -118,7 +118,7 @@ def portable(name: str, value: Any, streams: Streams) -> Any:
     if hasattr(value, "as_numpy_iterator") and hasattr(value, "element_spec"):
         _check_spec(name, value.element_spec)
         count, spec = int(value.cardinality()), value.element_spec
-        known = None if count == -2 else count  # -1 is without end
+        known = None if count == -2 else count  # -1 is infinite
         return streams.add("dataset", name, value, _begun, spec, known, f"{spec} {known}")
     if any(kind.__name__ == "PyDataset" for kind in type(value).__mro__) and not can_be_sent(value):
         options = {each: getattr(value, each, default) for each, default in (("workers", 1), ("max_queue_size", 10))}

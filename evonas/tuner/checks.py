@@ -1,4 +1,4 @@
-"""Validation of the constructor arguments of tuners: numbers, names of KerasTuner, and the project folder."""
+"""Validation of the constructor arguments of tuners: numbers, KerasTuner's arguments, and the project folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "check_place",
     "check_project",
     "check_trials",
-    "warn_of_no_use",
+    "warn_ignored",
 ]
 
 
@@ -36,7 +36,7 @@ def check_hypermodel(hypermodel: Any, own: Collection[str]) -> None:
     if hypermodel is None and "run_trial" not in own:
         raise InputError(
             "hypermodel must be given, a function build(hp) that returns a compiled keras.Model or an object with "
-            "such a method; only a subclass with a run_trial of its own may do without"
+            "such a method; only a subclass that overrides run_trial may omit it"
         )
 
 
@@ -48,7 +48,7 @@ def _check_counts(least: int, **given: Any) -> None:
 
 
 def check_arguments(names: Iterable[str]) -> None:
-    """Raises InputError for arguments of other tuners of KerasTuner, naming their counterparts."""
+    """Raises InputError, which names the counterparts, for arguments of other KerasTuner tuners."""
     for name in names:
         if name in ARGUMENTS and name not in Settings.model_fields:
             raise InputError(f"{name} must be left out, since it is {ARGUMENTS[name]}")
@@ -58,43 +58,43 @@ def check_place(in_process: bool | None, execution: Any, own: Collection[str]) -
     """Checks that overridden methods are compatible with where trials run.
 
     Args:
-        in_process: as given to the tuner.
-        execution: as given to the tuner.
-        own: methods that a subclass overrides and trials call.
+        in_process: the tuner's argument.
+        execution: the tuner's argument.
+        own: names of the methods that a subclass overrides and trials call.
 
     Raises:
         InputError: trials would run in another process than the overridden methods.
     """
     if in_process is False and own:
         raise InputError(
-            f"in_process must not be False with {', '.join(sorted(own))} of your own, which work on the tuner "
+            f"in_process must not be False with {', '.join(sorted(own))} overridden, which work on the tuner "
             "in this process: leave it out"
         )
     if execution is not None and (in_process or own):
-        why = f"{', '.join(sorted(own))} of your own" if own else "in_process"
+        why = f"{', '.join(sorted(own))} overridden" if own else "in_process"
         raise InputError(f"execution must be left out with {why}: trials run in this process")
 
 
-def warn_of_no_use(**given: Any) -> None:
+def warn_ignored(**given: Any) -> None:
     """Warns about arguments that have no effect."""
     for name, value in given.items():
         if value is not None:
-            warnings.warn(f"{name} is of no use to evonas, and is ignored", stacklevel=3)
+            warnings.warn(f"{name} has no effect in evonas and is ignored", stacklevel=3)
 
 
 def check_project(directory: Path, overwrite: bool) -> None:
-    """Refuses a non-empty folder that is not a run, since evonas deletes only its own files.
+    """Rejects a non-empty folder that is not a run, since evonas deletes only its own files.
 
     Args:
-        directory: without a run.
-        overwrite: whether a run there was to be deleted.
+        directory: folder without a run.
+        overwrite: whether the user asked to delete an existing run.
 
     Raises:
-        InputError: it is not empty; the message says what it contains.
+        InputError: the folder is not empty; the message names its contents.
     """
     held = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
     if held:
-        whose = "a project of KerasTuner's" if "oracle.json" in held or "tuner0.json" in held else "other files"
+        whose = "a KerasTuner project" if "oracle.json" in held or "tuner0.json" in held else "other files"
         spared = ", which overwrite=True does not delete" if overwrite else ""
         raise InputError(
             f"project_dir must be new, empty or a run of evonas, but {directory} holds {whose} "

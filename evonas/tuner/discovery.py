@@ -1,8 +1,8 @@
 """`discover`: finds the hyperparameters of a build function by calling it.
 
 The first call uses the defaults. Then each conditional scope is entered once, and each option of a choice and the
-largest value of possible layer counts is tried once, since Python's own `if` and `for` may depend on them.
-Hyperparameters that stay hidden are drawn at random in the trials that reveal them.
+largest value of possible layer counts is tried once, since Python's `if` and `for` may depend on them. Hyperparameters
+that stay hidden are drawn at random in the trials that reveal them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evonas.tuner.kinds import Condition, Hyperparameter
 
 __all__ = ["discover", "discover_in_fit"]
 
-#: Most calls of a `fit`, which may have side effects before it uses the model.
+#: Maximum number of calls of a `fit`, which may have side effects before it uses the model.
 _CALLS_OF_FIT = 6
 #: Integers up to this may be layer counts; larger ones are widths.
 _MOST_LAYERS = 64
@@ -30,23 +30,25 @@ class Probe:
     """A stand-in for a model in the discovery of `fit`; calling it ends the discovery."""
 
     def __getattr__(self, name: str) -> Probe:
-        return self  # Python looks a method up before it computes the arguments, which may ask for more
+        return self  # Python looks up a method before it evaluates its arguments, which may request more
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise _Reached
+        raise _ModelUsed
 
 
-class _Reached(Exception):
+class _ModelUsed(Exception):
     """Raised when the model is used, after all hyperparameters were requested."""
 
 
 def discover_in_fit(
     fit: Callable[..., Any], known: Iterable[Hyperparameter], args: Iterable[Any], kwargs: Mapping[str, Any]
 ) -> tuple[Hyperparameter, ...]:
-    """What is known and what `fit(hp, model, *args, **kwargs)` asks for before it uses the model. Trains nothing."""
+    """The known hyperparameters and those that `fit(hp, model, *args, **kwargs)` requests before it uses the model.
+    Trains nothing.
+    """
 
-    unread = [_unread(value) for value in args]
-    named = {name: _unread(value) for name, value in kwargs.items()} | {"callbacks": []}
+    unread = [_replace_streams(value) for value in args]
+    named = {name: _replace_streams(value) for name, value in kwargs.items()} | {"callbacks": []}
 
     def ask(hp: Any) -> None:
         with suppress(Exception):
@@ -55,10 +57,10 @@ def discover_in_fit(
     return discover(ask, known, calls=_CALLS_OF_FIT)
 
 
-def _unread(value: Any) -> Any:
-    """The value, with what reading would use up, or take long, replaced by what ends the call when it is read."""
+def _replace_streams(value: Any) -> Any:
+    """The value, with iterators and data sets, which reading would consume, replaced by probes that end the call."""
     if type(value) in (tuple, list) and len(value) <= 3:
-        return type(value)(map(_unread, value))
+        return type(value)(map(_replace_streams, value))
     return Probe() if isinstance(value, GeneratorType) or hasattr(value, "as_numpy_iterator") else value
 
 
@@ -68,13 +70,14 @@ def discover(
     calls: int = 40,
     pinned: Iterable[str] = (),
 ) -> tuple[Hyperparameter, ...]:
-    """All that the function asks for, in the order in which it came up.
+    """All hyperparameters that the function requests, in the order of their discovery.
 
     Args:
-        build: is called with `HyperParameters`; what the first call raises is raised, what a later one does is not.
-        known: what is given already.
+        build: function to call with `HyperParameters`; exceptions of the first call are raised, those of later calls
+            are not.
+        known: hyperparameters that are already known.
         calls: maximum number of calls; each builds a model.
-        pinned: names of `known` that take the place of what is asked for under the same name.
+        pinned: names in `known` whose definitions override requests.
     """
     search = _Discovery(build, known, pinned)
     search.call({}, strict=True)
@@ -87,11 +90,11 @@ def discover(
 
 
 class _Discovery:
-    """Calls of one function, and what is known by them.
+    """Calls of one function, and the hyperparameters known from them.
 
     Attributes:
-        found: what was asked for, by name and conditions.
-        calls: how many there were.
+        found: requested hyperparameters, by name and conditions.
+        calls: number of calls so far.
     """
 
     def __init__(
@@ -100,16 +103,16 @@ class _Discovery:
         self._build, self._pinned = build, frozenset(pinned)
         self.found: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in known}
         self.calls = 0
-        #: The values of the first call in which each was asked for: with these it is there.
+        #: The values of the first call that requested each hyperparameter; with these it is requested again.
         self._context: dict[str, dict[str, Any]] = {}
         self._entered: set[tuple[Condition, ...]] = set()
         self._closed: dict[tuple[Condition, ...], None] = {}
-        #: Names and values that were asked for, together; and those that were tried in vain, among others or alone.
+        #: Requested pairs of name and value, and pairs that were tried without being requested, with others or alone.
         self._seen: set[tuple[str, Any]] = set()
         self._missed: set[tuple[str, Any]] = set()
 
     def call(self, values: Mapping[str, Any], strict: bool = False) -> None:
-        """Calls the function with these values, and defaults for others."""
+        """Calls the function with these values and with defaults for the others."""
         self.calls += 1
         hp = HyperParameters.from_space(list(self.found.values()), values, pinned=self._pinned)
         try:
@@ -127,12 +130,12 @@ class _Discovery:
             self._context.setdefault(name, dict(hp.values))
         self._seen.update((name, _mark(value)) for name, value in there.items())
         tried = {(name, _mark(value)) for name, value in values.items() if name not in there}
-        # A second time in vain is once too often.
+        # Give up after the second failed attempt.
         self._seen |= self._missed & tried
         self._missed |= tried
 
     def next_scope(self) -> dict[str, Any] | None:
-        """Values that enter a conditional scope which no call has entered; each is tried once."""
+        """Values that enter a conditional scope that no call has entered; each scope is tried once."""
         closed = next((conditions for conditions in self._closed if conditions not in self._entered), None)
         if closed is None:
             return None
@@ -141,7 +144,7 @@ class _Discovery:
         return self._opening(closed)
 
     def next_values(self) -> dict[str, Any] | None:
-        """A value that may hide more and was not seen where it is asked for, with others that go together with it."""
+        """A value that may reveal hyperparameters and was not tried yet, with compatible values of others."""
         probe: dict[str, Any] | None = None
         where: dict[str, Any] = {}
         chosen: set[str] = set()
@@ -150,7 +153,7 @@ class _Discovery:
             if option is None or each.name in self._pinned or each.name not in self._context or each.name in chosen:
                 continue
             context = {**self._context[each.name], **self._opening(each.conditions)}
-            if (each.name, _mark(option)) in self._missed:  # among others in vain: now alone
+            if (each.name, _mark(option)) in self._missed:  # failed together with others: now alone
                 return {**context, each.name: option}
             if probe is None:
                 probe, where = {**context, each.name: option}, context
@@ -162,7 +165,7 @@ class _Discovery:
         return probe
 
     def _opening(self, conditions: tuple[Condition, ...]) -> dict[str, Any]:
-        """Values with which the conditions hold, those of their parents included."""
+        """Values for which the conditions hold, including those of their parents."""
         values: dict[str, Any] = {}
         waiting = list(conditions)
         while waiting:
@@ -175,7 +178,7 @@ class _Discovery:
 
 
 def _revealing_values(each: Hyperparameter) -> list[Any]:
-    """Values that may hide more."""
+    """Values that may reveal further hyperparameters."""
     settings = dict(each.settings)
     if each.kind == "Boolean":
         return [True, False]
@@ -187,5 +190,5 @@ def _revealing_values(each: Hyperparameter) -> list[Any]:
 
 
 def _mark(value: Any) -> Any:
-    """The value as a member of a set: True is not 1, and fixed values may be lists."""
+    """A hashable key of a value: True differs from 1, and fixed values may be lists."""
     return type(value).__name__, repr(value)

@@ -21,12 +21,12 @@ Key = tuple[str, tuple[Condition, ...]]
 
 @dataclass(frozen=True)
 class GeneCodec:
-    """The hyperparameters of a build function, in the order in which they were found: parents before children.
+    """The hyperparameters of a build function, in the order of discovery: parents before children.
 
     Attributes:
-        known: all that were found before the search began.
-        tuned: names of those that are searched; the others keep their defaults. None is all.
-        pinned: names that are as they are known, whatever is asked for.
+        known: hyperparameters found before the search began.
+        tuned: names of those that are searched, None for all; others keep their defaults.
+        pinned: names whose known definitions override requests.
         late: hyperparameters or values revealed by trials; their genes are optional.
     """
 
@@ -37,18 +37,18 @@ class GeneCodec:
 
     @cached_property
     def all(self) -> tuple[Hyperparameter, ...]:
-        """All hyperparameters known by now."""
+        """All hyperparameters known so far."""
         found = {(each.name, each.conditions): each for each in (*self.known, *self.late)}
         return tuple(found.values())
 
     @cached_property
     def names(self) -> dict[str, Hyperparameter]:
-        """Name of the gene -> hyperparameter, of all that were known first and have something to choose."""
+        """Gene name -> hyperparameter, for all those in `known` with more than one value."""
         names: dict[str, Hyperparameter] = {}
         for each in self.known:
             if not each.domain.is_fixed and self._is_tuned(each):
                 plain = gene_name(each.name)
-                # Methods of mappings are not names of genes; and several hyperparameters may have one name.
+                # Genes must not be named like methods of mappings, and several hyperparameters may share a name.
                 taken = {"get", "items", "keys", "values", "pairs", *names}
                 free = (plain if number == 1 else f"{plain}_{number}" for number in range(1, 10_000))
                 names[next(name for name in free if name not in taken)] = each
@@ -56,10 +56,10 @@ class GeneCodec:
 
     @cached_property
     def space(self) -> HyperparameterSpace:
-        """The genes.
+        """The space of the genes.
 
         Raises:
-            InputError: there is nothing to search.
+            InputError: no hyperparameter has more than one value.
         """
         genes = {gene: Gene(each.domain, when=self._conditions_of(each)) for gene, each in self.names.items()}  # type: ignore[arg-type]
         for each in self.late:
@@ -75,7 +75,7 @@ class GeneCodec:
         return HyperparameterSpace(genes)
 
     def extend(self, found: Iterable[Hyperparameter]) -> GeneCodec:
-        """Adds what trials have revealed; values of equal names and conditions are merged."""
+        """Adds hyperparameters revealed by trials; values with equal names and conditions are merged."""
         late: dict[Key, Hyperparameter] = {(each.name, each.conditions): each for each in self.late}
         for each in found:
             key = each.name, each.conditions
@@ -83,7 +83,7 @@ class GeneCodec:
         return replace(self, late=tuple(late.values()))
 
     def values(self, genes: Mapping[str, Any]) -> dict[str, Any]:
-        """Name -> value of the hyperparameters that are active with these genes, as far as genes determine it."""
+        """Name -> value of the hyperparameters that are active with these genes, as far as genes determine them."""
         values: dict[str, Any] = {}
         of = {(each.name, each.conditions): gene for gene, each in self.names.items()}
         late = {(each.name, each.conditions): each for each in self.late}
@@ -97,7 +97,7 @@ class GeneCodec:
         return values
 
     def genome(self, values: Mapping[str, Any]) -> HyperparameterGenome | None:
-        """The genome of these values; None if the genes cannot encode them."""
+        """The genome with these values; None if the genes cannot encode them."""
         genes: dict[str, Any] = {}
         for gene, each in self.names.items():
             try:
@@ -110,8 +110,8 @@ class GeneCodec:
             return None
 
     def fill(self, genes: Mapping[str, Any], seed: int) -> HyperParameters:
-        """The argument of the build function. Hyperparameters revealed only there have their gene, or are drawn from
-        the seed.
+        """The argument of the build function. Hyperparameters revealed only during the call take their gene, or are
+        drawn with the seed.
         """
         tunes_new = self.tuned is None
         return HyperParameters.from_space(self.all, self.values(genes), seed if tunes_new else None, genes, self.pinned)
@@ -127,9 +127,9 @@ class GeneCodec:
         return each.kind != "Fixed" and (self.tuned is None or each.name in self.tuned)
 
     def _conditions_of(self, each: Hyperparameter) -> dict[str, Any]:
-        """The conditions that genes can have: on one other gene each.
+        """The conditions that genes can express, on one other gene each.
 
-        Where a name denotes several hyperparameters, the gene is always present, and active while it is requested.
+        If a name denotes several hyperparameters, the gene is always present, and has an effect if it is requested.
         """
         when: dict[str, Any] = {}
         for name, values in each.conditions:

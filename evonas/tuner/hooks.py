@@ -11,7 +11,7 @@ __all__ = ["Hooks"]
 
 
 class Hooks:
-    """Called in this process, in the order in which KerasTuner calls them."""
+    """Hooks, which are called in this process in the same order as in KerasTuner."""
 
     def on_search_begin(self) -> None:
         """Called when `search` begins."""
@@ -20,7 +20,7 @@ class Hooks:
         """Called when `search` has ended."""
 
     def pre_create_trial(self) -> None:
-        """Called before each trial is made."""
+        """Called before each trial is created."""
 
     def on_trial_begin(self, trial: Trial) -> None:
         """Called before each trial."""
@@ -35,7 +35,7 @@ class Hooks:
         """Called after each epoch."""
 
     def on_batch_begin(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
-        """Called before each batch in training."""
+        """Called before each training batch."""
 
     def on_batch_end(self, trial: Trial, model: Any, batch: int, logs: Any = None) -> None:
-        """Called after each batch in training."""
+        """Called after each training batch."""

@@ -1,4 +1,4 @@
-"""`HyperParameters`: the argument of a build function, whose calls define the space; KerasTuner's interface."""
+"""`HyperParameters`: the argument of a build function, whose method calls define the space, as in KerasTuner."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Key = tuple[str, tuple[Condition, ...]]
 
 
 class HyperParameters:
-    """A space and the values in it, as KerasTuner's class of that name.
+    """A space and the values in it, like KerasTuner's class of the same name.
 
-    Hyperparameters in a scope whose condition does not hold are None.
+    A hyperparameter in a scope whose condition does not hold is None.
 
     Attributes:
-        values: name -> value of the active hyperparameters.
+        values: name -> value, for the active hyperparameters.
         space: all hyperparameters requested so far, in order; a name may occur under several conditions.
     """
 
@@ -45,12 +45,12 @@ class HyperParameters:
         genes: Mapping[str, Any] | None = None,
         pinned: Iterable[str] = (),
     ) -> None:
-        """A space to be defined.
+        """Creates an empty space.
 
         Args:
-            values: by name, for the coming requests.
-            seed: for drawing missing values, together with the name; None uses the defaults.
-            genes: by the name of the gene, of what may be asked for beyond what is known; see `late_gene`.
+            values: name -> value, for later requests.
+            seed: seed, together with the name, for drawing missing values; None uses the defaults.
+            genes: gene name -> gene, for hyperparameters that are not known yet; see `late_gene`.
             pinned: names whose known definitions override requests.
         """
         self.values: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class HyperParameters:
         self._genes, self._pinned = dict(genes or {}), frozenset(pinned)
         self._space: dict[Key, Hyperparameter] = {}
         self._known: dict[Key, Hyperparameter] = {}
-        #: What was asked for in this call, as it was asked for first.
+        #: Hyperparameters requested in this call, as first requested.
         self._asked_first: dict[Key, Hyperparameter] = {}
         self._scopes: list[str] = []
         self._conditions: list[Condition] = []
@@ -73,7 +73,7 @@ class HyperParameters:
         genes: Mapping[str, Any] | None = None,
         pinned: Iterable[str] = (),
     ) -> HyperParameters:
-        """The values of a space that is known; further requests are defined on first use."""
+        """Creates the values of a known space; further hyperparameters are defined when first requested."""
         made = cls(values, seed, genes, pinned)
         for known in space:
             made._space.setdefault((known.name, known.conditions), known)
@@ -88,17 +88,17 @@ class HyperParameters:
 
     @property
     def space(self) -> list[Hyperparameter]:
-        """All that were asked for."""
+        """All requested hyperparameters."""
         return list(self._space.values())
 
     @property
     def asked(self) -> frozenset[str]:
-        """Names of those that have a value and were asked for, not only known."""
+        """Names of the hyperparameters that were requested and have a value."""
         return frozenset(name for name, _ in self._asked_first)
 
     @property
     def new(self) -> list[Hyperparameter]:
-        """What was asked for beyond what was known: other names, or other values of a known one."""
+        """Requested hyperparameters that were unknown: new names, or new values of a known one."""
         return [each for key, each in self._space.items() if key not in self._known or each is not self._known[key]]
 
     def report(self) -> dict[str, Any]:
@@ -118,13 +118,13 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: Any = None,
     ) -> Any:
-        """A whole number from `min_value` to `max_value`, both included.
+        """An integer from `min_value` to `max_value`, both inclusive.
 
         Args:
-            step: between values; with `sampling="log"` their ratio.
+            step: difference of consecutive values, or their ratio with `sampling="log"`.
             sampling: "linear", "log" or "reverse_log".
-            default: `min_value` unless given.
-            parent_name, parent_values: as a `conditional_scope` around it.
+            default: default value, by default `min_value`.
+            parent_name, parent_values: equivalent to a `conditional_scope` around the call.
         """
         with self._within(parent_name, parent_values):
             whole = (min_value, max_value, step, sampling, default)
@@ -141,7 +141,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: Any = None,
     ) -> Any:
-        """A number from `min_value` to `max_value`; arguments as of `Int`."""
+        """A number from `min_value` to `max_value`; arguments as in `Int`."""
         with self._within(parent_name, parent_values):
             real = (min_value, max_value, step, sampling, default)
             return self._ask(number("Float", self._full(name), *real, tuple(self._conditions)))
@@ -155,7 +155,7 @@ class HyperParameters:
         parent_name: str | None = None,
         parent_values: Any = None,
     ) -> Any:
-        """One of some texts, numbers or truth values; the first one is the default.
+        """One of several texts, numbers or booleans, by default the first.
 
         Args:
             ordered: whether the order is meaningful; by default for numbers only.
@@ -180,12 +180,12 @@ class HyperParameters:
         """Hyperparameters requested within are active only while the parent has one of the values.
 
         Raises:
-            InputError: no such parent was asked for.
+            InputError: no such parent was requested.
         """
         name = self._full(parent_name)
         if not any(known == name for known, _ in self._space):
             known = ", ".join(dict.fromkeys(known for known, _ in self._space)) or "none"
-            raise InputError(f"parent_name must be of a hyperparameter that was asked for ({known}), not {name!r}")
+            raise InputError(f"parent_name must be that of a requested hyperparameter ({known}), not {name!r}")
         several = isinstance(parent_values, (list, tuple, set, np.ndarray))
         values = parent_values if several else [parent_values]
         self._conditions.append((name, tuple(value.item() if hasattr(value, "item") else value for value in values)))
@@ -197,7 +197,7 @@ class HyperParameters:
 
     @contextmanager
     def name_scope(self, name: str) -> Iterator[None]:
-        """Names within begin with this one and a slash."""
+        """Prefixes names within the scope with this name and a slash."""
         self._scopes.append(str(name))
         try:
             yield
@@ -205,10 +205,10 @@ class HyperParameters:
             self._scopes.pop()
 
     def get(self, name: str) -> Any:
-        """The value of that name.
+        """The value of a hyperparameter.
 
         Raises:
-            KeyError: it was never asked for.
+            KeyError: the hyperparameter was never requested.
             ValueError: its condition does not hold.
         """
         name = self._full(name)
@@ -217,8 +217,8 @@ class HyperParameters:
         if name in self._given and not any(known == name for known, _ in self._space):
             return self._given[name]
         if any(known == name for known, _ in self._space):
-            raise ValueError(f"{name} is not there: the condition that it was asked for with does not hold")
-        raise KeyError(f"{name} was not asked for")
+            raise ValueError(f"{name} is inactive: the condition with which it was requested does not hold")
+        raise KeyError(f"{name} was not requested")
 
     def __getitem__(self, name: str) -> Any:
         return self.get(name)
@@ -231,26 +231,26 @@ class HyperParameters:
         return True
 
     def is_active(self, hyperparameter: str | Hyperparameter) -> bool:
-        """Whether all the conditions of one of that name hold."""
+        """Whether all conditions of a hyperparameter of that name hold."""
         if isinstance(hyperparameter, Hyperparameter):
             return self._holds(hyperparameter.conditions)
         return any(self._holds(conditions) for name, conditions in self._space if name == str(hyperparameter))
 
     def copy(self) -> HyperParameters:
-        """The same space and values."""
+        """A copy of the space and the values."""
         other = HyperParameters({**self._given, **self.values}, self._seed, self._genes, self._pinned)
         other._space, other._known, other.values = dict(self._space), dict(self._known), dict(self.values)
         return other
 
     def get_config(self) -> dict[str, Any]:
-        """Space and values, as KerasTuner shows them."""
+        """The space and the values, in KerasTuner's format."""
         space = [{"class_name": known.kind, "config": known.get_config()} for known in self.space]
         return {"space": space, "values": dict(self.values)}
 
     def _ask(self, asked: Hyperparameter) -> Any:
-        """The value of what is asked for; None if its conditions do not hold."""
+        """The value of a requested hyperparameter; None if its conditions do not hold."""
         if any(name == asked.name for name, _ in asked.conditions):
-            raise InputError(f"a hyperparameter must not be under its own condition, as {asked.name!r} is: rename it")
+            raise InputError(f"a hyperparameter must not depend on its own value, as {asked.name!r} does: rename it")
         key = asked.name, asked.conditions
         known = self._space.setdefault(key, asked)
         union: Hyperparameter | None = known
@@ -265,11 +265,11 @@ class HyperParameters:
         if asked.name in self._pinned or known.kind == "Fixed":
             return value
         if first is asked and union is not None:
-            # Bounds may depend on other values: what exists not now becomes what is next to it.
+            # Bounds may depend on other values: an invalid value is replaced by the nearest valid one.
             value = self.values[asked.name] = asked.nearest(self._genes.get(late_gene(asked), value))
         elif asked.nearest(value) != value:
             warnings.warn(
-                f"hyperparameter {asked.name!r} was asked for twice with other values: {_text(first)}, then "
+                f"hyperparameter {asked.name!r} was requested twice with different values: {_text(first)}, then "
                 f"{_text(asked)}. Both times it is {value!r}, as in KerasTuner; give them different names",
                 stacklevel=4,
             )

@@ -1,4 +1,4 @@
-"""Hyperparameters of KerasTuner as frozen values, with their domains and encoding as genes.
+"""KerasTuner's hyperparameters as frozen values, with their domains and encoding as genes.
 
 Numbers without a step are ranges. Numbers with a step or reverse-log sampling are encoded by their index in order, so
 that a small step of the gene is a small step of the value.
@@ -34,7 +34,7 @@ __all__ = [
     "widen",
 ]
 
-#: The name of another hyperparameter, and the values of it for which something is active.
+#: The name of another hyperparameter, and its values for which the dependent one is active.
 Condition = tuple[str, tuple[Any, ...]]
 
 _SAMPLINGS = ("linear", "log", "reverse_log")
@@ -42,17 +42,17 @@ _SAMPLINGS = ("linear", "log", "reverse_log")
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """A named value that a build function asks for.
+    """A named value that a build function requests.
 
     Attributes:
         kind: "Int", "Float", "Choice", "Boolean" or "Fixed".
-        name: with its name scopes.
-        conditions: all of which must hold for it to be active.
-        default: its default value.
-        domain: of its gene; of one value if there is nothing to choose.
+        name: name, including name scopes.
+        conditions: conditions, all of which must hold for it to be active.
+        default: default value.
+        domain: domain of its gene; a single value if there is no choice.
         settings: arguments of the request, for display.
         options: values by index, if the gene is an index; empty if it is the value itself.
-        ends: least and greatest value of a "reverse_log" without a step, whose gene is a position in [0, 1].
+        ends: smallest and largest value of a "reverse_log" without a step, whose gene is a position in [0, 1].
     """
 
     kind: str
@@ -78,7 +78,7 @@ class Hyperparameter:
         """The gene that encodes the value, or the nearest one.
 
         Raises:
-            ValueError: there is none.
+            ValueError: no gene encodes it.
         """
         if self.options:
             return self.options.index(value)
@@ -112,7 +112,7 @@ class Hyperparameter:
         return {"name": self.name, "default": self.default, **dict(self.settings)}
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; `evonas.tuner.reading.from_json` is the way back."""
+        """The hyperparameter as JSON values; `evonas.tuner.reading.from_json` is the inverse."""
         value = {"kind": self.kind, "conditions": self.conditions, "config": self.get_config()}
         found: dict[str, Any] = json.loads(json.dumps(value, default=repr))
         return found
@@ -163,10 +163,10 @@ def number(
 def choice(
     name: str, values: Sequence[Any], ordered: bool | None, default: Any, conditions: tuple[Condition, ...]
 ) -> Hyperparameter:
-    """One of some values, all of one type.
+    """A choice among values of one type.
 
     Raises:
-        InputError: there are none, their types differ, or the default is not among them.
+        InputError: there are no values, their types differ, or the default is not among them.
     """
     values = [_plain(value) for value in values]
     types = {type(value) for value in values}
@@ -193,31 +193,33 @@ def choice(
 
 
 def boolean(name: str, default: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
-    """True or False. Raises InputError where the default is neither."""
+    """A `Boolean`. Raises InputError if the default is neither True nor False."""
     if default not in (True, False):
         raise InputError(f"default of {name!r} must be True or False, not {default!r}")
     return Hyperparameter("Boolean", name, conditions, bool(default), Choice((False, True)), ())
 
 
 def fixed_value(name: str, value: Any, conditions: tuple[Condition, ...]) -> Hyperparameter:
-    """A value that is not searched."""
+    """A `Fixed` value, which is not searched."""
     return Hyperparameter("Fixed", name, conditions, value, Choice((0,)), (("value", value),), (value,))
 
 
 def gene_name(name: str) -> str:
-    """The name as one that a gene can have, of letters, digits and _."""
+    """The name converted to a valid gene name of letters, digits and _."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)[:80]
     return plain if re.match("[A-Za-z]", plain) else f"hp_{plain}"
 
 
 def late_gene(each: Hyperparameter) -> str:
-    """The name of the gene of what only trials have revealed. A trial can tell it without knowing the space."""
+    """The gene name of a hyperparameter revealed only by trials, which does not depend on the space."""
     text = repr((each.name, each.conditions, each.kind))
     return f"{gene_name(each.name)[:60]}_late_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def late_domain(each: Hyperparameter) -> Domain | None:
-    """What that gene may be: the value itself, since its place among all values may change; None for one value."""
+    """The domain of that gene, which is the value itself, since the index of a value may change; None for a single
+    value.
+    """
     settings = dict(each.settings)
     if each.kind in ("Int", "Float"):
         low, high = settings["min_value"], settings["max_value"]
@@ -233,7 +235,7 @@ def late_domain(each: Hyperparameter) -> Domain | None:
 
 
 def is_same(a: Hyperparameter, b: Hyperparameter) -> bool:
-    """Whether both may take the same values, with the same genes."""
+    """Whether both have the same values, with the same genes."""
     return (a.kind, a.domain, a.options, a.ends) == (b.kind, b.domain, b.options, b.ends)
 
 
@@ -265,14 +267,14 @@ def _place(
     values: Sequence[Any],
     settings: tuple[tuple[str, Any], ...],
 ) -> Hyperparameter:
-    """A hyperparameter whose gene is the place among its values."""
+    """A hyperparameter whose gene is the index of its value."""
     last = len(values) - 1
     domain: Domain = Range(0, last) if last else Choice((0,))
     return Hyperparameter(kind, name, conditions, default, domain, settings, tuple(values))
 
 
 def _steps(kind: str, low: Any, high: Any, step: Any, sampling: str) -> list[Any]:
-    # A hair of tolerance: 0.1 + 9 * 0.1 is to reach 1.0.
+    # A small tolerance, so that 0.1 + 9 * 0.1 reaches 1.0.
     if sampling == "linear":
         count = math.floor((high - low) / step + 1e-8) + 1
     else:
@@ -295,7 +297,7 @@ def _to_python(kind: str, value: float) -> Any:
 
 
 def _end(kind: str, name: str, value: Any) -> Any:
-    """The number as Python's own."""
+    """Converts a bound to a Python number."""
     real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
     if not real or (kind == "Int" and int(value) != value):
         raise InputError(f"{name!r} must have {'whole ' if kind == 'Int' else ''}numbers, not {value!r}: correct it")
@@ -303,5 +305,5 @@ def _end(kind: str, name: str, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Values of numpy's as Python's own."""
+    """Converts numpy scalars to Python values."""
     return value.item() if isinstance(value, np.generic) else value

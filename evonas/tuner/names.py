@@ -1,4 +1,4 @@
-"""The counterparts of all public names of KerasTuner, for docs/kerastuner.md and error messages.
+"""Table of the counterparts of all public names of KerasTuner, for docs/kerastuner.md and error messages.
 
 Tests compare this table with the installed KerasTuner, and the page with the table.
 """
@@ -7,32 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ARGUMENTS", "NAMES", "PRIVATE", "TUNERS", "is_called", "page", "why_not_there"]
+__all__ = ["ARGUMENTS", "NAMES", "PRIVATE", "TUNERS", "is_called", "missing_attribute_message", "page"]
 
 #: Prefix of entries for unsupported names.
-_NOT = "not there: "
+_NOT = "not supported: "
 _WHERE = "a project is one run directory, committed trial by trial"
 _STRATEGY = "strategies of evonas decide (`strategy=`)"
 _PROTO = "trials do not travel by gRPC"
 
-#: Class of KerasTuner's -> name -> what becomes of it.
+#: KerasTuner class -> name -> its counterpart.
 NAMES: Mapping[str, Mapping[str, str]] = {
     "Tuner": {
         "search": "the same; trials run in a worker process unless `in_process=True` or a hook is overridden",
-        "run_trial": "the same: to be overridden; such trials run in this process",
-        "on_search_begin": "the same: to be overridden",
-        "on_search_end": "the same: to be overridden",
-        "on_trial_begin": "the same: to be overridden; such trials run in this process",
-        "on_trial_end": "the same: to be overridden; such trials run in this process",
-        "on_epoch_begin": "the same: to be overridden; such trials run in this process",
-        "on_epoch_end": "the same: to be overridden; such trials run in this process",
-        "on_batch_begin": "the same: to be overridden; such trials run in this process",
-        "on_batch_end": "the same: to be overridden; such trials run in this process",
-        "pre_create_trial": "the same: to be overridden; such trials run in this process",
-        "save_model": "keeps the weights of a model for the trial that runs, in a `run_trial` with a loop of its own",
+        "run_trial": "the same, for overriding; trials then run in this process",
+        "on_search_begin": "the same, for overriding",
+        "on_search_end": "the same, for overriding",
+        "on_trial_begin": "the same, for overriding; trials then run in this process",
+        "on_trial_end": "the same, for overriding; trials then run in this process",
+        "on_epoch_begin": "the same, for overriding; trials then run in this process",
+        "on_epoch_end": "the same, for overriding; trials then run in this process",
+        "on_batch_begin": "the same, for overriding; trials then run in this process",
+        "on_batch_end": "the same, for overriding; trials then run in this process",
+        "pre_create_trial": "the same, for overriding; trials then run in this process",
+        "save_model": "keeps a model's weights for the running trial, in a `run_trial` with a custom training loop",
         "load_model": "the same: the model of a trial, with the weights of its best epoch; may be overridden",
         "get_best_models": "the same; the weights of the best 20 trials are kept (`keep=`)",
-        "get_best_hyperparameters": "the same; `values` holds all that the trial had",
+        "get_best_hyperparameters": "the same; `values` holds all hyperparameters of the trial",
         "results_summary": "the same",
         "search_space_summary": "the same",
         "remaining_trials": "the same",
@@ -52,7 +52,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "tuner_id": "accepted with a warning, and ignored",
         "get_trial_dir": _NOT + _WHERE,
         "save": _NOT + _WHERE,
-        "reload": _NOT + "a tuner of the same directory and project continues with it",
+        "reload": _NOT + "a tuner with the same directory and project resumes it",
         "get_state": _NOT + _WHERE,
         "set_state": _NOT + _WHERE,
     },
@@ -68,12 +68,12 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "get_trial": "the same",
         "get_best_trials": "the same",
         "remaining_trials": "the same",
-        "update_trial": "the same, for the trial that runs",
+        "update_trial": "the same, for the running trial",
         "create_trial": _NOT + _STRATEGY,
         "end_trial": _NOT + "a trial ends when `run_trial` returns",
         "populate_space": _NOT + _STRATEGY,
         "score_trial": _NOT + "the objective scores; several are summed",
-        "update_space": _NOT + "what `build`, `fit` or `run_trial` asks for is added when it appears",
+        "update_space": _NOT + "hyperparameters that `build`, `fit` or `run_trial` requests are added when they appear",
         "allow_new_entries": "the same",
         "tune_new_entries": "the same",
         "max_retries_per_trial": "the same",
@@ -103,29 +103,29 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "space": "the same",
         "is_active": "the same",
         "copy": "the same",
-        "get_config": "space and values, for people",
-        "from_config": _NOT + "runs keep them; `Evolution(hyperparameters=...)` takes KerasTuner's own",
-        "active_scopes": _NOT + "`scopes` lists all that were entered",
-        "inactive_scopes": _NOT + "`scopes` lists all that were entered",
+        "get_config": "the space and the values",
+        "from_config": _NOT + "runs store them; `Evolution(hyperparameters=...)` accepts KerasTuner's",
+        "active_scopes": _NOT + "`scopes` lists all entered scopes",
+        "inactive_scopes": _NOT + "`scopes` lists all entered scopes",
         "ensure_active_values": _NOT + "a value exists as soon as its conditions hold",
-        "merge": _NOT + "what is asked for is added when it appears",
+        "merge": _NOT + "requested hyperparameters are added when they appear",
         "from_proto": _NOT + _PROTO,
         "to_proto": _NOT + _PROTO,
     },
 }
 
-#: Arguments of the constructors of KerasTuner's tuners and oracles -> what becomes of them.
+#: Argument of the constructors of KerasTuner's tuners and oracles -> its counterpart.
 ARGUMENTS: Mapping[str, str] = {
     "oracle": _NOT + "give `objective`, `max_trials` and `strategy` to the tuner",
-    "hypermodel": "the same; may be left out where `run_trial` is overridden",
+    "hypermodel": "the same; may be omitted if `run_trial` is overridden",
     "objective": "the same",
     "max_trials": "the same",
     "seed": "the same; None is 0",
-    "hyperparameters": "the same, of evonas's or KerasTuner's",
+    "hyperparameters": "the same, evonas's or KerasTuner's",
     "tune_new_entries": "the same",
     "allow_new_entries": "the same",
     "max_retries_per_trial": "the same",
-    "max_consecutive_failed_trials": "the same; None, the default, is not a bound",
+    "max_consecutive_failed_trials": "the same; None, the default, means no bound",
     "max_model_size": "the same",
     "optimizer": "the same",
     "loss": "the same",
@@ -135,18 +135,18 @@ ARGUMENTS: Mapping[str, str] = {
     "project_name": "the same",
     "logger": "accepted with a warning, and ignored: runs are committed, and `evonas status` reads them",
     "tuner_id": "accepted with a warning, and ignored: a run has one tuner",
-    "overwrite": "the same, for runs of evonas; a folder of KerasTuner's own is left alone",
+    "overwrite": "the same, for evonas runs; folders of KerasTuner are not touched",
     "executions_per_trial": "the same",
     "max_epochs": _NOT + 'pass `epochs` to `search`; `strategy="evolution"` has no rungs for a function\'s models',
-    "factor": _NOT + "`eta=` of evonas's strategies with rungs",
+    "factor": _NOT + "`eta=` of strategies with rungs",
     "hyperband_iterations": _NOT + "`max_trials` or `time` bounds the search",
     "num_initial_points": _NOT + "`population=` trials come first",
     "alpha": _NOT + _STRATEGY,
     "beta": _NOT + _STRATEGY,
-    "kwargs": "settings of evonas's, such as `population=8`",
+    "kwargs": "evonas settings, such as `population=8`",
 }
 
-#: Tuner of KerasTuner's -> what to write.
+#: KerasTuner tuner -> its replacement.
 TUNERS: Mapping[str, str] = {
     "RandomSearch": '`Evolution(..., strategy="random")`',
     "BayesianOptimization": '`Evolution(...)`: evolution screened by a Gaussian process; or `strategy="tpe"`',
@@ -155,7 +155,7 @@ TUNERS: Mapping[str, str] = {
     "SklearnTuner": "`evonas.EvolutionSearchCV`",
 }
 
-#: Private methods of KerasTuner's Tuner that evonas does not call: overriding one is refused.
+#: Private methods of KerasTuner's Tuner that evonas does not call: overriding one is an error.
 PRIVATE = frozenset(
     (
         "_activate_all_conditions",
@@ -183,23 +183,23 @@ def is_called(name: str) -> bool:
     return name not in PRIVATE and not NAMES["Tuner"].get(name, "").startswith(_NOT)
 
 
-def why_not_there(kind: str, name: str) -> str:
+def missing_attribute_message(kind: str, name: str) -> str:
     """The error message for a missing attribute of "Tuner", "Oracle" or "HyperParameters"."""
     text = NAMES[kind].get(name, "")
-    why = text.removeprefix(_NOT) if text.startswith(_NOT) else "see docs/kerastuner.md for what there is"
+    why = text.removeprefix(_NOT) if text.startswith(_NOT) else "see docs/kerastuner.md for those that exist"
     return f"evonas's {kind} has no attribute {name!r}: {why}"
 
 
 def page() -> str:
-    """The page docs/kerastuner.md."""
+    """The text of docs/kerastuner.md."""
     parts = [
         "# Coming from KerasTuner",
-        "`from evonas import tuner` and `tuner.Evolution(build, ...)` take the place of a tuner of KerasTuner's. "
-        "This page is made by `tests/tuner/test_names.py` from `evonas/tuner/names.py`, which is compared with the "
-        "installed KerasTuner: every public name of its Tuner, Oracle and HyperParameters is here.",
+        "`from evonas import tuner` and `tuner.Evolution(build, ...)` replace a tuner of KerasTuner. "
+        "This page is generated by `tests/tuner/test_names.py` from `evonas/tuner/names.py`, which is compared with "
+        "the installed KerasTuner: it lists every public name of Tuner, Oracle and HyperParameters.",
         "## Tuners\n\n" + _table("KerasTuner", "evonas", TUNERS),
-        "## Arguments of the constructor\n\n" + _table("argument", "what becomes of it", ARGUMENTS),
-        *(f"## {kind}\n\n" + _table("name", "what becomes of it", names) for kind, names in NAMES.items()),
+        "## Arguments of the constructor\n\n" + _table("argument", "in evonas", ARGUMENTS),
+        *(f"## {kind}\n\n" + _table("name", "in evonas", names) for kind, names in NAMES.items()),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -1,4 +1,4 @@
-"""Objectives of tuners: names in training logs, with directions. Imports no Keras."""
+"""Objectives of tuners: names in training logs, with directions. Does not import Keras."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FALLING = (
 
 @dataclass(frozen=True)
 class Objective:
-    """A name in the logs and its direction, "min" or "max", if evonas does not know it."""
+    """A name in the logs with its direction, "min" or "max", for metrics that evonas does not know."""
 
     name: str
     direction: Direction
@@ -35,13 +35,13 @@ class Objective:
 
 @dataclass(frozen=True)
 class TunerObjective:
-    """What ranks trials.
+    """The objective that ranks trials.
 
     Attributes:
-        name: of the score.
+        name: name of the score.
         direction: "min" or "max".
-        parts: of a sum of several objectives, each with its direction; those to be maximised are subtracted.
-        given: whether it was named; otherwise a trial's `fit` returns it as a number.
+        parts: terms of a sum of several objectives, each with its direction; those to be maximised are subtracted.
+        given: whether it is named; otherwise a trial's `fit` returns it as a number.
     """
 
     name: str
@@ -50,7 +50,7 @@ class TunerObjective:
     given: bool = True
 
     def value(self, logs: Mapping[str, Any]) -> float | None:
-        """The value in the logs of an epoch, None if it is not in them."""
+        """The value in the logs of an epoch; None if it is not logged."""
         parts = self.parts or (Objective(self.name, "min"),)
         if not all(part.name in logs for part in parts):
             return None
@@ -62,10 +62,10 @@ class TunerObjective:
 
 
 def objective_of(given: Any) -> TunerObjective:
-    """The objective that a tuner was given: a name, an `Objective` (KerasTuner's too), several of them, or None.
+    """Reads a tuner's objective: a name, an `Objective` (also KerasTuner's), several of them, or None.
 
     Raises:
-        InputError: the direction is not known.
+        InputError: the direction is unknown.
     """
     if given is None:
         return TunerObjective("default_objective", "min", given=False)
@@ -92,6 +92,6 @@ def _direction(name: str) -> Direction:
         if any(plain == ending or plain.endswith(f"_{ending}") for ending in endings):
             return direction
     raise InputError(
-        f"objective must be one whose direction is known, or an evonas.tuner.Objective, not {name!r}: write "
+        f"objective must be one with a known direction, or an evonas.tuner.Objective, not {name!r}: write "
         f'Objective({name!r}, "min"), or "max"'
     )

@@ -1,4 +1,4 @@
-"""`Outcome`: access to the results of a tuner, with KerasTuner's interface."""
+"""`Outcome`: KerasTuner's interface to the results of a tuner."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Outcome(Hooks):
         """The best models, best first, built in this process, with the weights of their best epoch.
 
         Raises:
-            InputError: there are none, or fewer weights are kept (20 unless `keep` says otherwise).
+            InputError: there are no models, or fewer weights are kept (by default 20, see `keep`).
         """
         return [self.load_model(trial) for trial in self.done_trials(num_models)]
 
@@ -62,7 +62,7 @@ class Outcome(Hooks):
             record = list(run.records())[int(trial.trial_id)]
             if record.weights is None and "run_trial" in self._hooks:
                 raise InputError(
-                    f"weights of trial {trial.trial_id} must be kept for its model to be given, but they are not: let "
+                    f"weights of trial {trial.trial_id} must have been kept to load its model, but were not: let "
                     "run_trial end in super().run_trial(...), or call self.save_model(trial.trial_id, model) there"
                 )
             spec = self._spec((), {})
@@ -72,7 +72,7 @@ class Outcome(Hooks):
 
     @property
     def trained(self) -> TrainerCounts:
-        """How many models were trained natively, and why Keras trained the others."""
+        """The number of models trained natively, and why Keras trained the others."""
         with self._read() as run:
             return count_trainers(record.evaluation for record in run.records())
 
@@ -86,18 +86,18 @@ class Outcome(Hooks):
 
     @property
     def remaining_trials(self) -> int:
-        """Number of trials that a further `search` would run."""
+        """The number of trials that another `search` would run."""
         if self._overwrite or not self._exists:
             return self.max_trials
         with self._read() as run:
             return max(0, self.max_trials - run.evaluated)
 
     def done_trials(self, best: int | None = None) -> list[Trial]:
-        """The finished trials in order; or that many of the best, best first."""
+        """The finished trials in order, or the `best` ones, best first."""
         if self._overwrite or not self._exists:
             if best is None:
                 return []
-            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+            raise InputError(f"results require a search first, but {self.project_dir} holds none: call search")
         with self._read() as run:
             return done_trials(run, read_codec(run, self._codec), len(str(self.max_trials)), best)
 
@@ -133,6 +133,6 @@ class Outcome(Hooks):
     @contextmanager
     def _read(self) -> Iterator[RunReader]:
         if self._overwrite or not self._exists:
-            raise InputError(f"results must be searched for first, but {self.project_dir} holds none: call search")
+            raise InputError(f"results require a search first, but {self.project_dir} holds none: call search")
         with RunReader(self.project_dir) as run:
             yield run

@@ -1,4 +1,4 @@
-"""Hyperparameters from elsewhere: those that a tuner is given, evonas's own or KerasTuner's, and those of runs."""
+"""Reading of hyperparameters that are passed to a tuner (evonas's or KerasTuner's) or stored in runs."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ __all__ = ["from_json", "read_hyperparameters", "to_json"]
 
 
 def read_hyperparameters(given: Any) -> tuple[Hyperparameter, ...]:
-    """The entries of `HyperParameters` of evonas's or KerasTuner's.
+    """Reads the entries of evonas's or KerasTuner's `HyperParameters`.
 
     Raises:
-        InputError: it is neither.
+        InputError: the value is neither.
     """
     space = getattr(given, "space", None)
     if not isinstance(space, list):
         raise InputError(
-            f"hyperparameters must be a HyperParameters, not {given!r:.80}: make one, and call its Int, ..."
+            f"hyperparameters must be a HyperParameters object, not {given!r:.80}: create one, and call its Int, ..."
         )
     return tuple(each if isinstance(each, Hyperparameter) else _convert(each) for each in space)
 
 
 def to_json(known: Iterable[Hyperparameter]) -> list[dict[str, Any]]:
-    """As JSON values."""
+    """The hyperparameters as JSON values."""
     return [each.to_json() for each in known]
 
 
 def from_json(value: Any) -> tuple[Hyperparameter, ...]:
-    """What `to_json` gave.
+    """Reads the result of `to_json`.
 
     Raises:
-        InputError: it is something else.
+        InputError: the value is not such a result.
     """
     try:
         return tuple(
@@ -62,4 +62,4 @@ def _make(kind: str, config: Mapping[str, Any], conditions: tuple[Condition, ...
             return boolean(name, bool(default), conditions)
         case "Fixed":
             return fixed_value(name, config["value"], conditions)
-    raise InputError(f"hyperparameters must hold Int, Float, Choice, Boolean and Fixed, not {kind}: take it out")
+    raise InputError(f"hyperparameters must be Int, Float, Choice, Boolean or Fixed, not {kind}: remove it")

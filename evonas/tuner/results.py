@@ -1,4 +1,4 @@
-"""What a tuner's run holds, read: the hyperparameters as they are known by now, and trials that are done."""
+"""Reading of a tuner's run: the hyperparameters known so far, and the finished trials."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["done_trials", "hyperparameters_of", "print_results", "print_space", 
 
 
 def read_codec(run: RunReader, codec: GeneCodec) -> GeneCodec:
-    """The hyperparameters as the run has them: `fit` and trials may have asked for more than `build`.
+    """The hyperparameters in the run: `fit` and trials may have requested more than `build`.
 
     Args:
-        run: of a tuner.
-        codec: of the tuner that reads it.
+        run: run of a tuner.
+        codec: codec of the tuner that reads it.
     """
     trial = run.source.get("trial", {})
     found = GeneCodec(from_json(trial.get("hyperparameters")), codec.tuned, codec.pinned)
@@ -31,14 +31,14 @@ def read_codec(run: RunReader, codec: GeneCodec) -> GeneCodec:
 
 
 def hyperparameters_of(run: RunReader, record: Record, codec: GeneCodec) -> HyperParameters:
-    """What a trial was built with, in full.
+    """All hyperparameters of a trial.
 
     Args:
-        run, record: of the trial.
+        run, record: run and record of the trial.
         codec: as `read_codec` gives it.
 
     Raises:
-        InputError: the run was changed.
+        InputError: the run was modified.
     """
     values = record.evaluation.notes.get("values", {})
     if not isinstance(values, dict):
@@ -47,18 +47,18 @@ def hyperparameters_of(run: RunReader, record: Record, codec: GeneCodec) -> Hype
 
 
 def done_trials(run: RunReader, codec: GeneCodec, digits: int, best: int | None = None) -> list[Trial]:
-    """The finished trials in order; or that many of the best, best first.
+    """The finished trials in order, or the `best` ones, best first.
 
     Args:
-        run: of a tuner.
+        run: run of a tuner.
         codec: as `read_codec` gives it.
-        digits: of their numbers.
-        best: how many of the best.
+        digits: number of digits of trial numbers.
+        best: number of best trials; None for all trials.
     """
     records = list(run.records())
-    places = {(record.generation, record.index): index for index, record in enumerate(records)}
+    indices = {(record.generation, record.index): index for index, record in enumerate(records)}
     chosen = records if best is None else list(run.best(best))
-    return [_finished_trial(run, each, codec, f"{places[each.generation, each.index]:0{digits}d}") for each in chosen]
+    return [_finished_trial(run, each, codec, f"{indices[each.generation, each.index]:0{digits}d}") for each in chosen]
 
 
 def _finished_trial(run: RunReader, record: Record, codec: GeneCodec, trial_id: str) -> Trial:
@@ -72,12 +72,12 @@ def _finished_trial(run: RunReader, record: Record, codec: GeneCodec, trial_id: 
 
 
 def print_results(name: str, best: Iterable[Trial], failed: Iterable[Record]) -> None:
-    """Prints trials, and why others have failed.
+    """Prints trials, and the reasons of failed ones.
 
     Args:
-        name: of the objective.
-        best: with a score.
-        failed: without one.
+        name: name of the objective.
+        best: trials with a score.
+        failed: records without a score.
     """
     for trial in best:
         say_lines("", f"Trial {trial.trial_id}: {name} {trial.score:.6g}")
@@ -88,7 +88,7 @@ def print_results(name: str, best: Iterable[Trial], failed: Iterable[Record]) ->
 
 
 def print_space(known: Iterable[Hyperparameter], extended: bool) -> None:
-    """Prints hyperparameters; extended, also the conditions under which they are active."""
+    """Prints hyperparameters, if `extended` with the conditions under which they are active."""
     for each in known:
         settings = ", ".join(f"{name}={value!r}" for name, value in each.get_config().items() if name != "name")
         say_lines(f"{each.name} ({each.kind}): {settings}")

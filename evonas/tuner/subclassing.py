@@ -1,4 +1,4 @@
-"""Subclasses of `Evolution`: which of their methods are called, and the trial that calls them.
+"""Support for subclasses of `Evolution`: validation of their methods, and the trial that calls these.
 
 Methods of a subclass may change its state, as in KerasTuner, so such trials run in this process.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running", "SubclassTrial", "check_subclass", "overridden"]
 
-#: What is called during a trial.
+#: Methods that are called during a trial.
 _IN_TRIALS = (
     *("run_trial", "pre_create_trial", "on_trial_begin", "on_trial_end"),
     *("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end"),
@@ -33,17 +33,17 @@ _BY_CALLBACK = frozenset(("on_epoch_begin", "on_epoch_end", "on_batch_begin", "o
 
 
 def check_subclass(cls: type, base: type) -> None:
-    """Refuses subclasses with methods of KerasTuner that would never be called, or with misspelt hooks.
+    """Rejects subclasses with KerasTuner methods that would never be called, or with misspelt hooks.
 
     Raises:
-        InputError: it has one; says which.
+        InputError: there is such a method; the message names it.
     """
     mine = (kind for kind in cls.__mro__ if kind not in base.__mro__)
     for kind in mine:
         for name in vars(kind):
             if not is_called(name):
                 raise InputError(
-                    f"{cls.__name__} must not define {name!r}, which KerasTuner calls and evonas never would: override "
+                    f"{cls.__name__} must not define {name!r}, which KerasTuner calls but evonas never would: override "
                     "run_trial, build or fit instead (docs/kerastuner.md lists what is called)"
                 )
             if not hasattr(base, name) and (near := difflib.get_close_matches(name, _HOOKS, n=1, cutoff=0.9)):
@@ -61,15 +61,15 @@ def overridden(tuner: Evolution, base: type) -> frozenset[str]:
 
 @dataclass(eq=False)
 class Running:
-    """A trial that runs.
+    """A running trial.
 
     Attributes:
-        trial: as the user's methods see it.
-        spec: what is done unless they do otherwise.
-        seed: of everything random.
-        headway: called after each epoch.
-        kept: keeps the weights of the best epoch.
-        given: what is called by a callback.
+        trial: trial as the user's methods see it.
+        spec: default steps of a trial.
+        seed: seed of all randomness.
+        headway: function that is called after each epoch.
+        kept: keeper of the weights of the best epoch.
+        given: hooks that are called by a callback.
     """
 
     trial: Trial
@@ -93,11 +93,11 @@ class SubclassTrial:
     """Calls the methods of a tuner for each set of hyperparameters. Implements `Trial`.
 
     Attributes:
-        tuner: whose methods these are.
-        spec: what is done unless they do otherwise.
-        given: the hooks that are overridden.
-        number: of the next trial.
-        first: genes of a trial that was run before the search began, and what came of it.
+        tuner: tuner whose methods are called.
+        spec: default steps of a trial.
+        given: overridden hooks.
+        number: number of the next trial.
+        first: genes and evaluation of a trial that was run before the search began.
     """
 
     tuner: Evolution
@@ -113,7 +113,7 @@ class SubclassTrial:
         return self.run(self.spec.hyperparameters(genes, seed), seed, headway)
 
     def run(self, hp: HyperParameters, seed: int, headway: Headway) -> Evaluation:
-        """The trial of these hyperparameters."""
+        """Runs the trial with these hyperparameters."""
         tuner, digits = self.tuner, len(str(self.tuner.max_trials))
         trial = Trial(hp, f"{self.number:0{digits}d}")
         self.number += 1
@@ -153,8 +153,10 @@ class SubclassTrial:
             finally:
                 tuner.running = None
             break
-        told = trial.metrics.metrics
-        found = evaluation_of(dict(told) if given is None and told else given, spec.objective, kept, hp.report())
+        reported = trial.metrics.metrics
+        found = evaluation_of(
+            dict(reported) if given is None and reported else given, spec.objective, kept, hp.report()
+        )
         trial.metrics.metrics.update(found.scores)
         trial.score, trial.best_step = found.scores[spec.objective.name], max(0, found.best_epoch - 1)
         trial.status = "COMPLETED"

@@ -1,5 +1,5 @@
-"""`Trial`: a set of hyperparameters with its results, and `Oracle`, which gives access to all; KerasTuner's
-interface.
+"""`Trial`: a set of hyperparameters with its results, and `Oracle`, which gives access to all trials; both have
+KerasTuner's interface.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.io.console import say_lines
 from evonas.tuner.hyperparameters import HyperParameters
-from evonas.tuner.names import why_not_there
+from evonas.tuner.names import missing_attribute_message
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ class Metrics:
     """The scores of a trial, by name."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
-        """Of these values, at the best epoch."""
+        """Stores values at the best epoch."""
         self.metrics = dict(values)
 
     def exists(self, name: str) -> bool:
-        """Whether there is one of that name."""
+        """Whether there is a score of that name."""
         return name in self.metrics
 
     def get_best_value(self, name: str) -> float | None:
@@ -41,17 +41,17 @@ class Trial:
     """One trial.
 
     Attributes:
-        trial_id: its number, as text.
-        hyperparameters: with their values.
-        score: of the objective, None while there is none.
+        trial_id: number of the trial, as text.
+        hyperparameters: hyperparameters with their values.
+        score: score of the objective; None until it is known.
         best_step: epoch with the best score, from 0.
         status: "RUNNING", "COMPLETED" or "FAILED".
-        message: why it failed.
+        message: reason of a failure.
         metrics: scores by name.
     """
 
     def __init__(self, hyperparameters: HyperParameters, trial_id: str, status: str = "RUNNING") -> None:
-        """One that runs."""
+        """Creates a trial, by default a running one."""
         self.hyperparameters, self.trial_id, self.status = hyperparameters, trial_id, status
         self.score: float | None = None
         self.best_step = 0
@@ -72,7 +72,7 @@ class Trial:
             say_lines(f"{name}: {value}")
 
     def get_state(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """The trial as JSON values."""
         return {
             "trial_id": self.trial_id,
             "hyperparameters": self.hyperparameters.get_config(),
@@ -88,54 +88,54 @@ class Oracle:
     """The information that KerasTuner's oracle gives about a search; evonas's strategies make its decisions."""
 
     def __init__(self, tuner: Evolution) -> None:
-        """Of a tuner."""
+        """Creates the oracle of a tuner."""
         self._tuner = tuner
         self._live: dict[str, Trial] = {}
         self._told: dict[str, dict[str, float]] = {}
 
     @property
     def objective(self) -> TunerObjective:
-        """What ranks."""
+        """The objective that ranks trials."""
         return self._tuner.objective
 
     @property
     def max_trials(self) -> int:
-        """Trials in all."""
+        """Total number of trials."""
         return self._tuner.max_trials
 
     @property
     def seed(self) -> int:
-        """Of everything random."""
+        """The seed of all randomness."""
         return self._tuner.seed
 
     @property
     def directory(self) -> str:
-        """Where projects are."""
+        """The directory of projects."""
         return self._tuner.directory
 
     @property
     def project_name(self) -> str:
-        """Of the run directory in it."""
+        """The name of the run directory in it."""
         return self._tuner.project_name
 
     @property
     def allow_new_entries(self) -> bool:
-        """Whether `build` may ask for what was not given."""
+        """Whether `build` may request hyperparameters that were not given."""
         return self._tuner.allow_new_entries
 
     @property
     def tune_new_entries(self) -> bool:
-        """Whether that is searched."""
+        """Whether such hyperparameters are searched."""
         return self._tuner.tune_new_entries
 
     @property
     def max_retries_per_trial(self) -> int:
-        """How often a trial that raises is tried again."""
+        """How often a failing trial is retried."""
         return self._tuner.max_retries_per_trial
 
     @property
     def max_consecutive_failed_trials(self) -> int | None:
-        """Trials in a row without a score that end the search."""
+        """Number of consecutive trials without a score after which the search ends."""
         return self._tuner.max_consecutive_failed_trials
 
     @property
@@ -145,12 +145,12 @@ class Oracle:
 
     @property
     def trials(self) -> dict[str, Trial]:
-        """All trials so far, by their number."""
+        """All trials so far, by trial number."""
         return {each.trial_id: each for each in self._tuner.done_trials()} | self._live
 
     @property
     def start_order(self) -> list[str]:
-        """Numbers of the trials, in the order in which they began."""
+        """The trial numbers, in the order in which the trials began."""
         return list(self.trials)
 
     def get_space(self) -> HyperParameters:
@@ -158,37 +158,37 @@ class Oracle:
         return HyperParameters.from_space(self._tuner.known)
 
     def get_trial(self, trial_id: str) -> Trial:
-        """The trial of that number. Raises KeyError if there is none."""
+        """The trial with that number. Raises KeyError if there is none."""
         return self.trials[trial_id]
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The best ones with a score, best first."""
+        """The best trials with a score, best first."""
         return self._tuner.done_trials(num_trials)
 
     def remaining_trials(self) -> int:
-        """Trials that a `search` would still do."""
+        """The number of trials that another `search` would run."""
         return self._tuner.remaining_trials
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> str:
-        """Reports scores of the running trial, in a `run_trial` that returns none.
+        """Reports scores of the running trial, for a `run_trial` that returns none.
 
         Raises:
-            InputError: no such trial runs.
+            InputError: no such trial is running.
         """
         if trial_id not in self._live:
-            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+            raise InputError(f"trial_id must be that of the running trial, not {trial_id!r}: call it in run_trial")
         self._told.setdefault(trial_id, {}).update({name: float(value) for name, value in metrics.items()})
         self._live[trial_id].metrics.metrics.update(self._told[trial_id])
         return self._live[trial_id].status
 
     def begin(self, trial: Trial) -> None:
-        """The trial runs."""
+        """Marks the trial as running."""
         self._live[trial.trial_id] = trial
 
     def end(self, trial: Trial) -> dict[str, float]:
-        """Ends the trial; returns what `update_trial` was given."""
+        """Ends the trial; returns the scores passed to `update_trial`."""
         self._live.pop(trial.trial_id, None)
         return self._told.pop(trial.trial_id, {})
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(why_not_there("Oracle", name))
+        raise AttributeError(missing_attribute_message("Oracle", name))

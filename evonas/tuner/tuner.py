@@ -27,13 +27,13 @@ from evonas.tuner.checks import (
     check_place,
     check_project,
     check_trials,
-    warn_of_no_use,
+    warn_ignored,
 )
 from evonas.tuner.discovery import discover, discover_in_fit
 from evonas.tuner.encoding import GeneCodec
 from evonas.tuner.hyperparameters import HyperParameters
 from evonas.tuner.kinds import Hyperparameter
-from evonas.tuner.names import why_not_there
+from evonas.tuner.names import missing_attribute_message
 from evonas.tuner.objectives import objective_of
 from evonas.tuner.outcome import Outcome
 from evonas.tuner.reading import from_json, read_hyperparameters, to_json
@@ -60,9 +60,9 @@ class Evolution(Outcome):
     be subclassed like KerasTuner's tuners: `run_trial` and the `on_...` methods are called in this process.
 
     Attributes:
-        hypermodel: has `build(hp)`, and `fit(hp, model, ...)`; None if `run_trial` needs none.
-        project_dir: the run directory.
-        oracle: gives access to trials and the space.
+        hypermodel: object with `build(hp)` and `fit(hp, model, ...)`; None if `run_trial` needs none.
+        project_dir: run directory.
+        oracle: access to trials and the space.
     """
 
     def __init__(
@@ -99,23 +99,23 @@ class Evolution(Outcome):
         Args:
             hypermodel: `build(hp)`, which returns a `keras.Model`; or an object with such a method and optionally
                 `fit(hp, model, *args, **kwargs)`, such as a `keras_tuner.HyperModel`.
-            objective: name of a log ("val_accuracy"), an `Objective(name, direction)`, a list of these, whose sum is
-                minimised, or None if `fit` returns a number to be minimised.
+            objective: name in the logs ("val_accuracy"), an `Objective(name, direction)`, a list of these, whose sum is
+                minimised, or None if `fit` returns a number to minimise.
             max_trials: total number of trials.
-            seed: of everything random; None is 0.
-            executions_per_trial: trainings of each; the score is their mean.
+            seed: seed of all randomness; None is 0.
+            executions_per_trial: training runs per trial; the score is their mean.
             max_retries_per_trial: how often a failing trial is retried.
             max_consecutive_failed_trials: consecutive trials without a score after which the search ends; None for no
                 bound.
-            max_model_size: most parameters of a model.
-            optimizer, loss, metrics: replace those of each model when compiling it.
+            max_model_size: maximum number of parameters of a model.
+            optimizer, loss, metrics: replacements for those that each model is compiled with.
             hyperparameters: `HyperParameters` whose entries override those of the same name.
             tune_new_entries: whether hyperparameters outside `hyperparameters` are searched; otherwise they keep their
                 defaults.
             allow_new_entries: whether `build` may request hyperparameters outside `hyperparameters`.
-            directory: of projects; the current folder unless given.
-            project_name: of the run directory in it; "untitled_project" unless given.
-            overwrite: whether `search` deletes a project of that name first; else it continues with it.
+            directory: directory of projects, by default the current folder.
+            project_name: name of the run directory in it, by default "untitled_project".
+            overwrite: whether `search` first deletes a project of that name; otherwise it is resumed.
             time: wall-clock bound of the search, such as "10m" or seconds.
             strategy: a key of `evonas.strategies.STRATEGIES`.
             in_process: whether to train in this process, for objects that cannot be sent to another one; None does so
@@ -124,12 +124,12 @@ class Evolution(Outcome):
             execution: "processes" or "ray", or an `evonas.Execution` with the number of workers: where trials run if
                 not in this process; if the space may grow, they run one at a time.
             distribution_strategy, logger, tuner_id: accepted for compatibility with KerasTuner; ignored with a warning.
-            **settings: of the strategy, such as `population=8`; see `evonas.Settings`.
+            **settings: settings of the strategy, such as `population=8`; see `evonas.Settings`.
 
         Raises:
-            InputError: something given cannot be used.
+            InputError: an argument is invalid.
         """
-        warn_of_no_use(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
+        warn_ignored(distribution_strategy=distribution_strategy, logger=logger, tuner_id=tuner_id)
         check_arguments(settings)
         check_trials(max_trials, executions_per_trial, max_retries_per_trial, max_consecutive_failed_trials)
         given = subclassing.overridden(self, Evolution)
@@ -157,15 +157,15 @@ class Evolution(Outcome):
         self._overwrite = overwrite and self._exists
         self.oracle = Oracle(self)
         self.running: Running | None = None
-        self._codec = self._first_codec(() if hyperparameters is None else read_hyperparameters(hyperparameters))
+        self._codec = self._discover_codec(() if hyperparameters is None else read_hyperparameters(hyperparameters))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuses methods of KerasTuner that would never be called."""
+        """Rejects KerasTuner methods that would never be called."""
         super().__init_subclass__(**kwargs)
         subclassing.check_subclass(cls, Evolution)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(why_not_there("Tuner", name))
+        raise AttributeError(missing_attribute_message("Tuner", name))
 
     # ---------------------------------------------------------------- to be overridden
 
@@ -173,23 +173,23 @@ class Evolution(Outcome):
         """Builds and fits a model for the trial's hyperparameters, `executions_per_trial` times.
 
         Args:
-            trial: has `hyperparameters` and `trial_id`.
-            *args, **kwargs: passed on to `fit`; those of `search` or others.
+            trial: trial with `hyperparameters` and `trial_id`.
+            *args, **kwargs: arguments passed on to `fit`, those of `search` or others.
 
         Returns:
             A history, a number, a mapping of numbers with the objective, or a list of these.
 
         Raises:
-            InputError: no trial runs.
+            InputError: no trial is running.
         """
         if self.running is None or self.running.trial is not trial:
             raise InputError("run_trial must be called by search, in a trial: call search")
         return self.running.execute(self, args, kwargs)
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
-        """Keeps the weights of a model for the running trial, in a `run_trial` with its own training loop."""
+        """Keeps the weights of a model for the running trial, for a `run_trial` with a custom training loop."""
         if self.running is None or self.running.trial.trial_id != trial_id:
-            raise InputError(f"trial_id must be that of the trial that runs, not {trial_id!r}: call it in run_trial")
+            raise InputError(f"trial_id must be that of the running trial, not {trial_id!r}: call it in run_trial")
         self.running.kept.keep(model)
 
     # ---------------------------------------------------------------- searching
@@ -198,13 +198,13 @@ class Evolution(Outcome):
         """Runs trials until there are `max_trials`, including those of an earlier search.
 
         Args:
-            *args, **kwargs: of `fit`: `x`, `y`, `epochs`, `validation_data`, `validation_split`, `callbacks`, ...
-                Each trial uses copies of the callbacks. Generators and `tf.data.Dataset`s are read here, batch by
+            *args, **kwargs: arguments of `fit`: `x`, `y`, `epochs`, `validation_data`, `validation_split`, `callbacks`,
+                ... Each trial uses copies of the callbacks. Generators and `tf.data.Dataset`s are read here, batch by
                 batch, while trials train on them. `verbose=0` prints nothing, neither here nor in the trials.
 
         Raises:
-            InputError: an argument cannot be used, or the first trials all fail in the same way.
-            Interrupted: Ctrl-C; another `search` continues.
+            InputError: an argument is invalid, or all of the first trials fail in the same way.
+            Interrupted: Ctrl-C was pressed; another `search` continues.
         """
         quiet = kwargs.get("verbose") == 0
         self.on_search_begin()
@@ -273,7 +273,7 @@ class Evolution(Outcome):
             in_process=self._in_process,
             seconds=self._seconds,
             most_failures=self.max_consecutive_failed_trials,
-            grown=self._grown,
+            grown=self._extended_space,
             execution=self._execution,
         )
 
@@ -286,7 +286,7 @@ class Evolution(Outcome):
             hp = HyperParameters.from_space(codec.known, pinned=codec.pinned)
             with unchanged_random():
                 return not self._spec(args, kwargs).refusal(hp, self.seed)
-        except Exception:  # a trial will raise it again, and report it
+        except Exception:  # a trial raises it again and reports it
             return False
 
     def _reveal(self, trial: SubclassTrial, overwrite: bool) -> None:
@@ -316,8 +316,8 @@ class Evolution(Outcome):
         if first is not None:
             trial.first = (first, found)
 
-    def _grown(self, late: Sequence[Any]) -> HyperparameterSpace:
-        """The space with what trials have revealed."""
+    def _extended_space(self, late: Sequence[Any]) -> HyperparameterSpace:
+        """The space including hyperparameters revealed by trials."""
         found = from_json(late)
         self._check_new(found)
         return self._codec.extend(found).space
@@ -327,10 +327,10 @@ class Evolution(Outcome):
         if not self.allow_new_entries and new:
             raise InputError(f"hyperparameters must hold all that build asks for, but not {', '.join(new)}: add them")
 
-    # ---------------------------------------------------------------- within
+    # ---------------------------------------------------------------- internals
 
-    def _first_codec(self, given: Sequence[Hyperparameter]) -> GeneCodec:
-        """The hyperparameters that `build` asks for."""
+    def _discover_codec(self, given: Sequence[Hyperparameter]) -> GeneCodec:
+        """The hyperparameters that `build` requests."""
         pinned = frozenset(each.name for each in given)
         hypermodel = self.hypermodel
         known: tuple[Hyperparameter, ...] = tuple(given)
@@ -347,7 +347,7 @@ class Evolution(Outcome):
         return codec
 
     def _spec(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """What is done for each set of hyperparameters."""
+        """The specification of a trial."""
         from evonas.training.single.keras_tuner import TunerTrial
 
         hypermodel = self.hypermodel
@@ -375,4 +375,4 @@ class Evolution(Outcome):
 
 
 def _no_model(hp: Any) -> Any:
-    raise InputError("hypermodel must be given where run_trial calls super().run_trial(), which builds one: give it")
+    raise InputError("hypermodel must be given if run_trial calls super().run_trial(), which builds a model: give it")

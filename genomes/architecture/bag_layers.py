@@ -1,4 +1,4 @@
-"""Row of the bag of words: the sum of the vectors of a text's words and word pairs, weighted by how rare they are.
+"""The layer row of the bag of words: the sum of a text's word and word-pair vectors, weighted by their rarity.
 
 References:
     Spärck Jones, "A statistical interpretation of term specificity and its application in retrieval", Journal of
@@ -16,16 +16,16 @@ from genomes.checks import Whole
 
 __all__ = ["BAG_OF_WORDS", "MOST_WORDS", "table_sizes"]
 
-#: Of the vocabulary of a bag, since the hash of two ids has to stay below 2 ** 31.
+#: Largest vocabulary of a bag, since the hash of two ids must stay below 2 ** 31.
 MOST_WORDS = 1 << 15
 
 
 def table_sizes(attributes: Attributes, steps: int) -> dict[str, int]:
-    """Name of each table of vectors -> its rows: words, and hashed word pairs behind a row for none.
+    """Number of rows of each embedding table, by name: words, and hashed word pairs after a row for "no pair".
 
     Args:
-        attributes: of the layer.
-        steps: ids of a text; of one there are no pairs.
+        attributes: the layer's attributes.
+        steps: number of ids of a text; a single id forms no pair.
 
     Example:
         >>> bag = {"vocabulary": 100, "length": 20, "buckets": 64}
@@ -50,9 +50,9 @@ def _label(attributes: Attributes) -> str:
     return details(f"bag of {attributes['vocabulary']} words{pairs} to {attributes['units']} units", attributes)
 
 
-#: The sum of the embeddings of the words among the first `length`, and of the hashes of two neighbours if there are
-#: `buckets`, each times its inverse document frequency among the training rows, divided by the Euclidean length of
-#: these factors. Ids at or above `vocabulary` are unknown words, which count 0. Dropout leaves out words.
+#: The sum of the embeddings of the first `length` words and, if there are `buckets`, of the hashed pairs of adjacent
+#: words, each times its inverse document frequency among the training rows, divided by the Euclidean norm of these
+#: weights. Ids at or above `vocabulary` are unknown words, which have weight 0. Dropout drops whole words.
 BAG_OF_WORDS = LayerRow(
     attributes={
         "vocabulary": Whole(2, MOST_WORDS),

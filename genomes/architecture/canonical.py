@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["canonical_form", "canonical_order", "plain"]
 
-Colours = tuple[int, ...]  #: of each node; equal colours may be the same place in the network
+Colours = tuple[int, ...]  #: one per node; nodes of equal colour may be interchangeable
 Encoding = list[tuple[int, int]]  #: sorted edges, in canonical numbers
 
 
@@ -87,7 +87,7 @@ def _active(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of a node in normal form, without those that are off.
+    """A node's attributes in normal form, without those that are off.
 
     0, 0.0 and -0.0 become 0.0; integers stay integers unless the row's `written_as_real` lists them; a kernel of equal
     width along all axes becomes that number.
@@ -98,7 +98,7 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _writers(kind: str) -> tuple[Mapping[str, Callable[[Any], Any]], Mapping[str, Any]]:
-    """Attribute of a kind -> function that normalises it, and the row's `off`."""
+    """The function that normalises each attribute of a kind, and the row's `off`."""
     row = row_of({"kind": kind})
     writers = {
         name: _real if name in row.written_as_real else _writer(of_name) for name, of_name in row.attributes.items()
@@ -114,7 +114,7 @@ def _writer(kind: Readable) -> Callable[[Any], Any]:
             return _real
         case Wholes():
             return _widths
-    return _as_it_is
+    return _unchanged
 
 
 def _real(value: Any) -> float:
@@ -125,7 +125,7 @@ def _widths(value: Any) -> list[int]:
     return [int(value[0])] if len(set(value)) == 1 else [int(each) for each in value]
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 

@@ -34,12 +34,12 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
 
     Args:
         graph: architecture of the network.
-        num_features: size of a flat sample.
-        num_outputs: size of the output.
-        sample_shape: of a sample with several axes, see `genomes.architecture.shapes.input_shape`.
+        num_features: length of a flat sample.
+        num_outputs: number of outputs.
+        sample_shape: shape of a sample with several axes, see `genomes.architecture.shapes.input_shape`.
 
     Raises:
-        InputError: a layer cannot take what its sources give; the message names the node.
+        InputError: a layer does not accept the shapes of its sources; the message names the node.
     """
     total = num_features if graph.nodes[0].get("scaling") else 0
     total += sum(each.parameters for each in (embedding_of(graph), categories_of(graph)) if each is not None)
@@ -52,7 +52,7 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
 
 
 def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
-    """Floating-point operations of the forward pass of one sample, in products, their sums and biases.
+    """Floating-point operations of matrix products and biases in the forward pass of one sample.
 
     A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions, at each position and for
     each member. Elementwise work (activation, normalisation, pooling, members' factors) is not counted.
@@ -61,7 +61,7 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_s
         graph, num_features, num_outputs, sample_shape: as in `count_parameters`.
 
     Raises:
-        InputError: as `count_parameters`.
+        InputError: see `count_parameters`.
     """
     total = sum(each.flops for each in (embedding_of(graph), categories_of(graph)) if each is not None)
     for attributes, row, taken, given, members in _nodes(graph, num_features, num_outputs, sample_shape):
@@ -70,9 +70,10 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_s
 
 
 def count_frozen_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
-    """Of `count_flops`, what a training computes once for each row: that of a frozen first layer. Arguments as there.
+    """The part of `count_flops` that training computes only once per row: that of a frozen first layer. Arguments as
+    there.
 
-    0 where other layers take the input too.
+    0 if other layers take the input too.
     """
     if len(graph) < 3 or list(graph.successors(0)) != [1] or not row_of(graph.nodes[1]).frozen:
         return 0
@@ -97,7 +98,7 @@ def count_moving(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_
 def _nodes(
     graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape
 ) -> Iterator[tuple[Attributes, LayerRow, Shape, Shape, NodeMembers]]:
-    """For each node except the input: attributes, row, input and output shape, and how often it is computed."""
+    """For each node except the input: attributes, row, input and output shape, and how many times it is computed."""
     shapes = node_shapes(graph, sample_shape or (num_features,), num_outputs)
     members = members_of(graph)
     for node in range(1, len(graph)):

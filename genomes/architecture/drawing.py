@@ -20,7 +20,7 @@ _THROUGH = {" ": "─", "│": "┼", "╮": "┬", "╯": "┴"}
 
 
 def draw(graph: nx.DiGraph) -> str:
-    """The network as lines of text, from input to output, skip connections as rails, and how it is trained::
+    """The network as lines of text from input to output, with skip connections as rails and a line on its training::
 
     ●─╮  input
     │ │

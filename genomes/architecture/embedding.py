@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FREQUENCIES", "Embedding", "categories_of", "embedding_of", "embeds", "input_columns", "with_columns"]
 
-#: Frequencies of each column in a periodic embedding.
+#: Number of frequencies per column of a periodic embedding.
 FREQUENCIES = 16
 
 
@@ -31,12 +31,13 @@ class Embedding:
     """A trained embedding of numeric or categorical columns.
 
     Attributes:
-        kind: "linear" (each column's features by one linear map, then relu), "periodic" (each column's rank x as `W2
-            cos(2 pi (w1 x + b1)) + b2`) or "categories" (each column's one-hot features by one linear map).
-        units: output size of each column.
+        kind: "linear" (linear map of each column's features, then relu), "periodic" (each column's rank x as `W2 cos(2
+            pi (w1 x + b1)) + b2`) or "categories" (a linear map of each column's one-hot features).
+        units: output size per column.
         sigma: standard deviation of the initial frequencies of "periodic".
-        groups: features that each column's map takes, positions in ascending order.
-        rest: features that pass through unchanged; empty for categories, whose outputs are appended to all features.
+        groups: for each column, the indices of the features that its map takes, ascending.
+        rest: indices of the features that pass through unchanged; empty for categories, whose outputs are appended to
+            all features.
     """
 
     kind: str
@@ -63,7 +64,7 @@ class Embedding:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations for one row, in products and biases."""
+        """Floating-point operations of matrix products and biases for one row."""
         waves = 2 * FREQUENCIES if self.kind == "periodic" else 0
         return len(self.groups) * (waves + 2 * self.fan_in * self.units)
 
@@ -76,7 +77,7 @@ def embeds(graph: nx.DiGraph) -> bool:
 def with_columns(
     graph: nx.DiGraph, columns: Sequence[int], views: Sequence[str] = (), categories: Sequence[int] = ()
 ) -> nx.DiGraph:
-    """Attaches to the graph which numeric or categorical column each feature belongs to, and returns it.
+    """Annotates the graph with the numeric or categorical column of each feature, and returns it.
 
     Args:
         graph: an architecture graph; one without embeddings is left unchanged.
@@ -153,13 +154,13 @@ def input_columns(graph: nx.DiGraph, num_features: int) -> int:
 
 def _unknown_columns(what: str) -> InputError:
     return InputError(
-        f"columns of {what} must be known for a network with an embedding, and are not: build it from a run "
+        f"columns of {what} must be known for a network with an embedding, but are not: build it from a run "
         "directory, which knows them"
     )
 
 
 def _group(columns: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """Positions of the features of each column."""
+    """Indices of the features of each column."""
     features: dict[int, list[int]] = {}
     for index, column in enumerate(columns):
         if column >= 0:

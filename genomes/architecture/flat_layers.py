@@ -1,4 +1,4 @@
-"""Rows of the nodes with flat inputs and outputs: the input, dense layers and the output."""
+"""Layer rows of the nodes with flat inputs and outputs: the input, dense layers and the output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["DENSE", "INPUT", "OUTPUT"]
 
 
 class _Near:
-    """The neighbours of an input, as JSON values."""
+    """The kind of the `neighbours` attribute: neighbours as JSON values."""
 
     def read(self, value: Any, place: str) -> dict[str, Any]:
         return neighbours_to_json(neighbours_from_json(value, place))
@@ -45,17 +45,15 @@ def _dense_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
 
 
 def _dense_member_parameters(attributes: Attributes, taken: Shape, given: Shape, members: NodeMembers) -> int:
-    """Parameters of a dense node with members, which share all kernels except the output's and have factors of their
-    own.
-    """
+    """Parameters of a dense node with members, which share all kernels but the output's and have separate factors."""
     if members.own_kernels:
         return members.count * (taken[0] + 1) * given[0]
     total = _dense_parameters(attributes, taken, given)
-    if attributes.get("parametric_activation"):  # of each member its own
+    if attributes.get("parametric_activation"):  # separate for each member
         total += (members.count - 1) * given[0]
     if members.adapted:
         total += members.count * taken[0]
-    if members.scaled:  # whose bias takes the place of everyone's
+    if members.scaled:  # their biases replace the shared one
         total += (2 * members.count - (attributes.get("normalization") != "batch")) * given[0]
     return total
 
@@ -67,7 +65,7 @@ def _settle_input(attributes: dict[str, Any]) -> dict[str, Any]:
         if switch not in found:
             found = {name: value for name, value in found.items() if name not in others}
     if "embedding" in found:
-        found.pop("scaling", None)  # which acts without one alone
+        found.pop("scaling", None)  # scaling has an effect only without an embedding
     return found
 
 
@@ -101,7 +99,8 @@ def _output_label(attributes: Attributes) -> str:
     return details("output", attributes)
 
 
-#: The first node. All attributes are optional; those without a value in `OFF` have an effect only together with others.
+#: The first node. All attributes are optional; those without a value in `OFF` have an effect only in combination with
+#: others.
 INPUT = LayerRow(
     attributes={**INPUT_KINDS, "neighbours": _Near()},
     off={name: OFF.get(name) for name in (*INPUT_KINDS, "neighbours")},
@@ -126,7 +125,7 @@ DENSE = LayerRow(
     moving=moving_averages,
 )
 
-#: The last node: a dense layer with as many units as the data have outputs.
+#: The last node: a dense layer with one unit per output of the data.
 OUTPUT = LayerRow(
     attributes={name: LAYER_KINDS[name] for name in ("initializer", "l2")},
     shape=_dense_shape,

@@ -1,4 +1,5 @@
-"""The architecture graph, which is all that training sees of a genome. Independent of encodings; imports networkx late.
+"""The architecture graph, which is all that training sees of a genome, independent of encodings. Imports networkx
+lazily.
 
 An `nx.DiGraph` with nodes 0 (input), 1..L (hidden, in topological order) and L + 1 (output); an edge u -> v means that
 v takes the output of u. The input of a node is the concatenation of its predecessors in ascending order. Attributes:
@@ -6,15 +7,15 @@ v takes the output of u. The input of a node is the concatenation of its predece
 =========  ========================================================================================================
 node       attributes
 =========  ========================================================================================================
-0          kind="input"; what is not off of `options.INPUT_KINDS` (attributes of embeddings and members only with
-            them alone), neighbours if there are some (`neighbours`)
-1..L       kind, and the attributes of its row in `layers.LAYERS`: of "dense" units, activation, dropout,
-            normalization, initializer, l2
+0          kind="input"; those of `options.INPUT_KINDS` that are not off (settings of embeddings and members only if
+           there are any), neighbours if there are any (`neighbours`)
+1..L       kind, and the attributes in its row of `layers.LAYERS`; for "dense": units, activation, dropout,
+           normalization, initializer, l2
 L + 1      kind="output", initializer, l2
 =========  ========================================================================================================
 
 The predecessors of "add" are summed instead. `graph.graph["training"]` holds the training settings
-(`genomes.architecture.options.TRAINING_KINDS`). What holds its value of `options.OFF` is left out.
+(`genomes.architecture.options.TRAINING_KINDS`). Settings that have their value in `options.OFF` are left out.
 
 For images, series and texts, layers take shaped inputs (`genomes.architecture.shapes`). The shape is a property of the
 data and not part of the graph.
@@ -65,7 +66,7 @@ __all__ = [
 def make_graph(
     nodes: Iterable[Mapping[str, Any]], edges: Iterable[tuple[int, int]], training: Mapping[str, Any]
 ) -> nx.DiGraph:
-    """Builds the graph with nodes 0, 1, ... and these attributes, unchecked."""
+    """Builds the graph with nodes 0, 1, ... and these attributes, without validation."""
     import networkx as nx  # imported late: it takes longer than everything else here
 
     graph = nx.DiGraph(training=dict(training))
@@ -84,7 +85,7 @@ def graph_to_json(graph: nx.DiGraph) -> dict[str, Any]:
 
 
 def graph_from_json(value: Any) -> nx.DiGraph:
-    """The graph back.
+    """Reads a graph from JSON values.
 
     Raises:
         InputError: the value is not an architecture graph; the message names the location.
@@ -152,9 +153,9 @@ def same_layers(a: nx.DiGraph, b: nx.DiGraph) -> bool:
 
 
 def digest(graph: nx.DiGraph) -> str:
-    """SHA-256 (hexadecimal) of the network that the graph builds and of how it is trained.
+    """SHA-256 (hexadecimal) of the network that the graph builds and of its training settings.
 
-    Exact: equal for graphs that differ in the numbering of their nodes or in settings that do nothing (weight decay
+    Exact: equal for graphs that differ only in the numbering of their nodes or in settings without effect (weight decay
     without adamw; adamw without weight decay is adam), and different for all others.
     """
     return sha256(canonical_form(graph))
@@ -180,17 +181,17 @@ def _read_node(value: Any, number: int, output: int) -> dict[str, Any]:
 def _read(
     values: Mapping[str, Any], place: str, kinds: Mapping[str, Readable], off: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The given attributes, checked, without those that are off."""
+    """The given attributes, validated, without those that are off."""
     found = record(values, place, {name: kinds[name] for name in kinds if name in values})
     return {name: value for name, value in found.items() if name not in off or value != off[name]}
 
 
 def _check_members(graph: nx.DiGraph) -> None:
-    """Raises InputError if a network with members has layers that do not support members, or if a network with other
-    than dense layers has parametric activations.
+    """Raises InputError if a network with members has layers that do not support members, or if a network with
+    non-dense layers has parametric activations.
     """
     if kinds_of(graph) - {"dense"} and any(graph.nodes[node].get("parametric_activation") for node in graph):
-        raise InputError("graph.nodes must have no parametric_activation with other layers than dense: leave it out")
+        raise InputError("graph.nodes must have no parametric_activation with layers other than dense: leave it out")
     if members_of(graph) is not None:
         for node in range(1, len(graph)):
             if row_of(graph.nodes[node]).member_parameters is None:
@@ -201,9 +202,9 @@ def _check_members(graph: nx.DiGraph) -> None:
 def _check_edges(graph: nx.DiGraph) -> None:
     for u, v in graph.edges:
         if u >= v:
-            raise InputError(f"graph.edges must lead to a later node, not from {u} to {v}: turn the edge round")
+            raise InputError(f"graph.edges must lead to a later node, not from {u} to {v}: reverse the edge")
     for node in range(len(graph)):
         if node > 0 and not graph.in_degree(node):
-            raise InputError(f"graph.nodes[{node}] must have a source and has none: add an edge to it")
+            raise InputError(f"graph.nodes[{node}] must have a source, but has none: add an edge to it")
         if node < len(graph) - 1 and not graph.out_degree(node):
-            raise InputError(f"graph.nodes[{node}] must be used by a later node and is not: add an edge from it")
+            raise InputError(f"graph.nodes[{node}] must be used by a later node, but is not: add an edge from it")

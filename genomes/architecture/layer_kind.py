@@ -24,13 +24,14 @@ class LayerKind:
     """A user-defined kind of layer.
 
     Attributes:
-        name: of the kind in graphs; an identifier.
-        layer: its attributes, shapes, costs and label.
-        network: an `evonas.networks.layer_row.NetworkRow` with its weights and its forward pass in numpy.
-        keras: function that builds it, `(node, sources) -> (output, mask)`, as in `evonas.training.layers`. It should
-            import Keras when called, and use built-in Keras layers only, so that exported models open in plain Keras.
-        keras_layers: class of Keras's that it uses and evonas does not -> (settings, shapes of the sources, other
-            arguments) to (shape, number of weights), by which an exported file is checked before it is opened; see
+        name: the kind's name in graphs; an identifier.
+        layer: attributes, shapes, costs and label of the kind.
+        network: an `evonas.networks.layer_row.NetworkRow` with the weights and the forward pass in numpy.
+        keras: function that builds the Keras layers, `(node, sources) -> (output, mask)`, as in
+            `evonas.training.layers`. It should import Keras when called, and use built-in Keras layers only, so that
+            exported models open in plain Keras.
+        keras_layers: for each Keras class that only this kind uses, a function `(settings, source shapes, other
+            arguments) -> (shape, number of weights)`, which validates an exported file before it is opened; see
             `evonas.training.export.layered_file`.
     """
 

@@ -68,7 +68,7 @@ def needs_rank(taken: Shape, *ranks: int) -> None:
         raise InputError(f"must be given {' or '.join(names[rank] for rank in sorted(ranks))}, not {_text(taken)}")
 
 
-def _nothing_wrong(attributes: Attributes) -> str | None:
+def _accept_all(attributes: Attributes) -> str | None:
     return None
 
 
@@ -78,21 +78,22 @@ class LayerRow:
 
     Attributes:
         attributes: name -> valid values, in the order of serialisation.
-        shape: (attributes, input shape) -> output shape. Raises InputError, starting with "must be given".
+        shape: (attributes, input shape) -> output shape. Raises InputError with a message starting with "must be
+            given".
         parameters: (attributes, input shape, output shape) -> number of trained parameters.
         flops: same arguments -> floating-point operations of matrix products for one sample, counting a multiply-add as
             two. Elementwise work (activation, normalisation, pooling) is not counted.
-        label: attributes -> short text for drawings.
+        label: attributes -> short description for drawings.
         off: attribute -> default value, at which it is left out of graphs; all other attributes are required.
         shaped: whether it takes samples with several axes. A network without such layers takes flat samples.
         merge: shapes of the sources -> input shape.
         member_parameters: `parameters` of a node that is computed for several members (`genomes.architecture.members`);
             None if the kind does not support members.
         moving: number of stored values that are not trained; arguments as `parameters`.
-        settle: attributes -> those that have an effect.
+        settle: attributes -> the attributes that have an effect.
         check: attributes -> error message for an invalid combination, or None.
         frozen: whether its weights are fitted to the training rows before training and then fixed.
-        written_as_real: attributes whose integers the canonical form writes as floats, for compatibility.
+        written_as_real: attributes whose integers are written as floats in the canonical form, for compatibility.
     """
 
     attributes: Mapping[str, Readable]
@@ -106,7 +107,7 @@ class LayerRow:
     member_parameters: Callable[[Attributes, Shape, Shape, NodeMembers], int] | None = None
     moving: Callable[[Attributes, Shape, Shape], int] = no_parameters
     settle: Callable[[dict[str, Any]], dict[str, Any]] = dict
-    check: Callable[[Attributes], str | None] = _nothing_wrong
+    check: Callable[[Attributes], str | None] = _accept_all
     frozen: bool = False
     written_as_real: tuple[str, ...] = ()
 

@@ -114,17 +114,17 @@ def row_of(attributes: Mapping[str, Any]) -> LayerRow:
     """The row of a node (also of the input or the output) by its "kind".
 
     Raises:
-        InputError: the kind is neither built in, nor given to the search, nor installed.
+        InputError: the kind is neither built in, nor passed to the search, nor installed.
     """
     kind = attributes["kind"]
     return _ROWS[kind] if kind in _ROWS else LAYER_KINDS_FROM_OUTSIDE.get(kind, _ROWS).layer
 
 
 def has_frozen_layers(space: Any) -> bool:
-    """Whether networks of a space may have layers that are fitted to the training rows and then stay."""
+    """Whether networks of a space may have layers that are fitted to the training rows and then frozen."""
     return any(row_of({"kind": kind}).frozen for kind in getattr(space, "layer_kinds", ()))
 
 
 def is_kind(kind: Any) -> bool:
-    """Whether this is the name of a kind of hidden node: built in, given to the search, or installed."""
+    """Whether this is the name of a kind of hidden node: built in, passed to the search, or installed."""
     return isinstance(kind, str) and (kind in LAYERS or LAYER_KINDS_FROM_OUTSIDE.find(kind, _ROWS) is not None)

@@ -1,4 +1,4 @@
-"""Weight-sharing ensembles: how many members a network has, and where they differ.
+"""Weight-sharing ensembles: the number of members of a network, and the nodes in which they differ.
 
 Members are computed side by side. Layers before the first difference are computed once. Hidden kernels are shared; each
 member has its own elementwise factors and its own output layer.
@@ -26,7 +26,7 @@ class Members:
         shared: nodes that are computed once for all members, including the input.
         first: hidden nodes in which members begin to differ.
         adapted: hidden nodes whose input is multiplied by factors of each member.
-        scaled: hidden nodes whose output is multiplied by factors of each member, with a bias of its own.
+        scaled: hidden nodes whose output is multiplied by factors of each member, with one bias per member.
     """
 
     count: int
@@ -37,7 +37,7 @@ class Members:
 
 
 def count_of(graph: nx.DiGraph) -> int:
-    """Number of members; 1 for a plain network, and for one without hidden layers, whose members would be equal."""
+    """Number of members; 1 for a plain network, and for one without hidden layers, since its members would be equal."""
     return int(graph.nodes[0].get("members", 1)) if len(graph) > 2 else 1
 
 
@@ -50,7 +50,7 @@ def members_of(graph: nx.DiGraph) -> Members | None:
     shared: set[int] = set()
     if about.get("member_start", "hidden") == "hidden":
         shared = {node for node in hidden if set(graph.predecessors(node)) == {0}}
-        if len(shared) == len(hidden):  # the output follows, whose factors would have no effect
+        if len(shared) == len(hidden):  # only the output follows, where factors would have no effect
             shared = set()
     shared.add(0)
     several = frozenset(node for node in hidden if node not in shared)
@@ -64,8 +64,8 @@ class NodeMembers:
     """How a node is computed for the members.
 
     Attributes:
-        count: how many times.
-        own_kernels: whether each member has a kernel of its own.
+        count: number of times that the node is computed.
+        own_kernels: whether each member has a separate kernel.
         adapted, scaled: as in `Members`.
     """
 
@@ -76,7 +76,7 @@ class NodeMembers:
 
 
 def node_members(members: Members | None, node: int, output: int) -> NodeMembers:
-    """How a node is computed; `output` is the number of the last one."""
+    """How a node is computed; `output` is the index of the last node."""
     if members is None or node in members.shared:
         return NodeMembers()
     return NodeMembers(members.count, node == output, node in members.adapted, node in members.scaled)

@@ -1,8 +1,8 @@
 """Neighbour features: kernel-weighted means of the target over nearby training rows.
 
 For a row with a few standardised columns z, and training rows z_i with targets y_i, a bandwidth h gives the feature
-`sum_i y_i K_i / sum_i K_i` with `K_i = exp(-|z - z_i|**2 / (2 h**2))`. Which columns and which bandwidths are genes.
-Imports the standard library only; what computes the features is `evonas.data.neighbours`.
+`sum_i y_i K_i / sum_i K_i` with `K_i = exp(-|z - z_i|**2 / (2 h**2))`. The choice of columns and bandwidths is a gene.
+Imports the standard library only; `evonas.data.neighbours` computes the features.
 
 References:
     Nadaraya, "On estimating regression", Theory of Probability and Its Applications 9, 1964.
@@ -34,7 +34,7 @@ __all__ = [
     "read_columns",
 ]
 
-#: Bandwidths that a search tries, in standard deviations of the columns. Only a few, so that candidates share features.
+#: Bandwidths that a search tries, in standard deviations of the columns; few, so that candidates share features.
 BANDWIDTHS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 
 MOST_COLUMNS = 6
@@ -51,7 +51,7 @@ class Neighbours:
 
     Attributes:
         columns: names of 1 to `MOST_COLUMNS` standardised numeric columns, sorted.
-        bandwidths: 1 to `MOST_BANDWIDTHS` of them, ascending, in standard deviations of the columns; each gives one
+        bandwidths: 1 to `MOST_BANDWIDTHS` bandwidths, ascending, in standard deviations of the columns; each gives one
             feature per target.
     """
 
@@ -70,7 +70,7 @@ def neighbours_to_json(neighbours: Neighbours) -> dict[str, Any]:
 
 
 def neighbours_from_json(value: Any, place: str) -> Neighbours:
-    """The neighbours back.
+    """Reads neighbours from JSON values.
 
     Raises:
         InputError: the value is not valid; the message names the location.
@@ -103,7 +103,7 @@ def neighbours_view(columns: Iterable[str], bandwidth: float) -> str:
 
 
 def neighbours_of_view(view: str) -> tuple[tuple[str, ...], float] | None:
-    """Columns and bandwidth of a name made by `neighbours_view`; None for any other name."""
+    """The columns and the bandwidth of a view named by `neighbours_view`; None for any other name."""
     if not view.startswith(_MARK):
         return None
     bandwidth, *columns = json.loads(view.removeprefix(_MARK))

@@ -43,13 +43,13 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tan
 NORMALIZATIONS = ("none", "batch", "layer")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
 #: Learning rates of kernels: "standard", or scaled as in the neural tangent parametrisation (Jacot, Gabriel and Hongler
-#: 2018, arXiv 1806.07572), in which a kernel is a standard normal one times 1 / sqrt(fan in).
+#: 2018, arXiv 1806.07572), in which a kernel is a standard normal variable times 1 / sqrt(fan in).
 PARAMETRIZATIONS = ("standard", "ntk")
 SCHEDULES = ("constant", "cosine", "exponential", "flat_cosine", "coslog4")
 #: Initial biases of hidden layers: 0, or such that each unit's pre-activation is 0 at a random training row (Steinwart
 #: 2019, A sober look at neural network initializations, arXiv 1903.11482).
 BIAS_INITIALIZERS = ("zeros", "rows")
-#: Schedule of weight decay, in addition to the learning rate's.
+#: Schedules of weight decay, on top of the learning rate's.
 DECAY_SCHEDULES = ("constant", "flat_cosine")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal")
 POOLINGS = ("max", "average")
@@ -58,15 +58,15 @@ CELLS = ("gru", "lstm")
 #: Position encodings of attention: a trained vector, or sines and cosines (Vaswani et al. 2017).
 POSITIONS = ("learned", "sine")
 
-#: Encodings of numeric columns. All but "robust" add to the standardised number: nothing, its rank among the training
-#: rows, its logarithm, a piecewise linear encoding with quantiles or with the cuts of a decision tree ("tree") as
-#: knots, or sines and cosines of several frequencies. "robust" replaces it: scaled by the interquartile range and
-#: smoothly clipped.
+#: Encodings of numeric columns. All except "robust" keep the standardised number and add: nothing, its rank among the
+#: training rows, its logarithm, a piecewise linear encoding with quantiles or with the cuts of a decision tree ("tree")
+#: as knots, or sines and cosines of several frequencies. "robust" replaces the standardised number by the number scaled
+#: by the interquartile range and smoothly clipped.
 NUMERIC_ENCODINGS = ("standard", "quantile", "log", "piecewise", "tree", "periodic", "robust")
 
 #: Trained embeddings of numeric columns: none; a linear map with relu of the piecewise linear encoding, with quantiles
-#: or tree cuts as knots (Gorishniy et al. 2022); or a periodic one of its rank (Holzmüller et al. 2024). Where the data
-#: lack that encoding, the standardised number is used instead.
+#: or tree cuts as knots (Gorishniy et al. 2022); or a periodic embedding of the rank (Holzmüller et al. 2024). If the
+#: data lack the required encoding, the standardised number is used instead.
 EMBEDDINGS = ("none", "linear", "tree", "periodic")
 #: Adapters of members: factors on the input of the first hidden layer ("mini"), or on inputs and outputs of every
 #: hidden layer, with biases ("full"); Gorishniy et al. 2025.
@@ -79,12 +79,12 @@ EMBEDDED_NUMERIC_ENCODINGS: Mapping[str, str] = MappingProxyType(
     {"linear": "piecewise", "tree": "tree", "periodic": "quantile"}
 )
 
-#: Most hidden layers of a dense network; most hidden nodes of any graph, including additions and poolings.
+#: Maximum hidden layers of a dense network; maximum hidden nodes of any graph, including additions and poolings.
 MAX_LAYERS = 64
 MAX_NODES = 256
 MAX_UNITS = 65536
 MAX_MEMBERS = 64
-#: Width of a convolution's kernel along one axis.
+#: Widths of a convolution's kernel along one axis.
 MAX_KERNEL = 64
 
 #: Attribute of the input -> valid values.
@@ -101,7 +101,7 @@ INPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
         "member_start": Word(MEMBER_STARTS),
     }
 )
-#: Attribute of the input -> those that have an effect only if it is not off.
+#: Attribute of the input -> the attributes that have an effect only if it is not off.
 SWITCHED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"embedding": ("embedding_units", "embedding_sigma"), "members": ("adapters", "member_start")}
 )
@@ -144,8 +144,8 @@ TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
-#: Default values, at which attributes and settings are left out of graphs and of genomes' JSON, so that networks older
-#: than these genes keep their digests and are read correctly.
+#: Default values. Attributes and settings with these values are left out of graphs and of the JSON of genomes, so that
+#: networks older than these genes keep their digests and are read correctly.
 OFF: Mapping[str, object] = MappingProxyType(
     {
         "numbers": "standard",

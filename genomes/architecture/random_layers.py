@@ -1,4 +1,4 @@
-"""Row of the random convolutions of a series, whose shares of positive outputs a trained head takes.
+"""The layer row of random convolutions of a series, whose proportions of positive outputs feed a trained head.
 
 References:
     Dempster, Petitjean and Webb, "ROCKET: exceptionally fast and accurate time series classification using random
@@ -17,17 +17,17 @@ from genomes.checks import Whole
 
 __all__ = ["KERNEL_STEPS", "NUM_KERNELS", "RANDOM_CONVOLUTIONS", "dilations_of"]
 
-#: MiniRocket's kernels: 9 steps, of which three weigh 2 and the others -1.
+#: MiniRocket's kernels: 9 steps, three of which have weight 2 and the others -1.
 KERNEL_STEPS, NUM_KERNELS = 9, 84
 _MOST_DILATIONS = 32
 
 
 def dilations_of(features: int, steps: int) -> tuple[tuple[int, int], ...]:
-    """Dilations, and how many features are of each: exponentially spread, up to the length of the series.
+    """The dilations, exponentially spaced up to the length of the series, and the number of features of each.
 
     Args:
-        features: in all.
-        steps: of a series.
+        features: total number of features.
+        steps: length of a series.
 
     Example:
         >>> dilations_of(840, 100)
@@ -54,19 +54,19 @@ def _flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
     return 2 * taken[0] * KERNEL_STEPS * taken[1] * given[0]
 
 
-def _held(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    """Kernels and biases, and the four vectors of what standardises the features."""
+def _stored_values(attributes: Attributes, taken: Shape, given: Shape) -> int:
+    """Size of the kernels, the biases and the four vectors that standardise the features."""
     return given[0] * (KERNEL_STEPS * taken[1] + 1 + 4)
 
 
-#: Dilated convolutions with fixed kernels, of each the share of the steps at which it is above a threshold, and these
-#: shares standardised. Thresholds and standardisation are fitted to the training rows; nothing of it is trained.
+#: Dilated convolutions with fixed kernels. Each feature is the proportion of steps at which a convolution exceeds a
+#: threshold, standardised. Thresholds and standardisation are fitted to the training rows; no weight is trained.
 RANDOM_CONVOLUTIONS = LayerRow(
     attributes={"features": Whole(1, MAX_UNITS)},
     shape=_shape,
     parameters=no_parameters,
     flops=_flops,
     label=lambda attributes: f"{attributes['features']} random convolutions, shares of positive outputs",
-    moving=_held,
+    moving=_stored_values,
     frozen=True,
 )

@@ -1,4 +1,4 @@
-"""Rows of layers over series `(steps, channels)` and over the tokens of a text.
+"""Layer rows for series `(steps, channels)` and for the tokens of a text.
 
 References:
     Hochreiter and Schmidhuber, "Long short-term memory", Neural Computation 9, 1997.
@@ -25,7 +25,7 @@ from genomes.checks import Truth, Whole, Word
 
 __all__ = ["ATTENTION", "POSITION", "RECURRENT", "TOKENS"]
 
-#: Cell -> (kernels, biases) a unit: a GRU has a bias for the input and one for its state ("reset after").
+#: Cell -> (kernels, biases) per unit: a GRU has one bias for the input and one for the state ("reset after").
 _GATES: Mapping[str, tuple[int, int]] = MappingProxyType({"gru": (3, 6), "lstm": (4, 4)})
 
 

@@ -16,16 +16,16 @@ __all__ = ["input_shape", "input_shape_of", "kinds_of", "least_shape", "node_sha
 
 
 def kinds_of(graph: nx.DiGraph) -> frozenset[str]:
-    """Kinds of the hidden nodes."""
+    """The kinds of the hidden nodes."""
     return frozenset(graph.nodes[node]["kind"] for node in range(1, len(graph) - 1))
 
 
 def input_shape(graph: nx.DiGraph, num_features: int, sample_shape: Shape = ()) -> Shape:
-    """The shape of the network's input: flat, unless one of its layers takes several axes.
+    """The shape of the network's input, which is flat unless one of its layers takes several axes.
 
     Args:
         graph: architecture of the network.
-        num_features: size of a flat sample.
+        num_features: length of a flat sample.
         sample_shape: shape of a sample before flattening; empty for tables.
     """
     shaped = any(row_of(graph.nodes[node]).shaped for node in range(1, len(graph) - 1))
@@ -36,12 +36,12 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
     """The output shape of each node, without the batch.
 
     Args:
-        graph: the network's.
-        sample_shape: of a sample, such as `(height, width, channels)`; `(num_features,)` of a table.
-        num_outputs: numbers that the network gives.
+        graph: the network's architecture graph.
+        sample_shape: shape of a sample, such as `(height, width, channels)`; `(num_features,)` for a table.
+        num_outputs: number of outputs of the network.
 
     Raises:
-        InputError: a layer cannot take what its sources give; the message names the node.
+        InputError: a layer does not accept the shapes of its sources; the message names the node.
 
     Example:
         >>> from genomes.architecture import make_graph
@@ -59,17 +59,15 @@ def node_shapes(graph: nx.DiGraph, sample_shape: Shape, num_outputs: int) -> dic
         try:
             shapes[node] = row_of(attributes).shape(given, input_shape_of(graph, node, shapes))
         except InputError as error:
-            raise InputError(
-                f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it, or what it takes"
-            ) from None
+            raise InputError(f"graph.nodes[{node}] ({attributes['kind']}) {error}: change it or its sources") from None
     return shapes
 
 
 def least_shape(graph: nx.DiGraph) -> Shape:
-    """The smallest valid input shape, to compare networks without data.
+    """The smallest valid input shape, for comparing networks without data.
 
     Raises:
-        InputError: the network takes no samples of one to three axes.
+        InputError: the network does not accept samples of one to three axes.
     """
     for axes in (1, 2, 3):
         try:
@@ -85,6 +83,6 @@ def input_shape_of(graph: nx.DiGraph, node: int, shapes: dict[int, Shape]) -> Sh
     """The input shape of a node, from the shapes of its sources.
 
     Raises:
-        InputError: the sources do not fit together.
+        InputError: the shapes of the sources are incompatible.
     """
     return row_of(graph.nodes[node]).merge([shapes[source] for source in sorted(graph.predecessors(node))])

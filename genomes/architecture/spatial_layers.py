@@ -1,4 +1,4 @@
-"""Rows of layers over feature maps `(height, width, channels)` and series `(steps, channels)`; each kind serves both.
+"""Layer rows for feature maps `(height, width, channels)` and series `(steps, channels)`; each kind supports both.
 
 All use "same" padding, so that any graph is valid for inputs of any size: a stride divides the size, rounding up, and a
 size of 1 stays 1.
@@ -114,7 +114,7 @@ def _add_label(attributes: Attributes) -> str:
 
 
 def _squeeze(attributes: Attributes, taken: Shape) -> int:
-    """Units between the two dense layers."""
+    """Number of units between the two dense layers."""
     return max(1, taken[-1] // int(attributes["ratio"]))
 
 
@@ -188,7 +188,7 @@ FLATTEN = LayerRow(
     label=lambda attributes: "flatten",
 )
 
-#: The sum of outputs of one shape, then an activation: the end of a residual block (He et al. 2016).
+#: The sum of outputs of equal shape, then an activation: the end of a residual block (He et al. 2016).
 ADD = LayerRow(
     attributes={"activation": Word(ACTIVATIONS)},
     shape=same_shape,
@@ -208,7 +208,7 @@ SQUEEZE_EXCITE = LayerRow(
     label=_excite_label,
 )
 
-#: Normalisation over channels, activation and dropout without a product before them.
+#: Normalisation over channels, activation and dropout, without a preceding matrix product.
 NORMALIZE = LayerRow(
     attributes={
         "normalization": Word(tuple(name for name in NORMALIZATIONS if name != "none")),

@@ -13,7 +13,7 @@ from genomes.training import AugmentedTraining
 
 __all__ = ["AUGMENTATION", "CONVOLUTIONAL"]
 
-#: Augmentation of images.
+#: Augmentation genes for images.
 AUGMENTATION = ("flip", "shift", "rotation", "zoom", "cutout", "mixup")
 
 _HEAD = head_rows(POOLINGS)

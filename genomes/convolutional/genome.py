@@ -22,12 +22,12 @@ class Block:
     """Equal convolutions in sequence, each followed by normalisation and activation.
 
     Attributes:
-        filters: of each convolution, at least 1.
-        convolutions: how many, 1 to 3.
+        filters: number of filters of each convolution, at least 1.
+        convolutions: number of convolutions, 1 to 3.
         kernel: width along each axis.
         separable: whether they are depthwise separable (Chollet 2017).
         residual: whether the block's input is added to its output, before the last activation (He et al. 2016).
-        squeeze_excite: ratio of squeeze-and-excitation after the convolutions (Hu et al. 2018), 0 for none.
+        squeeze_excite: reduction ratio of squeeze-and-excitation after the convolutions (Hu et al. 2018), 0 for none.
     """
 
     filters: int
@@ -51,14 +51,14 @@ class ConvolutionalGenome:
     'average'
 
     Attributes:
-        stages: of `Block`s; may be empty.
-        activation, normalization, initializer: of every layer.
+        stages: stages of `Block`s; may be empty.
+        activation, normalization, initializer: those of every layer.
         dropout: rate of spatial dropout after the last convolution of each block, in [0, 0.9].
         input_pooling: size of the average pooling before the first stage, 1 (none) to 8.
-        head_pooling: one of `POOLINGS`.
-        head_layers: dense layers before the output, 0 to 3.
-        head_units, head_dropout: of each of these.
-        training: how it is trained.
+        head_pooling: pooling before the head, one of `POOLINGS`.
+        head_layers: number of dense layers before the output, 0 to 3.
+        head_units, head_dropout: width and dropout rate of each of these.
+        training: training settings.
     """
 
     stages: tuple[Stage, ...]

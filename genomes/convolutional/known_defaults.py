@@ -30,7 +30,7 @@ def _stage(downsampling: str | tuple[str, ...], count: int, **block: Any) -> Sta
     return StageRecipe({"downsampling": downsampling}, (block,) * count)
 
 
-#: Ordered by how fast they become good, since short searches may have no time for the last ones.
+#: Ordered by how quickly they train well, since short searches may not reach the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "small VGG",

@@ -40,18 +40,18 @@ class ConvolutionalSpace(StagedSpace):
     2
 
     Attributes:
-        stages: number of stages, 0 to 8; each halves its feature map, unless `downsampling` is "none".
-        blocks: of a stage, 1 to 8.
-        filters, convolutions, kernel, separable, residual, squeeze_excite: of each block, see
+        stages: number of stages, 0 to 8; each halves its feature map unless its `downsampling` is "none".
+        blocks: number of blocks per stage, 1 to 8.
+        filters, convolutions, kernel, separable, residual, squeeze_excite: genes of each block, see
             `genomes.convolutional.Block`. In random networks all blocks of a stage have the same width.
-        downsampling: of each stage, among "none", "stride", "max" and "average" (pooling).
+        downsampling: downsampling of each stage, among "none", "stride", "max" and "average" (pooling).
         activation, normalization, dropout, initializer, input_pooling, head_pooling, head_layers, head_units,
             head_dropout: see `genomes.convolutional.ConvolutionalGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
         flip, shift, rotation, zoom, cutout, mixup: augmentation of training samples, see
             `genomes.training.AugmentedTraining`; each is off in more than half of all random networks.
-        extra_mutations: names of mutations from outside evonas, see `genomes.mutations`.
+        extra_mutations: names of user-defined mutations, see `genomes.mutations`.
 
     Raises:
         InputError: a value is invalid for its gene; the message names the table, the key, the value and the fix.

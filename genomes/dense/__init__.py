@@ -1,7 +1,7 @@
 """Networks of dense layers: chains, or directed acyclic graphs with skip connections.
 
-`DenseGenome` is a network and how it is trained, `DenseSpace` says which of them a search may try, and `to_graph` gives
-the architecture graph that training sees. `MUTATIONS` names the ways in which a network can change.
+`DenseGenome` is a network with its training settings, `DenseSpace` defines which of them a search may try, and
+`to_graph` gives the architecture graph that training sees. `MUTATIONS` lists the mutations.
 """
 
 from genomes.dense.genome import DenseGenome, Layer, Neighbours, Training

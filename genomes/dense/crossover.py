@@ -27,7 +27,7 @@ def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.ran
         for j in range(len(b.layers) + 1)
         if space.domain("layers").contains(i + len(b.layers) - j) and _fits(a, b, i, j, space)
     ]
-    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: all of `a` and none of `b` is a valid cut
+    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: keeping all of `a` and none of `b` is valid
     layers = [*a.layers[:i], *b.layers[j:]]
     if layers:
         model = layers[int(rng.integers(len(layers)))]
@@ -64,5 +64,5 @@ def _splice_wires(a: Wires, b: Wires, i: int, j: int) -> Wires:
     wires = [set(wire) for wire in a[:i]] + [{shift_source(source) for source in wire} for wire in b[j:]]
     for node in range(1, len(wires)):
         if not any(node in wire for wire in wires[node:]):
-            wires[node].add(node)  # unused after the cut: connected to the next node
+            wires[node].add(node)  # unused after the cut: connect it to the next node
     return wires

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Features"]
 
-#: Nominal number of input features for network sizes, whose order hardly depends on it.
+#: Nominal number of input features for computing network sizes, whose order hardly depends on it.
 _NUM_FEATURES = 16
 
 
 class Features:
-    """Computes the feature vectors of genomes; what depends on the space alone is computed once.
+    """Computes the feature vectors of genomes; quantities that depend only on the space are computed once.
 
-    The numbers, each in [0, 1], in order: share of the most layers; log of the number of weights; share of all edges
-    there could be (where the space has skips); log units of each layer, 0 if there is none; share of the layers with
-    each activation; then each other gene that is free: its position in its range, or one number an option; then
-    the neighbours, see `genomes.dense.neighbourhood`. Genes that do nothing in a genome are 0.
+    The features, each in [0, 1], in order: number of layers relative to the maximum; log of the number of weights;
+    share of all possible edges (if the space has skip connections); log units of each layer, 0 for a missing layer;
+    share of the layers with each activation; each other free gene, as its position in its range or one number per
+    option; the neighbours, see `genomes.dense.neighbourhood`. Inactive genes are 0.
 
     Args:
-        space: of the genomes.
+        space: the space of the genomes.
     """
 
     def __init__(self, space: DenseSpace) -> None:
@@ -47,7 +47,7 @@ class Features:
         self._log_largest = math.log(_largest(space))
 
     def __call__(self, genome: DenseGenome) -> NDArray[np.float64]:
-        """The genome's features, shape `(num_features,)`; the length depends on the space alone."""
+        """The genome's features, shape `(num_features,)`; the length depends only on the space."""
         most, layers = self._most, genome.layers
         count, edges = len(layers), list(_edges(genome))
         widths = [_NUM_FEATURES, *(layer.units for layer in layers), 1]
@@ -55,7 +55,7 @@ class Features:
         parts = [count / max(most, 1), math.log(weights) / self._log_largest]
         if self._has_skips:
             parts.append(2 * len(edges) / ((most + 1) * (most + 2)))
-        # The narrowest layer must differ from no layer.
+        # The narrowest layer must differ from a missing layer.
         parts += [(1 + self._units.position(layer.units)) / 2 for layer in layers] + [0.0] * (most - count)
         if self._activations:
             names = [layer.activation for layer in layers]

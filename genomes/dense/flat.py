@@ -1,8 +1,8 @@
 """Dense genomes as named values, for methods that do not know layers: the genes of a space, and conversion both ways.
 
 Widths, activations and edges are conditional genes, active if the network has enough layers. Values may be chosen one
-by one in the order of the genes; inconsistent ones are repaired (the widths of a pyramid are sorted, a layer without
-source or user gets the edge of the chain), so that every choice yields a genome.
+by one in the order of the genes; inconsistent values are repaired (the widths of a pyramid are sorted, a layer without
+source or user is connected as in a chain), so that every choice yields a genome.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
     parts = [Gene(space.domain("layers"), (), "layers")]
     for name, scope in (("units", space.shape == "uniform"), ("activation", space.activation_scope == "network")):
         if scope and most:
-            parts.append(Gene(space.domain(name), _from_layer(space, 1), name))
+            parts.append(Gene(space.domain(name), _layer_condition(space, 1), name))
         else:
-            parts += [Gene(space.domain(name), _from_layer(space, k), f"{name}_{k}") for k in range(1, most + 1)]
+            parts += [Gene(space.domain(name), _layer_condition(space, k), f"{name}_{k}") for k in range(1, most + 1)]
     if space.skip_connections:
         for k in range(1, most + 1):
-            parts += [Gene(_SWITCH, _from_layer(space, k), _edge(u, k, most + 1)) for u in range(k)]
-        parts += [Gene(_SWITCH, _from_layer(space, u), _edge(u, most + 1, most + 1)) for u in range(most + 1)]
+            parts += [Gene(_SWITCH, _layer_condition(space, k), _edge(u, k, most + 1)) for u in range(k)]
+        parts += [Gene(_SWITCH, _layer_condition(space, u), _edge(u, most + 1, most + 1)) for u in range(most + 1)]
     for name in SETTINGS:
         of_layers = name in ("dropout", "normalization", "parametric_activation")
         if of_layers and not most:
             continue
-        when = _from_layer(space, 1) if of_layers else ()
+        when = _layer_condition(space, 1) if of_layers else ()
         if name in OPTIMIZERS_OF:
             acting = space.optimizers_of(name)
             if not acting:
@@ -50,7 +50,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
             whichever = len(acting) == len(space.domain("optimizer").options)  # type: ignore[union-attr]
             when = () if whichever else (("optimizer", Choice(acting)),)
         if name in (*EMBEDDING_GENES[1:], "numbers", "scaling", *MEMBER_GENES):
-            condition = _of_switches(space, name)
+            condition = _switch_condition(space, name)
             if condition is None:
                 continue
             when = condition
@@ -67,8 +67,8 @@ _EMBEDDINGS = {
 }
 
 
-def _of_switches(space: DenseSpace, name: str) -> Condition | None:
-    """The condition of a gene of embeddings or members; None if it is never active."""
+def _switch_condition(space: DenseSpace, name: str) -> Condition | None:
+    """The condition of a gene of the embedding or the members; None if the gene is never active."""
     if name in _EMBEDDINGS:
         domain = space.domain("embedding")
         options = domain.options if isinstance(domain, Choice) else ()
@@ -79,7 +79,7 @@ def _of_switches(space: DenseSpace, name: str) -> Condition | None:
     least = 2 if name == "member_start" else 1
     if space.max_layers < least:
         return None
-    when = _from_layer(space, least)
+    when = _layer_condition(space, least)
     several = space.domain("members").restrict(low=2)
     if name == "members":
         return when
@@ -111,7 +111,7 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
     """The genome with these values, as `DenseSpace.from_values`."""
     active = drop_inactive(space.genes, given)
     count = int(active["layers"])
-    units, activations = (_of_layers(name, active, count) for name in ("units", "activation"))
+    units, activations = (_layer_values(name, active, count) for name in ("units", "activation"))
     if space.shape == "pyramid":
         units.sort(reverse=True)
     layers = [Layer(*parts, sources=()) for parts in zip(units, activations, strict=True)]
@@ -120,14 +120,14 @@ def from_values(space: DenseSpace, given: Mapping[str, Value]) -> DenseGenome:
     return replace_fields(genome, neighbours=neighbours_from_values(space, active))
 
 
-def _from_layer(space: DenseSpace, k: int) -> Condition:
-    """The condition that there are at least k layers; empty if always true."""
+def _layer_condition(space: DenseSpace, k: int) -> Condition:
+    """The condition that there are at least k layers; empty if it always holds."""
     enough = space.domain("layers").restrict(low=k)
     return () if enough is None or space.domain("layers").least >= k else (("layers", enough),)
 
 
-def _of_layers(name: str, active: Mapping[str, Value], count: int) -> list[Value]:
-    """The values of a gene that each layer has, or all have together."""
+def _layer_values(name: str, active: Mapping[str, Value], count: int) -> list[Value]:
+    """The values of a gene for each layer, whether set per layer or for the whole network."""
     return [active[name] if name in active else active[f"{name}_{k}"] for k in range(1, count + 1)]
 
 
@@ -136,7 +136,7 @@ def _edge(source: int, node: int, output: int) -> str:
 
 
 def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
-    """The selected edges, and edges of the chain for nodes without source or user."""
+    """The selected edges, with chain edges added for nodes without source or user."""
     if not space.skip_connections:
         return chain(count)
     output = space.max_layers + 1
@@ -146,7 +146,7 @@ def _wires(space: DenseSpace, active: Mapping[str, Value], count: int) -> Wires:
         wires.append({u for u in range(node) if active[_edge(u, to, output)]} or {node - 1})
     for u in range(1, count + 1):
         if not any(u in wire for wire in wires):
-            wires[u].add(u)  # the node after it takes it
+            wires[u].add(u)  # the next node takes it
     return wires
 
 

@@ -1,4 +1,4 @@
-"""The genes of a dense network outside its layers, each by one name, wherever the genome stores it."""
+"""The genes of a dense network outside its layers, with uniform access by name wherever the genome stores them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "with_genes",
 ]
 
-#: Genes of the [network] table of a space, and their valid values.
+#: Genes of a space's [network] table, and their valid values.
 NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
     {"layers": Whole(0, MAX_LAYERS)}
     | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
@@ -37,20 +37,20 @@ NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
 #: Genes of the [training] table: the fields of `Training`.
 TRAINING_GENES: Mapping[str, Kind] = training_kinds(Training)
 
-#: Genes of the numeric embedding, and of members; the first of each determines whether the others are active.
+#: Genes of the numeric embedding and of the members; the first of each determines whether the others are active.
 EMBEDDING_GENES = ("embedding", "embedding_units", "embedding_sigma")
 MEMBER_GENES = ("members", "adapters", "member_start")
 
-#: Genes per network, each stored in a field of the genome or of its training.
+#: Genes of the whole network, each stored in a field of the genome or of its training settings.
 SETTINGS = (
     *("dropout", "normalization", "initializer", *TRAINING_GENES),
     *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
     "parametric_activation",
 )
 
-#: Genes that multiply the cost of a network -> the value at which they do not.
+#: Genes that multiply the cost of a network -> the value at which they add no cost.
 COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1})
-#: The share of random networks with that value: an embedding often pays off, members cost several times as much.
+#: Share of random networks with that value: an embedding often pays off, members cost several times as much.
 CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8})
 
 #: Embedding -> its genes.

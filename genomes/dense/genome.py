@@ -51,8 +51,8 @@ class Layer:
     Attributes:
         units: at least 1.
         activation: one of `ACTIVATIONS`.
-        sources: positions whose outputs are concatenated as this layer's input, ascending: 0 is the network's input,
-            i the i-th hidden layer counted from 1. Each lies before this layer.
+        sources: indices of the earlier nodes whose outputs are concatenated as this layer's input, ascending: 0 is the
+            network's input, i >= 1 the i-th hidden layer.
     """
 
     units: int
@@ -62,17 +62,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Training(AnyTraining):
-    """Training settings of a dense network, in addition to those of all networks.
+    """Training settings of a dense network, in addition to those common to all networks.
 
     >>> Training(optimizer="adamw", weight_decay=1e-4).learning_rate
     0.001
 
     Attributes:
-        bias_rate: learning rate of biases, as a multiple of that of all other weights; > 0.
-        parametrization: "standard", or "ntk", the neural tangent parametrisation: kernels are trained as standard
-            normal ones times 1 / sqrt(fan in).
-        decay_schedule: schedule of weight decay, in addition to that of the rate: "constant", or "flat_cosine" as in
-            `schedule`.
+        bias_rate: learning rate of biases, as a multiple of the rate of all other weights; > 0.
+        parametrization: "standard", or "ntk", the neural tangent parametrisation: a kernel is a trained array with
+            standard normal start, times 1 / sqrt(fan in).
+        decay_schedule: schedule of weight decay, on top of the rate's: "constant", or "flat_cosine" as in `schedule`.
         bias_initializer: initial biases of hidden layers: "zeros", or "rows", so that each unit's pre-activation is 0
             at a random training row; there are no biases with batch normalisation.
     """
@@ -91,28 +90,29 @@ class DenseGenome:
     64
 
     Attributes:
-        layers: hidden layers in topological order; may be empty (a linear model).
-        output_sources: positions concatenated as the input of the output layer, ascending; `(len(layers),)` in a chain.
+        layers: hidden layers in topological order; empty for a linear model.
+        output_sources: indices of the nodes concatenated as input of the output layer, ascending; `(len(layers),)` in a
+            chain.
         dropout: share of each hidden layer's outputs dropped in training, in [0, 0.9].
-        normalization: one of `NORMALIZATIONS`, in every hidden layer.
-        parametric_activation: whether each unit has a trained weight of its activation: x + w * (activation(x) - x),
-            with w = 1 initially.
-        initializer: one of `INITIALIZERS`, of every kernel, the output's included.
-        training: how it is trained.
-        numbers: one of `NUMERIC_ENCODINGS`: how numeric columns enter the network. A table without that encoding gives
-            the standardised numbers alone. It has no effect with an embedding, which uses an encoding of its own.
-        scaling: whether each feature is multiplied by a trained factor before the first layer; no effect with an
+        normalization: one of `NORMALIZATIONS`, for every hidden layer.
+        parametric_activation: whether each unit has a trained activation weight: x + w * (activation(x) - x), with w =
+            1 initially.
+        initializer: one of `INITIALIZERS`, for every kernel including the output's.
+        training: training settings.
+        numbers: encoding of numeric columns, one of `NUMERIC_ENCODINGS`. For a table without that encoding, only the
+            standardised numbers are used. No effect with an embedding, which determines its own encoding.
+        scaling: whether each feature is multiplied by a trained factor before the first layer. No effect with an
             embedding.
         category_units: output size of a trained linear map of each categorical column, in addition to its one-hot
             features; 0 for none.
-        neighbours: columns and bandwidths of neighbour features; None for no such features.
-        embedding: one of `EMBEDDINGS`: what is trained of each numeric column before the first layer.
-        embedding_units: output size per column, at least 2; with "periodic" one of them is the number itself.
+        neighbours: columns and bandwidths of the neighbour features; None for no such features.
+        embedding: trained embedding of each numeric column, one of `EMBEDDINGS`.
+        embedding_units: output size per column, at least 2; with "periodic", one of the outputs is the number itself.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", in periods per standard deviation.
-        members: number of networks that share their kernels and are trained side by side; the prediction is their mean.
-            1 is a plain network, and so is any network without hidden layers.
-        adapters: one of `ADAPTERS`: the parameters of individual members.
-        member_start: one of `MEMBER_STARTS`: where members begin to differ; "input" if there is only one hidden layer.
+        members: number of networks that share their kernels and are trained jointly; the prediction is their mean. 1 is
+            a plain network, as is any network without hidden layers.
+        adapters: parameters of individual members, one of `ADAPTERS`.
+        member_start: where members begin to differ, one of `MEMBER_STARTS`; "input" if there is only one hidden layer.
     """
 
     layers: tuple[Layer, ...]

@@ -27,12 +27,12 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     hidden = [{**every, "units": layer.units, "activation": layer.activation} for layer in genome.layers]
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]
-    first = {"kind": "input", **_of_input(genome), **attributes_of(genome.neighbours)}
+    first = {"kind": "input", **_input_attributes(genome), **attributes_of(genome.neighbours)}
     return make_graph([first, *hidden, {"kind": "output", **kernel}], edges, training)
 
 
-def _of_input(genome: DenseGenome) -> dict[str, Any]:
-    """Attributes of the input that have an effect, so that equal networks have equal graphs."""
+def _input_attributes(genome: DenseGenome) -> dict[str, Any]:
+    """The attributes of the input that have an effect, so that equal networks have equal graphs."""
     found: dict[str, Any] = {}
     for name in ("numbers", "scaling", "category_units"):
         if getattr(genome, name) != OFF[name] and is_active(genome, name):

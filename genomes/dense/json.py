@@ -1,4 +1,4 @@
-"""Dense genomes as JSON values, and back, validated."""
+"""Conversion of dense genomes to JSON values and back, with validation."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NETWORK_KINDS = {
         "parametric_activation",
     )
 }
-#: Genes added later -> the default at which they are left out, which is the value of all older networks.
+#: Genes added later -> the default, which is left out; all older networks have this value.
 _LATER = {name: getattr(DenseGenome((), (0,)), name) for name in (*EMBEDDING_GENES, *MEMBER_GENES)}
 _LATER_KINDS = {name: NETWORK_GENES[name] for name in _LATER}
 _KEYS = ("encoding", "version", "layers", "output_sources", *_NETWORK_KINDS, *_LATER, "neighbours", "training")
 _REQUIRED = tuple(key for key in _KEYS if key not in OFF and key not in _LATER and key != "neighbours")
-#: Always written, since it is older than the rule of leaving out defaults.
+#: Always written, since it predates the rule that defaults are left out.
 _ALWAYS = "numbers"
 _POSITION = Whole(0, MAX_LAYERS)
 
@@ -58,7 +58,7 @@ def genome_to_json(genome: DenseGenome) -> dict[str, Any]:
 
 
 def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
-    """The genome back.
+    """Reads a genome from JSON values.
 
     Raises:
         InputError: the value is not a dense genome; the message names the location.
@@ -81,7 +81,7 @@ def genome_from_json(value: Any, place: str = "genome") -> DenseGenome:
 
 
 def _drop_off_values(values: dict[str, Any]) -> dict[str, Any]:
-    """The values without those that are off."""
+    """Leaves out the values that are off."""
     return {name: value for name, value in values.items() if name == _ALWAYS or value != OFF.get(name)}
 
 

@@ -1,7 +1,7 @@
 """Published defaults for tables, as genomes of a space that a search can start from.
 
-A recipe specifies values of genes. Genes that a space lacks are skipped, numbers are clipped to its ranges, and of
-several names the first valid one is used. Learning rates are for the standard parametrisation; RealMLP's published ones
+A recipe specifies values of genes. Genes that a space lacks are skipped, numbers are clipped to its ranges, and the
+first valid of several names is used. Learning rates are for the standard parametrisation; those published for RealMLP
 are for the neural tangent parametrisation.
 """
 
@@ -24,9 +24,9 @@ __all__ = ["RECIPES", "TASKS", "Recipe", "known_defaults"]
 
 CLASSIFICATION = ("binary", "multiclass")
 TASKS = ("regression", *CLASSIFICATION)
-#: Narrower variants of recipes, as shares of their width, for short searches.
+#: Widths of the narrower variants of recipes for short searches, as shares of the full width.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
-#: Genes that define a recipe; without them it is skipped.
+#: Genes that define a recipe; a space without them skips the recipe.
 _ESSENTIAL = ("optimizer", "activation", "embedding")
 
 
@@ -35,14 +35,14 @@ class Recipe:
     """A published default.
 
     Attributes:
-        name: whose.
-        source: where it was published.
-        tasks: that it is for.
-        layers, units: hidden layers, and how wide each is.
-        genes: gene -> value, or several words of which the first that a space has is taken.
-        bandwidths: of neighbours in the most promising columns that a space knows; none for no neighbours. A space
-            without such columns has no such recipe.
-        few_rows_batch_size: its batch size where rows are few, for more steps an epoch; None for the same.
+        name: name of the method.
+        source: publication.
+        tasks: tasks that it is for.
+        layers, units: number of hidden layers, and their width.
+        genes: gene -> value, or several names, the first of which that the space has is used.
+        bandwidths: bandwidths of neighbour features on the space's most promising columns; empty for no neighbour
+            features. A space without such columns skips a recipe with bandwidths.
+        few_rows_batch_size: batch size for few rows, for more steps per epoch; None for the usual one.
     """
 
     name: str
@@ -108,7 +108,7 @@ _TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units
 _BANDWIDTHS = (0.01, 0.03, 0.1)
 #: Batch sizes for few rows, see benchmarks/results/LOG.md.
 _PLAIN_BATCH, _TABM_BATCH = 32, 64
-#: Ordered by how fast they become good, since short searches may have no time for the last ones.
+#: Ordered by how quickly they train well, since short searches may not reach the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "plain network with neighbours",
@@ -174,21 +174,19 @@ RECIPES: tuple[Recipe, ...] = (
         _BANDWIDTHS,
         few_rows_batch_size=_TABM_BATCH,
     ),
-    Recipe(
-        "plain network", "what a practitioner would try first", TASKS, 2, 128, _PLAIN, few_rows_batch_size=_PLAIN_BATCH
-    ),
+    Recipe("plain network", "a usual first choice", TASKS, 2, 128, _PLAIN, few_rows_batch_size=_PLAIN_BATCH),
 )
 
 
 def known_defaults(space: DenseSpace, task: str, few_rows: bool = False) -> tuple[Mapping[str, DenseGenome], ...]:
-    """For each recipe for a task, its genomes in a space by name: in full width, then narrower ones.
+    """For each recipe for a task, its genomes in a space by name: at full width, then narrower ones.
 
     Recipes that the space cannot express, or that equal an earlier one, are left out. See `genomes.known_defaults`.
 
     Args:
-        space: that is searched.
+        space: searched space.
         task: "regression", "binary" or "multiclass".
-        few_rows: whether rows are few, so that batches are small.
+        few_rows: whether there are few rows, so that batches are small.
 
     Example:
         >>> from genomes import DenseSpace
@@ -227,7 +225,7 @@ def _express(recipe: Recipe, share: float, space: DenseSpace, few_rows: bool) ->
     genome = rewire(DenseGenome((), (0,)), [Layer(units, activation, sources=())] * count, chain(count))
     for name in SETTINGS:
         value = values.get(name)
-        if value is None:  # the space has none of the words, or the recipe does not say
+        if value is None:  # the space has none of the names, or the recipe leaves it open
             value = gene_of(genome, name)
             values[name] = value if space.domain(name).contains(value) else _first(space.domain(name))
     genome = with_genes(genome, values)
@@ -243,7 +241,7 @@ def _has(space: DenseSpace, gene: str) -> bool:
 
 
 def _nearest(domain: Domain, value: Value | tuple[str, ...]) -> Any:
-    """The member that is nearest to a number; of several names the first member, None if there is none."""
+    """The member nearest to a number, or the first member among several names; None if there is none."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value
         return next((word for word in words if domain.contains(word)), None)

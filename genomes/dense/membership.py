@@ -1,4 +1,4 @@
-"""Why a well-formed genome is not a member of a dense space."""
+"""Reasons why a well-formed genome is not a member of a dense space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["faults"]
 
 
 def faults(space: DenseSpace, genome: DenseGenome) -> Iterator[tuple[str, str]]:
-    """What keeps a well-formed genome out of a space: (place inside the genome, constraint and value)."""
+    """Reasons why a well-formed genome is not in a space: (location inside the genome, constraint and value)."""
     units = [layer.units for layer in genome.layers]
     activations = [layer.activation for layer in genome.layers]
     yield from _outside(space, "layers", "layers", len(units))

@@ -1,4 +1,4 @@
-"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, or None where they do not apply.
+"""Mutations of dense networks: pure functions `(genome, space, rng) -> genome`, or None if they do not apply.
 
 A child is a member of the space and differs from its parent. Fixed genes stay fixed. One row in `MUTATIONS` registers a
 mutation with the space, the strategies and the contract tests.
@@ -38,17 +38,19 @@ T = TypeVar("T")
 
 
 def insert_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Inserts a new layer on an edge; several, if the space does not allow one more."""
+    """Inserts a new layer on an edge; several if the space does not allow exactly one more."""
     return _grow(genome, space, rng, _insert_one)
 
 
 def duplicate_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Inserts a copy of a layer after it; several copies, if the space does not allow one more."""
+    """Inserts a copy of a layer after it; several copies if the space does not allow exactly one more."""
     return _grow(genome, space, rng, _duplicate_one) if genome.layers else None
 
 
 def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Removes a layer, whose users take its sources; several layers, if the space does not allow one less."""
+    """Removes a layer and connects its users to its sources; several layers if the space does not allow exactly one
+    less.
+    """
     count = space.previous_count(len(genome.layers))
     if count is None:
         return None
@@ -60,7 +62,7 @@ def remove_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
 
 
 def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Changes the width of a layer; of all layers alike, if the space has a uniform width."""
+    """Changes the width of a layer, or of all layers if the space has a uniform width."""
     if not genome.layers:
         return None
     layers = genome.layers
@@ -77,7 +79,7 @@ def resize_layer(genome: DenseGenome, space: DenseSpace, rng: np.random.Generato
 
 
 def change_activation(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
-    """Changes the activation of a layer; of all layers, if the space has one activation per network."""
+    """Changes the activation of a layer, or of all layers if the space has one activation per network."""
     domain = space.domain("activation")
     if domain.is_fixed or not genome.layers:
         return None
@@ -131,7 +133,7 @@ def change_members(genome: DenseGenome, space: DenseSpace, rng: np.random.Genera
 def _switch(
     genome: DenseGenome, space: DenseSpace, rng: np.random.Generator, genes: tuple[str, ...]
 ) -> DenseGenome | None:
-    """Varies the first gene, or one of the others if the first is not off."""
+    """Varies the first gene or, if it is not off, possibly one of the others."""
     switch, *others = [name for name in genes if is_active(genome, name)] or [""]
     free = (
         [name for name in others if space.is_free(name)] if switch and getattr(genome, switch) != COSTLY[switch] else []
@@ -187,7 +189,7 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
 #: Mutations of layers and their connections.
 STRUCTURAL = frozenset(MUTATIONS) - {"scale_learning_rate", "change_training_gene", "change_neighbours"}
 
-#: Mutation -> the genes that it changes; a space that fixes all of them does not have the mutation.
+#: Mutation -> the genes that it changes; a space that fixes all of them lacks the mutation.
 GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "insert_layer": ("layers",),

@@ -1,7 +1,7 @@
 """The gene `neighbours`: sampling, variation, and conversion to named values and features.
 
 If a space has promising sets of columns (`DenseSpace.neighbour_sets`), half of the samples are drawn from these, the
-first ones more often; the others are drawn from all columns.
+first sets more often; the others are drawn from all columns.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ __all__ = [
     "vary_neighbours",
 ]
 
-#: Most columns, and sets of columns, of a space.
+#: Maximum number of columns, and of sets of columns, of a space.
 MOST_LISTED = 256
 _SWITCH = "neighbours"
 _COUNT = "neighbour_bandwidths"
 _COUNTS = (0.6, 0.3, 0.1)  # shares of draws of one, two and three bandwidths
 _RANKED = 0.5  # share of draws from the promising sets
 _SIZES = (0.2, 0.4, 0.25, 0.15)  # shares of random sets of one to four columns
-#: Columns that are separate features of a surrogate model.
-_MOST_TOLD = 12
+#: Maximum number of columns that are separate features of a surrogate model.
+_MOST_COLUMN_FEATURES = 12
 
 Vary = Callable[[Neighbours, "DenseSpace", np.random.Generator], Neighbours | None]
 
 
 def sample_neighbours(space: DenseSpace, rng: np.random.Generator) -> Neighbours:
-    """Samples neighbours in a space that has columns for them."""
+    """Samples neighbours in a space with neighbour columns."""
     count = 1 + int(rng.choice(len(_COUNTS), p=_COUNTS))
     bandwidths = tuple(sorted(rng.choice(BANDWIDTHS, count, replace=False).tolist()))
     return Neighbours(_sample_columns(space, rng), bandwidths)
@@ -62,7 +62,7 @@ def _sample_columns(space: DenseSpace, rng: np.random.Generator) -> tuple[str, .
 
 
 def vary_neighbours(neighbours: Neighbours | None, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:
-    """Varies neighbours: on or off, another column or bandwidth, one more or one less."""
+    """Varies neighbours: turns them on or off, or replaces, adds or removes a column or a bandwidth."""
     if neighbours is None:
         return sample_neighbours(space, rng)
     if rng.random() < 0.15:
@@ -127,7 +127,7 @@ def _replace_gene(values: tuple[Any, ...], rng: np.random.Generator) -> tuple[An
     return values[:place] + values[place + 1 :]
 
 
-#: A step of a bandwidth, which is a small change, is as likely as a change of the columns.
+#: A step of a bandwidth, the smallest change, is as likely as a change of the columns.
 _VARIATIONS: tuple[Vary, ...] = (
     _with_column,
     _without_column,
@@ -142,7 +142,7 @@ _VARIATIONS: tuple[Vary, ...] = (
 
 
 def neighbours_genes(space: DenseSpace) -> tuple[Gene, ...]:
-    """The flat genes: a switch for all, one per column, the number of bandwidths, and each bandwidth."""
+    """The flat genes: an overall switch, one switch per column, the number of bandwidths, and each bandwidth."""
     if not space.is_free(_SWITCH):
         return ()
     switch, on = Choice((False, True)), ((_SWITCH, Choice((True,))),)
@@ -166,8 +166,8 @@ def neighbours_values(space: DenseSpace, neighbours: Neighbours | None) -> dict[
 
 
 def neighbours_from_values(space: DenseSpace, values: Mapping[str, Value]) -> Neighbours | None:
-    """The neighbours of these values: the first columns if there are too many, the most promising ones if there are
-    none.
+    """The neighbours with these values. The first columns are taken if too many are on, the most promising ones if none
+    is.
     """
     if not values.get(_SWITCH, False):
         return None
@@ -188,16 +188,16 @@ def _bandwidth_gene(number: int) -> str:
 
 def neighbours_features(space: DenseSpace, neighbours: Neighbours | None) -> list[float]:
     """Features in [0, 1] for a surrogate model: on or off, centre and spread of the bandwidths, each column."""
-    told = space.neighbour_columns[:_MOST_TOLD]
+    listed = space.neighbour_columns[:_MOST_COLUMN_FEATURES]
     if neighbours is None:
-        return [0.0] * (3 + len(told))
+        return [0.0] * (3 + len(listed))
     places = [BANDWIDTHS.index(each) / (len(BANDWIDTHS) - 1) for each in neighbours.bandwidths]
     middle, spread = sum(places) / len(places), places[-1] - places[0]
-    return [1.0, middle, spread, *(float(name in neighbours.columns) for name in told)]
+    return [1.0, middle, spread, *(float(name in neighbours.columns) for name in listed)]
 
 
 def read_sets(value: Any, columns: tuple[str, ...], most: int) -> tuple[tuple[str, ...], ...]:
-    """Reads at most that many sets of columns, each sorted by name."""
+    """Reads at most `most` sets of columns, each sorted by name."""
     place = "network.neighbour_sets"
     sets = [
         read_columns(each, f"{place}[{number}]", MOST_COLUMNS) for number, each in enumerate(items(value, place, most))

@@ -1,4 +1,4 @@
-"""Sampling of dense spaces, and their typical genome."""
+"""Sampling from dense spaces, and their typical genome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["sample", "typical"]
 
 
 def sample(space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
-    """A random genome: half are chains, the others have one to L extra edges if the space allows them."""
+    """A random genome: half of them are chains, the others have one to L extra edges if the space allows them."""
     count = int(space.domain("layers").sample(rng))
     units = [int(space.domain("units").sample(rng)) for _ in range(count)]
     if space.shape == "uniform":

@@ -42,7 +42,7 @@ from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.mutations import mutated, read_names
+from genomes.mutations import mutate_once, read_names
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -52,7 +52,7 @@ __all__ = ["DenseSpace"]
 #: Accepted forms of a gene: a domain, the options of a choice, or a fixed value.
 Given = Domain | Sequence[Value] | Value
 
-#: Genes of hidden layers, which have no effect without any.
+#: Genes of hidden layers, which have no effect in a network without hidden layers.
 _OF_LAYERS = (
     *("units", "activation", "skip_connections", "dropout", "normalization", "parametric_activation"),
     *MEMBER_GENES,
@@ -63,8 +63,8 @@ _OF_LAYERS = (
 class DenseSpace:
     """Networks of dense layers. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
 
-    The default is what a practitioner would search on a table: one to five layers of 16 to 256 units, activations that
-    train well, moderate dropout and penalties or none, adaptive and momentum optimizers over a wide range of rates.
+    The default is a typical search space for tables: one to five layers of 16 to 256 units, activations that train
+    well, no or moderate dropout and penalties, adaptive and momentum optimizers over a wide range of learning rates.
 
     >>> import numpy as np
     >>> space = DenseSpace(layers=Range(1, 3), activation=["relu", "tanh"], batch_size=64)
@@ -82,23 +82,23 @@ class DenseSpace:
         skip_connections: whether a layer may take the outputs of several earlier layers; otherwise networks are chains.
         dropout: share of outputs dropped, 0 to 0.9.
         normalization: among "none", "batch", "layer".
-        parametric_activation: whether each unit has a trained weight of its activation.
-        initializer: of all kernels.
-        numbers: encoding of numeric columns, of `genomes.dense.genome.NUMERIC_ENCODINGS`. A search drops those that its
-            table does not have.
+        parametric_activation: whether each unit has a trained activation weight.
+        initializer: initializer of all kernels.
+        numbers: encoding of numeric columns, among `genomes.dense.genome.NUMERIC_ENCODINGS`. A search drops those that
+            its table lacks.
         scaling: whether each feature has a trained factor before the first layer.
         category_units: output size of a trained map of each categorical column, 0 (none) to 256. Fixed to 0 for data
             without categorical columns and on GPUs.
-        neighbours: whether networks may have features that are means of the targets of training rows near in some
+        neighbours: whether networks may have features that are mean targets of the training rows nearby in some
             columns, see `genomes.dense.Neighbours`. Columns and bandwidths are genes.
         neighbour_columns: names of the standardised numeric columns to choose from; filled in by a search if empty.
         neighbour_sets: promising sets of these columns, best first, from which half of the samples are drawn; filled in
             together with the columns.
         embedding: embedding of numeric columns, among `genomes.dense.EMBEDDINGS`; half of all random networks have
-            "none", if the space has it. Fixed to "none" for data without numeric columns and on GPUs.
+            "none" if the space allows it. Fixed to "none" for data without numeric columns and on GPUs.
         embedding_units: output size per column, 2 to 256.
         embedding_sigma: standard deviation of the initial frequencies of "periodic", 0.001 to 1,000.
-        members: number of weight-sharing networks, 1 to 64; four of five random networks have 1, if the space has it.
+        members: number of weight-sharing networks, 1 to 64; four in five random networks have 1 if the space allows it.
             Fixed to 1 on GPUs.
         adapters, member_start: see `genomes.dense.DenseGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
@@ -161,7 +161,7 @@ class DenseSpace:
         object.__setattr__(self, "extra_mutations", read_names(self.extra_mutations))
         object.__setattr__(self, "neighbour_sets", read_sets(self.neighbour_sets, columns, MOST_LISTED))
 
-    # ---------------------------------------------------------------- what the space allows
+    # ---------------------------------------------------------------- contents
 
     @property
     def layer_kinds(self) -> frozenset[str]:
@@ -188,10 +188,10 @@ class DenseSpace:
         return frozenset(
             gene
             for gene in (*NETWORK_GENES, *TRAINING_GENES, "skip_connections", "neighbours")
-            if self._finds_free(gene)
+            if self._compute_is_free(gene)
         )
 
-    def _finds_free(self, gene: str) -> bool:
+    def _compute_is_free(self, gene: str) -> bool:
         if gene == "neighbours":
             return self.neighbours and bool(self.neighbour_columns)
         if gene in OPTIMIZERS_OF and not self.optimizers_of(gene):
@@ -209,7 +209,7 @@ class DenseSpace:
         return self.skip_connections if gene == "skip_connections" else not self.domain(gene).is_fixed
 
     def optimizers_of(self, gene: str) -> tuple[str, ...]:
-        """The optimizers of this space with which one of `genomes.dense.genes.OPTIMIZERS_OF` has an effect."""
+        """The optimizers of this space with which a gene of `genomes.dense.genes.OPTIMIZERS_OF` has an effect."""
         domain = self.domain("optimizer")
         return tuple(each for each in OPTIMIZERS_OF[gene] if domain.contains(each))
 
@@ -220,16 +220,16 @@ class DenseSpace:
 
     @property
     def max_layers(self) -> int:
-        """The most hidden layers."""
+        """The maximum number of hidden layers."""
         return int(self.domain("layers").greatest)
 
     def next_count(self, count: int) -> int | None:
-        """The next larger number of layers that is allowed, None when there is none."""
+        """The next larger number of layers that is allowed; None if there is none."""
         larger = self.domain("layers").restrict(low=count + 1)
         return None if larger is None else int(larger.least)
 
     def previous_count(self, count: int) -> int | None:
-        """The next smaller number of layers that is allowed, None when there is none."""
+        """The next smaller number of layers that is allowed; None if there is none."""
         smaller = self.domain("layers").restrict(high=count - 1)
         return None if smaller is None else int(smaller.greatest)
 
@@ -241,10 +241,10 @@ class DenseSpace:
         low, high = after.units if after else -math.inf, before.units if before else math.inf
         return domain.restrict(low, high) or domain  # never empty: the neighbours are members
 
-    # ---------------------------------------------------------------- moving in it
+    # ---------------------------------------------------------------- operators
 
     def sample(self, rng: np.random.Generator) -> DenseGenome:
-        """A random genome: half are chains, the others have a few skip connections if the space allows them."""
+        """A random genome: half of them are chains, the others have a few skip connections if the space allows them."""
         return sample(self, rng)
 
     def typical(self) -> DenseGenome:
@@ -257,15 +257,15 @@ class DenseSpace:
         """A changed genome and the name of the mutation that made it.
 
         Args:
-            operator: the mutation to try first; a random one unless given. Where it does not apply, others are tried.
+            operator: mutation to try first, by default a random one. If it does not apply, others are tried.
 
         Returns:
-            A genome other than the given one; the given one and "none" when the space has no other.
+            A genome other than the given one; the given one and "none" if the space has no other.
 
         Raises:
             InputError: there is no such mutation.
         """
-        if (found := mutated(genome, self, MUTATIONS, operator, rng)) is not None:
+        if (found := mutate_once(genome, self, MUTATIONS, operator, rng)) is not None:
             return found
         for gene in SETTINGS:  # no active gene can change, only inactive ones
             if not (domain := self.domain(gene)).is_fixed:
@@ -273,12 +273,12 @@ class DenseSpace:
         return genome, "none"
 
     def crossover(self, a: DenseGenome, b: DenseGenome, rng: np.random.Generator) -> DenseGenome:
-        """A child with the first layers of one parent, the last of the other, and the training genes of both."""
+        """A child with the first layers of one parent, the last layers of the other, and training genes of both."""
         if rng.random() < 0.5:
             a, b = b, a
         return mix_settings(splice_layers(a, b, self, rng), b, rng)
 
-    # ---------------------------------------------------------------- looking at genomes
+    # ---------------------------------------------------------------- representations of genomes
 
     def contains(self, genome: Any) -> bool:
         """Whether the genome is a member of this space."""
@@ -286,7 +286,7 @@ class DenseSpace:
             return False
         try:
             value = genome_to_json(genome)
-            canonical_json(value)  # numpy's numbers, which Keras rejects, have no JSON
+            canonical_json(value)  # fails for numpy numbers, which Keras rejects
             return next(faults(self, genome_from_json(value)), None) is None
         except (TypeError, ValueError):
             return False
@@ -313,7 +313,7 @@ class DenseSpace:
         return flat.genes(self)
 
     def values(self, genome: DenseGenome) -> dict[str, Value]:
-        """The genome's values by the names of `genes`; `from_values` gives a genome of the same digest back."""
+        """The genome's values by the names of `genes`; `from_values` returns a genome with the same digest."""
         return flat.values(self, genome)
 
     def from_values(self, values: Mapping[str, Value]) -> DenseGenome:
@@ -326,12 +326,12 @@ class DenseSpace:
 
     def known_defaults(self, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
         """Published defaults for a task, see `genomes.dense.known_defaults`."""
-        from genomes.dense.known_defaults import known_defaults  # which imports this module for its type
+        from genomes.dense.known_defaults import known_defaults  # imports this module for its type
 
         return known_defaults(self, task)
 
     def known_defaults_of_few_rows(self, task: str) -> tuple[Mapping[str, DenseGenome], ...]:
-        """The same with smaller batches, where rows are few."""
+        """The same with smaller batches, for few rows."""
         from genomes.dense.known_defaults import known_defaults
 
         return known_defaults(self, task, few_rows=True)
@@ -342,17 +342,17 @@ class DenseSpace:
 
     @staticmethod
     def read_genome(value: Any) -> DenseGenome:
-        """A genome of this encoding, of this space or not. Raises InputError, naming the location."""
+        """Reads a genome of this encoding, in this space or not. Raises InputError that names the location."""
         return genome_from_json(value)
 
     def genome_from_json(self, value: Any) -> DenseGenome:
-        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
+        """Reads a genome. Raises InputError that names the location if the value is not a genome of this space."""
         genome = genome_from_json(value)
         for place, fault in faults(self, genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
         return genome
 
-    # ---------------------------------------------------------------- the space itself
+    # ---------------------------------------------------------------- serialisation
 
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "dense", "version", "network": {...}, "training": {...}}."""
@@ -364,7 +364,7 @@ class DenseSpace:
 
     @classmethod
     def from_json(cls, value: Any) -> DenseSpace:
-        """The space back; missing keys are as in the default space.
+        """Reads a space; missing keys are as in the default space.
 
         Raises:
             InputError: the value is not a dense space; the message names the table, the key, the value and the fix.

@@ -15,9 +15,9 @@ __all__ = ["GENES", "LISTS", "TABLES", "WORDS", "read_tables"]
 GENES = {**NETWORK_GENES, **TRAINING_GENES}
 #: Settings with a fixed set of values.
 WORDS = {"shape": Word(("free", "uniform", "pyramid")), "activation_scope": Word(("network", "layer"))}
-#: Settings that are lists.
+#: Settings with lists as values.
 LISTS = ("neighbour_columns", "neighbour_sets")
-#: Table -> its keys, in the order in which they are written.
+#: Table -> its keys, in the order of writing.
 TABLES = {
     "network": (*NETWORK_GENES, *WORDS, "skip_connections", "neighbours", *LISTS),
     "training": tuple(TRAINING_GENES),
@@ -27,12 +27,12 @@ _LATER = (
     *("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"),
     "parametric_activation",
 )
-#: A space that names all of these, as spaces are written, and none of the others is of a time without them.
+#: A written space that has all of these keys and none of the others predates the others.
 _BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}
 
 
 def read_tables(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of all tables of a space, without those left out, except in spaces from before these genes.
+    """Reads the settings that are given in a space's tables; genes that an older space predates are set to off.
 
     Raises:
         InputError: a table has an invalid value.

@@ -1,7 +1,7 @@
-"""The connections of a dense network as editable lists: `wires[k - 1]` holds the sources of node k.
+"""The connections of a dense network as editable sets: `wires[k - 1]` holds the sources of node k.
 
-Node 0 is the input, 1..L are the hidden layers, L + 1 is the output. Wires are valid if each node has sources, all of
-them earlier, and each hidden layer is used. All functions here preserve validity.
+Node 0 is the input, 1..L are the hidden layers, L + 1 is the output. Wires are valid if each node has at least one
+source, all sources are earlier nodes, and each hidden layer is used. All functions here preserve validity.
 """
 
 from __future__ import annotations
@@ -62,20 +62,20 @@ def spare_edges(wires: Wires) -> list[tuple[int, int]]:
 
 
 def insert_on_edge(wires: Wires, source: int, node: int) -> Wires:
-    """Inserts a node on the edge; it gets the number `node`, and later nodes move up."""
+    """Inserts a node on the edge; it gets the index `node`, and later nodes shift up by one."""
     moved = [{u + (u >= node) for u in wire} for wire in wires]
     moved[node - 1] = (moved[node - 1] - {source}) | {node}
     return [*moved[: node - 1], {source}, *moved[node - 1 :]]
 
 
 def insert_behind(wires: Wires, node: int) -> Wires:
-    """Inserts node `node + 1`, which takes `node` and feeds all former users of `node`."""
+    """Inserts node `node + 1`, whose source is `node` and whose users are all former users of `node`."""
     moved = [{u + (u >= node) for u in wire} for wire in wires]
     return [*moved[:node], {node}, *moved[node:]]
 
 
 def bypass(wires: Wires, node: int) -> Wires:
-    """Removes a hidden node, whose users take its sources instead."""
+    """Removes a hidden node and connects its users to its sources."""
     joined = [(wire - {node}) | wires[node - 1] if node in wire else wire for wire in wires]
     return [{u - (u > node) for u in wire} for wire in (*joined[: node - 1], *joined[node:])]
 

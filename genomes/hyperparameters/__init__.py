@@ -1,7 +1,7 @@
 """Flat typed genes, for user-defined models.
 
-`HyperparameterSpace` names the genes: numbers (whole or real, on a linear or logarithmic scale), choices, true or
-false, fixed values, each active always or only for some values of other genes. A `HyperparameterGenome` has a value for
+`HyperparameterSpace` defines the genes: numbers (whole or real, on a linear or logarithmic scale), choices, booleans
+and fixed values, each active always or only for some values of other genes. A `HyperparameterGenome` has a value for
 each active gene: a read-only mapping with attribute access, which is passed to the build function::
 
     from genomes import Gene, HyperparameterSpace, Range

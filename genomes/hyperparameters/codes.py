@@ -1,7 +1,7 @@
-"""Batches of genomes of a flat space as rows of numbers, for searches that evaluate thousands of them.
+"""Batches of genomes of a flat space as rows of numbers, for methods that evaluate thousands of genomes.
 
-A row of codes has a number for each gene that is not fixed: the position in [0, 1] of a value in its range, the index
-of an option in its choice. Inactive genes have a code too, which has no meaning.
+A row of codes has one number per gene that is not fixed: the position in [0, 1] of a value in its range, or the index
+of an option in its choice. Inactive genes have a code too, which has no effect.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _EQUAL = 1e-9
 
 
 class Codes:
-    """Codes of the genomes of one space: sampling, rounding to members, decoding and features.
+    """The codes of the genomes of one space: sampling, rounding to members, decoding and features.
 
     Attributes:
         genes: the free genes, in the order of the columns.
-        columns: gene -> its first column of `features`, and the number of its columns.
+        columns: gene -> its first column of `features`, and its number of columns.
 
     >>> from genomes import HyperparameterSpace, Range
     >>> space = HyperparameterSpace({"rate": Range(0.001, 0.1, log=True), "layers": Range(1, 3)})
@@ -38,11 +38,11 @@ class Codes:
     """
 
     def __init__(self, genes: Sequence[Gene], options_as_columns: Callable[[Domain], bool]) -> None:
-        """Of a space's genes, in their order.
+        """Creates the codes for the genes of a space.
 
         Args:
-            genes: of the space.
-            options_as_columns: whether each option of a domain has a column of features.
+            genes: the space's genes, in their order.
+            options_as_columns: whether each option of a domain has its own feature column.
         """
         self.genes = tuple(gene for gene in genes if not gene.domain.is_fixed)
         self._fixed = {gene.name: gene for gene in genes if gene.domain.is_fixed}
@@ -75,11 +75,11 @@ class Codes:
 
     @cached_property
     def low(self) -> Array:
-        """The position of a range's lowest number, shape `(num_genes,)`: above 0 if "off" is a member too."""
+        """The position of each range's lowest number, shape `(num_genes,)`: above 0 if "off" is a member too."""
         return np.array([g.domain.position(g.domain.low) if isinstance(g.domain, Range) else 0.0 for g in self.genes])
 
     def members(self, k: int, most: int) -> Array:
-        """All codes of gene `k`; empty if there are more than `most`."""
+        """All codes of gene `k`; empty if there are more than `most` of them."""
         domain = self.genes[k].domain
         if isinstance(domain, Choice):
             return np.arange(min(len(domain.options), 10 * most), dtype=np.float64)
@@ -108,7 +108,7 @@ class Codes:
         return found
 
     def settle(self, codes: Array) -> Array:
-        """The rows `(count, num_genes)` at the nearest members of the domains."""
+        """Rounds rows `(count, num_genes)` to the nearest members of the domains."""
         found = codes.copy()
         for k, gene in enumerate(self.genes):
             if isinstance(gene.domain, Range):
@@ -137,7 +137,7 @@ class Codes:
             if gene.name in self._fixed:
                 found[gene.name] = domain.options[0]  # type: ignore[union-attr]
             elif isinstance(domain, Range):
-                # A hair above the end of what is "off".
+                # Slightly above the end of the "off" interval.
                 found[gene.name] = domain.at(float(row[self._index[gene.name]]))
             else:
                 found[gene.name] = domain.options[int(row[self._index[gene.name]])]
@@ -150,7 +150,7 @@ class Codes:
         return self._activity(codes)[0]
 
     def _activity(self, codes: Array) -> tuple[Mask, dict[int, Mask]]:
-        """Which genes are active, and by the identity of a condition, where it holds."""
+        """Which genes are active, and for each condition (by identity) the rows in which it holds."""
         there: dict[str, Mask] = {}
         for gene in self._all:
             holds = np.ones(len(codes), bool)
@@ -161,7 +161,7 @@ class Codes:
         return np.column_stack([there[gene.name] for gene in self.genes]), conditions
 
     def _is_in(self, name: str, domain: Domain, codes: Array) -> Mask:
-        """Where a gene's value is in a domain."""
+        """The rows in which a gene's value is in a domain."""
         if name in self._fixed:
             return np.full(len(codes), domain.contains(self._fixed[name].domain.options[0]))  # type: ignore[union-attr]
         own, column = self.genes[self._index[name]].domain, codes[:, self._index[name]]
@@ -179,7 +179,7 @@ class Codes:
         return equal
 
     def features(self, codes: Array) -> Array:
-        """The features `(count, num_features)` of settled rows, as the space gives them for one genome."""
+        """The features `(count, num_features)` of settled rows, equal to the space's features of single genomes."""
         found = np.zeros((len(codes), self.num_features))
         there, conditions = self._activity(codes) if self._conditions else (None, {})
         for k, gene in enumerate(self.genes):
@@ -199,7 +199,7 @@ class Codes:
 
 
 def _settle(domain: Range, positions: Array) -> Array:
-    """Positions of the members of a range that are nearest; of real numbers the positions themselves."""
+    """Positions of the nearest members of a range; for real numbers the positions themselves."""
     if not isinstance(domain.low, int) and not domain.zero:
         return np.clip(positions, 0.0, 1.0)
     floor = domain.position(domain.low) if domain.zero else 0.0

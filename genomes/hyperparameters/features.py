@@ -14,10 +14,10 @@ __all__ = ["Features", "option_codes"]
 
 
 class Features:
-    """Computes features of genomes of one space; what depends on the genes alone is computed once."""
+    """Computes features of the genomes of one space; quantities that depend only on the genes are computed once."""
 
     def __init__(self, genes: Sequence[Gene]) -> None:
-        """Of the genes, in their order."""
+        """Creates the function for the given genes, in their order."""
         self._columns = [
             (gene.name, gene.domain.position, _absent(gene.domain), option_codes(gene.domain))
             for gene in genes
@@ -26,10 +26,10 @@ class Features:
         self._conditional = list({gene.when: gene for gene in genes if gene.when}.values())
 
     def __call__(self, values: Mapping[str, Value]) -> NDArray[np.float64]:
-        """The genome's features in [0, 1], shape `(num_features,)`; the length depends on the space alone.
+        """The genome's features in [0, 1], shape `(num_features,)`; the length depends only on the space.
 
-        In order of the genes, fixed ones left out: the position in the domain of a number or a truth value; one number
-        an option of a choice among three names or more. Then, for each distinct condition, whether it holds. An absent
+        For each gene that is not fixed, in order: the position of a number or a boolean in its domain, or one number
+        per option of a choice among three or more names. Then, for each distinct condition, whether it holds. An absent
         gene is encoded as 0.5, or as equal values for all options.
         """
         parts: list[float] = []
@@ -45,7 +45,7 @@ class Features:
 
 
 def option_codes(domain: Domain) -> dict[Value, list[float]]:
-    """One column per name if there are three or more; else none."""
+    """The codes of the names, with one column per name, if there are three or more names; else empty."""
     if not (isinstance(domain, Choice) and isinstance(domain.options[0], str) and len(domain.options) > 2):
         return {}
     return {name: [float(name == option) for option in domain.options] for name in domain.options}

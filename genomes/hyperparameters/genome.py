@@ -13,7 +13,7 @@ __all__ = ["HyperparameterGenome"]
 
 @dataclass(frozen=True, repr=False)
 class HyperparameterGenome(Mapping[str, Value]):
-    """A read-only mapping from the names of genes to their values; `genome.units` is `genome["units"]`.
+    """A read-only mapping from gene names to values; `genome.units` is `genome["units"]`.
 
     Inactive genes are absent: `genome.get("dropout", 0.0)`.
 
@@ -22,14 +22,14 @@ class HyperparameterGenome(Mapping[str, Value]):
     (32, 0.0)
 
     Attributes:
-        pairs: (name, value), sorted by name.
+        pairs: (name, value) pairs, sorted by name.
     """
 
     pairs: tuple[tuple[str, Value], ...]
 
     @classmethod
     def from_values(cls, values: Mapping[str, Value]) -> HyperparameterGenome:
-        """The genome of these values."""
+        """The genome with these values."""
         return cls(tuple(sorted(values.items())))
 
     def __getitem__(self, name: str) -> Value:
@@ -39,7 +39,7 @@ class HyperparameterGenome(Mapping[str, Value]):
         raise KeyError(_absent(name, self))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "pairs":  # while it is copied, it has no pairs yet
+        if name.startswith("_") or name == "pairs":  # during copying there are no pairs yet
             raise AttributeError(name)
         try:
             return self[name]
@@ -58,6 +58,6 @@ class HyperparameterGenome(Mapping[str, Value]):
 
 def _absent(name: str, genome: HyperparameterGenome) -> str:
     return (
-        f"no gene {name!r} here, only {', '.join(genome)}: a gene is absent while its condition does not hold; "
-        f"genes.get({name!r}, default) gives a value then too"
+        f"no gene {name!r} here, only {', '.join(genome)}: a gene is absent if its condition does not hold; "
+        f"genes.get({name!r}, default) returns the default then"
     )

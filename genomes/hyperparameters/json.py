@@ -24,7 +24,7 @@ _LARGEST_WHOLE = 2**53  # beyond this, floats cannot represent all integers
 _WHOLE = Whole(-_LARGEST_WHOLE, _LARGEST_WHOLE)
 _REAL = Real(-1e300, 1e300)
 _ENDS = ("low", "high", "log", "zero")
-#: Supported distributions of scipy -> whether they are on a logarithmic scale.
+#: Supported scipy distribution -> whether its scale is logarithmic.
 _SCIPY = {"uniform": False, "randint": False, "loguniform": True, "reciprocal": True}
 
 
@@ -32,15 +32,18 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     """The genes in topological order of their conditions, else sorted by name.
 
     Raises:
-        InputError: a gene is not a domain, or a condition can never hold; names the gene, the value and the fix.
+        InputError: a gene is not a domain, or a condition can never hold; the message names the gene, the value and the
+        fix.
     """
     if not isinstance(value, Mapping):
         refuse("genes", "a table from names to domains", value)
     if not 1 <= len(value) <= MAX_GENES:
-        raise InputError(f"genes must be from 1 to {MAX_GENES}, not {len(value)}: name what the search may change")
+        raise InputError(
+            f"genes must be 1 to {MAX_GENES} in number, not {len(value)}: name those that the search may change"
+        )
     for name in value:
         _check_name(name)
-    drafts = {name: _parts(value[name], f"genes.{name}") for name in sorted(value)}
+    drafts = {name: _split_gene(value[name], f"genes.{name}") for name in sorted(value)}
     domains = {name: _read(draft, f"genes.{name}") for name, (draft, _, _) in drafts.items()}
     genes = {
         name: Gene(
@@ -57,12 +60,12 @@ def read_genes(value: Any) -> tuple[Gene, ...]:
     except CycleError as error:
         circle = " on ".join(error.args[1])
         raise InputError(
-            f"genes must not depend on themselves, as {circle}: take one of these conditions out"
+            f"genes must not depend on themselves, as in {circle}: remove one of these conditions"
         ) from None
 
 
 def kind_of(domain: Domain) -> Kind:
-    """What values the domain holds."""
+    """The kind of the domain's values."""
     return _kind((domain.low, domain.high) if isinstance(domain, Range) else domain.options, "domain")
 
 
@@ -72,11 +75,11 @@ def _check_name(name: Any) -> None:
             f"genes must have names of letters, digits and _ such as learning_rate, not {format_value(name)}"
         )
     if name in _TAKEN:
-        raise InputError(f"genes must not be named {name!r}, which is a method of mappings: write {name}_ or the like")
+        raise InputError(f"genes must not be named {name!r}, which is a method of mappings: use {name}_ or similar")
 
 
-def _parts(value: Any, place: str) -> tuple[Any, Any, Any]:
-    """The JSON of the domain, of the condition, and whether genomes may lack the gene."""
+def _split_gene(value: Any, place: str) -> tuple[Any, Any, Any]:
+    """The JSON of the domain and of the condition, and whether genomes may lack the gene."""
     if isinstance(value, Gene):
         return value.domain, dict(value.when) if _is_condition(value.when) else value.when, value.optional
     if isinstance(value, Mapping):
@@ -93,9 +96,9 @@ def _is_condition(value: Any) -> bool:
 
 
 def _read(value: Any, place: str) -> Domain:
-    """The domain: of its own form, of scipy or of numpy, a list, or one value."""
+    """Reads a domain given as such, as a scipy distribution, a numpy array, a list, or a single value."""
     if hasattr(value, "dist") and hasattr(value, "support"):
-        value = _of_scipy(value, place)
+        value = _range_from_scipy(value, place)
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -107,7 +110,7 @@ def _read(value: Any, place: str) -> Domain:
     if isinstance(value, Choice):
         value = value.options
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        options = list(value[: MAX_OPTIONS + 1])  # a `range` may be endless
+        options = list(value[: MAX_OPTIONS + 1])  # a `range` may be huge
         return read_domain(options, _kind(options, place), place)
     return read_domain(value, _kind([value], place), place)
 
@@ -128,7 +131,7 @@ def _kind(values: Sequence[Any], place: str) -> Kind:
     refuse(place, what, values[0] if len(values) == 1 else list(values), 'for none write a name such as "none"')
 
 
-def _of_scipy(value: Any, place: str) -> Range:
+def _range_from_scipy(value: Any, place: str) -> Range:
     name = str(getattr(value.dist, "name", ""))
     if name not in _SCIPY:
         refuse(place, f"a range, a list or one of scipy's {', '.join(_SCIPY)}", name)
@@ -149,7 +152,7 @@ def _read_condition(value: Any, domains: Mapping[str, Domain], place: str) -> Co
 
 
 def _read_values(value: Any, domain: Domain, place: str) -> Domain:
-    """Some values of another gene; of a range, an end that is left out is that of the gene."""
+    """Reads a set of values of another gene; a range without one of its ends has that of the gene."""
     if isinstance(value, Mapping) and isinstance(value.get("low", 0), numbers.Real):
         table(value, place, _ENDS)
         value = {"low": domain.least, "high": domain.greatest, **value}

@@ -1,7 +1,7 @@
-"""Mutations of hyperparameter genomes: pure functions of a genome's values, or None where they do not apply.
+"""Mutations of hyperparameter genomes: pure functions of a genome's values, which return None if they do not apply.
 
-A child is a member of the space and differs from its parent. Genes whose condition comes to hold are redrawn, those
-whose condition no longer holds are dropped. One row in `MUTATIONS` registers a mutation.
+A child is a member of the space and differs from its parent. Genes that become active are sampled, genes that become
+inactive are dropped. One row in `MUTATIONS` registers a mutation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def complete_values(values: Values, genes: Sequence[Gene], rng: np.random.Genera
 
 
 def step_number(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
-    """Varies one number of a range, probably by a small step."""
+    """Varies one number of a range, most likely by a small step."""
     return _vary(values, _movable(values, genes, Range), 1, rng)
 
 
@@ -41,7 +41,7 @@ def step_numbers(values: Values, genes: Sequence[Gene], rng: np.random.Generator
 
 
 def change_option(values: Values, genes: Sequence[Gene], rng: np.random.Generator) -> Values | None:
-    """Takes another option of a choice."""
+    """Selects another option of a choice."""
     return _vary(values, _movable(values, genes, Choice), 1, rng)
 
 
@@ -59,7 +59,7 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
     {function.__name__: function for function in (step_number, step_numbers, change_option, redraw_gene)}
 )
 
-#: Mutation -> the domains that it varies, and how many of them it needs.
+#: Mutation -> the type of domain that it varies, and the number of such genes that it needs.
 _MOVES: Mapping[str, tuple[type, int]] = MappingProxyType(
     {"step_number": (Range, 1), "step_numbers": (Range, 2), "change_option": (Choice, 1), "redraw_gene": (object, 1)}
 )

@@ -20,7 +20,7 @@ from genomes.hyperparameters.features import Features, option_codes
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.json import kind_of, read_genes
 from genomes.hyperparameters.mutation import MUTATIONS, applies_to, complete_values
-from genomes.operators import in_turn
+from genomes.operators import mutation_order
 
 __all__ = ["HyperparameterSpace"]
 
@@ -37,10 +37,10 @@ class HyperparameterSpace:
     (True, ['filters', 'pool'])
 
     Attributes:
-        genes: given as a mapping from names to what each gene may be: a `Range`, a `Choice` or a list of options
-            (all numbers, all names or true and false; also a `range` or an array), one fixed value, a frozen
-            `uniform`, `loguniform` or `randint` of scipy, or a `Gene` of one of these with a condition. Held as
-            `Gene`s, each after those that its condition names, else sorted by name.
+        genes: passed as a mapping from names to domains: a `Range`, a `Choice` or a list of options (all numbers, all
+            names, or true and false; also a `range` or an array), a fixed value, a frozen scipy `uniform`, `loguniform`
+            or `randint`, or a `Gene` of one of these with a condition. Stored as `Gene`s, each after those in its
+            condition, otherwise sorted by name.
 
     Raises:
         InputError: a gene is invalid; the message names the gene, the value and the fix.
@@ -51,7 +51,7 @@ class HyperparameterSpace:
     def __init__(self, genes: Mapping[str, Any]) -> None:
         object.__setattr__(self, "genes", read_genes(genes))
 
-    # ---------------------------------------------------------------- moving in it
+    # ---------------------------------------------------------------- operators
 
     @cached_property
     def mutations(self) -> tuple[str, ...]:
@@ -68,15 +68,15 @@ class HyperparameterSpace:
         """A changed genome and the name of the mutation that made it.
 
         Args:
-            operator: the mutation to try first; a random one unless given. Where it does not apply, others are tried.
+            operator: mutation to try first, by default a random one. If it does not apply, others are tried.
 
         Returns:
-            A genome other than the given one; the given one and "none" when the space has no other.
+            A genome other than the given one; the given one and "none" if the space has no other.
 
         Raises:
             InputError: there is no such mutation.
         """
-        for name in in_turn(operator, MUTATIONS, self.mutations, rng):
+        for name in mutation_order(operator, MUTATIONS, self.mutations, rng):
             values = MUTATIONS[name](dict(genome.pairs), self.genes, rng)
             if values is not None:
                 return HyperparameterGenome.from_values(complete_values(values, self.genes, rng)), name
@@ -85,7 +85,7 @@ class HyperparameterSpace:
     def crossover(
         self, a: HyperparameterGenome, b: HyperparameterGenome, rng: np.random.Generator
     ) -> HyperparameterGenome:
-        """Uniform crossover; genes that only one parent has are taken from it."""
+        """Uniform crossover; genes that only one parent has are taken from that parent."""
         coins = rng.random(len(self.genes)) < 0.5
         first, second = dict(a.pairs), dict(b.pairs)
         mixed = first | second
@@ -94,7 +94,7 @@ class HyperparameterSpace:
                 mixed[gene.name] = first[gene.name]
         return HyperparameterGenome.from_values(complete_values(mixed, self.genes, rng))
 
-    # ---------------------------------------------------------------- looking at genomes
+    # ---------------------------------------------------------------- representations of genomes
 
     def contains(self, genome: Any) -> bool:
         """Whether the genome is a member of this space."""
@@ -122,7 +122,7 @@ class HyperparameterSpace:
 
     @cached_property
     def codes(self) -> Codes:
-        """Many genomes at once, as rows of numbers."""
+        """The codes of the space, for batches of genomes as rows of numbers."""
         return Codes(self.genes, lambda domain: bool(option_codes(domain)))
 
     @cached_property
@@ -130,7 +130,7 @@ class HyperparameterSpace:
         return {gene.name: kind_of(gene.domain) for gene in self.genes}
 
     def values(self, genome: HyperparameterGenome) -> dict[str, Value]:
-        """The genome's values by the names of `genes`; `from_values` is the way back."""
+        """The genome's values by the names of `genes`; `from_values` is the inverse."""
         return dict(genome.pairs)
 
     def from_values(self, values: Mapping[str, Value]) -> HyperparameterGenome:
@@ -151,14 +151,14 @@ class HyperparameterSpace:
         return {"encoding": "hyperparameters", "version": VERSION, "values": dict(genome.pairs)}
 
     def genome_from_json(self, value: Any) -> HyperparameterGenome:
-        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
+        """Reads a genome. Raises InputError that names the location if the value is not a genome of this space."""
         check_header(value, "genome", "hyperparameters")
         return self._read(
             table(value, "genome", ("encoding", "version", "values"), required=("values",))["values"], "genome.values"
         )
 
     def _read(self, values: Any, place: str) -> HyperparameterGenome:
-        """The genome that has exactly these values."""
+        """Reads the genome with exactly these values."""
         table(values, place, [gene.name for gene in self.genes])
         read: dict[str, Value] = {}
         for gene, where in ((gene, f"{place}.{gene.name}") for gene in self.genes):
@@ -180,7 +180,7 @@ class HyperparameterSpace:
             read[gene.name] = value
         return HyperparameterGenome.from_values(read)
 
-    # ---------------------------------------------------------------- the space itself
+    # ---------------------------------------------------------------- serialisation
 
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding": "hyperparameters", "version", "genes": {...}}."""
@@ -189,10 +189,10 @@ class HyperparameterSpace:
 
     @classmethod
     def from_json(cls, value: Any) -> HyperparameterSpace:
-        """The space back.
+        """Reads a space from JSON values.
 
         Raises:
-            InputError: the value is not a space of hyperparameters; the message names the gene, the value and the fix.
+            InputError: the value is not a hyperparameter space; the message names the gene, the value and the fix.
         """
         check_header(value, "space", "hyperparameters")
         return cls(table(value, "space", ("encoding", "version", "genes"), required=("genes",))["genes"])

@@ -1,7 +1,7 @@
-"""Networks over series `(steps, channels)` and texts: stages of convolutions, recurrent cells and attention.
+"""Sequence networks, for series `(steps, channels)` and texts: stages of convolutions, recurrent cells and attention.
 
-`SequenceGenome` is a network and how it is trained, `SequenceSpace` says which of them a search may try, and `to_graph`
-gives the architecture graph that training sees. `MUTATIONS` names the ways in which a network can change::
+`SequenceGenome` is a network with its training settings, `SequenceSpace` defines which of them a search may try, and
+`to_graph` gives the architecture graph that training sees. `MUTATIONS` lists the mutations::
 
     import numpy as np
     from genomes import SequenceSpace, architecture
@@ -10,7 +10,7 @@ gives the architecture graph that training sees. `MUTATIONS` names the ways in w
     graph = space.architecture(space.sample(np.random.default_rng(0)))
     architecture.count_parameters(graph, num_features=60, num_outputs=1, sample_shape=(20, 3))
 
-    SequenceSpace.for_text()  # with an embedding of tokens in front
+    SequenceSpace.for_text()  # begins with an embedding of tokens
 """
 
 from genomes.sequence.genome import Block, SequenceGenome

@@ -1,4 +1,4 @@
-"""The genes of a network over steps."""
+"""The genes of sequence networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from genomes.training import AugmentedTraining
 __all__ = ["SEQUENCE"]
 
 
-def _of(*layers: str) -> Condition:
+def _when_layer(*layers: str) -> Condition:
     return (("layer", Choice(layers)),)
 
 
@@ -49,17 +49,17 @@ SEQUENCE = Encoding(
     block={
         "layer": GeneRow(Word(BLOCK_LAYERS), "conv"),
         "units": GeneRow(Whole(1, MAX_UNITS), 1),
-        "convolutions": GeneRow(Whole(1, 3), 1, _of("conv")),
-        "kernel": GeneRow(Whole(1, MAX_KERNEL), 1, _of("conv")),
-        "dilation": GeneRow(Whole(1, 512), 1, _of("conv")),
-        "separable": GeneRow(Truth(), False, _of("conv")),
-        "squeeze_excite": GeneRow(Whole(0, 1024), 0, _of("conv"), usually_off=0.6),
-        "cell": GeneRow(Word(CELLS), "gru", _of("recurrent")),
-        "bidirectional": GeneRow(Truth(), False, _of("recurrent")),
-        "heads": GeneRow(Whole(1, 64), 1, _of("attention"), subtle=True),
-        "positions": GeneRow(Word(POSITIONS), "none", _of("attention")),
-        "feed_forward": GeneRow(Truth(), False, _of("attention")),
-        "residual": GeneRow(Truth(), False, _of("conv", "recurrent")),
+        "convolutions": GeneRow(Whole(1, 3), 1, _when_layer("conv")),
+        "kernel": GeneRow(Whole(1, MAX_KERNEL), 1, _when_layer("conv")),
+        "dilation": GeneRow(Whole(1, 512), 1, _when_layer("conv")),
+        "separable": GeneRow(Truth(), False, _when_layer("conv")),
+        "squeeze_excite": GeneRow(Whole(0, 1024), 0, _when_layer("conv"), usually_off=0.6),
+        "cell": GeneRow(Word(CELLS), "gru", _when_layer("recurrent")),
+        "bidirectional": GeneRow(Truth(), False, _when_layer("recurrent")),
+        "heads": GeneRow(Whole(1, 64), 1, _when_layer("attention"), subtle=True),
+        "positions": GeneRow(Word(POSITIONS), "none", _when_layer("attention")),
+        "feed_forward": GeneRow(Truth(), False, _when_layer("attention")),
+        "residual": GeneRow(Truth(), False, _when_layer("conv", "recurrent")),
     },
     stage={"downsampling": GeneRow(Word(DOWNSAMPLINGS), "none")},
     network={"tokens": GeneRow(Truth(), False), **_EMBEDDING, **_WORDS, **_RANDOM, **network_rows(), **_HEAD},

@@ -1,7 +1,7 @@
-"""`SequenceGenome`: stages of blocks over steps and how they are trained, as one frozen value.
+"""`SequenceGenome`: stages of sequence blocks with training settings, as a frozen value.
 
-No fitness, no id, no weights. What the fields may hold is checked where genomes are read; which of them a search may
-choose is the space's affair.
+It has no fitness, id or weights. Fields are validated when genomes are read; the space decides which values a search
+may choose.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from genomes.training import AugmentedTraining
 
 __all__ = ["AUGMENTATION", "BLOCK_LAYERS", "DOWNSAMPLINGS", "POOLINGS", "POSITIONS", "Block", "SequenceGenome"]
 
-#: What a block is made of.
+#: Types of blocks.
 BLOCK_LAYERS = ("conv", "recurrent", "attention")
-#: How a stage halves the number of steps, behind its last block.
+#: How a stage halves the number of steps after its last block.
 DOWNSAMPLINGS = ("none", "max", "average")
-#: What makes the last steps flat: the mean or the largest number of each channel, or the last state of a cell.
+#: How the last steps are reduced to a vector: mean or maximum of each channel, or the last state of a cell.
 POOLINGS = ("average", "max", "gru", "lstm")
-#: What may be done to series in training; nothing to texts.
+#: Augmentation genes for series; texts are not augmented.
 AUGMENTATION = ("shift", "noise", "cutout", "mixup")
-#: How attention knows the position of a step, if at all.
+#: Position encodings of attention.
 POSITIONS = ("none", "learned", "sine")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Convolutions, a recurrent layer, or self-attention. Genes of other layers than its own are idle.
+    """Convolutions, a recurrent layer, or self-attention. Genes of the other layer types are idle.
 
     Attributes:
-        layer: one of `BLOCK_LAYERS`.
-        units: filters, units of a cell and direction, or of all heads together.
-        convolutions, kernel, separable, squeeze_excite: of "conv", see `genomes.convolutional.Block`.
-        dilation: steps from one number that a kernel takes to the next (of "conv"; Bai et al. 2018).
-        cell: "gru" or "lstm" (of "recurrent").
-        bidirectional: whether a second cell runs backwards, whose units are concatenated (of "recurrent").
-        heads: of "attention", at most as many as there are units.
-        positions: one of `POSITIONS`, added before the "attention".
-        feed_forward: whether two dense layers for each step follow the "attention", the first twice as wide, and what
-            they took is added again (Vaswani et al. 2017).
-        residual: of "conv" and "recurrent": whether what the block takes is added to what it gives, as attention always
-            does.
+        layer: type of the block, one of `BLOCK_LAYERS`.
+        units: number of filters, of units per cell and direction, or of units of all heads together.
+        convolutions, kernel, separable, squeeze_excite: for "conv", see `genomes.convolutional.Block`.
+        dilation: spacing of the steps that a kernel takes (for "conv"; Bai et al. 2018).
+        cell: "gru" or "lstm" (for "recurrent").
+        bidirectional: whether the outputs of a second cell, which runs backwards, are concatenated (for "recurrent").
+        heads: number of heads, at most `units` (for "attention").
+        positions: position encoding added before the attention, one of `POSITIONS` (for "attention").
+        feed_forward: whether a residual block of two position-wise dense layers, the first twice as wide, follows the
+            attention (for "attention"; Vaswani et al. 2017).
+        residual: whether the block's input is added to its output (for "conv" and "recurrent"; attention always does
+            so).
     """
 
     layer: str
@@ -60,36 +60,36 @@ class Block:
 
     @property
     def width(self) -> int:
-        """Channels that it gives."""
+        """Number of output channels."""
         return self.units * (2 if self.bidirectional else 1)
 
 
 @dataclass(frozen=True)
 class SequenceGenome:
-    """A network over steps.
+    """A sequence network.
 
     >>> SequenceGenome(stages=()).stages
     ()
 
     Attributes:
-        stages: of `Block`s; may be empty.
-        tokens: whether steps are tokens of a text, which an embedding makes vectors of.
-        vocabulary: the most frequent tokens that the embedding knows.
-        length: tokens of a text that are taken.
-        token_units, token_dropout: of the embedding.
-        bag_of_words: whether the head takes the sum of the words' vectors, weighted by how rare the words are, in place
-            of stages, see `genomes.architecture.bag_layers`. Of texts without stages.
-        pair_buckets: how many hashes of word pairs have vectors, too (of `bag_of_words`); 0 are none.
-        random_convolutions: how many fixed random convolutions there are in place of stages; the head takes the share
-            of the steps at which each is positive (Dempster et al. 2021). Of series without stages; 0 are none.
-        activation, normalization: of convolutions and dense layers.
+        stages: stages of `Block`s; may be empty.
+        tokens: whether steps are tokens of a text, which are embedded as vectors.
+        vocabulary: number of most frequent tokens that have an embedding.
+        length: number of leading tokens of a text that are used.
+        token_units, token_dropout: size and dropout rate of the embedding.
+        bag_of_words: whether the head takes the sum of the words' vectors, weighted by the rarity of the words, instead
+            of stages, see `genomes.architecture.bag_layers`. For texts without stages.
+        pair_buckets: number of hash buckets with vectors of word pairs (for `bag_of_words`); 0 for no pairs.
+        random_convolutions: number of features of fixed random convolutions that the head takes instead of stages: the
+            proportion of steps at which each is positive (Dempster et al. 2021). For series without stages; 0 for none.
+        activation, normalization: those of convolutions and dense layers.
         dropout: share of the outputs of each block dropped in training, in [0, 0.9].
-        initializer: of every kernel.
-        head_pooling: one of `POOLINGS`.
-        state_units: of the cell of `head_pooling`.
-        head_layers: dense layers before the output, 0 to 3.
-        head_units, head_dropout: of each of these.
-        training: how it is trained.
+        initializer: initializer of every kernel.
+        head_pooling: pooling before the head, one of `POOLINGS`.
+        state_units: units of the cell, if `head_pooling` is one.
+        head_layers: number of dense layers before the output, 0 to 3.
+        head_units, head_dropout: width and dropout rate of each of these.
+        training: training settings.
     """
 
     stages: tuple[Stage, ...]

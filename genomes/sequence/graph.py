@@ -1,4 +1,4 @@
-"""From a genome over steps to the architecture graph that training sees."""
+"""Conversion of sequence genomes to architecture graphs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["to_graph"]
 def to_graph(genome: SequenceGenome) -> nx.DiGraph:
     """The genome's architecture graph; see `genomes.architecture.graph`."""
     if genome.random_convolutions:
-        return _of_random_convolutions(genome)
+        return _random_convolution_graph(genome)
     builder = Builder(genome)
     if genome.bag_of_words:
         parts = {"vocabulary": min(genome.vocabulary, MOST_WORDS), "length": genome.length, "units": genome.token_units}
@@ -46,8 +46,8 @@ def to_graph(genome: SequenceGenome) -> nx.DiGraph:
     return builder.head()
 
 
-def _of_random_convolutions(genome: SequenceGenome) -> nx.DiGraph:
-    """The head alone is trained, on what the convolutions make once of each series: nothing is done to series."""
+def _random_convolution_graph(genome: SequenceGenome) -> nx.DiGraph:
+    """A network with a trained head on features that are computed once per series, hence without augmentation."""
     plain = AugmentedTraining()
     kept = {name: getattr(plain, name) for name in AUGMENTATION}
     builder = Builder(replace_fields(genome, training=replace_fields(genome.training, **kept)))
@@ -77,7 +77,7 @@ def _cell(
 
 
 def _attention(builder: Builder, block: Block, genome: SequenceGenome) -> None:
-    """Attention of a width of its own, to which a convolution of 1 brings what has another."""
+    """Adds attention, after a convolution with kernel 1 if its input has a different width."""
     if builder.channels != block.units:
         builder.conv(block.units, 1, "linear")
     if block.positions != "none":

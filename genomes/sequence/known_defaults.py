@@ -1,4 +1,4 @@
-"""Published networks over series and texts, as recipes of genomes.
+"""Published networks for series and texts, as recipes of genomes.
 
 References:
     Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
@@ -67,7 +67,7 @@ def _conv(units: int, kernel: int, convolutions: int = 1, **other: Any) -> Mappi
     return {"layer": "conv", "units": units, "kernel": kernel, "convolutions": convolutions, **other}
 
 
-#: Ordered by how fast they become good, since short searches may have no time for the last ones.
+#: Ordered by how quickly they train well, since short searches may not reach the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         "small MiniRocket",

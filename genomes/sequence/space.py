@@ -32,7 +32,8 @@ MUTATIONS: Mapping[str, Mutation] = mutations_of(SEQUENCE)
 class SequenceSpace(StagedSpace):
     """Sequence networks. Each gene is a `Range`, a `Choice` (or a list of options), or a fixed value.
 
-    The default suits series of some tens to hundreds of steps, trained on a few CPUs; `for_text` is that of texts.
+    The default suits series of tens to hundreds of steps, trained on a few CPUs; `for_text` gives the default for
+    texts.
 
     >>> import numpy as np
     >>> space = SequenceSpace(stages=1)
@@ -40,11 +41,11 @@ class SequenceSpace(StagedSpace):
     1
 
     Attributes:
-        stages: how many, 0 to 8.
-        blocks: of a stage, 1 to 8.
+        stages: number of stages, 0 to 8.
+        blocks: number of blocks per stage, 1 to 8.
         layer, units, convolutions, kernel, dilation, separable, squeeze_excite, cell, bidirectional, heads, positions,
-            feed_forward, residual: of each block, see `genomes.sequence.Block`.
-        downsampling: of each stage, among "none", "max" and "average" (pooling).
+            feed_forward, residual: genes of each block, see `genomes.sequence.Block`.
+        downsampling: downsampling of each stage, among "none", "max" and "average" (pooling).
         tokens: whether samples are texts; the same for all networks of a search.
         vocabulary, length, token_units, token_dropout, bag_of_words, pair_buckets, random_convolutions, activation,
             normalization, dropout, initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see
@@ -53,7 +54,7 @@ class SequenceSpace(StagedSpace):
             `genomes.training.Training`.
         shift, noise, cutout, mixup: augmentation of training series, see `genomes.training.AugmentedTraining`; each is
             off in more than half of all random networks.
-        extra_mutations: names of mutations from outside evonas, see `genomes.mutations`.
+        extra_mutations: names of user-defined mutations, see `genomes.mutations`.
 
     Raises:
         InputError: a value is invalid for its gene; the message names the table, the key, the value and the fix.

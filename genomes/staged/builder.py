@@ -15,15 +15,15 @@ __all__ = ["Builder"]
 
 
 class Builder:
-    """The nodes so far, the source of the next one, and its number of channels.
+    """An architecture graph under construction.
 
     Attributes:
         last: number of the last node.
-        channels: of its output; None if it depends on the data.
+        channels: number of channels of its output; None if it depends on the data.
     """
 
     def __init__(self, genome: Any) -> None:
-        """Of a genome, whose genes of the network all its layers have."""
+        """Starts the graph of a genome, whose network genes apply to all layers."""
         self._genome = genome
         self._nodes: list[dict[str, Any]] = [{"kind": "input"}]
         self._edges: list[tuple[int, int]] = []
@@ -40,8 +40,8 @@ class Builder:
         return node
 
     def conv(self, filters: int, kernel: int, activation: str | None = None, **other: Any) -> int:
-        """Adds a convolution with the network's genes; `other` holds stride, dilation, dropout etc. if not the
-        defaults.
+        """Adds a convolution with the network's genes; `other` holds stride, dilation, dropout etc. that differ from
+        the defaults.
         """
         self.channels = filters
         return self.add(
@@ -94,7 +94,7 @@ class Builder:
         self.channels = units
 
     def pool(self, pooling: str, size: int = 2) -> None:
-        """Adds a pooling, which halves each axis unless the size is given."""
+        """Adds a pooling, which halves each axis by default."""
         self.add("pool", pooling=pooling, size=size)
 
     def dense(self, units: int, dropout: float) -> None:

@@ -1,4 +1,4 @@
-"""Crossover of networks of stages of blocks: stages are spliced, the other genes mixed one by one. Pure functions."""
+"""Crossover of staged networks: stages are spliced, all other genes are mixed uniformly. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["splice_stages"]
 
 
 def splice_stages(a: Any, b: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """The first stages of `a` and the last of `b`, cut where the space allows what comes of it; of the genes that a
-    network has once each is of one parent or the other, of the only one in which it acts, if so.
+    """The first stages of `a` and the last stages of `b`, cut where the space allows the result. Each network gene is
+    taken from a random parent, or from the only one in which it is active.
     """
     counts = space.domain("stages")
     cuts = [
@@ -27,7 +27,7 @@ def splice_stages(a: Any, b: Any, space: StagedSpace, rng: np.random.Generator) 
         for j in range(len(b.stages) + 1)
         if counts.contains(i + len(b.stages) - j)
     ]
-    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: all of `a` and nothing of `b` is one
+    i, j = cuts[int(rng.integers(len(cuts)))]  # never empty: keeping all of `a` and none of `b` is valid
     stages: tuple[Stage, ...] = (*a.stages[:i], *b.stages[j:])
     encoding = space.encoding
     first, second = encoding.once_values(a), encoding.once_values(b)

@@ -1,4 +1,4 @@
-"""Genomes of stages of blocks as numbers for a surrogate model."""
+"""Features of staged genomes for a surrogate model."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ __all__ = ["Features"]
 
 
 class Features:
-    """Gives a genome's place in a space; what depends on the space alone is found once.
+    """Computes the feature vectors of genomes; quantities that depend only on the space are computed once.
 
-    The numbers, each in [0, 1], in order: share of the most stages; of each stage the share of the most blocks, its
-    free genes, and of each free gene of a block the mean over the blocks in which it acts, or the share of them that
-    have each option; then each free gene of the network: its position in its range, or one number an option. Of a
-    number the position p becomes (1 + p) / 2, so that the least still differs from none. Genes that do not act are 0.
+    The features, each in [0, 1], in order: number of stages relative to the maximum; for each stage the number of
+    blocks relative to the maximum, its free genes, and for each free block gene the mean over the blocks in which it is
+    active, or the share of them with each option; each free network gene, as its position in its range or one number
+    per option. A number at position p is encoded as (1 + p) / 2, so that the smallest value differs from an inactive
+    gene. Inactive genes are 0.
 
     Args:
         space: the space of the genomes.
@@ -37,7 +38,7 @@ class Features:
         )
 
     def __call__(self, genome: Any) -> NDArray[np.float64]:
-        """The genome's place, shape `(num_features,)`; the length depends on the space alone."""
+        """The genome's features, shape `(num_features,)`; the length depends only on the space."""
         encoding, (most_stages, most_blocks) = self._encoding, self._most
         parts = [len(genome.stages) / max(most_stages, 1)]
         idle = [0.0] * (1 + sum(part.width for part in (*self._stage, *self._block)))
@@ -51,7 +52,7 @@ class Features:
 
 
 class _Part:
-    """The numbers of one gene."""
+    """The features of one gene."""
 
     def __init__(self, name: str, domain: Domain) -> None:
         self.name = name
@@ -61,7 +62,7 @@ class _Part:
         self.width = len(self._options) or 1
 
     def numbers(self, value: Value) -> list[float]:
-        """Of a value."""
+        """The features of a value of the gene."""
         if self._options:
             return [float(value == option) for option in self._options]
         return [(1.0 + self._domain.position(value)) / 2.0]
@@ -72,7 +73,7 @@ def _parts(space: StagedSpace, rows: Mapping[str, GeneRow]) -> list[_Part]:
 
 
 def _means(parts: Iterable[_Part], holders: Sequence[Mapping[str, Value]]) -> list[float]:
-    """The mean numbers of each gene over the holders in which it acts."""
+    """The mean features of each gene over the holders in which it is active."""
     found: list[float] = []
     for part in parts:
         rows = [part.numbers(values[part.name]) for values in holders if part.name in values]

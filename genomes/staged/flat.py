@@ -1,7 +1,7 @@
-"""Genomes of stages of blocks as named values, for methods that know no blocks: the genes of a space, and both ways.
+"""Staged genomes as named values, for methods that do not know blocks: the genes of a space, and conversion both ways.
 
-Genes of a stage are numbered by it ("blocks_2"), those of a block by stage and block ("filters_2_1"); they are there
-when the network has so many. Every choice of values, in the order of the genes, is a genome.
+Genes of a stage carry its number ("blocks_2"), genes of a block those of the stage and the block ("filters_2_1"); they
+are active if the network has that many. Every choice of values, in the order of the genes, yields a genome.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["from_values", "genes", "values"]
 
 
 def genes(space: StagedSpace) -> tuple[Gene, ...]:
-    """The genes that decide something, each after those that its condition names."""
+    """The genes that are not fixed, each after those in its condition."""
     found = [Gene(space.domain("stages"), (), "stages")]
     for k in range(1, space.max_stages + 1):
         there = _at_least(space, "stages", "stages", k)
         found.append(Gene(space.domain("blocks"), there, f"blocks_{k}"))
-        found += _of(space, space.encoding.stage, there, f"_{k}")
+        found += _holder_genes(space, space.encoding.stage, there, f"_{k}")
         for j in range(1, space.max_blocks + 1):
-            # Where the least number of blocks says that it is there, the stage still has to be.
+            # Even if the minimum number of blocks implies the block, its stage must exist.
             both = (*there, *_at_least(space, "blocks", f"blocks_{k}", j))
-            found += _of(space, space.encoding.block, both, f"_{k}_{j}")
-    return (*found, *_of(space, space.encoding.once, (), ""))
+            found += _holder_genes(space, space.encoding.block, both, f"_{k}_{j}")
+    return (*found, *_holder_genes(space, space.encoding.once, (), ""))
 
 
 def values(space: StagedSpace, genome: Any) -> dict[str, Value]:
-    """The genome's value of each gene that acts in it."""
+    """The values of the genes that are active in the genome."""
     encoding = space.encoding
     found: dict[str, Value] = {"stages": len(genome.stages), **encoding.once_values(genome)}
     for k, stage in enumerate(genome.stages, start=1):
@@ -66,13 +66,13 @@ def from_values(space: StagedSpace, given: Mapping[str, Value]) -> Any:
 def _holder(
     rows: Mapping[str, GeneRow], active: Mapping[str, Value], suffix: str, beside: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """All genes of one holder."""
+    """The values of all genes of one holder."""
     own = {name: active[name + suffix] for name in rows if name + suffix in active}
     return complete_block(rows, own, own.__getitem__, beside)
 
 
-def _of(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffix: str) -> Iterator[Gene]:
-    """The genes of one holder that act somewhere in the space."""
+def _holder_genes(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffix: str) -> Iterator[Gene]:
+    """The genes of one holder that are active in some genome of the space."""
     for name, row in rows.items():
         if space.acts(name):
             own = tuple(
@@ -84,6 +84,6 @@ def _of(space: StagedSpace, rows: Mapping[str, GeneRow], there: Condition, suffi
 
 
 def _at_least(space: StagedSpace, gene: str, name: str, count: int) -> Condition:
-    """The condition that there are at least that many; none if there always are."""
+    """The condition that there are at least `count` of them; empty if it always holds."""
     enough = space.domain(gene).restrict(low=count)
     return () if enough is None or space.domain(gene).least >= count else ((name, enough),)

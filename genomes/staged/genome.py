@@ -1,4 +1,4 @@
-"""`Stage`: blocks one after the other, then a smaller map. The genomes of stages hold a tuple of them."""
+"""`Stage`: blocks in sequence, then downsampling. Staged genomes hold a tuple of stages."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 __all__ = ["DOWNSAMPLINGS", "Stage"]
 
-#: How a stage halves its map: the first convolution of its first block moves by two, or its last block is pooled.
+#: How a stage halves its feature map: by a stride of its first convolution, or by pooling after its last block.
 DOWNSAMPLINGS = ("none", "stride", "max", "average")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Blocks one after the other.
+    """Blocks in sequence, with downsampling.
 
     Attributes:
-        blocks: at least one, of the class of the encoding.
-        downsampling: one of `DOWNSAMPLINGS`.
+        blocks: at least one block, of the encoding's `block_class`.
+        downsampling: how the feature map is halved, one of `DOWNSAMPLINGS`.
     """
 
     blocks: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""Genomes of stages of blocks as JSON values, and back with every value checked. Genes that do not act are left out."""
+"""Conversion of staged genomes to JSON values and back, with validation. Inactive genes are left out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def genome_to_json(encoding: Encoding, genome: Any) -> dict[str, Any]:
 
 
 def genome_from_json(encoding: Encoding, value: Any, place: str = "genome") -> Any:
-    """The genome back.
+    """Reads a genome from JSON values.
 
     Raises:
         InputError: the value is not a genome of this encoding; the message names the location.
@@ -62,12 +62,12 @@ def _read_stage(encoding: Encoding, value: Any, place: str) -> Stage:
     blocks = []
     for k, each in enumerate(given):
         where = f"{place}.blocks[{k}]"
-        blocks.append(encoding.block_class(**_read(encoding.block, table(each, where, encoding.block), _inside(where))))
+        blocks.append(encoding.block_class(**_read(encoding.block, table(each, where, encoding.block), _locate(where))))
     own = {name: parts[name] for name in encoding.stage if name in parts}
-    return Stage(tuple(blocks), **_read(encoding.stage, own, _inside(place)))
+    return Stage(tuple(blocks), **_read(encoding.stage, own, _locate(place)))
 
 
-def _inside(place: str) -> Callable[[str], str]:
+def _locate(place: str) -> Callable[[str], str]:
     return lambda name: f"{place}.{name}"
 
 
@@ -77,17 +77,17 @@ def _read(
     place_of: Callable[[str], str],
     beside: Mapping[str, Value] | None = None,
 ) -> dict[str, Value]:
-    """All genes of a holder: those that are given, checked; those that do not act, which must not be given.
+    """Reads all genes of a holder: validates the active ones and rejects inactive ones.
 
     Args:
-        rows: of the holder.
-        given: what is written.
-        place_of: where a gene is written, for errors.
+        rows: rows of the holder's genes.
+        given: written values.
+        place_of: gene -> its location, for error messages.
         beside: as in `active_values`.
     """
     read = {name: row.kind.read(given[name], place_of(name)) for name, row in rows.items() if name in given}
     off = {name: row.idle for name, row in rows.items() if name in OFF}
-    acting = active_values(rows, _Given({**off, **read}, place_of), beside)
+    acting = active_values(rows, _RequiredValues({**off, **read}, place_of), beside)
     for name, value in read.items():
         if name not in acting and value != rows[name].idle:
             raise InputError(
@@ -96,8 +96,8 @@ def _read(
     return {**{name: row.idle for name, row in rows.items()}, **acting}
 
 
-class _Given(dict[str, Value]):
-    """Values, of which one that is asked for and is not there is missed by its place."""
+class _RequiredValues(dict[str, Value]):
+    """Values by gene, with an InputError that names the location of a missing one."""
 
     def __init__(self, values: Mapping[str, Value], place_of: Callable[[str], str]) -> None:
         super().__init__(values)

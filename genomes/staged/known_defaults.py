@@ -1,7 +1,7 @@
-"""Networks that others have published, as genomes of a space of stages of blocks: what a search can begin with.
+"""Published networks as genomes of a staged space, which a search can start from.
 
-A recipe names values of genes; numbers are brought into the ranges of a space, and of several words the first that it
-has is taken. A space that does not have as many stages, or none of the words, has no such recipe.
+A recipe specifies values of genes; numbers are clipped to the ranges of a space, and the first valid of several names
+is used. A space that lacks as many stages, or has none of the names, skips the recipe.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recipe", "StageRecipe", "express_recipes", "nearest"]
 
-#: Shares of their width that recipes are also had in, for searches of short time.
+#: Widths of the narrower variants of recipes for short searches, as shares of the full width.
 _WIDTHS = (1.0, 0.5, 0.25)
 
 Genes = Mapping[str, Value | tuple[str, ...]]
@@ -30,7 +30,7 @@ class StageRecipe:
     """A stage.
 
     Attributes:
-        genes: of the stage.
+        genes: genes of the stage.
         blocks: genes of each block.
     """
 
@@ -43,10 +43,10 @@ class Recipe:
     """A published network.
 
     Attributes:
-        name: as it is known.
-        source: where it was published.
-        stages: its stages.
-        genes: that the network has once, those of training among them.
+        name: common name.
+        source: publication.
+        stages: stages, from input to output.
+        genes: network genes, including those of training.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Recipe:
 
 
 class _Inexpressible(Exception):
-    """A space has none of a recipe's words."""
+    """A space has none of the names that a recipe allows."""
 
 
 def express_recipes(space: StagedSpace, recipes: Sequence[Recipe]) -> tuple[Mapping[str, Any], ...]:
-    """Of each recipe its genomes in a space, by name: as it is, then narrower ones. Repetitions are left out."""
+    """For each recipe, its genomes in a space by name: at full width, then narrower ones. Duplicates are left out."""
     seen: set[str] = set()
     found = []
     for recipe in recipes:
@@ -77,7 +77,7 @@ def express_recipes(space: StagedSpace, recipes: Sequence[Recipe]) -> tuple[Mapp
 
 
 def nearest(domain: Domain, value: Value | tuple[str, ...]) -> Value | None:
-    """The member nearest to a number; of several names the first member, None if there is none."""
+    """The member nearest to a number, or the first member among several names; None if there is none."""
     if isinstance(value, (str, tuple)):
         words = (value,) if isinstance(value, str) else value
         return next((word for word in words if domain.contains(word)), None)
@@ -112,7 +112,7 @@ def _genome(space: StagedSpace, recipe: Recipe, share: float) -> Any | None:
 def _holder(
     space: StagedSpace, rows: Mapping[str, Any], genes: Genes, share: float, beside: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """All genes of a holder, near to those of the recipe; one that it does not name is idle, where it can be."""
+    """All genes of a holder, as close to the recipe as possible; unspecified genes are idle if possible."""
     width = space.encoding.width
 
     def value_of(name: str) -> Value:

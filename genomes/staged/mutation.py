@@ -1,7 +1,7 @@
-"""Mutations of networks made of stages: pure functions `(genome, space, rng) -> genome`.
+"""Mutations of staged networks: pure functions `(genome, space, rng) -> genome`.
 
-They return None where they do not apply. A child is a member of the space and differs from its parent. Mutations of
-genes are derived from the table of the encoding.
+They return None if they do not apply. A child is a member of the space and differs from its parent. Mutations of genes
+are derived from the encoding's table.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ T = TypeVar("T")
 
 
 def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Inserts a new block, as wide as its neighbour, into a stage; several, if the space does not allow one more."""
+    """Inserts a new block, as wide as its neighbour, into a stage; several if the space does not allow exactly one
+    more.
+    """
 
     def insert(blocks: list[Any]) -> None:
         at = int(rng.integers(len(blocks) + 1))
@@ -42,7 +44,7 @@ def insert_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def duplicate_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Inserts a copy of a block after it; several copies, if the space does not allow one more."""
+    """Inserts a copy of a block after it; several copies if the space does not allow exactly one more."""
 
     def duplicate(blocks: list[Any]) -> None:
         at = int(rng.integers(len(blocks)))
@@ -52,12 +54,12 @@ def duplicate_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -
 
 
 def remove_block(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Removes a block from a stage; several, if the space does not allow one less."""
+    """Removes a block from a stage; several if the space does not allow exactly one less."""
     return _with_blocks(genome, space, rng, lambda blocks: blocks.pop(int(rng.integers(len(blocks)))), -1)
 
 
 def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Inserts a new stage, as wide as its neighbour; several, if the space does not allow one more."""
+    """Inserts a new stage, as wide as its neighbour; several if the space does not allow exactly one more."""
 
     def insert(stages: list[Stage]) -> None:
         at, width = int(rng.integers(len(stages) + 1)), space.encoding.width
@@ -68,7 +70,7 @@ def insert_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> A
 
 
 def duplicate_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Inserts a copy of a stage after it; several copies, if the space does not allow one more."""
+    """Inserts a copy of a stage after it; several copies if the space does not allow exactly one more."""
     if not genome.stages:
         return None
 
@@ -80,7 +82,7 @@ def duplicate_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -
 
 
 def remove_stage(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Removes a stage; several, if the space does not allow one less."""
+    """Removes a stage; several if the space does not allow exactly one less."""
     return _with_stages(genome, space, rng, lambda stages: stages.pop(int(rng.integers(len(stages)))), -1)
 
 
@@ -95,12 +97,12 @@ def scale_learning_rate(genome: Any, space: StagedSpace, rng: np.random.Generato
 
 
 def change_idle(genome: Any, space: StagedSpace, rng: np.random.Generator) -> Any:
-    """Changes a gene without an effect on the network, when nothing else can change."""
+    """Changes a gene that does not affect the network, used if nothing else can change."""
     encoding = space.encoding
     values = encoding.once_values(genome)
     for name in values:
         if space.is_free(name):
-            return _with_once(genome, space, rng, name, values)
+            return _with_network_gene(genome, space, rng, name, values)
     return None
 
 
@@ -113,7 +115,7 @@ _STRUCTURAL: tuple[Mutation, ...] = (
     duplicate_stage,
 )
 
-#: Mutation -> the settings of a space that it moves, of those that every encoding has.
+#: Mutation common to all encodings -> the settings of a space that it changes.
 MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         **{function.__name__: (function.__name__.partition("_")[2] + "s",) for function in _STRUCTURAL},
@@ -129,12 +131,12 @@ def mutations_of(encoding: Encoding) -> Mapping[str, Mutation]:
 
 
 def _move(encoding: Encoding, genes: tuple[str, ...]) -> Mutation:
-    """The mutation that varies one of these genes, of a random holder of it."""
+    """The mutation that varies one of these genes in a random holder."""
     if genes[0] in encoding.block:
         return lambda genome, space, rng: _move_block(genome, space, rng, genes)
     if genes[0] in encoding.stage:
         return lambda genome, space, rng: _move_stage(genome, space, rng, genes)
-    return lambda genome, space, rng: _move_once(genome, space, rng, genes)
+    return lambda genome, space, rng: _move_network_gene(genome, space, rng, genes)
 
 
 def _move_block(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
@@ -169,21 +171,21 @@ def _move_stage(genome: Any, space: StagedSpace, rng: np.random.Generator, genes
     return _with_stage(genome, k, replace_fields(stage, **{name: space.domain(name).vary(getattr(stage, name), rng)}))
 
 
-def _move_once(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
+def _move_network_gene(genome: Any, space: StagedSpace, rng: np.random.Generator, genes: Sequence[str]) -> Any:
     encoding = space.encoding
     values = encoding.once_values(genome)
     free = [name for name in genes if name in values and space.is_free(name)]
     for place in rng.permutation(len(free)).tolist():
-        child = _with_once(genome, space, rng, free[place], values)
+        child = _with_network_gene(genome, space, rng, free[place], values)
         if not encoding.once[free[place]].subtle or space.digest(child) != space.digest(genome):
             return child
     return None
 
 
-def _with_once(
+def _with_network_gene(
     genome: Any, space: StagedSpace, rng: np.random.Generator, name: str, values: Mapping[str, Value]
 ) -> Any:
-    """The genome with another value of a gene that it has once; genes that come to act are drawn."""
+    """The genome with another value of a network gene; genes that become active are sampled."""
     moved = {**values, name: space.domain(name).vary(values[name], rng)}
     beside = {"stages": len(genome.stages)}
     whole = complete_block(space.encoding.once, moved, lambda other: draw(space, other, rng), beside)
@@ -193,7 +195,7 @@ def _with_once(
 def _with_blocks(
     genome: Any, space: StagedSpace, rng: np.random.Generator, change: Callable[[list[Any]], object], direction: int
 ) -> Any:
-    """The genome with more or fewer blocks in a stage that the space allows them in."""
+    """The genome with more or fewer blocks in a stage where the space allows it."""
     domain = space.domain("blocks")
     places = [
         (k, count)
@@ -212,7 +214,7 @@ def _with_blocks(
 def _with_stages(
     genome: Any, space: StagedSpace, rng: np.random.Generator, change: Callable[[list[Stage]], object], direction: int
 ) -> Any:
-    """The genome with more or fewer stages, where the space allows them; genes that come to act are drawn."""
+    """The genome with more or fewer stages if the space allows it; genes that become active are sampled."""
     count = _next(space.domain("stages"), len(genome.stages), direction)
     if count is None:
         return None
@@ -226,7 +228,7 @@ def _with_stages(
 
 
 def _next(domain: Domain, count: int, direction: int) -> int | None:
-    """The next larger or smaller number that is allowed, None when there is none."""
+    """The next larger or smaller number that is allowed; None if there is none."""
     if direction > 0:
         larger = domain.restrict(low=count + 1)
         return None if larger is None else int(larger.least)

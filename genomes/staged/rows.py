@@ -24,10 +24,10 @@ class GeneRow:
     """A gene.
 
     Attributes:
-        kind: valid values.
+        kind: kind of its values.
         idle: its value where it is inactive.
-        when: earlier genes of the same holder, and the values for which it is active; for genes of the network also
-            "stages", their number.
+        when: earlier genes of the same holder and the values for which it is active; for network genes also "stages",
+            the number of stages.
         subtle: whether another value may leave the network unchanged, so that mutations must check.
         usually_off: the share of random networks in which it is off (its `idle` value), if the space allows that.
     """
@@ -44,11 +44,11 @@ class Encoding:
     """An encoding of stages of blocks.
 
     Attributes:
-        name: in files.
-        block, stage, network, training: gene -> row, of each holder; the fields of its class, in their order.
-        block_class, genome_class, training_class: that hold the genes.
-        width: the gene of a block that says how wide it is.
-        moves: mutation -> genes of one holder, of which it changes one.
+        name: name of the encoding in files.
+        block, stage, network, training: gene -> row, for each holder; the fields of its class, in order.
+        block_class, genome_class, training_class: classes that hold the genes.
+        width: block gene that determines the block's width.
+        moves: mutation -> genes of one holder, one of which it changes.
         layer_kinds: layer kinds of its networks.
     """
 
@@ -66,7 +66,7 @@ class Encoding:
 
     @cached_property
     def once(self) -> Mapping[str, GeneRow]:
-        """Genes that a network has once, those of training among them."""
+        """Genes of the network as a whole, including those of training."""
         return {**self.network, **self.training}
 
     @cached_property
@@ -75,21 +75,21 @@ class Encoding:
         return {**self.block, **self.stage, **self.once}
 
     def block_values(self, block: Any) -> dict[str, Value]:
-        """The block's genes that act."""
+        """The values of the block's active genes."""
         return active_values(self.block, {name: getattr(block, name) for name in self.block})
 
     def stage_values(self, stage: Any) -> dict[str, Value]:
-        """The stage's genes that act, without its blocks."""
+        """The values of the stage's active genes, without its blocks."""
         return active_values(self.stage, {name: getattr(stage, name) for name in self.stage})
 
     def once_values(self, genome: Any) -> dict[str, Value]:
-        """The genes that the network has once and that act."""
+        """The values of the active genes of the network as a whole."""
         held = {name: getattr(genome, name) for name in self.network}
         held |= {name: getattr(genome.training, name) for name in self.training}
         return active_values(self.once, held, {"stages": len(genome.stages)})
 
     def from_parts(self, stages: tuple[Stage, ...], values: Mapping[str, Value]) -> Any:
-        """The genome of these stages and of these genes of the network, which have to be all."""
+        """The genome with these stages and network genes, which must be complete."""
         training = self.training_class(**{name: values[name] for name in self.training})
         return self.genome_class(stages=stages, training=training, **{name: values[name] for name in self.network})
 
@@ -101,7 +101,7 @@ def active_values(
 
     Args:
         rows: genes of one holder.
-        values: of all of them.
+        values: values of all of these genes.
         beside: values of genes of other holders that conditions may refer to.
     """
     known = dict(beside or {})
@@ -117,12 +117,12 @@ def complete_block(
     draw: Callable[[str], Value],
     beside: Mapping[str, Value] | None = None,
 ) -> dict[str, Value]:
-    """The values of all genes: missing active ones are drawn, inactive ones are idle.
+    """The values of all genes: missing active genes are sampled, inactive ones are idle.
 
     Args:
         rows: genes of one holder.
-        values: of some of them.
-        draw: samples a value of a gene.
+        values: values of some of these genes.
+        draw: function that samples a value of a gene.
         beside: as in `active_values`.
     """
     known = dict(beside or {})
@@ -133,7 +133,7 @@ def complete_block(
 
 
 def _active(rows: Mapping[str, GeneRow], known: dict[str, Value]) -> Iterator[str]:
-    """Yields active genes given the `known` values, to which the caller adds each one."""
+    """Yields the active genes given the `known` values, to which the caller adds each value."""
     for name, row in rows.items():
         if not row.when or all(other in known and domain.contains(known[other]) for other, domain in row.when):
             yield name

@@ -1,4 +1,4 @@
-"""Random members of a space of stages of blocks."""
+"""Sampling from staged spaces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["draw", "sample", "sample_block", "sample_stage"]
 
 
 def sample(space: StagedSpace, rng: np.random.Generator) -> Any:
-    """A random genome. Its stages get wider, not narrower, as their maps get smaller; a stage has one width."""
+    """A random genome. Later stages are not narrower than earlier ones; all blocks of a stage have the same width."""
     encoding = space.encoding
     count = int(space.domain("stages").sample(rng))
     widths = sorted(space.domain(encoding.width).sample(rng) for _ in range(count))
@@ -27,20 +27,20 @@ def sample(space: StagedSpace, rng: np.random.Generator) -> Any:
 
 
 def sample_stage(space: StagedSpace, rng: np.random.Generator, given: dict[str, Value]) -> Stage:
-    """A random stage whose blocks have the given genes."""
+    """A random stage whose blocks have the given values."""
     count = int(space.domain("blocks").sample(rng))
     values = complete_block(space.encoding.stage, {}, lambda name: draw(space, name, rng))
     return Stage(tuple(sample_block(space, rng, given) for _ in range(count)), **values)
 
 
 def sample_block(space: StagedSpace, rng: np.random.Generator, given: dict[str, Value]) -> Any:
-    """A random block that has the given genes."""
+    """A random block with the given values."""
     encoding = space.encoding
     return encoding.block_class(**complete_block(encoding.block, given, lambda name: draw(space, name, rng)))
 
 
 def draw(space: StagedSpace, name: str, rng: np.random.Generator) -> Value:
-    """A random value of a gene; of one that is usually off, off at its share."""
+    """A random value of a gene; a gene that is usually off is off with its given probability."""
     domain, row = space.domain(name), space.encoding.rows[name]
     if not row.usually_off or domain.is_fixed or not domain.contains(row.idle):
         return domain.sample(rng)

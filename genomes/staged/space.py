@@ -1,4 +1,4 @@
-"""`StagedSpace`: what the spaces of networks made of stages of blocks share. A `genomes.space.FlatSpace`."""
+"""`StagedSpace`: the base of spaces of networks made of stages of blocks, a `genomes.space.FlatSpace`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genomes.codec import VERSION, canonical_json, check_header
 from genomes.domains import Choice, Domain, Range, Value, domain_to_json, read_domain
 from genomes.errors import InputError
 from genomes.gene import Condition, Gene
-from genomes.mutations import mutated, read_names
+from genomes.mutations import mutate_once, read_names
 from genomes.staged import flat
 from genomes.staged.crossover import splice_stages
 from genomes.staged.features import Features
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BLOCKS", "MAX_STAGES", "StagedSpace"]
 
 MAX_STAGES = 8
-#: Of a stage; and of a whole network, whose graph has a bounded number of nodes.
+#: Maximum number of blocks of a stage, and of a whole network, whose graph has a bounded number of nodes.
 MAX_BLOCKS = 8
 MAX_BLOCKS_IN_ALL = 32
 
@@ -64,12 +64,12 @@ class StagedSpace:
 
     @classmethod
     def _kinds(cls) -> dict[str, Kind]:
-        """Gene -> what it may hold."""
+        """Gene -> the kind of its values."""
         return {**_COUNTS, **{name: row.kind for name, row in cls.encoding.rows.items()}}
 
     @classmethod
     def _tables(cls) -> dict[str, tuple[str, ...]]:
-        """Tables of a file, and the genes in them."""
+        """Tables of a file, and the genes in each."""
         training = tuple(cls.encoding.training)
         return {"network": tuple(name for name in cls._kinds() if name not in training), "training": training}
 
@@ -77,16 +77,16 @@ class StagedSpace:
         """The graph that training sees; see `genomes.architecture.graph`."""
         raise NotImplementedError
 
-    # ---------------------------------------------------------------- what the space allows
+    # ---------------------------------------------------------------- contents
 
     @property
     def layer_kinds(self) -> frozenset[str]:
-        """Kinds of layers that its networks may have."""
+        """Layer kinds that its networks may have."""
         return self.encoding.layer_kinds
 
     @cached_property
     def mutations(self) -> tuple[str, ...]:
-        """Names of the mutations that can change something here."""
+        """Names of the mutations that apply to this space."""
         moved = {**MOVED, **self.encoding.moves}
         own = tuple(name for name in self.known_mutations if any(self.is_free(gene) for gene in moved[name]))
         return (*own, *self.extra_mutations)
@@ -97,15 +97,15 @@ class StagedSpace:
         return domain
 
     def is_free(self, gene: str) -> bool:
-        """Whether a search can change anything with this gene."""
+        """Whether the gene is free and has an effect."""
         return gene in self._free
 
     def acts(self, gene: str) -> bool:
-        """Whether the gene acts in some genome."""
+        """Whether the gene is active in some genome."""
         return gene in self._acting
 
     def always_meets(self, gene: str, wanted: Domain) -> bool:
-        """Whether the gene acts in every holder and all of its values are wanted."""
+        """Whether the gene is active in every holder and all of its values are wanted."""
         row, domain = self.encoding.rows.get(gene), self.domain(gene)
         if row is not None and row.when:
             return False
@@ -119,7 +119,7 @@ class StagedSpace:
 
     @cached_property
     def _acting(self) -> frozenset[str]:
-        """Genes that act in some genome."""
+        """Genes that are active in some genome."""
         found = {"stages"} if not self.max_stages else {"stages", "blocks"}
         for name, row in self.encoding.rows.items():
             of_stages = name in self.encoding.block or name in self.encoding.stage
@@ -128,50 +128,50 @@ class StagedSpace:
         return frozenset(found)
 
     def _can_hold(self, when: Condition, acting: set[str]) -> bool:
-        return all(other in acting and _meet(self.domain(other), domain) for other, domain in when)
+        return all(other in acting and _intersects(self.domain(other), domain) for other, domain in when)
 
     @property
     def max_stages(self) -> int:
-        """The most stages."""
+        """The maximum number of stages."""
         return int(self.domain("stages").greatest)
 
     @property
     def max_blocks(self) -> int:
-        """The most blocks of a stage."""
+        """The maximum number of blocks of a stage."""
         return int(self.domain("blocks").greatest)
 
-    # ---------------------------------------------------------------- moving in it
+    # ---------------------------------------------------------------- operators
 
     def sample(self, rng: np.random.Generator) -> Any:
-        """A random genome; deeper blocks are not narrower, and what usually hurts is often off."""
+        """A random genome; later stages are not narrower, and genes that usually hurt are often off."""
         return sample(self, rng)
 
     def mutate(self, genome: Any, rng: np.random.Generator, operator: str | None = None) -> tuple[Any, str]:
         """A changed genome and the name of the mutation that made it.
 
         Args:
-            genome: of this space.
-            rng: of the change.
-            operator: the mutation to try first; a random one unless given. Where it does not apply, others are tried.
+            genome: a genome of this space.
+            rng: random generator.
+            operator: mutation to try first, by default a random one. If it does not apply, others are tried.
 
         Returns:
-            A genome other than the given one; the given one and "none" when the space has no other.
+            A genome other than the given one; the given one and "none" if the space has no other.
 
         Raises:
             InputError: there is no such mutation.
         """
-        if (found := mutated(genome, self, self.known_mutations, operator, rng)) is not None:
+        if (found := mutate_once(genome, self, self.known_mutations, operator, rng)) is not None:
             return found
         child = change_idle(genome, self, rng)
         return (genome, "none") if child is None else (child, "change_training_gene")
 
     def crossover(self, a: Any, b: Any, rng: np.random.Generator) -> Any:
-        """A child with the first stages of one parent, the last of the other, and the other genes of both."""
+        """A child with the first stages of one parent, the last stages of the other, and other genes of both."""
         if rng.random() < 0.5:
             a, b = b, a
         return splice_stages(a, b, self, rng)
 
-    # ---------------------------------------------------------------- looking at genomes
+    # ---------------------------------------------------------------- representations of genomes
 
     def contains(self, genome: Any) -> bool:
         """Whether the genome is a member of this space."""
@@ -179,14 +179,14 @@ class StagedSpace:
             return False
         try:
             value = genome_to_json(self.encoding, genome)
-            canonical_json(value)  # numbers of other types than Python's own, which Keras refuses, have no JSON
+            canonical_json(value)  # fails for numpy numbers, which Keras rejects
             back = genome_from_json(self.encoding, value)
             return bool(back == genome) and next(self._faults(back), None) is None
         except (TypeError, ValueError, AttributeError):
             return False
 
     def digest(self, genome: Any) -> str:
-        """Hexadecimal digest of what the genome builds and how it is trained."""
+        """Hexadecimal digest of the network and its training settings."""
         return digest(self.architecture(genome))
 
     def features(self, genome: Any) -> NDArray[np.float64]:
@@ -203,14 +203,14 @@ class StagedSpace:
         return flat.genes(self)
 
     def values(self, genome: Any) -> dict[str, Value]:
-        """The genome's values by the names of `genes`; `from_values` is the way back."""
+        """The genome's values by the names of `genes`; `from_values` is the inverse."""
         return flat.values(self, genome)
 
     def from_values(self, values: Mapping[str, Value]) -> Any:
-        """The genome of these values; those of genes whose condition does not hold are left out.
+        """The genome with these values, without those of inactive genes.
 
         Raises:
-            InputError: a gene is not known, or an active one has no value, or one outside its domain.
+            InputError: a gene is unknown, or an active gene has no value or one outside its domain.
         """
         return flat.from_values(self, values)
 
@@ -220,18 +220,18 @@ class StagedSpace:
 
     @classmethod
     def read_genome(cls, value: Any) -> Any:
-        """A genome of this encoding, of this space or not. Raises InputError, naming the location."""
+        """Reads a genome of this encoding, in this space or not. Raises InputError that names the location."""
         return genome_from_json(cls.encoding, value)
 
     def genome_from_json(self, value: Any) -> Any:
-        """The genome back. Raises InputError, naming the location, when the value is not a genome of this space."""
+        """Reads a genome. Raises InputError that names the location if the value is not a genome of this space."""
         genome = genome_from_json(self.encoding, value)
         for place, fault in self._faults(genome):
             raise InputError(f"genome.{place} {fault}: widen the space or change the genome")
         return genome
 
     def _faults(self, genome: Any) -> Iterator[tuple[str, str]]:
-        """What keeps a well-formed genome out of this space: (place inside the genome, constraint and value)."""
+        """Reasons why a well-formed genome is not in this space: (location inside the genome, constraint and value)."""
         yield from self._outside("stages", "stages", len(genome.stages))
         for k, stage in enumerate(genome.stages):
             yield from self._outside(f"stages[{k}].blocks", "blocks", len(stage.blocks))
@@ -251,14 +251,15 @@ class StagedSpace:
             )
 
     def known_defaults(self, task: str) -> tuple[Mapping[str, Any], ...]:
-        """Of each published network that the space can express, its genomes by name, as it is and narrower ones.
+        """For each published network that the space can express, its genomes by name: at full width, then narrower
+        ones.
 
         Args:
             task: "regression", "binary" or "multiclass".
         """
         return express_recipes(self, self.recipes)
 
-    # ---------------------------------------------------------------- the space itself
+    # ---------------------------------------------------------------- serialisation
 
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values: {"encoding", "version", "network": {...}, "training": {...}}."""
@@ -269,7 +270,7 @@ class StagedSpace:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """The space back; what is left out is as in the default space.
+        """Reads a space; missing keys are as in the default space.
 
         Raises:
             InputError: the value is not a space of this encoding; the message names the table, the key and the value.
@@ -283,8 +284,8 @@ class StagedSpace:
         return replace(cls(), **settings)  # type: ignore[type-var]
 
 
-def _meet(domain: Domain, wanted: Domain) -> bool:
-    """Whether some member of a gene's domain is wanted."""
+def _intersects(domain: Domain, wanted: Domain) -> bool:
+    """Whether some member of a gene's domain is among the wanted values."""
     if isinstance(domain, Choice):
         return any(wanted.contains(option) for option in domain.options)
     if isinstance(wanted, Range):

@@ -1,4 +1,4 @@
-"""Rows of the genes that encodings of stages of blocks have alike: those of training, and of the head."""
+"""Rows of the genes common to staged encodings: those of training, of all layers and of the head."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from genomes.training import OPTIMIZERS_OF, AugmentedTraining, Training, trainin
 
 __all__ = ["AT_LEAST_ONE", "head_rows", "network_rows", "training_rows"]
 
-#: The values of a count at which there is something.
+#: The positive values of a count.
 AT_LEAST_ONE = Range(1, 1_000_000)
 
-#: The share of random networks that train on samples as they are, of each way to change them.
+#: For each augmentation, the share of random networks that train without it.
 _USUALLY_OFF = 0.6
 
 
 def training_rows(augmentation: Iterable[str], when: Condition = ()) -> Mapping[str, GeneRow]:
-    """Rows of training, and of some ways to change samples in it.
+    """Rows of the training genes, including augmentation.
 
     Args:
         augmentation: fields of `AugmentedTraining`.
-        when: which samples can be changed in this way.
+        when: condition under which samples can be augmented.
     """
     kinds, idle = training_kinds(AugmentedTraining), AugmentedTraining()
     rows = {}
@@ -40,7 +40,7 @@ def training_rows(augmentation: Iterable[str], when: Condition = ()) -> Mapping[
 
 
 def network_rows() -> Mapping[str, GeneRow]:
-    """Rows of what all layers of a network have alike. A layer may have no use for one, hence mutations look."""
+    """Rows of the genes common to all layers. One may affect no layer of a network, hence mutations check."""
     return {
         "activation": GeneRow(Word(ACTIVATIONS), "relu", subtle=True),
         "normalization": GeneRow(Word(NORMALIZATIONS), "none", subtle=True),
@@ -50,7 +50,7 @@ def network_rows() -> Mapping[str, GeneRow]:
 
 
 def head_rows(poolings: tuple[str, ...]) -> Mapping[str, GeneRow]:
-    """Rows of the layers between the last stage and the output."""
+    """Rows of the genes of the layers between the last stage and the output."""
     there = (("head_layers", AT_LEAST_ONE),)
     return {
         "head_pooling": GeneRow(Word(poolings), "average", subtle=True),

@@ -119,8 +119,8 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
     result = evonas("inspect", *OWN[1:], "--categorical", "rooms", "--drop", "colour")
     assert result.exit_code == 0
     assert "regression" in result.output
-    assert "as asked" in result.output
-    assert "column 'colour' is not used: dropped as asked" in result.output
+    assert "chosen by the user" in result.output
+    assert "column 'colour' is not used: excluded by the user" in result.output
     values = json.loads(evonas("inspect", *OWN[1:], "--json").output)
     assert values["rows"]["test"] > 0
     assert {column["name"] for column in values["columns"]} >= {"colour"}
@@ -164,7 +164,7 @@ def test_folders_of_images_and_columns_of_text(folder: Path) -> None:
 
 def test_columns_are_dropped_as_asked() -> None:
     result = search("--drop", "colour", "--generations", "1")
-    assert "column 'colour' is not used: dropped as asked" in result.output
+    assert "column 'colour' is not used: excluded by the user" in result.output
 
 
 def test_events_are_json_on_standard_output() -> None:

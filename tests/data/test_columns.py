@@ -81,7 +81,7 @@ def test_drop_and_notes() -> None:
     notes = plan.notes()
     assert len(notes) == 3
     assert "'b' is not used: the same value in every row, 1" in notes[0]
-    assert "'c' is not used: dropped as asked" in notes[1]
+    assert "'c' is not used: excluded by the user" in notes[1]
     assert "'d' is not used: text with 24 different values in 24 rows" in notes[2]
 
 

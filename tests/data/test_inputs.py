@@ -81,7 +81,7 @@ def test_parts_that_are_given_stay_as_they_are():
     assert num_rows(data.splits[0].x_train) == 60
     folded = prepare_inputs(x, y, seed=0, folds=4)
     assert len(folded.splits) == 4
-    with pytest.raises(InputError, match="validation x must be of the form of training x"):
+    with pytest.raises(InputError, match="validation x must have the form of training x"):
         prepare_inputs(x, y, seed=0, validation=({"b": part["b"]}, y[:6]))
 
 

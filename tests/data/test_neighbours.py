@@ -59,7 +59,7 @@ def test_estimates_are_those_of_a_loop(seed, rows, columns, bandwidth, weighted)
     kept = range(rows) if weights is None else np.flatnonzero(weights).tolist()
     assert found.rows.tolist() == list(kept)
     x, values = points.astype(np.float32), found.values
-    alone, new = found.of_training_rows(x), found(x + 0.01)
+    alone, new = found.leave_one_out(x), found(x + 0.01)
     for row in range(rows):
         others = [k for k, each in enumerate(kept) if each != row]
         expected = [estimate(x[row], x[found.rows[others]], values[others, k], bandwidth) for k in range(2)]
@@ -79,7 +79,7 @@ def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
     one, two = (fit_kernel_regression("", ("a",), 1.0, points, points) for _ in range(2))
     assert len(one.centres) == 10
     assert np.array_equal(one.rows, two.rows)
-    assert np.isfinite(one.of_training_rows(points)).all()
+    assert np.isfinite(one.leave_one_out(points)).all()
 
 
 @pytest.mark.parametrize(("target", "width"), [("y", 1), ("kind", 3)])
@@ -150,7 +150,7 @@ def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows
 
 def test_columns_that_the_table_does_not_have_are_refused():
     data = prepare_table(table(), "y", seed=0)
-    with pytest.raises(InputError, match="neighbours must be in numeric columns of the table, which 'c' is not"):
+    with pytest.raises(InputError, match="neighbours must use numeric columns of the table, which 'c' is not"):
         data.for_views("standard", neighbours_view(("a", "c"), 0.1))
 
 

@@ -272,7 +272,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "ragged": (lambda: prepare_arrays([[1, 2], [3]], [1, 2], seed=0), ["rows of equal length", "differ"]),
     "lengths": (lambda: prepare_arrays(X, Y[:9], seed=0), ["same number of rows", "10 and 9"]),
     "complex": (lambda: prepare_arrays(X * 1j, Y, seed=0), ["real numbers", "complex128"]),
-    "nan target": (lambda: prepare_arrays(X, Y * np.nan, seed=0), ["'y'", "none at all"]),
+    "nan target": (lambda: prepare_arrays(X, Y * np.nan, seed=0), ["'y'", "has none"]),
     "infinite target": (lambda: prepare_arrays(X, Y / np.eye(10)[0], seed=0), ["'y'"]),
     "infinite feature": (
         lambda: prepare_arrays(X + np.array([np.inf, 0]), Y, seed=0),

@@ -170,7 +170,7 @@ def test_windows_that_overlap_are_split_in_their_order() -> None:
     assert overlap_of(np.zeros((50, 10, 1))) == 0
     data = prepared("series", windows, target)
     split = data.splits[0]
-    assert any("windows of one series that overlap" in note for note in data.notes)
+    assert any("overlapping windows of one series" in note for note in data.notes)
     assert data.preparation is not None
     features = data.preparation.apply(windows)
     train = len(split.y_train)

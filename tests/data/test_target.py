@@ -59,7 +59,7 @@ BAD: dict[str, tuple[dict[str, list[Any]], str | None, list[str]]] = {
         None,
         ["'y'", "5 of its 6 values are numbers", "'abc' (data row 4)", "correct it"],
     ),
-    "all missing": ({"y": [None, None]}, None, ["'y'", "none at all", "name another column"]),
+    "all missing": ({"y": [None, None]}, None, ["'y'", "has none", "name another column"]),
     "infinite": ({"y": [1.5, np.inf, 2]}, None, ["'y'", "finite", "inf", "data row 2", "correct"]),
     "as many classes as rows": ({"y": ["a", "b", "c"]}, None, ["'y'", "3 classes in 3 rows", "regression"]),
     "classes of numbers": ({"y": [0.5, 1.5, 2.5]}, "classification", ["3 classes in 3 rows", "task 'regression'"]),
@@ -68,7 +68,7 @@ BAD: dict[str, tuple[dict[str, list[Any]], str | None, list[str]]] = {
     "three for binary": ({"y": [1, 2, 3, 1, 2, 3]}, "binary", ["2 classes", "has 3", "multiclass"]),
     "dates": ({"y": ["2024-01-01", "2024-01-02"]}, "regression", ["date", "2024-01-01"]),
     "two columns of classes": ({"a": [0, 1, 2], "b": [1, 0, 1]}, "binary", ["one column", "2", "regression"]),
-    "several labels a row": ({"a": [0, 1, 1], "b": [1, 0, 1]}, None, ["data row 3 has 2", "by itself", "regression"]),
+    "several labels a row": ({"a": [0, 1, 1], "b": [1, 0, 1]}, None, ["data row 3 has 2", "separately", "regression"]),
     "two columns with text": ({"a": [0, 1], "b": ["x", "y"]}, None, ["'b'", "numbers"]),
     "no such task": ({"y": [0, 1]}, "ranking", ["regression, binary", "'ranking'"]),
 }

@@ -117,7 +117,7 @@ def test_a_kept_run_in_the_worker_process_is_gone_on_with(tmp_path):
     [
         ({}, np.full(60, "yes"), "at least 2 classes"),
         ({"in_process": "maybe"}, LABELS, "in_process must be"),
-        ({"class_weight": {"maybe": 2}}, LABELS, "class_weight must be of labels"),
+        ({"class_weight": {"maybe": 2}}, LABELS, "class_weight must have labels"),
         ({"random_state": "luck"}, LABELS, "random_state must be"),
         ({"objective": "rmse"}, LABELS, "objective must be a metric of a binary target"),
         ({"settings": {"populaton": 3}}, LABELS, "did you mean 'population'"),

@@ -124,7 +124,7 @@ def test_weights_of_classes_change_what_is_predicted():
     rare = EvolutionClassifier(**QUICK, class_weight={0: 1e-3, 1: 1e3, 2: 1e-3}).fit(X, CODES)
     assert (rare.predict(X) == 1).mean() > (EvolutionClassifier(**QUICK).fit(X, CODES).predict(X) == 1).mean()
     EvolutionClassifier(**QUICK, class_weight="balanced").fit(X, np.array(list("abc"))[CODES])
-    with pytest.raises(InputError, match="which 7 is not"):
+    with pytest.raises(InputError, match="keys, not 7"):
         EvolutionClassifier(**QUICK, class_weight={7: 1}).fit(X, CODES)
 
 

@@ -13,7 +13,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ShuffleSplit
 
 from evonas.estimators import EvolutionSearchCV
-from evonas.estimators.search_cv import _deal_by
+from evonas.estimators.search_cv import _stratification_labels
 from genomes import InputError
 
 pytestmark = pytest.mark.keras
@@ -98,7 +98,10 @@ def test_classifiers_with_labels_and_several_scores():
         ({"space": {"neurons": [1]}}, r"space must name parameters of build_model \(n_hidden, n_neurons"),
         ({"n_iter": 0}, "n_iter must be"),
         ({"scoring": ["r2", "neg_max_error"]}, "refit must be the name"),
-        ({"cv": 40, "scoring": ["r2", "neg_max_error"], "refit": "r2", "return_train_score": True}, "folds and scores"),
+        (
+            {"cv": 40, "scoring": ["r2", "neg_max_error"], "refit": "r2", "return_train_score": True},
+            "folds times scores",
+        ),
         (
             {"build_model": lambda n_hidden: 1, "space": {"n_hidden": [1]}},
             "must return a compiled keras.Model, not int",
@@ -176,6 +179,6 @@ def test_predictions_have_the_form_of_the_target(loss, classes, given, predicted
 def test_folds_are_dealt_by_classes_where_there_are_some():
     codes = np.repeat([0, 1, 2], 20)
     for y in (codes, np.eye(3)[codes], codes.astype(str), codes[:, None]):
-        assert np.array_equal(_deal_by(np.asarray(y)).astype(int), codes)
+        assert np.array_equal(_stratification_labels(np.asarray(y)).astype(int), codes)
     for y in ((X[:, :3] > 0).astype(int), X[:, 0], X):
-        assert _deal_by(np.asarray(y)) is None
+        assert _stratification_labels(np.asarray(y)) is None

@@ -176,7 +176,7 @@ def test_population_files_survive(tmp_path):
 
 
 BAD_FILES = {
-    "": "population must be JSON",
+    "": "population must be valid JSON",
     "[]": "population must be a table",
     "{}": "population.encoding must be given",
     '{"encoding": "population", "genomes": [], "version": 99}': "population.version must be at most 1, not 99",
@@ -203,9 +203,7 @@ def test_a_value_outside_its_domain_is_refused_with_the_domain(space):
 
 
 def test_files_that_cannot_be_read(tmp_path, monkeypatch):
-    with pytest.raises(
-        InputError, match=r"space file must be a file that can be read, not .*absent.toml \(No such file"
-    ):
+    with pytest.raises(InputError, match=r"space file must be a readable file, not .*absent.toml \(No such file"):
         read_space(tmp_path / "absent.toml")
     with pytest.raises(InputError, match="Is a directory"):
         read_space(tmp_path)

@@ -47,10 +47,10 @@ def test_ways_to_give_a_domain(given, domain):
 
 
 BAD = {
-    "no genes": ({}, "genes must be from 1 to 1000, not 0"),
+    "no genes": ({}, "genes must be 1 to 1000 in number, not 0"),
     "no table": ([1], "genes must be a table from names to domains, not [1]"),
     "name": ({"my gene": 1}, "genes must have names of letters, digits and _ such as learning_rate, not 'my gene'"),
-    "taken": ({"items": 1}, "genes must not be named 'items', which is a method of mappings: write items_"),
+    "taken": ({"items": 1}, "genes must not be named 'items', which is a method of mappings: use items_"),
     "none": ({"x": None}, "genes.x must be a range, or values that are all numbers, all names or all true and false"),
     "mixed": ({"x": [1, "a"]}, "not [1, 'a']: for none write a name such as \"none\""),
     "truth and number": ({"x": [True, 2]}, "genes.x[1] must be true or false, not 2"),

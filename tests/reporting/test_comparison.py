@@ -9,7 +9,7 @@ import pytest
 
 from evonas.config import Settings
 from evonas.evaluation import Candidate, Evaluation, Status
-from evonas.reporting.comparison import _contrasts, _holm, _merged, compare_runs, comparison_report
+from evonas.reporting.comparison import _contrasts, _holm, _merge_names, compare_runs, comparison_report
 from evonas.runs.store import RunStore
 from genomes.dense import DenseSpace
 from genomes.errors import InputError
@@ -90,7 +90,7 @@ def test_settings_chosen_by_the_clock_do_not_separate_seeds(tmp_path: Path):
 
 
 def test_genes_of_several_runs_stay_in_their_order():
-    assert _merged([["layers", "units_1", "rate"], ["layers", "units_1", "units_2", "rate"]]) == [
+    assert _merge_names([["layers", "units_1", "rate"], ["layers", "units_1", "units_2", "rate"]]) == [
         *("layers", "units_1", "units_2", "rate")
     ]
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
     with pytest.raises(InputError, match="at least two, not 1"):
         compare_runs([runs[0], runs[0]])
     other = small_run(tmp_path / "other", "ga", 0, [1.0], "mae")
-    with pytest.raises(InputError, match="must have one objective"):
+    with pytest.raises(InputError, match="must have the same objective"):
         compare_runs([runs[0], other])
     with pytest.raises(InputError, match="must have a scored network"):
         compare_runs([runs[0], synthetic_run(tmp_path / "none", 0)])

@@ -132,7 +132,7 @@ def test_a_run_that_changes_has_another_version(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a run or of a folder with runs"):
+    with pytest.raises(InputError, match="a run or a folder with runs"):
         Pages(tmp_path / "gone")
     with closing(_listening(0)) as taken, pytest.raises(InputError, match="port must be free"):
         _listening(taken.getsockname()[1])

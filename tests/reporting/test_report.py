@@ -16,7 +16,7 @@ from evonas.reporting import champion_figures as champion
 from evonas.reporting import page
 from evonas.reporting.column_importance import permutation_importance
 from evonas.reporting.content import Table
-from evonas.reporting.cost_figures import pareto_places
+from evonas.reporting.cost_figures import pareto_indices
 from evonas.reporting.importance import gene_importance
 from evonas.reporting.lineage import ancestors, operator_rates
 from evonas.reporting.predictions import load_data, predict_held_out
@@ -181,7 +181,7 @@ def test_a_gene_that_decides_is_the_most_important():
 def test_a_champion_without_parents_is_shown_alone(tmp_path: Path):
     figure = champion.lineage(read_run(synthetic_run(tmp_path / "run", 1)))
     assert figure is not None
-    assert "there from the beginning" in figure.caption
+    assert "has no parents" in figure.caption
 
 
 def test_lineage_leads_from_the_champion_back_in_time(run_dir: Path):
@@ -198,7 +198,7 @@ def test_lineage_leads_from_the_champion_back_in_time(run_dir: Path):
 
 def test_the_front_holds_what_no_other_beats():
     losses, sizes = np.array([3.0, 1.0, 2.0, 2.5, 1.0]), np.array([1.0, 9.0, 4.0, 5.0, 8.0])
-    assert pareto_places(losses, sizes, np.arange(5)) == [0, 2, 4]
+    assert pareto_indices(losses, sizes, np.arange(5)) == [0, 2, 4]
 
 
 @pytest.mark.soak

@@ -46,7 +46,7 @@ def test_measured_trainings_are_drawn_where_they_were(run: RunData):
     assert schedule.ends.tolist() == [2.0, 3.0, 2.5, 4.0, 5.0]
     figure = timeline(measured(run, *trainings))
     assert figure is not None
-    assert "exactly as measured" in figure.caption
+    assert "as measured" in figure.caption
     assert "15 other networks" in figure.caption
     (bars,) = (trace for trace in figure.traces if 3 in trace["customdata"])
     at = bars["customdata"].index(3)
@@ -67,7 +67,7 @@ def test_a_run_without_times_is_reckoned_and_says_so(run: RunData):
     assert not schedule_of(run).exact
     figure = timeline(run)
     assert figure is not None
-    assert "reckoned" in figure.caption
+    assert "estimated" in figure.caption
 
 
 def test_the_best_by_time_counts_a_network_when_it_is_trained(run: RunData):

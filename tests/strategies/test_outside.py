@@ -123,14 +123,14 @@ def test_entry_points_that_cannot_be_used_name_their_distribution(site: Path) ->
     with pytest.raises(InputError, match=r"'none' of wandering 3 must be a name, a class"):
         find_row("none")
     install(site, "broken = other_module:ROW", "other", "4")
-    with pytest.raises(InputError, match=r"of one distribution, but .*other 4.* have it"):
+    with pytest.raises(InputError, match=r"by one distribution, but .*other 4.* have it"):
         find_row("broken")
 
 
 def test_a_name_of_evonas_is_refused_and_never_replaces_it(site: Path) -> None:
     install(site, "random = wandering_module:ROW\nwander = wandering_module:ROW")
     assert strategy_row("random").where == "evonas.strategies.random_search:RandomSearch"
-    with pytest.raises(InputError, match=r"wandering 1.2 has 'random', which is a strategy of evonas: rename"):
+    with pytest.raises(InputError, match=r"wandering 1.2 has 'random', which is a built-in strategy: rename"):
         find_row("wander")
 
 

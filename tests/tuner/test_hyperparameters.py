@@ -71,7 +71,11 @@ def test_sampling_says_where_numbers_crowd(sampling, low, high):
         (("Choice", "n", []), {}, "some of one type"),
         (("Choice", "n", ["a", 1]), {}, "some of one type"),
         (("Choice", "n", ["a"]), {"default": "b"}, "default of 'n' must be one of its values"),
-        (("Boolean", "n"), {"parent_name": "m", "parent_values": 1}, "parent_name must be of a hyperparameter"),
+        (
+            ("Boolean", "n"),
+            {"parent_name": "m", "parent_values": 1},
+            "parent_name must be that of a requested hyperparameter",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(call, more, text):
@@ -95,7 +99,7 @@ def test_defaults_names_and_conditions():
     assert "rate" in hp
     with pytest.raises(ValueError, match="does not hold"):
         hp.get("filters")
-    with pytest.raises(KeyError, match="was not asked for"):
+    with pytest.raises(KeyError, match="was not requested"):
         hp.get("strides")
     assert hp.copy().values == hp.values
 
@@ -258,7 +262,7 @@ def test_bounds_that_depend_on_others_are_searched_whole_and_kept_where_they_are
 def test_one_name_for_two_things_is_said():
     hp = HyperParameters()
     assert hp.Int("units", 2, 4) == 2
-    with pytest.warns(UserWarning, match="'units' was asked for twice with other values.*different names"):
+    with pytest.warns(UserWarning, match="'units' was requested twice with different values.*different names"):
         assert hp.Int("units", 16, 32) == 2
 
 

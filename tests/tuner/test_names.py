@@ -28,14 +28,14 @@ def test_the_page_is_the_table():
 def test_what_is_said_to_be_there_is(kind):
     source = inspect.getsource(OURS[kind])
     for name, text in NAMES[kind].items():
-        there = not text.startswith("not there: ")
+        there = not text.startswith("not supported: ")
         assert there == (hasattr(OURS[kind], name) or bool(re.search(rf"self\.{name}\b", source))), name
 
 
 def test_arguments_that_are_there_are_taken():
     taken = inspect.signature(tuner.Evolution).parameters
     for name, text in ARGUMENTS.items():
-        assert (name in taken or name == "kwargs") != text.startswith("not there: "), name
+        assert (name in taken or name == "kwargs") != text.startswith("not supported: "), name
 
 
 @pytest.mark.keras
@@ -76,5 +76,5 @@ def test_a_hook_that_is_misspelt_is_refused_and_a_method_of_ones_own_is_not():
 def test_what_is_not_there_says_what_is():
     with pytest.raises(AttributeError, match="'create_trial': strategies of evonas decide"):
         Oracle(None).create_trial("tuner0")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="max_epochs must be left out, since it is not there: pass `epochs`"):
+    with pytest.raises(InputError, match="max_epochs must be left out, since it is not supported: pass `epochs`"):
         tuner.Evolution(lambda hp: hp.Int("units", 1, 2), objective="val_loss", max_epochs=3)  # type: ignore[call-arg]

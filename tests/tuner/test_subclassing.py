@@ -134,11 +134,11 @@ def test_mistakes_are_named(given, text):
 def test_a_project_of_another_program_is_left_alone_and_the_mend_is_the_tuners_own(tmp_path):
     (tmp_path / "untitled_project").mkdir()
     (tmp_path / "untitled_project" / "oracle.json").write_text("{}")
-    with pytest.raises(InputError, match=r"holds a project of KerasTuner's \(oracle.json\), which overwrite=True"):
+    with pytest.raises(InputError, match=r"holds a KerasTuner project \(oracle.json\), which overwrite=True"):
         tuner.Evolution(build, objective="val_loss", directory=tmp_path, overwrite=True)
     assert (tmp_path / "untitled_project" / "oracle.json").exists()
 
 
 def test_what_evonas_has_no_use_for_is_said():
-    with pytest.warns(UserWarning, match="tuner_id is of no use"):
+    with pytest.warns(UserWarning, match="tuner_id has no effect"):
         tuner.Evolution(build, objective="val_loss", tuner_id="tuner7", directory="/nonexistent")

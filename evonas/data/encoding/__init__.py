@@ -1,6 +1,6 @@
-"""Encodings of columns as features, fitted on the training rows and applied to all others.
+"""Encodings of columns as features, fitted on the training rows and applied to all rows.
 
-`preprocessor` puts a table's encoders together. One file an encoding: `piecewise`, `periodic` and `logarithm` of
-numbers (`numeric` chooses among them), `bag_of_words` of free text. `codes` are numbers that stand for text, where a
-format has none.
+`preprocessor` combines a table's encoders. Each encoding has its own module: `piecewise`, `periodic`, `logarithm` and
+`robust` for numbers (`numeric_encodings` chooses among them), `bag_of_words` for free text. `codes` converts text to
+numbers for model formats without text.
 """

@@ -1,8 +1,8 @@
 """`BagOfWords`: free text as TF-IDF weights of words.
 
-Words are cut as Keras's `TextVectorization` cuts them with `standardize="lower_and_strip_punctuation"` and
-`split="whitespace"`, byte by byte: A to Z become small, ASCII punctuation falls away, ASCII white space separates.
-Other characters stay as they are, so both sides read the same words in any script.
+Texts are tokenised like Keras's `TextVectorization` with `standardize="lower_and_strip_punctuation"` and
+`split="whitespace"`, byte by byte: A to Z are lower-cased, ASCII punctuation is removed, ASCII white space separates
+words. All other characters are unchanged, so both find the same words in any script.
 
 Source: inverse document frequency: Spärck Jones 1972, A statistical interpretation of term specificity.
 """
@@ -26,27 +26,28 @@ if TYPE_CHECKING:
 
 __all__ = ["PUNCTUATION", "BagOfWords", "fit_bag_of_words", "words_of"]
 
-#: Words of one column that have a feature each: those in most rows.
+#: Maximum number of words of one column with a feature: those that occur in the most rows.
 MOST_WORDS = 256
-#: Rows that a word has to be in.
+#: Minimum number of rows in which a word must occur.
 LEAST_ROWS = 2
-#: What falls away.
+#: Characters that are removed.
 PUNCTUATION = b"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 
 
 @dataclass(frozen=True)
 class BagOfWords:
-    """Features of a column of free text: one a known word, 0 if it does not occur.
+    """Features of a column of free text: one per known word, 0 if it does not occur.
 
-    Where it does, its weight, divided by the length of the row's vector of weights and multiplied by `scale`: a text of
-    many words has no more of a say than one of few. Words that are not known, and a missing text, give nothing.
+    If the word occurs, the feature is its weight, divided by the Euclidean norm of the row's weights and multiplied by
+    `scale`, so that long texts have no more influence than short ones. Unknown words and missing texts contribute
+    nothing.
 
     Attributes:
         column: name of the raw column.
-        words: in the order of the features.
+        words: known words, in the order of the features.
         weights: inverse document frequencies of the words, > 0.
-        scale: the length of each row's features, > 0: such that those of a usual text are about 1 each.
-        form: how the raw column enters a model.
+        scale: Euclidean norm of each row's features, > 0, such that the features of a typical text are about 1.
+        form: type of the raw column as input of a model.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -72,11 +73,11 @@ class BagOfWords:
 
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
-        places = {word: index for index, word in enumerate(self.words)}
+        indices = {word: index for index, word in enumerate(self.words)}
         rows: list[int] = []
         columns: list[int] = []
         for row, cell in enumerate(texts(series)):
-            found = {places[word] for word in words_of(cell or "") if word in places}
+            found = {indices[word] for word in words_of(cell or "") if word in indices}
             columns += found
             rows += [row] * len(found)
         values = np.zeros((len(series), len(self.words)))
@@ -95,21 +96,21 @@ def fit_bag_of_words(column: str, cells: Sequence[str | None], known: Sequence[s
     """Chooses and weighs words.
 
     Args:
-        column: its name.
-        cells: of the training rows, which weigh words.
-        known: of the rows that decide which features there are.
+        column: name of the column.
+        cells: cells of the training rows, which determine the weights.
+        known: cells of the rows that determine the set of features.
 
     Raises:
-        InputError: no word is in `LEAST_ROWS` rows of `known`.
+        InputError: no word occurs in `LEAST_ROWS` rows of `known`.
     """
     found = _counts(known)
-    # Of words in as many rows, the first in the alphabet: the order of rows is no matter.
+    # Ties are broken alphabetically, so that the order of the rows does not matter.
     ranked = sorted(((-count, word) for word, count in found.items() if count >= LEAST_ROWS))[:MOST_WORDS]
     words = sorted(word for _, word in ranked)
     if not words:
         raise InputError(
             f"column {column!r} must hold text whose words occur in several rows, but none of its {len(found)} words "
-            f"is in {LEAST_ROWS}: leave it out (--drop), or take it for categories"
+            f"occurs in {LEAST_ROWS}: leave it out (--drop), or treat it as categories"
         )
     counts = _counts(cells)
     weights = tuple(math.log((1 + len(cells)) / (1 + counts[word])) + 1 for word in words)
@@ -118,7 +119,7 @@ def fit_bag_of_words(column: str, cells: Sequence[str | None], known: Sequence[s
 
 
 def _counts(cells: Sequence[str | None]) -> Counter[str]:
-    """Word -> rows that it is in."""
+    """Word -> number of rows in which it occurs."""
     return Counter(word for cell in cells for word in set(words_of(cell or "")))
 
 

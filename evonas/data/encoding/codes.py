@@ -1,7 +1,8 @@
-"""Numeric codes of raw rows, for model formats without text, and their JSON description.
+"""Numeric codes of raw rows for model formats without text, and their JSON description.
 
-Columns of numbers stay as they are. A text becomes its place in a list, a date eight numbers, free text a 0 or 1 for
-each known word; all else (imputing, scaling, one-hot features, the calendar) is in the model. Imports no pandas.
+Numeric columns are unchanged. A text becomes its index in a list, a date eight numbers, free text a 0 or 1 for each
+known word; everything else (imputation, scaling, one-hot features, the calendar) is part of the model. Does not import
+pandas.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ __all__ = [
     "words_of",
 ]
 
-#: What a date is coded as; zeros where it is missing or none.
+#: Fields that encode a date; zeros if it is missing or invalid.
 DATE_FIELDS = ("year", "month", "day", "hour", "minute", "second", "zone_hours", "zone_minutes")
 _TIME = (
     r"(?:[ Tt:]([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,9})?)?"
     r"(?:[Zz]|([+-][0-9]{2})(?::?([0-9]{2}))?)?)?$"
 )
-#: One group a field, to be matched at the beginning of a cell: dates with the year first.
+#: Pattern of dates with the year first, with one group per field, to be matched at the beginning of a cell.
 DATE_PATTERN = r"(?=[0-9]{4}(?:-[0-9]+-|/[0-9]+/))([0-9]{4}).([0-9]{1,2}).([0-9]{1,2})" + _TIME
 
 
 def date_pattern(format: str) -> str:
-    """As `DATE_PATTERN`, for a column whose dates also have another format; not for those with a month's name."""
+    """Like `DATE_PATTERN`, for a column with an additional date format; not for formats with a month's name."""
     if not format or "b" in format or format == "Ymd":
         return DATE_PATTERN
     mark, parts = re.escape(format[1]), {"d": "[0-9]{1,2}", "m": "[0-9]{1,2}", "Y": "[0-9]{4}", "y": "[0-9]{2}"}
@@ -65,22 +66,22 @@ def date_pattern(format: str) -> str:
 
 
 def has_text(preparation: Preparation | None) -> bool:
-    """Whether a model of the raw columns takes text."""
+    """Whether a model on the raw columns takes text."""
     return preparation is not None and preparation.takes_text()
 
 
 def is_date(step: Step) -> bool:
-    """Whether the step reads a part of a date."""
+    """Whether the step extracts a part of a date."""
     return isinstance(step, Number) and step.part in DATE_PARTS
 
 
 def code_width(step: Step) -> int:
-    """Columns that a column of text is coded as."""
+    """Number of columns that encode a text column."""
     return len(step.words) if isinstance(step, BagOfWords) else len(DATE_FIELDS) if is_date(step) else 1
 
 
 def words_of(step: Step) -> list[str]:
-    """The texts of a column that a model knows, in the order of their codes, which begin with 1; all others are 0."""
+    """The texts of a column that a model knows, in the order of their codes from 1 on; all others have code 0."""
     if isinstance(step, Categories):
         return list(step.categories)
     if isinstance(step, Number) and step.part == "present":
@@ -89,18 +90,18 @@ def words_of(step: Step) -> list[str]:
 
 
 def cases(word: str) -> list[str]:
-    """The ways in which a word for yes or no is written: each letter large or small."""
+    """All spellings of a word for yes or no, with each letter in upper or lower case."""
     ways = itertools.product(*(dict.fromkeys((letter, letter.upper())) for letter in word))
     return ["".join(letters) for letters in ways]
 
 
 def coding_of(preparation: Preparation, coded: bool = True) -> list[dict[str, Any]]:
-    """How each input of a model is computed from raw columns, as JSON values; see `docs/coding.md`.
+    """The computation of each input of a model from raw columns, as JSON values; see `docs/coding.md`.
 
-    Each has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"), "date"
-    (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that falls away), "tokens" (with
-    the "length" of a text and the id of the "first" word, too), these with a "column"; or "array" (with its "columns",
-    or the "shape" of a row that is an image, say). A text that is not `coded` has neither values nor fields.
+    Each entry has a "name", that of the model's input, a "dtype" and a "kind": "number", "text" (with its "values"),
+    "date" (with its "pattern" and "fields"), "words" (with its "values" and the "punctuation" that is removed) or
+    "tokens" (also with the "length" of a text and the id of the "first" word), each with a "column"; or "array" (with
+    its "columns", or the "shape" of a row such as an image). A text that is not `coded` has neither values nor fields.
     """
     if isinstance(preparation, TextPreparation):
         return _coding_of_tokens(preparation, coded)
@@ -139,15 +140,15 @@ def _coding_of_tokens(preparation: TextPreparation, coded: bool) -> list[dict[st
 
 
 def _notation(preparation: Preparation, column: str) -> dict[str, Any]:
-    """How a file writes the numbers of a column, where it is not as 1234.5."""
+    """The notation of a column's numbers in the file, if it differs from 1234.5."""
     notation = next((each.notation for each in preparation.written if each.column == column), None)
     return {} if notation is None or notation == PLAIN else {"written": asdict(notation)}
 
 
 def missing_texts(coding: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Cells of a CSV file that mean "no value" to evonas; those that are a value of some column are left out.
+    """Cells of a CSV file that mean "no value" to evonas, except those that are a value of some column.
 
-    A column of which only the presence counts lists all of them, which makes none of them a value.
+    A column used for its presence only lists all of them, which does not make them values.
     """
     lists = [set(each.get("values", ())) for each in coding if each["kind"] == "text"]
     values = {value for each in lists if not each >= MISSING for value in each}
@@ -155,11 +156,11 @@ def missing_texts(coding: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def code_rows(rows: Any, coding: Sequence[Mapping[str, Any]]) -> Any:
-    """Raw rows, as `Preparation.inputs` gives them, as numbers.
+    """Encodes raw rows, as returned by `Preparation.inputs`, as numbers.
 
     Returns:
-        Name of the input -> array `(num_samples, 1)`, or `(num_samples, 8)` of a date, or one column a
-        word of free text, or `(num_samples, length)` of ids of its words; the one array as it is.
+        Name of the input -> array `(num_samples, 1)`, `(num_samples, 8)` for a date, one column per word for free text,
+        or `(num_samples, length)` of word ids; a single array is returned unchanged.
     """
     if not isinstance(rows, Mapping):
         return rows

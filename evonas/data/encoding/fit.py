@@ -1,4 +1,4 @@
-"""Fitting the encodings of columns on the rows of the training split."""
+"""Fitting of column encodings on the training rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from evonas.data.encoding.preprocessor import (
 
 __all__ = ["MOST_CATEGORIES", "fit_encoding"]
 
-#: At most this many one-hot columns for one categorical column, the one for rare values among them.
+#: Maximum number of one-hot features of a categorical column, including that for rare values.
 MOST_CATEGORIES = 50
 
 
@@ -43,23 +43,24 @@ def fit_encoding(
     numbers: Sequence[str] = ("standard",),
     targets: NDArray[np.float64] | None = None,
 ) -> Preparation:
-    """Fits imputing, scaling and one-hot coding.
+    """Fits imputation, scaling and one-hot encoding.
 
-    Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a value
-    that is missing somewhere in `known_rows` gets an indicator. Categories seen in fewer than 10 rows (2 % of the rows
-    where that is less), or beyond the `MOST_CATEGORIES` most frequent, share one feature. Free text gives its words.
+    Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a column with
+    missing values in `known_rows` gets an indicator. Categories that occur in fewer than 10 rows (or in 2 % of the
+    rows, if that is less), or are not among the `MOST_CATEGORIES` most frequent, share one feature. Free text is
+    encoded by its words.
 
     Args:
         frame: raw columns, shape `(num_samples, num_columns)`.
-        plan: their roles.
-        rows: positions of the training rows: all that statistics are fitted on.
-        known_rows: positions of the rows that decide which features there are (categories, indicators), so that every
-            fold of a cross-validation has the same; the training rows when None.
-        numbers: what numeric columns give beside the standardised number, among
-            `genomes.architecture.layers.NUMERIC_ENCODINGS`; knots decide which features there are, hence are those of
-            `known_rows`.
-        targets: of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`: where a tree cuts a
-            column is fitted on those of the training rows. None if folds are to have the same features.
+        plan: roles of the columns.
+        rows: indices of the training rows, the only ones that statistics are fitted on.
+        known_rows: indices of the rows that determine the set of features (categories, indicators), which is then the
+            same in all cross-validation folds; by default the training rows.
+        numbers: encodings of numeric columns in addition to the standardised number, among
+            `genomes.architecture.layers.NUMERIC_ENCODINGS`. Knots determine the set of features, hence they are fitted
+            on `known_rows`.
+        targets: targets of all rows, shape `(num_samples, num_columns)`, see `tree_cuts.impurity_columns`; tree cuts
+            are fitted on those of the training rows. None if all folds must have the same features.
     """
     known_rows = rows if known_rows is None else known_rows
     columns = sum(column.role is Role.NUMERIC for column in plan.used())
@@ -90,7 +91,7 @@ def fit_encoding(
                         values[known_rows],
                         number.imputed,
                         forms,
-                        # Never of rows that are held out: `known_rows` are then the training rows.
+                        # Never uses held-out rows: `known_rows` are the training rows in this case.
                         targets[known_rows] if targets is not None and known_rows is rows else None,
                     )
     return Preparation(tuple(steps))
@@ -107,7 +108,7 @@ def _fit_number(
 ) -> Number:
     imputed = value_for_gaps(values, most_frequent=part == "flag")
     if part == "number":
-        imputed = float(np.float32(imputed))  # so that models subtract it without an error
+        imputed = float(np.float32(imputed))  # so that models subtract it exactly
     if part == "flag":
         return Number(name, part, imputed, 0.0, 1.0, indicator, form)
     mean, scale = mean_and_scale(np.where(np.isnan(values), imputed, values))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Logarithm", "fit_logarithm"]
 
-#: A column is skewed from here on: twice the skewness of an exponential variable is 4, of a uniform one 0.
+#: Minimum skewness of a skewed column; an exponential variable has 2, a uniform one 0.
 SKEWED = 1.0
 
 Numbers = NDArray[np.float64]
@@ -28,10 +28,10 @@ class Logarithm:
 
     Attributes:
         column: name of the raw column.
-        imputed: taken where the value is missing.
-        origin: the end of the training rows where most of them are, float32.
-        scale: the median's distance from there; negative where the column is skewed to the left.
-        mean, std: of the training rows' logarithms.
+        imputed: replacement for missing values.
+        origin: end of the training values near which most of them lie, float32.
+        scale: distance of the median from the origin; negative if the column is skewed to the left.
+        mean, std: mean and standard deviation of the training rows' logarithms.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -54,7 +54,7 @@ class Logarithm:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
+        """The encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS` to which it belongs."""
         return "log"
 
     def names(self) -> list[str]:
@@ -69,12 +69,12 @@ class Logarithm:
 
 
 def fit_logarithm(column: str, values: Numbers, imputed: float) -> Logarithm | None:
-    """The scale of a column; None if it is not skewed.
+    """Fits the logarithmic scale of a column; None if it is not skewed.
 
     Args:
-        column: its name.
-        values: of the rows that are fitted on, NaN if missing.
-        imputed: taken where the value is missing.
+        column: name of the column.
+        values: values of the rows to fit on, NaN if missing.
+        imputed: replacement for missing values.
     """
     present = values[~np.isnan(values)]
     if len(present) < 3 or not (spread := present.std()) > 0:

@@ -1,4 +1,4 @@
-"""Chooses the encodings of numeric columns besides the standardised number, and their resolution."""
+"""Choice of the encodings of numeric columns in addition to the standardised number, and their resolution."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from evonas.data.encoding.piecewise import MAX_INTERVALS, PiecewiseLinear, fit_p
 
 __all__ = ["affordable_encodings", "fit_numeric_encodings"]
 
-#: Features of one form, over all columns: an input that is wider makes every network slow.
+#: Maximum number of features of one encoding over all columns: a wider input makes every network slow.
 MOST_FEATURES = 768
-#: Cells of all forms together, 4 bytes each: what they may take of memory and of a run's directory.
+#: Maximum number of cells of all encodings together, 4 bytes each: limits memory and the size of the run directory.
 MOST_CELLS = 1 << 26
-#: Forms of intervals, and how many below which they tell no more than a rank does.
+#: Encodings by intervals, and the number of intervals below which they contain no more information than a rank.
 _INTERVAL_ENCODINGS = ("piecewise", "tree")
 _MIN_INTERVALS = 6
 
 
 def affordable_encodings(numbers: Collection[str], num_columns: int, num_rows: int) -> dict[str, int]:
-    """The forms that there is room for, and how many features one column each has at most.
+    """The encodings that fit the limits, each with the maximum number of features per column.
 
-    One that is the only one asked for is given whatever it takes.
+    An encoding that is the only one requested is always included.
 
     Args:
-        numbers: forms that are asked for, among `genomes.architecture.layers.NUMERIC_ENCODINGS`.
-        num_columns: numeric columns.
-        num_rows: rows of the whole table.
+        numbers: requested encodings, among `genomes.architecture.layers.NUMERIC_ENCODINGS`.
+        num_columns: number of numeric columns.
+        num_rows: number of rows of the whole table.
     """
     widths = {"log": 1, "robust": 1, "quantile": 1, "piecewise": MAX_INTERVALS, "tree": MAX_INTERVALS}
     widths |= {"periodic": 2 * len(FREQUENCIES)}
@@ -56,14 +56,14 @@ def fit_numeric_encodings(
     forms: Mapping[str, int],
     targets: NDArray[np.float64] | None = None,
 ) -> list[PiecewiseLinear | Logarithm | Periodic]:
-    """The encodings of a column besides the standardised number.
+    """Fits the encodings of a column in addition to the standardised number.
 
     Args:
-        column: its name.
-        values: of the rows that are fitted on, NaN if missing.
-        imputed: taken where the value is missing.
-        forms: of `affordable_encodings`.
-        targets: of these rows, shape `(num_samples, num_columns)`; without them there are no cuts of a tree.
+        column: name of the column.
+        values: values of the rows to fit on, NaN if missing.
+        imputed: replacement for missing values.
+        forms: result of `affordable_encodings`.
+        targets: targets of these rows, shape `(num_samples, num_columns)`; None for no tree cuts.
     """
     steps: list[PiecewiseLinear | Logarithm | Periodic | None] = []
     if "log" in forms:

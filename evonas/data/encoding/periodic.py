@@ -1,8 +1,8 @@
 """`Periodic`: a number as sines and cosines of several frequencies, which resolve small differences.
 
 Source: Gorishniy, Rubachev and Babenko 2022, On embeddings for numerical features in tabular deep learning, section 3.3
-(arXiv 2203.05556): periodic activations. There frequencies are drawn and trained; here they are fixed, as random
-Fourier features are (Rahimi and Recht 2007), and the first dense layer mixes them.
+(arXiv 2203.05556): periodic activations. The paper samples and trains the frequencies; here they are fixed, as in
+random Fourier features (Rahimi and Recht 2007), and the first dense layer mixes them.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FREQUENCIES", "Periodic"]
 
-#: Full waves over one standard deviation of the ranks on a normal scale: each 1.5 times the one before.
+#: Periods per standard deviation of the ranks on a normal scale, each 1.5 times the previous one.
 FREQUENCIES = tuple(float(np.float32(0.08 * 1.5**k)) for k in range(8))
 
 
 @dataclass(frozen=True)
 class Periodic:
-    """Features `sin(2 pi f r)` and `cos(2 pi f r)` of each frequency f, r being the number's rank on a normal scale.
+    """Features `sin(2 pi f r)` and `cos(2 pi f r)` for each frequency f, where r is the number's rank on a normal
+    scale.
 
     Attributes:
-        rank: gives r.
-        frequencies: ascending, above 0.
+        rank: encoder that computes r.
+        frequencies: frequencies f, ascending, above 0.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -55,12 +56,12 @@ class Periodic:
 
     @property
     def imputed(self) -> float:
-        """Taken where the value is missing."""
+        """Replacement for missing values."""
         return self.rank.imputed
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
+        """The encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS` to which it belongs."""
         return "periodic"
 
     def names(self) -> list[str]:
@@ -70,7 +71,7 @@ class Periodic:
 
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
-        # In float32, as models compute it: of large angles, the digits behind the point are few.
+        # In float32 like models, since large angles then have few decimals.
         ranks = self.rank.encode(series).astype(np.float32)
         angles = ranks * (2 * np.pi * np.array(self.frequencies)).astype(np.float32)
         return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""`PiecewiseLinear`: piecewise linear encoding of a number.
+"""`PiecewiseLinear`: the piecewise linear encoding of a number.
 
 Knots are quantiles, or the cuts of a decision tree.
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PiecewiseLinear", "fit_piecewise", "fit_tree_piecewise", "reader"]
 
-#: Intervals; as many as keep 20 training rows each, up to this.
+#: Maximum number of intervals; each has at least 20 training rows.
 MAX_INTERVALS = 48
 ROWS_PER_INTERVAL = 20
-#: How far the first and the last interval reach out, in their own widths.
+#: How far the first and the last interval extend outwards, in units of their width.
 REACH = 10.0
 
 Numbers = NDArray[np.float64]
@@ -37,14 +37,15 @@ Numbers = NDArray[np.float64]
 class PiecewiseLinear:
     """Features of one numeric column between its knots.
 
-    Interval t gives `(value - knots[t]) / (knots[t + 1] - knots[t])`, clipped to 0 and 1; the first one extends below,
-    the last one above. With `values`, the one feature interpolates `(knots, values)`, constant outside.
+    Interval t has the feature `(value - knots[t]) / (knots[t + 1] - knots[t])`, clipped to [0, 1]; the first one
+    extends below 0, the last one above 1. With `values`, a single feature interpolates `(knots, values)` and is
+    constant outside.
 
     Attributes:
         column: name of the raw column.
-        imputed: taken where the value is missing.
-        knots: ascending, two at least, float32.
-        values: one a knot, or none.
+        imputed: replacement for missing values.
+        knots: at least two knots, ascending, float32.
+        values: one value per knot, or none.
         cuts: whether the knots are those of a decision tree.
     """
 
@@ -68,7 +69,7 @@ class PiecewiseLinear:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
+        """The encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS` to which it belongs."""
         return "quantile" if self.values else "tree" if self.cuts else "piecewise"
 
     def names(self) -> list[str]:
@@ -79,7 +80,7 @@ class PiecewiseLinear:
         return [f"{self.column}:{word} {number}" for number in range(1, len(self.knots))]
 
     def bounds(self) -> tuple[list[float], list[float]]:
-        """The least and the greatest value of each interval's feature."""
+        """The minimum and the maximum of each interval's feature."""
         low, high = [0.0] * (len(self.knots) - 1), [1.0] * (len(self.knots) - 1)
         if not self.values:
             low[0], high[-1] = -REACH, REACH
@@ -96,48 +97,48 @@ class PiecewiseLinear:
 
 
 def reader(series: pd.Series[Any]) -> Numbers:
-    """The cells as float32 holds them, which is what models take, NaN if missing."""
+    """The cells rounded to float32, as models take them, NaN if missing."""
     return numbers(series).astype(np.float32).astype(np.float64)
 
 
 def fit_piecewise(
     column: str, values: Numbers, imputed: float, ranks: bool, most: int = MAX_INTERVALS
 ) -> PiecewiseLinear | None:
-    """The knots of a column; None if its values are too few to bend between.
+    """Fits the encoding of a column by quantiles; None if it has too few distinct values.
 
     Args:
-        column: its name.
-        values: of the rows that are fitted on, NaN if missing.
-        imputed: taken where the value is missing.
-        ranks: whether the feature shall be the rank, else the way through the intervals.
-        most: intervals.
+        column: name of the column.
+        values: values of the rows to fit on, NaN if missing.
+        imputed: replacement for missing values.
+        ranks: whether the single feature is the rank; otherwise there is one feature per interval.
+        most: maximum number of intervals.
     """
     present = values[~np.isnan(values)]
     count = min(most, len(present) // ROWS_PER_INTERVAL)
     if count < 2:
         return None
     shares = np.linspace(0, 1, count + 1)
-    knots, places = np.unique(np.quantile(present, shares, method="lower").astype(np.float32), return_index=True)
+    knots, indices = np.unique(np.quantile(present, shares, method="lower").astype(np.float32), return_index=True)
     if len(knots) < 3:
         return None
     if not ranks:
         return PiecewiseLinear(column, imputed, tuple(map(float, knots)))
-    ends = [*(places[1:] - 1), count]  # equal quantiles count in the middle of their shares
-    middles = (shares[places] + shares[ends]) / 2
+    ends = [*(indices[1:] - 1), count]  # equal quantiles take the middle of their ranks
+    middles = (shares[indices] + shares[ends]) / 2
     return PiecewiseLinear(column, imputed, tuple(map(float, knots)), tuple(map(float, _normal(middles, count))))
 
 
 def fit_tree_piecewise(
     column: str, values: Numbers, imputed: float, targets: Numbers, most: int = MAX_INTERVALS
 ) -> PiecewiseLinear | None:
-    """The intervals between the cuts of a decision tree of the column; None if it would not cut it.
+    """Fits the encoding by the cuts of a decision tree on the column; None if the tree has no cut.
 
     Args:
-        column: its name.
-        values: of training rows, NaN if missing.
-        imputed: taken where the value is missing.
-        targets: of these rows, see `evonas.data.encoding.tree_cuts.impurity_columns`.
-        most: intervals.
+        column: name of the column.
+        values: values of the training rows, NaN if missing.
+        imputed: replacement for missing values.
+        targets: targets of these rows, see `evonas.data.encoding.tree_cuts.impurity_columns`.
+        most: maximum number of intervals.
     """
     known = ~np.isnan(values)
     present = values[known]
@@ -151,7 +152,7 @@ def fit_tree_piecewise(
 
 
 def _normal(ranks: Numbers, count: int) -> Numbers:
-    """Where a standard normal variable has these ranks; the ends as far out as the middle of an interval is."""
+    """Standard normal quantiles at these ranks; the ends are as far out as the middle of an interval."""
     from statistics import NormalDist
 
     inverse: Callable[[float], float] = NormalDist().inv_cdf

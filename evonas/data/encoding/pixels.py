@@ -1,4 +1,6 @@
-"""`ImagePreparation`: pixels standardised channel by channel. Constant pixels stay: convolutions need the whole map."""
+"""`ImagePreparation`: channel-wise standardisation of pixels. Constant pixels are kept, since convolutions need the
+whole map.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,11 @@ __all__ = ["ImagePreparation", "fit_images"]
 
 @dataclass(frozen=True)
 class ImagePreparation(SamplePreparation):
-    """From raw pixels to `(pixel - mean) / std`.
+    """The conversion of raw pixels to `(pixel - mean) / std`.
 
     Attributes:
-        shape: (height, width, channels) of an image.
-        mean, std: of each channel, over the pixels of the training images, in the units of the raw pixels.
+        shape: shape of an image, (height, width, channels).
+        mean, std: statistics of each channel over the pixels of the training images, in units of raw pixels.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -52,14 +54,14 @@ class ImagePreparation(SamplePreparation):
         return f"images of {height} x {width} pixels, {channels} channel{'s' * (channels != 1)}"
 
     def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
-        """Network input of raw images.
+        """The network input for raw images.
 
         Args:
-            frame: shape `(num_samples, height, width, channels)`, `(num_samples, height, width)` of one channel, or the
-                same flattened.
+            frame: images `(num_samples, height, width, channels)`, `(num_samples, height, width)` for one channel, or
+                the same flattened.
 
         Raises:
-            InputError: of another shape, or no finite numbers.
+            InputError: the images have another shape, or are not finite numbers.
         """
         pixels = self._images(frame)
         scaled = np.empty(pixels.shape, np.float32)
@@ -88,9 +90,9 @@ class ImagePreparation(SamplePreparation):
 
 
 def fit_images(pixels: NDArray[Any], rows: NDArray[np.intp] | None = None) -> ImagePreparation:
-    """Fits mean and deviation of each channel to training images, `(num_samples, height, width, channels)`.
+    """Fits the mean and deviation of each channel on training images `(num_samples, height, width, channels)`.
 
-    They are those of some `rows`, all unless given.
+    `rows` selects the images, by default all.
     """
     mean, std = channel_statistics(pixels, rows)
     return ImagePreparation(shape=tuple(pixels.shape[1:]), mean=mean, std=std)

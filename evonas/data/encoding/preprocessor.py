@@ -25,7 +25,7 @@ from evonas.data.encoding.piecewise import PiecewiseLinear, reader
 from evonas.data.encoding.robust import Robust
 from evonas.data.frames import plain_column
 from evonas.data.read_options import MISSING
-from evonas.data.written import Written, read_written
+from evonas.data.written import Written, convert_column
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 __all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "input_name", "is_visible", "view_of"]
 
 
-#: Scaled numbers are clipped here, so that outliers do not overflow in float32 or dominate.
+#: Bound to which scaled numbers are clipped, so that outliers neither overflow in float32 nor dominate.
 FURTHEST = 1e6
 
 #: View of standardised numbers that also have a robust encoding: visible to all networks except those with only that
 #: encoding.
 UNLESS_ROBUST = "unless robust"
 
-#: Name of a model's input where the rows are one array.
+#: Name of a model's input if the rows are one array.
 ARRAY = "columns"
-#: Names that other layers of an exported model have or are given by Keras, with a number behind.
+#: Names of other layers of an exported model, including those assigned by Keras with a number appended.
 _RESERVED = re.compile(
     r"(features|network|prediction|other|columns|target_units|logit_scale|probability|label|input|absolute|activation|add|argmax|cast"
     r"|clip|concatenate|cos|divide|equal|floor|get_item|greater|isnan|less|log|matmul|maximum|minimum|multiply|negative"
@@ -52,22 +52,24 @@ _RESERVED = re.compile(
 
 Positions = NDArray[np.intp]
 ColumnFeature = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
-#: How a raw column enters a model: as float32, missing values being NaN; or as text, missing values being empty.
+#: Type of a raw column as input of a model: float32 with NaN for missing values, or text with "" for missing values.
 InputKind = Literal["number", "text"]
 DATE_PARTS: tuple[ColumnFeature, ...] = ("days", "month", "weekday", "hour")
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number read from a column, imputed and scaled: `(value - mean) / std`, held within `FURTHEST` of 0.
+    """One number extracted from a column, imputed and scaled: `(value - mean) / std`, clipped to `FURTHEST` in
+    magnitude.
 
     Attributes:
         column: name of the raw column.
-        part: what is read: the number itself, 0 or 1 for a flag, a part of a date, or whether there is a value.
-        imputed: taken where the value is missing.
-        mean, std: of the imputed training rows; 0 and 1 if nothing is scaled.
-        indicator: whether a second feature says where the value was missing.
-        form: how the raw column enters a model; a date is text.
+        part: quantity that is extracted: the number itself, 0 or 1 for a flag, a part of a date, or whether there is a
+            value.
+        imputed: replacement for missing values.
+        mean, std: statistics of the imputed training rows; 0 and 1 for no scaling.
+        indicator: whether a second feature indicates missing values.
+        form: type of the raw column as input of a model; dates are text.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -110,10 +112,10 @@ class Categories:
 
     Attributes:
         column: name of the raw column.
-        categories: the values with a feature of their own; "" means a missing value.
+        categories: values with a separate feature; "" is a missing value.
         other: whether a further, last feature represents every other value (rare in training, or unknown). Without
             it an unknown value is all zeros.
-        form: how the raw column enters a model.
+        form: type of the raw column as input of a model.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -135,7 +137,7 @@ class Categories:
     def encode(self, series: pd.Series[Any]) -> NDArray[np.float64]:
         """The features of raw cells, shape `(num_samples, len(names()))`."""
         other = len(self.categories)
-        # A word for "no value" that is not a category says so here as it does in a file.
+        # As in a file, a word for "no value" that is not a category means a missing value.
         places = dict.fromkeys(MISSING, self.categories.index("") if "" in self.categories else other)
         places |= {category: index for index, category in enumerate(self.categories)}
         rows = np.array([places.get(cell or "", other) for cell in texts(series)], dtype=np.intp)
@@ -151,11 +153,11 @@ class Preparation:
     """The conversion of a table of raw rows to a network's input.
 
     Attributes:
-        steps: in the order of the network's input features.
-        format: version of the JSON form.
-        array: names of the columns of the one array that the rows are, in its order; empty for columns that have names.
-        shape: of one row of that array, if it has more dimensions than one, as images have.
-        written: how columns of text are read that hold numbers or dates.
+        steps: encoders of the columns, in the order of the network's input features.
+        format: version of the JSON format.
+        array: column names, in order, if the rows are a single array; empty for a table with named columns.
+        shape: shape of one row of that array, if it has more than one dimension.
+        written: notation of the text columns that hold numbers or dates.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -186,13 +188,13 @@ class Preparation:
         return tuple(name for step in self.steps for name in step.names())
 
     def views(self) -> tuple[str, ...]:
-        """Of each feature, its `genomes.architecture.layers.NUMERIC_ENCODINGS`; "standard" belongs to all, and
-        `UNLESS_ROBUST` to all but "robust".
+        """For each feature, its encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS`; "standard" is visible to
+        all networks, and `UNLESS_ROBUST` to all except those with only "robust".
         """
-        return tuple(view for step, view in self._place() for _ in step.names())
+        return tuple(view for step, view in self._steps_with_views() for _ in step.names())
 
     def numeric(self) -> tuple[int, ...]:
-        """Of each feature, the number of the numeric column whose it is; -1 of all others."""
+        """For each feature, the index of its numeric column; -1 for all others."""
         places: dict[str, int] = {}
         for step in self.steps:
             if isinstance(step, (PiecewiseLinear, Logarithm, Periodic)) or (
@@ -205,7 +207,7 @@ class Preparation:
         return tuple(column for step, column in zip(self.steps, columns, strict=True) for _ in step.names())
 
     def categorical(self) -> tuple[int, ...]:
-        """Of each feature, the number of the categorical column whose it is; -1 of all others."""
+        """For each feature, the index of its categorical column; -1 for all others."""
         places: dict[str, int] = {}
         found: list[int] = []
         for step in self.steps:
@@ -214,11 +216,11 @@ class Preparation:
         return tuple(found)
 
     def for_views(self, views: Collection[str]) -> Preparation:
-        """The way to those features alone that networks with these `numbers` see."""
-        return replace(self, steps=tuple(step for step, view in self._place() if is_visible(view, views)))
+        """The preparation restricted to the features that networks with these views see."""
+        return replace(self, steps=tuple(step for step, view in self._steps_with_views() if is_visible(view, views)))
 
-    def _place(self) -> list[tuple[Step, str]]:
-        """Each step and its view."""
+    def _steps_with_views(self) -> list[tuple[Step, str]]:
+        """Each step with its view."""
         robust = {step.column for step in self.steps if isinstance(step, Robust)}
         plain = {step.column for step in self.steps if isinstance(step, Number) and step.part == "number"}
 
@@ -230,20 +232,20 @@ class Preparation:
         return [(step, view(step)) for step in self.steps]
 
     def apply(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """Network input of raw rows. Needs the columns of `columns()`, in any order; others are ignored.
+        """The network input for raw rows. Needs the columns of `columns()`, in any order; others are ignored.
 
         Returns:
-            float32, shape `(num_samples, num_features)`.
+            The features, float32, shape `(num_samples, num_features)`.
 
         Raises:
-            InputError: a column is not there, or a cell cannot be read as its column was in training.
+            InputError: a column is missing, or a cell cannot be read in the way that its column was read for training.
         """
         columns = self._columns(frame)
         parts = [step.encode(columns[step.column]) for step in self.steps]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def input_names(self) -> dict[str, str]:
-        """Raw column -> name of the model's input for it, which is the column's own where Keras allows it."""
+        """Raw column -> name of the model's input for it, which is the column's name if Keras allows it."""
         given: dict[str, str] = {}
         for column in self.columns():
             name = input_name(column)
@@ -256,12 +258,12 @@ class Preparation:
         """Raw rows as an exported model takes them; needs the columns that `apply` needs.
 
         Returns:
-            Name of the input -> the column, shape `(num_samples,)`, float32 with NaN for missing or text with "" for
-            missing (dates as "2000-12-31 23:59:59", UTC). Where the rows are one array, that array, float32,
-            shape `(num_samples, num_columns)`, or `(num_samples, *shape)`; columns that are not used are zeros.
+            Name of the input -> the column, shape `(num_samples,)`, float32 with NaN for missing values or text with ""
+            for missing values (dates as "2000-12-31 23:59:59", UTC). If the rows are one array, that array, float32,
+            shape `(num_samples, num_columns)` or `(num_samples, *shape)`, with zeros in unused columns.
 
         Raises:
-            InputError: as `apply`.
+            InputError: see `apply`.
         """
         columns, names = self._columns(frame), self.input_names()
         steps = {step.column: step for step in reversed(self.steps)}
@@ -282,14 +284,16 @@ class Preparation:
                 raise InputError(f"the table must have the column {name!r}, not only {', '.join(known[:20])}: {hint}")
         written = {each.column: each for each in self.written}
         found = {name: plain_column(frame.iloc[:, places[name]]) for name in self.columns()}
-        return {name: read_written(cells, written[name]) if name in written else cells for name, cells in found.items()}
+        return {
+            name: convert_column(cells, written[name]) if name in written else cells for name, cells in found.items()
+        }
 
     def takes_text(self) -> bool:
-        """Whether a model of the raw columns takes text."""
+        """Whether a model on the raw columns takes text."""
         return any(step.form == "text" for step in self.steps)
 
     def dates_of(self, column: str) -> str:
-        """The format of a column's dates, see `evonas.data.dates`; "" where the year is first."""
+        """The format of a column's dates, see `evonas.data.dates`; "" if the year comes first."""
         return next((each.dates for each in self.written if each.column == column), "")
 
     def to_json(self) -> dict[str, Any]:
@@ -298,10 +302,10 @@ class Preparation:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Preparation:
-        """Reads what `to_json` gave.
+        """Reads a preparation from JSON values.
 
         Raises:
-            InputError: not such a value; names the first wrong place.
+            InputError: the value is not a preparation; the message names the first invalid location.
         """
         import json
 
@@ -311,7 +315,7 @@ class Preparation:
             text = json.dumps(value)
             return pydantic.TypeAdapter(cls).validate_json(text, strict=True)
         except pydantic.ValidationError as error:
-            # A step is tried as each of its types; the type with the fewest complaints is the one that was meant.
+            # A step is validated as each type; the type with the fewest errors is taken as the intended one.
             errors = error.errors()
             branches = Counter(each["loc"][:3] for each in errors)
             first = min(errors, key=lambda each: branches[each["loc"][:3]])
@@ -322,7 +326,7 @@ class Preparation:
 
 
 def input_name(column: str) -> str:
-    """The name of a model's input for a column, where no other column of the model is called alike."""
+    """The name of a model's input for a column, if no other column of the model has a similar name."""
     name = column.replace("/", "_") or "_"
     while _RESERVED.fullmatch(name):
         name += "_"
@@ -330,14 +334,14 @@ def input_name(column: str) -> str:
 
 
 def view_of(step: Step) -> str:
-    """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` a step belongs to by itself."""
+    """The encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS` to which a step itself belongs."""
     return step.view if isinstance(step, (PiecewiseLinear, Logarithm, Periodic, Robust)) else "standard"
 
 
 def is_visible(view: str, numbers: Collection[str]) -> bool:
-    """Whether networks of these views, "standard" if there are none, see the features of a view.
+    """Whether networks with these views ("standard" if empty) see the features of a view.
 
-    Those with the robust form alone see it in place of the standardised one; neighbours are looked for in the latter.
+    Networks with only the robust encoding see it instead of the standardised number; neighbours use the latter.
     """
     if view == UNLESS_ROBUST:
         return not numbers or any(each != "robust" for each in numbers)
@@ -345,9 +349,9 @@ def is_visible(view: str, numbers: Collection[str]) -> bool:
 
 
 def _read(series: pd.Series[Any], part: ColumnFeature) -> NDArray[np.float64]:
-    """One part of every cell, NaN if missing, shape `(num_samples,)`."""
+    """The given part of every cell, NaN if missing, shape `(num_samples,)`."""
     if part == "number":
-        return reader(series)  # models take float32: what is fitted and searched is what they see
+        return reader(series)  # models take float32, hence fit and search on float32 too
     if part == "flag":
         return flags(series)
     if part == "present":

@@ -1,4 +1,4 @@
-"""`preparation_from_json`: a preparation of any kind, of columns or of whole samples, as a file holds it."""
+"""`preparation_from_json`: reads a preparation of any kind, of columns or of whole samples, from JSON values."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _CLASSES: dict[str, type[Preparation]] = {
 
 
 def preparation_from_json(value: Mapping[str, Any]) -> Preparation:
-    """Reads what the `to_json` of any preparation gave.
+    """Reads the result of the `to_json` method of any preparation.
 
     Raises:
-        InputError: not such a value; names the first wrong place.
+        InputError: the value is not a preparation; the message names the first invalid location.
     """
     if not isinstance(value, Mapping):
         raise InputError(f"a preparation must be a table of values, not {value!r:.80}: take the one that the run wrote")

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BOUND", "Robust", "fit_robust"]
 
-#: What no feature reaches.
+#: Bound on the magnitude of the feature, which is never reached.
 BOUND = 3.0
-#: Scaled numbers are brought this near before they are squared, in float32.
+#: Bound to which scaled numbers are clipped before they are squared in float32.
 FURTHEST = 1e6
 
 Numbers = NDArray[np.float64]
@@ -30,14 +30,14 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Robust:
-    """A feature `z / sqrt(1 + (z / 3)^2)` with `z = (value - centre) / scale`, in the place of the standardised number.
+    """A feature `z / sqrt(1 + (z / 3)^2)` with `z = (value - centre) / scale`, instead of the standardised number.
 
     Attributes:
         column: name of the raw column.
-        imputed: taken where the value is missing.
+        imputed: replacement for missing values.
         centre: median of the training rows, float32.
-        scale: distance of their quartiles, above 0.
-        indicator: whether a second feature says where the value was missing.
+        scale: their interquartile range, above 0.
+        indicator: whether a second feature indicates missing values.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -58,7 +58,7 @@ class Robust:
 
     @property
     def view(self) -> str:
-        """Which of `genomes.architecture.layers.NUMERIC_ENCODINGS` it belongs to."""
+        """The encoding of `genomes.architecture.layers.NUMERIC_ENCODINGS` to which it belongs."""
         return "robust"
 
     def names(self) -> list[str]:
@@ -78,13 +78,13 @@ class Robust:
 
 
 def fit_robust(column: str, values: Numbers, imputed: float, indicator: bool) -> Robust:
-    """The scale of a column: where half of the values are equal, half of their range; 1 if all are.
+    """Fits the scale of a column. If half of the values are equal, it is half of their range; 1 if all are equal.
 
     Args:
-        column: its name.
-        values: of the training rows, NaN if missing.
-        imputed: taken where the value is missing.
-        indicator: whether a feature says where the value is missing.
+        column: name of the column.
+        values: values of the training rows, NaN if missing.
+        imputed: replacement for missing values.
+        indicator: whether a feature indicates missing values.
     """
     present = values[~np.isnan(values)]
     if not len(present):

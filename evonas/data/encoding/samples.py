@@ -1,6 +1,6 @@
 """`SamplePreparation`: the conversion of samples (images, series, texts) to a network's input.
 
-Where a table has one step for each column, these have one statistic for each channel, or a vocabulary; no column is
+In contrast to the per-column steps of a table, they have one statistic per channel, or a vocabulary. No column is
 dropped, since neighbours in space or time must stay neighbours. Features are flat, in C order of `sample_shape`.
 """
 
@@ -23,61 +23,61 @@ if TYPE_CHECKING:
 
 __all__ = ["SamplePreparation", "channel_statistics", "check_channels"]
 
-#: The least deviation of a channel that is scaled by it.
+#: Minimum standard deviation by which a channel is scaled.
 _SMALLEST = 1e-8
 
 
 @dataclass(frozen=True)
 class SamplePreparation(Preparation, ABC):
-    """What the preparations of images, series and texts share: no steps, no views, no named features.
+    """The base of the preparations of images, series and texts, without steps, views and named features.
 
     Attributes:
-        kind: "image", "series" or "text", which selects the class when a file is read.
+        kind: "image", "series" or "text", which determines the class when a file is read.
     """
 
     steps: tuple[Step, ...] = ()
     kind: str = ""
 
     def __post_init__(self) -> None:
-        """Each class checks its own fields."""
+        """Subclasses validate their own fields."""
 
     @property
     @abstractmethod
     def sample_shape(self) -> tuple[int, ...]:
-        """Of one sample's features before they are flattened, see `Problem.sample_shape`."""
+        """The shape of a sample's features before they are flattened, see `Problem.sample_shape`."""
 
     @property
     def num_features(self) -> int:
-        """How many features a sample has."""
+        """The number of features of a sample."""
         return math.prod(self.sample_shape)
 
     def columns(self) -> tuple[str, ...]:
-        """See `Preparation.columns`; none if samples are an array."""
+        """See `Preparation.columns`; empty if samples are an array."""
         return ()
 
     def feature_names(self) -> tuple[str, ...]:
-        """None: there are as many as pixels."""
+        """Empty, since there are as many features as pixels."""
         return ()
 
     def views(self) -> tuple[str, ...]:
-        """None: all networks see all features."""
+        """Empty, since all networks see all features."""
         return ()
 
     def numeric(self) -> tuple[int, ...]:
-        """None: channels are not columns."""
+        """Empty, since channels are not columns."""
         return ()
 
     def for_views(self, views: Collection[str]) -> Preparation:
-        """Itself."""
+        """The preparation itself."""
         return self
 
     @abstractmethod
     def describe(self) -> str:
-        """What samples are, for a person."""
+        """A short description of the samples for the user."""
 
     @abstractmethod
     def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
-        """Network input of raw samples, float32, shape `(num_samples, num_features)`."""
+        """The network input for raw samples, float32, shape `(num_samples, num_features)`."""
 
     @abstractmethod
     def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> Any:
@@ -87,12 +87,12 @@ class SamplePreparation(Preparation, ABC):
 def channel_statistics(
     samples: NDArray[Any], rows: NDArray[np.intp] | None = None, most: int = 1 << 22
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, NaN left out; 0 and 1 of a channel without a value.
+    """Mean and standard deviation of each channel, ignoring NaN; 0 and 1 for a channel without a value.
 
     Args:
-        samples: shape `(num_samples, ..., channels)`.
-        rows: whose statistics they are; all when None.
-        most: numbers of a portion, so that no copy in float64 of all samples is made.
+        samples: samples of shape `(num_samples, ..., channels)`.
+        rows: indices of the samples to use, by default all.
+        most: maximum number of values per chunk, which avoids a float64 copy of all samples.
 
     Returns:
         Means and deviations, each of shape `(channels,)`; a deviation of 1 if a channel is constant.
@@ -107,7 +107,7 @@ def channel_statistics(
         count += np.isfinite(values).sum(axis=0)
         total += np.nansum(values, axis=0)
     mean = total / np.maximum(count, 1)
-    for portion in portions:  # a second pass: the difference of large sums has few digits
+    for portion in portions:  # a second pass, since the difference of large sums loses digits
         squares += np.nansum((samples[portion].reshape(-1, channels).astype(np.float64) - mean) ** 2, axis=0)
     std = np.sqrt(squares / np.maximum(count, 1))
     constant = std <= _SMALLEST * np.maximum(1.0, np.abs(mean))
@@ -115,7 +115,7 @@ def channel_statistics(
 
 
 def check_channels(what: str, shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-    """Raises InputError if there is not one finite mean and one positive deviation for each channel."""
+    """Raises InputError unless there are a finite mean and a positive deviation for each channel."""
     fits = len(mean) == len(std) == shape[-1] and all(size > 0 for size in shape) and math.prod(shape) <= 1 << 30
     if not fits or not all(map(math.isfinite, (*mean, *std))) or not all(each > 0 for each in std):
         raise InputError(

@@ -1,4 +1,6 @@
-"""`SeriesPreparation`: series standardised channel by channel, gaps filled, and shorter ones padded and masked."""
+"""`SeriesPreparation`: channel-wise standardisation of series, with imputation of gaps, and padding and masking of
+shorter series.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,17 @@ __all__ = ["SeriesPreparation", "as_series", "fit_series", "lengths_and_gaps"]
 
 @dataclass(frozen=True)
 class SeriesPreparation(SamplePreparation):
-    """From raw series to `(value - mean) / std`, with the channel's mean where a value is missing.
+    """The conversion of raw series to `(value - mean) / std`; missing values are imputed with the channel's mean.
 
-    Where samples are of several lengths, the steps after the last one with a value are absent: 0 in all channels, and
-    one more channel, the last, is 1 if a step is there and else 0.
+    If samples have different lengths, the steps after the last one with a value are padding, which is 0 in all
+    channels; an additional last channel is 1 for steps of the series and 0 for padding.
 
     Attributes:
-        shape: (steps, channels) of a raw series; shorter ones are padded with NaN at the end.
-        mean, std: of each channel, over the values of the training series.
-        masked: whether samples are of several lengths.
-        names: of the columns of a table that the series are of: its steps, or in long form its channels.
-        series_id, time_column: of a table in long form, see `evonas.data.long_series`; else "".
+        shape: shape of a raw series, (steps, channels); shorter ones are padded with NaN at the end.
+        mean, std: statistics of each channel over the values of the training series.
+        masked: whether samples have different lengths.
+        names: columns of the table that holds the series: its steps or, in long form, its channels.
+        series_id, time_column: columns of a table in long form, see `evonas.data.long_series`; else "".
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -73,14 +75,14 @@ class SeriesPreparation(SamplePreparation):
         return f"series of {most}{steps} steps, {channels} channel{'s' * (channels != 1)}"
 
     def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
-        """Network input of raw series.
+        """The network input for raw series.
 
         Args:
-            frame: shape `(num_samples, steps, channels)`, or flattened; a list of arrays `(steps, channels)`; or a
+            frame: series `(num_samples, steps, channels)`, or flattened; a list of arrays `(steps, channels)`; or a
                 table with the columns.
 
         Raises:
-            InputError: of another shape, or infinite.
+            InputError: the series have another shape, or infinite values.
         """
         series = self.inputs(frame)
         missing = np.isnan(series)
@@ -109,7 +111,7 @@ class SeriesPreparation(SamplePreparation):
         return series.astype(np.float32, copy=False)
 
     def _read(self, frame: Any) -> Any:
-        """The series of a table; all else as it is."""
+        """The series in a table; other values are returned unchanged."""
         if not hasattr(frame, "columns") or not self.names:
             return frame
         from evonas.data.arrays import named_columns
@@ -123,22 +125,22 @@ class SeriesPreparation(SamplePreparation):
 
 
 def fit_series(series: NDArray[Any], masked: bool, rows: NDArray[np.intp] | None = None) -> SeriesPreparation:
-    """Fits mean and deviation of each channel to training series, `(num_samples, steps, channels)`, NaN left out.
+    """Fits the mean and deviation of each channel on training series `(num_samples, steps, channels)`, ignoring NaN.
 
-    They are those of some `rows`, all unless given.
+    `rows` selects the series, by default all.
     """
     mean, std = channel_statistics(series, rows)
     return SeriesPreparation(shape=tuple(series.shape[1:]), mean=mean, std=std, masked=masked)
 
 
 def steps_present(series: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether a step, or one after it, has a value, shape `(num_samples, steps)`."""
+    """Whether each step or a later one has a value, shape `(num_samples, steps)`."""
     valued = ~np.isnan(series).all(axis=-1)
     return np.logical_or.accumulate(valued[:, ::-1], axis=1)[:, ::-1]
 
 
 def lengths_and_gaps(series: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
-    """How many steps each sample has, shape `(num_samples,)`; and how many of the values in them are missing."""
+    """The number of steps of each sample, shape `(num_samples,)`, and the number of missing values in these steps."""
     lengths, gaps = [], 0
     for part in portions(series):
         present = steps_present(series[part])
@@ -148,29 +150,30 @@ def lengths_and_gaps(series: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
 
 
 def pad_series(series: NDArray[Any], steps: int) -> NDArray[Any]:
-    """The series with NaN behind their last step, so that they have as many steps as that."""
+    """Pads series with NaN at the end to the given number of steps."""
     found = np.full((len(series), steps, *series.shape[2:]), np.nan, np.result_type(series.dtype, np.float32))
     found[:, : series.shape[1]] = series
     return found
 
 
 def as_series(x: Any, what: str, channels: int | None = None) -> NDArray[Any]:
-    """Series as one array of numbers, shape `(num_samples, steps, channels)`; shorter ones end in NaN.
+    """Converts series to one array of numbers, shape `(num_samples, steps, channels)`; shorter ones are padded with
+    NaN.
 
     Args:
-        x: an array of two dimensions, of one channel, or of three; or one array for each sample.
-        what: its name in errors.
-        channels: of a sample, if that is known.
+        x: an array of two (for one channel) or three dimensions, or one array for each sample.
+        what: name of `x` in error messages.
+        channels: number of channels, if known.
 
     Raises:
-        InputError: no numbers, infinite ones, or samples of several numbers of channels.
+        InputError: the values are not numbers or are infinite, or samples have different numbers of channels.
     """
     try:
         array = np.asarray(x)
-    except ValueError:  # of several lengths
+    except ValueError:  # samples have different lengths
         array = np.empty(0, object)
     if array.dtype == object and not _holds_cells(array):
-        return _of_several_lengths(x, what)
+        return _from_list(x, what)
     try:
         array = array.astype(np.float64) if array.dtype.kind not in "iufb" else array
     except (TypeError, ValueError):
@@ -195,7 +198,7 @@ def _holds_cells(array: NDArray[Any]) -> bool:
     return array.size > 0 and not any(isinstance(cell, (list, tuple, np.ndarray)) for cell in array.flat)
 
 
-def _of_several_lengths(x: Any, what: str) -> NDArray[Any]:
+def _from_list(x: Any, what: str) -> NDArray[Any]:
     parts: list[NDArray[Any]] = []
     for row, sample in enumerate(x):
         try:
@@ -206,9 +209,9 @@ def _of_several_lengths(x: Any, what: str) -> NDArray[Any]:
         if part.ndim != 2 or not part.size or (parts and part.shape[1] != parts[0].shape[1]):
             wanted = f"(steps, {parts[0].shape[1]})" if parts else "(steps,) or (steps, channels)"
             raise InputError(
-                f"{what}[{row}] must have shape {wanted}, with a step at least, not {part.shape}: correct it"
+                f"{what}[{row}] must have shape {wanted}, with at least one step, not {part.shape}: correct it"
             )
         parts.append(part)
     if not parts:
-        raise InputError(f"{what} must hold a series for each sample, not none: pass some")
+        raise InputError(f"{what} must hold at least one series, not none: pass some")
     return as_series(np.concatenate([pad_series(part[None], max(map(len, parts))) for part in parts]), what)

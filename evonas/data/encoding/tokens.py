@@ -1,7 +1,7 @@
-"""`TextPreparation`: a text as the numbers of its words, for networks with an embedding of words in front.
+"""`TextPreparation`: the conversion of a text to word ids, for networks that begin with a word embedding.
 
-Words are cut as in `evonas.data.encoding.bag_of_words`, which is what Keras's `TextVectorization` does; so an exported
-model takes text itself. 0 pads, 1 is a word that is not known, known words begin with 2, the most frequent first.
+Texts are tokenised as in `evonas.data.encoding.bag_of_words`, that is, like Keras's `TextVectorization`, so that an
+exported model takes text. Id 0 is padding, 1 an unknown word; known words have ids from 2, the most frequent first.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_WORD", "TEXT", "TextPreparation", "as_texts", "fit_text", "text_ids"]
 
-#: Ids in all, padding and unknown words among them; tokens of a text.
+#: Maximum number of ids, including those of padding and unknown words, and of tokens of a text.
 MOST_IDS, MOST_TOKENS = 20_000, 512
-#: Share of the training texts that are not cut.
+#: Share of the training texts that are not truncated.
 _WHOLE = 0.95
-#: Rows that a word has to be in.
+#: Minimum number of rows in which a word must occur.
 _LEAST_ROWS = 2
 #: Id of the most frequent word.
 FIRST_WORD = 2
-#: Name of the column where texts are a list.
+#: Name of the column if texts are passed as a list.
 TEXT = "text"
 
 
 @dataclass(frozen=True)
 class TextPreparation(SamplePreparation):
-    """From texts to ids of words, shape `(num_samples, length)`, as float32.
+    """The conversion of texts to word ids, shape `(num_samples, length)`, as float32.
 
     Attributes:
-        column: name of the column of text.
-        words: known words in the order of their ids, from `FIRST_WORD` on.
-        length: tokens of a text; longer ones are cut, shorter ones padded.
+        column: name of the text column.
+        words: known words in the order of their ids, which start at `FIRST_WORD`.
+        length: number of tokens; longer texts are truncated, shorter ones padded.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -83,15 +83,15 @@ class TextPreparation(SamplePreparation):
         return f"texts of up to {self.length} words, {len(self.words):,} of them known"
 
     def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
-        """Ids of raw texts; a text without a word is all padding.
+        """The word ids of raw texts; a text without words is all padding.
 
         Args:
-            frame: a table with the column, or texts, shape `(num_samples,)`.
+            frame: a table with the text column, or texts, shape `(num_samples,)`.
         """
         return text_ids(self._texts(frame), self.words, self.length).astype(np.float32)
 
     def inputs(self, frame: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[np.object_]]:
-        """Raw texts as an exported model takes them: name of the input -> texts, `(num_samples,)`."""
+        """Raw texts as an exported model takes them: name of the input -> texts, shape `(num_samples,)`."""
         return {self.input_names()[self.column]: self._texts(frame)}
 
     def _texts(self, frame: Any) -> NDArray[np.object_]:
@@ -106,10 +106,10 @@ class TextPreparation(SamplePreparation):
 
 
 def as_texts(x: Any, what: str) -> NDArray[np.object_]:
-    """Texts, shape `(num_samples,)`; "" if there is none.
+    """Converts texts to an array, shape `(num_samples,)`, with "" for missing ones.
 
     Raises:
-        InputError: it is not a list of texts.
+        InputError: the value is not a list of texts.
     """
     import pandas as pd
 
@@ -119,7 +119,7 @@ def as_texts(x: Any, what: str) -> NDArray[np.object_]:
         array = np.asarray(x, dtype=object)
         array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
         if array.ndim != 1:
-            raise InputError(f"{what} must be one text a sample, shape (num_samples,), not {array.shape}: join them")
+            raise InputError(f"{what} must be one text per sample, shape (num_samples,), not {array.shape}: join them")
         cells = [cell.decode(errors="replace") if isinstance(cell, bytes) else cell for cell in array]
         wrong = [cell for cell in cells if not isinstance(cell, str) and not _is_missing(cell)]
         if wrong:
@@ -137,7 +137,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def text_ids(texts: Sequence[str] | NDArray[np.object_], words: Sequence[str], length: int) -> NDArray[np.int32]:
-    """Ids of the first words of each text, shape `(num_samples, length)`."""
+    """The ids of the first words of each text, shape `(num_samples, length)`."""
     known = {word: index for index, word in enumerate(words, start=FIRST_WORD)}
     found = np.zeros((len(texts), length), np.int32)
     for row, text in enumerate(texts):
@@ -147,13 +147,12 @@ def text_ids(texts: Sequence[str] | NDArray[np.object_], words: Sequence[str], l
 
 
 def fit_text(column: str, texts: NDArray[np.object_]) -> TextPreparation:
-    """Fits vocabulary and length to training texts.
+    """Fits vocabulary and length on training texts.
 
-    Words count that are in two texts at least; of them the most frequent, of as frequent ones the first in the
-    alphabet.
+    The vocabulary consists of the most frequent words that occur in at least two texts; ties are broken alphabetically.
 
     Raises:
-        InputError: no word is in several texts.
+        InputError: no word occurs in several texts.
     """
     counts: Counter[str] = Counter()
     rows: Counter[str] = Counter()

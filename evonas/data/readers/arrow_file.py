@@ -1,8 +1,9 @@
-"""`read_arrow`: a Feather or Arrow IPC file as a table of Arrow, unless it would take far more memory than it is long.
+"""`read_arrow`: reads a Feather or Arrow IPC file into an Arrow table unless that would take far more memory than the
+file.
 
-Buffers may be compressed, overlap, or be left out (columns of nulls): what a message would take is counted from its
-metadata before its buffers are decompressed, as often as the footer lists it. Offsets are checked before cells are
-read, which pyarrow does only when asked.
+Buffers may be compressed, overlap, or be omitted (columns of nulls): the size of a message is computed from its
+metadata before its buffers are decompressed, and counted as often as the footer lists it. Offsets are validated before
+cells are read, which pyarrow does only on request.
 
 References:
     Apache Arrow columnar format, "Serialization and interprocess communication",
@@ -23,22 +24,22 @@ __all__ = ["read_arrow"]
 _MAGIC, _OLD_MAGIC = b"ARROW1\0\0", b"FEA1"
 _CONTINUATION = b"\xff" * 4
 _FOOTER_DICTIONARIES, _FOOTER_RECORDS = 2, 3
-#: Bytes of a batch at least: there may be any number of empty ones.
+#: Minimum number of bytes counted per batch, since there may be any number of empty ones.
 _LEAST_BATCH = 1 << 10
-#: Bytes of a cell at least, as of Parquet: a number of that width, or the reference to a text.
+#: Minimum number of bytes per cell, as for Parquet: a number of that width, or a reference to a text.
 _LEAST_WIDTH = 8
 _DICTIONARY, _RECORDS = 2, 3
 
 
 def read_arrow(where: Any, most: int) -> Any:
-    """The table.
+    """Reads the table.
 
     Args:
-        where: path or open file, of the file format or the streaming format.
+        where: path or open file, in the file format or the streaming format.
         most: maximum number of bytes of memory.
 
     Raises:
-        InputError: it would take more, or is of Feather's first version.
+        InputError: the table would take more memory, or the file has Feather version 1.
     """
     import pyarrow as pa
     import pyarrow.ipc
@@ -48,7 +49,7 @@ def read_arrow(where: Any, most: int) -> Any:
     start = content.slice(0, len(_MAGIC)).to_pybytes()
     if start.startswith(_OLD_MAGIC):
         raise InputError(
-            "a Feather file must be of version 2, not 1, whose size in memory cannot be checked: open it with the "
+            "a Feather file must have version 2, not 1, whose size in memory cannot be checked: open it with the "
             "program that wrote it, and save it as Parquet or CSV"
         )
     stream = pa.BufferReader(content)
@@ -66,7 +67,7 @@ def read_arrow(where: Any, most: int) -> Any:
 
 
 def _listed_messages(content: Any) -> Iterator[Any]:
-    """The messages that the footer of a file lists, which are not always one behind the other."""
+    """The messages that the footer of a file lists, which need not be contiguous."""
     import pyarrow as pa
     import pyarrow.ipc
 
@@ -92,7 +93,7 @@ def _check(left: int, most: int) -> None:
 
 
 def _unpacked_bytes(message: Any) -> int:
-    """What the buffers of a message, and the cells that need none, take in memory."""
+    """The memory in bytes of the buffers of a message, and of cells without buffers."""
     root = _Table.root(message.metadata.to_pybytes())
     kind, header = root.number(1, "B"), root.table(2)
     if header is None or kind not in (_DICTIONARY, _RECORDS):
@@ -106,7 +107,7 @@ def _unpacked_bytes(message: Any) -> int:
     total = 0
     for offset, length in records.structs(2, "<qq"):
         if compressed and length:
-            # The length before compression precedes each buffer; -1 for one that is stored as it is.
+            # The uncompressed length precedes each buffer; -1 if it is stored uncompressed.
             (given,) = struct.unpack("<q", body.slice(offset, 8).to_pybytes())
             length = length if given == -1 else given
         if length < 0:
@@ -116,7 +117,7 @@ def _unpacked_bytes(message: Any) -> int:
 
 
 def _text_bytes(column: Any) -> int:
-    """Bytes of all texts of a column of views, any number of which may show the same text."""
+    """The total bytes of all texts of a view column, in which any number of views may share a text."""
     import numpy as np
 
     if str(column.type) not in ("string_view", "binary_view"):
@@ -145,7 +146,7 @@ class _Table:
         return cls(data, struct.unpack_from("<I", data)[0])
 
     def _field(self, index: int) -> int:
-        """Where a field is, 0 if it is left out."""
+        """The position of a field; 0 if it is absent."""
         fields = self.start - struct.unpack_from("<i", self.data, self.start)[0]
         size = struct.unpack_from("<H", self.data, fields)[0]
         if 4 + 2 * index >= size:

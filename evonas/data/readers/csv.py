@@ -170,7 +170,7 @@ def _any_matches(cells: Any, pattern: str) -> bool:
 
 
 def _type_of(cells: Any) -> _Type:
-    first = cells[:32]  # enough to identify most text columns
+    first = cells[:32]  # enough to recognise most text columns
     if not _all_match(first, _NUMBER):
         return _Type.TEXT
     if _all_match(cells, _INTEGER):
@@ -218,7 +218,7 @@ def read_table(path: str | Path, options: ReadOptions | None = None) -> pd.DataF
 
 
 def read_csv(source: Opened, options: ReadOptions) -> Table:
-    """As `read_table`, with notes on how the file was read."""
+    """Like `read_table`, with notes on how the file was read."""
     text = scan(source, options.encoding)
     dialect = find_dialect(source, text, options)
     rows: Callable[[], Iterator[list[Any]]] = lambda: arrow_rows(source, text, dialect)  # noqa: E731
@@ -305,7 +305,7 @@ def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) 
     """Checks that a path is a readable, non-empty table file.
 
     Args:
-        path: of the file.
+        path: path of the file.
         other_formats: first bytes of files in other formats -> name of the format.
 
     Returns:

@@ -45,19 +45,19 @@ def read_dataset(
 
     Args:
         dataset: read once, from beginning to end.
-        what: its name in errors.
-        most_bytes: maximum size of its rows in memory; `MEMORY_SHARE` of the free memory when None. For images and
-            series that are larger, x is an array on disk.
-        steps: number of elements to read, usually batches; all when None.
-        in_memory: whether x must be in memory, whatever it holds.
+        what: name of the dataset in error messages.
+        most_bytes: maximum size of its rows in memory, by default `MEMORY_SHARE` of the free memory. For larger images
+            and series, x is an array on disk.
+        steps: number of elements (usually batches) to read, by default all.
+        in_memory: whether x must be in memory in any case.
 
     Returns:
         x, an array `(num_samples, ...)` or a mapping or tuple of arrays, as in the elements; y; and the weights or
         None; each with one entry per row. Text is decoded to `str`.
 
     Raises:
-        InputError: it is infinite and `steps` is None, it is larger than `most_bytes` and holds neither images nor
-            series, it has no rows, or its elements are not such tuples of arrays.
+        InputError: the dataset is infinite and `steps` is None, is larger than `most_bytes` and holds neither images
+            nor series, has no rows, or its elements are not such tuples of arrays.
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise InputError(f"steps must be a whole number of batches, at least 1, not {steps!r}: give how many to read")
@@ -122,7 +122,7 @@ class _Rows:
                 "for evonas's own convolutional or sequence networks are trained from disk)"
             )
         if parts[0].dtype.kind not in "biuf":
-            raise InputError(f"{self._what} must be a Dataset of numbers where it is large, not of {parts[0].dtype}")
+            raise InputError(f"{self._what} must be a Dataset of numbers if it is large, not of {parts[0].dtype}")
         kind = np.uint8 if parts[0].dtype == np.uint8 else np.float32
         self._file = GrowingArray(parts[0].shape[self.batched :], kind)
         for part in parts:

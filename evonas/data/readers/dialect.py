@@ -23,7 +23,7 @@ __all__ = ["ALIGNED", "Dialect", "find_dialect", "parse_rows"]
 
 MOST_COLUMNS = 100_000
 _HEAD = 1 << 20
-#: A header is tried with a dozen separators: 100,000 names of 160 characters.
+#: Maximum length of a header, since a dozen separators are tried: 100,000 names of 160 characters.
 _LONGEST_HEADER = 1 << 24
 _ROWS = 200
 _SEPARATORS = ",;\t|"
@@ -31,7 +31,7 @@ _SEPARATORS = ",;\t|"
 ALIGNED = "  "
 #: Used only if the header contains none of the usual separators; Hive writes control characters.
 _RARE_SEPARATORS = (" ", ALIGNED, ":", "^", "~", "\x01", "\x1f", "\u00a6", "\u00a7")
-_SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _RULE = re.compile(r"[-=+: ]*(--|:-|-:)[-=+: ]*")
 
@@ -42,7 +42,7 @@ class Dialect:
 
     Attributes:
         separator: one character, or `ALIGNED`.
-        names: of the columns, including those that precede the header's.
+        names: names of the columns, including those that precede the header's.
         width: cells per row; cells beyond the names are empty in every row.
         skipped: number of characters before the first row.
         lines: number of lines before the first row.
@@ -84,8 +84,8 @@ def find_dialect(source: Opened, text: Scan, options: ReadOptions) -> Dialect:
         )
     lines = _fill(every[options.skip_rows :])
     separator = options.separator
-    if lines and (said := _SAYS_SEPARATOR.fullmatch(lines[0][1].rstrip("\r\n"))):
-        separator = separator or said[1]
+    if lines and (declared := _SEPARATOR_LINE.fullmatch(lines[0][1].rstrip("\r\n"))):
+        separator = separator or declared[1]
         lines = lines[1:]
     notes: list[str] = []
     lines = _without_comments(lines, options.comment, separator, notes)

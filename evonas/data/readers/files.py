@@ -38,11 +38,11 @@ def read_any(path: str | Path, options: ReadOptions | None = None) -> Table:
     """Reads a table, with notes on how it was read.
 
     Args:
-        path: of the file; what is not a workbook, Parquet, Feather or JSON file is read as CSV.
+        path: path of the file; any file that is not a workbook, Parquet, Feather or JSON file is read as CSV.
         options: format details that override detection.
 
     Raises:
-        InputError: as in `read_table`; or the package for this format is not installed.
+        InputError: see `read_table`, or the package for this format is not installed.
     """
     path, options = Path(path), options or ReadOptions()
     start = check_file(path, {})

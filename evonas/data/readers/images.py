@@ -22,7 +22,7 @@ from genomes.errors import InputError
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-#: Endings of image files that are not read.
+#: Suffixes of image files that are not read.
 OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".ppm", ".jfif")
 #: Height and width if neither the user nor the images determine them.
 USUAL_SIZE = (32, 32)
@@ -46,8 +46,8 @@ class ImageFolder:
     """Images of a folder.
 
     Attributes:
-        pixels: `(num_samples, height, width, channels)`, 0 to 255.
-        classes: the class of each image, `(num_samples,)`.
+        pixels: pixels in [0, 255], `(num_samples, height, width, channels)`.
+        classes: class of each image, `(num_samples,)`.
         notes: messages about anything the user may not expect, one line each.
     """
 
@@ -109,11 +109,12 @@ def read_image_folder(
     """Reads the images of a folder.
 
     Args:
-        folder: with one subfolder per class, which holds PNG and JPEG files, possibly in nested folders.
-        size: height and width to which all images are resized. When None, images of equal size keep it if they are
+        folder: folder with one subfolder per class, which holds PNG and JPEG files, possibly in nested folders.
+        size: height and width to which all images are resized. By default, images of equal size keep it if they are
             small enough for dense networks (`MOST_PIXELS`); others are resized to `USUAL_SIZE`.
         grayscale: whether to return one channel; otherwise there are three, or one if no image is in colour.
-        as_they_are: whether images of equal size keep it, however large; images of different sizes then need a `size`.
+        as_they_are: whether images of equal size keep it, however large; images of different sizes then require a
+            `size`.
         channels: 1 or 3, if known.
         shaped: whether the images are for convolutional networks: images of equal size then keep it up to `MOST_SIDE`,
             and others are resized to their median shape, at most `USUAL_SIDE`.
@@ -141,7 +142,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
     """Reads images to predict.
 
     Args:
-        folder: with PNG and JPEG files, possibly in nested folders.
+        folder: folder with PNG and JPEG files, possibly in nested folders.
         size: height and width to which all images are resized; None keeps their size, which must be the same for all.
         channels: 1 or 3.
 
@@ -150,7 +151,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
         file, or "".
 
     Raises:
-        InputError: the folder holds no images, or as in `read_image_folder`.
+        InputError: the folder holds no images, or see `read_image_folder`.
     """
     paths = _images_in(folder)
     if not paths:
@@ -262,7 +263,7 @@ def _utf8(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _opened(path: Path) -> Any:
+def _open_image(path: Path) -> Any:
     from PIL import Image
 
     return Image.open(path, formats=("PNG", "JPEG"))
@@ -270,7 +271,7 @@ def _opened(path: Path) -> Any:
 
 def _header(path: Path) -> _Header:
     try:
-        with _opened(path) as image:
+        with _open_image(path) as image:
             mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
             transparent = image.has_transparency_data
     except Exception as error:  # Pillow's errors have no other common class
@@ -286,11 +287,11 @@ def _header(path: Path) -> _Header:
 
 
 def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
-    """Shape `(height, width, channels)`."""
+    """The pixels of an image, shape `(height, width, channels)`."""
     from PIL import Image
 
     try:
-        with _opened(path) as image:
+        with _open_image(path) as image:
             image.info.pop("transparency", None)  # Pillow warns about it when converting to a mode without it
             mode = "L" if channels == 1 else "RGB"
             image = image if image.mode == mode else image.convert(mode)

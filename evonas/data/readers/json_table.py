@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_json", "read_json_lines"]
 
-#: An array is held in memory as a whole, at about ten times its size.
+#: Maximum size of an array, which takes about ten times as much memory.
 MOST_BYTES = 1 << 29
-#: A table has a cell for each row and column: if each object had a key of its own, it would grow as the square of the
-#: file.
+#: Limits on the table's size, which would grow as the square of the file's if each object had a different key.
 _LEAST_CELLS, _CELLS_A_VALUE = 1 << 23, 64
 _Pairs = list[tuple[str, Any]]
 
@@ -46,7 +45,7 @@ def read_json_lines(source: Opened, options: ReadOptions) -> pd.DataFrame:
 
 
 def read_json(source: Opened, options: ReadOptions) -> pd.DataFrame:
-    """Reads an array of objects or an object with a list for each column; otherwise as `read_json_lines`.
+    """Reads an array of objects or an object with a list for each column; other files are read by `read_json_lines`.
 
     Raises:
         InputError: the file has none of these forms.

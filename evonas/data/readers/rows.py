@@ -71,7 +71,7 @@ def arrow_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[An
 
 
 def plain_rows(source: Opened, text: Scan, dialect: Dialect) -> Iterator[list[Any]]:
-    """As `arrow_rows`, with the standard library.
+    """Like `arrow_rows`, with the standard library.
 
     Raises:
         InputError: a row is malformed; the message names line, row and column.

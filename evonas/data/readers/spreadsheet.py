@@ -49,7 +49,7 @@ def read_workbook(source: Opened, options: ReadOptions) -> Table:
             raise InputError(f"{path} must have a sheet with a header and rows, but none of {len(names)} has: add rows")
     except InputError:
         raise
-    except BaseException as error:  # its errors have no common class, and its panics are no Exceptions
+    except BaseException as error:  # its errors have no common class, and its panics are not Exceptions
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

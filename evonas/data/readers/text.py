@@ -31,7 +31,7 @@ class Scan:
     """Result of one pass over the bytes of a text file.
 
     Attributes:
-        encoding: its name in Python.
+        encoding: Python name of the encoding.
         note: message for the user if the encoding is not UTF-8, otherwise empty.
         quotes: number of double quotes.
         escaped: whether one of them follows a backslash.
@@ -151,11 +151,11 @@ class _Raw(io.RawIOBase):
         self._inner = inner
 
     def readable(self) -> bool:
-        """Always."""
+        """Whether the stream is readable: always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what exists room for."""
+        """Reads as much as fits into the buffer."""
         found = self._inner.read(len(buffer))
         buffer[: len(found)] = found
         return len(found)
@@ -168,11 +168,11 @@ class _Encoded(io.RawIOBase):
         self._text, self._comment, self._rest = text, comment, b""
 
     def readable(self) -> bool:
-        """Always."""
+        """Whether the stream is readable: always true."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what exists room for."""
+        """Reads as much as fits into the buffer."""
         if not self._rest:
             self._rest = self._more().encode()
         part, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]

@@ -1,7 +1,7 @@
 """Packed storage for a text column while it is read: its distinct texts in one UTF-8 buffer, and one code per row.
 
-A Python string takes 50 bytes more than its characters, and a pointer to it eight. Imports no pandas; `text_column`
-makes a DataFrame column from it.
+A Python string takes 50 bytes more than its characters, and a pointer to it eight. Does not import pandas;
+`text_column` makes a DataFrame column from it.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ __all__ = ["MOST_CELLS", "check_bounds"]
 #: Maximum size of all decompressed parts, in bytes.
 MOST_UNPACKED = 1 << 30
 _LEAST_UNPACKED = 1 << 27
-#: Cells of a sheet, filled or not: as many as its part has bytes are always allowed, and never more than the last
-#: number.
+#: Limits on the number of cells of a sheet, filled or empty: as many as its part has bytes are always allowed, and
+#: never more than the last number.
 _LEAST_CELLS, MOST_CELLS = 1 << 22, 50_000_000
 
 _ATTRIBUTES = rb"""((?:[^>"']|"[^"]*"|'[^']*')*+)>"""

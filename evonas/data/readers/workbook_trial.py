@@ -1,7 +1,7 @@
-"""`check_by_trial`: reads a workbook of a binary format in a process of its own first, with little memory and time.
+"""`check_by_trial`: a trial read of a workbook in a binary format, in a separate process with limited memory and time.
 
-What a workbook of Excel 97 or a binary one (.xls, .xlsb) takes is known only to its parser, which allocates whole
-sheets by the position of their last cell, and ends the process where there is no memory.
+Only the parser knows the size of an Excel 97 or binary workbook (.xls, .xlsb); it allocates whole sheets up to the last
+cell, and aborts the process if memory runs out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from genomes.errors import InputError
 
 __all__ = ["check_by_trial"]
 
-#: Bytes of memory and seconds of processor time: of any file, and for each of its bytes.
+#: Limits on memory in bytes and processor time in seconds: a constant, and an amount per byte of the file.
 LEAST_MEMORY, MEMORY_TIMES = 512 << 20, 10
 _LEAST_SECONDS, _BYTES_A_SECOND = 3, 1 << 20
 _FAILED = 3
@@ -35,17 +35,17 @@ try:
             break
 except MemoryError:
     sys.exit(-1)
-except BaseException as error:  # its panics are no Exceptions
+except BaseException as error:  # its panics are not Exceptions
     print((str(error).strip() or type(error).__name__).splitlines()[0][:200])
     sys.exit({_FAILED})
 """
 
 
 def check_by_trial(data: bytes, path: Path) -> None:
-    """Refuses a binary workbook that cannot be read within bounds; leaves the other formats alone.
+    """Rejects a binary workbook that cannot be read within the limits; other formats are not checked.
 
     Raises:
-        InputError: it cannot be read, or only with more memory or time than its size explains.
+        InputError: the workbook cannot be read, or only with more memory or time than its size justifies.
     """
     if data.startswith(b"PK") and b"workbook.bin" not in data.lower():
         return

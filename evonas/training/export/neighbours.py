@@ -30,7 +30,7 @@ def with_neighbours(features: Any, preparation: NeighbourPreparation) -> Any:
         groups.setdefault(regression.columns, []).append(regression)
     found: dict[str, Any] = {}
     for number, regressions in enumerate(groups.values(), start=1):
-        places = preparation.places(regressions[0])
+        places = preparation.column_indices(regressions[0])
         squares = _squared_distances(features, places, regressions[0], number)
         for each in regressions:
             name = f"neighbours_{number}_{regressions.index(each) + 1}"

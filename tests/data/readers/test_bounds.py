@@ -219,7 +219,7 @@ def test_arrow_files_of_other_writers_are_read(tmp_path: Path, form: str) -> Non
 
 def test_the_first_version_of_feather_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.feather").write_bytes(b"FEA1" + bytes(60))
-    with pytest.raises(InputError, match="of version 2, not 1"):
+    with pytest.raises(InputError, match="version 2, not 1"):
         read_file(tmp_path / "t.feather")
 
 

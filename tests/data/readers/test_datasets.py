@@ -117,7 +117,7 @@ def test_datasets_become_the_same_data_as_their_arrays() -> None:
     assert len(table.splits[0].y_validation) == COUNT
     own, _ = read_data(FORMS["batches of images"], as_given=True, task="multiclass")
     assert own.problem.input_shapes == ((3, 1, 1),)
-    with pytest.raises(InputError, match="column 'a' of x must hold one value a row"):
+    with pytest.raises(InputError, match="column 'a' of x must hold one value per row"):
         read_data(Fake(batches({"a": X}, Y)))
     with pytest.raises(InputError, match="must not be given with a Dataset"):
         read_data(FORMS["batches"], Y)
@@ -192,7 +192,7 @@ def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batch
     (wanted, _), (given, _) = (read_data(each, Y, task="multiclass") for each in (x, read))
     assert given.fingerprint == wanted.fingerprint
     assert given.preparation == wanted.preparation
-    assert "read from the disk" in " ".join(given.notes)
+    assert "read from disk" in " ".join(given.notes)
     for data in (given, wanted):
         data.save(tmp_path / "data.npz")
         with pytest.MonkeyPatch.context() as patch:

@@ -112,7 +112,7 @@ def test_folders_as_data(tmp_path: Path) -> None:
         read_data(folder, "y")
     with pytest.raises(InputError, match="with a folder of images only"):
         read_data(np.zeros((9, 2)), np.zeros(9), grayscale=True)
-    with pytest.raises(InputError, match=r"test x must have rows of the shape \(6, 4, 3\)"):
+    with pytest.raises(InputError, match=r"test x must have rows of shape \(6, 4, 3\)"):
         read_data(folder, test=(np.zeros((5, 4, 4, 3)), ["cat"] * 5))
 
 
