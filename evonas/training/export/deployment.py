@@ -190,7 +190,7 @@ def verify(
     """Scores an exported model, opened as by a user (in safe mode), on the validation rows.
 
     Args:
-        outputs, given: of the model for the rows, see `Deployment.outputs`.
+        outputs, given: the model's outputs for the rows, see `Deployment.outputs`.
         tolerance: relative difference allowed between a recorded score and the model's.
         problem: what is predicted.
         y: their target, encoded as in `Split`.

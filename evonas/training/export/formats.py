@@ -53,7 +53,7 @@ class Written:
     Attributes:
         model: as in the `.keras` file.
         coded: the same with codes instead of text (`evonas.data.encoding.codes`); None if there is no text.
-        preparation: of the raw columns that it takes; None if it takes other inputs.
+        preparation: preparation of the raw columns that it takes; None if it takes other inputs.
         problem: what is predicted.
     """
 
