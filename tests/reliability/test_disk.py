@@ -112,7 +112,7 @@ def test_a_disk_of_two_megabytes(runs: Runs, row: Row, small_disk: Path) -> None
                     continue
         code = process.wait()
         assert code in (0, 74), process.text()
-        saved += "in room that was kept for it" in process.text()
+        saved += "using reserved space" in process.text()
         runs.check(directory, process.numbers())
         if code == 74:
             again = runs.start(directory)
