@@ -253,7 +253,7 @@ def test_a_space_of_a_class_of_ones_own_is_asked_for_again(tmp_path: Path) -> No
     assert not space_class(DenseSpace())
     assert source["space_class"].endswith("test_opening.OwnSpace")
     with toy_store(tmp_path / "run", space=space, source=source) as store:
-        with pytest.raises(InputError, match=r"searches one of the class .*OwnSpace, which is not kept"):
+        with pytest.raises(InputError, match=r"searches one of the class .*OwnSpace, which is not stored"):
             same_space(store)
         assert same_space(store, space) is space
         with pytest.raises(InputError, match="other settings"):
