@@ -5,8 +5,8 @@
     python benchmarks/exports.py titanic.csv Survived --python bare/bin/python --onnx-python onnx/bin/python
 
 Searches for a minute, exports the best network as .keras, SavedModel, TFLite and (with tf2onnx) ONNX, and predicts the
-raw rows of the test split by each, with nothing but the model card, the JSON file beside and docs/coding.md. Prints the
-largest difference from the model of `result.best_model`.
+raw rows of the test split with each, using only the model card, the accompanying JSON file and docs/coding.md. Prints
+the largest difference from the model of `result.best_model`.
 """
 
 from __future__ import annotations
