@@ -125,7 +125,7 @@ def test_flipped_bits(torn: Torn, row: Row) -> None:
 
 def test_a_torn_journal(torn: Torn, row: Row) -> None:
     """A crash in the midst of a commit, and then of the file that would undo it."""
-    row("torn rollback journal after a crash in a commit", "the state before or after the commit, or refused")
+    row("torn rollback journal after a crash in a commit", "the state before, or refused")
     rng, copy, started = drawn(), torn.directory.with_name("copy"), torn.directory.with_name("started")
     with RunStore.open(torn.directory) as store:
         store.begin_session(Budget(generations=3))
