@@ -84,8 +84,8 @@ def main() -> None:
             exported = result.export(work / name, format=format)
             python = options.onnx_python if format == "onnx" else options.python
             command = [python, "-I", "-c", READER, str(exported.path), format, str(work / "rows.csv"), str(PAGE)]
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found = np.array(json.loads(told.splitlines()[-1])).reshape(wanted.shape)
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found = np.array(json.loads(output.splitlines()[-1])).reshape(wanted.shape)
             difference = float(np.abs(found - wanted).max())
             print(
                 f"{format}: {len(found)} rows, largest difference {difference:.1e}, {difference / size:.1e} of the size"

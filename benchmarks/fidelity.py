@@ -60,7 +60,7 @@ def with_extrapolation(quantile: float, first: int = 10, rank: int = 2) -> Calla
         while len(losses) < budget * problem.epochs:
             (candidate,) = searched.ask(1)
             curve = np.log(problem.curve(candidate.genome))
-            end, told = len(curve), curve[-1]
+            end, reported = len(curve), curve[-1]
             if len(whole) >= first:
                 known = np.array(whole)
                 falls = known[:, -1:] - known
@@ -69,11 +69,11 @@ def with_extrapolation(quantile: float, first: int = 10, rank: int = 2) -> Calla
                 hopeless = np.flatnonzero(best_case[2:-1] > bound)
                 if len(hopeless):
                     end = int(hopeless[0]) + 3
-                    told = curve[end - 1] + np.median(falls[:, end - 1])
+                    reported = curve[end - 1] + np.median(falls[:, end - 1])
             if end == len(curve):
                 whole.append(list(curve))
             losses += np.exp(curve[:end]).tolist()
-            searched.tell([float(np.exp(told))])
+            searched.tell([float(np.exp(reported))])
         return losses[: budget * problem.epochs]
 
     return search

@@ -42,10 +42,10 @@ def command(table: str, target: str, out: Path) -> list[str]:
     ]
 
 
-def measured(table: str, target: str, told: dict[str, str] | None = None) -> Start:
-    """Measures one start and ends the search at its first network; `told` receives its processes' import times."""
+def measured(table: str, target: str, imports: dict[str, str] | None = None) -> Start:
+    """Measures one start and ends the search at its first network; `imports` receives its processes' import times."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    if told is not None:
+    if imports is not None:
         environment["PYTHONPROFILEIMPORTTIME"] = "1"
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w") as errors:
         run, began = Path(folder) / "run", time.perf_counter()
@@ -57,8 +57,8 @@ def measured(table: str, target: str, told: dict[str, str] | None = None) -> Sta
             if line.startswith("{") and json.loads(line).get("event") == "progress":
                 seconds = time.perf_counter() - began
                 start = Start(seconds, processor(process.pid), sum(map(processor, children(process.pid))))
-                if told is not None:
-                    told |= {"driver": Path(errors.name).read_text(), "worker": (run / "worker.log").read_text()}
+                if imports is not None:
+                    imports |= {"driver": Path(errors.name).read_text(), "worker": (run / "worker.log").read_text()}
                 process.terminate()
                 process.communicate()
                 return start
@@ -98,9 +98,9 @@ def main() -> None:
     print(f"first network after {best.seconds:.2f} s; of {len(starts)}: {sorted(round(s.seconds, 2) for s in starts)}")
     print(f"processor seconds: driver {min(s.driver for s in starts):.2f}, worker {min(s.worker for s in starts):.2f}")
     if options.imports:
-        told: dict[str, str] = {}
-        measured(options.table, options.target, told)
-        for name, text in told.items():
+        imports: dict[str, str] = {}
+        measured(options.table, options.target, imports)
+        for name, text in imports.items():
             print(f"\n{name}, ms including nested imports")
             for milliseconds, module in slowest(text):
                 print(f"{milliseconds:9.1f}  {module}")

@@ -41,13 +41,13 @@ class RandomStream(IntEnum):
     Tags must never be changed or reused, since that would change the results of all seeds.
     """
 
-    # Of the seed of a run.
+    # Derived from the seed of a run.
     SPLIT = 0
     GENERATION = 1  # generation
     SURVIVAL = 2  # generation
     FIRST_GENERATION = 3
     CANDIDATE = 4  # digest of the genome, replicate
-    # Of the seed of a training.
+    # Derived from the seed of a training run.
     REPLICATE = 5  # fold, replicate
     INITIAL_WEIGHTS = 6  # node
     EPOCH_ORDER = 7  # epoch

@@ -91,7 +91,7 @@ _DAMAGE = (
 
 
 def read_compressed_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a user's own file by name: numbers, text or dates, compressed or not. Links are followed.
+    """The arrays of a user's file by name: numbers, text or dates, compressed or not. Links are followed.
 
     Raises:
         OSError: the file cannot be read.

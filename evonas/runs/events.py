@@ -39,7 +39,7 @@ class Events:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of events."""
         return int(self._rows("SELECT coalesce(max(number), 0) FROM event")[0][0])
 
     @property

@@ -96,7 +96,7 @@ class Finalist:
 
     @property
     def stopped(self) -> int:
-        """Re-trainings that the time was too short for."""
+        """Number of retraining runs for which there was no time."""
         return sum(each.evaluation.status is Status.STOPPED for each in self.retrainings)
 
     @property

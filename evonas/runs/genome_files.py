@@ -56,17 +56,17 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
         source = parse_json(read_text(file, "genome file"), "genome")
     elif not isinstance(source, Mapping):
         return space or DenseSpace(), source, {}
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if isinstance(source, Mapping):
         if source.get("encoding") == "population":
             population = population_from_json(source, space)
             if not population.genomes:
                 raise InputError("genome file must contain a genome, but its population is empty: choose another")
-            return population.space, population.genomes[0], told
-        source, told = _inside(source)
+            return population.space, population.genomes[0], facts
+        source, facts = _inside(source)
     if space is not None:
-        return space, space.genome_from_json(source), told
-    return (*genome_of_any_space(source), told)
+        return space, space.genome_from_json(source), facts
+    return (*genome_of_any_space(source), facts)
 
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _of_run(path: Path, space: SearchSpace | None) -> tuple[SearchSpace, Any, di
     with RunReader(path) as run:
         record = run.ranked(1)
         home = space or space_from_json(run.space_json)
-        told = network_facts(run.problem_json, home, home.genome_from_json(record.genome))
-        told = {"loss": run.settings.loss, **told, "seed": record.seed, "epochs": record.horizon}
-        told["rows"] = num_rows(PreparedData.load(run.directory / DATA_NAME).splits[0].x_train)
-        return home, home.genome_from_json(record.genome), told
+        facts = network_facts(run.problem_json, home, home.genome_from_json(record.genome))
+        facts = {"loss": run.settings.loss, **facts, "seed": record.seed, "epochs": record.horizon}
+        facts["rows"] = num_rows(PreparedData.load(run.directory / DATA_NAME).splits[0].x_train)
+        return home, home.genome_from_json(record.genome), facts

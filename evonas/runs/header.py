@@ -105,7 +105,7 @@ def check_journal(path: Path) -> None:
     pages, sector, size = struct.unpack(">III", header[16:28])
     if size < 512 or size > 65536 or sector > 65536 or pages * size > path.stat().st_size + size:
         raise InputError(
-            f"{journal} must be the journal of {path.name}, but it is of a database of {pages:,} pages: restore the "
+            f"{journal} must be the journal of {path.name}, but belongs to a database of {pages:,} pages: restore the "
             "run from a copy; nothing was changed"
         )
 
