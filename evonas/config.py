@@ -168,7 +168,7 @@ class Settings(_Frozen):
     asynchronous: bool | None = Field(
         default=None,
         description="whether to propose a network as soon as one is trained, rather than a generation at once; none: "
-        "where that was measured to be better (evolution and aging, with networks trained one by one)",
+        "if measurements show that it is better (evolution and aging, with networks trained one by one)",
     )
     window: Whole | None = Field(
         default=None,
