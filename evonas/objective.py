@@ -115,7 +115,7 @@ def pareto_front(losses: Sequence[tuple[float, ...]]) -> list[int]:
     """Indices of the points that no other one dominates, best in the first objective first.
 
     Args:
-        losses: for each point one value per objective, all to be minimised; of equal points only the first is included.
+        losses: one value per objective for each point, all to be minimised; only the first of equal points is included.
 
     Example:
         >>> pareto_front([(2.0, 1.0), (1.0, 2.0), (2.0, 2.0)])

@@ -84,10 +84,10 @@ class Build:
     """A function `build(genes)`, or `build(genes, problem)`, that returns a `keras.Model`.
 
     Attributes:
-        name: of the function.
+        name: name of the function.
         source: its text without comments, or another identifier of the function.
-        path: of its file, if given as FILE.py:FUNCTION; only the worker runs that file.
-        function: the function itself, if it is of this session.
+        path: path of its file, if given as FILE.py:FUNCTION; only the worker runs that file.
+        function: the function itself, if defined in this session.
         content: the text of the file.
         given: the text that named it, for messages.
     """

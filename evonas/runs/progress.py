@@ -35,7 +35,7 @@ class Generation:
     """A completed generation.
 
     Attributes:
-        number: from 0.
+        number: number of the generation, from 0.
         candidates, evaluations: the candidates and their evaluations, in the same order (without weights).
         trained: number of them that were trained in this generation; the others were known.
         best: the best evaluation of the run so far; None if all have failed.

@@ -196,7 +196,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     """The parts of dates, in the order of `evonas.data.encoding.preprocessor.DATE_PARTS`.
 
     Args:
-        fields: from `date_fields`, float32 `(num_samples, 8)`.
+        fields: output of `date_fields`, float32 `(num_samples, 8)`.
         base: whole number of days since 1970 from which days are counted.
         short: whether two-digit years mean those around 2000.
 

@@ -34,7 +34,7 @@ _COMPARED = ("mse", "rmse", "mae", "pinball", "log_loss")
 
 
 class Deployment(Protocol):
-    """Base class of deployments of networks."""
+    """Protocol of deployments of networks."""
 
     #: Allowed relative difference between a recorded score and that of the exported model.
     tolerance: float

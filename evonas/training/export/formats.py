@@ -72,7 +72,7 @@ def write_format(
         written: what to write.
         kind: "savedmodel", "onnx" or "tflite".
         path: where to write.
-        folder: for temporary files.
+        folder: folder for temporary files.
         rows: inputs of the model; the first 100 are compared.
 
     Returns:

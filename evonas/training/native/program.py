@@ -45,7 +45,7 @@ class Program:
     """A network in the form that the compiled loop runs.
 
     Attributes:
-        instructions: in order.
+        instructions: instructions in order.
         variables: name -> weights in a flat vector: `num_weights` trained ones, then `num_frozen` frozen ones.
         statistics: name -> moving statistics in a vector of `num_statistics`.
         input, output: tensors of the features and the raw outputs.
