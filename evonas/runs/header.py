@@ -59,7 +59,7 @@ def check_header(path: Path) -> None:
     if version < FORMAT and version not in migrations.SCHEMAS:
         raise InputError(
             f"run format must be {' or '.join(map(str, (*migrations.SCHEMAS, FORMAT)))}, but {path.parent} has format "
-            f"{version} of an unreleased version: start a new run; nothing was changed"
+            f"{version}, from an unreleased version: start a new run; nothing was changed"
         )
     if header[18:20] != b"\x01\x01":
         raise InputError(

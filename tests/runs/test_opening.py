@@ -131,7 +131,7 @@ def test_only_a_file_as_long_as_the_run_says_is_read(tmp_path: Path) -> None:
 
 
 def test_a_run_of_a_function_that_is_not_told_is_refused() -> None:
-    with pytest.raises(InputError, match=r"named 'a\\\\x1b'"):
+    with pytest.raises(InputError, match=r"function 'a\\\\x1b'"):
         check_build(None, {"name": "a\x1b"}, Path("run"))
 
 
