@@ -2,9 +2,9 @@
 
 python benchmarks/asynchronous.py [--seeds 5] [--strategies evolution,aging] [--only kin8nm,branin] [--processes 1]
 
-The problems are those of `search_quality.py`, tables if available. A free worker takes the next candidate while others
-are pending; durations are log-normal, as of networks of many sizes, and determine the order of arrival and the
-utilisation of workers.
+The problems are those of `search_quality.py`, including tables if available. A free worker takes the next candidate
+while others are pending; durations are log-normal, as for networks of many sizes, and determine the order of arrival
+and the utilisation of workers.
 """
 
 # ruff: noqa: E402 (threads are limited before numpy is loaded)
@@ -45,12 +45,12 @@ RANDOM_SEEDS = 10
 
 @cache
 def problems() -> dict[str, Problem]:
-    """All that is searched, tables first."""
+    """All problems, tables first."""
     return {**table_functions(), **FUNCTIONS}
 
 
 def one_by_one(strategy: str, problem: Problem, workers: int, seed: int) -> list[float]:
-    """Losses in the order of arrival, of a search by this many workers."""
+    """Losses of a search with the given number of workers, in the order of arrival."""
     searched: Any = evonas.strategy(strategy, problem.space, seed=seed)
     rng = np.random.default_rng([seed, 2])
     out: list[tuple[float, int, Any]] = []
@@ -67,7 +67,7 @@ def one_by_one(strategy: str, problem: Problem, workers: int, seed: int) -> list
 
 
 def busy(workers: int, generation: int | None, seeds: int = 200) -> float:
-    """Share of the workers' time in which they train, of searches in generations or one by one (None)."""
+    """Utilisation of the workers in searches by generations or one by one (None)."""
     shares = []
     for seed in range(seeds):
         times = np.random.default_rng([seed, 3]).lognormal(0.0, SPREAD, EVALUATIONS)
@@ -97,7 +97,7 @@ WAYS = (f"generations of {GENERATION}", *(f"{workers} out" for workers in WORKER
 
 
 def regrets(found: dict[tuple[str, str, str, int], list[float]], strategies: list[str], names: list[str]) -> Any:
-    """Strategy -> way -> point -> mean regret over problems and seeds, and by how many problems it is ahead."""
+    """Strategy -> way -> point -> mean regret over problems and seeds, and on how many problems it is the best."""
     table: dict[str, Any] = {strategy: {way: {} for way in WAYS} for strategy in strategies}
     least = {
         name: min([problems()[name].least, *(np.nanmin(v) for key, v in found.items() if key[2] == name)])
@@ -133,7 +133,7 @@ def regrets(found: dict[tuple[str, str, str, int], list[float]], strategies: lis
 
 
 def main() -> None:
-    """Searches, prints and writes what came of it."""
+    """Searches, and prints and writes the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--strategies", default="evolution", help="separated by commas")
@@ -157,7 +157,7 @@ def main() -> None:
     shares = {way: {str(n): busy(n, GENERATION) for n in WORKERS} for way in WAYS[:1]}
     shares["one by one"] = {str(workers): busy(workers, None) for workers in WORKERS}
     for strategy in strategies:
-        print(f"\n{strategy}, {options.seeds} seeds: regret after 25, 50 and 100 evaluations; ms a candidate")
+        print(f"\n{strategy}, {options.seeds} seeds: regret after 25, 50 and 100 evaluations; ms per candidate")
         for way in WAYS:
             for group in ("tables", "functions"):
                 cells = [table[strategy][way][str(point)].get(group, float("nan")) for point in POINTS]

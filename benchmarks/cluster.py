@@ -1,14 +1,14 @@
-"""Overhead of a search, and its use of many workers: `python benchmarks/cluster.py [--only ray]`.
+"""Overhead of a search, and its utilisation of many workers: `python benchmarks/cluster.py [--only ray]`.
 
-engine       milliseconds a candidate (variation, selection, storage) at populations of 100, 1,000 and 10,000, of the
-             default space and of toy networks (three genes: most proposals of a converged population are known)
+engine       milliseconds per candidate (variation, selection, storage) at populations of 100, 1,000 and 10,000, for the
+             default space and for toy networks (three genes: most proposals of a converged population are known)
 ray          efficiency with evaluations that sleep for 1 s, on 1, 4, 16 (and 64) local Ray workers
-recovery     seconds of work that are lost with a worker that is killed
-simulation   how busy 1,000 workers are whose trainings' times are log-normal: generation by generation and one by one;
-             the loops, the strategy and the store are those of a run, the clock is simulated (`results/cluster.svg`)
+recovery     seconds of work lost when a worker is killed
+simulation   utilisation of 1,000 workers with log-normal training times, by generations and one by one; the loops, the
+             strategy and the store are those of a run, the clock is simulated (`results/cluster.svg`)
 memory       resident megabytes of a driver that has evaluated 100,000 networks
-processes    two workers of this machine against one, native trainer, random networks of the default space: with the
-             workers' start and end, and once they have started; and by processor time, which other load changes less
+processes    two workers on this machine against one, native trainer, random networks of the default space: with the
+             workers' start and end, and after they have started; and by processor time, which other load affects less
 
 `simulation` and `memory` do not include the time of disk commits (`synchronous=OFF`).
 """
@@ -57,7 +57,7 @@ def searched(
     space: Any = None,
     **options: Any,
 ) -> dict[str, float]:
-    """A run of a toy space, unless one is given; what it took, and its processor time after the first generation."""
+    """Cost of a run, of a toy space by default, and its processor time after the first generation."""
     settings = Settings(seed=0, population=population, **{"strategy": "ga", **options}).resolve("rmse")
     space = space or ToySpace(100)
     strategy: Any = make_strategy(settings.strategy, space, objective=RMSE, settings=settings)
@@ -81,7 +81,7 @@ def searched(
 
 
 def engine(populations: Sequence[int]) -> dict[str, Any]:
-    """Overhead of the engine per candidate: of toy networks, and of those of the default space."""
+    """Overhead of the engine per candidate, for toy networks and for those of the default space."""
     from genomes.dense import DenseSpace
 
     searched(Immediate(), 200, 100)  # completes lazy imports
@@ -94,7 +94,7 @@ def engine(populations: Sequence[int]) -> dict[str, Any]:
 
 
 def simulation(evaluations: int) -> dict[str, Any]:
-    """Utilisation of workers, until the last training begins (asynchronous) or ends (generations)."""
+    """Utilisation of workers until the last training run begins (asynchronous) or ends (generations)."""
     found = {}
     streamed = {"strategy": "aging", "asynchronous": True, "window": 0}
     for name, population, foretold, options in (
@@ -119,19 +119,17 @@ def simulation(evaluations: int) -> dict[str, Any]:
 
 
 def plot_simulation(found: dict[str, Any], path: Path) -> None:
-    """Share of workers that are busy over time. Needs matplotlib (`evonas[plot]`)."""
+    """Plots the share of busy workers over time. Needs matplotlib (`evonas[plot]`)."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.hashsalt"] = "evonas"  # the same figures give the same file
+    mpl.rcParams["svg.hashsalt"] = "evonas"  # equal figures give equal files
     figure = Figure((10, 6.4), layout="constrained")
-    figure.suptitle(
-        f"Share of {WORKERS:,} simulated workers that train; log-normal times of training, spread {SPREAD:g}"
-    )
+    figure.suptitle(f"Share of {WORKERS:,} simulated workers that train; log-normal training times, spread {SPREAD:g}")
     for axes, (name, each) in zip(figure.subplots(2, 2, sharey=True).flat, found.items(), strict=True):
         axes.stairs(each["busy"], np.linspace(0.0, each["until"], len(each["busy"]) + 1), fill=True, color="#0b69a3")
         axes.axhline(each["share"], color="#1f2933", linestyle="--")
-        axes.set(title=f"{name}: {each['share']:.0%}", xlabel="time, in medians of a training", ylim=(0.0, 1.05))
+        axes.set(title=f"{name}: {each['share']:.0%}", xlabel="time, in median training times", ylim=(0.0, 1.05))
         axes.yaxis.set_major_formatter("{x:.0%}")
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None})
@@ -180,12 +178,12 @@ def _candidates(count: int, seconds: int = 1) -> list[Candidate]:
 
 
 def ray(counts: Sequence[int], rounds: int = 10) -> dict[str, Any]:
-    """Efficiency: seconds of sleep over workers and wall clock, once all workers are there."""
+    """Efficiency: seconds of sleep over workers and wall clock, once all workers have started."""
     found = {}
     for workers in counts:
         with tempfile.TemporaryDirectory() as folder, _sleeping(workers, Path(folder)) as pool:
             began, candidates = time.perf_counter(), _candidates(rounds * workers)
-            while pool.slots < workers:  # workers without work are given back, so there is work until all are there
+            while pool.slots < workers:  # idle workers are released, so there is work until all have started
                 list(pool.evaluate(candidates[: 2 * workers]))
             started = time.perf_counter() - began
             began = time.perf_counter()
@@ -197,7 +195,7 @@ def ray(counts: Sequence[int], rounds: int = 10) -> dict[str, Any]:
 
 
 def recovery(workers: int = 2) -> dict[str, Any]:
-    """What a killed worker costs: how much longer 8 networks of 2 s take."""
+    """Cost of a killed worker: the additional time that 8 networks of 2 s take."""
     with tempfile.TemporaryDirectory() as folder, _sleeping(workers, Path(folder)) as pool:
         list(pool.evaluate(_candidates(workers)))
         began = time.perf_counter()
@@ -214,9 +212,9 @@ def recovery(workers: int = 2) -> dict[str, Any]:
 
 
 def processes(networks: int, repeats: int = 3) -> dict[str, Any]:
-    """Networks a second of the native trainer: one worker of one thread, and two of one each, in turns.
+    """Networks per second of the native trainer: one worker with one thread, and two with one each, in turns.
 
-    The median ratio of neighbouring repetitions counts.
+    Returns the median ratio of neighbouring repetitions.
     """
     from sklearn.datasets import fetch_california_housing, load_diabetes
 
@@ -235,18 +233,18 @@ def processes(networks: int, repeats: int = 3) -> dict[str, Any]:
             for workers in (1, 2):
                 found[str(workers)].append(_trained_by(workers, data, _candidates(networks, 10)))
                 print(workers, found[str(workers)][-1], flush=True)
-    # Of neighbouring measurements: what else the machine does changes from minute to minute.
+    # Neighbouring measurements, since other load on the machine changes from minute to minute.
     pairs = list(zip(found["1"], found["2"], strict=True))
     ratios = {key: median(one[key] / two[key] for one, two in pairs) for key in pairs[0][0]}
     return {**found, "speedup": ratios["steady"], **{f"speedup_{key}": ratio for key, ratio in ratios.items()}}
 
 
 def _trained_by(workers: int, data: Path, candidates: Sequence[Candidate]) -> dict[str, float]:
-    """Seconds until that many workers have trained the candidates.
+    """Seconds until the given number of workers have trained the candidates.
 
     Returns:
-        whole: with their start and end. steady: after each has trained two networks. busiest: processor time of the
-        busiest worker with its share of the driver's, for which one worker leaves a core: `steady` without any waiting.
+        whole: including their start and end. steady: after each has trained two networks. busiest: processor time of
+        the busiest worker with its share of the driver's, which has a free core beside one worker.
     """
     from evonas.execution.launch import start_worker
     from evonas.execution.options import Execution
@@ -266,7 +264,7 @@ def _trained_by(workers: int, data: Path, candidates: Sequence[Candidate]) -> di
 
 
 def _processor_seconds(pid: int) -> float:
-    """Of all threads of a process, also those that have ended."""
+    """Processor seconds of all threads of a process, including those that have ended."""
     words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -286,8 +284,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = ("engine", "processes", "ray", "recovery", "simulation", "memory")
     parser.add_argument("--only", default=",".join(parts))
-    parser.add_argument("--workers", default="1,4,16,64", help="of Ray")
-    parser.add_argument("--evaluations", type=int, default=100_000, help="of memory")
+    parser.add_argument("--workers", default="1,4,16,64", help="numbers of Ray workers")
+    parser.add_argument("--evaluations", type=int, default=100_000, help="evaluations for memory")
     parser.add_argument("--simulated", type=int, default=10_000, help="evaluations of the simulation")
     parser.add_argument("--json", type=report_path, default=None)
     options = parser.parse_args()

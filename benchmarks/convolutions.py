@@ -2,11 +2,10 @@
 
 python benchmarks/convolutions.py [--networks 6] [--rows 4000] [--side 28] [--epochs 5] [--repeats 1]
 
-The networks are sampled from the default space over images (augmentation is left out: `fit` has none). Both build the
-same network from the same weights and train it in a process of its own, each with the defaults, scoring a tenth of the
-rows after each epoch; time is that of all threads, from building to the last epoch, over the epochs, and that of the
-last epoch alone. With `--memory N` the resident memory of a worker over N small networks, and its growth
-after 50.
+The networks are sampled from the default space for images (without augmentation, which `fit` lacks). Both build the
+same network with the same weights and train it in a separate process with their defaults, scoring a tenth of the rows
+after each epoch; times are those of all threads, from building to the last epoch, divided by the epochs, and of the
+last epoch alone. With `--memory N`, the resident memory of a worker over N small networks, and its growth after 50.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _SETTLED = 50
 
 
 def data(rows: int, side: int) -> Any:
-    """Images of noise: what they show takes no time."""
+    """Images of noise, since their content does not affect the time."""
     from evonas.data.prepared import PreparedData, Problem, Split
 
     rng = np.random.default_rng(0)
@@ -55,7 +54,7 @@ def sampled(seed: int) -> dict[str, Any]:
 
 
 def by_evonas(architecture: dict[str, Any], options: argparse.Namespace) -> list[float]:
-    """Processor seconds until each epoch is done."""
+    """Processor seconds until the end of each epoch."""
     from evonas.training.registry import make_trainer, settle_environment
 
     settle_environment("single", own=False)
@@ -71,7 +70,7 @@ def by_evonas(architecture: dict[str, Any], options: argparse.Namespace) -> list
 
 
 def by_keras(architecture: dict[str, Any], options: argparse.Namespace) -> list[float]:
-    """The same of `fit` with its defaults."""
+    """The same for `fit` with its defaults."""
     import keras
 
     from evonas.networks.initial import initial_weights
@@ -124,7 +123,7 @@ def memory(options: argparse.Namespace) -> list[float]:
 
 
 def measured(program: str, seed: int, options: argparse.Namespace) -> list[float]:
-    """Runs one program in a process of its own."""
+    """Runs one program in a separate process."""
     sizes = [f"--{name}={getattr(options, name)}" for name in ("rows", "side", "epochs")]
     command = [sys.executable, __file__, f"--program={program}", f"--seed={seed}", *sizes]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -134,7 +133,7 @@ def measured(program: str, seed: int, options: argparse.Namespace) -> list[float
 
 
 def main() -> None:
-    """Prints a line a network, and the ratios."""
+    """Prints one line per network, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, value in (("networks", 6), ("rows", 4000), ("side", 28), ("epochs", 5), ("repeats", 1), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=value)
@@ -157,12 +156,10 @@ def main() -> None:
         (keras, keras_last), (own, own_last) = (best[program] for program in PROGRAMS)
         whole.append(own / keras)
         last.append(own_last / keras_last)
-        epochs = f"keras {keras:.2f} s an epoch, evonas {own:.2f}, ratio {whole[-1]:.2f}"
+        epochs = f"keras {keras:.2f} s per epoch, evonas {own:.2f}, ratio {whole[-1]:.2f}"
         print(f"network {seed}: {epochs}; the last epoch {keras_last:.2f}, {own_last:.2f}, {last[-1]:.2f}", flush=True)
     ratios = [f"{statistics.geometric_mean(each):.2f}" for each in (whole, last)]
-    print(
-        f"processor time a network and epoch against fit: {ratios[0]} with building and compiling, {ratios[1]} without"
-    )
+    print(f"processor time per network and epoch against fit: {ratios[0]} including compilation, {ratios[1]} without")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""scikit-learn estimators: time of a fit, memory growth over 30 fits, and speedup of `cross_val_score` with `n_jobs=2`.
+"""scikit-learn estimators: time per fit, memory growth over 30 fits, and speedup of `cross_val_score` with `n_jobs=2`.
 
 `python benchmarks/estimators.py [--fits 30] [--rounds 3]` prints one line of JSON. Runs with one and with two jobs take
 turns, so that other load affects both; their times are wall-clock seconds, those of a fit processor time.
@@ -27,13 +27,13 @@ def data(rows: int, columns: int) -> tuple[Any, Any]:
 
 
 def resident_bytes() -> int:
-    """Memory of this process."""
+    """Resident memory of this process."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def many_fits(count: int) -> dict[str, Any]:
-    """Processor time of small fits in this process, and what they leave."""
+    """Processor time of small fits in this process, and their memory growth."""
     x, y = data(200, 5)
     bounds = {"population": 2, "evaluations": 2, "epochs": 4}
     EvolutionClassifier(**bounds).fit(x, y)
@@ -69,7 +69,7 @@ def side_by_side(rounds: int, rows: int, evaluations: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures, and prints what it took."""
+    """Measures and prints the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fits", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)

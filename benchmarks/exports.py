@@ -5,8 +5,8 @@
     python benchmarks/exports.py titanic.csv Survived --python bare/bin/python --onnx-python onnx/bin/python
 
 Searches for a minute, exports the best network as .keras, SavedModel, TFLite and (with tf2onnx) ONNX, and predicts the
-raw rows of the test split by each, with nothing but the model card, the JSON file beside and docs/coding.md. Prints the
-largest difference from the model of `result.best_model`.
+raw rows of the test split with each, using only the model card, the accompanying JSON file and docs/coding.md. Prints
+the largest difference from the model of `result.best_model`.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def main() -> None:
             exported = result.export(work / name, format=format)
             python = options.onnx_python if format == "onnx" else options.python
             command = [python, "-I", "-c", READER, str(exported.path), format, str(work / "rows.csv"), str(PAGE)]
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found = np.array(json.loads(told.splitlines()[-1])).reshape(wanted.shape)
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found = np.array(json.loads(output.splitlines()[-1])).reshape(wanted.shape)
             difference = float(np.abs(found - wanted).max())
             print(
                 f"{format}: {len(found)} rows, largest difference {difference:.1e}, {difference / size:.1e} of the size"

@@ -1,7 +1,7 @@
 """Multi-fidelity searchers with a budget in epochs.
 
-A searcher is `(problem, budget, seed) -> losses`, one loss for each epoch trained, `budget` times the epochs of a whole
-training in all. A network that was stopped counts with the loss that it had.
+A searcher is `(problem, budget, seed) -> losses`, with one loss per trained epoch, and with as many epochs as `budget`
+full training runs. A stopped network counts with its last loss.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["EPOCH_SEARCHERS"]
 
 
 def with_rungs(strategy: str, **options: Any) -> Callable[[Problem, int, int], list[float]]:
-    """One of evonas's strategies that trains in rungs; what continues from a rung pays for its further epochs only."""
+    """One of evonas's strategies with rungs; networks that continue from a rung pay only for the additional epochs."""
 
     def search(problem: Problem, budget: int, seed: int) -> list[float]:
         searched = evonas.strategy(strategy, problem.space, seed=seed, epochs=problem.epochs, **options)
@@ -41,16 +41,16 @@ def with_rungs(strategy: str, **options: Any) -> Callable[[Problem, int, int], l
 
 
 def with_extrapolation(quantile: float, first: int = 10, rank: int = 2) -> Callable[[Problem, int, int], list[float]]:
-    """`evolution` that stops a training early where the run's own curves say that it will not be among the best.
+    """`evolution` that stops training early if the run's own curves predict that a network will not be among the best.
 
-    After each epoch the final loss is extrapolated by how much whole curves of this run still fell after that epoch, in
-    logarithms. The idea is that of LC-PFN (Adriaensen et al., NeurIPS 2023, arXiv:2310.20447), with the run itself in
-    place of a network that was trained on curves of others.
+    After each epoch, the final loss is extrapolated by the remaining decrease, in logarithms, of this run's full curves
+    after that epoch. The idea is from LC-PFN (Adriaensen et al., NeurIPS 2023, arXiv:2310.20447), with the run itself
+    instead of a network trained on other curves.
 
     Args:
-        quantile: of the falls; 0 stops only what even the largest fall would not bring among the best.
-        first: whole trainings before anything is stopped.
-        rank: how many networks are "the best".
+        quantile: quantile of the decreases; 0 stops only networks for which even the largest would not suffice.
+        first: number of full training runs before any is stopped.
+        rank: number of networks that count as the best.
     """
 
     def search(problem: Problem, budget: int, seed: int) -> list[float]:
@@ -60,7 +60,7 @@ def with_extrapolation(quantile: float, first: int = 10, rank: int = 2) -> Calla
         while len(losses) < budget * problem.epochs:
             (candidate,) = searched.ask(1)
             curve = np.log(problem.curve(candidate.genome))
-            end, told = len(curve), curve[-1]
+            end, reported = len(curve), curve[-1]
             if len(whole) >= first:
                 known = np.array(whole)
                 falls = known[:, -1:] - known
@@ -69,11 +69,11 @@ def with_extrapolation(quantile: float, first: int = 10, rank: int = 2) -> Calla
                 hopeless = np.flatnonzero(best_case[2:-1] > bound)
                 if len(hopeless):
                     end = int(hopeless[0]) + 3
-                    told = curve[end - 1] + np.median(falls[:, end - 1])
+                    reported = curve[end - 1] + np.median(falls[:, end - 1])
             if end == len(curve):
                 whole.append(list(curve))
             losses += np.exp(curve[:end]).tolist()
-            searched.tell([float(np.exp(told))])
+            searched.tell([float(np.exp(reported))])
         return losses[: budget * problem.epochs]
 
     return search
@@ -104,8 +104,8 @@ def tpe_with_hyperband(problem: Problem, budget: int, seed: int) -> list[float]:
 
 
 def dehb(problem: Problem, budget: int, seed: int) -> list[float]:
-    """DEHB: differential evolution with Hyperband's rungs; the next rung trains its networks from the beginning."""
-    from dehb import DEHB  # installed where it is wanted; no dependency
+    """DEHB: differential evolution with Hyperband's rungs; each rung trains its networks from the beginning."""
+    from dehb import DEHB  # not a dependency; installed by the user
 
     losses: list[float] = []
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

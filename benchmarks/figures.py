@@ -12,12 +12,12 @@ class Figure:
     """One row of the table.
 
     Attributes:
-        name: what is measured.
-        must, aim: what it must reach and what it aims at.
-        measured: None if it was not.
-        unit: "x" or "%".
+        name: description of the measurement.
+        must, aim: required value and target value.
+        measured: the measured value; None if not measured.
+        unit: unit of the values, such as "x" or "%".
         most: whether must and aim are upper bounds.
-        note: what else one has to know.
+        note: additional information.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """The comparison with must and aim as text."""
         if self.measured is None:
             return "not measured"
         sign = -1 if self.most else 1
@@ -39,7 +39,7 @@ class Figure:
 
 
 def show(figures: list[Figure]) -> None:
-    """The table."""
+    """Prints the table."""
     print(f"\n{'figure':<66}{'must':>7}{'aim':>8}{'measured':>11}  verdict")
     for figure in figures:
         sign = "<=" if figure.most else ""

@@ -1,9 +1,9 @@
-"""What a search ends with: one network, means of several, or networks trained on validation rows too.
+"""Final models of a search compared: one network, means of several, or networks trained on validation rows, too.
 
     python benchmarks/final_model.py [--tables concrete,kin8nm,power_plant,titanic] [--rows 2000] [--seeds 3]
 
-One search of each table and seed, of `--evaluations` networks, and its finalists trained again give the networks of all
-policies. Printed is what each scores on the test rows: at most 4,000 of those that are not among `--rows`.
+One search per table and seed, with `--evaluations` networks, and its retrained finalists provide the networks for all
+policies. Prints the score of each on the test rows: at most 4,000 of those that are not among `--rows`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MEMBERS = 9
 
 
 def parts_of(table: Table, rows: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of a search, at most four fifths of all, and test rows."""
+    """The rows for a search, at most four fifths of all, and test rows."""
     whole = pd.read_csv(DATA / table.files[0]).drop(columns=list(table.drop))
     order = np.random.RandomState(seed).permutation(len(whole))
     count = min(rows, len(whole) - len(whole) // 5)
@@ -57,7 +57,7 @@ def policies_of(run: RunReader) -> Mapping[str, FinalModel]:
 
 
 def scores_of(table: Table, rows: int, evaluations: int, seed: int) -> dict[str, float]:
-    """What each policy scores on the test rows."""
+    """The score of each policy on the test rows."""
     known, test = parts_of(table, rows, seed)
     with tempfile.TemporaryDirectory() as folder:
         options: dict[str, Any] = {"finalists": 5, "finalist_seeds": 3, "average": _MEMBERS, "all_rows": True}
@@ -72,7 +72,7 @@ def scores_of(table: Table, rows: int, evaluations: int, seed: int) -> dict[str,
 
 
 def main() -> None:
-    """Each table, and the mean of its seeds."""
+    """Measures each table, and prints the mean over seeds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", default=",".join(SMALL), help=f"among {', '.join(SMALL)}")
     parser.add_argument("--rows", type=int, default=2_000)

@@ -1,7 +1,7 @@
-"""Keras `fit` in a separate process: trains the networks of a run, or of a mixed population, one after the other.
+"""Keras `fit` in a separate process: trains the networks of a run or of a mixed population one after the other.
 
 `python fit.py RUN_DIR --epochs 20` or `python fit.py --mixed 512 --sample 6 --tune`. Prints one line of JSON: seconds
-until Keras was imported and seconds a network, wall clock and processor time, by default and, with --tune, at best.
+until Keras was imported and seconds per network, wall clock and processor time, with defaults and, with --tune, tuned.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ BEGAN = time.perf_counter()
 
 
 def main() -> None:
-    """Measures, and prints what it took."""
+    """Measures and prints the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run_dir", type=Path, nargs="?", help="whose networks to train, on its data")
+    parser.add_argument("run_dir", type=Path, nargs="?", help="run whose networks to train on its data")
     parser.add_argument("--mixed", type=int, help="networks of the mixed population instead")
     parser.add_argument("--data", type=Path, help="california_housing.csv; synthetic rows without it")
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--measured", type=int, default=3, help="epochs that are trained; others are taken like them")
-    parser.add_argument("--sample", type=int, help="networks that stand for all")
-    parser.add_argument("--tune", action="store_true", help="of the mixed population, also the fastest way to call fit")
+    parser.add_argument("--measured", type=int, default=3, help="epochs that are trained; the others are extrapolated")
+    parser.add_argument("--sample", type=int, help="number of representative networks")
+    parser.add_argument("--tune", action="store_true", help="mixed population: also the fastest way to call fit")
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras  # noqa: F401 (timed)
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:
-    """The run's networks by what they see of the data, each with that split; and the task."""
+    """The run's networks grouped by their view of the data, each group with its split; and the task."""
     from evonas.data.prepared import PreparedData
     from evonas.runs.reader import DATA_NAME, RunReader
     from genomes.encodings import space_from_json
@@ -70,7 +70,7 @@ def _of_run(run_dir: Path) -> tuple[list[tuple[list[Any], Any]], str]:
 
 
 def _together(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """What several groups took, a network."""
+    """Mean seconds per network over several groups."""
     count = sum(part["networks"] for part in parts)
     means = {
         name: sum(part["networks"] * part[name] for part in parts) / count

@@ -21,7 +21,7 @@ from genomes import Gene, HyperparameterSpace, Range
 
 __all__ = ["PROBLEMS", "TABLES", "TwoObjectives", "table_problem"]
 
-#: Of real trainings, built by `benchmarks/tables.py`.
+#: Tables of real training runs, built by `benchmarks/tables.py`.
 TABLES = Path(__file__).parent / "tables"
 
 Values = Mapping[str, Any]
@@ -30,14 +30,14 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class TwoObjectives:
-    """A space, and the two losses of a genome's values."""
+    """A space, and the function that returns two losses for a genome's values."""
 
     space: Any
     losses: Callable[[Any], Pair]
 
 
 def _zdt_space(switches: bool) -> HyperparameterSpace:
-    """A number for the place on the front; the distance from it in numbers of several kinds."""
+    """One number for the position on the front, and numbers of several kinds for the distance from it."""
     genes: dict[str, Any] = {"x": Range(0.0, 1.0)}
     genes |= {f"linear_{k}": Range(0.0, 1.0) for k in range(3)}
     genes |= {f"log_{k}": Range(1e-4, 1e-1, log=True) for k in range(3)}
@@ -50,7 +50,7 @@ def _zdt_space(switches: bool) -> HyperparameterSpace:
 
 
 def _distance(values: Values) -> float:
-    """Mean distance of all but the first number from optima off the middle, in [0, 1], with what the names add."""
+    """Mean distance of all numbers but the first from off-centre optima, in [0, 1], plus the contribution of names."""
     parts = [abs(values[f"linear_{k}"] - 0.35) / 0.65 for k in range(3)]
     parts += [abs(math.log10(values[f"log_{k}"]) + 2.0) / 2.0 for k in range(3)]
     parts += [abs(values[f"whole_{k}"] - 6) / 14 for k in range(2)]
@@ -85,7 +85,7 @@ def _truss(values: Values) -> Pair:
 
 
 def _vessel(values: Values) -> Pair:
-    """RE23: cost of a pressure vessel, and how far it breaks its limits."""
+    """RE23: cost of a pressure vessel, and the violation of its constraints."""
     shell, head, r, length = 0.0625 * values["shell"], 0.0625 * values["head"], values["radius"], values["length"]
     cost = 0.6224 * shell * r * length + 1.7781 * head * r * r + 3.1661 * shell**2 * length + 19.84 * shell**2 * r
     limits = (shell - 0.0193 * r, head - 0.00954 * r, math.pi * r * r * length + 4 / 3 * math.pi * r**3 - 1_296_000)
@@ -93,7 +93,7 @@ def _vessel(values: Values) -> Pair:
 
 
 def _network(values: Values) -> Pair:
-    """A made-up network: its error falls with size and the right rate, and its cost grows with size."""
+    """A synthetic network whose error decreases with size and a suitable rate, and whose cost grows with size."""
     widths = [values[f"units_{k}"] for k in range(1, values["layers"] + 1)]
     sizes = [16, *widths, 1]
     cost = sum(a * b for a, b in pairwise(sizes))
@@ -147,9 +147,9 @@ PROBLEMS: dict[str, TwoObjectives] = {
 
 
 def table_problem(name: str) -> TwoObjectives:
-    """Validation loss against parameters on a table of real trainings (`benchmarks/tables.py`).
+    """Validation loss against parameters on a table of real training runs (`benchmarks/tables.py`).
 
-    A network that is not in the table has the mean log loss of the five nearest, weighted by their closeness.
+    A network that is not in the table has the mean log loss of its five nearest neighbours, weighted by proximity.
     """
     from tables import SPACE, Table
 

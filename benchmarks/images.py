@@ -2,10 +2,10 @@
 
 python benchmarks/images.py --data mnist.npz [--seconds 1800] [--rows 0] [--only evonas,random,hyperband] [--json OUT]
 
-`--data` is an archive with x_train, y_train, x_test and y_test, pixels from 0 to 255, as Keras has MNIST. Each side is
-a process of its own, and its imports count; a fifth of the training rows validates. The figure is the error on the test
-rows of the network that a side hands back: the champion, or the tuner's best model as it was at its best epoch.
-KerasTuner knows no bound on time: it is given no new trial when the time is up, and finishes the one it is in.
+`--data` is an archive with x_train, y_train, x_test and y_test, pixels from 0 to 255, like MNIST in Keras. Each side
+runs in a separate process, including its imports; a fifth of the training rows is for validation. The figure is the
+test error of the network that a side returns: the best network, or the tuner's best model at its best epoch. KerasTuner
+has no time limit: when the time is up, it gets no new trial but finishes the current one.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="archive of images")
-    parser.add_argument("--seconds", type=int, default=1800, help="of each side")
-    parser.add_argument("--rows", type=int, default=0, help="of the training rows, all unless given")
-    parser.add_argument("--epochs", type=int, default=20, help="the most that KerasTuner trains a model")
+    parser.add_argument("--seconds", type=int, default=1800, help="seconds for each side")
+    parser.add_argument("--rows", type=int, default=0, help="number of training rows [all]")
+    parser.add_argument("--epochs", type=int, default=20, help="maximum epochs per model for KerasTuner")
     parser.add_argument("--only", default=",".join(SIDES), help="sides, separated by commas")
     parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "images.json"))
-    parser.add_argument("--side", default="", help="of one process")
+    parser.add_argument("--side", default="", help="side to run in this process (internal)")
     return parser.parse_args()
 
 
 def read(options: argparse.Namespace) -> dict[str, Any]:
-    """The arrays, with as many training rows as are asked for."""
+    """The arrays, with the requested number of training rows."""
     with np.load(options.data) as archive:
         arrays = {name: archive[name] for name in ("x_train", "y_train", "x_test", "y_test")}
     order = np.random.default_rng(0).permutation(len(arrays["y_train"]))[: options.rows or None]
@@ -49,7 +49,7 @@ def read(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def by_evonas(arrays: dict[str, Any], options: argparse.Namespace, folder: str) -> dict[str, Any]:
-    """The champion of a search of images by its defaults."""
+    """The best network of an image search with defaults."""
     import evonas
 
     run = Path(folder) / "run"
@@ -61,7 +61,7 @@ def by_evonas(arrays: dict[str, Any], options: argparse.Namespace, folder: str) 
 
 
 def build(hp: Any, shape: tuple[int, ...], classes: int) -> Any:
-    """Convolutions, pooling, and a dense layer: what KerasTuner's users write for images."""
+    """Convolutions, pooling and a dense layer, as KerasTuner's users write them for images."""
     import keras
     from keras import layers
 
@@ -124,7 +124,7 @@ def by_tuner(who: str, arrays: dict[str, Any], options: argparse.Namespace, fold
 
 
 def measured(side: str) -> dict[str, Any]:
-    """What a side gives in a process of its own, with the seconds that it took."""
+    """Result of a side in a separate process, with its time in seconds."""
     start = time.monotonic()
     command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -134,7 +134,7 @@ def measured(side: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Each side in turn, or one of them in this process."""
+    """Runs each side in turn, or one of them in this process."""
     options = parse()
     if options.side:
         with tempfile.TemporaryDirectory() as folder:

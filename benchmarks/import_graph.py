@@ -1,7 +1,7 @@
-"""Packages of genomes and evonas, imports between them, and what is longest: `python benchmarks/import_graph.py`.
+"""Packages of genomes and evonas, their imports, and the longest modules: `python benchmarks/import_graph.py`.
 
-A package is a folder of modules; the modules at the root of evonas are one. An arrow is a pair of packages, the
-first of which imports the second, even inside a function or for types alone.
+A package is a folder of modules; the modules at the root of evonas count as one. An arrow is a pair of packages of
+which the first imports the second, even inside a function or only for types.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MODULES = {name_of(path) for path in PATHS}
 
 
 def package_of(module: str) -> str:
-    """The package of a module, or of a name within one; "" of other libraries."""
+    """The package of a module, or of a name within one; "" for other libraries."""
     while module and module not in PACKAGES:
         module = module.rpartition(".")[0]
     return module

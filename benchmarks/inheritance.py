@@ -1,4 +1,4 @@
-"""Savings by inherited weights: epochs to reach the score of training from scratch. See README.md.
+"""Savings from inherited weights: epochs to reach the score of training from scratch. See README.md.
 
 python benchmarks/inheritance.py [--only kin8nm,digits] [--pairs 50] [--epochs 30] [--rows 1000] [--data FOLDER]
 """
@@ -30,12 +30,12 @@ SCIKIT = ("breast_cancer", "digits")
 
 @dataclass(frozen=True)
 class Pair:
-    """One child.
+    """Measurements of one child.
 
     Attributes:
-        operator: the mutation that made it.
-        scratch: epoch of its lowest validation loss from its own initial weights.
-        heir: first epoch at which it is as low with its parent's weights; infinite if it never is.
+        operator: the mutation that created it.
+        scratch: epoch of its lowest validation loss when starting from its own initial weights.
+        heir: first epoch at which the loss is as low with its parent's weights; infinite if never.
     """
 
     operator: str
@@ -48,8 +48,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     names = [*TABLES, *SCIKIT]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the four tables; absent ones are left out")
-    parser.add_argument("--only", default=",".join(names), help="data sets, separated by commas; all unless given")
-    parser.add_argument("--pairs", type=int, default=50, help="children a data set")
+    parser.add_argument("--only", default=",".join(names), help="data sets, separated by commas [all]")
+    parser.add_argument("--pairs", type=int, default=50, help="children per data set")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--rows", type=int, default=1000, help="larger data sets are sampled")
     parser.add_argument("--seed", type=int, default=0)
@@ -80,7 +80,7 @@ def load(name: str, options: argparse.Namespace) -> Any:
 
 
 def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
-    """Trains parents, then each one's child from scratch and as an heir, in the same calls of one trainer."""
+    """Trains parents, then their children from scratch and with inherited weights, in the same calls of one trainer."""
     from evonas.evaluation import Evaluation, Status
     from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
@@ -88,7 +88,7 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
     from genomes.dense import DenseSpace
     from genomes.domains import Range
 
-    # Smaller than by default, so that all is measured in minutes.
+    # Smaller than by default, so that measuring takes minutes.
     space = DenseSpace(
         layers=Range(1, 3), units=Range(16, 128, log=True), numbers="standard", embedding="none", members=1
     )
@@ -104,7 +104,7 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
     def task(genome: Any, seed: int) -> TrainingTask:
         return TrainingTask(graph_to_json(space.architecture(genome)), seed, options.epochs)
 
-    # Some diverge; the first pairs in which parent and child do not are taken.
+    # Some diverge; uses the first pairs in which neither parent nor child does.
     genomes = [space.sample(rng) for _ in range(options.pairs + options.pairs // 5 + 2)]
     parents = trained([replace(task(genome, k), keep_snapshots=True) for k, genome in enumerate(genomes)])
     children = [space.mutate(genome, rng) for genome in genomes]
@@ -130,7 +130,7 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
 
 
 def summary(pairs: list[Pair], epochs: int) -> dict[str, Any]:
-    """Median, mean and the rest in numbers; who never reached the score counts as if it did one epoch later."""
+    """Median, mean and other statistics; networks that never reach the score count as one epoch after the last."""
 
     def ratio(pair: Pair) -> float:
         return min(pair.heir, epochs + 1) / pair.scratch
@@ -153,7 +153,7 @@ def summary(pairs: list[Pair], epochs: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures data set by data set."""
+    """Measures each data set."""
     options = parse()
     from evonas.training.environment import prepare_process
 

@@ -20,7 +20,7 @@ _PEAK_SIZE = 2048
 
 
 def describe() -> dict[str, Any]:
-    """Hardware, versions and how busy the machine already was."""
+    """Hardware, versions and load of the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -35,7 +35,7 @@ def describe() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command as typed, without the folders of this machine."""
+    """The command as typed, without absolute folders."""
     return " ".join(["python", *(Path(part).name if Path(part).is_absolute() else part for part in sys.argv)])
 
 
@@ -56,14 +56,14 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit, with a mark where the code differs from it; None outside a checkout."""
+    """The commit, marked if the code differs from it; None outside a checkout."""
     command = ["git", "describe", "--always", "--dirty"]
     found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return found.stdout.strip() or None
 
 
 def peak_gflops(seconds: float = 2.0) -> float:
-    """float32 matrix product of 2048 x 2048 by numpy on all cores, the fastest of several, in a process of its own.
+    """numpy's float32 matrix product of 2048 x 2048 on all cores, the fastest of several, in a separate process.
 
     Environment variables that pin numpy's BLAS to a slow kernel are left out.
     """

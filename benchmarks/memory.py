@@ -1,9 +1,9 @@
 """Memory of one process that trains thousands of candidates: `python benchmarks/memory.py [--trainer native]`.
 
-Generations of random networks of the default space (normalisation, dropout, all optimizers), as a long search trains
-them. Prints the process's resident memory as it goes, and how much it grew after the first tenth, by when the planner
-of the population trainer has met most of the shapes that it will ever compile. `--rows 20640` is California housing's
-size.
+Trains generations of random networks of the default space (normalisation, dropout, all optimizers), as a long search
+does. Prints the process's resident memory over time, and its growth after the first tenth, when the planner of the
+population trainer has seen most of the shapes that it will ever compile. `--rows 20640` is the size of California
+housing.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ HERE = Path(__file__).parent
 
 
 def resident_megabytes() -> float:
-    """Of this process, now."""
+    """Current resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def trainer_of(name: str) -> Any:
-    """The trainer's class; Keras is imported only where it needs it."""
+    """The trainer's class; imports Keras only if it needs Keras."""
     if name == "native":
         from evonas.training.native import NativeTrainer
 
@@ -43,12 +43,12 @@ def trainer_of(name: str) -> Any:
 
 
 def main() -> None:
-    """Trains, and watches."""
+    """Trains and records memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--candidates", type=int, default=10_000)
-    parser.add_argument("--generation", type=int, default=1000, help="candidates that train together")
+    parser.add_argument("--generation", type=int, default=1000, help="candidates trained together")
     parser.add_argument("--trainer", choices=["population", "native"], default="population")
-    parser.add_argument("--rows", type=int, default=600, help="two thirds of them to train on")
+    parser.add_argument("--rows", type=int, default=600, help="rows, of which two thirds are for training")
     parser.add_argument("--json", type=report_path, default=None)
     options = parser.parse_args()
     suffix = "" if options.trainer == "population" else f"_{options.trainer}"
@@ -79,7 +79,7 @@ def main() -> None:
         print(f"{done:>7} candidates  {seen[-1][1]:8.0f} MB  {time.perf_counter() - began:6.0f} s", flush=True)
     settled = next(megabytes for count, megabytes in seen if count >= options.candidates / 10)
     grown = seen[-1][1] - settled
-    print(f"grown by {grown:.0f} MB over the last {options.candidates * 9 // 10} candidates")
+    print(f"growth of {grown:.0f} MB over the last {options.candidates * 9 // 10} candidates")
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"at most {most:.0f} MB")
     report = {"candidates": options.candidates, "grown_megabytes": grown, "resident_megabytes": seen}

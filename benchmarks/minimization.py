@@ -5,8 +5,8 @@
 A Gaussian process is fitted to 100 observations of a smooth function with several minima, and its acquisition function
 is maximised from the same random starts: by `evonas.strategies.surrogate.minimization`, by L-BFGS-B from each start
 alone, and by L-BFGS-B on the sum over all starts, as BoTorch does. Every method may evaluate each start equally often.
-Prints for each number of dimensions the processor time of a maximisation relative to ours, and how far the best and
-the mean of the maxima found are above ours (acquisition values are logarithms).
+Prints, for each number of dimensions, the processor time of a maximisation relative to ours, and the differences of the
+best and the mean maximum from ours (acquisition values are logarithms).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _surrogate(dimensions: int, rng: np.random.Generator) -> Surrogate:
 
 
 def _timed(search: Callable[[], Array], repetitions: int = 3) -> tuple[float, Array]:
-    """The least processor time of some repetitions, and what was found."""
+    """The lowest processor time of several repetitions, and the result."""
     seconds = []
     for _ in range(repetitions):
         began = time.process_time()

@@ -1,8 +1,8 @@
-"""The native trainer as a process of its own: a population of networks, trained for some epochs each.
+"""The native trainer in a separate process: trains a population of networks for some epochs each.
 
-`python native.py mixed --networks 512 --epochs 30`. Prints one line of JSON: seconds of wall clock and of processor
-time that the training took, without imports, epochs trained, useful GFLOP, and, with EVONAS_PROFILE=1 in the
-environment, the share of cycles by what they were spent on.
+`python native.py mixed --networks 512 --epochs 30`. Prints one line of JSON: wall-clock and processor seconds of
+training without imports, epochs trained, useful GFLOP, and, with EVONAS_PROFILE=1 in the environment, the share of
+cycles by category.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ POPULATIONS: dict[str, Callable[[int], list[DenseGenome]]] = {
 
 
 def train(data: Any, networks: list[DenseGenome], epochs: int, threads: int | None = None) -> dict[str, Any]:
-    """Trains them all, without early stopping."""
+    """Trains all networks without early stopping."""
     tasks = [TrainingTask(graph_to_json(to_graph(network)), 7, epochs) for network in networks]
     trainer = NativeTrainer(data, TrainingSettings(patience=None), threads=threads)
     began, spent = time.perf_counter(), time.process_time()
@@ -60,13 +60,13 @@ def train(data: Any, networks: list[DenseGenome], epochs: int, threads: int | No
 
 
 def useful_gflop(split: Any, networks: list[DenseGenome], epochs: list[int]) -> float:
-    """Weights of the kernels x (6 x rows trained + 2 x validation rows), a network and epoch."""
+    """Weights of the kernels x (6 x rows trained + 2 x validation rows), per network and epoch."""
     rows = 6 * len(split.x_train) + 2 * len(split.x_validation)
     return sum(work.weights(network) * count * rows for network, count in zip(networks, epochs, strict=True)) / 1e9
 
 
 def main() -> None:
-    """Trains, and prints what it took."""
+    """Trains, and prints the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("population", choices=tuple(POPULATIONS))
     parser.add_argument("--networks", type=int, default=20)
@@ -79,7 +79,7 @@ def main() -> None:
     from evonas.training.native.frame import CLOCK
     from evonas.training.native.training import CLOCK_CYCLES
 
-    inclusive = CLOCK.index("validation")  # its forward passes are counted for the operations, too
+    inclusive = CLOCK.index("validation")  # its forward passes are also counted by operation
     total = CLOCK_CYCLES.sum() - CLOCK_CYCLES[inclusive]
     if total:
         found["shares"] = {name: float(cycles / total) for name, cycles in zip(CLOCK, CLOCK_CYCLES, strict=True)}

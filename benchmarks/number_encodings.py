@@ -1,8 +1,8 @@
-"""What numeric columns give the networks (`--numbers`), compared: the same 8 networks, trained alike on one split.
+"""Compares encodings of numeric columns (`--numbers`): the same 8 networks, trained in the same way on one split.
 
     python benchmarks/number_encodings.py ../shared/data
 
-Prints, for each table and each way, the width of the input, the scores on the validation rows from best to worst, and
+Prints, for each table and encoding, the width of the input, the scores on the validation rows from best to worst, and
 processor seconds.
 """
 
@@ -53,7 +53,7 @@ SPACE = DenseSpace(
 
 
 def main(folder: Path, networks: int = 8) -> None:
-    """Prints a line for each table and each way."""
+    """Prints a line for each table and encoding."""
     for name, (target, metric, epochs) in TABLES.items():
         frame = read_table(folder / f"{name}.csv")
         rng = np.random.default_rng(0)

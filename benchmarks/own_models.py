@@ -1,12 +1,12 @@
-"""Measures searches over a user's own Keras models, whole processes, against those that the code was written for.
+"""Measures searches over user-defined Keras models, as whole processes, against the searches they were written for.
 
 python benchmarks/own_models.py [--only tuner,textbook] [--trials 20] [--epochs 10] [--json OUT]
 
-tuner: the dense `build(hp)` of KerasTuner's guide on 10,000 rows, by `evonas.tuner.Evolution` and by KerasTuner's
+tuner: the dense `build(hp)` of KerasTuner's guide on 10,000 rows, with `evonas.tuner.Evolution` and with KerasTuner's
 `RandomSearch`. textbook: the `build_model(n_hidden, n_neurons, learning_rate)` of Geron's book on California housing in
-three folds, by `EvolutionSearchCV` and by scikit-learn's `RandomizedSearchCV` over SciKeras, or over Keras's own
-wrapper where SciKeras is not installed. Each side draws its own configurations; each is a process of its own, and its
-imports count. Kernels are compiled before. Processor time is that of the process and its children.
+three folds, with `EvolutionSearchCV` and with scikit-learn's `RandomizedSearchCV` over SciKeras, or over Keras's own
+wrapper if SciKeras is not installed. Each side draws its own configurations and runs in a separate process, including
+its imports. Kernels are compiled before. Processor time is that of the process and its children.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(FIGURES), help="figures, separated by commas")
-    parser.add_argument("--trials", type=int, default=20, help="of the tuner")
-    parser.add_argument("--epochs", type=int, default=10, help="of each trial of the tuner")
+    parser.add_argument("--trials", type=int, default=20, help="trials of the tuner")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of each trial of the tuner")
     parser.add_argument("--iterations", type=int, default=10, help="sets of parameters of the textbook's search")
-    parser.add_argument("--textbook-epochs", type=int, default=100, help="the most that it trains")
+    parser.add_argument("--textbook-epochs", type=int, default=100, help="maximum epochs of the textbook's search")
     parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "own_models.json"))
-    parser.add_argument("--side", default="", help="of one process: FIGURE:WHO")
+    parser.add_argument("--side", default="", help="side to run in this process, FIGURE:WHO (internal)")
     return parser.parse_args()
 
 
 def images() -> tuple[Any, Any, Any, Any]:
-    """Rows of 8 x 8 pixels of ten classes, each a noisy picture of its class; those to train on, and 2,000 more."""
+    """Noisy images of 8 x 8 pixels of ten classes: training rows, and 2,000 more."""
     rng = np.random.default_rng(0)
     pictures = rng.random((CLASSES, COLUMNS))
     labels = rng.integers(CLASSES, size=ROWS + 2000)
@@ -135,7 +135,7 @@ def textbook(who: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _randomized(build_model: Any, space: Any, iterations: int, fit: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:
-    """scikit-learn's search over SciKeras's wrapper, or Keras's own; what its `fit` is given, and which wrapper."""
+    """scikit-learn's search over SciKeras's or Keras's wrapper, the arguments of its `fit`, and the wrapper."""
     from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 
     if find_spec("scikeras") is not None:
@@ -149,7 +149,7 @@ def _randomized(build_model: Any, space: Any, iterations: int, fit: dict[str, An
         return build_model(**parameters)
 
     sampled = [dict(each) for each in ParameterSampler(space, iterations, random_state=0)]
-    regressor = SKLearnRegressor(build)  # whose clones forget fit_kwargs
+    regressor = SKLearnRegressor(build)  # its clones forget fit_kwargs
     grid = {"model_kwargs": sampled}
     scoring = "neg_mean_squared_error"
     search = RandomizedSearchCV(regressor, grid, n_iter=iterations, cv=FOLDS, random_state=0, scoring=scoring)
@@ -157,12 +157,12 @@ def _randomized(build_model: Any, space: Any, iterations: int, fit: dict[str, An
 
 
 def _history(estimator: Any) -> Any:
-    """What a wrapper's training logged: Keras's wrapper keeps the `History`, SciKeras what is in it."""
+    """The training log of a wrapper: Keras's wrapper keeps the `History`, SciKeras its content."""
     return getattr(estimator.history_, "history", estimator.history_)
 
 
 def measured(figure: str, who: str) -> dict[str, Any]:
-    """One side, as a process of its own."""
+    """Runs one side in a separate process."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, __file__, *sys.argv[1:], "--side", f"{figure}:{who}"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

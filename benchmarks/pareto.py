@@ -1,11 +1,11 @@
-"""Hypervolume of `nsga2` against Optuna's NSGA-II sampler, on mixed problems of two objectives.
+"""Hypervolume of `nsga2` against Optuna's NSGA-II sampler, on mixed problems with two objectives.
 
 python benchmarks/pareto.py [--evaluations 300] [--seeds 10] [--only zdt1,truss]
 
-Every evaluated point counts. Objectives are scaled by the front of all that was found on the problem, by both and all
-seeds, and the hypervolume is taken up to 1.1 of it in each. Prints the mean of each and their ratio; with tables in
-`benchmarks/tables` also loss against parameters of real trainings. Both run with their defaults, in generations of 20
-(ours) and 50 (Optuna's).
+Every evaluated point counts. Objectives are scaled by the front of all points found on the problem, by both searchers
+with all seeds, with 1.1 of it as the reference point of the hypervolume. Prints the mean of each and their ratio; with
+tables in `benchmarks/tables`, also loss against parameters of real training runs. Both run with their defaults, in
+generations of 20 (ours) and 50 (Optuna's).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def with_evonas(problem: TwoObjectives, evaluations: int, seed: int) -> Points:
 
 
 def with_optuna(problem: TwoObjectives, evaluations: int, seed: int) -> Points:
-    """Optuna's NSGA-II with its defaults; a person's suggestions, inactive genes not asked for."""
+    """Optuna's NSGA-II with its defaults and ordinary suggestions, without inactive genes."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -72,7 +72,7 @@ def _suggested(trial: Any, name: str, domain: Any) -> Any:
 
 
 def front_of(points: Sequence[tuple[float, float]]) -> Points:
-    """Those that no other dominates, by the first objective."""
+    """The non-dominated points, sorted by the first objective."""
     front: Points = []
     for point in sorted(points):
         if not front or point[1] < front[-1][1]:
@@ -81,7 +81,7 @@ def front_of(points: Sequence[tuple[float, float]]) -> Points:
 
 
 def hypervolume(points: Sequence[tuple[float, float]], low: Any, high: Any) -> float:
-    """The share of the box up to 1.1 that the points dominate, after scaling `low` to 0 and `high` to 1."""
+    """The share of the box up to 1.1 dominated by the points, after scaling `low` to 0 and `high` to 1."""
     scaled = [tuple((np.array(point) - low) / (high - low)) for point in points]
     area, edge = 0.0, 1.1
     for a, b in front_of([point for point in scaled if max(point) < 1.1]):
@@ -91,7 +91,7 @@ def hypervolume(points: Sequence[tuple[float, float]], low: Any, high: Any) -> f
 
 
 def main() -> None:
-    """Prints a line a problem, and the ratio over all."""
+    """Prints one line per problem, and the ratio over all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=10)

@@ -1,4 +1,4 @@
-"""The peer: Keras `fit`, one network at a time, written as its users write it. Uses nothing of evonas but genomes."""
+"""The peer: Keras `fit`, one network at a time, as its users write it. Uses only genomes from evonas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Way:
 
 
 AS_IT_COMES = Way()
-#: Large validation batches, too: training stays the same work, and the peer is faster by them.
+#: Also large validation batches, which make the peer faster without changing training.
 BEST_WAYS = tuple(Way(steps, jit, 1024) for steps in (64, 0) for jit in (False, True))
 _NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 
@@ -43,7 +43,7 @@ _NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.laye
 def build(
     network: DenseGenome, num_features: int, num_rows: int, way: Way, task: str = "regression", epochs: int = 30
 ) -> keras.Model:
-    """The compiled model of a chain; of one output."""
+    """The compiled model of a chain with one output."""
     settings = network.training
     l2 = keras.regularizers.L2(settings.l2) if settings.l2 else None
     common = {"kernel_initializer": network.initializer, "kernel_regularizer": l2}
@@ -88,7 +88,7 @@ def _optimizer(settings: Training, steps: int) -> keras.optimizers.Optimizer:
 
 
 class _Clock(keras.callbacks.Callback):
-    """When each epoch ended: wall clock and processor time."""
+    """Records wall-clock and processor time at the end of each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class _Clock(keras.callbacks.Callback):
 def _seconds(
     network: DenseGenome, split: Split, epochs: int, measured_epochs: int, way: Way, task: str
 ) -> dict[str, float]:
-    """Seconds to build, compile and fit one network; epochs beyond the measured ones at the steady epochs' mean."""
+    """Seconds to build, compile and fit one network; further epochs are extrapolated by the mean of the steady ones."""
     measured = min(epochs, measured_epochs)
     clock = _Clock()
     began = (time.perf_counter(), time.process_time())
@@ -138,7 +138,7 @@ def measure(
     measured_epochs: int = 5,
     task: str = "regression",
 ) -> dict[str, Any]:
-    """Mean seconds a network, by epochs as `_seconds` says."""
+    """Mean seconds per network; for epochs, see `_seconds`."""
     each = [_seconds(network, split, epochs, measured_epochs, way, task) for network in networks]
     mean = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
     return {"way": asdict(way), "networks": len(networks), "measured_epochs": min(epochs, measured_epochs), **mean}
@@ -147,7 +147,7 @@ def measure(
 def tune(
     networks: list[DenseGenome], split: Split, epochs: int, measured_epochs: int = 5
 ) -> tuple[Way, list[dict[str, Any]]]:
-    """The fastest of `BEST_WAYS` for these networks together, and what each took."""
+    """The fastest of `BEST_WAYS` for these networks together, and the time of each."""
     found = [measure(networks, split, epochs, way, measured_epochs) for way in BEST_WAYS]
     best = min(range(len(found)), key=lambda k: found[k]["whole"])
     return BEST_WAYS[best], found

@@ -1,4 +1,4 @@
-"""Line charts with logarithmic axes as one SVG file; the few lines of it that the benchmarks need."""
+"""Minimal line charts with logarithmic axes as one SVG file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
-    """One series; `dashed` for what it is compared with."""
+    """One series; `dashed` for the reference."""
 
     name: str
     points: Sequence[Point]
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """One panel. `log_x`: a logarithmic horizontal axis; the vertical one always is, and needs values above 0."""
+    """One panel. `log_x`: logarithmic horizontal axis; the vertical one always is, and needs values above 0."""
 
     title: str
     x_label: str
@@ -41,7 +41,7 @@ class Chart:
 
 
 def write_svg(path: Path, title: str, subtitle: str, charts: Sequence[Chart]) -> None:
-    """The charts side by side on one vertical scale."""
+    """Writes the charts side by side with a common vertical scale."""
     values = [y for chart in charts for line in chart.lines for _, y in line.points]
     low, high = min(values) / 1.3, max(values) * 1.3
     width, height = _WIDTH * len(charts), _HEIGHT + _TOP
@@ -90,7 +90,7 @@ def _panel(chart: Chart, low: float, high: float) -> list[str]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within the range; powers alone where that would crowd."""
+    """1, 2 and 5 times powers of ten within the range; only powers of ten if there would be too many."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 2, 5), (1,)):
         ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]

@@ -1,4 +1,4 @@
-"""The population trainer as a process of its own, for GPUs: the mixed population. Prints one line of JSON."""
+"""The population trainer in a separate process, for GPUs: the mixed population. Prints one line of JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genomes.dense.graph import to_graph
 
 
 def main() -> None:
-    """Trains, and prints what it took, from making the trainer to the last evaluation."""
+    """Trains, and prints the time from creating the trainer to the last evaluation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", type=int, default=512)
     parser.add_argument("--epochs", type=int, default=30)

@@ -1,7 +1,7 @@
-"""Test functions over mixed spaces: numbers on linear and logarithmic scales, whole numbers, choices, conditions.
+"""Test functions on mixed spaces: numbers on linear and logarithmic scales, whole numbers, choices, conditions.
 
-Each is stated for genes with sensible ranges, as a person would write them; optima lie off the middle and off the
-corners of the space. `FUNCTIONS` are what searches are judged on; what `evolution` does was chosen by `TUNING` alone.
+Each is defined for genes with sensible ranges, as a person would write them; optima lie off the centre and off the
+corners of the space. Searches are judged by `FUNCTIONS`; `evolution` was tuned on `TUNING` only.
 
 References:
     Surjanovic and Bingham, "Virtual Library of Simulation Experiments: Test Functions", 2013 (Branin, Hartmann, Levy,
@@ -27,12 +27,12 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Function:
-    """A function to be minimised and where it is defined.
+    """A function to be minimised and its domain.
 
     Attributes:
-        space: of the genes.
-        value: of the genes' values.
-        least: the smallest value there is, NaN if it is not known.
+        space: space of the genes.
+        value: the function of the genes' values.
+        least: its minimum; NaN if unknown.
     """
 
     space: HyperparameterSpace
@@ -41,7 +41,7 @@ class Function:
     epochs: int = 1
 
     def curve(self, values: Values) -> list[float]:
-        """A function has no epochs but one."""
+        """The value as a curve of one epoch."""
         return [self.value(values)]
 
 
@@ -59,7 +59,7 @@ _HARTMANN_P = 1e-4 * np.array(
 
 
 def branin(x: Values) -> float:
-    """Two numbers and a choice that tilts it: three basins, of which the choice makes one the best."""
+    """Two numbers and a choice that tilts the function: three basins, and the choice determines the best one."""
     a, b = x["a"], x["b"]
     value = (b - 5.1 / (4 * math.pi**2) * a * a + 5 / math.pi * a - 6) ** 2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(a)
     return value + 10 + {"flat": 0.0, "left": 0.4 * (a + 5), "right": 0.4 * (10 - a)}[x["tilt"]]
@@ -78,7 +78,7 @@ def ackley(x: Values) -> float:
 
 
 def rosenbrock(x: Values) -> float:
-    """Four numbers along a bent valley; its logarithm."""
+    """Logarithm of a curved valley in four numbers."""
     z = [x[f"x{k}"] for k in range(4)]
     return math.log1p(sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in pairwise(z)))
 
@@ -91,13 +91,13 @@ def rastrigin(x: Values) -> float:
 
 
 def styblinski(x: Values) -> float:
-    """Five numbers, each with two basins, of unlike weight."""
+    """Five numbers, each with two basins, with different weights."""
     z = np.array([x[f"x{k}"] for k in range(5)])
     return float((np.array([1.0, 0.5, 0.25, 1.0, 0.1]) * (z**4 - 16 * z * z + 5 * z)).sum() / 2)
 
 
 def training(x: Values) -> float:
-    """The shape of a validation loss: a rate that has to suit the batch and the optimizer, capacity against penalty."""
+    """Like a validation loss: the rate has to suit the batch and the optimizer, and capacity the penalty."""
     best_rate = {"sgd": -1.2, "adam": -2.8, "rmsprop": -3.1}[x["optimizer"]] + 0.3 * math.log10(x["batch"] / 64)
     off = math.log10(x["rate"]) - best_rate
     fast = 0.25 * off * off if off < 0 else 0.6 * off * off + 0.5 * off**3
@@ -110,7 +110,7 @@ def training(x: Values) -> float:
 
 
 def conditional(x: Values) -> float:
-    """Three methods with genes of their own, as when a library's model is chosen."""
+    """Three methods with separate genes, as when choosing among a library's models."""
     if x["method"] == "svm":
         c, gamma = math.log10(x["c"]), math.log10(x["gamma"])
         return 0.12 + 0.02 * (c - 1.3) ** 2 + 0.03 * (gamma + 1.8) ** 2 + 0.01 * (c - 1.3) * (gamma + 1.8)
@@ -131,8 +131,8 @@ def many(x: Values) -> float:
 def response(x: Values) -> float:
     """A smooth validation loss of a multi-layer perceptron: seven genes, numbers only, with interactions.
 
-    The rate has to suit batch and momentum, penalties have to suit the capacity; all is quadratic near the best and
-    saturates far from it.
+    The rate has to suit batch and momentum, penalties have to suit the capacity; everything is quadratic near the
+    optimum and saturates far from it.
     """
     rate, width, batch = math.log10(x["rate"]), math.log2(x["width"]), math.log2(x["batch"])
     off = rate - 0.5 * math.log10(1.0 - x["momentum"]) - (-2.1 + 0.09 * (batch - 6))
@@ -146,7 +146,7 @@ def response(x: Values) -> float:
 
 
 def steep_response(x: Values) -> float:
-    """As `response`, but diverging above the best rate, with a shelf of what never learns."""
+    """As `response`, but diverging above the best rate, with a plateau where nothing is learned."""
     rate, width, batch = math.log10(x["rate"]), math.log2(x["width"]), math.log2(x["batch"])
     best = -2.6 + 0.5 * math.log10(batch / 6) - 0.08 * (width - 6) - 0.35 * (x["momentum"] - 0.5)
     off = rate - best - 0.05 * x["depth"]
@@ -158,7 +158,7 @@ def steep_response(x: Values) -> float:
 
 
 def hartmann3(x: Values) -> float:
-    """Three numbers, and a choice and a whole number that cost something."""
+    """Three numbers, and a choice and a whole number that add a cost."""
     a = np.array([[3, 10, 30], [0.1, 10, 35], [3, 10, 30], [0.1, 10, 35]])
     p = 1e-4 * np.array([[3689, 1170, 2673], [4699, 4387, 7470], [1091, 8732, 5547], [381, 5743, 8828]])
     point = np.array([x[f"x{k}"] for k in range(3)])
@@ -174,7 +174,7 @@ def levy(x: Values) -> float:
 
 
 def shekel(x: Values) -> float:
-    """Four numbers: ten narrow wells of unlike depth on a plain."""
+    """Four numbers: ten narrow wells of different depths on a plain."""
     c = np.array([0.1, 0.2, 0.2, 0.4, 0.4, 0.6, 0.3, 0.7, 0.5, 0.5])
     wells = [[4, 4, 4, 4], [1, 1, 1, 1], [8, 8, 8, 8], [6, 6, 6, 6], [3, 7, 3, 7]]
     wells += [[2, 9, 2, 9], [5, 5, 3, 3], [8, 1, 8, 1], [6, 2, 6, 2], [7, 3.6, 7, 3.6]]
@@ -183,7 +183,7 @@ def shekel(x: Values) -> float:
 
 
 def optimizers(x: Values) -> float:
-    """A training whose optimizers have genes of their own: conditions, logarithmic scales, interactions."""
+    """Training with separate genes for each optimizer: conditions, logarithmic scales, interactions."""
     rate, batch = math.log10(x["rate"]), math.log2(x["batch"])
     if x["optimizer"] == "sgd":
         best, base = -1.0 + math.log10(1.02 - x["momentum"]) + 0.1 * (batch - 6), 0.03
@@ -197,7 +197,7 @@ def optimizers(x: Values) -> float:
 
 
 def ellipsoid(x: Values) -> float:
-    """Ten numbers in a turned bowl whose axes are unlike."""
+    """Ten numbers in a rotated ellipsoid with different axes."""
     z = np.array([x[f"x{k}"] for k in range(10)]) - np.linspace(0.2, 0.75, 10)
     turned = z + 0.5 * np.roll(z, 3) - 0.3 * np.roll(z, -2)
     return float(np.sqrt((np.logspace(0, 1.5, 10) * turned**2).sum()))
@@ -278,7 +278,7 @@ FUNCTIONS: Mapping[str, Function] = {
     ),
 }
 
-#: What was looked at while `evolution` was changed: none of it is among those it is judged on.
+#: Functions used for tuning `evolution`, disjoint from those by which it is judged.
 TUNING: Mapping[str, Function] = {
     "hartmann3": Function(
         HyperparameterSpace({**_cube(3), "kind": ["x", "y", "z"], "m": Range(1, 20)}), hartmann3, -3.86278

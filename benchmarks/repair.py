@@ -1,10 +1,10 @@
-"""Whether `--repair` finds better networks: the same search with it and without, at equal numbers of networks.
+"""Effect of `--repair` on search quality: the same search with and without it, for equal numbers of networks.
 
 python benchmarks/repair.py [--seeds 3] [--networks 60] [--strategy ga] [--only concrete,digits] [--json OUT]
 
-Each pair begins with the same ten networks; ten children a generation, 20 epochs, everything else by default. Prints
-the best validation score and the seconds of each search, and how many children were repaired. Both scores are measured
-as the search measures them: at equal networks, not at equal time.
+Each pair begins with the same ten networks, with ten children per generation, 20 epochs and defaults otherwise. Prints
+the best validation score and the seconds of each search, and the number of repaired children. Scores are compared at
+equal numbers of networks, not at equal time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from evonas.strategies.repairs import REPAIRED
 
 
 def given(name: str) -> tuple[Any, ...]:
-    """What `evonas.search` is given of a data set."""
+    """Arguments of `evonas.search` for a data set."""
     if DATASETS[name]:
         return DATA / f"{name}.csv", DATASETS[name]
     import sklearn.datasets
@@ -54,7 +54,7 @@ def searched(name: str, repair: bool, seed: int, options: argparse.Namespace) ->
 
 
 def main() -> None:
-    """Both searches of each data set and seed."""
+    """Runs both searches for each data set and seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--networks", type=int, default=60)

@@ -1,10 +1,10 @@
-"""How large the report of a search is, and how long a browser takes to show it.
+"""Size of a search's report, and the time that a browser takes to show it.
 
     python benchmarks/report_page.py                     # 10,000 networks
     python benchmarks/report_page.py --networks 1000
 
-The run is made up (`tests/reporting/synthetic.py`): real genomes and data, scores that nobody trained, and the time and
-thread of each training. Without playwright or chromium, what a browser takes is left out.
+The run is synthetic (`tests/reporting/synthetic.py`): real genomes and data with invented scores, times and threads.
+Without playwright or chromium, the browser is not measured.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from evonas.reporting.report import write_report  # noqa: E402
 from tests.reporting.synthetic import synthetic_run  # noqa: E402
 
-#: Seconds until the text and the table stand, and until the first figure does, as the page itself measures them.
+#: Seconds until the table and until the first figure are shown, as measured by the page itself.
 _WATCH = """
 window.shown = {};
 new MutationObserver(() => {
@@ -34,7 +34,7 @@ new MutationObserver(() => {
 
 
 def browser_seconds(page: Path) -> dict[str, float] | None:
-    """Seconds until table and first figure stand, processor time of the page's thread too; None without a browser."""
+    """Seconds until table and first figure are shown, and processor time of the page; None without a browser."""
     chromium = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright

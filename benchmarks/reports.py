@@ -1,4 +1,4 @@
-"""Where measurements are written: to new files, and over those that a benchmark wrote and no one changed since."""
+"""Writes measurements to new files, or replaces files that a benchmark wrote and that are unchanged since."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["report_path", "write_report"]
 
 
 def report_path(text: str) -> Path:
-    """A path that `write_report` may write to, as the type of an option: known before anything is measured.
+    """Option type for a path to which `write_report` may write, checked before anything is measured.
 
     Raises:
-        argparse.ArgumentTypeError: there is something that no benchmark wrote, or that was changed since.
+        argparse.ArgumentTypeError: the path has a file that no benchmark wrote, or that was changed since.
     """
     path = Path(text)
     try:
@@ -29,10 +29,10 @@ def report_path(text: str) -> Path:
 
 
 def write_report(path: Path, values: Mapping[str, Any], indent: int = 1) -> None:
-    """Writes measurements, not empty, as JSON with a mark as its last value.
+    """Writes non-empty measurements as JSON with a mark as the last value.
 
     Raises:
-        InputError: there is something that no benchmark wrote, or that was changed since.
+        InputError: the path has a file that no benchmark wrote, or that was changed since.
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Cost a network and epoch against width, depth, batch, rows and population size, and the plot of it."""
+"""Cost per network and epoch by width, depth, batch, rows and population size, with a plot."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _WALL, _CPU = "#0b69a3", "#b44d12"
 
 
 def measure(path: Path | None, epochs: int) -> dict[str, Any]:
-    """Milliseconds of wall clock and of processor time a network and epoch.
+    """Milliseconds of wall-clock and processor time per network and epoch.
 
     Args:
         path: california_housing.csv; synthetic rows of the same shape without it.
-        epochs: of each training.
+        epochs: number of epochs of each network.
     """
     data = work.one_split(work.Rows.load(path))
     chains = {
@@ -63,11 +63,11 @@ def _part(data: PreparedData, share: float) -> PreparedData:
 
 
 def plot(found: dict[str, Any], path: Path, machine: dict[str, Any]) -> None:
-    """A panel each."""
+    """Plots one panel per variable."""
     titles = {
         "width": ("Width", f"units in each of 2 layers ({_NETWORKS} networks)", True),
         "depth": ("Depth", f"hidden layers of 64 units ({_NETWORKS} networks)", False),
-        "batch": ("Batch", f"rows a step, 2 x 64 units ({_NETWORKS} networks)", True),
+        "batch": ("Batch", f"rows per step, 2 x 64 units ({_NETWORKS} networks)", True),
         "rows": ("Rows", f"training rows, 2 x 64 units ({_NETWORKS} networks)", True),
         "population": ("Population size", "networks (mixed population)", True),
     }
@@ -85,4 +85,4 @@ def plot(found: dict[str, Any], path: Path, machine: dict[str, Any]) -> None:
         for name, (title, label, log_x) in titles.items()
     ]
     subtitle = f"{found['epochs']} epochs of California housing, native trainer, {machine['cores']} cores"
-    write_svg(path, "Milliseconds a network and epoch", subtitle, charts)
+    write_svg(path, "Milliseconds per network and epoch", subtitle, charts)

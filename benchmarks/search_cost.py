@@ -1,10 +1,10 @@
-"""What `evolution` itself costs: ask and tell, one candidate at a time, on a space of seven genes.
+"""Cost of `evolution` itself: ask and tell, one candidate at a time, on a space with seven genes.
 
 python benchmarks/search_cost.py [--evaluations 1000] [--strategy evolution] [--evaluation-seconds 5] [--json OUT]
 
-Prints milliseconds of processor time a candidate, the evaluation left out: on average, and of the slowest hundred in a
-row. What the first proposals import is measured by itself, in a short search before. An evaluation costs nothing here;
-`--evaluation-seconds` says what it is taken to cost, of which 5% may be spent on its proposal.
+Prints milliseconds of processor time per candidate without its evaluation: on average, and for the slowest hundred in a
+row. The imports of the first proposals are measured separately, in a short search before. Evaluations cost nothing
+here; `--evaluation-seconds` is their assumed cost, of which 5% may be spent on a proposal.
 """
 
 # ruff: noqa: E402 (threads are limited before numpy is loaded)
@@ -26,9 +26,9 @@ from reports import report_path, write_report
 
 import evonas
 
-#: Must not be exceeded: milliseconds a candidate on average where evaluations cost nothing, else a share of them.
+#: Limit of the average milliseconds per candidate if evaluations cost nothing, otherwise a share of their cost.
 LIMIT, SHARE = 5.0, 0.05
-#: Candidates of the short search before.
+#: Number of candidates in the preceding short search.
 WARM_UP = 12
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=1_000)
     parser.add_argument("--strategy", default="evolution")
-    parser.add_argument("--evaluation-seconds", type=float, help="what an evaluation is taken to cost")
+    parser.add_argument("--evaluation-seconds", type=float, help="assumed cost of an evaluation")
     parser.add_argument("--json", type=report_path)
     options = parser.parse_args()
     problem = FUNCTIONS["training"]

@@ -1,9 +1,9 @@
-"""How near searches come to the best at equal evaluations: evonas against Optuna, on tables of trainings and functions.
+"""Regret of searches at equal evaluations: evonas against Optuna, on tables of training runs and test functions.
 
 python benchmarks/search_quality.py [--seeds 10] [--budgets 100,1000] [--only kin8nm,branin] [--searchers "DEHB;random"]
 
-Regret is (found - best known) / (median of random search - best known): 0 is the best that anybody found in this run, 1
-is what random search finds. What was searched is kept in `benchmarks/tables/runs`, so that a run that was interrupted
+Regret is (found - best known) / (median of random search - best known): 0 is the best result of any search in this run,
+1 is that of random search. Completed searches are kept in `benchmarks/tables/runs`, so that an interrupted run
 continues; `--fresh` starts over.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")  # one core a search, many searches at a time
+    os.environ.setdefault(variable, "1")  # one core per search, many searches at a time
 
 import argparse
 import json
@@ -37,26 +37,26 @@ from tables import TABLES
 
 HERE = Path(__file__).parent
 RUNS = TABLES / "runs"
-#: Evaluations in all -> after how many the regret is told.
+#: Total evaluations -> numbers of evaluations after which the regret is reported.
 POINTS = {25: (25,), 50: (25, 50), 100: (25, 50, 100), 250: (150, 200, 250), 1000: (250, 500, 1000)}
-#: Searchers that are left out of a thousand evaluations unless they are named: a hundred take them 20 s.
+#: Searchers left out of runs with 1,000 evaluations unless named, since they take 20 s for a hundred.
 SLOW = ("Optuna GP", "evolution, dear")
 
 
 @cache
 def problems() -> dict[str, Problem]:
-    """All that can be searched, tables first."""
+    """All problems that can be searched, tables first."""
     return {**table_functions(), **public_tables(), **FUNCTIONS, **TUNING}
 
 
 @cache
 def judging() -> list[str]:
-    """Names of the problems that are searched unless others are named: none that `evolution` was changed by."""
+    """Names of the problems that are searched by default; `evolution` was not tuned on them."""
     return [*table_functions(), *FUNCTIONS]
 
 
 def searched(searcher: str, problem: str, budget: int, seed: int, fresh: bool) -> tuple[list[float], float]:
-    """Losses in the order of the evaluations (of each epoch, where epochs are the budget), and processor seconds."""
+    """Losses in the order of the evaluations (or epochs, if these are the budget), and processor seconds."""
     path = RUNS / f"{searcher}, {problem}, {budget}, {seed}.json".replace(" ", "_")
     if path.exists() and not fresh:
         losses, seconds = json.loads(path.read_text())
@@ -74,9 +74,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--budgets", default="100,1000", help="evaluations, among 25, 50, 100, 250 and 1000")
     parser.add_argument("--only", default=",".join(judging()), help="problems, separated by commas")
-    parser.add_argument("--searchers", help="separated by semicolons, all unless given")
+    parser.add_argument("--searchers", help="searchers, separated by semicolons [all]")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--fresh", action="store_true", help="use nothing of earlier runs")
+    parser.add_argument("--fresh", action="store_true", help="do not reuse earlier runs")
     parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "search_quality.json"))
     options = parser.parse_args()
     options.named = options.searchers is not None
@@ -108,14 +108,14 @@ def jobs_of(options: argparse.Namespace) -> list[tuple[str, str, int, int]]:
 
 
 def report(found: dict[tuple[str, str, int, int], tuple[list[float], float]], options: argparse.Namespace) -> Any:
-    """Regrets by searcher, problem and point; prints them."""
+    """Prints and returns the regrets by searcher, problem and point."""
     table: dict[str, Any] = {}
     for budget in options.budgets:
         for point in POINTS[budget]:
             names = [s for s in options.searchers if any(job[0] == s and job[2] == budget for job in found)]
             rows: dict[str, dict[str, float]] = {name: {} for name in names}
             for problem in options.only:
-                # Of a search over epochs, `point` full trainings are as many times the epochs.
+                # For searches over epochs, `point` counts full training runs.
                 bests = {
                     (job[0], job[3]): np.fmin.accumulate(losses)
                     for job, (losses, _) in found.items()
@@ -148,7 +148,7 @@ def report(found: dict[tuple[str, str, int, int], tuple[list[float], float]], op
 
 
 def main() -> None:
-    """Searches what was not searched yet, then reports."""
+    """Runs the missing searches, then reports."""
     options = parse()
     RUNS.mkdir(parents=True, exist_ok=True)
     jobs, found = jobs_of(options), {}

@@ -1,8 +1,8 @@
-"""What is compared: evonas's strategies and Optuna's samplers, on the same function, one evaluation at a time.
+"""The searchers to compare: evonas's strategies and Optuna's samplers, on the same function, one evaluation at a time.
 
-A searcher is `(problem, budget, seed) -> losses`, in the order of the evaluations. Optuna sees each gene as a person
-would suggest it: floats and ints with their scale, lists of ascending numbers by their index, other options as
-categories, inactive genes not at all.
+A searcher is `(problem, budget, seed) -> losses`, in the order of the evaluations. Genes are suggested to Optuna as a
+person would do it: floats and ints with their scale, lists of ascending numbers by index, other options as categories,
+without inactive genes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["SEARCHERS", "Problem"]
 
 
 class Problem(Protocol):
-    """What is searched: a function of genes, to be minimised."""
+    """A function of genes to be minimised."""
 
     space: HyperparameterSpace
     epochs: int
@@ -61,7 +61,7 @@ def at_random(problem: Problem, budget: int, seed: int) -> list[float]:
 
 
 def with_optuna(sampler: Callable[[int], Any]) -> Searcher:
-    """One of Optuna's samplers, made from a seed."""
+    """One of Optuna's samplers, created from a seed."""
 
     def search(problem: Problem, budget: int, seed: int) -> list[float]:
         import optuna
@@ -82,7 +82,7 @@ def with_optuna(sampler: Callable[[int], Any]) -> Searcher:
 
 
 def suggested(trial: Any, space: HyperparameterSpace) -> dict[str, Any]:
-    """The values that a trial of Optuna's suggests."""
+    """The values suggested by an Optuna trial."""
     values: dict[str, Any] = {}
     for gene in space.genes:
         if not gene.is_active(values):
@@ -99,7 +99,7 @@ def suggested(trial: Any, space: HyperparameterSpace) -> dict[str, Any]:
 
 
 def _is_ordered(domain: Choice) -> bool:
-    """Whether the options are numbers in ascending order, of which evonas's strategies know the order too."""
+    """Whether the options are numbers in ascending order, which evonas's strategies treat as ordered, too."""
     numbers = not any(isinstance(option, (str, bool)) for option in domain.options)
     return numbers and len(domain.options) > 1 and list(domain.options) == sorted(domain.options)
 

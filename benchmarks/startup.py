@@ -2,10 +2,10 @@
 
 python -m benchmarks.startup titanic.csv Survived [--repeats 5] [--imports]
 
-Wall clock, and processor time of driver and worker, from the start of `evonas run` to the line that says that a network
-is committed; the best of some repeats, since other work on the machine only adds. The native trainer's kernels are
-compiled before the clock starts, and evonas has its bytecode, as an installed package has. With `--imports`, the
-slowest imports of each process, each with all that it imports.
+Wall clock, and processor time of driver and worker, from the start of `evonas run` to the line that reports the first
+committed network; the best of several repeats, since other load on the machine only adds. The native trainer's kernels
+are compiled before the clock starts, and evonas has bytecode, as an installed package has. With `--imports`, the
+slowest imports of each process, including everything that they import.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-#: Imports that are shown of a process.
+#: Number of imports shown per process.
 MOST = 12
 
 
 @dataclass(frozen=True)
 class Start:
-    """Until the first network: wall-clock seconds, and processor seconds of each process."""
+    """Wall-clock seconds and processor seconds of each process until the first network."""
 
     seconds: float
     driver: float
@@ -35,17 +35,17 @@ class Start:
 
 
 def command(table: str, target: str, out: Path) -> list[str]:
-    """A search of one generation that tells of every commit."""
+    """A search of one generation that reports every commit."""
     return [
         *(sys.executable, "-m", "evonas", "run", table, "--target", target),
         *("--out", str(out), "--generations", "1", "--finalists", "0", "--json", "--quiet"),
     ]
 
 
-def measured(table: str, target: str, told: dict[str, str] | None = None) -> Start:
-    """One start; the search is ended at its first network. `told` takes what its processes say of their imports."""
+def measured(table: str, target: str, imports: dict[str, str] | None = None) -> Start:
+    """Measures one start and ends the search at its first network; `imports` receives its processes' import times."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    if told is not None:
+    if imports is not None:
         environment["PYTHONPROFILEIMPORTTIME"] = "1"
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w") as errors:
         run, began = Path(folder) / "run", time.perf_counter()
@@ -57,12 +57,12 @@ def measured(table: str, target: str, told: dict[str, str] | None = None) -> Sta
             if line.startswith("{") and json.loads(line).get("event") == "progress":
                 seconds = time.perf_counter() - began
                 start = Start(seconds, processor(process.pid), sum(map(processor, children(process.pid))))
-                if told is not None:
-                    told |= {"driver": Path(errors.name).read_text(), "worker": (run / "worker.log").read_text()}
+                if imports is not None:
+                    imports |= {"driver": Path(errors.name).read_text(), "worker": (run / "worker.log").read_text()}
                 process.terminate()
                 process.communicate()
                 return start
-    raise SystemExit(f"evonas ended with {process.wait()} before a network was trained")
+    raise SystemExit(f"evonas exited with {process.wait()} before a network was trained")
 
 
 def processor(pid: int) -> float:
@@ -72,12 +72,12 @@ def processor(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that it has started."""
+    """The process's children."""
     return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
 
 
 def slowest(text: str) -> list[tuple[float, str]]:
-    """What `-X importtime` has printed, the slowest first."""
+    """Parses the output of `-X importtime`, slowest first."""
     rows = [line.removeprefix("import time:").split("|") for line in text.splitlines() if line.count("|") == 2]
     found = [(int(whole) / 1e3, name.strip()) for _, whole, name in rows if whole.strip().isdigit()]
     return sorted(found, reverse=True)[:MOST]
@@ -98,10 +98,10 @@ def main() -> None:
     print(f"first network after {best.seconds:.2f} s; of {len(starts)}: {sorted(round(s.seconds, 2) for s in starts)}")
     print(f"processor seconds: driver {min(s.driver for s in starts):.2f}, worker {min(s.worker for s in starts):.2f}")
     if options.imports:
-        told: dict[str, str] = {}
-        measured(options.table, options.target, told)
-        for name, text in told.items():
-            print(f"\n{name}, ms with all that it imports")
+        imports: dict[str, str] = {}
+        measured(options.table, options.target, imports)
+        for name, text in imports.items():
+            print(f"\n{name}, ms including nested imports")
             for milliseconds, module in slowest(text):
                 print(f"{milliseconds:9.1f}  {module}")
 

@@ -1,9 +1,9 @@
-"""Tables of real trainings made into functions: the curve of any network of the space, between the trained ones too.
+"""Surrogate functions of tables of real training runs: learning curves of any network of the space.
 
-Strategies propose networks that no table holds, so an ensemble of small multi-layer perceptrons is fitted to the
-logarithm of the best loss up to each epoch. Perceptrons rather than a Gaussian process or trees: they are smooth as
-trainings are, and their assumptions are none of the searchers' own. How well they predict networks that they were not
-fitted to is printed and recorded.
+Strategies propose networks that are not in a table, so an ensemble of small multi-layer perceptrons is fitted to the
+logarithm of the best loss up to each epoch. Perceptrons rather than a Gaussian process or trees, because they are as
+smooth as training results, and no searcher makes the same assumptions. Their cross-validated accuracy is printed and
+recorded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["GENES", "TableFunction", "table_functions"]
 Array = NDArray[np.float64]
 
 _FREE = ("layers", "units", "activation", "dropout", "optimizer", "learning_rate", "batch_size")
-#: The space of the tables as a person would write it for a model of their own.
+#: The space of the tables as a person would write it for a user-defined model.
 GENES = HyperparameterSpace({name: SPACE.domain(name) for name in _FREE})
 _MEMBERS = 5
 _FOLDS = 5
@@ -35,11 +35,11 @@ class TableFunction:
     """The loss of networks on one data set, by epoch.
 
     Attributes:
-        layers: of each perceptron, pairs of weights and biases.
-        mean, deviation: of the logarithms that they predict, shape `(EPOCHS,)`.
-        r2: cross-validated, of the logarithm of the best loss of a whole training.
-        noise: standard deviation of the same over seeds, as a share of its deviation over networks.
-        rows: most rows of the data set that were used.
+        layers: pairs of weights and biases of each perceptron.
+        mean, deviation: mean and standard deviation of the predicted logarithms, shape `(EPOCHS,)`.
+        r2: cross-validated R2 of the logarithm of the best loss of a full training run.
+        noise: its standard deviation over seeds, relative to that over networks.
+        rows: maximum number of rows used from the data set.
     """
 
     layers: tuple[tuple[tuple[Array, Array], ...], ...]
@@ -60,12 +60,12 @@ class TableFunction:
         return curve
 
     def value(self, values: Mapping[str, Any]) -> float:
-        """The best loss of a whole training."""
+        """The best loss of a full training run."""
         return self.curve(values)[-1]
 
 
 def table_functions() -> dict[str, TableFunction]:
-    """A function for each table that is there; fitted once and kept beside the table."""
+    """A function for each existing table; fitted once and stored beside the table."""
     return {name: _function(name) for name in DATASETS if (TABLES / f"{name}.npz").exists()}
 
 
@@ -109,13 +109,13 @@ def _fit(name: str) -> None:
 
 
 def _values(genome: Mapping[str, Any]) -> dict[str, Any]:
-    """A dense genome of the table's space by its free genes."""
+    """The free genes of a dense genome in the table's space."""
     values = SPACE.values(SPACE.genome_from_json(genome))
     return {name: values[name] for name in _FREE}
 
 
 def _logs(curves: Array) -> Array:
-    """Logarithm of the best loss up to each epoch; what diverged at once is as bad as the worst."""
+    """Logarithm of the best loss up to each epoch; networks that diverge immediately count as the worst."""
     best = np.fmin.accumulate(curves, axis=1)
     worst = np.nanquantile(best[:, 0], 0.98)
     return np.log(np.minimum(np.where(np.isfinite(best), best, worst), worst))

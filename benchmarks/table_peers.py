@@ -1,9 +1,8 @@
-"""The peers on tables: boosted trees and scikit-learn's perceptron, at their defaults with early stopping.
+"""Peers for tables: boosted trees and scikit-learn's perceptron, with defaults and early stopping.
 
-All are fitted on the training rows and stop early on the validation rows. With `refit`, boosted trees are then fitted
-again on the rows of both parts, with the number of trees that was found, and the perceptron on the rows of both, of
-which it holds out a tenth itself. LightGBM and CatBoost are left out where they are not installed
-(`pip install lightgbm catboost`).
+All are fitted on the training rows and stop early on the validation rows. With `refit`, boosted trees are then refitted
+on both parts with the number of trees found, and the perceptron on both parts, of which it holds out a tenth itself.
+LightGBM and CatBoost are left out if they are not installed (`pip install lightgbm catboost`).
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ import pandas as pd
 
 __all__ = ["PEERS", "Split", "installed_peers"]
 
-#: Rounds of boosting at most: early stopping ends before.
+#: Maximum number of boosting rounds; early stopping ends earlier.
 _ROUNDS, _PATIENCE = 5000, 100
 
-#: Features and target of the training, validation and test rows, classes as whole numbers.
+#: Features and target of the training, validation and test rows, classes as integers.
 Split = Mapping[str, tuple[pd.DataFrame, np.ndarray]]
-#: (split, number of classes or 0, seed, refit) -> predictions of the test rows: numbers, or probabilities a class.
+#: (split, number of classes or 0, seed, refit) -> predictions for the test rows: numbers, or probabilities per class.
 Peer = Callable[[Split, int, int, bool], np.ndarray]
 
 
 def words(frame: pd.DataFrame) -> list[str]:
-    """Columns that hold categories."""
+    """Categorical columns."""
     return [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
 
 
@@ -80,7 +79,7 @@ def catboost(split: Split, classes: int, seed: int, refit: bool = False) -> np.n
     options["cat_features"] = words(x) or None
     model = kind(iterations=_ROUNDS, **options)
     model.fit(x, y, eval_set=(x_val, y_val), early_stopping_rounds=_PATIENCE)
-    if refit:  # at the rate that it chose by the number of training rows and rounds
+    if refit:  # with the learning rate chosen from the numbers of training rows and rounds
         rate = model.get_all_params()["learning_rate"]
         model = kind(iterations=model.tree_count_, learning_rate=rate, **options).fit(*both(parts))
     return model.predict_proba(x_test) if classes else model.predict(x_test)
@@ -117,18 +116,18 @@ PEERS: Mapping[str, Peer] = {
 
 
 def installed_peers() -> dict[str, Peer]:
-    """Those whose library is installed."""
+    """The peers whose library is installed."""
     needed = {"LightGBM": "lightgbm", "CatBoost": "catboost"}
     return {name: peer for name, peer in PEERS.items() if name not in needed or find_spec(needed[name])}
 
 
 def _as_text(x: pd.DataFrame) -> pd.DataFrame:
-    """The table with categories as text, a missing one being one of them."""
+    """The table with categories as text, including one for missing values."""
     return x.assign(**{name: x[name].astype(object).fillna("missing").astype(str) for name in words(x)})
 
 
 def _categorical(split: Split) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
-    """The split with categories of the training rows as pandas holds them; others are missing."""
+    """The split with the training rows' categories as pandas categoricals; others are missing."""
     x, _ = split["train"]
     kinds = {name: pd.CategoricalDtype(sorted(x[name].dropna().unique())) for name in words(x)}
     return {part: (rows.astype(kinds), y) for part, (rows, y) in split.items()}

@@ -1,10 +1,10 @@
-"""Tables of real trainings: thousands of networks of a 7-gene space on six data sets, with the curve of every epoch.
+"""Tables of real training runs: thousands of networks of a 7-gene space on six data sets, with learning curves.
 
 python benchmarks/tables.py [--only kin8nm,digits] [--networks 1536] [--seeds 2] [--repeated 128] [--rows 800]
 
-One file a data set in `benchmarks/tables/` (kept out of git); a data set whose table is there is left out, and one that
-was interrupted continues. The population trainer trains every network to the last epoch, without early stopping; the
-first of them once more with each other seed, which tells how much of the loss is chance.
+One file per data set in `benchmarks/tables/` (not in git); existing tables are skipped, and interrupted ones are
+continued. The population trainer trains every network to the last epoch, without early stopping; the first networks are
+repeated with other seeds, which measures the noise of the loss.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "shared" / "data"
 TABLES = HERE / "tables"
 EPOCHS = 30
-#: Trainings that are written together: what an interruption costs at most.
+#: Number of networks written together, which an interruption loses at most.
 _PART = 416
 
 #: Seven genes: four numbers, one of them whole and two logarithmic, and three choices.
@@ -53,7 +53,7 @@ SPACE = DenseSpace(
     weight_decay=0.0,
 )
 
-#: Data set -> target column of its file, None for those that scikit-learn carries.
+#: Data set -> target column of its file; None for data sets of scikit-learn.
 DATASETS = {
     "california_housing": "median_house_value",
     "kin8nm": "y",
@@ -66,12 +66,12 @@ DATASETS = {
 
 @dataclass(frozen=True)
 class Table:
-    """Trainings on one data set.
+    """Training runs on one data set.
 
     Attributes:
-        features: of the networks, `SPACE.features`, shape `(num_networks, num_features)`.
-        curves: validation loss after each epoch, NaN from where a training diverged and where a network was not
-            trained with that seed; shape `(num_networks, num_seeds, EPOCHS)`.
+        features: `SPACE.features` of the networks, shape `(num_networks, num_features)`.
+        curves: validation loss after each epoch; NaN after divergence, and if a network was not trained with a seed;
+            shape `(num_networks, num_seeds, EPOCHS)`.
     """
 
     features: NDArray[np.float64]
@@ -88,7 +88,7 @@ class Table:
 
 
 def data_of(name: str, most_rows: int) -> PreparedData:
-    """The data set, prepared; a larger one cut to `most_rows` random rows."""
+    """The prepared data set, reduced to at most `most_rows` random rows."""
     import pandas as pd
 
     target = DATASETS[name]
@@ -106,7 +106,7 @@ def data_of(name: str, most_rows: int) -> PreparedData:
 
 
 def build(name: str, num_networks: int, num_seeds: int, num_repeated: int, most_rows: int) -> None:
-    """Trains and writes one table: every network with the first seed, the first `num_repeated` with the others too."""
+    """Trains and writes one table: all networks with the first seed, the first `num_repeated` with the others, too."""
     from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
     from genomes.architecture.graph import graph_to_json
@@ -144,13 +144,13 @@ def build(name: str, num_networks: int, num_seeds: int, num_repeated: int, most_
 
 
 def main() -> None:
-    """Builds what is missing."""
+    """Builds the missing tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(DATASETS), help="data sets, separated by commas")
     parser.add_argument("--networks", type=int, default=1536)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--repeated", type=int, default=128, help="networks that are trained with every seed")
-    parser.add_argument("--rows", type=int, default=800, help="most rows used of a data set")
+    parser.add_argument("--repeated", type=int, default=128, help="networks trained with every seed")
+    parser.add_argument("--rows", type=int, default=800, help="maximum rows per data set")
     options = parser.parse_args()
     from evonas.training.environment import prepare_process
 
@@ -159,7 +159,7 @@ def main() -> None:
         if name not in DATASETS:
             parser.error(f"--only takes {', '.join(DATASETS)}, not {name}")
         if (TABLES / f"{name}.npz").exists():
-            print(f"{name}: there already")
+            print(f"{name}: exists")
             continue
         build(name, options.networks, options.seeds, options.repeated, options.rows)
 

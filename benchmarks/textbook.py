@@ -1,8 +1,8 @@
-"""The textbook's search as a process of its own, so that its imports count: `python textbook.py evonas|keras`.
+"""The textbook's search in a separate process, so that imports count: `python textbook.py evonas|keras`.
 
 Randomised search: configurations x 3 folds of the training split, SGD, batch 32, early stopping with patience 10 on the
 held-out fold, best weights restored. Both sides train the same configurations on the same folds, from initial weights
-drawn in the same way but not the same. Prints one line of JSON.
+drawn from the same distribution. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATIENCE = 10
 
 
 def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -> dict[str, Any]:
-    """All configurations on all folds at once. A diverged one has no score."""
+    """Trains all configurations on all folds at once. Diverged ones have no score."""
     from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.native import NativeTrainer
     from genomes.architecture.graph import graph_to_json
@@ -43,7 +43,7 @@ def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -
 
 
 def train_keras(data: PreparedData, networks: list[DenseGenome], epochs: int, way: dict[str, Any]) -> dict[str, Any]:
-    """One fit after the other. A diverged one is ended at once, as evonas does, and has no score."""
+    """Calls one fit after the other. Diverged ones are ended immediately, as in evonas, and have no score."""
     import keras
     from peers import Way, build
 
@@ -73,7 +73,7 @@ def train_keras(data: PreparedData, networks: list[DenseGenome], epochs: int, wa
 
 
 def main() -> None:
-    """Trains one side and prints what it found."""
+    """Runs one side and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("side", choices=("evonas", "keras"))
     parser.add_argument("--data", type=Path, help="california_housing.csv; synthetic rows without it")
@@ -88,7 +88,7 @@ def main() -> None:
     else:
         found = train_keras(data, networks, options.epochs, options.way)
     print(json.dumps(found), flush=True)
-    os._exit(0)  # as evonas's worker does: the libraries take a second to put themselves away
+    os._exit(0)  # as in evonas's worker: the libraries take a second to shut down
 
 
 if __name__ == "__main__":

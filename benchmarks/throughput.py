@@ -1,4 +1,4 @@
-"""Measures what training costs against Keras `fit` and prints the figures that it is held to. See README.md here.
+"""Measures the cost of training against Keras `fit` and prints a table of required and measured figures. See README.md.
 
 python benchmarks/throughput.py [--only search,textbook] [--networks 512] [--epochs 30] [--sample 6] [--json OUT]
 """
@@ -23,12 +23,16 @@ FOLDER = HERE.parent.parent / "shared" / "data"
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options, checked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="with california_housing.csv and titanic.csv")
     parser.add_argument(
-        "--only", default=",".join(sections.SECTIONS), help="sections, separated by commas; all unless given"
+        "--folder", type=Path, default=FOLDER, help="folder with california_housing.csv and titanic.csv"
     )
-    parser.add_argument("--networks", type=int, default=sections.NETWORKS, help="of the mixed population; others scale")
-    parser.add_argument("--epochs", type=int, default=sections.EPOCHS, help="of the mixed population; others scale")
+    parser.add_argument("--only", default=",".join(sections.SECTIONS), help="sections, separated by commas [all]")
+    parser.add_argument(
+        "--networks", type=int, default=sections.NETWORKS, help="size of the mixed population; scales others"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=sections.EPOCHS, help="epochs of the mixed population; scales others"
+    )
     parser.add_argument("--sample", type=int, default=6, help="networks of the mixed population that Keras trains")
     parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "throughput.json"))
     options = parser.parse_args(arguments)
@@ -43,7 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measures section by section; what is measured is written at once."""
+    """Measures section by section, and writes each result immediately."""
     options = parse()
     bench = sections.Bench(options)
     report: dict[str, Any] = {
@@ -65,7 +69,7 @@ def main() -> None:
     show(bench.figures)
     if not report["standard_work"]:
         print(
-            f"\nNot the work that the figures are stated for: {sections.NETWORKS} networks, {sections.EPOCHS} epochs."
+            f"\nThe figures are defined for a different size: {sections.NETWORKS} networks, {sections.EPOCHS} epochs."
         )
     print(f"\nwritten: {options.json.name}")
 

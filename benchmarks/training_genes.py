@@ -1,9 +1,9 @@
-"""RealMLP's training genes, ablated: one plain network, and the same with one gene otherwise, and with all of them.
+"""Ablation of RealMLP's training genes: a plain network, the same with one gene changed, and with all of them.
 
     python benchmarks/training_genes.py ../shared/data
 
-Prints for each table and each change the scores on the test rows at the epoch of the lowest validation loss: the mean
-of three seeds, and how far the seeds are apart. The rows of training, validation and test are those of the files.
+Prints, for each table and change, the scores on the test rows at the epoch of the lowest validation loss: mean and
+standard deviation over three seeds. Training, validation and test rows are those of the files.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PLAIN = DenseGenome(
     training=Training("adamw", 2e-3, 128, "cosine", weight_decay=0.01),
 )
 _ALL: Mapping[str, Any] = {"beta2": 0.95, "activation": "mish", "numbers": "robust", "scaling": True}
-#: Change -> genes of it; "activation" is that of all layers.
+#: Change -> its genes; "activation" applies to all layers.
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
     "beta2 0.9": {"beta2": 0.9},

@@ -1,4 +1,4 @@
-"""The work that is measured: California housing and populations of dense networks. Imports no Keras."""
+"""The measured work: California housing and populations of dense networks. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Rows:
     Attributes:
         x_train, x_validation, x_test: `(num_samples, 8)`.
         y_train, y_validation, y_test: `(num_samples, 1)`.
-        source: where they come from, for the report.
+        source: origin of the rows, for the report.
     """
 
     x_train: Array
@@ -64,7 +64,7 @@ class Rows:
     def load(cls, path: Path | None) -> Rows:
         """California housing from its raw columns; synthetic rows of the same shape without a file."""
         if path is None:
-            return cls._split(*_synthetic(), "synthetic, of the shape of California housing: the file was not there")
+            return cls._split(*_synthetic(), "synthetic, in the shape of California housing, since its file is missing")
         return cls._split(*_california(path), f"California housing ({path.name})")
 
     @classmethod
@@ -112,7 +112,7 @@ def one_split(rows: Rows) -> PreparedData:
 
 
 def textbook_folds(rows: Rows, count: int = 3) -> PreparedData:
-    """Consecutive folds of the training split as scikit-learn makes them; the target is not standardised either."""
+    """Consecutive folds of the training split, as in scikit-learn, without standardising the target."""
     splits = []
     for held_out in np.array_split(np.arange(len(rows.x_train)), count):
         kept = np.setdiff1d(np.arange(len(rows.x_train)), held_out)
@@ -127,17 +127,17 @@ def _problem(mean: float, std: float) -> Problem:
 def chain(
     widths: list[int], activation: str = "relu", optimizer: str = "adam", rate: float = 1e-3, batch_size: int = 32
 ) -> DenseGenome:
-    """Dense layers one after the other."""
+    """A chain of dense layers."""
     layers = tuple(Layer(units, activation, (place,)) for place, units in enumerate(widths))
     training = Training(optimizer=optimizer, learning_rate=rate, batch_size=batch_size)
     return DenseGenome(layers, (len(layers),), training=training)
 
 
 def mixed(count: int) -> list[DenseGenome]:
-    """Depth 1-4, 8-128 units a layer (log-uniform), five activations, Adam and SGD, batch 32.
+    """Depth 1-4, 8-128 units per layer (log-uniform), five activations, Adam and SGD, batch 32.
 
-    The first networks of a larger population are those of a smaller one. Rates (log-uniform 3e-4..1e-2) are such that
-    trainings rarely diverge: one that does costs less than the peer's.
+    A larger population starts with the networks of a smaller one. With these rates (log-uniform 3e-4..1e-2), training
+    rarely diverges, which would cost less than the peer's training.
     """
     rng = np.random.default_rng(7)
     return [
@@ -152,7 +152,7 @@ def mixed(count: int) -> list[DenseGenome]:
 
 
 def wide(count: int) -> list[DenseGenome]:
-    """Depth 2-3, 128-512 units a layer (log-uniform), relu, Adam, batch 128."""
+    """Depth 2-3, 128-512 units per layer (log-uniform), relu, Adam, batch 128."""
     rng = np.random.default_rng(11)
     return [
         chain(
@@ -184,7 +184,7 @@ def _log_uniform_widths(rng: np.random.Generator, depth: int, low: int, high: in
 
 
 def weights(network: DenseGenome) -> int:
-    """Weights of the kernels of a chain, biases left out."""
+    """Number of weights of a chain without biases."""
     widths = [len(FEATURES), *(layer.units for layer in network.layers), 1]
     return sum(a * b for a, b in itertools.pairwise(widths))
 
@@ -193,7 +193,7 @@ SAMPLING = "systematic: networks in order of depth, then of weights; the middle 
 
 
 def sample(networks: list[DenseGenome], count: int) -> list[DenseGenome]:
-    """`count` networks that stand for all; see `SAMPLING`."""
+    """`count` representative networks; see `SAMPLING`."""
     ordered = sorted(networks, key=lambda network: (len(network.layers), weights(network)))
     count = min(count, len(ordered))
     return [ordered[(2 * k + 1) * len(ordered) // (2 * count)] for k in range(count)]

@@ -29,7 +29,7 @@ WIDTH = 104
 
 
 class Recorder(Live):
-    """The live display, of which one frame is kept instead of a redrawn terminal."""
+    """A live display that keeps one frame instead of redrawing a terminal."""
 
     def __init__(self, console: Console, frame_at: int) -> None:
         """Keeps the frame after `frame_at` networks."""
@@ -48,7 +48,7 @@ class Recorder(Live):
             self._frame_at = None
 
     def print_lines(self) -> None:
-        """Moves the lines of text that were written to the picture."""
+        """Moves the lines of text written so far to the picture."""
         self._console.print(Text(self._lines.getvalue().rstrip("\n") + "\n"))
         self._lines.seek(0)
         self._lines.truncate()

@@ -1,4 +1,4 @@
-"""Runs the notebooks of docs/ and keeps what they print and draw.
+"""Runs the notebooks of docs/ and stores their output and figures.
 
 python docs/execute_notebooks.py    needs `evonas[test,report]`, and a Chromium or Chrome
 
@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
 def executed(path: Path, folder: str, renderer: str) -> Any:
-    """The notebook with its outputs, run in a folder, its figures as that renderer of plotly shows them."""
+    """The notebook with its outputs after running in a folder, with figures from the given renderer of plotly."""
     notebook = nbformat.read(path, 4)
     environment = {**os.environ, "PLOTLY_RENDERER": renderer, "PYTHONPATH": str(ROOT)}
     client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}})
@@ -29,7 +29,7 @@ def executed(path: Path, folder: str, renderer: str) -> Any:
 
 
 def main() -> None:
-    """Writes the notebooks anew, without what says when and on what they ran."""
+    """Rewrites the notebooks without metadata about time and machine."""
     for path in NOTEBOOKS:
         with tempfile.TemporaryDirectory() as folder:
             notebook = executed(path, folder, "png")

@@ -1,9 +1,9 @@
-"""Writes what the pages of docs/ repeat from the code: options, exit codes, strategies, settings, the default space.
+"""Writes the parts of docs/ that repeat the code: options, exit codes, strategies, settings, the default space.
 
 python docs/generate.py           writes the pages
 python docs/generate.py --check   exits with 1 and names the pages that are out of date
 
-A page holds `<!-- generated: NAME -->` ... `<!-- end -->`; what is between them is replaced.
+The text of a page between `<!-- generated: NAME -->` and `<!-- end -->` is replaced.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def default_space() -> str:
 
 
 def staged_space(space: StagedSpace) -> str:
-    """A default search space of other networks as TOML, without the heading."""
+    """The default search space of another encoding as TOML, without the heading."""
     text = space_to_toml(space).strip()
     return f"```toml\n{text[text.index('encoding') :]}\n```"
 
@@ -99,7 +99,7 @@ def fields_table(model: type[Settings] | type[Budget]) -> str:
 
 
 def bounds(metadata: Iterable[Any], annotation: Any) -> str:
-    """The numbers that a field may hold, or its words."""
+    """The range of a field, or its options."""
     found = {name: getattr(each, name) for each in metadata for name in ("ge", "gt", "le", "lt") if hasattr(each, name)}
     signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     if words := re.findall(r"'(\w+)'", str(annotation) if "Literal" in str(annotation) else ""):
@@ -108,18 +108,18 @@ def bounds(metadata: Iterable[Any], annotation: Any) -> str:
 
 
 def option_names(option: Any) -> str:
-    """An option's names, with the word for its value."""
+    """An option's names and the name of its value."""
     names = "/".join([*option.opts, *option.secondary_opts])
     return f"`{names}`" if option.is_flag else f"`{names} {option.metavar or ''}`".replace(" `", "`")
 
 
 def clean(text: str) -> str:
-    """Help as one paragraph."""
+    """Help text as one paragraph."""
     return " ".join(text.split())
 
 
 def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table; a bar within a cell is escaped."""
+    """A Markdown table; bars within cells are escaped."""
     lines = [heading, ("---",) * len(heading), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
     return (
         "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -129,7 +129,7 @@ def table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def current(page: str) -> str:
-    """The page with its generated parts as the code has them now."""
+    """The page with its generated parts updated."""
 
     def replaced(match: re.Match[str]) -> str:
         return f"<!-- generated: {match[1]} -->\n\n{GENERATED[match[1]]()}\n\n<!-- end -->"
@@ -138,7 +138,7 @@ def current(page: str) -> str:
 
 
 def main(check: bool) -> int:
-    """Writes the pages, or names those that are out of date."""
+    """Writes the pages, or prints those that are out of date."""
     stale = [path for path in sorted(PAGES) if current(path.read_text("utf-8")) != path.read_text("utf-8")]
     for path in stale:
         if not check:

@@ -19,11 +19,11 @@
 `find_learning_rate(x, y, ...)`       the learning-rate range test of a network
 `Callback`                            hooks at the start and end and after each network and generation
 `Execution("ray", workers=8)`         where networks are trained: this process, processes of this machine, or a cluster
-`Metric(name, direction, score)`      a score of your own, for `objective=`
+`Metric(name, direction, score)`      a user-defined score, for `objective=`
 `Settings`, `Budget`                  the configuration of a run, with defaults and ranges
-`EvolutionClassifier`,                estimators for scikit-learn that search when they are fitted, and predict with the
+`EvolutionClassifier`,                estimators for scikit-learn that search in `fit`, and predict with the
 `EvolutionRegressor`                  best network (`evonas.estimators`)
-`EvolutionSearchCV(build, space)`     what `RandomizedSearchCV` does over a Keras model
+`EvolutionSearchCV(build, space)`     like `RandomizedSearchCV`, for a Keras model
 `evonas.tuner.Evolution(build)`       runs a build function written for KerasTuner (`evonas.tuner`)
 ====================================  ================================================================================
 

@@ -8,8 +8,8 @@ __all__ = ["script"]
 def script() -> None:
     """The console script.
 
-    Garbage collection is off during imports, where it would take a tenth of the time and find nothing. Commands turn it
-    on again: those that train when their search begins, the others when they begin.
+    Garbage collection is disabled during imports, where it would take a tenth of the time and find nothing. Commands
+    enable it again: those that train when their search begins, the others when they begin.
     """
     gc.disable()
     from evonas.cli.app import script as command_line

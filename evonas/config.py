@@ -113,7 +113,7 @@ class Settings(_Frozen):
     max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
     flops_of_training: bool = Field(
         default=False,
-        description="whether max_flops leaves out what fixed layers compute once for each row, as a short run's does",
+        description="whether max_flops excludes what fixed layers compute once for each row, as in a short run",
     )
     max_latency_ms: Real | None = Field(default=None, gt=0, description="maximum milliseconds per prediction, measured")
     patience: Whole | None = Field(default=10, ge=1, description="epochs without improvement before training stops")
@@ -123,7 +123,9 @@ class Settings(_Frozen):
     )
     loss: Literal["auto", "mse", "mae", "huber"] = Field(default="auto", description="training loss for regression")
     cv: Whole | None = Field(default=None, ge=2, le=100, description="cross-validation folds; none for a single split")
-    replicates: Whole = Field(default=1, ge=1, le=1000, description="trainings of each network, from different seeds")
+    replicates: Whole = Field(
+        default=1, ge=1, le=1000, description="training runs of each network, from different seeds"
+    )
     precision: Literal["float32", "bfloat16"] = Field(default="float32", description="bfloat16 is for GPUs")
     memory_bytes: Whole | None = Field(
         default=None,
@@ -132,7 +134,7 @@ class Settings(_Frozen):
     )
     candidate_timeout: Seconds = Field(
         default=None,
-        description="seconds, or text such as 10m, after which a network without a result fails; none means no bound",
+        description="seconds, or text such as 10m, after which a network without a result fails; none means no limit",
     )
     worker_memory: Bytes = Field(
         default=None,
@@ -141,9 +143,9 @@ class Settings(_Frozen):
     keep: Whole = Field(default=30, ge=1, le=100_000, description="best networks whose weights are kept")
     keep_bytes: Whole = Field(default=1 << 30, ge=0, description="bytes of kept weights; the best are always kept")
     finalists: Whole = Field(
-        default=3, ge=0, le=1000, description="best networks that are trained again at the end, from other seeds"
+        default=3, ge=0, le=1000, description="best networks that are retrained at the end, from other seeds"
     )
-    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="trainings of each finalist")
+    finalist_seeds: Whole = Field(default=3, ge=1, le=1000, description="training runs of each finalist")
     ensemble: Whole | None = Field(
         default=None,
         ge=1,
@@ -155,25 +157,25 @@ class Settings(_Frozen):
         default=None,
         ge=0,
         le=100,
-        description="number of trainings of the finalists whose mean is the final model; 0 takes the best network "
+        description="number of training runs of the finalists whose mean is the final model; 0 uses the best network "
         "alone; none: 8 for tables in a run with a time limit, else 0",
     )
     all_rows: bool | None = Field(
         default=None,
-        description="with average: whether these are new trainings on training and validation rows together; none: "
-        "for at most 10,000 rows, unless validation rows were given",
+        description="with average: whether these are new training runs on training and validation rows together; "
+        "none: for at most 10,000 rows, unless validation rows were given",
     )
     asynchronous: bool | None = Field(
         default=None,
         description="whether to propose a network as soon as one is trained, rather than a generation at once; none: "
-        "where that was measured to be better (evolution and aging, with networks trained one by one)",
+        "if measurements show that it is better (evolution and aging, with networks trained one by one)",
     )
     window: Whole | None = Field(
         default=None,
         ge=0,
         le=1000,
         description="asynchronous: number of pending networks, reported in the order proposed, so that the run is "
-        "reproducible; 0 reports them as they finish; none: twice the cores, 1 for own models with Keras",
+        "reproducible; 0 reports them as they finish; none: twice the cores, 1 for user-defined models with Keras",
     )
     known_defaults: bool = Field(
         default=True,
@@ -200,7 +202,7 @@ class Settings(_Frozen):
     def _precision_fits(self) -> Self:
         if self.trainer == "native" and self.precision != "float32":
             raise ValueError(
-                f"precision must be float32 with trainer native, which is for CPUs, not {self.precision}: take trainer "
+                f"precision must be float32 with trainer native, which is for CPUs, not {self.precision}: use trainer "
                 "population, on a GPU"
             )
         return self
@@ -209,7 +211,7 @@ class Settings(_Frozen):
         """The settings as recorded, with all defaults resolved, including the objective and the seed.
 
         Args:
-            objective: its name.
+            objective: name of the objective.
             own_models: whether the models are built by a user's function.
             can_be_compiled: see `evonas.devices.chosen_trainer`.
 
@@ -249,7 +251,7 @@ class Settings(_Frozen):
 
 
 class Budget(_Frozen):
-    """The bounds of a run, which stops at the first one reached. None means no bound.
+    """The limits of a run, which stops at the first one reached. None means no limit.
 
     >>> Budget.from_bounds(time="10m").seconds
     600.0
@@ -268,7 +270,7 @@ class Budget(_Frozen):
         time: str | float | None = None,
         target: float | None = None,
     ) -> Budget:
-        """The budget of a new run: `DEFAULT_GENERATIONS` unless generations, evaluations or time are bounded."""
+        """The budget of a new run: `DEFAULT_GENERATIONS` unless generations, evaluations or time are limited."""
         if generations is None and evaluations is None and time is None:
             generations = DEFAULT_GENERATIONS
         seconds = None if time is None else duration(time)
@@ -277,13 +279,13 @@ class Budget(_Frozen):
     def extend(self, done: Budget, changes: Mapping[str, Any]) -> Budget:
         """The budget of a resumed run.
 
-        Bounds with a plus ("+10", "+5m") are relative to what was spent; others count from the start of the run. Other
-        bounds remain, unless they are used up: a run that stopped at its time limit continues if given more
-        generations.
+        Limits with a plus ("+10", "+5m") are relative to the spent budget; others count from the start of the run.
+        Unchanged limits remain in force unless they are exhausted: a run that stopped at its time limit continues if
+        given more generations.
 
         Args:
             done: generations, evaluations and seconds spent; target: the best score if the old target is reached.
-            changes: "generations", "evaluations", "time" and "target" -> new bound; those that are None are left out.
+            changes: "generations", "evaluations", "time" and "target" -> new limit; None leaves a limit unchanged.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         if not given:

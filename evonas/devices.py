@@ -2,8 +2,7 @@
 
 Loading TensorFlow to list GPUs can take longer than a search on a CPU. A GPU is assumed if its device exists
 (`/dev/nvidia0`, `/dev/dxg` on WSL, `/dev/kfd` for AMD), `CUDA_VISIBLE_DEVICES` does not hide it, and the backend of
-Keras is installed with GPU support. `--trainer` overrides this. Imports the standard library only, and what an error
-is.
+Keras is installed with GPU support. `--trainer` overrides this. Imports only the standard library and `InputError`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["TRAINERS", "chosen_trainer", "has_gpu", "keras_backend"]
 
 #: Trainer -> short description.
 TRAINERS: Mapping[str, str] = {
-    "native": "each network by itself, on the CPU",
+    "native": "each network separately, on the CPU",
     "population": "all networks of a generation at once, for GPUs",
     "single": "each network by Keras",
 }
@@ -47,7 +46,7 @@ def chosen_trainer(
         own_models: whether the models are built by a user's function.
         precision: `Settings.precision`; only compiled programs support others than "float32".
         can_be_compiled: whether the native and the population trainer can hold the networks, see
-            `evonas.networks.layers.can_be_compiled`; of user-defined models they find out for each.
+            `evonas.networks.layers.can_be_compiled`; for user-defined models they check each model.
 
     Raises:
         InputError: the requested trainer does not support the networks.
@@ -55,8 +54,8 @@ def chosen_trainer(
     if not (can_be_compiled or own_models):
         if asked not in ("auto", "single"):
             raise InputError(
-                f"trainer must be single for networks with other layers than dense ones, not {asked}, which has none: "
-                "leave it out, or give a space of dense networks"
+                f"trainer must be single for networks with layers other than dense ones, not {asked}: "
+                "leave it out, or pass a space of dense networks"
             )
         return "single"
     if asked != "auto":
@@ -75,7 +74,7 @@ def has_gpu(
 
     Args:
         devices: folder of the system's devices.
-        environment: its variables.
+        environment: environment variables.
         installed: whether a package, or with the prefix "lib" a system library, is installed.
     """
     if environment.get("CUDA_VISIBLE_DEVICES", "all").strip() in _HIDDEN:

@@ -11,12 +11,12 @@ class Interrupted(KeyboardInterrupt):
     """A search was stopped by Ctrl-C or SIGTERM; everything evaluated is committed.
 
     Attributes:
-        run_dir: of the run; `evonas.resume(run_dir)` continues it.
-        exit_code: of a command, 130 after Ctrl-C and 143 after SIGTERM.
+        run_dir: the run directory; `evonas.resume(run_dir)` continues the run.
+        exit_code: exit code of a command, 130 after Ctrl-C and 143 after SIGTERM.
     """
 
     def __init__(self, run_dir: Path, exit_code: int) -> None:
-        super().__init__(f"the search was stopped, and continues with evonas.resume({str(run_dir)!r})")
+        super().__init__(f"the search was stopped; evonas.resume({str(run_dir)!r}) continues it")
         self.run_dir = run_dir
         self.exit_code = exit_code
 

@@ -1,4 +1,4 @@
-"""Candidates and their evaluations, and the states that trainings continue from.
+"""Candidates, their evaluations, and the states from which training continues.
 
 The common types of strategies, trainers, the store and the loop. Imports neither Keras nor DEAP.
 """
@@ -49,13 +49,13 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Origin:
-    """The training that another one starts from instead of its seed's initial weights.
+    """The training run from which another one starts instead of its seed's initial weights.
 
     Attributes:
         generation, index: identify the trained candidate in the run, which had `keep_snapshots` set.
-        kind: "continue": the same network resumes where that training ended, weights and optimizer, its epochs counted
-            on (training genes may differ, as when a population explores them); "inherit": another network takes over
-            the weights that fit, with a new optimizer and epochs counted from zero.
+        kind: "continue": the same network resumes that training run with its weights, optimizer and epoch count
+            (training genes may differ, as when a population explores them); "inherit": another network takes over the
+            matching weights, with a new optimizer and epochs counted from zero.
     """
 
     generation: int
@@ -90,16 +90,17 @@ class Candidate:
     Attributes:
         genome: a frozen, hashable value of the search space.
         digest: canonical digest of the network it builds; equal digests are trained once.
-        seed: of weights, data order and dropout; derived from (run seed, digest), so equal genomes have equal seeds.
+        seed: seed of weights, data order and dropout; derived from (run seed, digest), so equal genomes have equal
+            seeds.
         epochs: maximum number of epochs.
         generation, index: its position in the run, from 0.
         parents: digests of its parents, empty for a sampled genome.
         operator: how it was made ("sample", "seed", or the name of a mutation or crossover).
-        horizon: epochs spanned by its learning-rate schedule; `epochs` if None. Rungs of one training share it.
-        origin: the training that it starts from; None for the seed's initial weights.
-        keep_snapshots: whether to keep its state after the last epoch, for later candidates to start from.
-        lineage: seeds of its weights, the last one `seed`: of the initial weights, then of noise that is added to
-            them. Such a network is scored without training; with an empty lineage it is trained.
+        horizon: epochs spanned by its learning-rate schedule; `epochs` if None. All rungs of a network share it.
+        origin: the training run from which it starts; None for the seed's initial weights.
+        keep_snapshots: whether to keep its state after the last epoch, from which later candidates may start.
+        lineage: seeds of its weights, the last one `seed`: first that of the initial weights, then those of noise added
+            to them. Such a network is scored without training; with an empty lineage it is trained.
         fold: the only cross-validation fold to train on, from 0; None for all folds. See also
             `evonas.tasks.train.ALL_ROWS`.
     """
@@ -126,11 +127,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Span:
-    """When and where one training was done.
+    """Time and location of one training run.
 
     Attributes:
         process: identifies the process that trained, across machines.
-        thread: of that process, from 0; simultaneous trainings on one thread share a compiled program.
+        thread: number of its thread, from 0; simultaneous training runs in one thread share a compiled program.
         started, ended: seconds since the epoch, by the clock of that machine (`time.time`).
     """
 
@@ -152,15 +153,15 @@ class Evaluation:
         scores: metric name -> value on the validation split, at the best epoch, in the target's own units.
         reason: empty if OK, else one line of text.
         best_epoch: 1-based epoch of the lowest validation loss, whose weights were scored; 0 if none.
-        epochs: epochs trained; of a training that continued with another one, with those of that one. So are curves,
-            scores and best epoch: a training in rungs gives what an uninterrupted one gives.
+        epochs: epochs trained, including those of a training run that it continued. The same applies to curves, scores
+            and best epoch: training in rungs gives the same results as uninterrupted training.
         curve: validation loss of each epoch (penalties not counted).
         train_curve: training loss of each epoch, penalties included, as Keras reports it.
         train_seconds: this candidate's share of wall-clock time. Never compared between runs.
         parameters: number of trainable parameters.
-        weights: of the best epoch; None if not kept. With several folds or replicates, those of the first.
-        snapshots: states from which the trainings (each fold and replicate) can continue, if requested.
-        notes: what a trial of user-defined models records besides its scores, as JSON values.
+        weights: weights of the best epoch; None if not kept. With several folds or replicates, those of the first.
+        snapshots: states from which training (of each fold and replicate) can continue, if requested.
+        notes: records of a trial of user-defined models besides its scores, as JSON values.
         spans: when each fold and replicate was trained; empty if not measured. Not read back from a run.
     """
 
@@ -185,14 +186,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class InTraining:
-    """How far a training is that has not ended.
+    """Progress of a candidate in training.
 
     Attributes:
-        number: of the candidate: its position in the generation, or its number in a stream.
-        epoch: epochs trained, of all folds and replicates together; 0 where that is not known.
-        epochs: that it may train at most, counted alike; 0 where that is not known.
-        seconds: since it began.
-        parameters: number of trainable parameters; 0 where that is not known.
+        number: the candidate's position in the generation, or its number in a stream.
+        epoch: epochs trained, summed over folds and replicates; 0 if unknown.
+        epochs: maximum number of epochs, counted in the same way; 0 if unknown.
+        seconds: time since training began.
+        parameters: number of trainable parameters; 0 if unknown.
     """
 
     number: int
@@ -207,15 +208,15 @@ _PARTS = ("weights", "first", "second", "best")
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The state of one training (of one fold and replicate) after its last epoch.
+    """The state of one training run (of one fold and replicate) after its last epoch.
 
     Attributes:
-        weights: of the last epoch, by name.
-        first, second: the optimizer's moments, in the trainer's own names.
+        weights: weights of the last epoch, by name.
+        first, second: the optimizer's moments, under the trainer's own names.
         best: weights of the best epoch so far.
-        outputs: raw outputs on the validation rows with these, shape `(validation_rows, num_outputs)`.
-        best_loss: validation loss of the best epoch; infinite when none was finite.
-        reference: loss that the next epoch has to improve on, see `TrainingSettings.min_delta`.
+        outputs: raw outputs on the validation rows with the best weights, shape `(validation_rows, num_outputs)`.
+        best_loss: validation loss of the best epoch; infinite if none was finite.
+        reference: loss on which the next epoch has to improve, see `TrainingSettings.min_delta`.
         waited: epochs since the last improvement.
         train_curve, curve: training and validation loss of each epoch.
     """
@@ -239,11 +240,11 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """The kept state of the training that a candidate starts from.
+    """The kept state of the training run from which a candidate starts.
 
     Attributes:
-        genome: of the network that was trained.
-        snapshots: of each fold and replicate.
+        genome: genome of the trained network.
+        snapshots: snapshot of each fold and replicate.
     """
 
     genome: Any
@@ -251,8 +252,8 @@ class Start:
 
 
 def snapshots_to_arrays(snapshots: Sequence[Snapshot]) -> dict[str, NDArray[Any]]:
-    """All of them as arrays by name, as one file holds them."""
-    import numpy as np  # here: the driver starts without numpy
+    """Flattens snapshots into named arrays, to be stored in one file."""
+    import numpy as np  # imported late: the driver starts without numpy
 
     arrays: dict[str, NDArray[Any]] = {}
     for number, snapshot in enumerate(snapshots):
@@ -265,7 +266,7 @@ def snapshots_to_arrays(snapshots: Sequence[Snapshot]) -> dict[str, NDArray[Any]
 
 
 def snapshots_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> tuple[Snapshot, ...]:
-    """The snapshots back."""
+    """Restores snapshots from the arrays of `snapshots_to_arrays`."""
     held: dict[int, dict[str, dict[str, NDArray[Any]]]] = {}
     for key, value in arrays.items():
         number, part, name = (*key.split("/", 2), "")[:3]

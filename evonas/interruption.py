@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM as a request to stop: the first ends the search cleanly, the second ends the process.
 
-After the first signal, the training in progress has a few seconds to finish before it is abandoned; committed results
+After the first signal, running training has a few seconds to finish before it is abandoned; committed results
 are kept. `Abandoned` is only raised while waiting for results, so that commits are never interrupted. POSIX only.
 
 The caller's alarms and timers are not touched, and its signal handlers are restored while its own functions run
@@ -35,7 +35,7 @@ class Interruption:
     """A context (in the main thread) in which SIGINT and SIGTERM request a stop.
 
     Args:
-        grace_seconds: time for the training in progress after the first signal.
+        grace_seconds: time for running training to finish after the first signal.
         quiet: whether to print nothing on standard error.
 
     Attributes:

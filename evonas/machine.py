@@ -100,7 +100,7 @@ def machine_bytes() -> int:
 
 
 def free_bytes() -> int:
-    """Memory available without swapping, in bytes; the total where the system does not report it."""
+    """Memory available without swapping, in bytes; the total memory if the system does not report it."""
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         line = next(line for line in lines if line.startswith("MemAvailable:"))

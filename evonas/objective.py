@@ -48,7 +48,7 @@ class Objective:
     -0.9
 
     Attributes:
-        name: a key of `METRICS` or one of `MEASURES`; in your own loop, any name of a score.
+        name: a key of `METRICS` or one of `MEASURES`; in a user-defined loop, any name of a score.
         direction: "min" or "max".
     """
 
@@ -105,7 +105,9 @@ def objectives_of(first: Objective, names: Sequence[str]) -> tuple[Objective, ..
         InputError: a name is duplicate, or `first` is not the first one.
     """
     if len(set(names)) < len(names) or not names or names[0] != first.name:
-        raise InputError(f"objectives must be {first.name} and others, each once, not {', '.join(names)}: list them so")
+        raise InputError(
+            f"objectives must be {first.name} and others, each once, not {', '.join(names)}: start with {first.name}"
+        )
     return (first, *(Objective(name, METRICS[name][0] if name in METRICS else "min") for name in names[1:]))
 
 
@@ -113,7 +115,7 @@ def pareto_front(losses: Sequence[tuple[float, ...]]) -> list[int]:
     """Indices of the points that no other one dominates, best in the first objective first.
 
     Args:
-        losses: for each point one value per objective, all to be minimised; of equal points only the first is included.
+        losses: one value per objective for each point, all to be minimised; only the first of equal points is included.
 
     Example:
         >>> pareto_front([(2.0, 1.0), (1.0, 2.0), (2.0, 2.0)])

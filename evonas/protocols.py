@@ -1,4 +1,4 @@
-"""Protocols that the loop joins: what proposes candidates, and what evaluates them.
+"""Protocols connected by the loop: strategies propose candidates, evaluators train and score them.
 
 `Strategy` proposes generations, `OneByOne` single candidates while others are pending; `Evaluator` trains generations,
 `StreamingEvaluator` also candidates one by one.
@@ -59,7 +59,7 @@ class Strategy(Protocol):
     """Proposes candidates, for any `SearchSpace` and evaluator, also in your own loop."""
 
     def ask(self, count: int | None = None) -> list[Candidate]:
-        """The next generation, with `count` candidates if given, else as many as the settings say.
+        """The next generation, with `count` candidates; by default as many as in the settings.
 
         Raises:
             RuntimeError: the results of the last generation are missing.
@@ -97,7 +97,7 @@ class Stream(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many are trained at a time; further ones would wait."""
+        """Number of candidates trained at a time; further ones wait."""
         ...
 
     def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:
@@ -105,13 +105,13 @@ class Stream(Protocol):
 
         Args:
             number: identifies it in results; not in use by another one in training.
-            candidate: to be trained.
+            candidate: the candidate to train.
             start: the kept state of its origin, if any.
         """
         ...
 
     def wait(self) -> Mapping[int, Evaluation]:
-        """Finished evaluations by number; each candidate once. Empty if only time passed."""
+        """Finished evaluations by number, each candidate once; empty on a timeout."""
         ...
 
     def close(self) -> None:
@@ -146,13 +146,13 @@ class OneByOne(Strategy, Protocol):
 
     @property
     def out(self) -> Sequence[Candidate]:
-        """The pending candidates: asked for and not told yet, in the order of asking."""
+        """The pending candidates, asked for but not yet told, in the order of asking."""
         ...
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:
         """Reports the result of a pending candidate: an evaluation, or a plain score (NaN for a failure).
 
         Raises:
-            RuntimeError: it is not pending.
+            RuntimeError: the candidate is not pending.
         """
         ...

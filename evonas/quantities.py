@@ -39,14 +39,14 @@ def duration(text: str | float, name: str = "time") -> float:
     if isinstance(text, str):
         given = "".join(text.upper().split())
         units = [letter for letter in given if letter.isalpha()]
-        if units != sorted(set(units)):  # pydantic takes them in any order
+        if units != sorted(set(units)):  # pydantic accepts any order
             given = ""
-        with suppress(ValidationError):  # as ISO 8601 writes it, without the letters in front
+        with suppress(ValidationError):  # ISO 8601 without the leading letters
             seconds = _DURATION.validate_python(f"PT{given}{'' if given[-1:].isalpha() else 'S'}").total_seconds()
     elif isinstance(text, (int, float)) and not isinstance(text, bool):
         seconds = float(text)
     if not 0 < seconds < float("inf"):
-        raise InputError(f"{name} must be a duration above 0, not {text!r}: give seconds, or text like 45s, 10m, 1h30m")
+        raise InputError(f"{name} must be a duration above 0, not {text!r}: use seconds, or text like 45s, 10m, 1h30m")
     return seconds
 
 
@@ -66,7 +66,7 @@ def byte_size(text: str | int, name: str = "size") -> int:
     elif isinstance(text, int) and not isinstance(text, bool):
         size = text
     if size < 1:
-        raise InputError(f"{name} must be a size above 0, not {text!r}: give bytes, or text like 4GiB, 500MB")
+        raise InputError(f"{name} must be a size above 0, not {text!r}: use bytes, or text like 4GiB, 500MB")
     return size
 
 

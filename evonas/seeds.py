@@ -1,10 +1,10 @@
-"""Random streams, each a function of a seed, a tag in `RandomStream` and the numbers of the draw only.
+"""Random streams, each determined by a seed, a tag in `RandomStream` and the numbers of the draw.
 
 Streams do not depend on time, on the process or on earlier draws, so that a resumed run draws the same numbers as an
-uninterrupted one. There are two kinds of seeds: the seed of the run, for data splits, strategies and the seeds of
-trainings, and the seed of one training, for its weights and the order of its rows.
+uninterrupted one. There are two kinds of seeds: the seed of the run, for data splits, strategies and training seeds,
+and the seed of one training run, for its weights and the order of its rows.
 
-Imports numpy, when something is drawn, and the standard library only.
+Imports only the standard library, and numpy when something is drawn.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class RandomStream(IntEnum):
     Tags must never be changed or reused, since that would change the results of all seeds.
     """
 
-    # Of the seed of a run.
+    # Derived from the seed of a run.
     SPLIT = 0
     GENERATION = 1  # generation
     SURVIVAL = 2  # generation
     FIRST_GENERATION = 3
     CANDIDATE = 4  # digest of the genome, replicate
-    # Of the seed of a training.
+    # Derived from the seed of a training run.
     REPLICATE = 5  # fold, replicate
     INITIAL_WEIGHTS = 6  # node
     EPOCH_ORDER = 7  # epoch
@@ -56,19 +56,19 @@ class RandomStream(IntEnum):
     PERTURBATION_POWER = 10
     PERTURBATION = 11  # node, parameter
     LATE_HYPERPARAMETER = 12  # name
-    # Of no training.
-    PERMUTED_COLUMNS = 13  # of a report, whose seed is 0
-    PROBE = 14  # a sample that says whether models train natively
-    # Of the seed of a run again.
-    BASELINE_ROWS = 15  # of the training rows, where a baseline sees only some
-    # The following do not depend on a seed: it is 0.
+    # Independent of training.
+    PERMUTED_COLUMNS = 13  # for a report, whose seed is 0
+    PROBE = 14  # a sample model, to find out whether models train natively
+    # Derived from the seed of a run.
+    BASELINE_ROWS = 15  # subset of the training rows for a baseline
+    # Independent of any seed (it is 0).
     NEIGHBOUR_COLUMNS = 16
     NEIGHBOUR_ROWS = 17
-    EVALUATION_COST = 18  # networks that say what an evaluation costs
-    # Of the seed of a training again.
+    EVALUATION_COST = 18  # networks that measure the cost of an evaluation
+    # Derived from the seed of a training run.
     AUGMENTATION = 19  # epoch
     BIAS_ROWS = 21  # node
-    # Of no seed again: it is 0.
+    # Independent of any seed (it is 0).
     RANDOM_CONVOLUTIONS = 24  # dilation
 
 
@@ -81,9 +81,9 @@ def stream_rng(stream: RandomStream, seed: int, *numbers: int | str) -> np.rando
     """The generator of one stream.
 
     Args:
-        stream: what is drawn.
-        seed: of the run or of the training, 0 or more.
-        numbers: identify the draw; always the same count for a stream.
+        stream: the purpose of the draw.
+        seed: seed of the run or of the training run, 0 or more.
+        numbers: numbers that identify the draw, with the same count for all draws of a stream.
 
     Example:
         >>> stream_rng(RandomStream.GENERATION, 7, 0).random() == stream_rng(RandomStream.GENERATION, 7, 0).random()
@@ -107,7 +107,7 @@ def generation_rng(seed: int, generation: int) -> np.random.Generator:
 
 
 def first_generation_rng(seed: int) -> np.random.Generator:
-    """The generator of the cheap networks that a short run starts with."""
+    """The generator of the cheap networks with which a short run starts."""
     return stream_rng(RandomStream.FIRST_GENERATION, seed)
 
 
@@ -117,7 +117,7 @@ def survival_rng(seed: int, generation: int) -> np.random.Generator:
 
 
 def candidate_seed(seed: int, digest: str, replicate: int = 0) -> int:
-    """The seed of one network's training, in [0, 2**31): equal networks of a run start from equal weights."""
+    """The training seed of a network, in [0, 2**31); equal networks of a run start from equal weights."""
     return stream_seed(RandomStream.CANDIDATE, seed, digest, replicate)
 
 

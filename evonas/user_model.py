@@ -1,8 +1,8 @@
 """`Build`: a user's model-building function, identified by its source. Imports no Keras.
 
 The driver never calls it. It is sent to the worker process over a private socket, and never stored in executable form:
-the run directory contains its source for reference, and a digest with which `resume` and `export` check that they are
-given the same function.
+the run directory contains its source for reference, and a digest with which `resume` and `export` check that they get
+the same function.
 
 Functions of a Python session are sent with cloudpickle. For a file named on the command line, its text is sent, so that
 the driver does not need the libraries that it imports.
@@ -42,9 +42,9 @@ class PackedBuild:
     """A function as sent to the worker.
 
     Attributes:
-        name: of the function.
+        name: name of the function.
         content: the text of its file; or, for a function of this session, a pickle of it and of Keras's custom objects.
-        path: of its file; empty for a function of this session.
+        path: path of its file; empty for a function of this session.
         search: the driver's module search path.
     """
 
@@ -84,10 +84,10 @@ class Build:
     """A function `build(genes)`, or `build(genes, problem)`, that returns a `keras.Model`.
 
     Attributes:
-        name: of the function.
+        name: name of the function.
         source: its text without comments, or another identifier of the function.
-        path: of its file, if given as FILE.py:FUNCTION; only the worker runs that file.
-        function: the function itself, if it is of this session.
+        path: path of its file, if given as FILE.py:FUNCTION; only the worker runs that file.
+        function: the function itself, if defined in this session.
         content: the text of the file.
         given: the text that named it, for messages.
     """
@@ -116,7 +116,7 @@ class Build:
         if not callable(build):
             raise InputError(
                 f"build must be a function that takes genes and returns a keras.Model, not {type(build).__name__}: "
-                "write one, or name it as FILE.py:FUNCTION"
+                "pass a function, or its name as FILE.py:FUNCTION"
             )
         target = build.func if isinstance(build, functools.partial) else build
         name = getattr(target, "__name__", type(target).__name__)
@@ -126,7 +126,9 @@ class Build:
     def _of_file(cls, text: str) -> Build:
         path, _, name = text.rpartition(":")
         if not path or not name.isidentifier():
-            raise InputError(f"build must be given as FILE.py:FUNCTION, not {text!r}: name the function after a colon")
+            raise InputError(
+                f"build must have the form FILE.py:FUNCTION, not {text!r}: name the function after a colon"
+            )
         content = read_text(path, "build file")
         try:
             tree = ast.parse(content, path)
@@ -135,8 +137,8 @@ class Build:
         functions = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
         names = {target.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in _names(node)}
         if name not in {*functions, *names}:
-            known = suggestion(name, functions) if functions else "write it there"
-            raise InputError(f"build must be a function of {path}, which {name!r} is not: {known}")
+            known = suggestion(name, functions) if functions else "define it there"
+            raise InputError(f"build must be a function defined in {path}, but {name!r} is not: {known}")
         source = ast.unparse(functions[name]) if name in functions else content
         return cls(name, source, path=str(Path(path).absolute()), content=content, given=text)
 
@@ -146,7 +148,7 @@ class Build:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """The record of it in a run, for people and for `check_build`."""
+        """The function's record in a run, for displays and for `check_build`."""
         return {"name": self.name, "given": self.given, "digest": self.digest, "source": self.source}
 
     def pack(self) -> PackedBuild:
@@ -165,13 +167,13 @@ def pack(value: Any, name: str, users: Sequence[Any], parts: Mapping[str, Any] |
     """Serialises a function, or another callable, for the worker process.
 
     Args:
-        value: to be sent.
-        name: for messages.
+        value: the function to send.
+        name: name in messages.
         users: the user's functions and objects in it, whose modules are sent by value.
         parts: name -> part given by the user, to name those that cannot be sent.
 
     Raises:
-        InputError: it holds something that cannot be sent to another process.
+        InputError: it contains something that cannot be sent to another process.
     """
     import cloudpickle
 
@@ -210,13 +212,13 @@ def _cannot_be_sent(name: str, error: Exception, parts: Mapping[str, Any] | None
             where = next((key for key, each in held if _fault(each) is not None), None)
             holds = f" because of its {where!r}" if where else ""
             return (
-                f"{label} must be such that it can be sent to the worker process, which it cannot{holds} ({fault}): "
-                "let it make that itself when it is used there, or keep the search here with in_process=True"
+                f"{label} must be picklable to be sent to the worker process, but is not{holds} ({fault}): "
+                "let it create that itself when it is used there, or run the search here with in_process=True"
             )
-    fix = " Or keep the search in this process with in_process=True." if parts is not None else ""
+    fix = " Or run the search in this process with in_process=True." if parts is not None else ""
     return (
-        f"build must be a function that can be sent to the worker process, which {name} is not ({error}): "
-        f"let it make what it needs itself, and take no models, locks or open files from outside.{fix}"
+        f"build must be a function that can be sent to the worker process, but {name} cannot ({error}): "
+        f"let it create what it needs itself, without models, locks or open files from outside.{fix}"
     )
 
 
@@ -225,12 +227,12 @@ def _search() -> tuple[str, ...]:
 
 
 def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir: Path) -> None:
-    """Refuses to continue with another function than that of the run, or with none if there is one.
+    """Refuses to continue with a function other than that of the run, or without it.
 
     Args:
-        build: the function that was given now.
+        build: the given function.
         recorded: `Build.to_json` of the run's function; None for a run of evonas's own networks.
-        run_dir: for the message.
+        run_dir: the run directory, for the message.
 
     Raises:
         InputError: the functions differ; the message shows how.
@@ -242,13 +244,13 @@ def check_build(build: Build | None, recorded: Mapping[str, Any] | None, run_dir
     name = printable(recorded.get("name", ""))
     if recorded.get("trial"):
         raise InputError(
-            f"run must be one of evonas.search, but {run_dir} is of a search that {name!r} was given to in Python "
-            "(evonas.tuner.Evolution or EvolutionSearchCV): continue with it, or take its models, there"
+            f"run must be one of evonas.search, but {run_dir} was created in Python with {name!r} "
+            "(evonas.tuner.Evolution or EvolutionSearchCV): continue it, or get its models, there"
         )
     if build is None:
         raise InputError(
-            f"build must be given again: the run {run_dir} trains models that a function of yours named {name!r} "
-            f"builds, which is not kept. Pass build={name}, or --build FILE.py:{name}"
+            f"build must be given again: the run {run_dir} trains models built by your function {name!r}, "
+            f"which is not stored. Pass build={name}, or --build FILE.py:{name}"
         )
     if build.digest != (digest := recorded.get("digest", "")):
         difference = _first_difference(recorded.get("source", ""), build.source)
@@ -266,7 +268,9 @@ def check_fits(build: Build | None, space: Any, trainer: str) -> None:
     """
     flat = isinstance(space, HyperparameterSpace)
     if build is None and flat:
-        raise InputError("build must be given with a space of hyperparameters: a function that makes a model of them")
+        raise InputError(
+            "build must be given with a space of hyperparameters: pass a function that builds a model of them"
+        )
     if build is not None and not flat:
         raise InputError(f"space must be a HyperparameterSpace with build, not {type(space).__name__}: name the genes")
     if build is not None and trainer == "population":

@@ -1,6 +1,6 @@
-"""What `make demo` runs: a search on 1,797 handwritten digits, the data set that scikit-learn carries.
+"""The program of `make demo`: a search on scikit-learn's data set of 1,797 handwritten digits.
 
-Types the commands that a user would type, and shows them.
+Shows and runs the commands that a user would type.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 RUN_DIR, MODEL = Path("evonas-runs/demo"), Path("digits.keras")
-#: Networks that train in an instant, of pixels as they are; what is left out is as in the default space.
+#: Small networks on unencoded pixels, which train in an instant; other settings are those of the default space.
 SPACE = """\
 [network]
 layers = { low = 1, high = 3 }
@@ -34,7 +34,7 @@ def main() -> int:
         commands = (
             f"run {arrays} --target digit --objective accuracy --generations 1 --population 6 --epochs 10 "
             f"--space {space} --out {RUN_DIR} --overwrite --no-report",
-            # What has been trained is not trained again: a search continues where it stopped or was killed.
+            # A search continues where it stopped or was killed, without repeating any training.
             f"resume {RUN_DIR} --generations +1 --export {MODEL}",
             f"predict {RUN_DIR} {few} --csv",
         )
@@ -48,9 +48,9 @@ def main() -> int:
 
 
 def write_digits(path: Path, few: Path) -> None:
-    """Images of 8 x 8 pixels, the 64 numbers of one a row, and the digit that each shows; five of them again in `few`.
+    """Writes images of 8 x 8 pixels, 64 numbers per row, and their digits; five of them also to `few`.
 
-    Read without scikit-learn, whose import takes longer.
+    Reads the file without scikit-learn, whose import takes longer.
     """
     (folder,) = find_spec("sklearn").submodule_search_locations
     rows = np.loadtxt(Path(folder) / "datasets" / "data" / "digits.csv.gz", delimiter=",")
@@ -59,7 +59,7 @@ def write_digits(path: Path, few: Path) -> None:
 
 
 def type_command(line: str) -> int:
-    """Runs an evonas command in this terminal; its exit code."""
+    """Runs an evonas command in this terminal and returns its exit code."""
     print(f"\n$ evonas {line}\n", flush=True)
     return subprocess.run([Path(sys.executable).with_name("evonas"), *shlex.split(line)], check=False).returncode
 

@@ -55,7 +55,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--generations", type=int, metavar="N", help="stop after N generations")
     parser.add_argument("--time", metavar="T", help="stop after this time, such as 10m")
     parser.add_argument("--population", type=int, default=20, metavar="N", help="networks in a generation (20)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="run directory (a new one in evonas-runs)")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the best network here, as .keras")
     return parser.parse_args()

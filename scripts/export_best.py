@@ -1,4 +1,4 @@
-"""Writes a network of a run as a Keras model and says how good it is. Shows `evonas.export`.
+"""Writes a network of a run as a Keras model and prints its scores. Shows `evonas.export`.
 
 python scripts/export_best.py evonas-runs/20250101-120000 best.keras
 """
@@ -32,7 +32,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("run_dir", type=Path, help="run directory")
     parser.add_argument("path", type=Path, help="file to write, ending in .keras")
     parser.add_argument("--rank", type=int, default=1, metavar="N", help="1 for the best network, 2 for the next (1)")
-    parser.add_argument("--retrain", action="store_true", help="train it anew on training and validation rows")
+    parser.add_argument("--retrain", action="store_true", help="retrain it on training and validation rows")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Continues with a run that was stopped or killed, or extends a finished one. Shows `evonas.resume`.
+"""Continues a run that was stopped or killed, or extends a finished one. Shows `evonas.resume`.
 
 python scripts/resume.py evonas-runs/20250101-120000 --generations +10
 """
@@ -36,10 +36,10 @@ def show(generation: evonas.Generation) -> None:
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Go on with a run, or extend one.")
+    parser = argparse.ArgumentParser(description="Continue or extend a run.")
     parser.add_argument("run_dir", type=Path, help="run directory")
-    parser.add_argument("--generations", metavar="N|+N", help="generations in all, or more than are done (+10)")
-    parser.add_argument("--time", metavar="T|+T", help="time in all, or more (+10m)")
+    parser.add_argument("--generations", metavar="N|+N", help="total generations, or additional ones (+10)")
+    parser.add_argument("--time", metavar="T|+T", help="total time, or additional time (+10m)")
     return parser.parse_args()
 
 

@@ -110,7 +110,7 @@ def test_the_kit_finds_broken_mutations(broken: Any) -> None:
 
 
 def test_the_kit_finds_broken_metrics_and_layers(module: Any) -> None:
-    with pytest.raises(AssertionError, match="must be best of perfect predictions"):
+    with pytest.raises(AssertionError, match="must be best for perfect predictions"):
         check_metric(replace(module.SURE, direction="min"))
     wrong = replace(module.DEPTHWISE.layer, parameters=lambda attributes, taken, given: 1)
     with pytest.raises(AssertionError, match="but its row counts"):

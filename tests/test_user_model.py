@@ -76,10 +76,10 @@ def test_a_digest_does_not_depend_on_the_process():
 
 BAD = {
     "neither": (3, "build must be a function that takes genes and returns a keras.Model, not int"),
-    "no colon": ("net.py", "build must be given as FILE.py:FUNCTION, not 'net.py'"),
-    "no name": ("net.py:", "build must be given as FILE.py:FUNCTION"),
+    "no colon": ("net.py", "build must have the form FILE.py:FUNCTION, not 'net.py'"),
+    "no name": ("net.py:", "build must have the form FILE.py:FUNCTION"),
     "no file": ("gone.py:build_model", "build file must be a readable file, not gone.py"),
-    "no function": ("net.py:build_modle", "which 'build_modle' is not: did you mean 'build_model'?"),
+    "no function": ("net.py:build_modle", "but 'build_modle' is not: did you mean 'build_model'?"),
     "no Python": ("bad.py:build_model", "build file must be Python, but bad.py is not (invalid syntax"),
 }
 
@@ -110,7 +110,7 @@ def test_functions_travel(tmp_path):
 
 def test_what_cannot_travel_is_refused(file):
     lock = threading.Lock()
-    with pytest.raises(InputError, match=r"cannot pickle '_thread.lock' object.*take no models, locks"):
+    with pytest.raises(InputError, match=r"cannot pickle '_thread.lock' object.*without models, locks"):
         Build.from_function(lambda genes: lock).pack()
     with pytest.raises(InputError, match=r"net.py raised ModuleNotFoundError: No module named 'no_such_library'"):
         Build.from_function(file).pack().load()
@@ -122,7 +122,7 @@ def test_another_function_is_refused(file, tmp_path):
     check_build(None, None, Path("run"))
     with pytest.raises(
         InputError,
-        match=r"build must be given again: the run run .* named 'build_model' .* --build FILE.py:build_model",
+        match=r"build must be given again: the run run .* function 'build_model', .* --build FILE.py:build_model",
     ):
         check_build(None, recorded, Path("run"))
     with pytest.raises(InputError, match="build must not be given"):

@@ -1,6 +1,6 @@
-"""What goes to the disk, to people and to other processes, in forms that are safe. Standard library and numpy only.
+"""Safe output to the disk, to terminals and to other processes. Imports the standard library and numpy only.
 
-`atomic` writes whole files or none, `marked_files` leaves other people's files alone, `npz` reads arrays without
-pickle, `printable` is text without control characters, `console` writes it for people, `batch_streams` hands batches
-to another process, `closing` is for what is closed at the end of a `with` block.
+`atomic` writes files completely or not at all, `marked_files` never overwrites other people's files, `npz` reads arrays
+without pickle, `printable` escapes control characters, `console` writes text to terminals, `batch_streams` sends
+batches to another process, `closing` closes objects at the end of a `with` block.
 """

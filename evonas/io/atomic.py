@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, synced, put in place, and the directory synced."""
+"""Atomic writes: files are written under a temporary name, synced and renamed, and the directory is synced."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from typing import BinaryIO
 
 __all__ = ["is_temporary", "place_new", "sync", "sync_directory", "temporary_in", "write_atomically", "write_new"]
 
-#: Names that evonas alone gives: whatever a crash left under one is removed by the next owner of the directory.
+#: Names that only evonas gives: files that a crash left behind are removed by the next owner of the directory.
 _TEMPORARY = re.compile(r"\.evonas-[0-9a-f]{32}\.tmp(-journal)?")
 #: Errors of file systems without hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def temporary_in(directory: Path) -> Path:
-    """A new name in the directory; nothing is made."""
+    """A new temporary name in the directory; creates nothing."""
     return directory / f".evonas-{secrets.token_hex(16)}.tmp"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name is one of `temporary_in`."""
+    """Whether a file's name has the form of `temporary_in`."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Puts `content` at `path`: whoever looks, at any instant and after any crash, sees the old file or the new one.
+    """Writes `content` to `path` atomically: at any time and after any crash, there is the old or the new file.
 
-    Replaces what is there: for files that are known to be evonas's own.
+    Replaces an existing file, so it is only for files known to be evonas's own.
     """
     _write(path, lambda file: file.write(content), lambda temporary: temporary.replace(path))
 
 
 def write_new(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Puts what `write` writes at `path`, whole or not at all.
+    """Creates a file at `path` with the output of `write`, completely or not at all.
 
     Raises:
-        FileExistsError: there is something at `path`, be it a link to nowhere; it stays as it is.
+        FileExistsError: `path` exists, even as a dangling link; it is left unchanged.
     """
 
     _write(path, write, lambda temporary: place_new(temporary, path))
 
 
 def place_new(temporary: Path, path: Path) -> None:
-    """Gives a file its name, in the same directory. Raises FileExistsError when there is something of that name."""
+    """Renames a file within its directory. Raises FileExistsError if the name exists."""
     try:
         os.link(temporary, path)
     except OSError as error:
@@ -58,7 +58,7 @@ def place_new(temporary: Path, path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         temporary.replace(path)
     else:
-        with suppress(OSError):  # whoever owns the directory next removes it
+        with suppress(OSError):  # the next owner of the directory removes it
             temporary.unlink()
 
 
@@ -84,7 +84,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Makes what was written durable."""
+    """Makes a file's content durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""`Streams`: what cannot be sent to the worker process is read here, batch by batch, as the worker asks for it.
+"""`Streams`: serves data that cannot be sent to the worker process batch by batch, on the worker's request.
 
-A generator, a `tf.data.Dataset` or a `PyDataset` of the caller's stays in this process. The worker is given a `Stream`,
-by which it asks for one batch after the other over a socket: nothing is read ahead of that, nothing is kept, and each
-pass over a data set begins a new one, shuffled and augmented again. Imports neither Keras nor TensorFlow.
+The caller's generator, `tf.data.Dataset` or `PyDataset` stays in this process. The worker gets a `Stream`, with which
+it requests one batch after the other over a socket: nothing is read ahead or cached, and each pass over a data set
+starts a new iterator, which shuffles and augments again. Imports neither Keras nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from genomes.errors import InputError
 
 __all__ = ["Stream", "Streams"]
 
-#: What a source is: a generator, which has one pass in all; a data set, with a pass for each iterator; or batches that
-#: are asked for by their number.
+#: Kinds of sources: a generator, with a single pass; a data set, with a pass for each iterator; or batches requested by
+#: number.
 Kind = Literal["generator", "dataset", "indexed"]
 
-#: The longest path that a socket can have.
+#: Maximum length of a socket's path.
 _LONGEST_PATH = 100
 _MOST_REQUEST_BYTES = 64
 
@@ -40,14 +40,14 @@ class Stream:
     """A source in another process.
 
     Attributes:
-        address: of the socket.
-        key: without which the other end does not answer.
-        place: of the source among those that are served there.
-        kind: what it is.
-        name: of the argument, for messages.
-        spec: of what its elements are, for who opens it.
-        count: batches, None if that is not known.
-        identity: by which it is known again.
+        address: address of the socket.
+        key: authentication key of the socket.
+        place: index of the source among those served at the address.
+        kind: the kind of source.
+        name: name of the argument, for messages.
+        spec: description of its elements, for opening it.
+        count: number of batches; None if unknown.
+        identity: identifies the source across runs.
     """
 
     address: str
@@ -60,10 +60,10 @@ class Stream:
     identity: str = ""
 
     def batches(self) -> Iterator[Any]:
-        """A pass over the source.
+        """One pass over the source.
 
         Raises:
-            RuntimeError: the source raised; the text holds its traceback.
+            RuntimeError: the source raised an error; the message contains its traceback.
             InputError: a generator has ended in an earlier pass.
         """
         with Client(self.address, authkey=self.key) as connection:
@@ -74,10 +74,10 @@ class Stream:
                 yield _given(self.name, answer, value)
 
     def called(self, request: str) -> Any:
-        """Of batches by number: what "batch NUMBER", "epoch begin" or "epoch end" gives.
+        """Calls a source with batches by number; the request is "batch NUMBER", "epoch begin" or "epoch end".
 
         Raises:
-            RuntimeError: the source raised; the text holds its traceback.
+            RuntimeError: the source raised an error; the message contains its traceback.
         """
         with Client(self.address, authkey=self.key) as connection:
             return _given(self.name, *_asked(connection, f"{self.place} {request}"))
@@ -93,12 +93,12 @@ def _given(name: str, answer: str, value: Any) -> Any:
     if answer == "refused":
         raise InputError(value)
     if answer == "raised":
-        raise RuntimeError(f"{name} raised, where it is read: {value}")
+        raise RuntimeError(f"{name} raised an error in the process that reads it: {value}")
     return value
 
 
 class _Source:
-    """One source, and what is left of it."""
+    """One source and its remaining batches."""
 
     def __init__(self, kind: Kind, name: str, value: Any, begun: Callable[[Any], Iterator[Any]]) -> None:
         self.kind, self.name, self._value, self._begun = kind, name, value, begun
@@ -107,11 +107,11 @@ class _Source:
         self._ended = False
 
     def begin(self) -> Iterator[Any]:
-        """A pass; of a generator, what is left of it."""
+        """One pass; for a generator, its remaining batches."""
         return self._rest() if self.kind == "generator" else self._begun(self._value)
 
     def refused(self) -> str:
-        """Why there cannot be another pass; empty if there can."""
+        """The reason why another pass is impossible; empty if it is possible."""
         if not self._ended:
             return ""
         return (
@@ -120,17 +120,17 @@ class _Source:
         )
 
     def call(self, request: Sequence[str]) -> Any:
-        """What a request for batches by number gives."""
+        """Answers a request for batches by number."""
         match request:
             case ["batch", number]:
                 return self._value[int(number)]
             case ["epoch", ("begin" | "end") as which]:
                 return getattr(self._value, f"on_epoch_{which}", lambda: None)()
-        raise ValueError(f"no such request: {request}")
+        raise ValueError(f"unknown request: {request}")
 
     def _rest(self) -> Iterator[Any]:
         while True:
-            with self._turn:  # a generator gives one at a time
+            with self._turn:  # a generator yields one batch at a time
                 try:
                     batch = next(self._value)
                 except StopIteration:
@@ -144,7 +144,7 @@ class Streams(Closing):
     """Serves sources to the worker processes of one search, until it is closed."""
 
     def __init__(self) -> None:
-        """Serves nothing yet: the first `add` opens a socket."""
+        """Does not serve anything yet; the first `add` opens a socket."""
         self._sources: list[_Source] = []
         self._key = secrets.token_bytes(32)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -162,12 +162,12 @@ class Streams(Closing):
         count: int | None = None,
         identity: str = "",
     ) -> Stream:
-        """Serves one more source.
+        """Serves an additional source.
 
         Args:
-            kind, name, spec, count, identity: as of `Stream`.
+            kind, name, spec, count, identity: see `Stream`.
             value: the source.
-            begun: begins a pass over it.
+            begun: starts a pass over it.
         """
         self._sources.append(_Source(kind, name, value, begun))
         place = len(self._sources) - 1
@@ -175,15 +175,15 @@ class Streams(Closing):
 
     @property
     def serves(self) -> bool:
-        """Whether there is a source."""
+        """Whether any source is served."""
         return bool(self._sources)
 
     def close(self) -> None:
-        """Ends the service and all that it holds. May be called twice."""
+        """Stops serving and releases all sources. May be called more than once."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
-        # Whoever waits, for a caller or for a request, is to see that it is over.
+        # Wakes threads that wait for a connection or a request.
         with suppress(OSError), socket.socket(socket.AF_UNIX) as caller:
             caller.connect(str(listener.address))
         for connection in list(self._connections):
@@ -223,11 +223,11 @@ class Streams(Closing):
             self._start(self._serve, connection)
 
     def _serve(self, connection: Connection) -> None:
-        """Answers one caller: a pass over a source, or one call of it."""
+        """Answers one caller: a pass over a source, or one call."""
         self._connections.add(connection)
         batches: Iterator[Any] | None = None
         with connection, suppress(EOFError, OSError, AuthenticationError):
-            # Of a caller without the key nothing is read.
+            # Nothing is read from a caller without the key.
             deliver_challenge(connection, self._key)
             answer_challenge(connection, self._key)
             while True:

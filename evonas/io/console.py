@@ -1,4 +1,4 @@
-"""Where text goes: to streams of any encoding, also to those that were closed, and never with control sequences."""
+"""Output of text without control sequences to streams of any encoding, including closed ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ += ["without_library_messages"]
 
 
 def steady_streams() -> None:
-    """Has standard output and error write what their encoding lacks as escapes, and takes closed ones for the void."""
+    """Makes standard output and error escape unencodable characters, and replaces closed streams by the null device."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -28,15 +28,15 @@ def steady_streams() -> None:
 
 @contextmanager
 def without_library_messages() -> Iterator[None]:
-    """Keeps from standard error what libraries write to its descriptor: TensorFlow does before it can be asked not to.
+    """Withholds messages that libraries write to standard error's descriptor, as TensorFlow does while being imported.
 
-    Where an error that is no user's mistake ends the block, it is all written, since it may say why.
+    If an error other than a user's mistake ends the block, all messages are written, since they may explain it.
     """
     import tempfile
 
     try:
         kept = os.dup(2)
-    except OSError:  # there is no standard error
+    except OSError:  # no standard error
         yield
         return
     with tempfile.TemporaryFile() as messages:
@@ -57,7 +57,7 @@ def without_library_messages() -> Iterator[None]:
 
 
 def flush_streams() -> bool:
-    """Writes what is left; whether all of it was taken. What was not is not tried again."""
+    """Flushes the standard streams. Returns whether everything was written; the rest is discarded."""
     done = True
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -72,12 +72,12 @@ def flush_streams() -> bool:
 
 
 def say(text: str, stream: IO[str] | None = None) -> None:
-    """Prints lines; what in them is not a sign to be seen is escaped."""
+    """Prints lines, escaping unprintable characters."""
     print("\n".join(map(printable, text.split("\n"))), file=stream or sys.stdout, flush=True)
 
 
 def say_data(text: str) -> None:
-    """Prints rows of data: as they are into a file or a pipe, escaped as all else is on a terminal."""
+    """Prints rows of data: unchanged into a file or a pipe, escaped on a terminal."""
     if sys.stdout.isatty():
         say(text)
     else:
@@ -85,7 +85,7 @@ def say_data(text: str) -> None:
 
 
 def say_lines(*lines: object, stream: IO[str] | None = None) -> None:
-    """Prints each as one line, escaping characters that the stream does not support; ignores a closed stream."""
+    """Prints each value as one line, escaping characters that the stream does not support; ignores a closed stream."""
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "\n".join(map(printable, lines))

@@ -1,6 +1,6 @@
-"""Arrays that are too large for memory: in files without a name, which the system frees with the last of their views.
+"""Arrays that are too large for memory, in unnamed files that the system frees with their last view.
 
-They lie in the folder for temporary files: TMPDIR where that is set, else /var/tmp, since /tmp may be memory itself.
+They are stored in the folder for temporary files: TMPDIR if set, else /var/tmp, since /tmp may be in memory.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from genomes.errors import InputError
 
 __all__ = ["GrowingArray", "disk_array", "is_on_disk", "join_rows", "portions", "take_rows"]
 
-#: Numbers that are copied at a time.
+#: Number of values copied at a time.
 _PORTION = 1 << 22
 _FOLDERS = ("/var/tmp", "/tmp")
 
 
 class GrowingArray:
-    """Rows of one shape and type that are appended to a file."""
+    """An array of rows of one shape and type, appended to a file."""
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         """Opens the file; `shape` is that of one row."""
@@ -38,11 +38,11 @@ class GrowingArray:
         """Appends rows.
 
         Raises:
-            ValueError: they are of another shape.
-            InputError: the disk is full, or they would take more than half of what is free there.
+            ValueError: the rows have another shape.
+            InputError: the disk is full, or the array would take more than half of the free space.
         """
         if rows.shape[1:] != self._shape:
-            raise ValueError(f"rows of shape {rows.shape[1:]} are none of {self._shape}")
+            raise ValueError(f"rows must have the shape {self._shape}, not {rows.shape[1:]}")
         if self._count + len(rows) > self._most:
             raise _full("it would be more than half of the free space, or it never ends")
         try:
@@ -52,16 +52,16 @@ class GrowingArray:
         self._count += len(rows)
 
     def array(self) -> NDArray[Any]:
-        """All of them, to read and to write."""
+        """The whole array, readable and writable."""
         self._file.flush()
         return np.memmap(self._file, self._dtype, "r+", shape=(self._count, *self._shape))
 
 
 def disk_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array of zeros on the disk, whose room is taken at once: a disk that is full later would end the process.
+    """An array of zeros on the disk, allocated at once, since a disk that is full later would kill the process.
 
     Raises:
-        InputError: there is no room.
+        InputError: the disk is full.
     """
     file = _file()
     try:
@@ -72,7 +72,7 @@ def disk_array(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def is_on_disk(array: Any) -> bool:
-    """Whether it is an array of this module's, or a view of one."""
+    """Whether the array, or the array that it is a view of, was created by this module."""
     while isinstance(array, np.ndarray):
         if isinstance(array.base, mmap.mmap):
             return True
@@ -81,7 +81,7 @@ def is_on_disk(array: Any) -> bool:
 
 
 def portions(array: NDArray[Any]) -> list[slice]:
-    """Slices of rows, few enough for memory each."""
+    """Slices of rows that each fit in memory."""
     size = max(1, _PORTION // max(1, math.prod(array.shape[1:])))
     return [slice(start, start + size) for start in range(0, len(array), size)]
 
@@ -89,7 +89,7 @@ def portions(array: NDArray[Any]) -> list[slice]:
 def take_rows(
     array: NDArray[Any], rows: NDArray[np.intp], change: Callable[[NDArray[Any]], Any] = lambda part: part
 ) -> Any:
-    """Some rows of an array, changed row by row; those of an array on the disk are on the disk, too."""
+    """Selected rows of an array, transformed by `change`; rows of an array on the disk are stored on the disk, too."""
     if not is_on_disk(array) or not len(rows):
         return change(array[rows])
     first = change(array[rows[:1]])
@@ -100,7 +100,7 @@ def take_rows(
 
 
 def join_rows(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Rows of arrays below each other; on the disk where one of them is."""
+    """Concatenates the rows of arrays; on the disk if one of the arrays is."""
     if not any(map(is_on_disk, arrays)):
         return np.concatenate(arrays)
     count, dtype = sum(map(len, arrays)), np.result_type(*arrays)
@@ -114,7 +114,7 @@ def join_rows(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _file() -> Any:
-    """An open file without a name."""
+    """An open unnamed file."""
     named = os.environ.get("TMPDIR")
     folders = [named] if named else [folder for folder in _FOLDERS if os.access(folder, os.W_OK)]
     try:
@@ -125,6 +125,6 @@ def _file() -> Any:
 
 def _full(reason: str | None) -> InputError:
     return InputError(
-        f"data larger than a quarter of the free memory must have room in {os.environ.get('TMPDIR') or '/var/tmp'}, "
-        f"but there it cannot be written ({reason}): make room, or set TMPDIR to a folder that has some"
+        f"data larger than a quarter of the free memory must fit in {os.environ.get('TMPDIR') or '/var/tmp'}, "
+        f"but cannot be written there ({reason}): free some space, or set TMPDIR to a folder with enough"
     )

@@ -1,7 +1,7 @@
-"""What evonas writes where a user says: it bears a mark, and takes the place of nothing but what bears one.
+"""Files that evonas writes to paths chosen by users: they contain a mark, and only marked files are overwritten.
 
-A mark is the digest of all the rest of the file. A file that somebody else wrote has none, and one that was changed
-since it was written has a wrong one: both stay as they are.
+A mark is the digest of the rest of the file. Files written by others have no mark, and files changed since they were
+written have an invalid one: neither is overwritten.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _PREFIX = b"written-by-evonas:sha256:"
 _DIGITS = 64
 _EMPTY = _PREFIX + b"0" * _DIGITS
 _MARK = re.compile(re.escape(_PREFIX) + rb"[0-9a-f]{64}")
-#: A mark is among the last bytes of a file.
+#: A mark is within the last bytes of a file.
 _WITHIN = 4096
 _LONGEST = 8 << 30
-#: Of a ZIP archive without a comment: the record at its end, whose last two bytes are the length of the comment.
+#: End record of a ZIP archive without a comment, whose last two bytes are the length of the comment.
 _END_OF_ARCHIVE, _END_BYTES = b"PK\x05\x06", 22
 
 
 def publish(path: Path, content: bytes) -> None:
-    """Puts marked content at a path.
+    """Writes marked content to a path.
 
     Raises:
-        InputError: there is something that evonas did not write, or that was changed since.
+        InputError: the path has a file that evonas did not write, or that was changed since.
         OSError: it cannot be written.
     """
     if not os.path.lexists(path):
@@ -52,16 +52,16 @@ def publish(path: Path, content: bytes) -> None:
             write_new(path, lambda file: file.write(content))
             return
         except FileExistsError:
-            pass  # made by somebody else meanwhile
+            pass  # created by another process meanwhile
     check_place(path)
     write_atomically(path, content)
 
 
 def publish_folder(draft: Path, path: Path) -> None:
-    """Puts a copy of a folder at a path if there is nothing, whole or not at all.
+    """Copies a folder to a new path, completely or not at all.
 
     Raises:
-        InputError: there is something.
+        InputError: the path exists.
         OSError: it cannot be written.
     """
     temporary = temporary_in(path.parent)
@@ -77,23 +77,23 @@ def publish_folder(draft: Path, path: Path) -> None:
 
 
 def check_place(path: Path, what: str = "file to write") -> None:
-    """Raises InputError if there is something that evonas did not write, or that was changed since it did."""
+    """Raises InputError if the path has a file that evonas did not write, or that was changed since."""
     if os.path.lexists(path) and not is_product(path):
         raise InputError(
-            f"{what} must be new, or one that evonas wrote and that is still as it wrote it, but {path} is neither: "
+            f"{what} must be new, or written by evonas and unchanged since, but {path} is neither: "
             "choose another name, or move it away"
         )
 
 
 def is_product(path: Path) -> bool:
-    """Whether a plain file bears the mark of its content."""
+    """Whether a regular file contains the mark of its content."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode) or not len(_EMPTY) <= about.st_size <= _LONGEST:
-        os.close(descriptor)  # of a folder, no file can be made
+        os.close(descriptor)  # a folder cannot be opened as a file
         return False
     with os.fdopen(descriptor, "rb") as file:
         start = max(0, about.st_size - _WITHIN)
@@ -114,30 +114,30 @@ def is_product(path: Path) -> bool:
 
 
 def mark_bytes(content: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
-    """The content with a mark after it, between some more bytes."""
+    """Appends a mark to the content, enclosed in the given bytes."""
     return _fill(content + before + _EMPTY + behind)
 
 
 def mark_text(text: str, comment: tuple[str, str] = ("<!-- ", " -->")) -> bytes:
-    """A text of Markdown, HTML or SVG with a mark in a comment at its end."""
+    """Appends a mark in a comment to Markdown, HTML or SVG text."""
     return mark_bytes(text.rstrip("\n").encode() + b"\n\n", comment[0].encode(), comment[1].encode() + b"\n")
 
 
 def mark_json(text: str) -> bytes:
-    """The text of a JSON object, not empty, with a mark as the value of its last key, `mark`."""
+    """Adds a mark as the value of the last key, `mark`, to the text of a non-empty JSON object."""
     body = text.rstrip().removesuffix("}").rstrip()
     return mark_bytes(body.encode(), b',\n "mark": "', b'"\n}\n')
 
 
 def mark_archive(content: bytes) -> bytes:
-    """A ZIP archive without a comment, such as a `.keras` file, with a mark as its comment."""
+    """Adds a mark as the comment of a ZIP archive without one, such as a `.keras` file."""
     if content[-_END_BYTES:][:4] != _END_OF_ARCHIVE or content[-2:] != b"\0\0":
         raise ValueError("the archive must end without a comment")
     return mark_bytes(content[:-2] + struct.pack("<H", len(_EMPTY)))
 
 
 def mark_onnx(content: bytes) -> bytes:
-    """An ONNX model with a mark among its metadata: in its format, bytes appended to a message are a further field."""
+    """Adds a mark to the metadata of an ONNX model; in its format, bytes appended to a message are another field."""
     key = b"evonas"
     entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(_EMPTY)])
     return mark_bytes(content, b"\x72" + bytes([len(entry) + len(_EMPTY)]) + entry)

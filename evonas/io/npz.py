@@ -1,8 +1,8 @@
-"""Arrays in an `.npz` file, read as data and no more: plain numbers, and at most as many as the file has bytes for.
+"""Reads arrays from `.npz` files safely: only plain numbers, and at most as many as the file has bytes for.
 
-What `numpy.load` would also take is refused: compressed entries (a small file may claim gigabytes), pickled objects,
-names twice, and whatever is neither a number nor a truth value. Files that users name as their data may be compressed
-and hold text, within the bound that all compressed tables have.
+Content that `numpy.load` would also accept is refused: compressed entries (a small file may claim gigabytes), pickled
+objects, duplicate names, and types other than numbers and booleans. Data files of users may be compressed and contain
+text, within the size limit of all compressed tables.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evonas.io.opened import most_bytes
 
 __all__ = ["MACHINE_FLOATS", "open_plain", "read_arrays", "read_compressed_arrays"]
 
-#: Short floating-point types that numpy does not know: stored as whole numbers of their bits, with their name.
+#: Short floating-point types unknown to numpy: stored as integers with the same bits, together with their name.
 MACHINE_FLOATS = frozenset(
     {"bfloat16", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz"}
     | {"float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"}
@@ -35,9 +35,9 @@ MACHINE_FLOATS = frozenset(
 
 _MOST_ARRAYS = 100_000
 _LONGEST_HEADER = 1 << 16
-#: Where an entry of an archive tells how long its name is.
+#: Offset of the name's length in an archive's entry.
 _LOCAL_LENGTHS = 26
-#: A larger file must take its room on the disk: holes cost the sender nothing, and whoever reads them a lot.
+#: A larger file must really occupy its size on the disk: holes cost the sender nothing but the reader a lot.
 _SPARSE_BYTES = 64 << 20
 
 
@@ -45,16 +45,16 @@ def open_plain(path: Path) -> BufferedReader:
     """Opens a regular file for reading; follows no link.
 
     Raises:
-        OSError: it is something else, or hardly anything but holes, or cannot be read.
+        OSError: it is not a regular file, consists mostly of holes, or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     about = os.fstat(descriptor)
     if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
-        raise OSError("it is not a plain file")
+        raise OSError("it is not a regular file")
     if about.st_size > _SPARSE_BYTES and about.st_blocks * 512 < about.st_size // 64:
         os.close(descriptor)
-        raise OSError("it is all holes")
+        raise OSError("it consists of holes")
     return os.fdopen(descriptor, "rb")
 
 
@@ -65,13 +65,13 @@ def read_arrays(
 
     Args:
         source: the file, or its bytes.
-        only: names of those that are wanted; all when None.
-        mapped_from: bytes from which on an array of a file stays on the disk, to be read only; all are in memory when
-            None.
+        only: names of the arrays to read; None for all.
+        mapped_from: arrays of at least this many bytes are mapped from the file, read-only; None reads all arrays into
+            memory.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not a file of plain arrays, or damaged; says where.
+        ValueError: it is not a file of plain arrays, or is damaged; the message names the entry.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else open_plain(source)
     with file:
@@ -83,7 +83,7 @@ def read_arrays(
             raise ValueError(str(error) or type(error).__name__) from None
 
 
-#: What reading a damaged file raises in addition to OSError and ValueError.
+#: Errors raised on reading a damaged file, in addition to OSError and ValueError.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
     *(EOFError, MemoryError, NotImplementedError, RuntimeError),
@@ -91,11 +91,11 @@ _DAMAGE = (
 
 
 def read_compressed_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a user's own file by name: numbers, text or dates, compressed or not. Links are followed.
+    """The arrays of a user's file by name: numbers, text or dates, compressed or not. Links are followed.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no such file, damaged, or takes more than its bound when it is decompressed.
+        ValueError: it is not such a file, is damaged, or exceeds the size limit when decompressed.
     """
     with open_plain(path.resolve()) as file:
         try:
@@ -112,7 +112,7 @@ def _check_bound(entries: list[zipfile.ZipInfo], most: int) -> None:
         raise ValueError(f"it must expand to at most {_MOST_ARRAYS:,} arrays and {most:,} bytes; save it uncompressed")
     names = [entry.filename.removesuffix(".npy") for entry in entries]
     if len(set(names)) < len(names):
-        raise ValueError("two of its arrays have one name")
+        raise ValueError("two of its arrays have the same name")
 
 
 def _check_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
@@ -134,12 +134,12 @@ def _read(
 ) -> dict[str, NDArray[Any]]:
     entries = archive.infolist()
     if len(entries) > _MOST_ARRAYS or sum(entry.file_size for entry in entries) > size:
-        raise ValueError("it claims to hold more than it has bytes for")
+        raise ValueError("it claims to contain more than it has bytes for")
     arrays: dict[str, NDArray[Any]] = {}
     for entry in entries:
         name = entry.filename.removesuffix(".npy")
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or name in arrays:
-            raise ValueError(f"{entry.filename!r} must be stored as it is, and once")
+            raise ValueError(f"{entry.filename!r} must be stored uncompressed, and once")
         if only is not None and name not in only:
             continue
         if mapping is not None and entry.file_size >= mapping[1] and not entry.comment:
@@ -151,20 +151,20 @@ def _read(
 
 
 def _with_bits_of(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """The array as one of `MACHINE_FLOATS`, whose bits it holds."""
+    """Reinterprets the bits of an integer array as one of `MACHINE_FLOATS`."""
     import ml_dtypes
 
     if name not in MACHINE_FLOATS or array.dtype != f"u{(kind := np.dtype(getattr(ml_dtypes, name))).itemsize}":
-        raise ValueError(f"{name!r:.40} must be the name of a type of numbers, with bits of it")
+        raise ValueError(f"{name!r:.40} must be the name of a floating-point type of the array's size")
     return array.view(kind)
 
 
 def _map_array(file: Any, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
-    """The array as it lies in the file."""
+    """Maps the array from the file."""
     with archive.open(entry) as stream:
         shape, fortran, dtype, start = _header(stream.read(_LONGEST_HEADER), entry.file_size, entry.filename)
     file.seek(entry.header_offset + _LOCAL_LENGTHS)
-    lengths = struct.unpack("<HH", file.read(4))  # of the name, and of what stands after it
+    lengths = struct.unpack("<HH", file.read(4))  # of the name and of the extra field
     offset = entry.header_offset + _LOCAL_LENGTHS + 4 + sum(lengths) + start
     return np.memmap(file, dtype, "r", offset, shape, order="F" if fortran else "C")
 
@@ -177,7 +177,7 @@ def _array(content: bytes | bytearray, place: str, kinds: str = "biufc") -> NDAr
 def _header(
     content: bytes | memoryview, size: int, place: str, kinds: str = "biufc"
 ) -> tuple[tuple[int, ...], bool, Any, int]:
-    """Shape, whether columns come first, type, and where the numbers begin, of an array of this many bytes in all."""
+    """Shape, whether in Fortran order, type, and offset of the numbers of an array with this total size in bytes."""
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):

@@ -1,4 +1,4 @@
-"""`Opened`: the bytes of a file, decompressed, as often as they are wanted, and never more than a bound."""
+"""`Opened`: the decompressed bytes of a file, readable repeatedly and limited in size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genomes.errors import InputError
 
 __all__ = ["MOST_TIMES", "Opened", "most_bytes", "open_source"]
 
-#: A file may take this many times its size when it is decompressed, or `LEAST_BOUND` bytes if that is more.
+#: A decompressed file may have this many times its compressed size, or `LEAST_BOUND` bytes if that is more.
 MOST_TIMES = 100
 LEAST_BOUND = 1 << 28
 _CHUNK = 1 << 20
@@ -30,7 +30,7 @@ def _zstandard(file: IO[bytes]) -> Any:
     return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
 
 
-#: First bytes -> name, endings of files, what opens them.
+#: First bytes -> name, file extensions, and the function that opens the file.
 _COMPRESSED: dict[bytes, tuple[str, tuple[str, ...], Callable[[IO[bytes]], Any]]] = {
     b"\x1f\x8b": ("gzip", (".gz", ".gzip"), lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
     b"BZh": ("bzip2", (".bz2",), bz2.BZ2File),
@@ -41,13 +41,13 @@ _COMPRESSED: dict[bytes, tuple[str, tuple[str, ...], Callable[[IO[bytes]], Any]]
 
 @dataclass(frozen=True)
 class Opened:
-    """A file that is read again and again from its beginning.
+    """A file that can be read repeatedly from its beginning.
 
     Attributes:
-        path: of the file.
-        name: of the table in it: the path's without the ending of a compression, or that of the one file in an archive.
-        kind: "" for a file that is as it is, else what decompresses it.
-        member: of an archive.
+        path: path of the file.
+        name: name of its table: the file's without the extension of the compression, or that of an archive's only file.
+        kind: compression format; "" for an uncompressed file.
+        member: name of the file in an archive.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class Opened:
         """The bytes, decompressed.
 
         Raises:
-            InputError: while it is read: it is damaged, or more than the bound.
+            InputError: while reading: the file is damaged or exceeds the size limit.
         """
         try:
             with self.path.open("rb") as file:
@@ -78,7 +78,7 @@ class Opened:
             raise self._damaged_error(e) from None
         except OSError as error:
             if self.kind and error.errno is None:
-                raise self._damaged_error(error) from None  # how bz2 and zstd say it
+                raise self._damaged_error(error) from None  # raised by bz2 and zstd
             raise InputError(
                 f"{self.path} must be readable, but: {error.strerror or error}; copy it to another place"
             ) from None
@@ -92,7 +92,7 @@ class Opened:
         """All bytes.
 
         Raises:
-            InputError: there are more than `most`.
+            InputError: there are more than `most` bytes.
         """
         with self.stream() as file:
             found = _read_whole(file, most + 1)
@@ -109,7 +109,7 @@ class Opened:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than that many bytes."""
+    """A stream that raises an error after a number of bytes."""
 
     def __init__(self, inner: Any, bound: int, path: Path, kind: str) -> None:
         self._inner, self._left, self._bound, self._path, self._kind = inner, bound, bound, path, kind
@@ -119,24 +119,24 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Reads what exists room for.
+        """Reads into the buffer.
 
         Raises:
-            InputError: more was read than the bound.
+            InputError: more bytes than the limit were read.
         """
         found = self._inner.read(min(len(buffer), _CHUNK))
         self._left -= len(found)
         if self._left < 0:
             raise InputError(
                 f"{self._path} must decompress to at most {self._bound:,} bytes, but holds more: decompress it by hand "
-                f"({self._kind}) if it is a table indeed"
+                f"({self._kind}) if it is indeed a table"
             )
         buffer[: len(found)] = found
         return len(found)
 
 
 def most_bytes(size: int) -> int:
-    """What a compressed file of this size, in bytes, may expand to."""
+    """Maximum size, in bytes, to which a compressed file of this size may expand."""
     return max(LEAST_BOUND, MOST_TIMES * size)
 
 
@@ -149,14 +149,14 @@ def _read_whole(file: IO[bytes], size: int) -> bytes:
 
 
 def open_source(path: Path, start: bytes) -> Opened:
-    """How a file is to be opened.
+    """Determines how to open a file.
 
     Args:
-        path: of a regular file that is not empty.
+        path: path of a regular, non-empty file.
         start: its first bytes.
 
     Raises:
-        InputError: an archive that does not hold one table.
+        InputError: an archive does not contain exactly one table.
     """
     if start.startswith(b"PK\x03\x04"):
         return _archive(path)
@@ -185,8 +185,8 @@ def _archive(path: Path) -> Opened:
     if len(tables) != 1:
         shown = ", ".join(entry.filename for entry in tables[:5]) or "none"
         raise InputError(
-            f"{path} must hold one table, not {len(tables)} files ({shown}): unpack it, and name the one that is meant"
+            f"{path} must contain one table, not {len(tables)} files ({shown}): unpack it, and pass one of them"
         )
     if tables[0].flag_bits & 1:
-        raise InputError(f"{path} must not be encrypted: unpack it with its password, and name the table")
+        raise InputError(f"{path} must not be encrypted: unpack it with its password, and pass the table")
     return Opened(path, PurePath(tables[0].filename).name, "zip", tables[0].filename)

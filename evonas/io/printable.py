@@ -1,4 +1,4 @@
-"""Text that came from data, on its way to a person: no sign in it moves a cursor, starts a line or hides another."""
+"""Escapes text from data for display: no character may move the cursor, start a line or hide other text."""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@
 `run.sqlite`        everything: settings, space, candidates, evaluations, the strategy's state, sessions
 `weights/`          weights of the best networks, one `.npz` file each, named by the SHA-256 of its bytes
 `data.npz`          the prepared data that the networks are trained on
-`results.csv`       every evaluation, for people; rewritten after each commit
-`population.json`   the best genomes, to start another run from (`--population FILE`); rewritten after each commit
+`results.csv`       all evaluations as a table; rewritten after each commit
+`population.json`   the best genomes, to start another run (`--population FILE`); rewritten after each commit
 `ballast`           space released when the disk is full, so that the current commit still succeeds
-`in-training.json`  what is being trained and how far, for `evonas watch`; only while something is
+`in-training.json`  networks in training and their progress, for `evonas watch`; exists only during training
 `run.lock`          held by the process that is running the search, with its process id
 ==================  =================================================================================================
 

@@ -22,7 +22,7 @@ _WIDEST = 1 << 24
 
 
 class _Build(TypedDict, total=False):
-    """See `evonas.user_model.Build.to_json`; of a search of the tuner's, its name alone."""
+    """See `evonas.user_model.Build.to_json`; for searches of the tuner, only its name."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -58,7 +58,7 @@ class _Extension(TypedDict, total=False):
 
 
 class _Source(TypedDict, total=False):
-    """See `evonas.data.source.origin_of`; a newer evonas may say more."""
+    """See `evonas.data.source.origin_of`; a newer evonas may add fields."""
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
@@ -89,7 +89,7 @@ def known_problem(value: dict[str, Any]) -> dict[str, Any]:
     """The values of a problem after type checks; empty if a run has none.
 
     Raises:
-        ValueError: they are not.
+        ValueError: the values have the wrong types.
     """
     if value:
         problem = PROBLEM.validate_python(value)

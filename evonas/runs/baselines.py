@@ -28,13 +28,13 @@ class BaselineModel:
     """A model and its scores, in the units of the run's metrics.
 
     Attributes:
-        name: for people, such as "gradient boosting".
-        about: what it is, such as "HistGradientBoostingRegressor, 120 trees".
-        complete: whether its training ended by itself.
+        name: display name, such as "gradient boosting".
+        about: description, such as "HistGradientBoostingRegressor, 120 trees".
+        complete: whether training was completed.
         rows: number of training rows used.
         seconds: processor time so far.
-        validation, test: metric -> score; of a cross-validation, the mean over folds, and the first fold's on the test
-            rows, as networks have them.
+        validation, test: metric -> score; under cross-validation, the mean over folds, and on the test rows the score
+            of the first fold, as for networks.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -50,11 +50,11 @@ class BaselineModel:
 
 @dataclass(frozen=True)
 class Baselines:
-    """What came of them.
+    """Results of the baselines.
 
     Attributes:
-        models: those that have scores, gradient boosting first.
-        missing: one line that says why a model, or its end, is missing; empty if all are complete.
+        models: models with scores, gradient boosting first.
+        missing: one line with the reason why a model is missing or incomplete; empty if all are complete.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -64,7 +64,7 @@ class Baselines:
 
     @property
     def complete(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether all models are completely trained."""
         return bool(self.models) and not self.missing and all(model.complete for model in self.models)
 
 
@@ -72,14 +72,14 @@ _BASELINES = TypeAdapter(Baselines)
 
 
 class BaselinesReader:
-    """The baselines in the database of a run, to be read."""
+    """Reads the baselines from the database of a run."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @property
     def found(self) -> Baselines | None:
-        """The results so far; None if no baselines were wanted, as in older runs."""
+        """The results so far; None if no baselines were requested, as in older runs."""
         row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
         try:
             return from_text(_BASELINES, row[0]) if row else None

@@ -19,7 +19,7 @@ _TABLES: tuple[str, ...] = (
     *("span", "retraining_span"),
 )
 
-#: Tables -> the first format that has them, if not 3.
+#: Table -> the first format that has it, if not 3.
 _SINCE = {"event": 4, "span": 5, "retraining_span": 6}
 
 #: Queries that return rows only if a row is missing.
@@ -35,7 +35,7 @@ _MISSING_SPANS = (
 _MISSING_RETRAININGS = (
     "SELECT count(*) FROM retraining_span s LEFT JOIN retraining r USING (digest, seed, epochs) WHERE r.status IS NULL",
 )
-#: The same for asynchronous runs: each candidate was asked for, and asked for before it was told.
+#: The same for asynchronous runs: each candidate has an ask event, which precedes its tell event.
 _MISSING_EVENTS = (
     "SELECT max(number) != count(*) FROM event",
     "SELECT EXISTS (SELECT 1 FROM event) AND (SELECT count(*) FROM candidate) != "
@@ -80,7 +80,7 @@ def update(connection: sqlite3.Connection, table: str, key: Mapping[str, Any], c
 
 
 def put_about(connection: sqlite3.Connection, key: str, value: str) -> None:
-    """Sets a row of `about`, added if it is not there."""
+    """Sets a row of `about`, adding it if necessary."""
     if connection.execute("SELECT 1 FROM about WHERE key = ?", (key,)).fetchone():
         update(connection, "about", {"key": key}, {"value": value})
     else:
@@ -91,7 +91,7 @@ def verify(connection: sqlite3.Connection, version: int) -> None:
     """Verifies every page and every row; rows have checksums from format 3 on.
 
     Raises:
-        sqlite3.DatabaseError: one is not as it was written, or one is missing.
+        sqlite3.DatabaseError: a page or a row was changed, or a row is missing.
     """
     if (problem := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         raise sqlite3.DatabaseError(problem)

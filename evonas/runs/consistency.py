@@ -40,10 +40,10 @@ def same_space(run: RunReader, given: Any = None) -> Any:
 
     Args:
         run: the run.
-        given: a space of the user, if the run is of one.
+        given: a user-defined space, if the run has one.
 
     Raises:
-        InputError: the run is of a class of the user, and none is given, or another one.
+        InputError: the run has a user-defined space, and it is missing or a different one is given.
     """
     wanted = run.source.get("space_class")
     if given is None and wanted is None:
@@ -55,9 +55,9 @@ def same_space(run: RunReader, given: Any = None) -> Any:
     if given is None or name != wanted:
         raise InputError(
             f"space must be given again: the run {run.directory} searches one of the class {printable(wanted)}, which "
-            "is not kept: continue in Python, with evonas.resume(run_dir, space=...), or start a new run"
+            "is not stored: continue in Python, with evonas.resume(run_dir, space=...), or start a new run"
             if wanted
-            else f"space must be that of the run {run.directory}, which is kept: leave it out"
+            else f"space must be that of the run {run.directory}, which is stored: leave it out"
         )
     package = space_class(given).get("space_package")
     if package != run.source.get("space_package"):
@@ -72,7 +72,7 @@ def same_space(run: RunReader, given: Any = None) -> Any:
 
 
 def _owner(package: Mapping[str, str] | None) -> str:
-    """Words for what `distribution_provenance` gave."""
+    """Describes the result of `distribution_provenance`."""
     return printable(" ".join(map(str, package.values()))) if package else "no distribution"
 
 

@@ -1,4 +1,4 @@
-"""The digest of a run: equal for two runs that gave the same results."""
+"""The digest of a run, which is equal for two runs with the same results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def run_digest(connection: sqlite3.Connection, asynchronous: bool) -> str:
     """SHA-256 of everything that a repetition of a run must reproduce: all except wall-clock times and sessions.
 
     Args:
-        connection: to the run's database.
-        asynchronous: whether the order of events counts, which generations do not have.
+        connection: connection to the run's database.
+        asynchronous: whether to include the order of events, which runs in generations do not have.
     """
     sha = hashlib.sha256()
     for query in (

@@ -1,7 +1,7 @@
 """Claiming, clearing and checking run directories.
 
-A directory is a run if the `application_id` of its SQLite database says so, regardless of file names. A file belongs to
-the run if the database confirms it, or if its name is one that only evonas uses; all others are kept.
+A directory is a run if its SQLite database has evonas's `application_id`, regardless of file names. A file belongs to
+the run if the database confirms it, or if only evonas uses its name; all others are kept.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ BASELINE_NAME = "random-baseline"
 RESULTS, POPULATION = "results.csv", "population.json"
 WEIGHTS, MODELS = "weights", "models"
 _FOLDERS = (WEIGHTS, MODELS)
-#: First bytes of the reports of a run; files of these names that begin differently are foreign.
+#: First bytes of a run's reports; files of these names that begin differently are foreign.
 _BEGINNINGS = {RESULTS: b"generation,index,status,", POPULATION: b'{"encoding": "population"'}
 _LOG_BEGINNING = b"What the processes that train networks for this run have printed (evonas).\n"
 #: Key in the table `about` of runs whose models and logs are marked.
@@ -68,20 +68,20 @@ def check_links(directory: Path) -> None:
     """Refuses symbolic links, devices and pipes in a run directory, which evonas never creates but would follow.
 
     Raises:
-        InputError: there is one; names it.
+        InputError: there is one; the message names it.
     """
     if not os.path.lexists(directory / DATABASE):
         return  # not a run, which is reported on opening
     for folder in (directory, *(directory / name for name in _FOLDERS)):
         try:
             if folder != directory and not stat.S_ISDIR(folder.lstat().st_mode):
-                raise InputError(f"{folder} must be a folder, which it is not: is this the directory of a run?")
+                raise InputError(f"{folder} must be a folder, but is not: check whether this is a run directory")
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
                         raise InputError(
-                            f"{entry.path} must be a plain file, but it is a link or no file at all: evonas makes none "
-                            "in a run directory and follows none; remove it, if you trust the rest"
+                            f"{entry.path} must be a regular file, not a link or a special file: evonas never creates "
+                            "or follows these in a run directory; remove it if you trust the rest"
                         )
         except FileNotFoundError:
             continue
@@ -147,8 +147,8 @@ def _make_directory(directory: Path) -> None:
         if error.errno in DISK_FAULTS:
             raise
         raise InputError(
-            f"run directory must be a directory that can be written, but {directory} cannot be made "
-            f"({error.strerror}): choose another place"
+            f"run directory must be a writable directory, but {directory} cannot be created "
+            f"({error.strerror}): choose another directory"
         ) from None
 
 
@@ -171,13 +171,13 @@ def _check_room(directory: Path, overwrite: bool) -> list[Path]:
         if strange := [name for name in names if name not in known]:
             raise InputError(
                 f"run directory must be new or empty, but {directory} holds {', '.join(strange[:3])}"
-                f"{' and more' if len(strange) > 3 else ''}, and no run of evonas: choose another "
+                f"{' and more' if len(strange) > 3 else ''}, but not an evonas run: choose another "
                 "directory (out, --out)"
             )
         return own
     if strange := [name for name in _NAMES if name in names and name not in known]:
         raise InputError(
-            f"{', '.join(strange)} in {directory} must be as the run wrote it to be replaced with the run, and is not: "
+            f"{', '.join(strange)} in {directory} must be as the run wrote it to be replaced, but was changed: "
             "move it away, or choose another directory (out, --out)"
         )
     return own
@@ -245,12 +245,12 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _remove_run(directory: Path) -> None:
-    """Deletes the files of a run in a directory, and the directory if it is empty then."""
+    """Deletes the files of a run in a directory, and the directory if it is then empty."""
     _remove(_own_files(directory, _about(directory / DATABASE)))
     for path in (journal_of(directory / DATABASE), directory / DATABASE, directory / LOCK_NAME):
         path.unlink(missing_ok=True)
     for folder in (*(directory / name for name in _FOLDERS), directory):
-        with suppress(OSError):  # it is not empty, or not there
+        with suppress(OSError):  # the directory is not empty or does not exist
             folder.rmdir()
 
 
@@ -294,7 +294,7 @@ def check_reports(directory: Path) -> None:
     for name in _BEGINNINGS:
         if os.path.lexists(directory / name) and not is_report(directory / name):
             raise InputError(
-                f"{directory / name} must be the report that the run writes, but it was changed, or is another file: "
+                f"{directory / name} must be the run's report, but it was changed or is another file: "
                 "move it away; the run writes it again"
             )
 
@@ -314,7 +314,7 @@ def log_of(directory: Path) -> Path | None:
 
 
 def sha256(path: Path) -> str:
-    """Of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     try:
         with open_plain(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -337,9 +337,9 @@ def new_directory() -> Path:
             if error.errno in DISK_FAULTS:
                 raise
             raise InputError(
-                f"evonas-runs must be a directory that can be written, but {path} cannot be made ({error.strerror}): "
+                f"evonas-runs must be a writable directory, but {path} cannot be created ({error.strerror}): "
                 "name the run directory (out, --out)"
             ) from None
     raise InputError(
-        "evonas-runs must have room for a new run, but there are thousands of this second: use out (--out)"
+        "evonas-runs must have a free name for a new run, but has thousands from this second: use out (--out)"
     )

@@ -20,7 +20,7 @@ _FAULTS = {
     sqlite3.SQLITE_IOERR: "the disk gave an I/O error",
     sqlite3.SQLITE_READONLY: "the file system is read-only",
     sqlite3.SQLITE_CANTOPEN: "a file cannot be opened",
-    sqlite3.SQLITE_CORRUPT: "the database reads other than it was written",
+    sqlite3.SQLITE_CORRUPT: "the database is read differently from what was written",
     sqlite3.SQLITE_BUSY: "another process holds the database",
 }
 
@@ -34,12 +34,12 @@ def storing(directory: Path, exists: bool = True) -> Iterator[None]:
         if (fault := _fault(error)) is None:
             raise
         fix = (
-            "Nothing that was committed is lost: make room or repair the disk, then evonas resume "
+            "Nothing that was committed is lost: free disk space or repair the disk, then evonas resume "
             f"{shlex.quote(str(directory))}"
         )
         raise StorageError(
             f"{directory} could not be written: {fault} ({error}). "
-            f"{fix if exists else 'No run was made: make room, or choose another directory (out, --out)'}",
+            f"{fix if exists else 'No run was created: free disk space, or choose another directory (out, --out)'}",
             full=_is_full(error),
         ) from error
 
@@ -59,8 +59,8 @@ def durably(directory: Path, commit: Callable[[], None]) -> None:
         with storing(directory):
             commit()
         raise StorageError(
-            f"{directory} is on a disk that is full. Everything evaluated is committed, in room that was kept for it: "
-            f"make room, then evonas resume {directory}",
+            f"{directory} is on a full disk. Everything evaluated is committed, using reserved space: "
+            f"free disk space, then evonas resume {directory}",
             full=True,
         ) from error
 

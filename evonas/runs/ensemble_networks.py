@@ -1,4 +1,4 @@
-"""The networks of a run that an ensemble is chosen from, or made of."""
+"""The networks of a run from which an ensemble is chosen or built."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["fold_members", "members_on_all_rows", "networks_to_choose_from"]
 
 
 def networks_to_choose_from(run: RunReader) -> dict[str, Record]:
-    """Name of weights -> record, of the best networks and of all re-trainings of finalists, best first."""
+    """Name of weights -> record, for the best networks and all retrained finalists, best first."""
     held = [(record, record.weights) for record in run.best(run.settings.keep)]
-    # Those have seen the rows that the others are compared on.
+    # These have been trained on the rows on which the others are compared.
     seen: set[str | None] = {name for name, _, _ in fold_members(run, run.settings.ensemble or 0)}
     seen |= {record.weights for record in members_on_all_rows(run, run.finalists)}
     for finalist in run.finalists:
@@ -32,7 +32,7 @@ def networks_to_choose_from(run: RunReader) -> dict[str, Record]:
 def fold_members(run: RunReader, size: int) -> list[tuple[str, Record, int]]:
     """Name of weights, record and fold of each network trained on one fold for an ensemble.
 
-    Empty without cross-validation, or if the time was too short for two of them.
+    Empty without cross-validation, or if there was no time for two of them.
     """
     folds, count = run.settings.cv, run.settings.ensemble or 0
     if folds is None or not count or not run.finalists or run.retrainings.asked is None:

@@ -1,6 +1,6 @@
-"""The event log of an asynchronous run: asks and tells in order.
+"""The event log of an asynchronous run: calls of ask and tell in order.
 
-Proposals depend on nothing else, so that a run is resumed or repeated by replaying them. Runs in generations have no
+Proposals depend only on these, so that a run is resumed or repeated by replaying them. Runs in generations have no
 events.
 """
 
@@ -20,7 +20,7 @@ ASKED, TOLD = "asked", "told"
 
 @dataclass(frozen=True)
 class Event:
-    """One of them.
+    """An event.
 
     Attributes:
         kind: `ASKED` or `TOLD`.
@@ -32,32 +32,32 @@ class Event:
 
 
 class Events:
-    """The events in the database of a run, to be read."""
+    """Reads the events from the database of a run."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of events."""
         return int(self._rows("SELECT coalesce(max(number), 0) FROM event")[0][0])
 
     @property
     def asked(self) -> int:
-        """Candidates asked for."""
+        """Number of candidates asked for."""
         return int(self._rows("SELECT count(*) FROM event WHERE kind = ?", ASKED)[0][0])
 
     def since(self, number: int = 0) -> list[Event]:
-        """Those after the first `number`, in their order."""
+        """The events after the first `number`, in order."""
         query = "SELECT kind, generation, position FROM event WHERE number > ? ORDER BY number"
         return [Event(kind, (generation, index)) for kind, generation, index in self._rows(query, number)]
 
     def candidate(self, place: tuple[int, int]) -> tuple[Any, ...] | None:
-        """The row of a candidate that was asked for, with its checksum."""
+        """The row of a candidate with an ask event, including its checksum."""
         return next(iter(self._rows("SELECT * FROM candidate WHERE generation = ? AND position = ?", *place)), None)
 
     def was_trained(self, place: tuple[int, int]) -> bool:
-        """Whether a told candidate was trained itself: not known before, nor over a limit."""
+        """Whether a told candidate was trained itself: neither known before nor over a limit."""
         query = "SELECT 1 FROM evaluation WHERE generation = ? AND position = ? AND status != 'infeasible'"
         return bool(self._rows(query, *place))
 
@@ -76,11 +76,11 @@ class EventsWriter(Events):
 
     @property
     def count(self) -> int:
-        """How many there are, those that the next commit will write included."""
+        """Number of events, including those that the next commit writes."""
         return super().count + len(self._told)
 
     def ask(self, row: Sequence[Any]) -> None:
-        """Commits a candidate, given as its row, that was asked for."""
+        """Commits the ask event of a candidate, given as its row."""
 
         def add() -> None:
             insert(self._connection, "candidate", [row])
@@ -89,19 +89,19 @@ class EventsWriter(Events):
         self._commit(add)
 
     def tell(self, place: tuple[int, int]) -> None:
-        """Notes that a candidate was told; the next commit of the run writes it.
+        """Records the tell event of a candidate; the next commit of the run writes it.
 
-        Nothing that is on record before then depends on it, and a commit takes longer than a small network's epoch.
+        Nothing stored before then depends on it, and a commit takes longer than an epoch of a small network.
         """
         self._told.append(place)
 
     def write_told(self) -> None:
-        """Writes what was noted; to be called first in a transaction, and `forget_told` after it."""
+        """Writes the recorded events; must be called first in a transaction, and `forget_told` after it."""
         for place in self._told:
             self._add(TOLD, place)
 
     def forget_told(self) -> None:
-        """What was noted is on the disk."""
+        """Clears the recorded events once they are on the disk."""
         self._told.clear()
 
     def _add(self, kind: str, place: tuple[int, int]) -> None:

@@ -1,8 +1,8 @@
-"""The final model of a run, where that is a mean of several networks, and what it scores on the test rows.
+"""The final model of a run if it is the mean of several networks, and its test scores.
 
-Which networks a mean of trainings is of follows from the settings and from what was trained. Which are in an ensemble
-(`Settings.ensemble`) is chosen on the validation rows and is the row "ensemble" of `about`; the test scores are the row
-"final_test". Both are read and written here only.
+The members of a mean follow from the settings and from the networks that were trained. The members of an ensemble
+(`Settings.ensemble`) are chosen on the validation rows and stored in the row "ensemble" of `about`; the test scores are
+in the row "final_test". Only this module reads and writes both.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model"]
 _KEY, _ENSEMBLE = "final_test", "ensemble"
 #: Minimum number of members of a mean; with fewer, the final model is the best network itself.
 _FEWEST = 2
-#: The same for networks trained on all rows; with fewer, the finalists' trainings are used.
+#: The same for networks trained on all rows; with fewer, the retrained finalists are used.
 _FEWEST_ON_ALL_ROWS = 3
-#: Maximum number of members from the search itself, which vary in quality: further ones would be worse.
+#: Maximum number of members from the search itself, which vary in quality: more would make the mean worse.
 _MOST_OF_SEARCH = 5
 
 
@@ -40,12 +40,12 @@ class FinalModel:
     """Networks whose mean prediction is the final model of a run.
 
     Attributes:
-        members: a record for each, with its weights.
+        members: a record with weights for each member.
         all_rows: whether they were trained on training and validation rows together.
-        of_search: how many of them are trainings of the search itself, for want of time for others.
-        chosen: the share of each in the mean, where they are an ensemble chosen on the validation rows; else all count
-            the same.
-        folds: the fold that each was trained on, of an ensemble under cross-validation.
+        of_search: number of members that were trained by the search itself, for lack of time for others.
+        chosen: share of each member in the mean for an ensemble chosen on the validation rows; otherwise empty, and all
+            members have equal shares.
+        folds: the fold on which each member was trained, for an ensemble under cross-validation.
     """
 
     members: tuple[Record, ...]
@@ -61,28 +61,28 @@ class FinalModel:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Of the members, adding up to 1."""
+        """Shares of the members, which sum to 1."""
         return self.chosen or (1.0 / len(self.members),) * len(self.members)
 
     @property
     def sees_validation(self) -> bool:
-        """Whether members have learned from validation rows, which then tell nothing of it."""
+        """Whether members were trained on validation rows, whose scores are then meaningless."""
         return self.all_rows or bool(self.folds)
 
     @property
     def note(self) -> str:
-        """Description in one line."""
+        """One-line description."""
         if self.chosen:
             return f"ensemble of {len(self.members)} networks, chosen on the validation rows"
-        what = "trainings of the finalists"
+        what = "training runs of the finalists"
         if self.folds:
-            what = "trainings of the best network, each on one fold"
+            what = "training runs of the best network, each on one fold"
         elif self.all_rows:
             what = "networks trained on training and validation rows"
         elif self.of_search == len(self.members):
             what = "of the search's best networks"
         elif self.of_search:
-            what = "trainings of the finalists and of the search's best"
+            what = "training runs of the finalists and of the search's best networks"
         return f"mean of {len(self.members)} {what}"
 
 
@@ -108,7 +108,7 @@ def final_model(run: RunReader) -> FinalModel | None:
 
 
 def _ensemble(run: RunReader, size: int) -> FinalModel | None:
-    """The ensemble of a run; None before its networks are chosen, and where it is one network only."""
+    """The ensemble of a run; None before its networks are chosen, or if it is a single network."""
     if members := fold_members(run, size):
         return FinalModel(tuple(record for _, record, _ in members), folds=tuple(fold for _, _, fold in members))
     known = networks_to_choose_from(run)
@@ -128,7 +128,7 @@ class _Scored:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """Names of the weights that an ensemble was chosen from, and the share of each."""
+    """Names of the weights from which an ensemble was chosen, and the share of each."""
 
     names: tuple[str, ...]
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...]
@@ -141,7 +141,7 @@ _Row = TypeVar("_Row")
 
 
 class FinalTest:
-    """The test scores and the ensemble in the database of a run, to be read."""
+    """Reads the test scores and the ensemble from the database of a run."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -152,7 +152,7 @@ class FinalTest:
         return dict(found.scores) if found is not None and list(found.names) == model.names else {}
 
     def ensemble_of(self, names: Sequence[str]) -> dict[str, float]:
-        """Name of weights -> share, of the ensemble that was chosen from these; empty where none was."""
+        """Name of weights -> share in the ensemble that was chosen from these; empty if none was."""
         found = self._row(_CHOSEN, _ENSEMBLE)
         if found is None or list(found.names) != list(names) or len(found.shares) != len(found.names):
             return {}
@@ -177,6 +177,6 @@ class FinalTestWriter(FinalTest):
         self._commit(lambda: put_about(self._connection, _KEY, value))
 
     def choose(self, names: Sequence[str], shares: Sequence[float]) -> None:
-        """Commits the share of each network in the ensemble, in place of those before."""
+        """Commits the share of each network in the ensemble, replacing earlier ones."""
         value = canonical_json({"names": list(names), "shares": list(shares)})
         self._commit(lambda: put_about(self._connection, _ENSEMBLE, value))

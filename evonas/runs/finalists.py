@@ -1,7 +1,7 @@
-"""The finals of a run: its best networks, trained again from scratch from other seeds, and what came of it.
+"""The finals of a run: its best networks, retrained from scratch with other seeds, and the results.
 
-A search picks the best of many scores, and the best of many is partly luck: re-training shows by how much. The tables
-`finals` (what was asked for, and after how many evaluations) and `retraining` are read and written here only.
+A search picks the best of many scores, which is partly luck: retraining measures by how much. Only this module reads
+and writes the tables `finals` (the request, and the number of evaluations at that time) and `retraining`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 Commit = Callable[..., None]
 
-#: What a finalist may be behind the best one, as a share of its loss, to be a member of the final model.
+#: Maximum difference of a finalist from the best one, as a share of its loss, for being a member of the final model.
 _NEAR = 0.05
 
 _SCORES = TypeAdapter(dict[str, float])
@@ -48,14 +48,13 @@ _SCORES = TypeAdapter(dict[str, float])
 
 @dataclass(frozen=True)
 class Retraining:
-    """A finalist's network, trained from scratch from another seed.
+    """A finalist's network, trained from scratch with another seed.
 
     Attributes:
-        digest, seed, epochs: what was trained, and from where.
-        evaluation: what came of it, without weights. STOPPED where the time was over before it was done: a session with
-            more time does it then.
-        test: scores of these weights on the test split; empty without one, None while it is to be done.
-        weights: name of the weights file; None when it failed.
+        digest, seed, epochs: the network, the seed and the number of epochs.
+        evaluation: the result, without weights. STOPPED if the time ended first; a session with more time repeats it.
+        test: scores of these weights on the test split; empty without one, None if not computed yet.
+        weights: name of the weights file; None if it failed.
     """
 
     digest: str
@@ -68,12 +67,12 @@ class Retraining:
 
 @dataclass(frozen=True)
 class Finalist:
-    """One of the best networks of a search, and its re-trainings.
+    """One of the best networks of a search, and its retraining runs.
 
     Attributes:
-        record: the evaluation that made it one.
-        retrainings: shape `(num_seeds,)`; those that the time was too short for are among them.
-        objective: what is optimised.
+        record: the evaluation that made it a finalist.
+        retrainings: shape `(num_seeds,)`; includes those for which there was no time.
+        objective: the objective.
     """
 
     record: Record
@@ -82,43 +81,43 @@ class Finalist:
 
     @property
     def search_score(self) -> float:
-        """The score with which the search found it."""
+        """Its score in the search."""
         return self.record.evaluation.scores[self.objective.name]
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """Scores of the re-trainings that have one."""
+        """Scores of the successful retraining runs."""
         return tuple(each.evaluation.scores[self.objective.name] for each in self._scored)
 
     @property
     def failed(self) -> int:
-        """Re-trainings without a score."""
+        """Number of retraining runs without a score."""
         return len(self.retrainings) - len(self._scored) - self.stopped
 
     @property
     def stopped(self) -> int:
-        """Re-trainings that the time was too short for."""
+        """Number of retraining runs for which there was no time."""
         return sum(each.evaluation.status is Status.STOPPED for each in self.retrainings)
 
     @property
     def mean(self) -> float | None:
-        """Mean of `scores`; None when all failed."""
+        """Mean of `scores`; None if all failed."""
         return _mean(self.scores)
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation of `scores` between seeds; None of fewer than two."""
+        """Standard deviation of `scores` between seeds; None for fewer than two scores."""
         return _spread(self.scores)
 
     @property
     def gap(self) -> float | None:
-        """By how much re-training is worse than the search's score, in units of the score: the winner's curse."""
+        """By how much retraining is worse than the search's score, in units of the score: the winner's curse."""
         mean = self.mean
         return None if mean is None else self.objective.loss(mean) - self.objective.loss(self.search_score)
 
     @property
     def test_scores(self) -> tuple[float, ...]:
-        """Scores of the re-trainings on the test split, if there is one."""
+        """Scores of the retraining runs on the test split, if there is one."""
         name = self.objective.name
         return tuple(each.test[name] for each in self._scored if each.test is not None and name in each.test)
 
@@ -134,15 +133,15 @@ class Finalist:
 
     @property
     def loss(self) -> tuple[int, float, float]:
-        """What finalists rank by, lowest first: failures, mean loss, the search's own loss."""
+        """Sort key of finalists, lowest first: failures, mean loss, the search's loss."""
         mean = self.objective.loss(self.mean)
         return self.failed, mean, self.objective.loss(self.search_score)
 
     @property
     def champion(self) -> Record:
-        """The record with the median re-training in place of the search's: its evaluation, seed and weights.
+        """The record with the evaluation, seed and weights of the median retraining run instead of the search's.
 
-        Not the best re-training, which would be lucky again. As it was when none has a score.
+        Not the best retraining run, which would be lucky again. Unchanged if none has a score.
         """
         ranked = sorted(self._scored, key=lambda each: self.objective.loss(each.evaluation.scores[self.objective.name]))
         if not ranked:
@@ -153,13 +152,13 @@ class Finalist:
 
     @property
     def best_epoch(self) -> int:
-        """The median best epoch of the re-trainings that have a score; the search's where none has."""
+        """The median best epoch of the successful retraining runs; the search's if there are none."""
         epochs = sorted(each.evaluation.best_epoch for each in self._scored)
         return max(1, epochs[(len(epochs) - 1) // 2] if epochs else self.record.evaluation.best_epoch)
 
     @property
     def members(self) -> tuple[Record, ...]:
-        """A record for each re-training that has weights, with its evaluation, seed and weights."""
+        """A record for each retraining run with weights, with its evaluation, seed and weights."""
         return tuple(record_of_retraining(self.record, each) for each in self._scored if each.weights)
 
     @property
@@ -168,7 +167,7 @@ class Finalist:
 
 
 class Retrainings:
-    """The finals in the database of a run, to be read."""
+    """Reads the finals from the database of a run."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -182,7 +181,7 @@ class Retrainings:
         return row
 
     def retraining(self, digest: str, seed: int, epochs: int) -> Retraining | None:
-        """That re-training, None before it is done."""
+        """The retraining run; None before it is done."""
         row = self._connection.execute(
             "SELECT status, result, train_seconds, test, weights FROM retraining "
             "WHERE digest = ? AND seed = ? AND epochs = ?",
@@ -200,18 +199,18 @@ class Retrainings:
         return int(self._connection.execute(query, (Status.STOPPED.value,)).fetchone()[0])
 
     def named_weights(self) -> set[str]:
-        """Names of the weights files of re-trainings."""
+        """Names of the weights files of retraining runs."""
         rows = self._connection.execute("SELECT weights FROM retraining WHERE weights IS NOT NULL")
         return {name for (name,) in rows}
 
     def trained(self, digest: str) -> tuple[Retraining, ...]:
-        """All re-trainings of a network that have weights, in the order of their seeds; also those for an ensemble."""
+        """All retraining runs of a network with weights, ordered by seed, including those for an ensemble."""
         query = "SELECT seed, epochs FROM retraining WHERE digest = ? AND weights IS NOT NULL ORDER BY seed, epochs"
         found = (self.retraining(digest, *row) for row in self._connection.execute(query, (digest,)).fetchall())
         return tuple(each for each in found if each is not None)
 
     def done(self, digest: str, run_seed: int, count: int, epochs: int) -> tuple[Retraining, ...]:
-        """Those of a network's first `count` re-trainings that are done."""
+        """The completed ones of a network's first `count` retraining runs."""
         found = (self.retraining(digest, seed, epochs) for seed in retraining_seeds(run_seed, digest, count))
         return tuple(each for each in found if each is not None)
 
@@ -227,10 +226,10 @@ class RetrainingsWriter(Retrainings):
         self._weights, self._objective, self._commit = weights, objective, commit
 
     def ask(self, evaluated: int, top: int, seeds: int) -> None:
-        """Notes a request in place of the one before. If the search has continued since, its re-trainings go, too.
+        """Records a request, replacing the previous one; deletes retraining runs if the search has continued since.
 
-        They were trained in other company: an extended run must end with the bits of the one that never stopped. What
-        the time was too short for is to be done again.
+        They were trained together with other networks, while an extended run must end with the same bits as one that
+        never stopped. Runs for which there was no time are repeated.
         """
         stale = self.named_weights() if self.asked is not None and self.asked[0] != evaluated else set()
 
@@ -248,12 +247,12 @@ class RetrainingsWriter(Retrainings):
     def commit(
         self, part: Sequence[tuple[Candidate, Evaluation]], began: float = 0.0, seconds: float | None = None
     ) -> None:
-        """Commits re-trainings with their weights; and those that the time was too short for, as STOPPED.
+        """Commits retraining runs with their weights; those for which there was no time are committed as STOPPED.
 
         Args:
-            part: what was trained.
-            began: seconds of the search when this session began.
-            seconds: of this session so far; without them it is not noted when the trainings were.
+            part: candidates and their evaluations.
+            began: seconds of the search at the beginning of this session.
+            seconds: seconds of this session so far; if None, the times of training are not recorded.
         """
         scored = [(candidate, self._judge(evaluation)) for candidate, evaluation in part]
         names: list[str | None] = []
@@ -266,7 +265,7 @@ class RetrainingsWriter(Retrainings):
                 (
                     *(candidate.digest, candidate.seed, candidate.epochs),
                     *(evaluation.status.value, result_to_json(evaluation)),
-                    "{}" if evaluation.status is Status.STOPPED else None,  # there is nothing to test
+                    "{}" if evaluation.status is Status.STOPPED else None,  # no weights to test
                     *(float(evaluation.train_seconds), name),
                 )
                 for (candidate, evaluation), name in zip(scored, names, strict=True)
@@ -278,13 +277,13 @@ class RetrainingsWriter(Retrainings):
         self._commit(add, before=put)
 
     def commit_test(self, retraining: Retraining, scores: Mapping[str, float]) -> None:
-        """Commits what a re-training's weights score on the test split."""
+        """Commits the test scores of a retraining run's weights."""
         key = {"digest": retraining.digest, "seed": retraining.seed, "epochs": retraining.epochs}
         changes = {"test": canonical_json(dict(scores))}
         self._commit(lambda: update(self._connection, "retraining", key, changes))
 
     def _judge(self, evaluation: Evaluation) -> Evaluation:
-        """The evaluation; failed, and without weights, if it has no finite score."""
+        """The evaluation; marked as failed, without weights, if it has no finite score."""
         name = self._objective.name
         if evaluation.status is Status.OK and math.isinf(self._objective.loss(evaluation.scores.get(name))):
             evaluation = replace(evaluation, status=Status.FAILED, reason=f"no score {name}")
@@ -296,19 +295,19 @@ class RetrainingsWriter(Retrainings):
 
 
 def rank_finalists(finalists: Iterable[Finalist]) -> list[Finalist]:
-    """Finalists, best first. Where the time was too short, those up to the first that was never trained again.
+    """Finalists, best first. If the time was too short, only those before the first that was never retrained.
 
-    Others would lead without having been compared with it.
+    Later ones could lead without having been compared with it.
 
     Args:
-        finalists: in the search's order.
+        finalists: finalists in the search's order.
     """
     retrained = takewhile(lambda each: each.stopped < len(each.retrainings), finalists)
     return sorted(retrained, key=lambda each: each.loss)
 
 
 def record_of_retraining(record: Record, retraining: Retraining) -> Record:
-    """The record of a network with one of its re-trainings in place of the search's; its loss is still the search's."""
+    """The record of a network with a retraining run's results, but the search's loss."""
     return replace(
         record,
         seed=retraining.seed,
@@ -321,7 +320,7 @@ def record_of_retraining(record: Record, retraining: Retraining) -> Record:
 
 
 def near_the_best(finalists: Sequence[Finalist]) -> list[Finalist]:
-    """Finalists whose mean loss is behind that of the first by at most a twentieth of it, and that never failed."""
+    """Finalists that never failed and whose mean loss exceeds that of the first by at most a twentieth."""
     if not finalists:
         return []
     failed, best, _ = finalists[0].loss
@@ -332,16 +331,16 @@ def near_the_best(finalists: Sequence[Finalist]) -> list[Finalist]:
 def all_rows_members(
     finalists: Sequence[Finalist], run_seed: int, seeds: int, count: int
 ) -> list[tuple[Finalist, int]]:
-    """Finalist and seed of each network that is trained on training and validation rows together.
+    """Finalist and seed of each network trained on training and validation rows together.
 
-    The finalists take turns, the best first, so that the first few of them are different networks. Those that are far
-    behind the best take none: a mean with them is worse.
+    The finalists take turns, the best first, so that the first networks are different. Finalists that are far behind
+    the best are left out, since they would make the mean worse.
 
     Args:
-        finalists: best first.
-        run_seed: of the run.
-        seeds: re-trainings of each finalist, whose seeds come first.
-        count: networks.
+        finalists: finalists, best first.
+        run_seed: seed of the run.
+        seeds: number of retraining runs of each finalist, whose seeds come first.
+        count: number of networks.
     """
     finalists = near_the_best(finalists)
     rounds = -(-count // max(len(finalists), 1))
@@ -351,24 +350,24 @@ def all_rows_members(
 
 
 def retraining_seeds(run_seed: int, digest: str, count: int) -> list[int]:
-    """Seeds of a network's re-trainings: none is the one that the search trained it from."""
+    """Seeds of a network's retraining runs; none equals the seed used by the search."""
     return [candidate_seed(run_seed, digest, replicate) for replicate in range(1, count + 1)]
 
 
 def ensemble_members(
     run_seed: int, digest: str, retrainings: int, count: int, folds: int | None
 ) -> list[tuple[int, int | None]]:
-    """Seed and fold of each network that is trained for an ensemble after the finalists.
+    """Seed and fold of each network trained for an ensemble after the finalists.
 
-    Under cross-validation each is trained on one fold, all folds in turn, so that together they have seen every row:
+    Under cross-validation, each is trained on one fold, cycling through the folds, so that together they see every row:
     bagging over folds (Parmanto, Munro and Doyle, "Improving committee diagnosis with resampling techniques", 1996).
 
     Args:
-        run_seed: of the run.
-        digest: of the network.
-        retrainings: of each finalist, whose seeds come first.
-        count: networks of the ensemble.
-        folds: of the cross-validation; None for a single split.
+        run_seed: seed of the run.
+        digest: the network's digest.
+        retrainings: number of retraining runs of each finalist, whose seeds come first.
+        count: number of networks in the ensemble.
+        folds: number of folds; None for a single split.
 
     Returns:
         shape `(count,)`; the fold is None with a single split.

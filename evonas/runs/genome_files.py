@@ -1,4 +1,4 @@
-"""Files that hold a genome, whatever else they hold: genomes, populations, model cards, `status --json`, runs."""
+"""Reads genomes from files that contain one: genomes, populations, model cards, `status --json`, runs."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
     """A genome, and facts about its network.
 
     Args:
-        source: a genome; or the JSON values, or the path of a file, of a genome, of a population (its first one), of a
-            model card or of `evonas status --json`; or a run directory, whose best network is taken.
-        space: that the genome must be of; the source's own, or any, when None.
+        source: a genome; the JSON values or the file of a genome, a population (its first genome), a model card or
+            `evonas status --json`; or a run directory, whose best network is used.
+        space: the space that the genome must be in; None for the source's own, or any.
 
     Returns:
-        the space, the genome, and of "num_features", "num_outputs", "task", "loss", "seed", "rows" and "epochs" what is
-        told.
+        the space, the genome, and the known ones of "num_features", "num_outputs", "task", "loss", "seed", "rows" and
+        "epochs".
 
     Raises:
-        InputError: there is none, or it is not of the space.
+        InputError: the source has no genome, or the genome is not in the space.
     """
     if isinstance(source, (str, Path)):
         path = Path(source)
@@ -56,25 +56,25 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
         source = parse_json(read_text(file, "genome file"), "genome")
     elif not isinstance(source, Mapping):
         return space or DenseSpace(), source, {}
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if isinstance(source, Mapping):
         if source.get("encoding") == "population":
             population = population_from_json(source, space)
             if not population.genomes:
-                raise InputError("genome file must hold a genome, but its population is empty: choose another")
-            return population.space, population.genomes[0], told
-        source, told = _inside(source)
+                raise InputError("genome file must contain a genome, but its population is empty: choose another")
+            return population.space, population.genomes[0], facts
+        source, facts = _inside(source)
     if space is not None:
-        return space, space.genome_from_json(source), told
-    return (*genome_of_any_space(source), told)
+        return space, space.genome_from_json(source), facts
+    return (*genome_of_any_space(source), facts)
 
 
 def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[str, Any]:
-    """Of a genome's network on the data of a run: "num_features", as many as it sees, "num_outputs", "task", and
-    "loss" where that is not a setting.
+    """Facts about a genome's network on the data of a run: "num_features" (those that it sees), "num_outputs", "task",
+    and "loss" if that is not a setting.
 
-    Where samples have a shape, also "sample_shape" and "masked". Of a network that embeds numeric columns "numeric"
-    and "views" of these features, of one that embeds categorical columns "categorical", as `Problem` has them.
+    For samples with a shape, also "sample_shape" and "masked". For networks that embed numeric columns, "numeric" and
+    "views" of these features, for those that embed categorical columns, "categorical", as in `Problem`.
     """
     width, views = problem["num_features"], problem.get("views", ())
     numeric, categorical = problem.get("numeric", ()), problem.get("categorical", ())
@@ -98,19 +98,19 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The genome in a model card or in the output of `evonas status --json`, and the facts with it."""
+    """The genome in a model card or in the output of `evonas status --json`, and the accompanying facts."""
     place: Any = value
     if "card" in value:
         networks = value.get("networks")
         if not isinstance(networks, list) or len(networks) != 1:
-            raise InputError("model card must be of one network, not of an ensemble: give the genome of one of them")
+            raise InputError("model card must be of one network, not of an ensemble: pass the genome of one of them")
         place = networks[0]
     elif "best" in value:
         place = value["best"]
     if place is value:
         return value, {}
     if not isinstance(place, Mapping) or "genome" not in place:
-        raise InputError("genome file must hold a genome, but no network in it has one: choose another")
+        raise InputError("genome file must contain a genome, but no network in it has one: choose another")
     return place["genome"], {name: place[name] for name in _FACTS if place.get(name) is not None}
 
 
@@ -118,7 +118,7 @@ def _of_run(path: Path, space: SearchSpace | None) -> tuple[SearchSpace, Any, di
     with RunReader(path) as run:
         record = run.ranked(1)
         home = space or space_from_json(run.space_json)
-        told = network_facts(run.problem_json, home, home.genome_from_json(record.genome))
-        told = {"loss": run.settings.loss, **told, "seed": record.seed, "epochs": record.horizon}
-        told["rows"] = num_rows(PreparedData.load(run.directory / DATA_NAME).splits[0].x_train)
-        return home, home.genome_from_json(record.genome), told
+        facts = network_facts(run.problem_json, home, home.genome_from_json(record.genome))
+        facts = {"loss": run.settings.loss, **facts, "seed": record.seed, "epochs": record.horizon}
+        facts["rows"] = num_rows(PreparedData.load(run.directory / DATA_NAME).splits[0].x_train)
+        return home, home.genome_from_json(record.genome), facts

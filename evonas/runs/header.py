@@ -1,8 +1,8 @@
-"""Checks of the headers of a database and its journal before SQLite opens them, since foreign files may contain
+"""Checks the headers of a database and its journal before SQLite opens them, since foreign files may contain
 anything.
 
-SQLite rolls back a journal as soon as it opens the database: it writes where the journal says, resizes the database,
-and deletes the file named as "super-journal", a name that evonas never writes. Rejected files are not touched.
+SQLite rolls back a journal as soon as it opens the database: it writes pages from the journal, resizes the database,
+and deletes the file named as "super-journal", which evonas never uses. Rejected files are not touched.
 
 References:
     SQLite, "Database File Format", sections 1.3 and 3, https://www.sqlite.org/fileformat2.html
@@ -29,7 +29,7 @@ _READ_BYTES = 1 << 20
 
 
 def journal_of(path: Path) -> Path:
-    """The rollback journal, which is there during a commit, or after a crash in one until a writer rolls it back."""
+    """The rollback journal, which exists during a commit, or after a crash until a writer rolls it back."""
     return path.with_name(path.name + "-journal")
 
 
@@ -37,7 +37,7 @@ def check_header(path: Path) -> None:
     """Checks the file's first 100 bytes and its size, so that newer formats and foreign files are not opened.
 
     Raises:
-        InputError: it is not the database of a run; the message says what it is.
+        InputError: it is not the database of a run; the message describes what was found.
     """
     try:
         with open_plain(path) as file:
@@ -59,7 +59,7 @@ def check_header(path: Path) -> None:
     if version < FORMAT and version not in migrations.SCHEMAS:
         raise InputError(
             f"run format must be {' or '.join(map(str, (*migrations.SCHEMAS, FORMAT)))}, but {path.parent} has format "
-            f"{version}, of a version that was never released: start a new run; nothing was changed"
+            f"{version}, from an unreleased version: start a new run; nothing was changed"
         )
     if header[18:20] != b"\x01\x01":
         raise InputError(
@@ -68,8 +68,8 @@ def check_header(path: Path) -> None:
     for suffix in ("-wal", "-shm"):
         if os.path.lexists(path.with_name(path.name + suffix)):
             raise InputError(
-                f"run directory must hold what evonas writes, but {path.name}{suffix} is in {path.parent}, which "
-                "SQLite would take for a part of the run: move it away"
+                f"run directory must contain only files of evonas, but {path.name}{suffix} is in {path.parent}, which "
+                "SQLite would consider part of the run: move it away"
             )
 
 
@@ -77,7 +77,7 @@ def check_journal(path: Path) -> None:
     """Checks the journal of a database, if any, before SQLite rolls it back.
 
     Raises:
-        InputError: it names another file, or claims a longer database than there is.
+        InputError: it names another file, or is of a longer database.
     """
     journal = journal_of(path)
     try:
@@ -92,26 +92,26 @@ def check_journal(path: Path) -> None:
         raise InputError(f"{journal} must be readable ({error.strerror or error}): check its permissions") from None
     if tail == _JOURNAL and about.st_size > 8:
         raise InputError(
-            f"{journal} must be a journal of evonas's, but it names another file, which SQLite would delete: the "
-            "directory is not as evonas left it; nothing was changed"
+            f"{journal} must be a journal of evonas, but it names another file, which SQLite would delete: the "
+            "directory was changed by another program; nothing was changed now"
         )
     if not header.startswith(_JOURNAL) and header.strip(b"\0") and not _is_begun(header):
         raise InputError(
-            f"{journal} must be a journal of evonas's, but another program wrote it, and SQLite would delete it: move "
+            f"{journal} must be a journal of evonas, but another program wrote it, and SQLite would delete it: move "
             "it away"
         )
     if len(header) < 28 or not header.startswith(_JOURNAL):
-        return  # nothing that SQLite would play back
+        return  # SQLite would not play back anything
     pages, sector, size = struct.unpack(">III", header[16:28])
     if size < 512 or size > 65536 or sector > 65536 or pages * size > path.stat().st_size + size:
         raise InputError(
-            f"{journal} must be the journal of {path.name}, but it is of a database of {pages:,} pages: restore the "
+            f"{journal} must be the journal of {path.name}, but belongs to a database of {pages:,} pages: restore the "
             "run from a copy; nothing was changed"
         )
 
 
 def _is_begun(header: bytes) -> bool:
-    """Whether the header is as SQLite leaves it until a journal is synchronised: without its first 12 bytes."""
+    """Whether the header is that of a journal not yet synchronised, without its first 12 bytes."""
     if len(header) < 28 or header[:12].strip(b"\0"):
         return False
     sector, size = struct.unpack(">II", header[20:28])
@@ -119,7 +119,7 @@ def _is_begun(header: bytes) -> bool:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copies a plain file; what `check_journal` refuses is refused in the copy, too."""
+    """Copies a regular file; `check_journal` still applies to the copy."""
     with open_plain(source) as file, target.open("wb") as copy:
         left = os.fstat(file.fileno()).st_size
         while left and (piece := file.read(min(left, _READ_BYTES))):

@@ -38,8 +38,8 @@ class NetworkInTraining(TypedDict):
     """One network in training.
 
     Attributes:
-        generation, index: its position in the run, from 0; for re-trainings, their number.
-        kind: why it is trained: for the search, or again as a finalist or for the final model.
+        generation, index: its position in the run, from 0; for retraining runs, their number.
+        kind: purpose of training: for the search, as a finalist or for the final model.
         name: short description of the network.
         parameters: number of trainable parameters, 0 if unknown.
         epoch, epochs: epochs trained and maximum, summed over folds and replicates; 0 if unknown.
@@ -69,7 +69,7 @@ class TrainingNotes:
     """Writer of the file, used by the process that owns the run.
 
     Attributes:
-        latest: the last networks noted, whether written or not.
+        latest: the last reported networks, whether written or not.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -37,8 +37,8 @@ class RunLock:
     """Held from construction to `release`.
 
     Raises:
-        InputError: another process holds it, the file is none of evonas's, or the directory cannot be written.
-        OSError: the disk is at fault.
+        InputError: another process holds it, evonas did not write the file, or the directory is not writable.
+        OSError: a disk error.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -53,7 +53,7 @@ class RunLock:
                 raise
             raise InputError(
                 f"run directory must be writable, but {directory} is not ({error.strerror}): "
-                "choose another place or change its permissions"
+                "choose another directory or change its permissions"
             ) from None
         except BaseException:
             self._close()
@@ -79,7 +79,7 @@ class RunLock:
         raise InputError(
             f"run directory must be used by one process at a time, but {directory} is being used by process "
             f"{content.split(' ')[0].strip() or '(starting)'}: wait for it, stop it, or choose another directory. "
-            "Further machines help a search with evonas join, or by way of Ray"
+            "Other machines can join a search with evonas join, or through Ray"
         )
 
     def _take_from_the_dead(self, directory: Path) -> bool:

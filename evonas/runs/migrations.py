@@ -88,10 +88,10 @@ CREATE TABLE state (generations INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
     4: _FORMAT_3 + _EVENT.lstrip(),
     5: _FORMAT_3 + _EVENT.lstrip() + _SPAN,
 }
-#: Tables that came with a format, each that of the same name in the present schema.
+#: Tables introduced by a format, each identical to that in the current schema.
 _ADDED = {4: "event", 5: "span", 6: "retraining_span"}
 
-#: Of format 2.
+#: Tables of format 2.
 TABLES = ("about", "session", "candidate", "evaluation", "state")
 
 
@@ -111,8 +111,8 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 def migrate(connection: sqlite3.Connection, version: int, schema: str) -> None:
     """Migrates the tables to the current schema, within the open transaction.
 
-    Format 2 had no checksums, and named neither the data nor the trainer in an evaluation's key; format 3 had no
-    events, format 4 no spans, format 5 none of re-trainings.
+    Format 2 had no checksums, and neither the data nor the trainer in an evaluation's key; format 3 had no events,
+    format 4 no spans, format 5 no spans of retraining.
     """
     if version == 2:
         _from_2(connection, schema)

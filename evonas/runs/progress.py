@@ -1,4 +1,4 @@
-"""How far a search is: a `Generation` that is complete, the `Progress` after a commit, and why it stopped (`Stop`)."""
+"""Progress of a search: a completed `Generation`, the `Progress` after a commit, and why it stopped (`Stop`)."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Generation:
     """A completed generation.
 
     Attributes:
-        number: from 0.
+        number: number of the generation, from 0.
         candidates, evaluations: the candidates and their evaluations, in the same order (without weights).
         trained: number of them that were trained in this generation; the others were known.
-        best: the best evaluation of the run so far, None while all have failed.
+        best: the best evaluation of the run so far; None if all have failed.
         seconds: wall-clock seconds of the run so far, all sessions together.
     """
 
@@ -55,13 +55,13 @@ class Progress:
     """The progress of a search after a commit.
 
     Attributes:
-        generation: the one being evaluated, from 0.
-        trained, planned: networks of this generation that are trained, and that it trains in all.
-        evaluated, failed: networks trained by the run in all, and how many of them have no score.
+        generation: the current generation, from 0.
+        trained, planned: number of networks of this generation trained so far, and to be trained in total.
+        evaluated, failed: number of networks trained by the run in total, and without a score.
         best: the best evaluation so far.
         part: evaluations of this commit.
         seconds: wall-clock seconds of the run so far, all sessions together.
-        candidates: of `part`, in the same order.
+        candidates: candidates of `part`, in the same order.
     """
 
     generation: int

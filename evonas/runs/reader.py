@@ -44,10 +44,10 @@ class RunReader(Closing):
     """A run directory, open for reading.
 
     Args:
-        directory: of the run.
+        directory: the run directory.
 
     Raises:
-        InputError: there is no run in it, it is of a newer format, or damaged.
+        InputError: there is no run in it, or the run has a newer format or is damaged.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -75,7 +75,7 @@ class RunReader(Closing):
 
     def _connect(self) -> sqlite3.Connection:
         check_links(self.directory)
-        # A live owner has verified its database; and a reader must not block it.
+        # A live owner has verified its database, and a reader must not block it.
         return schema.connect_readonly(self.directory / schema.DATABASE, trusted=self.owner is not None)
 
     @contextmanager
@@ -84,7 +84,7 @@ class RunReader(Closing):
         try:
             yield
         except KeyError as error:
-            raise InputError(f"{self.directory} must hold a whole run, but {error} is missing from it") from None
+            raise InputError(f"{self.directory} must hold a complete run, but lacks {error}") from None
         except (ValueError, TypeError, sqlite3.DatabaseError) as error:
             raise InputError(
                 f"{self.directory / schema.DATABASE} must hold what evonas wrote, but {error}: restore it from a copy"
@@ -111,7 +111,7 @@ class RunReader(Closing):
 
     @property
     def stop(self) -> str | None:
-        """Why the latest session stopped; None while it runs, or when it was killed."""
+        """Why the latest session stopped; None if it is running or was killed."""
         row = self._row("SELECT stop FROM session ORDER BY number DESC LIMIT 1")
         return row[0] if row else None
 
@@ -129,17 +129,17 @@ class RunReader(Closing):
 
     @property
     def in_training(self) -> tuple[NetworkInTraining, ...]:
-        """What the run trains now and how far, up to a second or two ago; nothing of a run that has no live owner."""
+        """Networks in training and their progress, at most two seconds old; empty for a run without a live owner."""
         return () if self.owner is None else read_in_training(self.directory)
 
     @property
     def seconds(self) -> float:
-        """Wall-clock seconds of search, all sessions together, up to the last commit."""
+        """Wall-clock seconds of search up to the last commit, all sessions together."""
         return float(self._value("SELECT total(seconds) FROM session"))
 
     @property
     def generations(self) -> int:
-        """Generations completed."""
+        """Number of completed generations."""
         return int(self._value("SELECT generations FROM state"))
 
     @property
@@ -156,7 +156,7 @@ class RunReader(Closing):
 
     @property
     def events_in_state(self) -> int:
-        """How many events the strategy's state has seen, of an asynchronous run."""
+        """Number of events that the strategy's state of an asynchronous run includes."""
         with self._reading():
             return int(from_text(JSON, self._value("SELECT value FROM state")).get("events", 0))
 
@@ -167,17 +167,17 @@ class RunReader(Closing):
 
     @property
     def evaluated(self) -> int:
-        """Networks trained, the failed ones included; those over a limit are not trained."""
+        """Number of networks trained, including failed ones; those over a limit are not trained."""
         return self.counts.trained
 
     @property
     def failed(self) -> int:
-        """Networks trained that have no score."""
+        """Number of trained networks without a score."""
         return self.counts.failed
 
     @property
     def infeasible(self) -> int:
-        """Networks over a limit."""
+        """Number of networks over a limit."""
         return self.counts.infeasible
 
     @property
@@ -188,16 +188,16 @@ class RunReader(Closing):
     # Evaluations.
 
     def evaluation(self, candidate: Candidate) -> tuple[int, Evaluation] | None:
-        """The generation in which a training with the candidate's key was done and its evaluation, None if none was."""
+        """The evaluation with the candidate's key and the generation in which it was trained; None if there is none."""
         row = self._row(f"SELECT generation, status, result, train_seconds FROM evaluation {_OF_KEY}", candidate.key)
         with self._reading():
             return None if row is None else (row[0], evaluation_from_row(*row[1:]))
 
     def kept(self, origin: Origin) -> tuple[dict[str, Any], tuple[Snapshot, ...]] | None:
-        """The genome (as JSON values) that was trained there, and the state its training ended in; None if not kept.
+        """The genome (as JSON values) trained at the origin and the final state of its training; None if not kept.
 
         Raises:
-            InputError: the file is gone or changed.
+            InputError: the file is missing or was changed.
         """
         row = self._row(
             "SELECT c.genome, e.snapshots FROM evaluation e JOIN candidate c "
@@ -210,15 +210,15 @@ class RunReader(Closing):
             return from_text(JSON, row[0]), snapshots_from_arrays(self._weights.get(row[1]))
 
     def epochs_behind(self, record: Record) -> int:
-        """Epochs that led to the record's weights, with those of the trainings that they were inherited from.
+        """Epochs that led to the record's weights, including those of training from which they were inherited.
 
-        At most its horizon: a training from scratch has no learning rates beyond.
+        At most its horizon, since training from scratch has no learning rates beyond that.
         """
         total, at = record.evaluation.best_epoch, record
         while at.origin is not None and total < record.horizon:
             inherited = at.origin.kind == "inherit"
             (at,) = self._records(RECORDS + " WHERE e.generation = ? AND e.position = ?", at.origin.place)
-            # One that was continued counts in the epochs of what continued.
+            # The epochs of the continuing training run include those of the one that it continued.
             total += at.evaluation.best_epoch if inherited else 0
         return min(total, record.horizon)
 
@@ -227,19 +227,19 @@ class RunReader(Closing):
         return self._records(RECORDS + " ORDER BY e.generation, e.position")
 
     def trainings(self) -> list[TrainingSpan]:
-        """When and where networks were trained; of runs of earlier formats, none."""
+        """When and where networks were trained; empty for runs of earlier formats."""
         with self._reading():
             return list(read_training_spans(self._connection))
 
     def retraining_spans(self) -> list[RetrainingSpan]:
-        """When finalists were trained again; empty if that was not kept."""
+        """When finalists were retrained; empty if that was not recorded."""
         with self._reading():
             return list(read_retraining_spans(self._connection))
 
     def best(self, count: int = 1) -> list[Record]:
-        """The best `count` networks, best first, each with its best evaluation; of equals, the older leads.
+        """The best `count` networks, best first, each with its best evaluation; of equal ones, the older is first.
 
-        Failed ones are never among them.
+        Failed networks are excluded.
         """
         query = RECORDS + " WHERE e.generation = ? AND e.position = ?"
         return [record for _, *place, _ in self.best_places(count) for record in self._records(query, tuple(place))]
@@ -270,7 +270,7 @@ class RunReader(Closing):
 
     @property
     def retrainings_wanted(self) -> tuple[int, int]:
-        """Finalists and their seeds: as last asked for, if the search has not continued; else as the settings say."""
+        """Finalists and seeds: as last requested if the search has not continued since, else from the settings."""
         asked = self.retrainings.asked
         if asked is not None and asked[0] == self.evaluated:
             return asked[1:]
@@ -278,7 +278,7 @@ class RunReader(Closing):
 
     @property
     def retrainings_progress(self) -> tuple[int, int] | None:
-        """Re-trainings of finalists, done and planned; None before any request, or if the search continued since."""
+        """Retraining runs of finalists, done and planned; None before any request, or if the search continued since."""
         asked = self.retrainings.asked
         if asked is None or asked[0] != self.evaluated:
             return None
@@ -295,7 +295,7 @@ class RunReader(Closing):
         return rank_finalists(self._gather(*asked[1:]))
 
     def _gather(self, top: int, seeds: int) -> list[Finalist]:
-        """The `top` networks of the search with those of their re-trainings that are done, in the search's order."""
+        """The `top` networks of the search with their completed retraining runs, in the search's order."""
         settings = self.settings
         return [
             Finalist(
@@ -305,9 +305,9 @@ class RunReader(Closing):
         ]
 
     def ranked(self, rank: int) -> Record:
-        """The network of that rank, from 1: finalists first, by their mean score; then all others, by their score.
+        """The network of that rank, from 1: finalists first, by mean score, then all others, by score.
 
-        The record of a finalist is that of its median retraining, with its scores and weights.
+        A finalist's record has the scores and weights of its median retraining run.
 
         Raises:
             InputError: there is no such rank.
@@ -323,28 +323,28 @@ class RunReader(Closing):
 
     @property
     def final_model(self) -> FinalModel | None:
-        """The networks whose mean is the final model; None where that is the best network itself."""
+        """The networks whose mean is the final model; None if that is the best network itself."""
         return final_model(self)
 
     def weights(self, record: Record) -> dict[str, NDArray[Any]]:
         """The weights that were scored, by name.
 
         Raises:
-            InputError: they were not kept, or the file is gone or changed.
+            InputError: they were not kept, or the file is missing or was changed.
         """
         if record.weights is None:
             raise InputError(
-                f"weights are kept for the best {self.settings.keep} networks, and this one ({record.digest[:12]}) is "
+                f"weights are kept for the best {self.settings.keep} networks, but this one ({record.digest[:12]}) is "
                 "not among them: choose a better rank, retrain it, or run with a larger `keep`"
             )
         return self.weights_named(record.weights)
 
     def weights_named(self, name: str) -> dict[str, NDArray[Any]]:
-        """The weights in a file of that name. Raises InputError when it is gone or changed."""
+        """The weights in the named file. Raises InputError if it is missing or was changed."""
         return self._weights.get(name)
 
     def summaries(self) -> list[GenerationSummary]:
-        """One summary a generation, in order."""
+        """One summary per generation, in order."""
         return generation_summaries(self._connection, ahead=bool(self.settings.asynchronous))
 
     def digest(self) -> str:
@@ -368,12 +368,12 @@ class RunReader(Closing):
         row = self._row(query)
         if row is None:
             raise InputError(
-                f"{self.directory} must hold a whole run, but a part of it is missing: restore it from a copy"
+                f"{self.directory} must hold a complete run, but a part of it is missing: restore it from a copy"
             )
         return row[0]
 
-    # Life.
+    # Closing.
 
     def close(self) -> None:
-        """Closes the database. May be called twice."""
+        """Closes the database. Idempotent."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""Evaluations as rows, as JSON and as `Record`s."""
+"""Conversion of evaluations to and from rows, JSON and `Record`s."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Curve = Annotated[list[float | None], Field(max_length=1_000_000)]
 
 
 class _Result(TypedDict):
-    """What `result_to_json` writes."""
+    """The content written by `result_to_json`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
@@ -46,7 +46,7 @@ class _Result(TypedDict):
 
 
 _RESULT = TypeAdapter(_Result)
-#: What else rows hold as JSON: any object, names of parents, and names with words.
+#: Other JSON values in rows: any object, names of parents, and mappings of names to text.
 JSON = TypeAdapter(dict[str, Any])
 PARENTS = TypeAdapter(tuple[str, ...])
 WORDS = TypeAdapter(dict[str, str])
@@ -70,11 +70,11 @@ class Record:
     """One evaluated candidate, as committed.
 
     Attributes:
-        genome: as JSON values; `SearchSpace.genome_from_json` makes it a genome.
-        loss: the objective's score as a number to minimise; None when there is none.
-        weights: name of the weights file, None when they are not kept.
-        Others as in `Candidate` and `Evaluation`; `epochs` is the budget, `evaluation.epochs` what was trained. An
-            origin is the place where that training was done, also of a candidate that was asked for again.
+        genome: JSON values, which `SearchSpace.genome_from_json` converts to a genome.
+        loss: the objective's score as a number to minimise; None if there is none.
+        weights: name of the weights file; None if they are not kept.
+        Others as in `Candidate` and `Evaluation`; `epochs` is the budget, `evaluation.epochs` the number trained. An
+            origin is the candidate that was trained, also for a candidate that was asked for again.
     """
 
     generation: int
@@ -92,7 +92,7 @@ class Record:
     origin: Origin | None
 
     def candidate(self, genome: Any) -> Candidate:
-        """The candidate that was evaluated; `genome` is this record's genome as a value of its space."""
+        """The evaluated candidate; `genome` is this record's genome as a value of its space."""
         return Candidate(
             genome,
             self.digest,
@@ -124,10 +124,10 @@ def result_to_json(evaluation: Evaluation) -> str:
 
 
 def from_text(kind: TypeAdapter[T], text: str) -> T:
-    """Parses a JSON text of the given kind.
+    """Parses JSON text of the given type.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the text is not of this type.
     """
     check_weight(text, "a value")
     try:
@@ -139,10 +139,10 @@ def from_text(kind: TypeAdapter[T], text: str) -> T:
 
 
 def evaluation_from_row(status: str, result: str, train_seconds: float) -> Evaluation:
-    """The evaluation back, without weights; null becomes NaN.
+    """The evaluation of a row, without weights; null becomes NaN.
 
     Raises:
-        ValueError: the row is not one that `result_to_json` gave.
+        ValueError: the row was not written by `result_to_json`.
     """
     values = from_text(_RESULT, result)
     return Evaluation(
@@ -163,7 +163,7 @@ def record_from_row(row: Sequence[Any], objective: Objective) -> Record:
     """The record of a row of `RECORDS`.
 
     Raises:
-        ValueError: the row is not one that evonas wrote.
+        ValueError: the row was not written by evonas.
     """
     genome: Any = from_text(JSON, row[5])
     record = Record(
@@ -206,7 +206,7 @@ def _number(value: float | None) -> float:
 
 
 def candidate_to_row(candidate: Candidate, space: SearchSpace) -> tuple[Any, ...]:
-    """A candidate as a row of the table, without its checksum."""
+    """A candidate as a row of the table, without the checksum."""
     return (
         candidate.generation,
         candidate.index,
@@ -220,11 +220,11 @@ def candidate_to_row(candidate: Candidate, space: SearchSpace) -> tuple[Any, ...
 
 
 def check_repetition(run: RunReader, there: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Raises InputError where rows of candidates are not those that a run has of them, with their checksums."""
+    """Raises InputError if rows of candidates differ from the run's, which have checksums."""
     if list(there) != [seal(row) for row in rows]:
         raise InputError(
-            f"generation {rows[0][0]} of {run.directory} must be asked for as before the run stopped, but the strategy "
-            "asks for other networks now: resume with the versions that it ran with "
+            f"generation {rows[0][0]} of {run.directory} must be the same as before the run stopped, but the strategy "
+            "now asks for other networks: resume with the versions used before "
             f"({', '.join(' '.join(item) for item in run.environment.items())})"
         )
 
@@ -233,7 +233,7 @@ def trained_at(connection: sqlite3.Connection, place: tuple[int, int]) -> tuple[
     """(generation, position) of the candidate that was trained: an earlier one, if it had been asked for before.
 
     Raises:
-        RuntimeError: none was evaluated there.
+        RuntimeError: no candidate was evaluated there.
     """
     row: tuple[int, int] | None = connection.execute(_TRAINED, place).fetchone()
     if row is None:

@@ -1,4 +1,4 @@
-"""`results.csv` and `population.json`: the results for people and for other runs."""
+"""`results.csv` and `population.json`: the results as a table, and genomes for other runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DETAILS = (
 
 
 def results_csv(records: Iterable[Record]) -> str:
-    """One line an evaluation; a column for each score that any of them has."""
+    """One line per evaluation; a column for each score that any of them has."""
     rows = [_row(record) for record in records]
     scores = sorted({name for row in rows for name in row if name not in _COLUMNS + _DETAILS})
     text = io.StringIO()
@@ -45,7 +45,7 @@ def results_csv(records: Iterable[Record]) -> str:
 
 
 def population_text(records: Sequence[Record], space: Mapping[str, Any], objective: str) -> str:
-    """The genomes with their scores, best first, as `genomes.read_population` reads them; one a line."""
+    """The genomes with their scores, best first, one per line, in the format of `genomes.read_population`."""
     members = [
         {
             "genome": record.genome,

@@ -27,9 +27,9 @@ def worth_keeping(
 
     Args:
         best: (loss, generation, position, digest) of the best networks committed so far.
-        keep: how many networks keep their weights.
-        part: what is to be committed.
-        losses: of `part`; None where there is no score.
+        keep: number of networks whose weights are kept.
+        part: candidates and evaluations to commit.
+        losses: losses of `part`; None without a score.
     """
     ranks = [(*row, -1) for row in best]
     for index, ((candidate, _), loss) in enumerate(zip(part, losses, strict=True)):
@@ -51,10 +51,10 @@ def within_quota(
     """(generation, position) of the best networks whose weights fit the quota; always at least the best one.
 
     Args:
-        connection: to the run's database.
+        connection: connection to the run's database.
         best: (loss, generation, position, digest), best first.
-        size_of: bytes of a file of weights, by name.
-        quota_bytes: for all of them.
+        size_of: name of a weights file -> its size in bytes.
+        quota_bytes: limit for all of them together.
     """
     places: set[tuple[int, int]] = set()
     for _, generation, position, _ in best:

@@ -87,7 +87,7 @@ _LONGEST_VALUE = 64 << 20
 #: Time limit for verifying a database: seconds, and seconds per byte.
 _LOOK_SECONDS, _BYTES_A_SECOND = 5.0, 20e6
 _STEPS = 100_000
-#: How much longer it may take by the clock.
+#: Factor of the limit in wall-clock time.
 _BUSY_FACTOR = 10.0
 
 
@@ -116,7 +116,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """Opens the database for writing; incomplete transactions are rolled back, and older formats migrated.
 
     Raises:
-        InputError: it is not a run, of a newer format, or damaged; the file is left as it is.
+        InputError: it is not a run, has a newer format, or is damaged; the file is left unchanged.
     """
     with _refusing(path):
         check_journal(path)
@@ -149,7 +149,7 @@ def connect_readonly(path: Path, trusted: bool = False) -> sqlite3.Connection:
     """
     with _refusing(path):
         if not trusted and journal_of(path).exists():
-            # A crash during a commit, which only a writer can roll back: done on a copy.
+            # After a crash during a commit, only a writer can roll back; this is done on a copy.
             return _recover(path)
         connection = _open(path, "ro")
         try:
@@ -179,7 +179,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
-    # Autocommit: transactions are opened by `transaction`, and nowhere else.
+    # Autocommit: only `transaction` opens transactions.
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
 
@@ -215,7 +215,7 @@ def _refusing(path: Path) -> Iterator[None]:
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY):
             raise StorageError(f"{path} could not be opened: {error}") from error
         raise InputError(
-            f"{path} must be a whole database of a run, but it is damaged ({error}): restore it from a copy"
+            f"{path} must be an intact database of a run, but it is damaged ({error}): restore it from a copy"
         ) from None
 
 
@@ -245,7 +245,7 @@ def _recover(path: Path) -> sqlite3.Connection:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         for source, target in ((path, copy), (journal_of(path), journal_of(copy))):
-            with suppress(FileNotFoundError):  # the journal may have been settled meanwhile
+            with suppress(FileNotFoundError):  # the journal may have been rolled back meanwhile
                 copy_file(source, target)
         memory = sqlite3.connect(":memory:", isolation_level=None)
         with closing(connect(copy)) as connection:

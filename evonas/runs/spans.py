@@ -1,7 +1,7 @@
-"""When networks were trained, by the clock of the search: the tables `span` and, of finalists that were trained again,
-`retraining_span`, which are read and written here only.
+"""When networks were trained, by the clock of the search: the tables `span` and, for retrained finalists,
+`retraining_span`, which only this module reads and writes.
 
-No digest counts them. Runs of earlier formats have none, nor have networks of trainers that measure none.
+They are not part of any digest. Runs of earlier formats and networks of trainers that do not measure have none.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ += ["read_retraining_spans", "read_training_spans"]
 
 @dataclass(frozen=True)
 class TrainingSpan:
-    """One training of a network: of one fold and replicate.
+    """One training run of a network, on one fold and replicate.
 
     Attributes:
         place: generation and index of the network.
-        process, thread: where, as `evonas.evaluation.Span`.
+        process, thread: where it ran, as in `evonas.evaluation.Span`.
         started, ended: seconds since the search began, all sessions one after the other.
     """
 
@@ -38,11 +38,11 @@ class TrainingSpan:
 
 @dataclass(frozen=True)
 class RetrainingSpan:
-    """One training of a finalist from another seed.
+    """One training run of a finalist with another seed.
 
     Attributes:
-        digest: of the network.
-        Others as of `TrainingSpan`.
+        digest: the network's digest.
+        Others as in `TrainingSpan`.
     """
 
     digest: str
@@ -53,10 +53,10 @@ class RetrainingSpan:
 
 
 def read_training_spans(connection: sqlite3.Connection) -> Iterator[TrainingSpan]:
-    """Those of a run's database, in the order of the networks.
+    """The spans in a run's database, in the order of the networks.
 
     Raises:
-        ValueError: a row is not as it was written.
+        ValueError: a row is invalid.
     """
     query = (
         "SELECT generation, position, process, thread, started, ended FROM span ORDER BY generation, position, number"
@@ -67,10 +67,10 @@ def read_training_spans(connection: sqlite3.Connection) -> Iterator[TrainingSpan
 
 
 def read_retraining_spans(connection: sqlite3.Connection) -> Iterator[RetrainingSpan]:
-    """Those of finalists, in the order of their beginning.
+    """The spans of finalists, ordered by start.
 
     Raises:
-        ValueError: a row is not as it was written.
+        ValueError: a row is invalid.
     """
     query = "SELECT digest, process, thread, started, ended FROM retraining_span ORDER BY started, digest, seed, number"
     for digest, process, thread, started, ended in connection.execute(query):
@@ -80,22 +80,21 @@ def read_retraining_spans(connection: sqlite3.Connection) -> Iterator[Retraining
 
 def _check(started: float, ended: float) -> None:
     if not 0.0 <= started <= ended < math.inf:
-        raise ValueError(f"a training lasted from {started!r:.40} s to {ended!r:.40} s")
+        raise ValueError(f"a training run lasted from {started!r:.40} s to {ended!r:.40} s")
 
 
 def add_spans(
     connection: sqlite3.Connection, part: Sequence[tuple[Candidate, Evaluation]], began: float, seconds: float
 ) -> None:
-    """Adds the spans of evaluations, in the transaction that is open.
+    """Adds the spans of evaluations, in the open transaction.
 
-    The clocks of other machines may be a little off: no training is said to have begun before its session, or to end
-    after now.
+    Spans are clipped to the session so far, since the clocks of other machines may be slightly off.
 
     Args:
-        connection: of the run.
-        part: what was trained.
-        began: seconds of the search when this session began.
-        seconds: of this session so far.
+        connection: connection to the run's database.
+        part: candidates and their evaluations.
+        began: seconds of the search at the beginning of this session.
+        seconds: seconds of this session so far.
     """
     rows = [
         (candidate.generation, candidate.index, *row)
@@ -108,7 +107,7 @@ def add_spans(
 def add_retraining_spans(
     connection: sqlite3.Connection, part: Sequence[tuple[Candidate, Evaluation]], began: float, seconds: float
 ) -> None:
-    """The same of finalists that were trained again; see `add_spans`."""
+    """The same for retrained finalists; see `add_spans`."""
     rows = [
         (candidate.digest, candidate.seed, candidate.epochs, *row)
         for candidate, evaluation in part
@@ -118,7 +117,7 @@ def add_retraining_spans(
 
 
 def drop_retraining_spans(connection: sqlite3.Connection) -> None:
-    """Deletes those of deleted re-trainings, in the open transaction."""
+    """Deletes the spans of deleted retraining runs, in the open transaction."""
     connection.execute(
         "DELETE FROM retraining_span WHERE NOT EXISTS (SELECT 1 FROM retraining r WHERE "
         "r.digest = retraining_span.digest AND r.seed = retraining_span.seed AND r.epochs = retraining_span.epochs)"
@@ -126,7 +125,7 @@ def drop_retraining_spans(connection: sqlite3.Connection) -> None:
 
 
 def _rows(evaluation: Evaluation, began: float, now: float) -> Iterator[tuple[int, str, int, float, float]]:
-    """Number, process, thread, beginning and end of each training, by the clock of the search."""
+    """Number, process, thread, start and end of each training run, by the clock of the search."""
     offset = now - time.time()
     for number, span in enumerate(evaluation.spans):
         ended = min(max(span.ended + offset, began), now)

@@ -1,6 +1,6 @@
-"""`RunStore`: the one writer of a run directory.
+"""`RunStore`: the only writer of a run directory.
 
-Every public method that writes is one commit: it returns when the rows, and the files that they name, are on the disk.
+Every public method that writes is one commit: it returns when the rows and the files they reference are on the disk.
 """
 
 from __future__ import annotations
@@ -56,12 +56,13 @@ __all__ = ["RunStore"]
 
 
 class RunStore(RunReader):
-    """A run directory, owned by this process until `close`. Made by `create` and `open`.
+    """A run directory, owned by this process until `close`. Created by `create` and `open`.
 
     Attributes:
-        report_share: results.csv and population.json are written with every part as long as that takes at most this
-            share of the time; in a long run they may lag until the session ends. Last it took `report_seconds`.
-        training_notes: where it is noted what is in training, for whoever watches.
+        report_share: results.csv and population.json are written with every part while that takes at most this share of
+            the time; in a long run they may lag until the session ends. `report_seconds` is the duration of the last
+            write.
+        training_notes: writer of the networks in training, for displays.
     """
 
     report_share = 0.05
@@ -103,15 +104,15 @@ class RunStore(RunReader):
         source: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> RunStore:
-        """A new run.
+        """Creates a run.
 
         Args:
-            directory: made if need be; must be empty.
-            settings: resolved.
-            space: that is searched.
-            state: of the strategy before its first `ask`.
-            data: what the networks are trained on, copied into the directory.
-            source: where the data came from, for people and the command line; JSON values.
+            directory: created if necessary; must be empty.
+            settings: resolved settings.
+            space: the search space.
+            state: the strategy's state before its first `ask`.
+            data: the training data, copied into the directory.
+            source: origin of the data, for displays and the command line; JSON values.
             overwrite: whether an existing run may be replaced: only its own files are deleted.
 
         Raises:
@@ -144,10 +145,10 @@ class RunStore(RunReader):
 
     @classmethod
     def open(cls, directory: str | Path) -> RunStore:
-        """The run in the directory, to continue with it.
+        """Opens the run in the directory to continue it.
 
         Raises:
-            InputError: there is none, it is in use, of a newer format or damaged, its data were changed, or its
+            InputError: there is none, it is in use, has a newer format or is damaged, its data were changed, or its
                 networks were trained by another version of the trainer.
         """
         directory = Path(directory)
@@ -164,8 +165,8 @@ class RunStore(RunReader):
                 store.close()
                 raise InputError(
                     f"run must have been trained by version {TRAINER_VERSION} of the trainer to be continued, but "
-                    f"{directory} was by version {store.trainer}, which gives other weights: resume it with evonas "
-                    f"{wanted}, or start a new run"
+                    f"{directory} was trained by version {store.trainer}, which gives other weights: resume it with "
+                    f"evonas {wanted}, or start a new run"
                 )
             if store.data_sha256 and sha256(directory / DATA_NAME) != store.data_sha256:
                 store.close()
@@ -179,13 +180,13 @@ class RunStore(RunReader):
 
     @property
     def in_training(self) -> tuple[NetworkInTraining, ...]:
-        """What is in training, as noted last."""
+        """The networks in training as last reported."""
         return self.training_notes.latest
 
     # Commits.
 
     def begin_session(self, budget: Budget) -> None:
-        """Notes that a search starts or continues, with what versions and until when."""
+        """Records the start or continuation of a search, its versions and its budget."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         number = int(self._value("SELECT coalesce(max(number), 0) + 1 FROM session"))
         self._began = self.seconds
@@ -195,13 +196,13 @@ class RunStore(RunReader):
         self.write_reports()
 
     def end_session(self, stop: str, seconds: float) -> None:
-        """Notes why the search stopped, and brings the reports up to date."""
+        """Records why the search stopped, and updates the reports."""
         changes = {"stop": stop, "seconds": float(seconds)}
         self._commit(lambda: update(self._connection, "session", {"number": self._session}, changes))
         self.write_reports()
 
     def add_candidates(self, candidates: Sequence[Candidate], space: SearchSpace) -> None:
-        """Commits a generation as asked for, before any of it is trained. A repetition after a resume changes nothing.
+        """Commits the candidates of a generation before training. A repetition after a resume changes nothing.
 
         Raises:
             InputError: the generation exists and differs.
@@ -215,10 +216,10 @@ class RunStore(RunReader):
             self._commit(lambda: insert(self._connection, "candidate", rows))
 
     def add_candidate(self, candidate: Candidate, space: SearchSpace) -> None:
-        """Commits a candidate of an asynchronous run as asked for. A repetition after a resume changes nothing.
+        """Commits the ask event of a candidate in an asynchronous run. A repetition after a resume changes nothing.
 
         Raises:
-            InputError: it exists and differs.
+            InputError: the candidate exists and differs.
         """
         row = candidate_to_row(candidate, space)
         there = self.events.candidate((candidate.generation, candidate.index))
@@ -228,13 +229,13 @@ class RunStore(RunReader):
             check_repetition(self, [there], [row])
 
     def commit_part(self, part: Sequence[tuple[Candidate, Evaluation]], seconds: float) -> None:
-        """Commits evaluations, in one transaction; the weights of the best `keep` networks of the run are kept.
+        """Commits evaluations in one transaction; the weights of the best `keep` networks of the run are kept.
 
         So are the snapshots of candidates with `keep_snapshots`, until `complete_generation` drops them.
 
         Args:
-            part: what was trained; candidates that were added before.
-            seconds: of this session so far.
+            part: previously added candidates, and their evaluations.
+            seconds: seconds of this session so far.
         """
         losses = [self._loss(evaluation) for _, evaluation in part]
         kept = worth_keeping(self.best_places(self.settings.keep), self.settings.keep, part, losses)
@@ -285,9 +286,9 @@ class RunStore(RunReader):
         evaluator_state: Any = None,
         retained: AbstractSet[tuple[int, int]] = frozenset(),
     ) -> None:
-        """Commits the strategy's and the evaluator's state after the generation: from here a resumed run continues.
+        """Commits the states of strategy and evaluator after the generation, from which a resumed run continues.
 
-        Snapshots of candidates whose places are not `retained` are dropped.
+        Snapshots of candidates that are not `retained` are dropped.
         """
         before = self._named_weights()
         places = {trained_at(self._connection, place) for place in retained}
@@ -303,11 +304,11 @@ class RunStore(RunReader):
         self._weights.remove(before - self._named_weights())
 
     def grow(self, space: SearchSpace, source: Mapping[str, Any]) -> None:
-        """Commits a space to which something was added, and what goes with it, between generations.
+        """Commits an extended space and the corresponding source between generations.
 
         Args:
-            space: holds all genomes of the run so far.
-            source: as of `create`.
+            space: contains all genomes of the run so far.
+            source: as in `create`.
         """
         texts = {"space": canonical_json(space.to_json()), "source": canonical_json(dict(source))}
 
@@ -319,10 +320,10 @@ class RunStore(RunReader):
         self.space_json, self.source = json.loads(texts["space"]), json.loads(texts["source"])
 
     def locate(self, candidate: Candidate) -> Candidate:
-        """The candidate with its origin at the place where that was trained: asked for again, it was not.
+        """The candidate with its origin replaced by the candidate that was trained, if the origin was a repetition.
 
         Raises:
-            RuntimeError: the origin is not a candidate that was evaluated.
+            RuntimeError: the origin is not an evaluated candidate.
         """
         if candidate.origin is None:
             return candidate
@@ -330,7 +331,7 @@ class RunStore(RunReader):
         return replace(candidate, origin=replace(candidate.origin, generation=generation, index=index))
 
     def close(self) -> None:
-        """Closes the database and lets other processes in. May be called twice."""
+        """Closes the database and releases the lock. Idempotent."""
         super().close()
         self.training_notes.clear()
         self._lock.release()

@@ -1,4 +1,4 @@
-"""Runs and generations in numbers."""
+"""Summaries of runs and generations."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Counts:
-    """Evaluations of a run: those that were trained, those of them that have no score, and those over a limit."""
+    """Numbers of a run's evaluations: trained, without a score, and over a limit."""
 
     trained: int
     failed: int
     infeasible: int
 
     def plus(self, evaluations: Iterable[tuple[Status, float | None]]) -> Counts:
-        """With more of them, given as status and loss."""
+        """The counts including more evaluations, given as status and loss."""
         trained, failed, infeasible = self.trained, self.failed, self.infeasible
         for status, loss in evaluations:
             over = status is Status.INFEASIBLE
@@ -37,7 +37,7 @@ class Counts:
 
 
 def count_evaluations(connection: sqlite3.Connection) -> Counts:
-    """The counts of a run's database. Looks at every evaluation."""
+    """The counts of a run's database. Reads every evaluation."""
     query = "SELECT status = ?, loss IS NULL, count(*) FROM evaluation GROUP BY 1, 2"
     found = {(over, bad): number for over, bad, number in connection.execute(query, (Status.INFEASIBLE.value,))}
     over = found.get((1, 0), 0) + found.get((1, 1), 0)
@@ -46,12 +46,12 @@ def count_evaluations(connection: sqlite3.Connection) -> Counts:
 
 @dataclass(frozen=True)
 class Idle:
-    """Since a network was last trained.
+    """Progress since a network was last trained.
 
     Attributes:
-        trained: the latest generation in which one was; -1 before any.
-        tried: the latest generation with a network that was new, be it over a limit; -1 before any.
-        infeasible: how many networks of generations after `trained` were over a limit.
+        trained: the latest generation in which a network was trained; -1 before any.
+        tried: the latest generation with a new network, even if over a limit; -1 before any.
+        infeasible: number of networks over a limit in generations after `trained`.
     """
 
     trained: int
@@ -72,7 +72,7 @@ def idle_since(connection: sqlite3.Connection) -> Idle:
 
 @dataclass(frozen=True)
 class GenerationSummary:
-    """One generation in numbers. Losses are of what was trained in it, None when nothing succeeded."""
+    """Summary of one generation. Losses are those of networks trained in it; None if none succeeded."""
 
     generation: int
     candidates: int
@@ -84,7 +84,7 @@ class GenerationSummary:
 
 
 def summarise(number: int, candidates: int, losses: list[float | None], seconds: float) -> GenerationSummary:
-    """The summary of a generation with these losses, None if there is none."""
+    """The summary of a generation; a loss of None means that there is none."""
     scored = sorted(loss for loss in losses if loss is not None)
     middle = len(scored) // 2
     median = None if not scored else scored[middle] if len(scored) % 2 else (scored[middle - 1] + scored[middle]) / 2
@@ -93,11 +93,11 @@ def summarise(number: int, candidates: int, losses: list[float | None], seconds:
 
 
 def generation_summaries(connection: sqlite3.Connection, ahead: bool) -> list[GenerationSummary]:
-    """One summary a generation, in order.
+    """One summary per generation, in order.
 
     Args:
-        connection: to the run's database.
-        ahead: whether generations are asked for ahead of what a bound allows; those without results are left out.
+        connection: connection to the run's database.
+        ahead: whether generations may be asked for ahead of time; those without results are left out.
     """
     losses: dict[int, list[float | None]] = {}
     seconds: dict[int, float] = {}

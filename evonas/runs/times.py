@@ -1,7 +1,7 @@
-"""Where the time of a run went: seconds of search, of its finalists and of the rest, all sessions together.
+"""How a run spent its time: seconds of search, finalists and the rest, all sessions together.
 
-The seconds of a session are in the table `session`; how they are split is the row "times" of `about`, which is read and
-written here only.
+The seconds of a session are in the table `session`; their split is in the row "times" of `about`, which only this
+module reads and writes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _KEY = "times"
 
 
 class Times:
-    """The times in the database of a run, to be read."""
+    """Reads the times from the database of a run."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @property
     def split(self) -> dict[str, float]:
-        """Seconds of "search", "finalists" and "rest"; what was not noted, as after a kill, counts as search."""
+        """Seconds of "search", "finalists" and "rest"; unrecorded time, as after a kill, counts as search."""
         (seconds,) = self._connection.execute("SELECT total(seconds) FROM session").fetchone()
         row = self._connection.execute("SELECT value FROM about WHERE key = ?", (_KEY,)).fetchone()
         try:
@@ -44,7 +44,7 @@ class Times:
         return {"search": max(0.0, seconds - finalists - rest), "finalists": finalists, "rest": rest}
 
     def training_seconds(self, record: Record) -> float:
-        """Seconds that a network was trained in all, with those of the trainings that it continued from."""
+        """Total training time of a network in seconds, including the training runs that it continued."""
         seconds, origin, before = record.evaluation.train_seconds, record.origin, record.generation
         while origin is not None and origin.kind == "continue" and origin.generation < before:
             row = self._connection.execute(

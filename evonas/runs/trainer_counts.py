@@ -1,4 +1,4 @@
-"""`TrainerCounts`: how many of a user's models were trained natively, and why Keras trained the others."""
+"""`TrainerCounts`: how many user-defined models were trained natively, and why Keras trained the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrainerCounts:
 
     @property
     def total(self) -> int:
-        """All models."""
+        """Number of all models."""
         return self.natively + sum(self.by_keras.values())
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a session ran with: versions read from package metadata, without importing the packages."""
+"""Versions of a session's software, read from package metadata without importing the packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = ("evonas", "deap", "numpy", "keras", "tensorflow", "jax", "scikit-le
 
 
 def environment_versions() -> dict[str, str]:
-    """Name -> version of Python and of the packages that are installed."""
+    """Name -> version of Python and of the installed packages."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -22,6 +22,6 @@ def environment_versions() -> dict[str, str]:
 
 
 def distribution_provenance(module: str) -> dict[str, str]:
-    """Name and version of the distribution that installs a module; empty if none does, as of a script."""
+    """Name and version of the distribution that installs a module; empty if there is none, as for scripts."""
     names = packages_distributions().get(module.partition(".")[0], ())
     return {"distribution": names[0], "version": version(names[0])} if names else {}

@@ -1,4 +1,4 @@
-"""Weights and snapshots as content-addressed files: `weights/<sha256>.npz`, equal arrays always equal bytes."""
+"""Weights and snapshots as content-addressed files `weights/<sha256>.npz`; equal arrays give equal bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["WeightFiles", "weights_to_bytes"]
 
 
 def weights_to_bytes(weights: Weights) -> bytes:
-    """An `.npz` file of the arrays, by name; entries carry a fixed date, since the bytes' digest is their name."""
+    """An `.npz` file of the named arrays; entries have a fixed date, since the file is named by its digest."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(weights):
@@ -39,7 +39,7 @@ _NAME = re.compile("[0-9a-f]{64}")
 
 
 def _is_weights(path: Path) -> bool:
-    """Whether a file is named by its bytes, as weights are."""
+    """Whether a file's name is the digest of its content, as for weights."""
     if path.suffix != ".npz" or not _NAME.fullmatch(path.stem):
         return False
     try:
@@ -67,10 +67,10 @@ class WeightFiles:
         return name
 
     def get(self, name: str) -> dict[str, NDArray[Any]]:
-        """The weights of that name.
+        """Reads the named weights.
 
         Raises:
-            InputError: the file is gone, or its bytes are not those that were written.
+            InputError: the file is missing or was changed.
         """
         path = self._path(name)
         try:
@@ -92,23 +92,23 @@ class WeightFiles:
         return self._path(name).is_file()
 
     def size(self, name: str) -> int:
-        """Bytes of the file; 0 if it is not there."""
+        """Size of the file in bytes; 0 if it does not exist."""
         path = self._path(name)
         return path.stat().st_size if path.is_file() else 0
 
     def remove(self, names: AbstractSet[str]) -> None:
-        """Deletes files that no row names any more; those that the disk will not let go are collected later."""
+        """Deletes files that are no longer referenced; if deletion fails, `collect` repeats it later."""
         for name in names:
             with suppress(OSError):
                 self._path(name).unlink(missing_ok=True)
 
     def collect(self, kept: AbstractSet[str]) -> None:
-        """Deletes what a crash left: temporary files, and weights that no row names. All else is somebody else's."""
+        """Deletes leftovers of a crash: temporary files and unreferenced weights. All other files are foreign."""
         for path in self.own(kept):
             path.unlink(missing_ok=True)
 
     def own(self, kept: AbstractSet[str] = frozenset()) -> list[Path]:
-        """Files in the folder that evonas wrote, as their names tell, and their bytes; without those `kept`."""
+        """Files in the folder that evonas wrote, according to names and content, without those `kept`."""
         if not self._folder.is_dir():
             return []
         found = [path for path in self._folder.iterdir() if path.is_file() and not path.is_symlink()]

@@ -1,10 +1,10 @@
-"""Contract checks for what comes from outside evonas; evonas's own go through the same ones.
+"""Contract checks for user-defined extensions; evonas's own components must pass the same checks.
 
     >>> from evonas.testing import ToySpace, check_space, check_strategy
     >>> check_strategy("aging", spaces={"toy": ToySpace()}, processes=False)
     >>> check_space(ToySpace())
 
-`check_strategy` and `check_space` run everything. In a test suite each check is a test of its own::
+`check_strategy` and `check_space` run all checks. In a test suite, each check can be a separate test::
 
     import pytest
     from evonas.testing import SPACE_CHECKS, STRATEGY_CHECKS, StrategyCase
@@ -20,7 +20,7 @@
 
 `check_mutation_function`, `check_metric` and `check_layer_kind` are for the other extensions.
 
-A check raises AssertionError, with what was expected. Imports no pytest; with
+A check raises AssertionError with the expectation. Does not import pytest; with
 `pytest.register_assert_rewrite("evonas.testing")` in a `conftest.py`, pytest shows the values that differ.
 """
 
@@ -48,4 +48,4 @@ __all__ = [
 ]
 
 if not __debug__:
-    raise ImportError("evonas.testing checks by assert, which python -O leaves out: run Python without -O")
+    raise ImportError("evonas.testing uses assert, which python -O disables: run Python without -O")

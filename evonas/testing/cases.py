@@ -1,4 +1,4 @@
-"""A strategy under test, the spaces that it is tried on, and what it asks for there."""
+"""A strategy under test, the spaces for testing it, and the candidates that it asks for there."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class StrategyCase:
 
     Attributes:
         strategy: a name, a class, or an `evonas.strategies.StrategyRow`.
-        options: fields of `evonas.Settings` that it is always given, as pairs.
+        options: fields of `evonas.Settings` that are always passed to it, as pairs.
 
     Example:
         >>> StrategyCase("ga", (("tournament", 2),)).make(ToySpace(), population=4).ask()[0].operator
@@ -91,7 +91,7 @@ class StrategyCase:
 
     @property
     def row(self) -> StrategyRow:
-        """What is known of it."""
+        """The row of the strategy."""
         return strategy_row(strategy_name(self.strategy))
 
     @property
@@ -100,12 +100,12 @@ class StrategyCase:
         return self.row.rungs or dict(self.options).get("rungs", 1) > 1
 
     def make(self, space: SearchSpace, **options: Any) -> Strategy:
-        """The strategy on a space; options as of `evonas.strategies.make_strategy`."""
+        """The strategy on a space; for options, see `evonas.strategies.make_strategy`."""
         return make_strategy(self.strategy, space, **{**options, **dict(self.options)})
 
 
 def score(candidate: Candidate) -> float:
-    """A number from the digest alone."""
+    """A number that depends only on the digest."""
     return int(candidate.digest[:8], 16) / 2**32
 
 
@@ -115,7 +115,7 @@ def ok(value: float, name: str = "rmse") -> Evaluation:
 
 
 def play(strategy: Strategy, generations: int) -> list[list[Candidate]]:
-    """What a strategy asks for, generation by generation, with evaluations given by `score`."""
+    """The candidates of a strategy, generation by generation, evaluated by `score`."""
     asked = []
     for _ in range(generations):
         asked.append(strategy.ask())
@@ -136,13 +136,13 @@ def _as_list(each: Candidate, space: SearchSpace) -> list[Any]:
 
 
 def ask_everywhere(case: StrategyCase) -> list[Any]:
-    """What a strategy asks for on each of `SPACES`, as JSON values."""
+    """The candidates of a strategy on each of `SPACES`, as JSON values."""
     made = {name: case.make(space, objective=RMSE, population=6, seed=0) for name, space in SPACES.items()}
     return [as_text(play(made[name], 4), space) for name, space in SPACES.items()]
 
 
 def raises(error: type[Exception], call: Callable[[], Any], what: str) -> str:
-    """The text of the error that the call must raise. Raises AssertionError where it raises none."""
+    """The text of the error that the call must raise. Raises AssertionError if it does not."""
     try:
         call()
     except error as raised:
@@ -151,6 +151,6 @@ def raises(error: type[Exception], call: Callable[[], Any], what: str) -> str:
 
 
 def toy_distance(candidate: Candidate, target: tuple[int, ...]) -> Evaluation:
-    """Of a `ToySpace`: infeasible by its distance from the target, which alone is feasible."""
+    """Evaluation in a `ToySpace` where only the target is feasible, and others violate by their distance from it."""
     excess = sum(abs(number - best) for number, best in zip(candidate.genome[:3], target, strict=True))
     return Evaluation(Status.INFEASIBLE, {"violation": float(excess)}) if excess else ok(9.0)

@@ -1,4 +1,4 @@
-"""Checks for a mutation, a metric and a layer kind from outside evonas. They raise AssertionError."""
+"""Checks for user-defined mutations, metrics and layer kinds. They raise AssertionError."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _TRAINING = {
 
 
 def check_mutation_function(mutation: Any, space: SearchSpace, seeds: Sequence[int] = range(25)) -> None:
-    """A mutation gives other members of the space, repeats with an equal generator, and leaves its parent alone.
+    """Checks that a mutation returns other members of the space, is deterministic, and does not change its parent.
 
     Args:
-        mutation: function `(genome, space, rng) -> genome`, None if it does not apply.
-        space: of genomes to which it applies.
-        seeds: of parents and mutations.
+        mutation: function `(genome, space, rng) -> genome`; returns None if it does not apply.
+        space: space of genomes to which it applies.
+        seeds: seeds of parents and mutations.
 
     Raises:
-        AssertionError: it does not, or applies to none of the genomes.
+        AssertionError: a check failed, or the mutation applies to none of the genomes.
     """
     name, applied = mutation_name(mutation), 0
     for seed in seeds:
@@ -55,7 +55,7 @@ def check_mutation_function(mutation: Any, space: SearchSpace, seeds: Sequence[i
         child = mutation(parent, space, np.random.default_rng(seed))
         assert parent == before, f"{name} changed its parent"
         assert child == mutation(parent, space, np.random.default_rng(seed)), (
-            f"{name} gives different children with equal generators"
+            f"{name} returns different children for equal generators"
         )
         if child is not None:
             check_member(space, child)
@@ -64,10 +64,10 @@ def check_mutation_function(mutation: Any, space: SearchSpace, seeds: Sequence[i
 
 
 def check_metric(metric: Metric, rows: int = 40) -> None:
-    """A metric gives a finite number for each of its tasks, repeats, and is best where predictions are perfect.
+    """Checks that a metric is finite for each of its tasks, deterministic, and best for perfect predictions.
 
     Raises:
-        AssertionError: it does not.
+        AssertionError: a check failed.
     """
     rng = np.random.default_rng(0)
     for task in metric.tasks:
@@ -81,29 +81,29 @@ def check_metric(metric: Metric, rows: int = 40) -> None:
         best = metric_value(metric, problem, y, perfect)
         other = perfect + rng.normal(size=perfect.shape) * (1.0 if not classes else 40.0)
         worse = metric_value(metric, problem, y, other)
-        assert worse == metric_value(metric, problem, y, other), f"{metric.name} gives different values for equal rows"
+        assert worse == metric_value(metric, problem, y, other), f"{metric.name} has different values for equal rows"
         better = worse < best if metric.direction == "min" else worse > best
-        assert not better, f"{metric.name} ({metric.direction}) of a {task} target must be best of perfect predictions"
+        assert not better, f"{metric.name} ({metric.direction}) of a {task} target must be best for perfect predictions"
 
 
 def check_layer_kind(
     kind: LayerKind | str, attributes: Mapping[str, Any], sample: tuple[int, ...], keras: bool = True
 ) -> None:
-    """The rows of a kind say the same: JSON and digest, shapes, parameters, the forward pass in numpy and in Keras.
+    """Checks that the rows of a kind agree: JSON and digest, shapes, parameters, forward passes in numpy and Keras.
 
     Args:
-        kind: that is checked; or the name of one of evonas's.
-        attributes: of a node, all that the kind needs.
-        sample: shape of what the node takes: `(height, width, channels)`, `(steps, channels)` or `(units,)`.
+        kind: the kind to check, or the name of a built-in kind.
+        attributes: all attributes that a node of this kind needs.
+        sample: shape of the node's input: `(height, width, channels)`, `(steps, channels)` or `(units,)`.
         keras: whether to build it in Keras, which takes seconds the first time.
 
     Raises:
-        AssertionError: they do not.
+        AssertionError: they do not agree.
     """
     name = kind if isinstance(kind, str) else LAYER_KINDS_FROM_OUTSIDE.give(kind.name, kind)
     network = graph_from_json(graph_to_json(_network_of(name, attributes, sample)))
     value = json.loads(json.dumps(graph_to_json(network)))
-    assert digest(graph_from_json(value)) == digest(network), f"{name} is another layer after JSON"
+    assert digest(graph_from_json(value)) == digest(network), f"{name} is a different layer after JSON"
     network.graph["sample"] = (sample, False)
     shapes, width = node_shapes(network, sample, 2), math.prod(sample)
     weights = initial_weights(network, width, 2, 3)
@@ -115,7 +115,7 @@ def check_layer_kind(
     inputs = np.asarray(x.reshape(len(x), *shapes[0]), np.float64)
     own = {part.partition("/")[2]: np.asarray(value) for part, value in weights.items() if part.startswith("layer_1/")}
     output, _ = network_row(name).forward(network.nodes[1], own, [inputs], None)
-    assert output.shape[1:] == shapes[1], f"{name} gives {output.shape[1:]}, but its row says {shapes[1]}"
+    assert output.shape[1:] == shapes[1], f"{name} has the output shape {output.shape[1:]}, but its row {shapes[1]}"
     found = raw_outputs(network, weights, x)
     np.testing.assert_allclose(raw_outputs(network, weights, x[2:4]), found[2:4], rtol=1e-4, atol=1e-5)
     if keras:
@@ -128,12 +128,12 @@ def check_layer_kind(
 
 
 def _network_of(name: str, attributes: Mapping[str, Any], sample: tuple[int, ...]) -> Any:
-    """A layer, what brings its output to one axis, and the output."""
+    """A network of the layer, flattening of its output, and the output node."""
     end = {"kind": "output", "initializer": "glorot_uniform", "l2": 0.0}
     nodes = [{"kind": "input"}, {"kind": name, **attributes}, end]
     try:
         flat = len(node_shapes(make_graph(nodes, [(0, 1), (1, 2)], _TRAINING), sample, 2)[1]) == 1
-    except ValueError:  # the output takes one axis alone
+    except ValueError:  # the output node takes a single axis
         flat = False
     if not flat:
         nodes.insert(2, {"kind": "flatten"})

@@ -1,4 +1,4 @@
-"""What a strategy asks for in another process, where hashes of texts differ."""
+"""Runs a strategy in another process, where hashes of strings differ."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SCRIPT = "from evonas.testing.processes import answer; answer()"
 
 
 def ask_in_another_process(cases: Sequence[StrategyCase], hash_seed: int = 1) -> list[Any]:
-    """What each strategy asks for on `SPACES`, as JSON values, in a process with that hash seed.
+    """The candidates of each strategy on `SPACES`, as JSON values, from a process with the given hash seed.
 
     Args:
-        cases: strategies that can be imported: of a module, not of a notebook or of the inside of a function.
-        hash_seed: of the process.
+        cases: importable strategies, defined in a module, not in a notebook or inside a function.
+        hash_seed: hash seed of the process.
 
     Raises:
-        AssertionError: the process failed; with what it said.
+        AssertionError: the process failed; the message contains its output.
     """
     question = json.dumps([{"strategy": _as_json(case), "options": dict(case.options)} for case in cases])
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
@@ -44,13 +44,13 @@ def ask_in_another_process(cases: Sequence[StrategyCase], hash_seed: int = 1) ->
 
 
 def check_processes(case: StrategyCase) -> None:
-    """A process with another hash seed asks for the same."""
+    """Checks that a process with another hash seed asks for the same candidates."""
     expected = json.loads(json.dumps(ask_everywhere(case)))
-    assert ask_in_another_process([case]) == [expected], "a process with another hash seed asks for something else"
+    assert ask_in_another_process([case]) == [expected], "a process with another hash seed asks for other candidates"
 
 
 def answer() -> None:
-    """What `ask_in_another_process` has the other process do."""
+    """Entry point of the process started by `ask_in_another_process`."""
     cases = [
         StrategyCase(_from_json(each["strategy"]), tuple(each["options"].items())) for each in json.load(sys.stdin)
     ]

@@ -1,4 +1,4 @@
-"""What a search space owes to a strategy (`genomes.SearchSpace`): a function of a space and a seed for each promise."""
+"""Contract of a search space (`genomes.SearchSpace`): one check, a function of a space and a seed, for each promise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def check_member(space: SearchSpace, genome: Any) -> None:
-    """The genome is in the space, and builds a network where that is what the encoding holds."""
+    """Checks that the genome is in the space and, if the encoding is of networks, builds one."""
     assert space.contains(genome), f"the space does not contain {genome!r:.300}"
     architecture = getattr(space, "architecture", None)
     if architecture is not None:
@@ -38,7 +38,7 @@ def check_member(space: SearchSpace, genome: Any) -> None:
 
 
 def members(space: SearchSpace, seed: int, count: int = 2) -> list[Any]:
-    """Genomes off the beaten track: samples that went through some mutations."""
+    """Unusual genomes: samples after several mutations."""
     rng = np.random.default_rng(seed)
     genomes = [space.sample(rng) for _ in range(count)]
     for _ in range(int(rng.integers(6))):
@@ -47,7 +47,7 @@ def members(space: SearchSpace, seed: int, count: int = 2) -> list[Any]:
 
 
 def check_sample(space: SearchSpace, seed: int) -> None:
-    """A sample is a member and hashable; equal generators give equal samples."""
+    """Checks that a sample is a member and hashable, and that equal generators give equal samples."""
     genome = space.sample(np.random.default_rng(seed))
     check_member(space, genome)
     assert space.sample(np.random.default_rng(seed)) == genome, "equal generators give different samples"
@@ -55,15 +55,15 @@ def check_sample(space: SearchSpace, seed: int) -> None:
 
 
 def check_mutation(space: SearchSpace, seed: int, operator: str | None = None) -> tuple[Any, Any, str]:
-    """A mutation gives a member, repeats with an equal generator, and leaves its parent alone.
+    """Checks that a mutation returns a member, is deterministic, and does not change its parent.
 
     Args:
-        space: that is checked.
-        seed: of the parent and of the mutation.
-        operator: a mutation by name; any if None.
+        space: the space to check.
+        seed: seed of the parent and of the mutation.
+        operator: name of the mutation; any if None.
 
     Returns:
-        The parent, the child, and the name of the mutation that made it.
+        The parent, the child, and the name of the mutation.
     """
     (parent,) = members(space, seed, 1)
     before = copy.deepcopy(parent)
@@ -76,13 +76,13 @@ def check_mutation(space: SearchSpace, seed: int, operator: str | None = None) -
 
 
 def check_any_mutation(space: SearchSpace, seed: int) -> None:
-    """A mutation that the space chooses changes the genome; its name is "none" if there is nothing to change."""
+    """Checks that a mutation chosen by the space changes the genome, or is named "none" if nothing can change."""
     parent, child, name = check_mutation(space, seed)
     assert (child == parent) == (name == "none"), f"mutation {name!r} of {parent!r:.200} gave {child!r:.200}"
 
 
 def check_crossover(space: SearchSpace, seed: int) -> None:
-    """A crossover gives a member, repeats with an equal generator, and leaves its parents alone."""
+    """Checks that a crossover returns a member, is deterministic, and does not change its parents."""
     a, b = members(space, seed)
     before = copy.deepcopy((a, b))
     child = space.crossover(a, b, np.random.default_rng(seed))
@@ -92,15 +92,15 @@ def check_crossover(space: SearchSpace, seed: int) -> None:
 
 
 def check_genome_json(space: SearchSpace, seed: int) -> None:
-    """A genome survives JSON, with its digest."""
+    """Checks that a genome and its digest survive JSON."""
     (genome,) = members(space, seed, 1)
     value = json.loads(json.dumps(space.genome_to_json(genome), allow_nan=False))
-    assert space.genome_from_json(value) == genome, "a genome is another one after JSON"
-    assert space.digest(space.genome_from_json(value)) == space.digest(genome), "its digest is another one after JSON"
+    assert space.genome_from_json(value) == genome, "a genome is different after JSON"
+    assert space.digest(space.genome_from_json(value)) == space.digest(genome), "its digest is different after JSON"
 
 
 def check_features(space: SearchSpace, seed: int) -> None:
-    """Features are finite numbers in [0, 1], of one length for all genomes."""
+    """Checks that features are finite numbers in [0, 1] and equally many for all genomes."""
     a, b = members(space, seed)
     first, second = space.features(a), space.features(b)
     assert first.shape == second.shape, "features of two genomes have different shapes"
@@ -111,18 +111,18 @@ def check_features(space: SearchSpace, seed: int) -> None:
 
 
 def check_flat_values(space: SearchSpace, seed: int) -> None:
-    """A `genomes.space.FlatSpace` gives back the genome of its values; of other spaces nothing is checked."""
+    """Checks that a `genomes.space.FlatSpace` restores a genome from its values; other spaces are not checked."""
     if isinstance(space, FlatSpace):
         for genome in members(space, seed):
             values = space.values(genome)
-            assert space.digest(space.from_values(values)) == space.digest(genome), "values give another network"
-            assert space.values(space.from_values(values)) == values, "values change on their way"
+            assert space.digest(space.from_values(values)) == space.digest(genome), "values build a different network"
+            assert space.values(space.from_values(values)) == values, "values change in a round trip"
 
 
 def check_space_json(space: SearchSpace, seed: int = 0) -> None:
-    """The space is written as JSON, the same each time: `evonas.resume` compares it. Nothing is drawn."""
+    """Checks that the space's JSON is valid and stable, since `evonas.resume` compares it. Draws nothing."""
     text = json.dumps(space.to_json(), allow_nan=False)
-    assert json.loads(text) == space.to_json(), "to_json must give JSON values"
+    assert json.loads(text) == space.to_json(), "to_json must return JSON values"
 
 
 #: Name -> check, called with a space and a seed.
@@ -140,14 +140,14 @@ SPACE_CHECKS: Mapping[str, Callable[[Any, int], None]] = MappingProxyType(
 
 
 def check_space(space: SearchSpace, seeds: Iterable[int] = range(25)) -> None:
-    """All checks of `SPACE_CHECKS`, and each of the space's mutations by name, with each seed.
+    """Runs all checks of `SPACE_CHECKS`, and checks each mutation of the space by name, with each seed.
 
     Args:
-        space: that is checked.
-        seeds: from which genomes are drawn.
+        space: the space to check.
+        seeds: seeds for drawing genomes.
 
     Raises:
-        AssertionError: a promise of `genomes.SearchSpace` is not kept; says which.
+        AssertionError: a promise of `genomes.SearchSpace` is broken; the message names it.
 
     Example:
         >>> from genomes import HyperparameterSpace

@@ -1,4 +1,4 @@
-"""What every strategy owes to a search (`evonas.protocols.Strategy`): one function for each promise."""
+"""Contract of a strategy (`evonas.protocols.Strategy`): one check for each promise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
     "check_strategy",
 ]
 
-#: What must never become a parent, by name.
+#: Evaluations of candidates that must never become parents, by name.
 FAILURES: Mapping[str, Evaluation] = MappingProxyType(
     {
         "nan": ok(float("nan")),
@@ -53,44 +53,44 @@ FAILURES: Mapping[str, Evaluation] = MappingProxyType(
 
 
 def check_candidates(case: StrategyCase, space: SearchSpace) -> None:
-    """Candidates are members of the space, complete, and descend from known ones."""
+    """Checks that candidates are complete members of the space that descend from known ones."""
     more = {"offspring": 9} if "offspring" in case.row.settings else {}
     strategy = case.make(space, objective=RMSE, population=6, epochs=7, seed=3, **more)
     known: set[str] = set()
-    assert strategy.retained() == frozenset(), "nothing is retained before anything was asked"
+    assert strategy.retained() == frozenset(), "nothing may be retained before the first ask"
     generations = play(strategy, 5)
     for number, generation in enumerate(generations):
         assert [each.index for each in generation] == list(range(len(generation))), "indices count from 0"
         for each in generation:
             assert space.contains(each.genome), f"{each.genome!r:.200} is not in the space"
-            assert each.digest == space.digest(each.genome), "the digest is the one that the space gives"
+            assert each.digest == space.digest(each.genome), "the digest must be that of the space"
             rung = case.in_rungs and 0 < each.epochs < 7 == each.horizon
-            assert each.epochs == 7 or rung, "epochs are those of the settings"
+            assert each.epochs == 7 or rung, "epochs must be those of the settings"
             assert each.generation == number, "generations count from 0"
             assert 0 <= each.seed < 2**31, f"seed {each.seed} is not below 2**31"
-            assert set(each.parents) <= known, "parents are of former generations"
+            assert set(each.parents) <= known, "parents must be from earlier generations"
         known |= {each.digest for each in generation}
     kept = {(each.generation, each.index) for generation in generations for each in generation if each.keep_snapshots}
-    assert strategy.retained() <= kept, "only candidates with keep_snapshots are retained"
+    assert strategy.retained() <= kept, "only candidates with keep_snapshots may be retained"
 
 
 def check_seeds(case: StrategyCase, space: SearchSpace, first: Sequence[Sequence[Candidate]] | None = None) -> None:
-    """The same seed asks for the same, another seed for something else.
+    """Checks that the same seed gives the same candidates, and another seed different ones.
 
     Args:
-        case: what is checked.
-        space: that is searched.
-        first: four generations of a population of 6 with seed 0, where they are known.
+        case: the strategy to check.
+        space: the space to search.
+        first: four generations of a population of 6 with seed 0, if known.
     """
     expected = play(case.make(space, objective=RMSE, population=6, seed=0), 4) if first is None else first
     again = play(case.make(space, objective=RMSE, population=6, seed=0), 4)
     other = play(case.make(space, objective=RMSE, population=6, seed=1), 2)
-    assert expected == again, "the same seed asks for something else"
-    assert expected[:2] != other, "another seed asks for the same"
+    assert expected == again, "the same seed gives different candidates"
+    assert expected[:2] != other, "another seed gives the same candidates"
 
 
 def check_restored(case: StrategyCase, space: SearchSpace, stop: int) -> None:
-    """A strategy that is restored after `stop` generations continues as if it had never stopped."""
+    """Checks that a strategy restored after `stop` generations continues as if it had never stopped."""
     initial = [space.sample(np.random.default_rng(9))]
     straight = case.make(space, objective=RMSE, population=6, seed=5, initial=initial)
     expected = play(straight, 6)
@@ -99,15 +99,15 @@ def check_restored(case: StrategyCase, space: SearchSpace, stop: int) -> None:
     state = json.loads(json.dumps(stopped.state(), allow_nan=False))
     restored = case.make(space, objective=RMSE, population=6, seed=5)
     play(restored, 2)
-    restored.ask()  # whatever it did before is forgotten
+    restored.ask()  # earlier state must be discarded
     restored.restore(state)
-    assert restored.state() == state, "state() gives something else than restore() was given"
-    assert play(restored, 6 - stop) == expected[stop:], f"restored after {stop} generations, it asks for something else"
-    assert restored.state() == straight.state(), f"restored after {stop} generations, it ends in another state"
+    assert restored.state() == state, "state() differs from the state passed to restore()"
+    assert play(restored, 6 - stop) == expected[stop:], f"restored after {stop} generations, it asks for others"
+    assert restored.state() == straight.state(), f"restored after {stop} generations, it ends in a different state"
 
 
 def check_any_count(case: StrategyCase) -> list[str]:
-    """As many candidates as asked for; plain numbers count as evaluations, NaN as a failure.
+    """Checks that `ask` returns as many candidates as requested, and that `tell` accepts plain numbers and NaN.
 
     Returns:
         The texts of the errors for a count that is not a number, and for 0.
@@ -127,11 +127,11 @@ def check_any_count(case: StrategyCase) -> list[str]:
 
 
 def check_order_of_calls(case: StrategyCase) -> list[str]:
-    """Calls out of order raise RuntimeError, another number of evaluations ValueError.
+    """Checks that calls out of order raise RuntimeError, and a wrong number of evaluations ValueError.
 
     Returns:
-        The texts: of `tell` before `ask`, of `ask` and `state` while candidates are out, of too few evaluations, and of
-        `tell` twice.
+        The error texts for `tell` before `ask`, `ask` and `state` while candidates are pending, too few evaluations,
+        and a second `tell`.
     """
     strategy = case.make(ToySpace(), population=4)
     texts = [raises(RuntimeError, lambda: strategy.tell([]), "tell before ask")]
@@ -145,7 +145,7 @@ def check_order_of_calls(case: StrategyCase) -> list[str]:
 
 
 def check_directions(case: StrategyCase, space: SearchSpace) -> None:
-    """Minimising a score and maximising its negative ask for the same."""
+    """Checks that minimising a score and maximising its negative give the same candidates."""
     down = case.make(space, objective=Objective("score", "min"), population=6)
     up = case.make(space, objective="score", direction="max", population=6)
     for _ in range(5):
@@ -156,16 +156,16 @@ def check_directions(case: StrategyCase, space: SearchSpace) -> None:
 
 
 def check_all_fail(case: StrategyCase) -> None:
-    """Generations in which every candidate fails end nothing."""
+    """Checks that the search continues after generations in which every candidate fails."""
     strategy = case.make(ToySpace(), objective=RMSE, population=4)
     for _ in range(4):
         strategy.tell([Evaluation(Status.FAILED, reason="diverged") for _ in strategy.ask()])
     json.dumps(strategy.state(), allow_nan=False)
-    assert len(strategy.ask()) == 4, "after failures alone, a generation is not of the usual size"
+    assert len(strategy.ask()) == 4, "after failures only, a generation does not have the usual size"
 
 
 def check_failures_have_no_children(case: StrategyCase, bad: Evaluation) -> None:
-    """What failed, or has no finite score, never becomes a parent while others do not fail."""
+    """Checks that candidates without a finite score never become parents while others succeed."""
     strategy = case.make(ToySpace(), objective=RMSE, population=6, seed=2)
     good: set[str] = set()
     for generation in range(8):
@@ -177,16 +177,16 @@ def check_failures_have_no_children(case: StrategyCase, bad: Evaluation) -> None
 
 
 def check_one_network(case: StrategyCase) -> None:
-    """A space of one network can be searched."""
+    """Checks that a space with a single network can be searched."""
     generations = play(case.make(ToySpace(1), objective=RMSE, population=3), 4)
     assert all(len(generation) == 3 or case.in_rungs for generation in generations), "generations are not complete"
 
 
 def check_one_feasible(case: StrategyCase) -> bool:
-    """Networks that break a limit, the less the nearer they are to the one that does not, end nothing.
+    """Checks that the search continues if all networks but one violate a limit, by their distance from that one.
 
     Returns:
-        Whether the feasible one was found, among 216 with 300 candidates: by its violation, as it has the worst score.
+        Whether the feasible one was found among 216 with 300 candidates, by its violation: its score is the worst.
     """
     strategy, target, found = case.make(ToySpace(6), objective=RMSE, population=12, seed=1), (2, 4, 3), False
     for _ in range(25):
@@ -195,40 +195,40 @@ def check_one_feasible(case: StrategyCase) -> bool:
         if found := any(candidate.genome[:3] == target for candidate in candidates):
             break
     json.dumps(strategy.state(), allow_nan=False)
-    assert len(strategy.ask()) == 12 or case.in_rungs, "after infeasible ones, a generation is not of the usual size"
+    assert len(strategy.ask()) == 12 or case.in_rungs, "after infeasible ones, a generation lacks the usual size"
     return found
 
 
 def check_duplicates(case: StrategyCase) -> None:
-    """A space smaller than the population is searched whole, and the state survives it."""
+    """Checks that a space smaller than the population is searched completely, and that the state survives this."""
     strategy = case.make(ToySpace(2), objective=RMSE, population=12)  # eight networks
     digests = {candidate.digest for generation in play(strategy, 4) for candidate in generation}
     assert len(digests) == 8, f"of eight networks, {len(digests)} were tried"
     state = json.loads(json.dumps(strategy.state(), allow_nan=False))
     restored = case.make(ToySpace(2), objective=RMSE, population=12)
     restored.restore(state)
-    assert restored.ask() == strategy.ask(), "restored, it asks for something else"
+    assert restored.ask() == strategy.ask(), "restored, it asks for different candidates"
 
 
 def check_new_networks(case: StrategyCase) -> None:
-    """No network is asked for twice while there are others."""
+    """Checks that no network is asked for twice while there are others."""
     generations = play(case.make(ToySpace(), objective=RMSE, population=10), 8)
     keys = [each.key if case.in_rungs else each.digest for generation in generations for each in generation]
-    assert len(set(keys)) == len(keys), "a network was asked for again though there were others"
+    assert len(set(keys)) == len(keys), "a network was asked for again although there were others"
 
 
 def check_initial_genomes(case: StrategyCase) -> None:
-    """Initial genomes come first, one per network, as many as the population holds."""
+    """Checks that initial genomes come first, one per network, as many as fit in the population."""
     initial = [(1, 2, 3, "a"), (4, 5, 6, "a"), (1, 2, 3, "b")]
     candidates = case.make(ToySpace(), population=4, initial=initial).ask()
     assert [each.genome for each in candidates[:2]] == initial[:2], "initial genomes do not come first"
     assert [each.operator == "seed" for each in candidates] == [True, True, False, False], "their operator is 'seed'"
     many = case.make(ToySpace(), population=1, initial=initial)
-    assert [each.genome for each in many.ask()] == initial[:1], "more initial genomes than the population holds"
+    assert [each.genome for each in many.ask()] == initial[:1], "more initial genomes than fit in the population"
 
 
 def check_global_generator(case: StrategyCase) -> None:
-    """The global random generator of Python is left alone."""
+    """Checks that Python's global random generator is not used."""
     random.seed(7)
     before = random.getstate()
     play(case.make(ToySpace(), objective=RMSE, population=6), 4)
@@ -283,17 +283,17 @@ def check_strategy(
     processes: bool = True,
     **options: Any,
 ) -> None:
-    """All checks of `STRATEGY_CHECKS`: determinism, resuming at any point, failures, tiny spaces, other processes.
+    """Runs all checks of `STRATEGY_CHECKS`: determinism, resuming, failures, tiny spaces, other processes.
 
     Args:
         strategy: a name, a class, or an `evonas.strategies.StrategyRow`.
-        spaces: where candidates, seeds, directions and resuming are checked; `SPACES` unless given.
-        processes: whether another process is started, which must be able to import the strategy.
-        **options: fields of `evonas.Settings` that the strategy is always given.
+        spaces: spaces for checking candidates, seeds, directions and resuming; `SPACES` by default.
+        processes: whether to start another process, which must be able to import the strategy.
+        **options: fields of `evonas.Settings` that are always passed to the strategy.
 
     Raises:
-        AssertionError: a promise of `evonas.protocols.Strategy` is not kept; says which.
-        InputError: it is not a strategy, or has no use for an option.
+        AssertionError: a promise of `evonas.protocols.Strategy` is broken; the message names it.
+        InputError: it is not a strategy, or does not use an option.
 
     Example:
         >>> check_strategy("ga", spaces={"toy": ToySpace()}, processes=False, tournament=2)

@@ -1,4 +1,4 @@
-"""`ToySpace`: a search space whose genomes build nothing, for checks that take no time."""
+"""`ToySpace`: a search space whose genomes build nothing, for fast checks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ToyGenome = tuple[int, int, int, str]
 
 
 class ToySpace:
-    """Numbers below `size` and a letter that builds nothing: genomes that differ in the letter have one digest.
+    """Genomes of numbers below `size` and an ineffective letter: if only the letter differs, digests are equal.
 
-    With `size=1` the space holds a single network.
+    With `size=1`, the space contains a single network.
     """
 
     mutations = ("step", "rename")
@@ -76,7 +76,7 @@ class ToySpace:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"a toy genome must have three numbers and a letter, not {value!r}: {error}") from None
         if not self.contains(genome):
-            raise InputError(f"a toy genome must be in the space, which {genome} is not")
+            raise InputError(f"a toy genome must be in the space, but {genome} is not")
         return genome
 
     def to_json(self) -> dict[str, Any]:

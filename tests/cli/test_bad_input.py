@@ -200,7 +200,7 @@ def test_a_directory_that_cannot_be_written(folder: Path) -> None:
     closed.mkdir(mode=0o500)
     result = search("--out", "closed/run")
     assert result.exit_code == 2
-    assert "choose another place" in result.stderr
+    assert "choose another directory" in result.stderr
 
 
 def test_overwriting_replaces_the_run() -> None:

@@ -57,7 +57,7 @@ def test_what_a_source_raises_is_told_and_a_generator_that_has_ended_is_refused(
         ):
             list(short.batches())
         bad = streams.add("dataset", "x", 5)
-        with pytest.raises(RuntimeError, match=r"x raised, where it is read(?s:.*)not iterable"):
+        with pytest.raises(RuntimeError, match=r"x raised an error in the process that reads it(?s:.*)not iterable"):
             list(bad.batches())
 
 

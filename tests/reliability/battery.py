@@ -1,4 +1,4 @@
-"""What the tests of the battery share: a line of the table, and stub searches to be stopped in every way."""
+"""Shared by the tests of the battery: a row of the table, and stub searches that are stopped in every way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Row", "Runs"]
 
 @dataclass
 class Row:
-    """One line of the table."""
+    """One row of the table."""
 
     test: str = ""
     criterion: str = ""
@@ -28,9 +28,9 @@ class Row:
 
 
 class Runs:
-    """Stub searches of three small generations, and what the one that was never stopped ends with.
+    """Stub searches of three small generations, and the result of one that was never stopped.
 
-    `calls` are those of a run that change a file, as (name, n); made when first asked for.
+    `calls` are the calls of a run that change a file, as (name, n), determined on first use.
     """
 
     def __init__(self, server: ForkServer, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Runs:
         return self._server.start("tests.reliability.small:main", directory, sleep_seconds, gate=gate, **environment)
 
     def check(self, directory: Path, committed: list[int]) -> None:
-        """Nothing that was reported as committed is lost, and each evaluation is there once."""
+        """Checks that nothing reported as committed is lost, and that each evaluation exists once."""
         if (directory / "run.sqlite").exists():
             with RunReader(directory) as run:
                 assert run.evaluated >= max(committed, default=0)
@@ -64,7 +64,7 @@ class Runs:
             assert not committed
 
     def finish(self, directory: Path, seconds: float = 180.0) -> None:
-        """Resumes to the end, and finds there what the straight run has."""
+        """Resumes to the end, and checks that the result is that of the straight run."""
         process = self.start(directory)
         assert process.wait(seconds) == 0, process.text()
         with RunReader(directory) as run:

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def row(record_property: Callable[[str, Any], None]) -> Row:
-    """What this test was, what it demands and how often it was tried: `row("test", "criterion")`, `row.count += 1`."""
+    """Description, criterion and number of repetitions of a test: `row("test", "criterion")`, `row.count += 1`."""
     made = Row()
     record_property("battery", vars(made))  # not a copy: the report of the test has what came of it
     return made

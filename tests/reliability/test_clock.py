@@ -87,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[F
 @pytest.mark.soak
 def test_the_clock_is_set_a_day_forward_and_back(runs: Runs, row: Row, server: ForkServer, clock: Clock) -> None:
     # A process that waits for its turn on a busy machine is late, whatever the clock says; a day's jump is 86,400 s.
-    row("clock set a day forward and back", "same digest; budget right to 10 s, across a resume")
+    row("clock set forward and back by a day", "same digest; budget accurate to 10 s, across a resume")
     rng, worst = random.Random(), 0.0
     for _ in range(count(1, 20)):
         directory, process = runs.folder / "run", None

@@ -30,8 +30,8 @@ _FAULTS = {"ENOSPC": _WRITES - {"unlink"}, "EIO": _WRITES, "EROFS": {"rename", "
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -> None:
     row(
-        f"{fault} at each write, fsync, ... call, {'from then on' if lasting else 'once'} (strace injection)",
-        "a named error and exit code 74 (or nothing lost and 0), same digest once the disk is well",
+        f"{fault} at each write, fsync, ... call, {'permanently' if lasting else 'once'}",
+        "a named error and exit code 74 (or 0 and nothing lost), same digest once the disk works again",
     )
     directory = runs.folder / "run"
     places = [place for place in runs.calls() if place[0] in _FAULTS[fault]]
@@ -60,7 +60,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
 def test_a_read_only_remount_at_any_instant(runs: Runs, row: Row, disk: Disk) -> None:
     row(
         "file system turned read-only at any instant (ext4 error, files open)",
-        "exit code 74, nothing lost, same digest",
+        "exit code 74, same digest",
     )
     rng, directory, done = random.Random(), disk.path / "run", 0
     for _ in range(count(2, 50)):
@@ -94,7 +94,7 @@ def small_disk() -> Iterator[Path]:
 
 @pytest.mark.soak
 def test_a_disk_of_two_megabytes(runs: Runs, row: Row, small_disk: Path) -> None:
-    row("2 MB tmpfs that fills up", "exit code 74, what was evaluated is committed from the ballast, same digest after")
+    row("2 MB tmpfs that fills up", "exit code 74, the part committed using the ballast, same digest afterwards")
     rng = random.Random()
     directory, filler = small_disk / "run", small_disk / "filler"
     saved = 0
@@ -112,7 +112,7 @@ def test_a_disk_of_two_megabytes(runs: Runs, row: Row, small_disk: Path) -> None
                     continue
         code = process.wait()
         assert code in (0, 74), process.text()
-        saved += "in room that was kept for it" in process.text()
+        saved += "using reserved space" in process.text()
         runs.check(directory, process.numbers())
         if code == 74:
             again = runs.start(directory)

@@ -14,7 +14,7 @@ from tests.reliability.counts import count, drawn
 from tests.reliability.forkserver import ForkServer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CRITERION = "0 executions, 0 writes outside, at most 5 s and 512 MB each, InputError only"
+CRITERION = "0 executions, 0 writes outside, at most 5 s and 512 MB each, `InputError` only"
 _PART = 500
 
 

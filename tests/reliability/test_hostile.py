@@ -63,7 +63,7 @@ class TwoScores(StubEvaluator):
 @pytest.mark.soak
 def test_hostile_candidates(tmp_path: Path, data_path: Path, row: Row) -> None:
     row(
-        "30% hostile candidates: NaN, infinity, exception, os._exit, SIGSEGV, SIGKILL, out of memory, endless loop, "
+        "30% hostile candidates: NaN, infinity, exception, `os._exit`, SIGSEGV, SIGKILL, out of memory, endless loop, "
         "stopped process, absurdly large layer",
         "run completes; each classified, with a reason; none in the population, the front or among the best",
     )

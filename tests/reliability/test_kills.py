@@ -41,7 +41,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
 
 
 def test_random_sigkills(runs: Runs, row: Row) -> None:
-    row("random SIGKILLs of the driver, up to 20 in a run", "same; each evaluation committed once")
+    row("random SIGKILLs of the driver, up to 20 in a run", "same; each evaluation committed exactly once")
     rng, wanted = drawn(), count(10, 1000)
     finished = 0
     while row.count < wanted:

@@ -23,8 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 def test_ten_thousand_evaluations(server: ForkServer, fast_path: Path, tmp_path: Path, row: Row) -> None:
     row(
         "10,000 evaluations with the stub",
-        "10 MB more at most after the 1,000th; descriptors, threads flat; p99 of a commit at 10,000 rows within 2x of "
-        "that at 100, on the disk and on the clock, in turns",
+        "at most 10 MB more after the 1,000th; constant descriptors and threads; p99 of a commit at 10,000 rows within "
+        "2x of that at 100, in wall time, measured alternately",
     )
     evaluations, rounds = count(150, 10_000), count(1, 25)
     process = server.start(

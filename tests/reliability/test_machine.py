@@ -162,7 +162,7 @@ def test_any_order_of_events(row: Row) -> None:
 
 
 def test_round_trips_of_genomes_and_settings(row: Row) -> None:
-    row("round trips of genomes, spaces and settings through text", "0 failures")
+    row("round trips of genomes, spaces and settings", "0 failures")
     space, rng = DenseSpace(), random.Random()
     generator = np.random.default_rng(rng.randrange(2**32))
     for number in range(count(100, 10_000)):

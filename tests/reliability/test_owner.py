@@ -12,7 +12,7 @@ from tests.reliability.counts import SOAK, count, drawn
 
 
 def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> None:
-    row("8 processes start or resume one directory at once", "one owner at a time, nothing lost, same digest")
+    row("8 processes start or resume one directory", "one owner at a time, nothing lost, same digest")
     rng, refused = drawn(), 0
     for _ in range(count(1, 100)):
         directory = runs.folder / "run"

@@ -28,7 +28,7 @@ def no_blob_dangles(directory: Path) -> None:
 def test_power_cuts(runs: Runs, row: Row, disk: Disk) -> None:
     row(
         "power cut on a loop-mounted ext4 (shutdown, nothing flushed)",
-        "0 committed loss, no dangling blob, same digest",
+        "no committed row lost, no dangling file, same digest",
     )
     rng, cuts, finished = random.Random(), count(3, 100), 0
     directory = disk.path / "run"

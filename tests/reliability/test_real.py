@@ -79,7 +79,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_kills_during_an_export(searched: Path, tmp_path: Path, row: Row) -> None:
-    row("SIGKILL of driver or worker during an export", "the old file or a whole new one, and no other")
+    row("SIGKILL of driver or worker during an export", "the old file or a complete new one")
     path, rng = tmp_path / "best.keras", random.Random()
     export(searched, path)
     old, script = path.read_bytes(), "import sys; from evonas import export; export(sys.argv[1], sys.argv[2], 2)"
@@ -102,7 +102,7 @@ def test_kills_during_an_export(searched: Path, tmp_path: Path, row: Row) -> Non
 def test_an_absurdly_large_network_fails_alone(tmp_path: Path, row: Row) -> None:
     row(
         "absurdly large layers, with real Keras",
-        "classified, with a reason; its neighbours are trained",
+        "classified, with a reason; the other networks are trained",
     )
     x = np.random.default_rng(0).normal(size=(200, 4))
     data = tmp_path / "data.npz"
@@ -128,7 +128,7 @@ def resident(pid: int) -> int:
 def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
     row(
         "1,000 evaluations with real training",
-        "driver grows 10 MB at most after the first 100, descriptors and threads flat; worker within its cap",
+        "driver at most 10 MB more after the 100th; constant descriptors and threads; worker within its limit",
     )
     generations = count(2, 20)
     process = start(tmp_path / "run", tmp_path / "out", generations, 50, 1)

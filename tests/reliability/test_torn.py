@@ -105,7 +105,7 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
 
 
 def test_truncated_files(torn: Torn, row: Row) -> None:
-    row("truncation at every 512-byte boundary", "opened rightly or refused, within 5 s")
+    row("truncation at every 512-byte boundary", "opened correctly or refused, within 5 s")
     places = [(k, size) for k, original in enumerate(torn.originals) for size in range(0, len(original), 512)]
     wanted = count(40, len(places))
     chosen = places if wanted == len(places) else random.Random(0).sample(places, wanted)
@@ -115,7 +115,7 @@ def test_truncated_files(torn: Torn, row: Row) -> None:
 
 
 def test_flipped_bits(torn: Torn, row: Row) -> None:
-    row("bit flips in the database, the data and the weights", "opened rightly or refused, within 5 s")
+    row("bit flips in the database, the data and the weights", "opened correctly or refused, within 5 s")
     rng = drawn()
     numbers = [rng.choice((0, 0, 0, 1, 2)) for _ in range(count(150, 10_000))]
     opened = tried(torn, row, [(number, lambda content: flipped(content, rng)) for number in numbers])
@@ -125,7 +125,7 @@ def test_flipped_bits(torn: Torn, row: Row) -> None:
 
 def test_a_torn_journal(torn: Torn, row: Row) -> None:
     """A crash in the midst of a commit, and then of the file that would undo it."""
-    row("torn rollback journal after a crash in a commit", "the last commit or the one before, or refused; within 5 s")
+    row("torn rollback journal after a crash in a commit", "the state before, or refused")
     rng, copy, started = drawn(), torn.directory.with_name("copy"), torn.directory.with_name("started")
     with RunStore.open(torn.directory) as store:
         store.begin_session(Budget(generations=3))

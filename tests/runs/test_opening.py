@@ -132,7 +132,7 @@ def test_only_a_file_as_long_as_the_run_says_is_read(tmp_path: Path) -> None:
 
 
 def test_a_run_of_a_function_that_is_not_told_is_refused() -> None:
-    with pytest.raises(InputError, match=r"named 'a\\\\x1b'"):
+    with pytest.raises(InputError, match=r"function 'a\\\\x1b'"):
         check_build(None, {"name": "a\x1b"}, Path("run"))
 
 
@@ -254,7 +254,7 @@ def test_a_space_of_a_class_of_ones_own_is_asked_for_again(tmp_path: Path) -> No
     assert not space_class(DenseSpace())
     assert source["space_class"].endswith("test_opening.OwnSpace")
     with toy_store(tmp_path / "run", space=space, source=source) as store:
-        with pytest.raises(InputError, match=r"searches one of the class .*OwnSpace, which is not kept"):
+        with pytest.raises(InputError, match=r"searches one of the class .*OwnSpace, which is not stored"):
             same_space(store)
         assert same_space(store, space) is space
         with pytest.raises(InputError, match="other settings"):

@@ -42,7 +42,7 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         toy_store(tmp_path / "file" / "run")
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)

@@ -241,7 +241,7 @@ def test_a_generation_cannot_change_between_two_asks(tmp_path: Path) -> None:
         store.begin_session(Budget())
         store.add_candidates(candidates(3), ToySpace())
         store.add_candidates(candidates(3), ToySpace())
-        with pytest.raises(InputError, match="must be asked for as before"):
+        with pytest.raises(InputError, match="must be the same as before"):
             store.add_candidates(candidates(4), ToySpace())
 
 

@@ -55,7 +55,7 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     search.search(X, Y, **fitting)
     search.get_best_models()
     assert random.getstate() == drawn  # which Keras draws from when it builds
-    with pytest.raises(InputError, match="is of a search that 'build' was given to in Python"):
+    with pytest.raises(InputError, match="was created in Python with 'build'"):
         evonas.resume(tmp_path / "run", evaluations=9)
     search.results_summary()
     search.search_space_summary(extended=True)

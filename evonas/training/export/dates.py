@@ -100,7 +100,7 @@ def date_fields(cells: Any, format: str = "") -> Any:
 
     Args:
         cells: text, `(num_samples, 1)`.
-        format: of the column's dates, besides those with the year first, see `evonas.data.dates`.
+        format: format of the column's dates, in addition to those with the year first, see `evonas.data.dates`.
     """
     codes = layers.TextVectorization(
         standardize=None, split="character", output_sequence_length=_LENGTH, vocabulary=_CHARACTERS
@@ -129,9 +129,9 @@ def _take_apart(codes: Any, shapes: Sequence[_Shape], names: Sequence[str], widt
     """Matches shapes against the first characters; returns whether one fits, its fields, and the characters after it.
 
     Args:
-        codes: of characters, `(num_samples, at least width + rest)`.
+        codes: character codes, `(num_samples, at least width + rest)`.
         shapes: at most one of them fits.
-        names: of the fields.
+        names: names of the fields.
         width: number of characters that shapes span.
         rest: number of characters after the shape to return.
     """
@@ -196,7 +196,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     """The parts of dates, in the order of `evonas.data.encoding.preprocessor.DATE_PARTS`.
 
     Args:
-        fields: from `date_fields`, float32 `(num_samples, 8)`.
+        fields: output of `date_fields`, float32 `(num_samples, 8)`.
         base: whole number of days since 1970 from which days are counted.
         short: whether two-digit years mean those around 2000.
 
@@ -219,7 +219,7 @@ def date_numbers(fields: Any, base: float, short: bool = False) -> tuple[Any, An
     )
     east = ops.add(ops.multiply(zone_hours, 60.0), signed)
     minutes = _of_width(ops.subtract(ops.add(ops.multiply(hour, 60.0), minute), east), 1)
-    later = _quotient(minutes, 1440)  # whether it is the day before in UTC, -1, or the next one, 1
+    later = _quotient(minutes, 1440)  # -1 if the UTC date is the day before, 1 if it is the day after
     minutes = ops.subtract(minutes, ops.multiply(later, 1440.0))
 
     local = _days(year, month, day)  # whole, and exact in float32
@@ -249,7 +249,7 @@ def _is_possible(year: Any, month: Any, day: Any) -> Any:
 
 
 def _month(year: Any, month: Any, day: Any, days: Any, later: Any) -> Any:
-    """The month of the day that is `later` (-1, 0 or 1) days than year, month and day, which are `days`."""
+    """The month of the day that is `later` (-1, 0 or 1) days after the given date, whose day number is `days`."""
     december, january = _flag(ops.greater(month, 11.5)), _flag(ops.less(month, 1.5))
     following = ops.subtract(ops.add(month, 1.0), ops.multiply(december, 12.0))
     before = ops.add(ops.subtract(month, 1.0), ops.multiply(january, 12.0))

@@ -37,7 +37,8 @@ def deployable(
     Args:
         network: maps features to raw outputs; a model or a combination of several.
         problem: what is predicted.
-        preparation: of the raw columns; None for a model that takes features and outputs only probabilities.
+        preparation: preparation of the raw columns; None for a model that takes features and outputs only
+            probabilities.
         coded: whether text columns are given as integer codes, see `evonas.data.encoding.codes`.
         temperature: divides a classifier's logits.
         resize: whether images may be of any size.

@@ -34,7 +34,7 @@ _COMPARED = ("mse", "rmse", "mae", "pinball", "log_loss")
 
 
 class Deployment(Protocol):
-    """Base class of deployments of networks."""
+    """Protocol of deployments of networks."""
 
     #: Allowed relative difference between a recorded score and that of the exported model.
     tolerance: float
@@ -190,7 +190,7 @@ def verify(
     """Scores an exported model, opened as by a user (in safe mode), on the validation rows.
 
     Args:
-        outputs, given: of the model for the rows, see `Deployment.outputs`.
+        outputs, given: the model's outputs for the rows, see `Deployment.outputs`.
         tolerance: relative difference allowed between a recorded score and the model's.
         problem: what is predicted.
         y: their target, encoded as in `Split`.

@@ -37,7 +37,7 @@ class Description:
         task: "regression", "binary" or "multiclass".
         targets: names of the targets; empty if they were given as an array.
         classes: labels as text, in the order of the outputs.
-        label_type: of the labels, as `Problem.label_type`.
+        label_type: type of the labels, as `Problem.label_type`.
         series: how series are read from a table or an array; None for other samples.
         columns: input of the model -> column of the table.
     """
@@ -55,8 +55,8 @@ def with_description(content: bytes, problem: Problem, preparation: Preparation 
 
     Args:
         content: as written by Keras.
-        problem: of the model.
-        preparation: of the raw rows that the model takes; None if it takes something else.
+        problem: the model's problem.
+        preparation: preparation of the raw rows that the model takes; None if it takes something else.
     """
     about: dict[str, Any] = {"task": problem.task, "targets": list(problem.target_names)}
     about |= {"classes": list(problem.classes), "label_type": problem.label_type}

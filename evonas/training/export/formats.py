@@ -53,7 +53,7 @@ class Written:
     Attributes:
         model: as in the `.keras` file.
         coded: the same with codes instead of text (`evonas.data.encoding.codes`); None if there is no text.
-        preparation: of the raw columns that it takes; None if it takes other inputs.
+        preparation: preparation of the raw columns that it takes; None if it takes other inputs.
         problem: what is predicted.
     """
 
@@ -72,7 +72,7 @@ def write_format(
         written: what to write.
         kind: "savedmodel", "onnx" or "tflite".
         path: where to write.
-        folder: for temporary files.
+        folder: folder for temporary files.
         rows: inputs of the model; the first 100 are compared.
 
     Returns:

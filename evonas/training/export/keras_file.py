@@ -36,16 +36,16 @@ _LONGEST_TEXT = 64
 _KERAS_AT_LEAST = (3, 15, 1)
 
 _LAYERS = {"InputLayer", "Dense", "Concatenate", "BatchNormalization", "LayerNormalization", "Activation", "Dropout"}
-#: Those of embeddings and of members; of factors of features the first alone.
+#: Layers of embeddings and members; factors of features use the first only.
 _MEMBER_LAYERS = ("EinsumDense", "RepeatVector", "GlobalAveragePooling1D")
-#: Factors of features, and of what activations make of units.
+#: Einsum equation of factors of features, and of trained activations of units.
 _FACTORS = "ab,b->ab"
-#: What else they compute (factors of members, waves of columns, outputs of members, maps of columns), and whether each
-#: number that they give has a weight for each that they take.
+#: Other einsum equations (factors of members, waves of columns, outputs of members, maps of columns), and whether each
+#: output has a weight for each input.
 _EQUATIONS = {"akd,kd->akd": False, "af,fp->afp": False, "akd,kdo->ako": True, "afp,fpd->afd": True}
-#: Operations within a network that give as many columns as they take.
+#: Operations within a network that preserve the number of columns.
 _SAME_WIDTH = ("Add", "Cos", "Floor", "Multiply", "Subtract")
-#: What raw columns go through before the network, and classes after it: nothing that has weights.
+#: Layers without weights for raw columns before the network, and for classes after it.
 _LOOKUPS = ("StringLookup", "TextVectorization")
 _OPERATIONS: dict[str | None, set[str]] = {
     "keras.src.ops.core": {"Cast"},
@@ -111,9 +111,9 @@ def check_keras_file(path: Path, own: bool = False) -> bytes:
     """Checks a file without Keras; returns its bytes.
 
     Args:
-        path: of the file.
-        own: whether the model comes from a user's `build` function: it may contain built-in Keras objects, except those
-            that run code, and objects that the user's session has registered with Keras. Imports Keras.
+        path: path of the file.
+        own: whether the model comes from a user's `build` function; then it may contain built-in Keras objects, except
+            those that run code, and objects that the user's session has registered with Keras. Imports Keras.
 
     Raises:
         InputError: the file cannot be read, is damaged, or has content that evonas does not write; the message names
@@ -170,14 +170,14 @@ def _parts(content: bytes) -> tuple[Any, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if sorted(entry.filename for entry in entries) != sorted(_PARTS):
-                raise InputError(f"it must hold {', '.join(_PARTS)} and nothing else")
+                raise InputError(f"it must contain {', '.join(_PARTS)} and nothing else")
             if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
                 raise InputError("its parts must be stored neither compressed nor encrypted")
             if sum(entry.file_size for entry in entries) > len(content):
                 raise InputError("its parts claim to be larger than the file")
             texts = {name: archive.read(name) for name in _PARTS}
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise InputError(str(error) or "it is cut off") from None
+        raise InputError(str(error) or "it is truncated") from None
     if len(texts["config.json"]) > _MOST_CONFIG_BYTES:
         raise InputError(f"its configuration must have at most {_MOST_CONFIG_BYTES} bytes")
     return parse_json(texts["config.json"].decode(), "config.json"), texts["model.weights.h5"]
@@ -247,7 +247,7 @@ def _check_network(config: Any, elements: int) -> None:
     """
     needed, _ = _check(config, elements, nested=False)
     if needed > elements:
-        raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
+        raise InputError(f"its layers need at least {needed:,} weights, but the file has {elements:,}")
 
 
 def _check(config: Any, elements: int, nested: bool) -> tuple[int, int]:

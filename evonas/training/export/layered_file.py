@@ -19,7 +19,7 @@ __all__ = ["LAYERED", "OPERATIONS", "holds_layered", "layered_weights", "row_fro
 
 Shape = tuple[int, ...]
 Settings = Mapping[str, Any]
-#: Of settings, shapes of the sources and the other arguments: the shape given, and how many weights there are.
+#: (settings, shapes of the sources, other arguments) -> the output shape and the number of weights.
 Row = Callable[[Settings, Sequence[Shape], Sequence[Any]], tuple[Shape, int]]
 
 _LARGEST = 1 << 28
@@ -27,15 +27,15 @@ _TENSOR = "__keras_tensor__"
 
 
 def holds_layered(config: Mapping[str, Any]) -> bool:
-    """Whether a functional model holds, itself, layers that no dense network has."""
+    """Whether a functional model itself contains layers that dense networks do not have."""
     kinds = {layer["class_name"] for layer in config["config"]["layers"]}
-    if kinds & (LAYERED.keys() - {"Add", "Multiply"}):  # which are operations of dense ones, too
+    if kinds & (LAYERED.keys() - {"Add", "Multiply"}):  # which dense networks use, too
         return True
     return any(kinds & kind.keras_layers.keys() for kind in LAYER_KINDS_FROM_OUTSIDE.known())
 
 
 def row_from_outside(class_name: str) -> Row | None:
-    """The row of a class of Keras's that only layer kinds from outside evonas use, if they are known here."""
+    """The row of a Keras class that only registered layer kinds from outside evonas use; None if unknown."""
     for kind in LAYER_KINDS_FROM_OUTSIDE.known():
         if class_name in kind.keras_layers:
             return kind.keras_layers[class_name]
@@ -46,11 +46,11 @@ def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]
     """Counts the weights of a functional model's layers; returns the count and the width of its output.
 
     Args:
-        config: of the model.
-        elements: numbers in the file.
+        config: the model's configuration.
+        elements: number of weights in the file.
 
     Raises:
-        InputError: a layer is not one that evonas writes, or needs more weights than there are.
+        InputError: a layer is not one that evonas writes, or needs more weights than the file has.
     """
     shapes: dict[str, Shape] = {}
     needed = 0
@@ -59,17 +59,17 @@ def layered_weights(config: Mapping[str, Any], elements: int) -> tuple[int, int]
         kind, name, settings = layer["class_name"], layer["name"], layer["config"]
         row = _ROWS.get(kind) or row_from_outside(kind)
         if row is None or name in shapes:
-            raise InputError(f"layer {name!r:.80} must be one that evonas writes, and be there once")
+            raise InputError(f"layer {name!r:.80} must be one that evonas writes, and occur once")
         tensors, others = _arguments(layer["inbound_nodes"])
         try:
             shape, weights = row(settings, [shapes[each] for each in tensors], others)
         except (TypeError, ValueError, IndexError, ZeroDivisionError):
-            raise InputError(f"layer {name!r:.80} must be given what it can take") from None
+            raise InputError(f"layer {name!r:.80} must have supported settings and inputs") from None
         if not all(type(size) is int and size > 0 for size in shape) or math.prod(shape) > _LARGEST:
-            raise InputError(f"layer {name!r:.80} must give a shape of a moderate size, not {shape!r:.80}")
+            raise InputError(f"layer {name!r:.80} must have an output of moderate size, not {shape!r:.80}")
         needed += weights
         if needed > elements:
-            raise InputError(f"its layers need {needed:,} weights or more, and it has {elements:,}")
+            raise InputError(f"its layers need at least {needed:,} weights, but the file has {elements:,}")
         shapes[name] = shape
     return needed, shape[-1]
 
@@ -111,7 +111,7 @@ def _same(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -
 
 
 def _broadcast(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -> tuple[Shape, int]:
-    """Of an operation with two operands, either of which may be numbers."""
+    """An operation with two operands, either of which may be constant."""
     found = sources[0]
     for other in (*sources[1:], *(_constant(value) for value in others)):
         longer, shorter = sorted((found, other), key=len, reverse=True)
@@ -123,7 +123,7 @@ def _broadcast(settings: Settings, sources: Sequence[Shape], others: Sequence[An
 
 
 def _constant(value: Any) -> Shape:
-    """The shape of numbers without their first axis if that is 1: the batch's."""
+    """The shape of a constant, without its first axis if that is a batch axis of 1."""
     if isinstance(value, Mapping):
         value = value["config"]["value"]
     shape: list[int] = []
@@ -293,7 +293,7 @@ LAYERED: Mapping[str, Row] = MappingProxyType(
         "Embedding": _embedding,
     }
 )
-#: Operations that such networks hold, by the module that they are of.
+#: Operations in such networks, by module.
 OPERATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "keras.src.ops.numpy": frozenset(

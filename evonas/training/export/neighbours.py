@@ -45,10 +45,10 @@ def rows_at_a_time(preparation: Preparation | None, most: int) -> int:
     return min([most, *(max(1, _MOST_CELLS // len(each.centres)) for each in regressions)])
 
 
-def _squared_distances(features: Any, places: Sequence[int], regression: KernelRegression, number: int) -> Any:
+def _squared_distances(features: Any, columns: Sequence[int], regression: KernelRegression, number: int) -> Any:
     """Squared distances of each row to each centre, `(num_rows, num_centres)`."""
     total = None
-    for k, index in enumerate(places):
+    for k, index in enumerate(columns):
         # Shapes are written out, so that a check of the file can count the weights of its layers.
         column = layers.Reshape((1,))(ops.take(features, [index], axis=1))
         centre = regression.centres[:, k]

@@ -32,7 +32,7 @@ from genomes.errors import InputError
 
 __all__ = ["can_take_raw", "encoder", "with_label"]
 
-#: Lower bound on the length of a vector of words; vectors of no words are divided by it.
+#: Lower bound on the norm of a bag-of-words vector; vectors without words are divided by it.
 _SHORTEST = 1e-12
 #: A step and its position among the steps.
 Placed = tuple[int, Any]
@@ -49,7 +49,7 @@ def encoder(preparation: Preparation, coded: bool = False, resize: bool = False)
     """Layers from raw columns to a network's input.
 
     Args:
-        preparation: what they compute.
+        preparation: the preparation that they compute.
         coded: whether text columns are given as integer codes, see `evonas.data.encoding.codes`.
         resize: whether images may be of any size.
 
@@ -178,7 +178,7 @@ def _within(x: Any, pieces: Sequence[tuple[int, PiecewiseLinear]], count: int | 
     low: list[float] = []
     high: list[float] = []
     for column, step in pieces:
-        # Those that are added stay 0.
+        # Padding stays 0.
         more = [0.0] * (0 if count is None else count - len(step.knots) + 1)
         columns += [column] * (len(step.knots) - 1 + len(more))
         starts += [*step.knots[:-1], *more]
@@ -191,7 +191,7 @@ def _within(x: Any, pieces: Sequence[tuple[int, PiecewiseLinear]], count: int | 
 
 
 def _heights(x: Any, ranks: Sequence[tuple[int, PiecewiseLinear]]) -> Any:
-    """The line through each one's points, `(num_samples, len(ranks))`."""
+    """Linear interpolation between the points of each encoding, `(num_samples, len(ranks))`."""
     count = max(len(step.knots) for _, step in ranks) - 1
     inside = _within(x, ranks, count)
     rises = [rise for _, step in ranks for rise in [*np.diff(step.values), *[0.0] * (count - len(step.knots) + 1)]]
@@ -241,7 +241,7 @@ def _add_number_categories(
 
 
 def _add_text(features: _Features, cells: Any, found: list[Placed], coded: bool, format: str) -> None:
-    """The features of a column of text, string `(num_samples, 1)`, or as `encoding.codes.code_rows` gives it."""
+    """The features of a text column, string `(num_samples, 1)`, or codes from `encoding.codes.code_rows`."""
     place, first = found[0]
     if isinstance(first, BagOfWords):
         _add_words(features, cells, place, first, coded)
@@ -293,7 +293,7 @@ def _add_words(features: _Features, cells: Any, place: int, step: BagOfWords, co
 
 
 def _add_scaled(features: _Features, values: Any, present: Any, found: list[Placed], bases: list[float]) -> None:
-    """Imputes and scales `values + bases`, `(num_samples, len(found))`, where `present` is 0."""
+    """Scales `values + bases`, `(num_samples, len(found))`, and imputes them where `present` is 0."""
     steps = [step for _, step in found]
     shift = [base - step.imputed for step, base in zip(steps, bases, strict=True)]
     centred = ops.multiply(layers.Rescaling([1.0] * len(steps), shift)(values), present)
@@ -323,5 +323,5 @@ def _join(tensors: Sequence[Any]) -> Any:
 
 
 def _take(x: Any, columns: list[int]) -> Any:
-    """The columns of `x`; itself where they are all of them in order."""
+    """The given columns of `x`; `x` itself if these are all columns in order."""
     return x if columns == list(range(x.shape[1])) else ops.take(x, columns, axis=1)

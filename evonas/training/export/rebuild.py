@@ -31,49 +31,49 @@ def build_untrained(
     num_rows: int | None,
     epochs: int | None,
 ) -> tuple[keras.Model, str]:
-    """Builds the network with the initial weights of the seed; also returns what Keras cannot do in its training.
+    """Builds the network with the initial weights of the seed; also returns notes on training that Keras cannot do.
 
     Args:
         graph: what to build and how to train it.
         num_features, num_outputs, task: as in `Problem`.
         loss: as in `TrainingSettings`.
-        seed: of weights and dropout.
-        num_rows, epochs: that the learning-rate schedule spans; needed if there is one.
+        seed: seed of weights and dropout.
+        num_rows, epochs: extent of the learning-rate schedule; required if there is one.
     """
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)
     set_weights(model, initial_weights(graph, num_features, num_outputs, seed))
     if task == "multiclass" and training.get("label_smoothing"):
-        training = {**training, "label_smoothing": 0.0}  # it would not take the numbers of classes
+        training = {**training, "label_smoothing": 0.0}  # Keras cannot smooth class numbers
     steps = (epochs or 1) * -(-(num_rows or 1) // int(training["batch_size"]))
     rate, note = _rate(training, steps)
     settings = TrainingSettings(trainer="single", loss=loss)
     problem = Problem(task, num_features, num_outputs)
     model.compile(optimizer=optimizer_of(training, rate), loss=training_loss(problem, settings, training))
     if count_of(graph) > 1:
-        what = "its loss is that of the members' mean, where a search trains the mean of their losses"
+        what = "its loss is that of the members' mean, while a search trains the mean of their losses"
         note = f"{note}; {what}" if note else what
-    model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+    model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when the file is opened
     if "bias_initializer" in training:
-        note = (f"{note}; " if note else "") + "biases begin at 0: the training rows are not known here"
+        note = (f"{note}; " if note else "") + "biases start at 0, since the training rows are unknown here"
     if "decay_schedule" in training and training["optimizer"] == "adamw":
         note = (f"{note}; " if note else "") + "Keras has no schedule of weight decay: it is constant"
     if has_factors(training):
-        note = (f"{note}; " if note else "") + "Keras has one rate for all variables: those of single ones are left out"
+        note = (f"{note}; " if note else "") + "Keras has one rate for all variables: their multipliers are left out"
     if graph.graph["training"] != training:
-        note = (f"{note}; " if note else "") + "Keras smooths no numbers of classes: label smoothing is left out"
+        note = (f"{note}; " if note else "") + "Keras cannot smooth class numbers: label smoothing is left out"
     return model, note
 
 
 def _rate(training: Mapping[str, Any], num_steps: int) -> tuple[Any, str]:
-    """The rate of every step as `schedule.learning_rates` has it, by the schedules of Keras."""
+    """A Keras schedule with the rates of `schedule.learning_rates`, and a note on differences."""
     peak, warm = float(training["learning_rate"]), round(training["warmup"] * num_steps)
     left = max(num_steps - warm, 1)
     if training["schedule"] == "exponential":
         note = "Keras has no exponential schedule with warm-up: the warm-up is left out" if warm else ""
         return keras.optimizers.schedules.ExponentialDecay(peak, left, FINAL_SHARE), note
     if training["schedule"] == "coslog4":
-        note = "Keras has no coslog4 schedule: cosine restarts of the same lengths take its place"
+        note = "Keras has no coslog4 schedule: cosine restarts of the same lengths replace it"
         return keras.optimizers.schedules.CosineDecayRestarts(peak, max(left // 15, 1)), note
     if training["schedule"] == "flat_cosine":
         note = "Keras has no flat_cosine schedule with warm-up: the warm-up is left out" if warm else ""

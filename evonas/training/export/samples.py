@@ -1,6 +1,6 @@
 """Exported preprocessing of raw images, series or texts: `SamplePreparation.apply` as Keras layers.
 
-Text needs TensorFlow; images and series need nothing but `keras.ops`.
+Text needs TensorFlow; images and series need only `keras.ops`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def sample_encoder(preparation: SamplePreparation, coded: bool = False, resize: 
     """Layers from raw samples to a network's input.
 
     Args:
-        preparation: what they compute.
+        preparation: the preparation that they compute.
         coded: whether text is given as word ids, see `evonas.data.encoding.codes`.
         resize: whether images may be of any size.
 

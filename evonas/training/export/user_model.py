@@ -1,6 +1,6 @@
-"""A user's own model on its way out: as it was built; where evonas compiled it, in the target's units or probabilities.
+"""Export of user-defined models: unchanged, or with outputs in the target's units or probabilities if uncompiled.
 
-A model that comes compiled is written as it is, compilation included. Runs in the worker process.
+A model that the user compiled is written unchanged, including its compilation. Runs in the worker process.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _UNITS, _PROBABILITY = "target_units", "probability"
 
 
 class UserModelDeployment:
-    """A model of a user's function. Implements `Deployment`."""
+    """A model built by a user's function. Implements `Deployment`."""
 
     tolerance = 1e-4
     temperature = 1.0
@@ -48,7 +48,7 @@ class UserModelDeployment:
     def __init__(
         self, build: Callable[..., Any], task: ExportTask, data: PreparedData, settings: TrainingSettings
     ) -> None:
-        """Builds nothing yet."""
+        """Does not build anything yet."""
         self._build, self._task, self._data, self._settings = build, task, data, settings
 
     def retrain(self) -> Weights:
@@ -68,7 +68,7 @@ class UserModelDeployment:
         """See `Deployment.save`.
 
         Raises:
-            InputError: Keras cannot write the model, or not open what it wrote.
+            InputError: Keras cannot write the model, or cannot open the file again.
         """
         problem, x = self._data.problem, self._data.splits[0].x_train
         model = build_own(self._build, genes_of(self._task.architecture), problem, self._task.seed)
@@ -76,7 +76,7 @@ class UserModelDeployment:
         assign_recorded(model.weights, weights)
         self._outputs = outputs_of(model, trial, problem)
         if model.compiled:
-            model.optimizer.build(model.trainable_variables)  # or Keras warns whoever opens the file
+            model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when the file is opened
         try:
             self._deployable(model, trial.shape[1], x, coded).save(path)
             keras.models.load_model(path)
@@ -102,7 +102,7 @@ class UserModelDeployment:
         return to_raw(outputs, problem, self._outputs), outputs if in_form else None
 
     def _deployable(self, model: keras.Model, columns: int, x: Inputs, coded: bool) -> keras.Model:
-        """The model; where evonas compiled it, behind a table's raw columns and with a last layer more."""
+        """The model; if evonas compiled it, preceded by layers for raw columns and followed by a last layer."""
         problem, last = self._data.problem, None
         taken = {model.name, *(layer.name for layer in model.layers)}
         if self._outputs is Outputs.STANDARDISED:
@@ -115,14 +115,14 @@ class UserModelDeployment:
         self.takes_raw = not model.compiled and bool(self._data.raw) and can_take_raw(preparation)
         if preparation is not None and self.takes_raw:
             inputs, features = encoder(preparation, coded)
-            # In a model of its own, since it may be named as a column is.
+            # Wrapped in a model, since its name may equal that of a column.
             outputs = keras.Sequential([keras.Input(features.shape[1:]), model], name="network")(features)
         elif last is None:
             return model
         else:
             try:
                 inputs, outputs = model.input, model.output
-            except (AttributeError, ValueError):  # no graph of layers, but a class of its own
+            except (AttributeError, ValueError):  # a custom class instead of a graph of layers
                 inputs = map_arrays(lambda part: keras.Input(part.shape[1:], dtype=str(part.dtype)), x)
                 outputs = model(inputs)
         outputs = outputs if last is None else last(outputs)
@@ -132,7 +132,7 @@ class UserModelDeployment:
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """The name, with a sign more for each time that the user has it already."""
+    """The name, with characters appended until it is not taken."""
     while name in taken:
         name += "_"
     return name
@@ -141,7 +141,7 @@ def _free(name: str, taken: Collection[str]) -> str:
 def own_outputs(
     build: Callable[..., Any], genes: Mapping[str, Any], weights: Weights, problem: Problem, x: Inputs
 ) -> NDArray[np.float32]:
-    """Raw outputs, as `evonas.metrics.scores` takes them, of the model of these genes with these weights."""
+    """Raw outputs as for `evonas.metrics.scores`, from the model of these genes with these weights."""
     model = build_own(build, genes_of(genes), problem, seed=0)
     trial = try_outputs(model, x)
     assign_recorded(model.weights, weights)

@@ -1,8 +1,8 @@
-"""Which user-defined models are opened: of classes that Keras itself has, by the one name that it writes for each.
+"""Validation of files of user-defined models: only Keras's own classes, by the one name under which it writes each.
 
-The names are gathered from Keras as it is imported here, once; nothing is imported because a file names it. Weights are
-counted before any is allocated, where Keras holds back what is to be a weight (`keras.StatelessScope`), in a thread, so
-that nothing of that stays behind in the session.
+The names are collected once from the imported Keras; nothing is imported because a file names it. Weights are counted
+before any is allocated, in `keras.StatelessScope`, which defers their creation, and in a thread, so that no state
+remains in the session.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genomes.errors import InputError
 
 __all__ = ["check_own_model"]
 
-#: Packages of Keras in whose names models are written; a class that `keras` itself has goes by that name.
+#: Keras packages whose names occur in model files; a class available in `keras` itself has that name.
 _PACKAGES = (
     *("", "layers", "initializers", "regularizers", "constraints", "optimizers", "optimizers.schedules", "losses"),
     *("metrics", "dtype_policies", "random", "models"),
@@ -27,31 +27,31 @@ _KINDS = (
     *("layers.Layer", "Operation", "Initializer", "Regularizer", "constraints.Constraint", "Optimizer", "Loss"),
     *("optimizers.schedules.LearningRateSchedule", "Metric", "DTypePolicy", "random.SeedGenerator"),
 )
-#: Modules of classes that have no public name.
+#: Modules of classes without a public name.
 _INNER = ("models.functional", *(f"ops.{name}" for name in ("core", "numpy", "nn", "math", "image", "linalg")))
-#: They run, or read, what a file says.
+#: Classes that run code or read files named in a model file.
 _CODE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-#: What Keras writes for values that are not objects.
+#: Class names that Keras writes for values that are not objects.
 _VALUES = {"__keras_tensor__", "__numpy__", "__tensor__", "__bytes__", "__ellipsis__", "__slice__"}
-#: Settings that are a value, or the name of a file to be read.
+#: Settings that are either a value or the name of a file to read.
 _FILES = ("vocabulary", "idf_weights", "filepath", "filename", "path", "url")
 
 
 def check_own_model(config: Any, elements: int) -> None:
-    """Refuses a model of a user's own that holds what is not Keras's, or more weights than there are in its file.
+    """Refuses a user-defined model with objects that are not Keras's, or with more weights than its file contains.
 
     Args:
-        config: of the model, as JSON values.
-        elements: numbers in the arrays of the file.
+        config: the model's configuration as JSON values.
+        elements: number of weights in the file.
 
     Raises:
-        InputError: says what.
-        ValueError, TypeError, KeyError: Keras cannot make it.
+        InputError: the model is refused; the message names the object.
+        ValueError, TypeError, KeyError: Keras cannot build the model.
     """
     _check_objects(config, "config")
     weights = _count({**config, "compile_config": None})
     if weights > elements:
-        raise InputError(f"its layers have {weights:,} weights, and it has {elements:,}")
+        raise InputError(f"its layers have {weights:,} weights, but the file has {elements:,}")
 
 
 def _check_objects(value: Any, place: str) -> None:
@@ -66,7 +66,7 @@ def _check_objects(value: Any, place: str) -> None:
         known = (module, name) in _allowed_classes() and registered in (None, name)
         known = known or (name in _VALUES and module in (None, "builtins"))
         if not known and not _is_registered(registered, name):
-            raise InputError(f"{place} is {module}.{name}, which Keras itself does not have, or which runs code")
+            raise InputError(f"{place} is {module}.{name}, which is not part of Keras or runs code")
     for key, item in value.items():
         if key in _FILES and isinstance(item, str):
             raise InputError(f"{place}.{key} must be in the file, not read from {item!r:.80}")
@@ -75,7 +75,7 @@ def _check_objects(value: Any, place: str) -> None:
 
 @cache
 def _allowed_classes() -> frozenset[tuple[str, str]]:
-    """Module and class of all that a model may hold."""
+    """Module and name of all classes that a model may contain."""
     import keras
 
     kinds = tuple(_find(keras, name) for name in _KINDS)
@@ -101,7 +101,7 @@ def _find(keras: Any, name: str) -> Any:
 
 
 def _is_registered(registered: Any, name: Any) -> bool:
-    """Whether the user's own session has registered a class of that name, which Keras then takes."""
+    """Whether the user's session has registered a class of that name, which Keras then uses."""
     import keras
 
     plain = isinstance(registered, str) and isinstance(name, str) and not name.startswith("__") and name != "function"
@@ -109,7 +109,7 @@ def _is_registered(registered: Any, name: Any) -> bool:
 
 
 def _count(config: Mapping[str, Any]) -> int:
-    """Weights of the model, of which none is made."""
+    """Number of the model's weights, counted without allocating them."""
     import keras
 
     found: list[int | BaseException] = []

@@ -1,9 +1,10 @@
 """The native trainer's compiled function: compiled once per machine, cached as an object file, and loaded in
 milliseconds.
 
-numba turns `kernels/` into LLVM code, which is optimised together with `matmul.py`'s for the processor at hand. What
-is kept is plain machine code: loading it needs llvmlite, not numba, and nothing is unpickled. The file's name is a
-digest of all that the code depends on, so that an upgrade, another processor or another numba never meet an old one.
+numba turns `kernels/` into LLVM code, which is optimised together with that of `matmul.py` for the current processor.
+The cache holds plain machine code: loading it needs llvmlite, not numba, and nothing is unpickled. The file's name is a
+digest of everything that the code depends on, so that an outdated file is never used after an upgrade or on another
+processor.
 
     >>> seconds = prepare()     # compiles, or finds it compiled
 """
@@ -40,15 +41,15 @@ _HELD: dict[str, Any] = {}
 _HERE = Path(__file__).parent
 _MAGIC = b"evonas object 1\n"
 _DIGEST_BYTES = 32
-#: What the compiled code is made of and by; the other modules only call it.
+#: The sources of the compiled code; the other modules only call it.
 _SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
 _MOST_BYTES = 64 << 20
-#: How long it is waited for another process that compiles: as long as compiling takes on a slow machine.
+#: Maximum wait for another process that is compiling: the time that compiling takes on a slow machine.
 _WAIT_SECONDS = 60.0
 
 
 def load() -> Callable[..., None]:
-    """The compiled function, see `frame.prototype`; compiled now if it never was on this machine."""
+    """Returns the compiled function, see `frame.prototype`; compiles it if this machine has not done so before."""
     with _LOCK:
         if "function" not in _HELD:
             _initialize()
@@ -58,33 +59,33 @@ def load() -> Callable[..., None]:
 
 
 def prepare() -> float:
-    """Compiles or loads the function. Returns the seconds that it took."""
+    """Compiles or loads the function. Returns the time in seconds that this took."""
     began = time.perf_counter()
     load()
     return time.perf_counter() - began
 
 
 def is_prepared() -> bool:
-    """Whether loading will not have to compile: False if the user should be told that it takes some seconds."""
+    """Whether the function can be loaded without compiling; if not, loading takes some seconds."""
     return "function" in _HELD or _load_object_code() is not None
 
 
 def cache_directories() -> Iterator[Path]:
-    """Folders that may hold compiled code, the preferred one first: after one that is named, only if it is no use."""
+    """Folders that may hold compiled code, the preferred one first; a named folder is followed only if unusable."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         yield Path(named)
-        if _serves(Path(named)):
+        if _is_usable(Path(named)):
             return
-    # Neither a user without a home nor a careless setting may get folders put into the working directory.
+    # A user without a home directory or a careless setting must not lead to folders in the working directory.
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"))
     if home.is_absolute():
         yield home / "evonas"
     yield Path(tempfile.gettempdir()) / f"evonas-{os.getuid()}"
 
 
-def _serves(folder: Path) -> bool:
-    """Whether compiled code is in the folder, or can be put there."""
+def _is_usable(folder: Path) -> bool:
+    """Whether the folder contains compiled code, or compiled code can be stored there."""
     if _content(folder / _file_name()) is not None:
         return True
     there = next((each for each in (folder, *folder.parents) if each.exists()), None)
@@ -107,13 +108,13 @@ def _file_name() -> str:
 
 
 def _private(found: os.stat_result) -> bool:
-    """Whether a file or folder is this user's alone to write."""
+    """Whether only this user can write to a file or folder."""
     return found.st_uid in (os.getuid(), 0) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _content(path: Path) -> bytes | None:
-    """What a file holds, if it and its folder are this user's alone to write: it will be run. Else None."""
-    # What is asked about and what is read are the same file, whoever renames what in between.
+    """A file's content, since it will be executed only if nobody else can write to it or its folder; otherwise None."""
+    # The descriptor guarantees that the file checked is the file read, even if it is renamed in between.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     with suppress(OSError), open(os.open(path, flags), "rb") as file:
         found = os.fstat(file.fileno())
@@ -124,7 +125,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _load_object_code() -> bytes | None:
-    """The object code kept by an earlier process, if it is whole."""
+    """The object code stored by an earlier process, if it is complete."""
     for folder in cache_directories():
         content = _content(folder / _file_name())
         if content is not None:
@@ -136,12 +137,12 @@ def _load_object_code() -> bytes | None:
 
 
 def _compile_once() -> bytes:
-    """Compiles and keeps the object code, unless another process has begun to: then that one's."""
+    """Compiles and stores the object code; if another process is already compiling, waits for its code."""
     with _alone():
         code = _load_object_code()
         if code is None:
             code = _compile_in_process()
-            # An upgrade meanwhile may have changed what was compiled.
+            # An upgrade meanwhile may have changed the sources.
             if _file_name.__wrapped__() == _file_name():
                 _store(code)
         return code
@@ -149,9 +150,9 @@ def _compile_once() -> bytes:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Waits while another process compiles the same, a minute at most: it may be one that gets hardly any time.
+    """Waits while another process compiles the same code, at most a minute, since that process may be starved.
 
-    Where no file can be locked, nothing waits.
+    If no file can be locked, nothing waits.
     """
     with ExitStack() as held:
         for folder in cache_directories():
@@ -164,7 +165,7 @@ def _alone() -> Iterator[None]:
 
 
 def _lock(handle: int) -> None:
-    """Locks a file, unless another process has it for too long."""
+    """Locks a file, unless another process holds the lock for too long."""
     until = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < until:
         try:
@@ -176,10 +177,10 @@ def _lock(handle: int) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Makes the folder, where it is not there.
+    """Creates the folder if it does not exist.
 
     Raises:
-        PermissionError: others may write there.
+        PermissionError: other users may write there.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _private(folder.stat()):
@@ -187,7 +188,7 @@ def _make(folder: Path) -> None:
 
 
 def _store(code: bytes) -> None:
-    """Keeps the object code where it can: whole or not at all, whoever else does the same."""
+    """Stores the object code atomically in the first folder that allows it."""
     for folder in cache_directories():
         with suppress(OSError):
             _make(folder)
@@ -220,22 +221,22 @@ def _machine() -> Any:
 
 
 def _load(code: bytes, name: str) -> tuple[int, Any]:
-    """Address of a function of the object code, and what keeps it alive."""
+    """Address of a function in the object code, and the object that keeps it alive."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     address = engine.get_function_address(name)
     if not address:
-        raise RuntimeError(f"the compiled code must have a function {name}, and has none: remove it from the cache")
+        raise RuntimeError(f"the compiled code must contain the function {name}: remove the code from the cache")
     return address, engine
 
 
 def _compile_in_process() -> bytes:
-    """Compiles in a separate process, so that numba need not be imported or configured in this one."""
+    """Compiles in a separate process, so that numba is neither imported nor configured in this one."""
     root = str(_HERE.parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    # numba would optimise every function again in each that calls it, which takes minutes: all is optimised at the
-    # end, once.
+    # numba would optimise every function again in each of its callers, which takes minutes; everything is optimised
+    # once, at the end.
     environment = {**os.environ, "PYTHONPATH": path, "NUMBA_OPT": "0"}
     done = subprocess.run(
         [sys.executable, "-P", "-m", __name__],
@@ -246,14 +247,14 @@ def _compile_in_process() -> bytes:
     )
     if done.returncode != 0 or not done.stdout.startswith(_MAGIC):
         raise RuntimeError(
-            f"the kernels must compile with numba {metadata.version('numba')}, but the compiler ended with "
+            f"the kernels must compile with numba {metadata.version('numba')}, but the compiler exited with "
             f"{done.returncode}:\n{done.stderr.decode(errors='replace')[-4000:]}"
         )
     return done.stdout[len(_MAGIC) :]
 
 
 def _compile_object() -> bytes:
-    """Compiles everything, in this process."""
+    """Compiles everything in this process."""
     from llvmlite import ir
 
     from evonas.training.native import matmul
@@ -262,7 +263,7 @@ def _compile_object() -> bytes:
     module.triple = llvm.get_process_triple()
     matmul.build(module, matmul.tile_for(dict(llvm.get_host_cpu_features())))
     machine = _machine()
-    # numba links what it has compiled, and never calls it: any address will do.
+    # numba links the compiled code but never calls it, so any address will do.
     llvm.add_symbol(matmul.NAME, 1)
     text, name = _numba_code()
     whole = llvm.parse_assembly(text)
@@ -280,7 +281,7 @@ def _compile_object() -> bytes:
 
 
 def _numba_code() -> tuple[str, str]:
-    """The kernels as LLVM code, and the name of the function in it."""
+    """The kernels as LLVM code, and the function's name in it."""
     from evonas.training.native.kernels.training import compile_training
 
     function = compile_training()
@@ -288,9 +289,9 @@ def _numba_code() -> tuple[str, str]:
 
 
 def _stubs(module: Any) -> str:
-    """Definitions of what numba's code refers to for exceptions and counting references, neither of which happens.
+    """Definitions of the symbols that numba's code references for exceptions and reference counting; neither occurs.
 
-    Without them the code could only be loaded where numba is.
+    Without them the code could only be loaded together with numba.
     """
     needed = [
         each for each in module.functions if each.is_declaration and each.name.startswith(("NRT_", "numba_", "Py"))
@@ -311,8 +312,8 @@ def _optimize(module: Any, machine: Any) -> None:
 
 
 if __name__ == "__main__":
-    # Loops that may only be vector code if up to this many pairs of vectors do not overlap; the default of 8 is too
-    # few.
+    # Maximum number of runtime overlap checks between pairs of arrays for a vectorised loop; the default of 8 is too
+    # low.
     llvm.set_option("", "-runtime-memory-check-threshold=64")
     _initialize()
     sys.stdout.buffer.write(_MAGIC + _compile_object())

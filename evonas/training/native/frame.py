@@ -19,7 +19,7 @@ ENTRY = "evonas_native_run"
 #: Environment variable: if it is 1, the code is compiled to count cycles, see `CLOCK`.
 PROFILE_VARIABLE = "EVONAS_PROFILE"
 
-#: Whole numbers that say what is to be done, by name; the array "control" holds them in this order.
+#: Integer parameters of a call, by name; the array "control" holds them in this order.
 CONTROL = (
     "instructions",
     "weights",
@@ -49,8 +49,8 @@ CONTROL = (
     "rated",
 )
 
-#: What the cycles of code that was compiled to be profiled are counted for; those of forward passes are of validation
-#: too. The array "clock" holds them in this order.
+#: Categories by which code compiled for profiling counts cycles; forward passes include those of validation. The array
+#: "clock" holds them in this order.
 CLOCK = (
     "gather",
     "loss",
@@ -60,11 +60,11 @@ CLOCK = (
     *(f"backward {name}" for name in OPERATIONS),
 )
 
-#: Arrays, by name, with their types. "state" holds best loss, reference and epochs waited, and is written, as are
-#: "train_outputs" (of the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1
-#: if stopped), the curves and what is trained. "limits" are Huber's knee and that of gradients, "segments" bounds of
-#: the variables whose gradients are clipped; "rated_segments" bounds of the weights that learn at the same multiple, in
-#: "rate_factors", of a step's rate.
+#: Arrays, by name, with their types. Written are "state" (best loss, reference and epochs waited), "train_outputs" (of
+#: the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1 if stopped), the
+#: curves and all trained values. "limits" holds the knee of Huber's loss and the limit of gradients, "segments" the
+#: bounds of the variables whose gradients are clipped, "rated_segments" the bounds of weights that share a multiplier
+#: of the step's learning rate, "rate_factors" these multipliers.
 ARRAYS: Mapping[str, Any] = {
     "control": np.int64,
     "code": np.int64,
@@ -111,15 +111,15 @@ def is_profiled() -> bool:
 
 
 def prototype() -> Any:
-    """The C type of the compiled function. Calls let go of Python's lock."""
+    """The C type of the compiled function. Calls release Python's global interpreter lock."""
     return ctypes.CFUNCTYPE(None, *(ctypes.c_void_p for _ in ARRAYS))
 
 
 def addresses(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
-    """Where the arrays lie, in order.
+    """Addresses of the arrays, in order.
 
     Raises:
-        TypeError: one is missing, is not contiguous, or has another type.
+        TypeError: an array is missing, is not contiguous, or has the wrong type.
     """
     found = []
     for name, dtype in ARRAYS.items():

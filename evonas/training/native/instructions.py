@@ -1,13 +1,13 @@
 """The instruction set of the native trainer: a network is a short list of instructions for one compiled loop.
 
-An instruction is a row of integers (the operation's number, then the fields that `OPERATIONS` names) and a row of real
-numbers. Tensors are named by where they begin in the arena of activations, weights by where they begin in the flat
-vector of weights. Each operation has a module of its name in `kernels/`, with `forward` and `backward`.
+An instruction is a row of integers (the operation's number, then the fields named in `OPERATIONS`) and a row of real
+numbers. Tensors are identified by their offset in the arena of activations, weights by their offset in the flat vector
+of weights. Each operation has a module of the same name in `kernels/`, with `forward` and `backward`.
 
     >>> fields("dropout")
     {'source': 1, 'target': 2, 'width': 3, 'add_error': 4, 'layer': 5}
 
-A new kind of layer is a row here, a module in `kernels/` and what lowers it in `lowering.py`.
+A new kind of layer needs a row here, a module in `kernels/` and its lowering in `lowering.py`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Operation:
     """The fields of an operation's instructions, in order.
 
     Attributes:
-        integers: offsets, widths and flags. `add_error` says that the gradient by the source is added to what other
-            operations have written there; -1 means unused.
+        integers: offsets, widths and flags. If `add_error` is 1, the gradient with respect to the source is added to
+            the gradients that other operations have written; -1 means unused.
         reals: numbers.
     """
 
@@ -49,9 +49,9 @@ class Operation:
     reals: tuple[str, ...] = ()
 
 
-#: Every operation. Its position is its number.
+#: All operations. An operation's position is its number.
 OPERATIONS: Mapping[str, Operation] = {
-    # target (=|+=) source @ kernel (+ bias); bias is -1 if there is none. l2: penalty of the kernel in the loss.
+    # target (=|+=) source @ kernel (+ bias); bias is -1 if absent. l2: penalty of the kernel in the loss.
     "dense": Operation(("source", "inputs", "target", "units", "kernel", "bias", "add", "add_error"), ("l2",)),
     "activation": Operation(("source", "target", "width", "add_error", "kind"), ("slope",)),
     # statistics: moving mean, moving variance, then two vectors for the backward pass, each `width` long.
@@ -61,12 +61,12 @@ OPERATIONS: Mapping[str, Operation] = {
     # scales: a tensor of one column that holds each row's 1 / standard deviation.
     "layer_norm": Operation(("source", "target", "width", "add_error", "gamma", "beta", "scales"), ("epsilon",)),
     "dropout": Operation(("source", "target", "width", "add_error", "layer"), ("rate",)),
-    # target = source * scale (+ bias), a trained factor for each column; bias is -1 if there is none.
+    # target = source * scale (+ bias), a trained factor for each column; bias is -1 if absent.
     "scale": Operation(("source", "target", "width", "add_error", "scale", "bias")),
-    # target = source as often as there are members, side by side, each time by factors of its own; scale is -1 if
-    # there are none.
+    # target = source repeated once per member, side by side, each copy multiplied by the member's factors; scale is -1
+    # if there are no factors.
     "repeat": Operation(("source", "target", "width", "add_error", "members", "scale")),
-    # Of each group, `inputs` columns of the source by a kernel of its own (+ bias) to `units` columns of the target.
+    # Maps `inputs` columns of the source to `units` columns of the target, with a separate kernel (+ bias) per group.
     # Groups lie side by side from `source_column` and `target_column` on, their kernels `kernel_size` numbers apart.
     "grouped_dense": Operation(
         (
@@ -85,7 +85,7 @@ OPERATIONS: Mapping[str, Operation] = {
             "add_error",
         )
     ),
-    # `width` columns of the target, from its `target_column` on, (=|+=) factor * as many of the source.
+    # `width` columns of the target, starting at `target_column`, (=|+=) factor * as many columns of the source.
     "copy": Operation(
         (
             "source",
@@ -101,33 +101,33 @@ OPERATIONS: Mapping[str, Operation] = {
         ("factor",),
     ),
     "softmax": Operation(("source", "target", "width", "add_error")),
-    # Adds l1 * sum(abs(w)) + l2 * sum(w ** 2) of `size` weights to the loss; comes before what uses them.
+    # Adds l1 * sum(abs(w)) + l2 * sum(w ** 2) of `size` weights to the loss; precedes the operations that use them.
     "penalty": Operation(("weights", "size"), ("l1", "l2")),
 }
-#: Activations by number; "cosine" is of 2 pi times its argument.
+#: Activations by number; "cosine" is cos(2 pi x).
 ACTIVATIONS = (
     "linear", "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "gelu",
     "relu6", "hard_tanh", "hard_sigmoid", "softplus", "softsign", "exponential", "mish", "gelu_tanh", "cosine",
 )  # fmt: skip
-#: Losses by number, of raw outputs: logits of a classifier. "categorical" has a share of each class as its target,
-#: "pinball" behind the target of each output the quantile that it is.
+#: Losses of raw outputs (logits for classifiers), by number. "categorical" takes a share per class as its target; for
+#: "pinball", the quantile of each output follows the targets.
 LOSSES = ("mse", "mae", "huber", "binary", "multiclass", "categorical", "log_cosh", "pinball")
-#: What is done to gradients before a step, by number: nothing, each number kept within +-limit, the norm of each
-#: variable's kept below it.
+#: Gradient clipping before a step, by number: none, each value clipped to +-limit, or the norm of each variable's
+#: gradient limited.
 CLIPS = ("none", "value", "norm")
 #: Optimizers by number.
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
 
 #: Columns of encoded instructions.
 INTEGERS = 2 + max(len(operation.integers) for operation in OPERATIONS.values())
-#: The column that says how many rows of the instruction's tensors there are for each row of the batch.
+#: The column with the number of rows of the instruction's tensors per row of the batch.
 MEMBERS = INTEGERS - 1
 REALS = max(len(operation.reals) for operation in OPERATIONS.values())
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One operation on given tensors and weights; each row of the batch is `members` rows to it."""
+    """One operation on given tensors and weights; each row of the batch counts as `members` rows."""
 
     operation: str
     integers: Mapping[str, int]
@@ -149,7 +149,7 @@ def encode(instructions: Iterable[Instruction]) -> tuple[NDArray[np.int64], NDAr
     """The instructions as arrays, int64 of shape `(count, columns)` and float32 of shape `(count, real columns)`.
 
     Raises:
-        KeyError: an instruction lacks a field, or its operation is not known.
+        KeyError: an instruction lacks a field, or its operation is unknown.
     """
     listed = tuple(instructions)
     code = np.zeros((len(listed), INTEGERS), np.int64)

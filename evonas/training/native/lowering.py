@@ -1,4 +1,4 @@
-"""From an architecture graph to a `Program`: instructions, and offsets of weights and activations. Imports no numba."""
+"""Lowers an architecture graph to a `Program`: instructions, offsets of weights and activations. Imports no numba."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
 
 
 def _hidden(builder: Builder, sources: list[Tensor], attributes: Mapping[str, Any], node: int, scaled: bool) -> Tensor:
-    """A hidden layer: product, normalisation, activation, dropout; `scaled` gives members factors and biases."""
+    """A hidden layer: product, normalisation, activation, dropout; with `scaled`, members have factors and biases."""
     name, normalization = f"layer_{node}", attributes["normalization"]
     # Batch normalisation cancels any bias.
     bias = normalization != "batch" and not scaled

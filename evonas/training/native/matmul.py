@@ -3,7 +3,7 @@
 One function, `evonas_matmul`: C = A B, C = C + A B, or C = bias + A B. Tiles of C are held in registers while one loop
 runs over the inner dimension. A and B may be transposed. A is read in place; so is B unless its rows are far apart in
 memory, in which case a panel of it is first copied contiguously. The matrices of a training step fit in the first two
-levels of the cache, where a general library spends as long on packing and dispatch as on the product (measured in
+cache levels, where a general-purpose library spends as long on packing and dispatch as on the product (measured in
 benchmarks/results/LOG.md).
 
 Source: register tile and panels are those of Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix
@@ -36,14 +36,14 @@ _POINTERS = ("a", "b", "c", "bias")
 
 @dataclass(frozen=True)
 class Tile:
-    """The part of C that one loop computes: `rows` times two vectors of `lanes` numbers."""
+    """The part of C computed by one loop: `rows` times two vectors of `lanes` numbers."""
 
     rows: int
     lanes: int
 
 
 def tile_for(features: Mapping[str, bool]) -> Tile:
-    """The largest tile that the registers of a processor hold, by its features as LLVM calls them."""
+    """The largest tile that fits the registers of a processor with the given features, as named by LLVM."""
     if features.get("avx512f"):
         return Tile(12, 16)
     if features.get("avx2") and features.get("fma"):
@@ -54,9 +54,9 @@ def tile_for(features: Mapping[str, bool]) -> Tile:
 def function_type() -> ir.FunctionType:
     """`(a, a_row, a_column, b, b_row, b_column, c, c_row, m, n, k, mode, bias)`.
 
-    `x_row` and `x_column` are the distances of neighbours in a column and in a row of X, in numbers, for A, (m, k),
-    B, (k, n), and C, (m, n), whose columns lie side by side. One of B's is 1. All of m, n and k are at least 1. `bias`
-    is read in mode BIAS only.
+    `x_row` and `x_column` are the strides of A (m, k), B (k, n) and C (m, n), in numbers: the distance between
+    consecutive rows and columns. C's columns are contiguous. One of B's strides is 1. m, n and k are at least 1.
+    `bias` is read in mode BIAS only.
     """
     return ir.FunctionType(ir.VoidType(), [_POINTER if name in _POINTERS else _I64 for name in _ARGUMENTS])
 
@@ -93,10 +93,10 @@ class _Product:
         self._builder = ir.IRBuilder(function.append_basic_block("entry"))
 
     def build(self) -> None:
-        """All columns of C: as many pairs of vectors as there are, then one or two vectors.
+        """All columns of C: as many pairs of vectors as fit, then one or two vectors.
 
-        These begin early enough to end with C, and compute some columns again: cut stores take many times as long as
-        whole ones. They are cut where C has too few columns, or holds what is added to.
+        The last vectors begin early enough to end with C, recomputing some columns, because masked stores take many
+        times as long as full ones. They are masked if C has too few columns or is accumulated into.
         """
         builder, lanes, n = self._builder, self._tile.lanes, self._args["n"]
         self._buffer = builder.alloca(_F32, (PANEL + lanes) * 2 * lanes)
@@ -126,7 +126,7 @@ class _Product:
         builder.ret_void()
 
     def _height(self, vectors: int, masked: bool) -> int:
-        """Rows of a tile. One vector of columns in twice as many rows takes as many sums as two."""
+        """Rows of a tile. One vector of columns with twice as many rows needs as many accumulators as two."""
         return self._tile.rows * (2 if vectors == 1 and not masked else 1)
 
     def _panel(self, column: Any, vectors: int, tail: Any, masked: bool) -> None:
@@ -140,14 +140,14 @@ class _Product:
             begins = builder.icmp_signed("==", begin, _int(0))
             mode = builder.select(begins, args["mode"], _int(ACCUMULATE))
             source = builder.gep(first, [builder.mul(begin, args["b_row"])])
-            b, b_row = self._near(source, column, depth, vectors, tail, masked)
+            b, b_row = self._pack(source, column, depth, vectors, tail, masked)
             a = builder.gep(args["a"], [builder.mul(begin, args["a_column"])])
             self._tiles(a, b, b_row, column, depth, mode, vectors, tail, masked)
 
         _loop(builder, _int(0), args["k"], _int(PANEL), part)
 
-    def _near(self, source: Any, column: Any, depth: Any, vectors: int, tail: Any, masked: bool) -> tuple[Any, Any]:
-        """Where the panel lies, and the distance of its rows: as it was, or copied."""
+    def _pack(self, source: Any, column: Any, depth: Any, vectors: int, tail: Any, masked: bool) -> tuple[Any, Any]:
+        """The panel's address and the distance between its rows, in place or copied."""
         builder, args, lanes = self._builder, self._args, self._tile.lanes
         place, distance = self._place, self._distance
         builder.store(source, place)

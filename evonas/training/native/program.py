@@ -1,4 +1,4 @@
-"""`Program`: a network as the compiled loop runs it, and its weights in one flat vector. No numba."""
+"""`Program`: a network in the form that the compiled loop runs, with its weights in one flat vector. No numba."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Variable:
-    """Weights of a name, at `start` in the flat vector."""
+    """Named weights, at `start` in the flat vector."""
 
     start: int
     shape: tuple[int, ...]
 
     @property
     def stop(self) -> int:
-        """Where they end."""
+        """The end of the weights in the flat vector, exclusive."""
         return self.start + math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A network as the compiled loop runs it.
+    """A network in the form that the compiled loop runs.
 
     Attributes:
-        instructions: in order.
-        variables: name -> weights, in a flat vector: `num_weights` that are trained, then `num_frozen` that are not.
-        statistics: name -> what moves along, in a vector of `num_statistics`.
-        input, output: tensors of the features and of the raw outputs.
-        rows: the most rows that the arena holds.
+        instructions: instructions in order.
+        variables: name -> weights in a flat vector: `num_weights` trained ones, then `num_frozen` frozen ones.
+        statistics: name -> moving statistics in a vector of `num_statistics`.
+        input, output: tensors of the features and the raw outputs.
+        rows: maximum number of rows in the arena.
         arena: its size in numbers.
     """
 
@@ -71,9 +71,9 @@ class Program:
 
     @property
     def num_bytes(self) -> int:
-        """What a training needs besides its data.
+        """Memory of a training run besides its data, in bytes.
 
-        Initial weights, weights, gradients, two moments, the best weights, and what the snapshot copies of them; three
+        Initial weights, weights, gradients, two moments, the best weights, and the snapshot's copies of them; three
         arenas.
         """
         return 4 * (10 * self.num_weights + 3 * self.arena)
@@ -82,16 +82,16 @@ class Program:
         """Weights and statistics as flat vectors.
 
         Raises:
-            KeyError, ValueError: one is missing, or has another shape.
+            KeyError, ValueError: a variable is missing or has the wrong shape.
         """
         return self.pack_trained(weights), _pack(self.statistics, self.num_statistics, weights)
 
     def pack_trained(self, weights: Weights) -> Vector:
-        """What is trained alone, or the moments of it, as a flat vector. Raises as `pack`."""
+        """Only the trained weights, or their moments, as a flat vector. Raises as `pack`."""
         return _pack(self.variables, self.num_weights + self.num_frozen, weights)
 
     def unpack(self, flat: Vector, kept: Vector | None = None) -> dict[str, Vector]:
-        """Copies of the weights by name; of the statistics, too, where they are given."""
+        """Copies of the weights by name, and of the statistics if given."""
         found = {}
         for places, source in ((self.variables, flat), (self.statistics, kept)):
             if source is not None:

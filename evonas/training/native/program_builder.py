@@ -25,7 +25,7 @@ class Builder:
     """Builds a program, layer by layer.
 
     Args:
-        width: of the features.
+        width: number of features.
         rows: maximum number of rows per pass.
     """
 
@@ -132,11 +132,11 @@ class Builder:
         return target
 
     def scale(self, source: Tensor, name: str, bias: str = "") -> Tensor:
-        """Multiplies each column by a trained factor, separate for each member; weight `name/scale`.
+        """Multiplies each column by a trained factor, with separate factors for each member; weight `name/scale`.
 
         Args:
-            source: what is multiplied.
-            name: of the layer, or of the weight itself.
+            source: the tensor to multiply.
+            name: name of the layer or of the weight itself.
             bias: name of the added weight; none by default.
         """
         target, size = self.tensor(source.width, source.members), source.width * source.members
@@ -195,7 +195,7 @@ class Builder:
         return kernel, self.variable(f"{name}/bias", shape[0], shape[-1]), math.prod(shape[1:])
 
     def _by_column(self, embedding: Embedding, target: Tensor, kernel: int, bias: int, size: int, units: int) -> None:
-        """Products of the features of each column, column by column: there may be other features between them."""
+        """Products of each column's features, column by column, since other features may lie between them."""
         for k, group in enumerate(embedding.groups):
             first, width = group[0], len(group)
             at = kernel + k * size
@@ -279,7 +279,7 @@ class Builder:
         """Penalties of trained weights in the loss."""
         place = self._variables[name]
         integers = {"weights": place.start, "size": math.prod(place.shape)}
-        # Comes first, so that its backward pass is the last, when the gradient that it adds to is complete.
+        # Comes first, so that its backward pass runs last, when the gradient to which it adds is complete.
         self._instructions.insert(0, Instruction("penalty", integers, {"l1": l1, "l2": l2}))
 
     def _copy(
@@ -298,11 +298,11 @@ class Builder:
         self._add("copy", integers, {"factor": factor}, source.members)
 
     def finish(self, output: Tensor) -> Program:
-        """The program with this tensor as raw output."""
+        """Returns the program with this tensor as raw output."""
         written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
-            integers = {name: self._place(value) for name, value in instruction.integers.items()}
+            integers = {name: self._relocate(value) for name, value in instruction.integers.items()}
             if "source" in integers:
                 source = integers["source"]
                 integers["add_error"] = -1 if source in self._given else int(source in written)
@@ -311,7 +311,7 @@ class Builder:
         return Program(
             instructions=tuple(reversed(flagged)),
             variables={
-                name: Variable(self._place(place.start), place.shape) for name, place in self._variables.items()
+                name: Variable(self._relocate(place.start), place.shape) for name, place in self._variables.items()
             },
             statistics=self._statistics,
             num_weights=self._weights,
@@ -323,9 +323,9 @@ class Builder:
             arena=self._arena,
         )
 
-    def _place(self, place: int) -> int:
+    def _relocate(self, offset: int) -> int:
         """Moves frozen weights behind the trained ones."""
-        return place - _FROZEN + self._weights if place >= _FROZEN else place
+        return offset - _FROZEN + self._weights if offset >= _FROZEN else offset
 
     def _scale(self, source: Tensor, target: Tensor, name: str, frozen: Collection[str] = ()) -> dict[str, int]:
         parts = {

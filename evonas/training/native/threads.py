@@ -15,15 +15,15 @@ Job = Callable[[], Any]
 
 
 class Pool:
-    """Threads that take jobs from a queue. What a job returns or raises is put among the results.
+    """Threads that take jobs from a queue. The value or the error of each job goes to the queue of results.
 
     Args:
-        threads: how many jobs run at a time.
-        num_bytes: that the running jobs may take together; a job that needs more runs alone. None means no bound.
+        threads: number of jobs that run at a time.
+        num_bytes: memory limit for the running jobs together; a job that needs more runs alone. None means no limit.
     """
 
     def __init__(self, threads: int, num_bytes: int | None = None) -> None:
-        #: (key, value, None) or (key, None, error) of each job that has ended.
+        #: (key, value, None) or (key, None, error) for each completed job.
         self.results: queue.SimpleQueue[tuple[Any, Any, BaseException | None]] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[tuple[Any, Job, int] | None] = queue.SimpleQueue()
         self._free, self._whole = num_bytes, num_bytes
@@ -33,11 +33,11 @@ class Pool:
             thread.start()
 
     def submit(self, key: Any, job: Job, num_bytes: int = 0) -> None:
-        """Runs the job when its turn comes; jobs start in the order in which they are submitted."""
+        """Queues the job; jobs start in the order in which they are submitted."""
         self._jobs.put((key, job, num_bytes))
 
     def close(self) -> None:
-        """Ends the threads when the jobs that run have ended; those that wait are not run."""
+        """Ends the threads once the running jobs are completed; waiting jobs are dropped."""
         while True:
             try:
                 self._jobs.get_nowait()
@@ -62,7 +62,7 @@ class Pool:
             del job, taken
 
     def _take(self, num_bytes: int) -> int:
-        """Waits until there is memory for a job; what it counts for."""
+        """Waits until there is memory for a job; returns the number of bytes reserved."""
         if self._free is None or self._whole is None:
             return 0
         needed = min(num_bytes, self._whole)

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 __all__ = ["ACCUMULATE", "BIAS", "OVERWRITE", "copy_kernel", "tile_kernel", "transpose_kernel"]
 
-#: What the product is added to: nothing, what C holds, or a row that is the same for all rows of C.
+#: The product is added to nothing, to the content of C, or to a bias row that is the same for all rows of C.
 OVERWRITE, ACCUMULATE, BIAS = 0, 1, 2
 
 _F32, _I64, _I32, _I1 = ir.FloatType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
@@ -17,7 +17,7 @@ _POINTER = _F32.as_pointer()
 
 
 class _Vectors:
-    """Writes code on rows of `vectors` vectors, of which the last one is cut to `tail` lanes if `masked`."""
+    """Generates code for rows of `vectors` vectors; if `masked`, the last vector is cut to `tail` lanes."""
 
     def __init__(self, module: ir.Module, name: str, kinds: list[Any], lanes: int, vectors: int, masked: bool) -> None:
         self._module, self.lanes, self._vectors, self._masked = module, lanes, vectors, masked
@@ -28,7 +28,7 @@ class _Vectors:
         self._mask: Any = None
 
     def cut_to(self, tail: Any) -> None:
-        """Says how many lanes the last vector has."""
+        """Sets the number of lanes of the last vector."""
         if self._masked:
             self._mask = self.lanes_below(tail)
 
@@ -47,7 +47,7 @@ class _Vectors:
         return self.builder.shuffle_vector(first, blank, self._zeros())
 
     def shuffle(self, x: Any, y: Any, numbers: list[int]) -> Any:
-        """Lanes of x and y, those of y counted on."""
+        """Selects lanes of x and y; the numbers of y's lanes follow those of x."""
         kind = ir.VectorType(_I32, self.lanes)
         return self.builder.shuffle_vector(x, y, ir.Constant(kind, numbers))
 
@@ -83,7 +83,7 @@ class _Vectors:
         return self._module.globals.get(name) or ir.Function(self._module, kind, name)
 
     def loop(self, start: list[Any], count: Any, body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-        """`for number in range(count)` (at least once), with values that `body` changes; what they are at the end."""
+        """`for number in range(count)` (at least once), with values that `body` updates; returns their final values."""
         builder = self.builder
         before, inside = builder.block, builder.append_basic_block("loop")
         after = builder.append_basic_block("done")
@@ -127,7 +127,7 @@ def tile_kernel(module: ir.Module, name: str, lanes: int, rows: int, vectors: in
 
 
 def _beginnings(code: _Vectors, places: list[tuple[int, int]], rows_of_c: list[Any], mode: Any, bias: Any) -> list[Any]:
-    """What the products are added to, as `mode` says."""
+    """Initial values of the accumulators, according to `mode`."""
     builder, zero = code.builder, ir.Constant(code.vector, [0.0] * code.lanes)
     loads: dict[int, Callable[[int, int], Any]] = {
         OVERWRITE: lambda i, v: zero,
@@ -154,7 +154,7 @@ def _beginnings(code: _Vectors, places: list[tuple[int, int]], rows_of_c: list[A
 
 
 def copy_kernel(module: ir.Module, name: str, lanes: int, vectors: int, masked: bool) -> ir.Function:
-    """`(source, distance, into, depth, tail)`: rows of a panel, `distance` apart, next to each other."""
+    """`(source, distance, into, depth, tail)`: copies rows of a panel that are `distance` apart next to each other."""
     code = _Vectors(module, name, [_POINTER, _I64, _POINTER, _I64, _I64], lanes, vectors, masked)
     source, distance, into, depth, tail = code.function.args
     code.cut_to(tail)
@@ -171,9 +171,9 @@ def copy_kernel(module: ir.Module, name: str, lanes: int, vectors: int, masked: 
 
 
 def transpose_kernel(module: ir.Module, name: str, lanes: int) -> ir.Function:
-    """`(source, distance, last, into, depth)`: one vector of columns of a panel, from as many rows of its transposed.
+    """`(source, distance, last, into, depth)`: one vector of columns of a panel, from as many rows of its transpose.
 
-    Rows of the source are `distance` apart; those beyond the row `last` are not there, and it is taken for them.
+    Rows of the source are `distance` apart; `last` is read in place of the rows beyond it, which do not exist.
     """
     kinds = [_POINTER, _I64, _I64, _POINTER, _I64]
     code = _Vectors(module, name, kinds, lanes, 1, True)
@@ -199,7 +199,7 @@ def transpose_kernel(module: ir.Module, name: str, lanes: int) -> ir.Function:
 
 
 def _transpose(code: _Vectors, rows: list[Any]) -> list[Any]:
-    """A square of lanes, by exchanging halves, then quarters, and so on, of pairs of rows."""
+    """Transposes a square of lanes by exchanging halves, then quarters, and so on, of pairs of rows."""
     lanes, step = code.lanes, code.lanes // 2
     while step:
         upper = [k if not k & step else lanes + k - step for k in range(lanes)]

@@ -1,7 +1,7 @@
 """`NativeTrainer`: trains one network per thread, at its exact shapes. For CPUs; without Keras.
 
-Trainings share only the rows, so that results do not depend on what else is trained, and any training can be stopped at
-any step.
+Training runs share only the rows, so that results do not depend on what else is trained, and each can be stopped at any
+step.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from genomes.errors import InputError
 
 __all__ = ["NativeTrainer"]
 
-#: Interval of progress signals while no training ends.
+#: Interval of progress signals while no training run ends.
 _HEADWAY_SECONDS = 0.25
 
-#: Share of the memory given that trainings may take; the rest is for data and what comes back.
+#: Share of the available memory for training; the rest is for data and results.
 _MEMORY_SHARE = 0.8
 
-#: Memory for rows, of which there may be as many as candidates where these choose their neighbours.
+#: Memory for cached rows; if candidates choose their neighbours, each may have its own rows.
 _MOST_ROW_BYTES = 256 << 20
 
-#: The next task to train and its number; None when there is none at the moment.
+#: Returns the next task to train and its number; None if none is available at the moment.
 Source = Callable[[], tuple[int, TrainingTask] | None]
 
 
@@ -70,11 +70,11 @@ class NativeTrainer:
         """Loads the kernels, compiling them if necessary.
 
         Args:
-            data: what to train on.
+            data: the data to train on.
             settings: common to all networks.
-            threads: networks in training at a time; None is one a core that this process may use.
-            memory_bytes: that trainings may take together; None is most of what is free.
-            candidate_seconds: after which a network that is still in training fails; None means no bound.
+            threads: number of networks trained at a time; None means one per core that this process may use.
+            memory_bytes: memory limit for all training runs together; None means most of the free memory.
+            candidate_seconds: time limit per network, after which it fails; None means no limit.
 
         Raises:
             InputError: the settings are not supported by this trainer.
@@ -82,7 +82,7 @@ class NativeTrainer:
         if settings.precision != "float32":
             raise InputError(
                 f"precision must be float32 with the native trainer, not {settings.precision}: "
-                "take another trainer (population or single), or leave the precision as it is"
+                "use another trainer (population or single), or leave the precision at its default"
             )
         load()
         self._problem, self._splits, self._settings, self._pretrained = (
@@ -97,32 +97,32 @@ class NativeTrainer:
         self._threads = threads or usable_cores()
         self._memory_bytes = int(_MEMORY_SHARE * (memory_bytes or free_bytes()))
         self._candidate_seconds = candidate_seconds
-        #: What is in training, or waits for it, and in which threads.
+        #: Running and waiting training runs, and their threads.
         self._open: dict[_QueuedTraining, Pool] = {}
-        #: What a thread is at now.
+        #: Training runs that a thread is working on.
         self._active: set[_QueuedTraining] = set()
         self._lock = threading.Lock()
 
     @property
     def threads(self) -> int:
-        """Networks in training at a time."""
+        """Number of networks trained at a time."""
         return self._threads
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Nothing to save."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Nothing to restore."""
 
     def in_training(self) -> list[InTraining]:
-        """What is in training now, a task at a time; called from any thread."""
+        """The tasks in training, one entry per task; may be called from any thread."""
         with self._lock:
             active = sorted(self._active, key=lambda member: member.began)
         works = dict.fromkeys(member.work for member in active)
         return [self._progress(work, [member for member in active if member.work is work]) for work in works]
 
     def _progress(self, work: _Work, active: Sequence[_QueuedTraining]) -> InTraining:
-        """How far a task is whose trainings in threads these are; others of it have ended, or wait."""
+        """Progress of a task, given its active training runs; its other runs have ended or are waiting."""
         members = len(work.task.folds(len(self._splits))) * self._settings.replicates
         trainings = [member.training for member in active if member.training is not None]
         ended = sum(evaluation.epochs for evaluation in list(work.evaluations.values()))
@@ -135,16 +135,16 @@ class NativeTrainer:
         )
 
     def cancel(self) -> None:
-        """Stops what is in training, within a step, and what waits for it; called from any thread."""
+        """Stops running training within a step and drops waiting runs; may be called from any thread."""
         self._cancel()
 
     def train(
         self, tasks: Sequence[TrainingTask], done: frozenset[int] = frozenset()
     ) -> Iterator[Mapping[int, Evaluation]]:
-        """See `Trainer.train`; each result as soon as it is there. Closing the iterator stops the trainings.
+        """See `Trainer.train`; yields each result as soon as it is available. Closing the iterator stops training.
 
         Raises:
-            InputError: a task continues with a network of other layers, or has no epoch to train.
+            InputError: a task continues a network with other layers, or has no epoch to train.
         """
         works = [_Work(number, task) for number, task in enumerate(tasks) if number not in done]
         members = sorted((member for work in works for member in self._members(work)), key=lambda each: -each.cost)
@@ -160,12 +160,12 @@ class NativeTrainer:
             self._close(pool)
 
     def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
-        """Trains what `source` gives, a task for each thread that is free; yields as `train`, without end.
+        """Trains the tasks from `source`, one for each free thread; yields as `train`, without end.
 
-        The next task, if there is one already, is prepared while others are in training.
+        The next task, if already available, is prepared while others are in training.
 
         Args:
-            source: asked whenever a thread is free, and at every sign of headway.
+            source: called whenever a thread is free, and at every progress signal.
         """
         threads, waiting = self._threads, 0
         pool = Pool(threads, self._memory_bytes)
@@ -188,7 +188,7 @@ class NativeTrainer:
             pool.submit(member, partial(self._run, member), member.num_bytes)
 
     def _next(self, pool: Pool) -> tuple[int, dict[int, Evaluation]]:
-        """Number of trainings that have just ended (0 or 1), and the tasks completed by that."""
+        """Number of training runs that have just ended (0 or 1), and the tasks that this completes."""
         try:
             member, evaluation, error = pool.results.get(timeout=_HEADWAY_SECONDS)
         except queue.Empty:
@@ -196,7 +196,7 @@ class NativeTrainer:
             return 0, {}
         self._end_late()
         if isinstance(error, MemoryError):
-            reason = "out of memory: the network does not fit this machine"
+            reason = "out of memory: the network does not fit on this machine"
             evaluation = Evaluation(Status.FAILED, reason=reason, parameters=member.parameters)
         elif error is not None:
             raise error
@@ -209,7 +209,7 @@ class NativeTrainer:
         }
 
     def _end_late(self) -> None:
-        """Stops trainings that have exceeded the time limit."""
+        """Stops training runs that have exceeded the time limit."""
         if self._candidate_seconds is None:
             return
         now = time.perf_counter()
@@ -219,7 +219,7 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _cancel(self, pool: Pool | None = None) -> None:
-        """Stops the trainings of a pool's threads; None stops all."""
+        """Stops the training runs of a pool's threads; None stops all."""
         with self._lock:
             for member, its in self._open.items():
                 if pool in (None, its):
@@ -227,14 +227,14 @@ class NativeTrainer:
                     member.stop[0] = 1
 
     def _close(self, pool: Pool) -> None:
-        """Ends the threads. Waiting trainings are not started."""
+        """Ends the threads. Waiting training runs are not started."""
         self._cancel(pool)
         pool.close()
         with self._lock:
             self._open = {member: its for member, its in self._open.items() if its is not pool}
 
     def _members(self, work: _Work) -> list[_QueuedTraining]:
-        """The trainings of a task, by replicate, then by fold."""
+        """The training runs of a task, ordered by replicate, then by fold."""
         task = work.task
         graph = self._problem.attach_columns(graph_from_json(task.architecture))
         view = self._problem.view(*views_of(graph))
@@ -298,7 +298,7 @@ class NativeTrainer:
 
     def _too_large(self, member: _QueuedTraining) -> str:
         needed, free = member.num_bytes / 2**20, self._memory_bytes / 2**20
-        return f"out of memory: training the network takes {needed:,.0f} MiB, and {free:,.0f} MiB may be taken"
+        return f"out of memory: training the network takes {needed:,.0f} MiB, but only {free:,.0f} MiB is available"
 
     def _make_training(self, member: _QueuedTraining) -> NetworkTraining:
         task, graph, fold = member.work.task, member.graph, member.fold
@@ -324,7 +324,7 @@ class NativeTrainer:
         return Views(replace(self._data, splits=(join_split(self._data.splits[0]),)))
 
     def _seen(self, view: View, fold: int) -> tuple[PreparedData, Any]:
-        """The data as networks of the view see them, and the training rows of the fold."""
+        """The data in the view that the networks see, and the training rows of the fold."""
         data = (self._joined if fold == ALL_ROWS else self._views)(*view)
         return data, data.splits[max(fold, 0)].x_train
 
@@ -341,7 +341,7 @@ class NativeTrainer:
 
 @dataclass(eq=False)
 class _Work:
-    """A task, its number, the results of its trainings so far, and their duration in seconds."""
+    """A task, its number, the results of its training runs so far, and their duration in seconds."""
 
     number: int
     task: TrainingTask
@@ -351,7 +351,7 @@ class _Work:
 
 @dataclass(eq=False)
 class _QueuedTraining:
-    """One training of a task: on one fold, from one seed; `number` counts them."""
+    """One training run of a task, on one fold and from one seed; `number` counts the runs."""
 
     work: _Work
     number: int
@@ -368,10 +368,10 @@ class _QueuedTraining:
 
     @property
     def cost(self) -> int:
-        """Cost of its training in multiplications, for the order of training."""
+        """Cost of the training run in multiplications; determines the order of training."""
         return self.work.task.epochs * (self.program.num_weights * self.program.output.members + 1000)
 
     @property
     def num_bytes(self) -> int:
-        """Memory of its training."""
+        """Memory of the training run in bytes."""
         return self.program.num_bytes

@@ -1,4 +1,4 @@
-"""One training by the compiled function: its arrays, epochs and results. Imports no numba."""
+"""One training run of the compiled function: its arrays, epochs and results. Imports no numba."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = [
 
 Array = NDArray[Any]
 
-#: Validation rows per pass: few enough for the caches.
+#: Validation rows per pass; few enough to fit in the caches.
 CHUNK_ROWS = 256
 #: Size of the part of the data order that is drawn in advance; affects memory, not results.
 _ORDER_NUMBERS = 1 << 18
 _NOTHING = np.zeros(0, np.float32)
-#: Cycles by `frame.CLOCK` of all trainings of this process, if the code was compiled for profiling.
+#: Cycles by `frame.CLOCK` of all training in this process, if the code was compiled for profiling.
 CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
 #: Defaults: Huber's loss has its knee at 1, and gradients are not clipped.
-#: All weights learn at the rate of the step.
+#: All weights use the learning rate of the step.
 _ONCE = np.ones(1, np.float32)
 _EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
 _EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
@@ -55,8 +55,8 @@ class TrainingRows:
 
     Attributes:
         x, x_validation: features, shape `(num_rows, num_features)`.
-        y, y_validation: targets, shape `(num_rows, num_targets)`; class numbers for classes.
-        weight: of each training row, shape `(num_rows,)`; None if all count the same.
+        y, y_validation: targets, shape `(num_rows, num_targets)`; class numbers for classification.
+        weight: weight of each training row, shape `(num_rows,)`; None if all have the same weight.
     """
 
     x: Array
@@ -74,13 +74,13 @@ class Optimization:
         optimizer: one of `instructions.OPTIMIZERS`.
         loss: one of `instructions.LOSSES`.
         batch_size: rows per step.
-        rates: learning rate of each step of the whole schedule; the last one holds for steps beyond it.
+        rates: learning rate of each step of the whole schedule; the last one applies to all later steps.
         weight_decay: decoupled decay, used by adamw; one number, or one per step like the rates.
-        constants: of the optimizer.
+        constants: the optimizer's constants.
         factor: name and shape of a variable -> multiplier of its learning rate; None for 1 everywhere.
         order: epoch -> order of the rows.
-        seed: of dropout.
-        patience: epochs without improvement before the training ends; None never ends early.
+        seed: seed of dropout.
+        patience: epochs without improvement before training ends; None never ends early.
         min_delta: minimum decrease that counts as improvement.
     """
 
@@ -106,7 +106,7 @@ class NetworkTraining:
         rows: its data.
         how: its optimizer, loss and early stopping.
         initial: initial weights by name.
-        start: a training to continue instead.
+        start: snapshot of a training run to continue instead.
     """
 
     program: Program
@@ -114,7 +114,7 @@ class NetworkTraining:
     how: Optimization
     initial: Weights
     start: Snapshot | None = None
-    #: Set to 1 from any thread, it stops the training within a step.
+    #: Setting it to 1, from any thread, stops training within a step.
     stop: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32))
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ class NetworkTraining:
         kept_first, kept_second = optimizers.moments(self.how.optimizer)
         size, outputs = program.num_weights + program.num_frozen, program.output.width
         held = len(self.rows.x_validation)
-        #: Epochs before the current or last call of the compiled function, and the counter that it updates.
+        #: Epochs trained before the current or last call of the compiled function, and the counter that it updates.
         self._live = (0 if start is None else start.epoch, np.zeros(1, np.int64))
         self._curves = ([], []) if start is None else (list(start.train_curve), list(start.curve))
         waiting = (math.inf, math.inf, 0) if start is None else (start.best_loss, start.reference, start.waited)
@@ -163,12 +163,12 @@ class NetworkTraining:
 
     @property
     def epoch(self) -> int:
-        """Epochs trained."""
+        """Number of epochs trained."""
         return len(self._curves[1])
 
     @property
     def epochs_done(self) -> int:
-        """Epochs trained so far: as `epoch`, but also while `advance` runs, for another thread to look at."""
+        """Number of epochs trained so far; unlike `epoch`, also correct in other threads while `advance` runs."""
         behind, progress = self._live
         return behind + int(progress[0])
 
@@ -180,7 +180,7 @@ class NetworkTraining:
         return diverged or (self.how.patience is not None and waited >= self.how.patience)
 
     def advance(self, epochs: int) -> None:
-        """Trains until `epochs` epochs are completed, or it ends.
+        """Trains until `epochs` epochs are completed or training ends.
 
         Raises:
             Stopped: the training was stopped on request.
@@ -240,7 +240,7 @@ class NetworkTraining:
             raise Stopped
 
     def snapshot(self) -> Snapshot:
-        """The state of the training."""
+        """The state of the training run."""
         program, arrays = self.program, self._arrays
         blank = {name: np.zeros(place.shape, np.float32) for name, place in program.variables.items()}
         best_loss, reference, waited = arrays["state"].tolist()
@@ -288,7 +288,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
 
 
 def blank_arrays(program: Program) -> dict[str, Array]:
-    """Arguments that every call needs from a program."""
+    """Arguments of every call that depend only on the program."""
     code, numbers = program.code
     arena = {name: np.zeros(program.arena, np.float32) for name in ("values", "errors", "slopes")}
     return {"code": code, "reals": numbers, **arena, "penalty": np.zeros(1, np.float32), "clock": CLOCK_CYCLES}
@@ -299,8 +299,8 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
 
     Args:
         program: the network.
-        arrays: by the names of `frame.ARRAYS`; results are written into them. Omitted ones are empty.
-        control: by the names of `frame.CONTROL`; omitted ones are 0, or follow from the program.
+        arrays: arrays by the names in `frame.ARRAYS`; results are written into them. Omitted ones are empty.
+        control: values by the names in `frame.CONTROL`; omitted ones are 0 or derived from the program.
     """
     values = {
         "instructions": len(program.instructions),

@@ -1,4 +1,4 @@
-"""Rows and options of a training as the kernels read them."""
+"""Rows and options of a training run in the form that the kernels read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["optimization", "rows_of", "smooth_labels"]
 
 
 def rows_of(split: Split, quantiles: Sequence[float] = ()) -> TrainingRows:
-    """A split in the form that kernels read: for the pinball loss, quantiles are appended to the targets."""
+    """A split in the form that the kernels read; for the pinball loss, quantiles are appended to the targets."""
 
     def table(values: Any) -> Any:
         return np.ascontiguousarray(np.asarray(values, np.float32).reshape(len(values), -1))
@@ -63,9 +63,9 @@ def optimization(
         graph: provides the training settings.
         loss: one of `instructions.LOSSES`.
         settings: early stopping.
-        num_rows: to train on.
-        horizon: epochs that the schedule spans.
-        seed: of the data order and dropout.
+        num_rows: number of training rows.
+        horizon: number of epochs that the schedule spans.
+        seed: seed of the data order and dropout.
     """
     how = graph.graph["training"]
     batch = min(int(how["batch_size"]), max(num_rows, 1))

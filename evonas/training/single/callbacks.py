@@ -1,4 +1,4 @@
-"""A trained `keras.Model` as scikit-learn sees one: a classifier or a regressor that scorers can ask."""
+"""scikit-learn classifiers and regressors that wrap a trained `keras.Model`, so that scorers can use it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from evonas.training.single.outputs import own_loss
 
 __all__ = ["KerasClassifier", "KerasRegressor", "classifies", "encode_labels", "wrap_as_estimator"]
 
-#: Losses that want the number of the class.
+#: Losses that take class numbers.
 _NUMBERED = ("sparse_categorical_crossentropy",)
-#: Losses that want one column a class.
+#: Losses that take one column per class.
 _ONE_HOT = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge", "kl_divergence")
 
 
 class _Wrapped(BaseEstimator):  # type: ignore[misc]
-    """What both have.
+    """Common base of the classifier and the regressor.
 
     Attributes:
         model_: the model.
-        history_: what `fit` logged, name -> values by epoch.
+        history_: values logged by `fit`, name -> values by epoch.
     """
 
     def __init__(self, model: Any = None) -> None:
@@ -38,18 +38,18 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
         return self.model
 
     def fit(self, X: Any, y: Any, **arguments: Any) -> _Wrapped:
-        """Trains the model on, as `keras.Model.fit`."""
+        """Continues to train the model, as `keras.Model.fit`."""
         history = train(self.model, X, self.encode_target(y), **{"verbose": 0, **arguments})
         self.history_ = dict(history.history)
         self._lowered = getattr(history, "lowered", None)
         return self
 
     def encode_target(self, y: Any) -> Any:
-        """The target as the model's loss takes it."""
+        """Encodes the target for the model's loss."""
         return y
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what trained it natively: the model has all that it learned."""
+        """Excludes the native trainer's objects; the model has everything that was learned."""
         return {**super().__getstate__(), "_lowered": None}
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -64,7 +64,7 @@ class _Wrapped(BaseEstimator):  # type: ignore[misc]
         return found
 
     def _natively(self, method: str, *arguments: Any) -> Any:
-        """What a model that was trained natively gives without Keras, which would trace its graph for it; else None."""
+        """Calls a method of a natively trained model without Keras, which would trace a graph; else returns None."""
         lowered = getattr(self, "_lowered", None)
         if lowered is None:
             return None
@@ -83,7 +83,7 @@ class KerasRegressor(RegressorMixin, _Wrapped):  # type: ignore[misc]
         return given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Minus the model's loss, as Keras's own wrappers had it: greater is better."""
+        """The negative loss of the model, as in Keras's former wrappers: greater is better."""
         loss = self._natively("evaluate", X, y) if sample_weight is None else None
         if loss is not None:
             return -float(loss)
@@ -96,8 +96,8 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
 
     Attributes:
         classes_: labels in the order of the outputs.
-        form: of the target: "labels", or one column a class with one 1 in each row ("one_hot") or any number of them
-            ("several"); predictions have the same form.
+        form: form of the target: "labels", or one column per class with a single 1 in each row ("one_hot") or any
+            number of them ("several"); predictions have the same form.
     """
 
     def __init__(self, model: Any = None, classes: Any = None, form: str = "labels") -> None:
@@ -120,7 +120,7 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         if self.form == "several":
             return np.asarray(_sigmoid(given) if getattr(loss, "from_logits", False) else given)
         if getattr(loss, "from_logits", False):
-            # Below 709, where exp overflows.
+            # exp overflows above 709.
             given = np.exp(given - given.max(axis=1, keepdims=True)) if given.shape[1] > 1 else _sigmoid(given)
         if given.shape[1] == 1:
             given = np.concatenate([1 - given, given], axis=1)
@@ -128,7 +128,7 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         return np.asarray(given / np.where(total == 0, 1, total))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Labels, shape `(num_samples,)`, or one column a class. Raises ValueError where an output is not finite."""
+        """Labels, shape `(num_samples,)`, or one column per class. Raises ValueError if an output is not finite."""
         chances = self.predict_proba(X)
         if not np.isfinite(chances).all():
             raise ValueError("outputs must be finite, but the model has diverged")
@@ -141,12 +141,12 @@ class KerasClassifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
 
 
 def wrap_as_estimator(model: keras.Model, classes: Any, columns: int = 1) -> Any:
-    """The model as an estimator: a classifier where its loss is one of classifiers, or labels are not numbers.
+    """Wraps the model as an estimator: a classifier if its loss is a classification loss or labels are not numbers.
 
     Args:
-        model: compiled.
-        classes: labels, sorted; None of a target of several columns.
-        columns: of the target.
+        model: a compiled model.
+        classes: sorted labels; None for a target with several columns.
+        columns: number of the target's columns.
     """
     if not classifies(model, classes):
         return KerasRegressor(model)
@@ -157,14 +157,14 @@ def wrap_as_estimator(model: keras.Model, classes: Any, columns: int = 1) -> Any
 
 
 def classifies(model: keras.Model, classes: Any = None) -> bool:
-    """Whether the loss that the model was compiled with is one of classifiers, or labels are not numbers."""
+    """Whether the model's loss is a classification loss or labels are not numbers."""
     name = _loss_name(model)
     words = classes is not None and np.asarray(classes).dtype.kind in "OSUb"
     return words or "crossentropy" in name or "hinge" in name
 
 
 def encode_labels(y: Any, classes: Any, model: keras.Model) -> NDArray[Any]:
-    """Labels as the model's loss takes them: class numbers, or one column a class."""
+    """Encodes labels for the model's loss: class numbers or one column per class."""
     labels: NDArray[Any] = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

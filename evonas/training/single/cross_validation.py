@@ -1,4 +1,4 @@
-"""`CrossValidationTrial`: fits a user's compiled model on every fold and scores it. Implements `Trial`."""
+"""`CrossValidationTrial`: fits a user-defined compiled model on every fold and scores it. Implements `Trial`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from genomes.errors import InputError
 
 __all__ = ["CrossValidationTrial", "rows_of"]
 
-#: Parameters of `fit` that may be searched as if they were the build function's.
+#: Parameters of `fit` that may be searched as if they were parameters of the build function.
 _OF_FIT = frozenset(("epochs", "batch_size", "validation_split", "shuffle", "class_weight", "steps_per_epoch"))
 
 RowNumbers = NDArray[np.intp]
@@ -31,19 +31,19 @@ RowNumbers = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class CrossValidationTrial:
-    """What a search does for each set of parameters.
+    """Fits and scores a model for each set of parameters.
 
     Attributes:
         build: `build(**parameters)`, which returns a compiled `keras.Model`.
-        parameters: from genes to parameters.
+        parameters: converts genes to parameters.
         x, y: all rows.
-        classes: labels of `y`, sorted; None if `y` has several columns.
+        classes: sorted labels of `y`; None if `y` has several columns.
         splits: training and test rows of each fold.
-        scorers: name -> scikit-learn's scorer; the name "score" with None is the model's own score.
-        chosen: name of the scorer that ranks.
-        arguments: of `fit`.
-        by_row: those of them that have a value for each row.
-        train_scores: whether to score the training rows too.
+        scorers: name -> scikit-learn scorer; "score" with None is the estimator's own score.
+        chosen: name of the scorer that ranks models.
+        arguments: arguments of `fit`.
+        by_row: names of the arguments with one value per row.
+        train_scores: whether to score the training rows, too.
         raises: whether a model that cannot be trained stops the search.
     """
 
@@ -59,7 +59,7 @@ class CrossValidationTrial:
     by_row: frozenset[str] = frozenset()
     train_scores: bool = False
     raises: bool = False
-    #: Trials may run in threads: users' code only builds and scores, one at a time.
+    #: Trials may run in threads: user code only builds and scores, in one thread at a time.
     independent: ClassVar[bool] = True
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
@@ -107,10 +107,10 @@ class CrossValidationTrial:
         """The trained estimator of the genes.
 
         Args:
-            genes: of a genome.
-            seed: of everything random.
-            rows: to train on; None is all.
-            watching: one more callback.
+            genes: genes of a genome.
+            seed: seed of everything random.
+            rows: rows to train on; None for all.
+            watching: an additional callback.
         """
         estimator, x, y, arguments = self._ready(genes, seed, rows, [] if watching is None else [watching])
         return estimator.fit(x, y, **arguments)
@@ -122,7 +122,7 @@ class CrossValidationTrial:
         return given.reason if isinstance(given, Refused) else ""
 
     def _ready(self, genes: Mapping[str, Any], seed: int, rows: RowNumbers | None, watching: list[Any]) -> Any:
-        """An estimator of the genes' model, the rows, their targets, and what else its `fit` takes."""
+        """The estimator of the genes' model, the rows, their targets, and the other arguments of its `fit`."""
         parameters, fitting = split_parameters(self.build, self.parameters(genes))
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(seed)
@@ -154,7 +154,7 @@ class CrossValidationTrial:
 
 
 def rows_of(values: Any, rows: RowNumbers) -> Any:
-    """The rows of an array, a table, or several arrays in a mapping, a list or a tuple."""
+    """Selects rows of an array, a table, or several arrays in a mapping, a list or a tuple."""
     if isinstance(values, Mapping):
         return {name: rows_of(part, rows) for name, part in values.items()}
     if isinstance(values, tuple):
@@ -165,7 +165,7 @@ def rows_of(values: Any, rows: RowNumbers) -> Any:
 
 
 def split_parameters(build: Callable[..., Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parameters of the build function, and those of `fit`: `fit__batch_size`, or names that only `fit` has.
+    """Separates parameters of the build function from those of `fit`: `fit__batch_size`, or names that only `fit` has.
 
     Raises:
         InputError: a parameter belongs to neither.

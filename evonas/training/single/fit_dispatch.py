@@ -35,7 +35,7 @@ class KerasLock:
     trainings: set[Any] = field(default_factory=set)
 
     def cancel(self) -> None:
-        """Stops native trainings within a step."""
+        """Stops native training within a step."""
         self.cancelled = True
         for training in list(self.trainings):
             training.stop[0] = 1
@@ -80,7 +80,7 @@ class FitMode:
     reasons: list[str] = field(default_factory=list)
 
     def fit(self, model: keras.Model, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """As `model.fit(*arguments, **named)`. A history of a native training has the attribute `lowered`."""
+        """As `model.fit(*arguments, **named)`. The history of native training has the attribute `lowered`."""
         given = prepare_fit(model, arguments, named) if self.native else Refused("trainer is single")
         if isinstance(given, Refused):
             self.reasons.append(given.reason)
@@ -119,8 +119,8 @@ def train(model: keras.Model, *arguments: Any, **named: Any) -> Any:
     """Trains a model of a trial; the only caller of `keras.Model.fit` for trials.
 
     Args:
-        model: compiled.
-        *arguments, **named: of `fit`.
+        model: a compiled model.
+        *arguments, **named: arguments of `fit`.
 
     Returns:
         The `keras.callbacks.History`.

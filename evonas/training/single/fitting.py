@@ -23,9 +23,9 @@ class Fitting(Protocol):
 
     #: Number of trainable parameters; 0 while unknown.
     parameters: int
-    #: Maximum number of epochs, counted from the training's beginning.
+    #: Maximum number of epochs, counted from the beginning of training.
     epochs: int
-    #: The training that it continues, if any.
+    #: The training run that it continues, if any.
     start: Snapshot | None
 
     def prepare(self) -> None:
@@ -103,11 +103,11 @@ def state_of(model: keras.Model, weights: Weights) -> State:
 
 
 def restore(model: keras.Model, snapshot: Snapshot, moments: bool = True) -> None:
-    """Restores the state of a compiled model, except its weights, from a stopped training.
+    """Restores the state of a compiled model, except its weights, from a stopped training run.
 
     Args:
-        model: with the same layers.
-        snapshot: with `first` and `second` from `state_of`.
+        model: a model with the same layers.
+        snapshot: a snapshot with `first` and `second` from `state_of`.
         moments: whether to restore the optimizer, too; otherwise it starts over.
     """
     assign(_random(model), snapshot.second)

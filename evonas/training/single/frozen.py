@@ -33,7 +33,7 @@ class Frozen:
     """A frozen first layer.
 
     Attributes:
-        weights: of the layer, by name.
+        weights: the layer's weights by name.
         train, validation: its outputs for the rows, shape `(num_rows, features)`.
     """
 

@@ -1,4 +1,4 @@
-"""`GraphFitting`: the training of the network of an architecture graph. Implements `Fitting`."""
+"""`GraphFitting`: trains the network of an architecture graph. Implements `Fitting`."""
 
 from __future__ import annotations
 
@@ -100,6 +100,6 @@ class GraphFitting:
         return state_of(self._model, self.weights())
 
     def _fitted(self) -> Weights | None:
-        """Weights of a frozen first layer, if what it gives is held."""
+        """Weights of a frozen first layer whose outputs are cached."""
         frozen = self._find_frozen(self._graph)
         return None if frozen is None else frozen.weights

@@ -38,16 +38,16 @@ def prepare_model(
     jit_compile: bool = False,
     behind: int = 0,
 ) -> keras.Model:
-    """The compiled network with its initial weights; of members, their outputs side by side, see `whole_model`.
+    """The compiled network with its initial weights; outputs of members are side by side, see `whole_model`.
 
     Args:
         graph: what to build and how to train it.
         problem, settings: common to all networks.
-        seed: of weights and dropout.
-        num_rows: training rows.
+        seed: seed of weights and dropout.
+        num_rows: number of training rows.
         horizon: epochs that the learning-rate schedule spans.
         jit_compile: see `SingleTrainer`.
-        behind: the last of the frozen layers in front, without which it is built; 0 for all of it.
+        behind: last of the frozen first layers, which are left out; 0 builds the whole network.
     """
     width, outputs = problem.num_features, problem.num_outputs
     rows = rows_of_epoch(num_rows, settings.epoch_rows if is_layered(graph) else None)
@@ -62,7 +62,7 @@ def prepare_model(
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], horizon * steps)),
         loss=training_loss(problem, settings, graph.graph["training"]),
-        # An epoch in one call: the steps are the same, their overhead is a third.
+        # One call per epoch: the steps are the same at a third of the overhead.
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
     )
@@ -81,11 +81,11 @@ def fit_epochs(
 ) -> Iterator[float]:
     """Trains epoch by epoch in the order of `epoch_order` and yields each epoch's training loss, penalties included.
 
-    Of `epoch_rows`, which networks of dense layers alone have no use for, see `TrainingSettings`.
+    For `epoch_rows`, which does not apply to dense networks, see `TrainingSettings`.
     """
     y = split.y_train
     if y.ndim == 1 and mixes_classes(graph.graph["training"]):
-        y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras smooths no numbers of classes
+        y = np.eye(model.output_shape[-1], dtype=np.float32)[y]  # Keras cannot smooth class numbers
     if is_layered(graph):
         yield from train_epochs(model, graph, split, seed, epochs, first, y, epoch_rows)
         return
@@ -107,7 +107,7 @@ def fit_epochs(
 
 
 def whole_model(model: keras.Model) -> keras.Model:
-    """The network that predicts, whose training `prepare_model` gave: of members the mean. It has the same weights."""
+    """The predicting network of a model from `prepare_model`: averages members, and has the same weights."""
     if len(model.outputs[0].shape) < 3:
         return model
     mean = keras.layers.GlobalAveragePooling1D(name="mean")(model.outputs[0])
@@ -115,13 +115,13 @@ def whole_model(model: keras.Model) -> keras.Model:
 
 
 def of_members(values: NDArray[Any], model: keras.Model) -> NDArray[Any]:
-    """Targets or weights of rows, once for each of the model's members if it has several."""
+    """Targets or weights of rows, repeated for each member if the model has several."""
     shape = model.outputs[0].shape
     return values if len(shape) < 3 else np.repeat(values[:, None], shape[1], axis=1)
 
 
 def predict_with(model: keras.Model, graph: nx.DiGraph) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """What gives the outputs of the graph's model, as `raw_outputs`; it is traced once."""
+    """Returns a function that computes the outputs of the graph's model, as `raw_outputs`; it is traced once."""
     return predictions_of(model, graph) if is_layered(graph) else partial(raw_outputs, model)
 
 

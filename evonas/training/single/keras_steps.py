@@ -24,12 +24,12 @@ def losses_at_rates(
     rates: tuple[float, ...],
     rows: NDArray[np.int32],
 ) -> NDArray[np.float64]:
-    """Implements `evonas.training.sweep.Steps`; ends where a loss is not finite."""
+    """Implements `evonas.training.sweep.Steps`; ends when a loss is not finite."""
     split, graph = data.splits[0], graph.copy()
     graph.graph["training"] = {**graph.graph["training"], "schedule": "constant", "warmup": 0.0}
     for name in ("label_smoothing", "mixup"):
         graph.graph["training"].pop(name, None)
-    # As for an epoch of one batch: one step a call.
+    # As for an epoch of one batch: one step per call.
     model = prepare_model(graph, data.problem, settings, seed, rows.shape[1], 1)
     losses: list[float] = []
     y = of_members(split.y_train, model)

@@ -39,18 +39,18 @@ class TooLarge(Exception):
 
 @dataclass(frozen=True, eq=False)
 class TunerTrial:
-    """What a tuner does for each set of hyperparameters.
+    """Builds and fits a model for each set of hyperparameters.
 
     Attributes:
         build: `build(hp)`, which returns a `keras.Model`.
         fit: `fit(hp, model, *args, **kwargs)`, which returns a history, a number or a mapping of them; None is
             `model.fit`.
-        hyperparameters: makes `hp` from genes and a seed.
+        hyperparameters: creates `hp` from genes and a seed.
         objective: an `evonas.tuner.objectives.TunerObjective`.
-        arguments, named: of `fit`.
-        executions: number of trainings from different seeds.
+        arguments, named: arguments of `fit`.
+        executions: number of training runs with different seeds.
         compiling: arguments of `compile` that replace the model's own; empty to keep them.
-        max_parameters: larger models are not trained; None is no limit.
+        max_parameters: larger models are not trained; None means no limit.
         retries: number of retries of a trial that raises.
     """
 
@@ -73,7 +73,7 @@ class TunerTrial:
     def refusal(self, hp: Any, seed: int) -> str:
         """Why the model of the hyperparameters is not trained natively; empty if it is."""
         if self.fit is not None:
-            return "fit is one's own"
+            return "fit is user-defined"
         named = {name: value for name, value in self.named.items() if name != "callbacks"}
         callbacks = _copies(self.named.get("callbacks"), "trial")
         given = prepare_fit(
@@ -117,10 +117,10 @@ class TunerTrial:
 
         Args:
             hp: hyperparameters for building.
-            seed: of everything random.
+            seed: seed of everything random.
             headway: called after each epoch.
             kept: keeps the weights of the best epoch.
-            arguments, named: of `fit`.
+            arguments, named: arguments of `fit`.
             watching: additional callbacks.
 
         Returns:
@@ -170,8 +170,8 @@ def evaluation_of(given: Any, objective: Any, kept: Kept, notes: Mapping[str, An
     Args:
         given: a history, a number, a mapping of numbers, or a list of these, one per execution.
         objective: the objective.
-        kept: weights.
-        notes: of the trial.
+        kept: the kept weights.
+        notes: notes of the trial.
 
     Raises:
         InputError: the value has none of these forms, or lacks the objective.
@@ -222,7 +222,7 @@ def rebuilt(trial: TunerTrial, hp: Any, weights: Weights, seed: int) -> keras.Mo
 
 
 def _copies(callbacks: Any, *folders: str) -> list[Any]:
-    """Copies the user's callbacks for one training. Those that log into a folder get a subfolder per training."""
+    """Copies the user's callbacks for one training run. Those that log into a folder get a subfolder per run."""
     try:
         several = isinstance(callbacks, (list, tuple))
         copies = copy.deepcopy(list(callbacks) if several else [] if callbacks is None else [callbacks])
@@ -240,7 +240,7 @@ class Kept:
     """Keeps the weights of the best epoch of a trial; of the last epoch if the objective is not logged.
 
     Attributes:
-        weights: None while there are none.
+        weights: the kept weights; None before the first epoch.
         parameters: number of trainable parameters of the last model.
     """
 
@@ -266,8 +266,8 @@ class Kept:
         """Examines the model after an epoch.
 
         Args:
-            model: in training.
-            logs: of the epoch.
+            model: the model in training.
+            logs: logs of the epoch.
             weights: returns its weights with their values, if the model does not have them yet.
         """
         value = self._objective.value(logs)

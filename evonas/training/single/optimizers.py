@@ -16,7 +16,7 @@ __all__ = ["optimizer_of", "rate_of"]
 
 
 class _Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Learning-rate schedule given by an array with the rate of every step."""
+    """Learning-rate schedule defined by an array with the rate of every step."""
 
     def __init__(self, rates: NDArray[np.float32]) -> None:
         self._rates = rates

@@ -139,7 +139,7 @@ def encode_target(y: NDArray[Any], problem: Problem, outputs: Outputs, loss: Any
         y: as in `Split`.
         problem: what is predicted.
         outputs: kind of the model's outputs.
-        loss: of the model.
+        loss: the model's loss.
     """
     if outputs is Outputs.TARGET_UNITS:
         wide: NDArray[np.float64] = y.astype(np.float64) * np.array(problem.target_std) + np.array(problem.target_mean)

@@ -21,7 +21,7 @@ def with_own_rates(model: keras.Model, training: Mapping[str, Any], num_steps: i
     """Adds multipliers and schedules of the training settings to the optimizer of a compiled model.
 
     Args:
-        model: from `evonas.training.model`, compiled with its own optimizer.
+        model: a model from `evonas.training.model`, compiled with its own optimizer.
         training: settings of its architecture graph.
         num_steps: length of schedules.
     """

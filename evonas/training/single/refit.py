@@ -26,7 +26,7 @@ def refitted(
     The weights are None if the training diverges; then only the folds' networks remain.
 
     Args:
-        task: of the network.
+        task: the network's task.
         found: evaluations of all folds.
         split: whose training rows are all rows except test rows.
         fitting_on: prepares the task's network for a split.

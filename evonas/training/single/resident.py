@@ -1,4 +1,4 @@
-"""Training of an epoch in few calls: its steps are compiled into one program that takes many batches at a time.
+"""Trains an epoch in few calls: its steps are compiled into one program that takes many batches at a time.
 
 Samples are in memory. Those of a chunk of batches are shuffled and augmented together in numpy, and the program steps
 through them. A network is traced once for training and once for predicting, whatever the size of the last batch. With

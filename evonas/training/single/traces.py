@@ -1,4 +1,4 @@
-"""`Traces`: releases the objects that TensorFlow would keep for ever for each network that it has traced.
+"""`Traces`: releases the objects that TensorFlow would otherwise keep forever for each network that it has traced.
 
 Two tables of the process refer to them: the table of gradients, in which each use of `tf.custom_gradient` within a
 graph (for example by `silu`) leaves a function that holds the whole graph; and the table of runtime functions, in which
@@ -22,7 +22,7 @@ class Traces:
     """Objects registered for one network within `noted`, until they are released."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Starts empty."""
         self._gradients: set[str] = set()
         self._functions: set[str] = set()
 

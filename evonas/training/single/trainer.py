@@ -1,7 +1,7 @@
 """`SingleTrainer`: trains one `keras.Model` at a time with `fit`: any network, and the reference for other trainers.
 
-Weights, data order and learning rates come from numpy (`evonas.networks`), so that trainings are the same for all
-trainers; everything else is plain Keras.
+Weights, data order and learning rates come from numpy (`evonas.networks`), so that they are the same for all trainers;
+everything else is plain Keras.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SingleTrainer:
     """Trains networks one after the other. Implements `Trainer`; empty parts after each epoch signal progress."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, jit_compile: bool = False) -> None:
-        """Compiles nothing yet.
+        """Does not compile anything yet.
 
         Args:
             data: the rows to train on.
@@ -63,10 +63,10 @@ class SingleTrainer:
         self._now: InTraining | None = None
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Nothing to save."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Nothing to restore."""
 
     def in_training(self) -> Sequence[InTraining]:
         """The network in training."""
@@ -147,7 +147,7 @@ class SingleTrainer:
         finally:
             notes = getattr(fitting, "notes", {})
             self._traces.release_gradients()
-            # Collecting garbage takes longer than many a native training, and there is little of it.
+            # Garbage collection would take longer than many native training runs, which leave little garbage.
             keras.utils.clear_session(free_memory=not notes.get("trained", {}).get("natively"))
             self._traces.release_functions()
         seconds = time.perf_counter() - started
@@ -157,7 +157,7 @@ class SingleTrainer:
     def _train(
         self, fitting: Fitting, split: Split, keep_snapshot: bool
     ) -> Generator[Mapping[int, Evaluation], None, dict[str, Any]]:
-        """Fields of the evaluation of one training."""
+        """Fields of the evaluation of one training run."""
         settings, start, noted = self._settings, fitting.start, self._traces.noted
         with noted():
             fitting.prepare()
@@ -206,9 +206,9 @@ class SingleTrainer:
 def out_of_memory(error: Exception) -> str | None:
     """The reason for a failure, if the device or the machine refused an allocation.
 
-    Each backend has an error type of its own; the names agree.
+    Each backend has its own error type, but the names agree.
     """
     refused = "RESOURCE_EXHAUSTED" in str(error) or "ResourceExhausted" in type(error).__name__
     if refused or isinstance(error, MemoryError):
-        return "out of memory: the network does not fit the device"
+        return "out of memory: the network does not fit on the device"
     return None

@@ -1,7 +1,7 @@
-"""`TrialTrainer`: runs a `Trial` for each genome: something of a user's that builds, fits and scores by itself.
+"""`TrialTrainer`: runs a `Trial` for each genome, a user-defined object that builds, fits and scores models itself.
 
-A trial brings its own data and decides what is a score. Whatever it raises is a value: that genome is FAILED, and the
-traceback goes to the worker's log; only an `InputError`, a mistake that no genome can be to blame for, stops the run.
+A trial has its own data and defines its score. Errors become values: the genome is FAILED, and the traceback goes to
+the worker's log; only an `InputError`, a mistake independent of the genome, stops the run.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from genomes.errors import InputError
 
 __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]
 
-#: How long a result is waited for before more work is asked for.
+#: Maximum wait for a result before more work is requested.
 _MOMENT_SECONDS = 0.1
 
 
 class Headway(Protocol):
-    """Called now and then while a trial trains."""
+    """Callback for the progress of a trial."""
 
     def __call__(self, epoch: int = 0, epochs: int = 0, parameters: int = 0) -> None:
-        """Says how far it is: with numbers as in `InTraining`, 0 where one is not known."""
+        """Reports progress with the numbers of `InTraining`; unknown ones are 0."""
         ...
 
 
 class Trial(Protocol):
-    """What is done for a genome. It is sent to the worker process, as a user's function is."""
+    """The evaluation of a genome. It is sent to the worker process, as a user-defined function is."""
 
     def __call__(self, genes: Mapping[str, Any], seed: int, headway: Headway) -> Evaluation:
         """Trains and scores; equal genes and seeds give equal scores.
 
         Args:
-            genes: of the genome, plain Python values.
-            seed: of everything random.
-            headway: to be called now and then, each epoch or so: else a long training counts as one that hangs, and
-                nobody sees how far it is.
+            genes: genes of the genome, plain Python values.
+            seed: seed of everything random.
+            headway: to be called regularly, about once per epoch; otherwise a long training run is considered hung, and
+                its progress is not displayed.
 
         Raises:
             InputError: the whole search cannot work.
@@ -63,31 +63,31 @@ class Trial(Protocol):
 
 
 class TrialTrainer:
-    """Runs trials: one after the other, or, where they are trained natively, some at a time. Implements `Trainer`."""
+    """Runs trials one after the other, or several at a time if they train natively. Implements `Trainer`."""
 
     def __init__(self, trial: Trial, headway: Callable[[], None] = lambda: None, trainer: str = "native") -> None:
-        """Runs nothing yet.
+        """Does not run anything yet.
 
         Args:
-            trial: see `Trial`. Where it has a true attribute `independent`, trials may run in threads.
+            trial: see `Trial`. If it has a true attribute `independent`, trials may run in threads.
             headway: called on progress within a trial, in its thread.
             trainer: "native", or "single" for Keras alone.
         """
         self._trial, self._headway, self._native = trial, headway, trainer == "native"
         independent = self._native and getattr(trial, "independent", False)
-        # One more than train, so that the next model is built meanwhile.
+        # One thread more than are training, so that the next model can be built meanwhile.
         self._threads = usable_cores() + 1 if independent else 1
-        #: Number of each trial that runs -> since when, and how far it is.
+        #: Number of each running trial -> its start time and progress.
         self._running: dict[int, tuple[float, InTraining]] = {}
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Nothing to save."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Nothing to restore."""
 
     def in_training(self) -> list[InTraining]:
-        """Trials that run, and how far they say that they are. Called from any thread."""
+        """The running trials and their reported progress. May be called from any thread."""
         now = time.perf_counter()
         return [replace(found, seconds=now - began) for began, found in list(self._running.values())]
 
@@ -105,7 +105,7 @@ class TrialTrainer:
 
     @property
     def threads(self) -> int:
-        """Trials at a time."""
+        """Number of trials at a time."""
         return self._threads
 
     def stream(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
@@ -117,7 +117,7 @@ class TrialTrainer:
         yield from self._together(source)
 
     def _together(self, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
-        """Some trials at a time, each in a thread. Who uses Keras, or takes a result, has the turn."""
+        """Runs several trials at a time, each in a thread. Using Keras or taking a result requires the lock."""
         turns, pool, out = KerasLock(), Pool(self._threads), 0
         try:
             while True:
@@ -156,7 +156,7 @@ class TrialTrainer:
             found = Evaluation(Status.FAILED, reason=reason)
         finally:
             del self._running[number]
-            # Collecting garbage takes longer than many a native training, and there is little of it.
+            # Garbage collection would take longer than many native training runs, which leave little garbage.
             keras.utils.clear_session(free_memory=bool(way.reasons))
         seconds = time.perf_counter() - started
         notes = {**found.notes, **way.notes()}
@@ -165,7 +165,7 @@ class TrialTrainer:
     def _alive(
         self, number: int, turns: KerasLock | None, epoch: int = 0, epochs: int = 0, parameters: int = 0
     ) -> None:
-        """Reports progress, unless the trial was cancelled: then the training ends here."""
+        """Reports progress; if the trial was cancelled, ends training."""
         if turns is not None and turns.cancelled:
             raise Stopped
         if epochs:
@@ -175,7 +175,7 @@ class TrialTrainer:
 
 
 def _next(pool: Pool) -> tuple[int | None, Any, BaseException | None]:
-    """The next trial that has ended; none if none does for a moment."""
+    """The next completed trial; None values if none completes within the wait."""
     try:
         return pool.results.get(timeout=_MOMENT_SECONDS)
     except queue.Empty:
@@ -183,7 +183,7 @@ def _next(pool: Pool) -> tuple[int | None, Any, BaseException | None]:
 
 
 def _short(error: Exception) -> str:
-    """Its text in one line: beginning and end, since TensorFlow says in between where, and at the end what."""
+    """The error on one line, its middle cut out: TensorFlow names the location there and the cause at the end."""
     text = " ".join(str(error).split())
     return text if len(text) <= 400 else f"{text[:150]} ... {text[-250:]}"
 
@@ -192,9 +192,9 @@ def headway_callback(headway: Headway, training: int = 0, trainings: int = 1) ->
     """A callback that reports every epoch and, in long epochs, every few seconds.
 
     Args:
-        headway: what is called.
-        training: number of this training among those of the trial, from 0.
-        trainings: of the trial, all of as many epochs.
+        headway: the function to call.
+        training: index of this training run within the trial, from 0.
+        trainings: number of training runs in the trial, all with the same number of epochs.
     """
 
     class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
@@ -216,7 +216,7 @@ def headway_callback(headway: Headway, training: int = 0, trainings: int = 1) ->
         def _report(self, model: keras.Model, epoch: int) -> None:
             self._reported = time.monotonic()
             epochs = int((self.params or {}).get("epochs") or 0)
-            if not self._parameters:  # known only after the first batch, of a model that is built by its data
+            if not self._parameters:  # if the model is built from data, known only after the first batch
                 self._parameters = sum(math.prod(each.shape) for each in model.trainable_variables)
             headway(training * epochs + epoch, trainings * epochs, self._parameters)
 

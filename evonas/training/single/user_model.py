@@ -1,28 +1,29 @@
-"""A user's own models: what a `build` function makes of genes, compiled where it is not, and trained one at a time.
+"""User-defined models, built by a `build` function from genes, compiled if necessary, and trained one at a time.
 
 `build(genes)` returns a `keras.Model` with one output. `genes` is a read-only mapping with attribute access
-(`genes.units`, `genes.get("dropout", 0.0)`); a function with a parameter `problem` is given the
-`evonas.data.prepared.Problem` too (shapes of the inputs, number of outputs, classes).
+(`genes.units`, `genes.get("dropout", 0.0)`); a function with a parameter `problem` also receives the
+`evonas.data.prepared.Problem` (shapes of the inputs, number of outputs, classes).
 
-- Inputs: arrays as the search was given them (floats as float32), one, or a tuple or mapping of several; a table as its
-  encoded features, shape `(num_samples, num_features)`; layers that encode raw columns are put before it on export,
-  if it comes uncompiled.
-- A model that comes uncompiled is compiled with the task's loss and the genes `optimizer` (a name of Keras's, "adam"
-  unless given) and `learning_rate` (that optimizer's default unless given). A regression trains on standardised
-  targets, and its exported model ends in a layer that undoes this. A classifier may end in logits or in probabilities;
-  one that ends in logits is exported with a last layer more.
-- A model that comes compiled keeps its optimizer, loss and all else. A regression sees the target in its own units; a
-  loss that wants one column a class gets one. It is exported as it is.
-- Outputs: one number a target of a regression; one per class; of two classes, one number or two.
-- The genes `batch_size` (32 unless given) and `epochs` (at most those of the run) count for both.
-- After each epoch the loss on the validation rows is measured, the model's own; the weights of the best epoch are
-  scored and kept, and a training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
-- With the trainer "native", the default on a CPU, a model in which everything is known is trained natively, any other
-  by Keras; the evaluation's notes say which way, and why. See `evonas.training.native.user_model`.
-- `keras.utils.set_random_seed` is called before each build, so that equal genes give equal bits. A training continues
+- Inputs: the arrays passed to the search (floats as float32), one, or a tuple or mapping of several; for a table, its
+  encoded features, shape `(num_samples, num_features)`; on export, an uncompiled model is preceded by layers that
+  encode raw columns.
+- An uncompiled model is compiled with the task's loss and the genes `optimizer` (a Keras name, "adam" by default) and
+  `learning_rate` (by default that of the optimizer). A regression model trains on standardised targets, and its
+  exported model ends in a layer that undoes this. A classifier may output logits or probabilities; one that outputs
+  logits is exported with an additional last layer.
+- A compiled model keeps its optimizer, loss and other options. A regression model gets the target in its own units; a
+  loss that takes one column per class gets that. It is exported unchanged.
+- Outputs: one number per target for regression, one per class for classification; for two classes, one or two numbers.
+- The genes `batch_size` (32 by default) and `epochs` (at most those of the run) apply to both.
+- After each epoch, the model's own loss is measured on the validation rows; the weights of the best epoch are scored
+  and kept, and training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
+- With the trainer "native", the default on a CPU, a model that consists of supported parts is trained natively, any
+  other by Keras; the evaluation's notes record which trainer was used and why. See
+  `evonas.training.native.user_model`.
+- `keras.utils.set_random_seed` is called before each build, so that equal genes give equal bits. Training continues
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
-- What `build` or the training raises makes that model FAILED, with the reason; the traceback is in `worker.log`. A
-  search whose first models all fail alike stops.
+- If `build` or training raises an error, the model is FAILED with the reason; the traceback is in `worker.log`. A
+  search stops if its first models all fail in the same way.
 """
 
 from __future__ import annotations
@@ -71,12 +72,12 @@ class UserModelTrainer(SingleTrainer):
     """Trains user-defined models; exceptions mark a network as FAILED. Implements `Trainer`."""
 
     def __init__(self, data: PreparedData, settings: TrainingSettings, build: BuildFunction) -> None:
-        """Builds nothing yet.
+        """Does not build anything yet.
 
         Args:
-            data: what to train on; `evonas.data.inputs` of any shape.
-            settings: what is the same for every model. The precision is each model's own.
-            build: takes genes, and the `Problem` if it has a parameter of that name; returns a `keras.Model`.
+            data: the data to train on; `evonas.data.inputs` of any shape.
+            settings: common to all models. Each model defines its own precision.
+            build: takes genes, and the `Problem` if it has a parameter `problem`; returns a `keras.Model`.
         """
         super().__init__(data, settings)
         self._build = build
@@ -87,7 +88,7 @@ class UserModelTrainer(SingleTrainer):
         return UserModelFitting(self._build, task, self._problem, self._settings, split, seed, number, self._pretrained)
 
     def failure(self, error: Exception) -> str | None:
-        """What the user's code, or Keras with it, raised; all of it goes to the worker's log."""
+        """The error raised by the user's code or by Keras; the full traceback goes to the worker's log."""
         traceback.print_exc()
         sys.stderr.flush()
         if (reason := out_of_memory(error)) is not None:
@@ -97,10 +98,10 @@ class UserModelTrainer(SingleTrainer):
 
 
 class UserModelFitting:
-    """One of a user's models on one split. Implements `Fitting`.
+    """A user-defined model on one split. Implements `Fitting`.
 
-    Genes that are honoured here: `batch_size` (32 unless given) and `epochs` (at most those of the task), always; and
-    where the model comes uncompiled, `optimizer` (a name of Keras's, "adam" unless given) and `learning_rate`.
+    Genes with a meaning here: `batch_size` (32 by default) and `epochs` (at most those of the task); and for uncompiled
+    models, `optimizer` (a Keras name, "adam" by default) and `learning_rate`.
     """
 
     def __init__(
@@ -120,13 +121,13 @@ class UserModelFitting:
         self._batch_size = max(1, int(self._genes.get("batch_size", BATCH_SIZE)))
         self.epochs = max(1, min(task.epochs, int(self._genes.get("epochs", task.epochs))))
         self.parameters = 0
-        #: Of the evaluation: which way it is trained.
+        #: Notes for the evaluation about the trainer used.
         self.notes: Mapping[str, Any] = {}
         self._validation_loss = math.nan
         self._kept = task.start[number] if task.start else None
         self.start = None
         if self._kept is not None and not task.inherit:
-            # With other settings, the patience starts over.
+            # With other settings, patience starts over.
             self.start = self._kept if task.origin is None else replace(self._kept, waited=0)
 
     def prepare(self) -> None:
@@ -145,7 +146,7 @@ class UserModelFitting:
             self._model.compile(
                 optimizer=_optimizer(self._genes),
                 loss=self._loss,
-                # An epoch in one call: the steps are the same, their overhead is a third.
+                # One call per epoch: the steps are the same at a third of the overhead.
                 steps_per_execution=-(-num_rows(split.x_train) // self._batch_size),
             )
         self._y_train, self._y_validation = (
@@ -163,7 +164,7 @@ class UserModelFitting:
         self._native = self._natively() if self._settings.trainer == "native" else None
 
     def _natively(self) -> PreparedFit | None:
-        """The training by the native trainer, from the model and its optimizer as they are; None if Keras has to."""
+        """Prepares native training from the current state of model and optimizer; None if it is not supported."""
         split = self._split
         weight = {} if self._weight is None else {"sample_weight": self._weight}
         held = num_rows(split.x_validation)
@@ -212,7 +213,7 @@ class UserModelFitting:
         return values_of(self._model.weights)
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Fitting.exact`. The exported model is of the same precision."""
+        """See `Fitting.exact`. The exported model has the same precision."""
         return outputs
 
     def state(self) -> State:
@@ -235,10 +236,10 @@ def register(objects: Mapping[str, Any]) -> None:
 
 
 def build_own(build: BuildFunction, genes: Mapping[str, Any], problem: Problem, seed: int) -> keras.Model:
-    """The model of these genes, with everything random in it from the seed.
+    """The model of these genes, with everything random in it determined by the seed.
 
     Raises:
-        TypeError: what is built is not a model.
+        TypeError: the build function does not return a model.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
@@ -250,9 +251,9 @@ def build_own(build: BuildFunction, genes: Mapping[str, Any], problem: Problem, 
 
 
 def inherit(model: keras.Model, weights: Weights) -> None:
-    """Gives the model what it can take of another one's weights: where names agree, the part that both have.
+    """Copies matching weights of another model: where names agree, the part that both have in common.
 
-    Keras numbers layers in the order in which they are made; layers that are to be matched otherwise need names.
+    Keras numbers layers in the order in which they are created; to be matched differently, layers need names.
     """
     given = {name.partition("/")[2]: value for name, value in weights.items()}
     for variable in model.weights:

@@ -92,13 +92,13 @@ def directions(layer):
 CHANGES = {
     "filters": ("images", "layer_1", larger("filters", 1 << 20), "weights"),
     "kernel": ("images", "layer_1", larger("kernel_size", [4000, 4000]), "weights"),
-    "no number": ("images", "layer_1", larger("filters", -4), "what it can take"),
-    "padding": ("series", "layer_1", larger("padding", "valid"), "what it can take"),
+    "no number": ("images", "layer_1", larger("filters", -4), "supported settings and inputs"),
+    "padding": ("series", "layer_1", larger("padding", "valid"), "supported settings and inputs"),
     "embedding": ("text", "layer_1", larger("input_dim", 1 << 22), "weights"),
     "heads": ("text", "layer_3", larger("num_heads", 1 << 20), "weights"),
     "units": ("recurrent text", "layer_3", larger("units", 1 << 12), "weights"),
-    "directions": ("both directions", "layer_1", directions, "what it can take"),
-    "reshape": ("residual", "sample", larger("target_shape", [8, 8, 300]), "what it can take"),
+    "directions": ("both directions", "layer_1", directions, "supported settings and inputs"),
+    "reshape": ("residual", "sample", larger("target_shape", [8, 8, 300]), "supported settings and inputs"),
     "unknown": ("images", "layer_1", lambda layer: layer.update(class_name="Conv3D"), "never writes"),
     "lambda": ("images", "layer_1", lambda layer: layer.update(class_name="Lambda"), "never writes"),
 }

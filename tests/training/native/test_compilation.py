@@ -281,7 +281,7 @@ def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho no space left >&2; exit 3\n")
     (tmp_path / "python").chmod(0o700)
     monkeypatch.setattr(compilation.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(RuntimeError, match=r"must compile with numba .*ended with 3:\nno space left"):
+    with pytest.raises(RuntimeError, match=r"must compile with numba .*exited with 3:\nno space left"):
         load()
 
 

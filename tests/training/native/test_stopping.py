@@ -158,7 +158,7 @@ def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(w
     found = trained(native(), [task(graph(widths), 1), QUICK])
     assert found[0].status is Status.FAILED
     assert found[0].reason.startswith("out of memory: training the network takes ")
-    assert "MiB may be taken" in found[0].reason
+    assert "MiB is available" in found[0].reason
     assert found[0].parameters > 1e9
     assert found[1].status is Status.OK
     assert len(asked) == 1

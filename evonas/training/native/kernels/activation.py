@@ -1,4 +1,4 @@
-"""Activations. The forward pass in training leaves the derivative in `slopes`, at the target's place."""
+"""Activations. In training, the forward pass stores the derivative in `slopes`, at the target's offset."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _relu(size, z, h, d):
 
 @kernel
 def _clip(size, z, h, d, slope, shift, low, high):
-    """`slope * z + shift`, kept between low and high."""
+    """`slope * z + shift`, clipped to [low, high]."""
     for i in range(size):
         y = slope * z[i] + shift
         inside = (y > low) & (y < high)
@@ -63,7 +63,7 @@ def _clip(size, z, h, d, slope, shift, low, high):
 
 @kernel
 def _rare(kind, size, z, h, d):
-    """Smooth functions that are seldom used, number by number."""
+    """Smooth functions that are seldom used, elementwise."""
     for i in range(size):
         x = z[i]
         if kind == _SOFTSIGN:
@@ -134,7 +134,7 @@ def _smooth(kind, size, z, h, d):
 
 @kernel
 def forward(memory, at, run):
-    """target = f(source), and in training slopes = f'(source)."""
+    """target = f(source); in training, also slopes = f'(source)."""
     row = part(memory.code, at * INTEGERS)
     size, kind = run.rows * row[WIDTH], row[KIND]
     z = part(memory.values, row[SOURCE])
@@ -168,6 +168,6 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """The source's error is the target's times the derivative."""
+    """The source's error is the target's error times the derivative."""
     row = part(memory.code, at * INTEGERS)
     multiply_errors(memory, row[SOURCE], row[TARGET], run.rows * row[WIDTH], row[ADD_ERROR])

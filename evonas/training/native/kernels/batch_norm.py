@@ -35,9 +35,9 @@ def _moments(x, rows, width, mean, variance):
 
 @kernel
 def forward(memory, at, run):
-    """target = gamma * standardised source + beta; by the batch in training, else by the moving statistics.
+    """target = gamma * standardised source + beta, with the batch's statistics in training, else the moving ones.
 
-    In training, the standardised values stay in slopes, and what they were divided by in the statistics.
+    In training, the standardised values are kept in `slopes`, and their divisors in the statistics.
     """
     row = part(memory.code, at * INTEGERS)
     width, rows, first = row[WIDTH], run.rows, row[STATISTICS]
@@ -70,7 +70,7 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by gamma, beta and the source."""
+    """Gradients with respect to gamma, beta and the source."""
     row = part(memory.code, at * INTEGERS)
     width, rows, first = row[WIDTH], run.rows, row[STATISTICS]
     scale = part(memory.statistics, first + 3 * width)

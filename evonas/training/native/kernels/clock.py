@@ -1,4 +1,4 @@
-"""Cycles of the processor by what they were spent on, in code compiled to be profiled; else nothing."""
+"""Counts processor cycles by category, in code compiled for profiling; otherwise does nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["BACKWARD", "FORWARD", "ON_GATHER", "ON_LOSS", "ON_OPTIMIZER", "ON_VA
 ON_GATHER, ON_LOSS, ON_OPTIMIZER, ON_VALIDATION = (
     CLOCK.index(name) for name in ("gather", "loss", "optimizer", "validation")
 )
-#: Where the operations' forward and backward passes begin.
+#: Indices of the first forward and backward pass in `frame.CLOCK`.
 FORWARD, BACKWARD = (next(k for k, name in enumerate(CLOCK) if name.startswith(way)) for way in ("forward", "backward"))
 
 
@@ -39,7 +39,7 @@ if is_profiled():
 
     @kernel
     def spent(clock, place, since):
-        """Counts the cycles since then."""
+        """Counts the cycles since `since`."""
         clock[place] += _cycles() - since
 
 else:

@@ -1,4 +1,4 @@
-"""Columns of one tensor, times a number, put or added into another: merging, and taking apart."""
+"""Copies columns of a tensor, times a factor, into another or adds them to it: for merging and splitting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _columns(factor, rows, width, source, source_width, target, target_width, ad
 
 @kernel
 def forward(memory, at, run):
-    """target[:, its columns] (=|+=) factor * source[:, its columns]."""
+    """target[:, target columns] (=|+=) factor * source[:, source columns]."""
     row = part(memory.code, at * INTEGERS)
     source = part(memory.values, row[SOURCE] + row[SOURCE_COLUMN])
     target = part(memory.values, row[TARGET] + row[TARGET_COLUMN])
@@ -35,7 +35,7 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """The source's error (=|+=) factor * the target's."""
+    """The source's error (=|+=) factor * the target's error."""
     row = part(memory.code, at * INTEGERS)
     if row[ADD_ERROR] < 0:
         return

@@ -1,4 +1,4 @@
-"""A product with a kernel: target = source @ kernel + bias."""
+"""Product with a kernel: target = source @ kernel + bias."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _single(mode, source, rows, inputs, weight, bias, target):
 
 @kernel
 def forward(memory, at, run):
-    """target (rows, units) = source (rows, inputs) @ kernel (inputs, units) + bias, or added to what is there."""
+    """target (rows, units) = source (rows, inputs) @ kernel (inputs, units) + bias, or adds it to the target."""
     row = part(memory.code, at * INTEGERS)
     inputs, units = row[INPUTS], row[UNITS]
     source, target = part(memory.values, row[SOURCE]), part(memory.values, row[TARGET])
@@ -47,7 +47,7 @@ def forward(memory, at, run):
 
 @kernel
 def _penalize(weight, gradient, size, l2):
-    """The penalty l2 * sum(weight ** 2), whose gradient is added."""
+    """Returns the penalty l2 * sum(weight ** 2) and adds its gradient."""
     squares = F(0.0)
     for i in range(size):
         squares += weight[i] * weight[i]
@@ -57,12 +57,12 @@ def _penalize(weight, gradient, size, l2):
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by the kernel, the bias and the source; the kernel's penalty is added to the step's."""
+    """Gradients with respect to kernel, bias and source; adds the kernel's penalty to that of the step."""
     row = part(memory.code, at * INTEGERS)
     inputs, units, rows = row[INPUTS], row[UNITS], run.rows
     source, error = part(memory.values, row[SOURCE]), part(memory.errors, row[TARGET])
     weight, gradient = part(memory.weights, row[KERNEL]), part(memory.gradients, row[KERNEL])
-    if units == 1:  # a column of the result lies as a row does
+    if units == 1:  # a single column has the memory layout of a row
         matmul_into(error, 1, 1, source, inputs, 1, gradient, inputs, 1, inputs, rows, OVERWRITE, gradient)
     else:
         matmul_into(source, 1, inputs, error, units, 1, gradient, units, inputs, units, rows, OVERWRITE, gradient)

@@ -18,7 +18,7 @@ _BITS, _UNIT = U(0xFFFFFF), F(1.0 / (1 << 24))
 
 @kernel
 def _mix(h):
-    """MurmurHash3's 32-bit finaliser. numba makes 64 bits of every operation, which are cut at once."""
+    """MurmurHash3's 32-bit finaliser. numba widens every operation to 64 bits, which are truncated immediately."""
     h = U(U(h ^ U(h >> U(16))) * _MIX1)
     h = U(U(h ^ U(h >> U(13))) * _MIX2)
     return U(h ^ U(h >> U(16)))
@@ -26,7 +26,7 @@ def _mix(h):
 
 @kernel
 def forward(memory, at, run):
-    """In training, each number is 0 with the chance `rate`, else divided by 1 - rate; the factors stay in slopes."""
+    """In training, each number becomes 0 with probability `rate`, else x / (1 - rate); factors are kept in `slopes`."""
     row = part(memory.code, at * INTEGERS)
     width = row[WIDTH]
     if not run.training:
@@ -50,6 +50,6 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """The source's error is the target's times the same factors."""
+    """The source's error is the target's error times the same factors."""
     row = part(memory.code, at * INTEGERS)
     multiply_errors(memory, row[SOURCE], row[TARGET], run.rows * row[WIDTH], row[ADD_ERROR])

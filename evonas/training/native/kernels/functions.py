@@ -1,4 +1,4 @@
-"""Elementary functions of float32 numbers that LLVM turns into vector code, which calls of the C library prevent."""
+"""Elementary float32 functions that LLVM can vectorise, which calls of the C library would prevent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _P, _A1, _A2, _A3, _A4, _A5 = (
 
 @intrinsic
 def _power_of_two(typing: Any, exponent: Any) -> Any:
-    """2 to a whole power in [-126, 127], from the bits of a float32."""
+    """2 to an integer power in [-126, 127], from the bits of a float32."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         biased = builder.add(arguments[0], ir.Constant(ir.IntType(32), 127))
@@ -36,7 +36,7 @@ def _power_of_two(typing: Any, exponent: Any) -> Any:
 
 @kernel
 def exp(x):
-    """exp(x), relative error 2e-7; beyond [-87, 88] as at the bound. NaN stays NaN."""
+    """exp(x), relative error 2e-7; x is clipped to [-87, 88]. NaN stays NaN."""
     x = _MOST if x > _MOST else x
     x = _LEAST if x < _LEAST else x
     whole = np.floor(x * _LOG2E + F(0.5))
@@ -66,7 +66,7 @@ def tanh(x):
 @kernel
 def cosine(x):
     """cos(2 pi x), absolute error 3e-7."""
-    # The distance to the nearest whole number, then to the nearest quarter, of which cosine is the sine.
+    # Reduces x to the distance to the nearest integer, then to the nearest quarter, where the cosine is a sine.
     above = x - np.floor(x)
     distance = above if above < F(0.5) else F(1.0) - above
     y = _TURN * (F(0.25) - distance)

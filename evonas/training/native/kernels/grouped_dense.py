@@ -1,4 +1,4 @@
-"""Products of groups of columns, each with a kernel of its own: embeddings of columns, outputs of members."""
+"""Products of groups of columns, each with a separate kernel: embeddings of columns, outputs of members."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _single(rows, inputs, source, source_width, weight, bias, target, target_wid
 
 @kernel
 def forward(memory, at, run):
-    """target[:, its units] = source[:, its inputs] @ its kernel + its bias, group by group."""
+    """target[:, units] = source[:, inputs] @ kernel + bias, group by group."""
     row = part(memory.code, at * INTEGERS)
     inputs, units = row[INPUTS], row[UNITS]
     for g in range(row[GROUPS]):
@@ -61,7 +61,7 @@ def _single_backward(rows, inputs, source, source_width, weight, gradient, error
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by the kernels, the biases and the source. What lies between kernels has none."""
+    """Gradients with respect to kernels, biases and source. Numbers between kernels have none."""
     row = part(memory.code, at * INTEGERS)
     inputs, units, add_error, rows = row[INPUTS], row[UNITS], row[ADD_ERROR], run.rows
     away, width = row[SOURCE_WIDTH], row[TARGET_WIDTH]

@@ -14,7 +14,7 @@ SOURCE, TARGET, WIDTH, ADD_ERROR, GAMMA, BETA, SCALES, EPSILON = columns("layer_
 
 @kernel
 def forward(memory, at, run):
-    """target = gamma * (source, each row standardised) + beta; the standardised values stay in slopes."""
+    """target = gamma * (source, each row standardised) + beta; the standardised values are kept in `slopes`."""
     row = part(memory.code, at * INTEGERS)
     width = row[WIDTH]
     epsilon, share = memory.reals[at * REALS + EPSILON], F(1.0) / F(width)
@@ -41,7 +41,7 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by gamma, beta and the source."""
+    """Gradients with respect to gamma, beta and the source."""
     row = part(memory.code, at * INTEGERS)
     width, share, add_error = row[WIDTH], F(1.0) / F(row[WIDTH]), row[ADD_ERROR]
     gamma = part(memory.weights, row[GAMMA])

@@ -1,4 +1,4 @@
-"""Losses of raw outputs, and their gradients by them. A row's loss of several outputs is the mean over them."""
+"""Losses of raw outputs and their gradients. The loss of a row with several outputs is their mean."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MSE, _MAE, _HUBER, _BINARY, _MULTICLASS, _CATEGORICAL, _LOG_COSH, _PINBALL = ra
 
 @kernel
 def _regression(kind, size, output, target, error, weight, knee):
-    """`knee` is where Huber's loss becomes straight."""
+    """`knee` is the absolute error above which Huber's loss is linear."""
     share = F(1.0) / F(size)
     total = F(0.0)
     for j in range(size):
@@ -95,12 +95,12 @@ def _categorical(size, output, target, error, weight):
 
 @kernel
 def _pinball(size, output, target, error, weight):
-    """Of quantiles, which follow the targets: Koenker and Bassett 1978."""
+    """Quantile loss; the quantiles follow the targets. Source: Koenker and Bassett 1978."""
     share = F(1.0) / F(size)
     total = F(0.0)
     for j in range(size):
         difference, quantile = output[j] - target[j], target[size + j]
-        # A difference of 0 has the gradient 0, as that of the absolute error; one that is not a number stays so.
+        # As for the absolute error, a difference of 0 has the gradient 0; NaN stays NaN.
         slope = F(1.0) - quantile if difference > F(0.0) else (-quantile if difference < F(0.0) else difference)
         total += slope * difference
         error[j] = weight * share * slope
@@ -109,7 +109,7 @@ def _pinball(size, output, target, error, weight):
 
 @kernel
 def row_loss(kind, size, output, target, error, weight, knee):
-    """The loss of one row of `size` outputs; `error` becomes `weight` times its gradient by the outputs."""
+    """The loss of one row with `size` outputs; `error` becomes `weight` times the gradient of the loss."""
     if kind == _BINARY:
         return _binary(size, output, target, error, weight)
     if kind == _MULTICLASS:

@@ -1,7 +1,7 @@
-"""What kernels work on, and how they are compiled.
+"""The memory that kernels work on, and how kernels are compiled.
 
-Kernels take pointers, not arrays: `values[i]` is a load and nothing else, which compiles in a tenth of the time and
-leaves LLVM nothing to doubt. Sizes are arguments.
+Kernels take pointers, not arrays: `values[i]` is only a load, which compiles in a tenth of the time and is transparent
+to LLVM's optimisations. Sizes are arguments.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from evonas.training.native import instructions
 
 __all__ = ["INTEGERS", "MEMBERS", "REALS", "Memory", "Run", "clear", "columns", "copy", "kernel", "part"]
 
-# Sums may be reordered and products fused, so that loops become vector code. NaN and infinity keep their meaning: a
-# training that diverges has to be seen.
+# Sums may be reordered and products fused, so that loops can be vectorised. NaN and infinity keep their meaning, so
+# that divergence is detected.
 kernel = numba.njit(
     nogil=True,
     error_model="numpy",
@@ -32,13 +32,13 @@ kernel = numba.njit(
 INTEGERS, REALS, MEMBERS = instructions.INTEGERS, instructions.REALS, instructions.MEMBERS
 _F = np.float32
 
-# numba knows named tuples of this plain kind.
-#: code, reals: the instructions, row by row. weights, gradients: flat vectors. statistics: what is not trained.
-#: values, errors: activations and the loss's gradients by them, tensor by tensor, row by row. slopes: the same places,
-#: for what a forward pass leaves to the backward one. penalty: one number, the penalties of a step. clock: see
-#: `clock.py`.
+# numba supports plain named tuples only.
+#: code, reals: the instructions, row by row. weights, gradients: flat vectors. statistics: untrained values.
+#: values, errors: activations and the gradients of the loss with respect to them, tensor by tensor, row by row. slopes:
+#: values with the same layout that a forward pass keeps for the backward pass. penalty: one number, the penalties of a
+#: step. clock: see `clock.py`.
 Memory = namedtuple("Memory", "instructions code reals weights gradients statistics values errors slopes penalty clock")
-#: rows of the batch; whether it is training; seed and step of the training, which decide dropout.
+#: Rows of the batch; whether it is training; seed and step of training, which determine dropout.
 Run = namedtuple("Run", "rows training seed step")
 
 
@@ -49,7 +49,7 @@ def columns(operation: str) -> list[int]:
 
 @intrinsic
 def part(typing: Any, pointer: Any, start: Any) -> Any:
-    """The pointer to what begins `start` numbers further."""
+    """The pointer advanced by `start` numbers."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.gep(arguments[0], [arguments[1]])

@@ -19,10 +19,10 @@ _ZERO = np.float32(0.0)
 
 
 def _choice(functions: Sequence[Function]) -> Any:
-    """One compiled function that calls the function of an instruction's operation, by its number.
+    """One compiled function that dispatches to the function of an instruction's operation by its number.
 
-    Its text is made from the table, since one function of many tests compiles in a fraction of the time that a chain
-    of functions with a test each takes.
+    Its source is generated from the table, since one function with many branches compiles in a fraction of the time of
+    a chain of functions with one branch each.
     """
     lines = ["def call(memory, at, run):", "    number = memory.code[at * INTEGERS]"]
     names: dict[str, Any] = {"INTEGERS": INTEGERS}
@@ -40,13 +40,13 @@ _backward = _choice([module.backward for module in _MODULES])
 
 @kernel
 def _of_members(memory, at, run):
-    """The batch as an instruction sees it: a row for each member of each row."""
+    """The batch as an instruction sees it: one row per member of each row."""
     return Run(run.rows * memory.code[at * INTEGERS + MEMBERS], run.training, run.seed, run.step)
 
 
 @kernel
 def forward(memory, run):
-    """All instructions in order."""
+    """Runs all instructions in order."""
     for at in range(memory.instructions):
         since = now()
         _forward(memory, at, _of_members(memory, at, run))
@@ -55,7 +55,7 @@ def forward(memory, run):
 
 @kernel
 def backward(memory, run):
-    """All instructions in reverse order. The errors of the output are given."""
+    """Runs all instructions in reverse order. The errors of the output must be set."""
     memory.penalty[0] = _ZERO
     for back in range(memory.instructions):
         at = memory.instructions - 1 - back

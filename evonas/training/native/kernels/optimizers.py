@@ -1,4 +1,4 @@
-"""Updates of the flat weights. What `c` holds is said in `evonas.training.optimizers`, number by number."""
+"""Updates of the flat weights. The coefficients `c` are documented in `evonas.training.optimizers`."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def clip(kind, limit, count, segments, gradients):
     """Clips gradients in place.
 
     Args:
-        kind: 1 keeps each number within +-limit, 2 the norm of each segment below it.
-        count: of segments, whose bounds are `segments`, shape `(count + 1,)`.
+        kind: 1 clips each value to +-limit, 2 limits the norm of each segment.
+        count: number of segments, whose bounds are `segments`, shape `(count + 1,)`.
     """
     for at in range(count):
         first, size = segments[at], segments[at + 1] - segments[at]
@@ -68,7 +68,7 @@ def clip(kind, limit, count, segments, gradients):
             for i in range(size):
                 squares += g[i] * g[i]
             norm = np.sqrt(squares)
-            # A norm that is not a number makes the gradients none.
+            # A norm of NaN makes all gradients NaN.
             factor = limit / norm if not norm <= limit else F(1.0)
         for i in range(size):
             x = g[i] * factor
@@ -80,9 +80,9 @@ def clip(kind, limit, count, segments, gradients):
 
 @kernel
 def update(kind, c, factor, size, weights, gradients, first, second):
-    """One step: `c` are the step's coefficients, shape `(10,)`; `first` and `second` the moments, if any are kept.
+    """One step: `c` holds its coefficients, shape `(10,)`, `first` and `second` the moments if the optimizer has any.
 
-    What is not the decay of the weights counts `factor` times.
+    Everything except weight decay is multiplied by `factor`.
     """
     if kind == _SGD:
         _plain(c, factor, size, weights, gradients)

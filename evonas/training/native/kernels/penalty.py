@@ -14,12 +14,12 @@ WEIGHTS, SIZE, L1, L2 = columns("penalty")
 
 @kernel
 def forward(memory, at, run):
-    """Nothing: the penalty is counted where its gradient is."""
+    """Does nothing: the backward pass counts the penalty."""
 
 
 @kernel
 def backward(memory, at, run):
-    """Adds the penalty's gradient to that of the weights, which is there already, and the penalty to the step's."""
+    """Adds the penalty's gradient to the existing gradient of the weights, and the penalty to that of the step."""
     row = part(memory.code, at * INTEGERS)
     weight, gradient = part(memory.weights, row[WEIGHTS]), part(memory.gradients, row[WEIGHTS])
     l1, l2 = memory.reals[at * REALS + L1], memory.reals[at * REALS + L2]

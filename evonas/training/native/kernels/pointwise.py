@@ -1,4 +1,4 @@
-"""What operations share that work number by number."""
+"""Code shared by elementwise operations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["multiply_errors"]
 
 @kernel
 def multiply_errors(memory, source, target, size, add):
-    """The source's error (=|+=) the target's times what the forward pass left in `slopes`."""
+    """The source's error (=|+=) the target's error times the `slopes` kept by the forward pass."""
     if add < 0:
         return
     into = part(memory.errors, source)

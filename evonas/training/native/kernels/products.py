@@ -1,4 +1,4 @@
-"""Matrix products on parts of flat vectors, by the function that `matmul.py` makes."""
+"""Matrix products on parts of flat vectors, computed by the function from `matmul.py`."""
 
 from __future__ import annotations
 

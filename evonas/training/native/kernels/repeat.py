@@ -1,4 +1,4 @@
-"""Rows once for each member, side by side, each time by the member's own factors."""
+"""Repeats rows once per member, side by side, multiplied by the member's factors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by the factors and the source, whose error is the sum of all members'."""
+    """Gradients with respect to factors and source; the source's error is the sum over all members."""
     row = part(memory.code, at * INTEGERS)
     width, count, add_error = row[WIDTH], row[COUNT], row[ADD_ERROR]
     if row[SCALE] >= 0:

@@ -1,4 +1,4 @@
-"""A trained factor for each column, and perhaps an offset."""
+"""Multiplies each column by a trained factor and adds an optional offset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """Gradients by the factors, the offsets and the source."""
+    """Gradients with respect to factors, offsets and source."""
     row = part(memory.code, at * INTEGERS)
     width, add_error = row[WIDTH], row[ADD_ERROR]
     scale = part(memory.weights, row[SCALE])

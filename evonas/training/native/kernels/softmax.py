@@ -33,7 +33,7 @@ def forward(memory, at, run):
 
 @kernel
 def backward(memory, at, run):
-    """The source's error (=|+=) target * (its error - sum(target * its error))."""
+    """The source's error (=|+=) target * (target's error - sum(target * target's error))."""
     row = part(memory.code, at * INTEGERS)
     width, add_error = row[WIDTH], row[ADD_ERROR]
     if add_error < 0:

@@ -1,4 +1,4 @@
-"""The compiled function: trains a network for some epochs, or only computes its outputs."""
+"""The compiled function, which trains a network for some epochs or only computes its outputs."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ F = np.float32
 ) = range(len(CONTROL))  # fmt: skip
 BEST, REFERENCE, WAITED = range(3)
 KNEE, LIMIT = range(2)
-#: Numbers of an optimizer's step.
+#: Number of coefficients of an optimizer's step.
 COEFFICIENTS = 10
 _TYPES = {np.int64: types.int64, np.int32: types.int32, np.float32: types.float32, np.float64: types.float64}
 
 
 @kernel
 def _gather(source, width, order, rows, into):
-    """The rows of `source` that `order` names, one after the other."""
+    """Copies the rows of `source` in the given order."""
     for r in range(rows):
         copy(part(source, order[r] * width), part(into, r * width), width)
 
 
 @kernel
 def _batch_loss(control, memory, rows, order, y, weight, knee):
-    """The batch's loss without penalties, the mean of its members'; the gradient by the outputs goes to the errors."""
+    """The batch's loss without penalties, averaged over members; writes the gradient of the outputs to the errors."""
     outputs, targets, members = control[OUTPUTS], control[TARGETS], control[MEMBERS]
     share, total = F(1.0) / F(rows * members), 0.0
     for r in range(rows):
@@ -58,7 +58,7 @@ def _batch_loss(control, memory, rows, order, y, weight, knee):
 
 @kernel
 def _members_mean(rows, members, width, source, into):
-    """The mean of each row's members, of `width` numbers each."""
+    """Averages the members of each row, `width` numbers each."""
     share = F(1.0) / F(members)
     for r in range(rows):
         mean = part(into, r * width)
@@ -71,7 +71,7 @@ def _members_mean(rows, members, width, source, into):
 
 @kernel
 def _step(control, memory, rows, order, x, y, weight, step, knee):
-    """One step's loss, penalties included; the gradients are left in memory."""
+    """The loss of one step, including penalties; leaves the gradients in memory."""
     this = Run(rows, np.int64(1), control[SEED], step)
     since = now()
     _gather(x, control[FEATURES], order, rows, part(memory.values, control[INPUT_AT]))
@@ -86,9 +86,9 @@ def _step(control, memory, rows, order, x, y, weight, step, knee):
 
 @kernel
 def _validate(control, memory, x, y, outputs, stop, knee):
-    """Mean loss of the validation rows; their raw outputs, of members the mean, go to `outputs`.
+    """Mean loss of the validation rows; writes their raw outputs, averaged over members, to `outputs`.
 
-    Not a number where it is stopped.
+    NaN if it is stopped.
     """
     count, width, features, targets = (
         control[VALIDATION_ROWS], control[OUTPUTS], control[FEATURES], control[TARGETS]
@@ -118,7 +118,7 @@ def _validate(control, memory, x, y, outputs, stop, knee):
 
 @kernel
 def _keep_best(control, state, loss, min_delta, memory, outputs, best_weights, best_statistics, best_outputs):
-    """Early stopping: keeps the weights of the lowest loss, and counts the epochs since it improved."""
+    """Early stopping: keeps the weights with the lowest loss, and counts the epochs since the last improvement."""
     if loss < state[BEST]:
         state[BEST] = loss
         copy(memory.weights, best_weights, control[WEIGHTS])
@@ -135,7 +135,7 @@ def _epoch(
     control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments, limits,
     rated_segments, rate_factors, train_outputs,
 ):  # fmt: skip
-    """Trains one epoch; its mean loss, and how many of its steps were taken."""
+    """Trains one epoch; returns its mean loss and the number of steps taken."""
     rows, batch, steps, width = control[ROWS], control[BATCH], control[STEPS], control[OUTPUTS]
     total = 0.0
     for s in range(steps):
@@ -171,9 +171,9 @@ def run(
     x, y, weight, x_validation, y_validation, outputs, order, coefficients,
     min_delta, state, train_curve, curve, step_losses, stop, progress,
 ):  # fmt: skip
-    """Trains for at most `epochs` epochs; with none, computes the outputs of the validation rows, and their loss.
+    """Trains for at most `epochs` epochs; if 0, only computes the outputs and the loss of the validation rows.
 
-    Ends early when the patience is spent, when the validation loss is not finite, or within a step of `stop`.
+    Ends early if the patience is exhausted, the validation loss is not finite, or `stop` is set (within a step).
     """
     memory = Memory(
         control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty, clock
@@ -208,6 +208,6 @@ def run(
 
 
 def compile_training() -> Any:
-    """The function as numba compiles it; of pointers to arrays of the types that `frame.ARRAYS` names."""
+    """The function compiled by numba; it takes pointers to arrays of the types in `frame.ARRAYS`."""
     signature = types.void(*(types.CPointer(_TYPES[dtype]) for dtype in ARRAYS.values()))
     return numba.cfunc(signature, nopython=True, error_model="numpy")(run)

@@ -1,9 +1,9 @@
-"""A user's own compiled Keras models, trained natively where everything in them is known. Imports Keras.
+"""Native training of user-defined compiled Keras models that consist of supported parts only. Imports Keras.
 
-    >>> given = lowered(model)                                                              # doctest: +SKIP
-    >>> given.reason if isinstance(given, Refused) else given.predict(x)                    # doctest: +SKIP
+    >>> lowered = lower_model(model)                                                        # doctest: +SKIP
+    >>> lowered.reason if isinstance(lowered, Refused) else lowered.predict(x)              # doctest: +SKIP
 
-`graph.py` takes a model apart, `inputs.py`, `layers.py`, `losses.py`, `metrics.py` and `optimizers.py` say what each
-part is natively, a row for each kind, and refuse what is in no row; `model.py` puts it together as a `Lowered`.
-`training.py` trains one, epoch by epoch, and puts everything back into the model; `fit.py` is `keras.Model.fit`.
+`graph.py` decomposes a model into steps; `inputs.py`, `layers.py`, `losses.py`, `metrics.py` and `optimizers.py` hold
+tables with one row per supported kind, and refuse everything else; `model.py` assembles a `LoweredModel`. `training.py`
+trains it epoch by epoch and writes the results back into the Keras model; `fit.py` replaces `keras.Model.fit`.
 """

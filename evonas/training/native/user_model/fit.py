@@ -1,7 +1,7 @@
-"""`keras.Model.fit`, natively where that can be: `prepare_fit`, and `fit`, which leaves the rest to Keras.
+"""A native `keras.Model.fit`: `prepare_fit`, and `fit`, which falls back to Keras for unsupported models.
 
-Data order and dropout have their own seeded random numbers: Keras's cannot be had elsewhere. All else is as Keras does
-it, and the model, its optimizer and `history` are afterwards what they would be.
+Data order and dropout use separate seeded random numbers, since Keras's cannot be reproduced. Everything else follows
+Keras; afterwards the model, its optimizer and `history` are in the state in which Keras would leave them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["PreparedFit", "fit", "prepare_fit"]
 Array = NDArray[Any]
 
 _SIGNATURE = inspect.signature(keras.Model.fit)
-#: Arguments of `fit` that must be left as they are.
+#: Arguments of `fit` that must have their default values.
 _DEFAULTS = {"steps_per_epoch": None, "validation_steps": None, "validation_freq": 1}
-#: Callbacks that act through the model's weights and `stop_training` alone.
+#: Callbacks that act only through the model's weights and `stop_training`.
 _CALLBACKS = (keras.callbacks.EarlyStopping, keras.callbacks.TerminateOnNaN, keras.callbacks.History)
 
 
 class _StandIn:
-    """The model as the callbacks of a native training see it."""
+    """Stands in for the model in the callbacks of native training."""
 
     def __init__(self, model: keras.Model, training: UserModelTraining) -> None:
         self.metrics, self.stop_training, self._training = model.metrics, False, training
@@ -49,18 +49,18 @@ class _StandIn:
 
 @dataclass(eq=False)
 class PreparedFit:
-    """A training that is ready to run. `run` may be called in another thread, `finish` where Keras is used.
+    """A training run that is ready to start. `run` may be called in any thread, `finish` in the one that uses Keras.
 
     Attributes:
-        model: of Keras, with its initial weights.
-        lowered: the same, as the kernels run it.
-        training: of it.
-        epochs: the first one, and the one after the last.
-        shuffle: whether each epoch has an order of its own.
-        seed: of that.
-        callbacks: of the kinds that a native training can call.
-        metrics: that are logged.
-        y, y_validation: targets as the metrics take them.
+        model: the Keras model with its initial weights.
+        lowered: the same model in the form that the kernels run.
+        training: the training run.
+        epochs: the first epoch, and the one after the last.
+        shuffle: whether the rows are shuffled in each epoch.
+        seed: seed of the data order.
+        callbacks: callbacks of supported kinds.
+        metrics: metrics to log.
+        y, y_validation: targets in the form that the metrics take.
         verbose: whether each epoch is printed.
     """
 
@@ -78,7 +78,7 @@ class PreparedFit:
     history: dict[str, list[float]] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Trains.
+        """Trains the model.
 
         Raises:
             Stopped: the training was stopped on request.
@@ -110,10 +110,10 @@ class PreparedFit:
             callback.on_train_end()
 
     def finish(self, optimizer: bool = True) -> keras.callbacks.History:
-        """Puts everything into the model. Returns what `fit` returns.
+        """Writes the results into the Keras model. Returns the history, as `keras.Model.fit`.
 
         Args:
-            optimizer: whether what the optimizer holds, too, so that the model can be trained on.
+            optimizer: whether to write the optimizer's state, too, so that training can continue.
         """
         self.training.write(optimizer)
         history = keras.callbacks.History()
@@ -145,12 +145,12 @@ class PreparedFit:
 def prepare_fit(
     model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None = None
 ) -> PreparedFit | Refused:
-    """A training as `model.fit(*arguments, **named)`, or why Keras has to do it.
+    """Prepares a training run equivalent to `model.fit(*arguments, **named)`, or returns the reason to use Keras.
 
     Args:
-        model: compiled; built from x where it is not built.
-        arguments, named: of `fit`.
-        seed: of the data order and dropout; drawn from numpy's global generator if None.
+        model: a compiled model; if it is unbuilt, it is built from x.
+        arguments, named: arguments of `fit`.
+        seed: seed of the data order and dropout; drawn from numpy's global generator if None.
     """
     try:
         return _prepare_fit(model, arguments, named, seed)
@@ -159,7 +159,7 @@ def prepare_fit(
 
 
 def fit(model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None = None) -> Any:
-    """`model.fit(*arguments, **named)`, natively where that can be. Returns the history, and a `Refused` or None."""
+    """`model.fit(*arguments, **named)`, natively if supported. Returns the history, and a `Refused` or None."""
     given = prepare_fit(model, arguments, named, seed)
     if isinstance(given, Refused):
         return model.fit(*arguments, **named), given
@@ -171,7 +171,7 @@ def _prepare_fit(
     model: keras.Model, arguments: Sequence[Any], named: Mapping[str, Any], seed: int | None
 ) -> PreparedFit:
     if type(model).fit is not keras.Model.fit:
-        raise Refusal("the model has a fit of its own")
+        raise Refusal("the model overrides fit")
     try:
         bound = _SIGNATURE.bind(model, *arguments, **named)
     except TypeError as error:
@@ -180,11 +180,11 @@ def _prepare_fit(
     asked = dict(bound.arguments)
     for name, default in _DEFAULTS.items():
         if asked[name] != default:
-            raise Refusal(f"fit is given {name}")
+            raise Refusal(f"fit has the argument {name}")
     callbacks = _callbacks(asked["callbacks"])
     batch_size = 32 if asked["batch_size"] is None else int(asked["batch_size"])
     if batch_size < 1 or int(asked["epochs"]) <= int(asked["initial_epoch"]):
-        raise Refusal("fit is given no epochs, or no rows in a batch")
+        raise Refusal("fit has no epochs, or an empty batch")
     x, y, weight, held = _split(asked)
     _build(model, x)
     found = lower_model(model, min(batch_size, max(len(y), 1)))
@@ -193,7 +193,7 @@ def _prepare_fit(
     width = found.program.output.width
     data = _data(found, x, y, weight, held)
     metrics = metrics_of(model, y, width)
-    drawn = int(np.random.randint(1 << 31)) if seed is None else seed  # noqa: NPY002  # what Keras's seed decides
+    drawn = int(np.random.randint(1 << 31)) if seed is None else seed  # noqa: NPY002  # determined by Keras's seed
     training = UserModelTraining(model, found, data, min(batch_size, len(y)), drawn, keep_outputs=bool(metrics))
     return PreparedFit(
         model,
@@ -221,14 +221,14 @@ def _callbacks(given: Any) -> list[Any]:
 
 
 def _split(asked: Mapping[str, Any]) -> tuple[Any, Array, Array | None, tuple[Any, Array] | None]:
-    """Training rows, targets and weights, and what is held out."""
+    """Training rows, targets and weights, and the validation rows."""
     x = asked["x"]
     if asked["y"] is None:
-        raise Refusal(f"x is not an array but a {type(x).__name__}, or y is not given")
+        raise Refusal(f"x is a {type(x).__name__} instead of an array, or y is missing")
     y = as_array(asked["y"], "y")
     weight = None if asked["sample_weight"] is None else as_array(asked["sample_weight"], "sample_weight")
     if weight is not None and (weight.size != len(y) or asked["class_weight"] is not None):
-        raise Refusal("sample_weight is not a number for each row, or class_weight is given, too")
+        raise Refusal("sample_weight is not one number per row, or is combined with class_weight")
     held, given, share = None, asked["validation_data"], asked["validation_split"]
     if given is not None:
         if not isinstance(given, (list, tuple)) or len(given) != 2:
@@ -236,11 +236,11 @@ def _split(asked: Mapping[str, Any]) -> tuple[Any, Array, Array | None, tuple[An
         held = given[0], as_array(given[1], "y of validation_data")
     elif share:
         if weight is not None:
-            raise Refusal("validation_split and sample_weight are given")
+            raise Refusal("validation_split is combined with sample_weight")
         parts = _parts(x)
         at = math.floor(len(y) * (1.0 - float(share)))
         if not 0 < at < len(y):
-            raise Refusal(f"validation_split leaves {at} of {len(y)} rows to train on")
+            raise Refusal(f"validation_split leaves {at} of {len(y)} rows for training")
         held = _rows(x, parts, slice(at, None)), y[at:]
         x, y = _rows(x, parts, slice(None, at)), y[:at]
     if asked["class_weight"] is not None:
@@ -255,7 +255,7 @@ def _parts(x: Any) -> dict[Any, Any] | list[Any] | None:
 
 
 def _rows(x: Any, parts: Any, rows: slice) -> Any:
-    """Some rows of x, which may be several arrays."""
+    """The given rows of x, which may be several arrays."""
     if isinstance(parts, dict):
         return {name: as_array(part, "x")[rows] for name, part in parts.items()}
     return as_array(x, "x")[rows] if parts is None else [as_array(part, "x")[rows] for part in parts]
@@ -267,7 +267,7 @@ def _weights_of_classes(y: Array, weights: Mapping[int, float]) -> Array:
 
 
 def _build(model: keras.Model, x: Any) -> None:
-    """Builds a `Sequential` whose input is not said, as `fit` would."""
+    """Builds a `Sequential` without a declared input, as `fit` would."""
     if not model.built and type(model) is keras.Sequential:
         model.build((None, *arrays_of(x, ["x"])[0].shape[1:]))
 

@@ -1,4 +1,4 @@
-"""A `keras.Model` as a list of steps, models within models taken apart."""
+"""Converts a `keras.Model` into a list of steps, including those of nested models."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["Graph", "Step", "graph_of", "is_model"]
 
-#: Classes of models that do nothing of their own: what derives from them may.
+#: Model classes without custom behaviour; subclasses may have some.
 _PLAIN = (keras.Model, keras.Sequential, Functional)
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A layer that is called.
+    """One call of a layer.
 
     Attributes:
-        operation: the layer, or another operation of Keras's.
-        sources: numbers of the tensors that it takes.
-        target: number of the tensor that it gives.
+        operation: the layer or another Keras operation.
+        sources: numbers of its input tensors.
+        target: number of its output tensor.
     """
 
     operation: Any
@@ -33,13 +33,13 @@ class Step:
 
 @dataclass(eq=False)
 class Graph:
-    """All steps, in an order in which they can be done.
+    """All steps in topological order.
 
     Attributes:
         inputs: numbers of the model's inputs.
         steps: each operation occurs once.
-        output: number of the one output.
-        shapes: number -> shape of the tensor, without the rows.
+        output: number of the only output.
+        shapes: number -> shape of the tensor without the batch dimension.
     """
 
     inputs: tuple[int, ...] = ()
@@ -48,18 +48,18 @@ class Graph:
     shapes: dict[int, tuple[int | None, ...]] = field(default_factory=dict)
 
     def users(self, number: int) -> list[Step]:
-        """The steps that take a tensor."""
+        """The steps that take the tensor as input."""
         return [step for step in self.steps if number in step.sources]
 
     def add(self, tensor: Any) -> int:
-        """A new number for a tensor of Keras's."""
+        """Assigns a number to a Keras tensor."""
         number = len(self.shapes)
         self.shapes[number] = tuple(tensor.shape[1:])
         return number
 
 
 def is_model(operation: Any) -> bool:
-    """Whether it is a model that consists of layers alone."""
+    """Whether the operation is a model that consists only of layers."""
     return type(operation) in _PLAIN
 
 
@@ -67,10 +67,10 @@ def graph_of(model: keras.Model) -> Graph:
     """The steps of a built model.
 
     Raises:
-        Refusal: it is not a graph of layers, or has several outputs.
+        Refusal: the model is not a graph of layers, or has several outputs.
     """
     if not is_model(model):
-        raise Refusal(f"the model is of a class of its own, {type(model).__name__}")
+        raise Refusal(f"the model is of the custom class {type(model).__name__}")
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise Refusal("the model is not built")
     if len(model.outputs) != 1:
@@ -86,21 +86,21 @@ def graph_of(model: keras.Model) -> Graph:
 
 
 def _visit(graph: Graph, tensor: Any, numbers: dict[int, int], seen: set[int]) -> int:
-    """Number of the tensor, after the steps that it needs.
+    """Adds the steps that the tensor depends on, and returns its number.
 
     Args:
-        numbers: by identity, those of the same model that have one.
-        seen: operations that have been met.
+        numbers: identity of a tensor of the same model -> its number.
+        seen: operations visited so far.
     """
     if id(tensor) in numbers:
         return numbers[id(tensor)]
     operation, at, place = tensor._keras_history
     node = operation._inbound_nodes[at]
-    # Whether it is training is what `fit` says, whatever was said when the model was put together.
+    # `fit` decides whether the model is training, whatever was passed when the model was assembled.
     named = {name: value for name, value in node.arguments.kwargs.items() if name != "training"}
     values = [value for value in keras.tree.flatten((node.arguments.args, named)) if value is not None]
     if len(values) != len(node.input_tensors) or not values:
-        raise Refusal(f"{_name(operation)} is called with more than tensors")
+        raise Refusal(f"{_name(operation)} is called with arguments other than tensors")
     sources = tuple(_visit(graph, source, numbers, seen) for source in node.input_tensors)
     if id(operation) in seen:
         raise Refusal(f"{_name(operation)} is used more than once")

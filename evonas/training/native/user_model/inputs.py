@@ -1,4 +1,4 @@
-"""What comes first in a model and has nothing to train: done once for all rows, in numpy, before the training."""
+"""Untrained layers at a model's input, applied once to all rows in numpy before training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PREPARATIONS", "Prepare", "arrays_of", "as_array"]
 Array = NDArray[Any]
 Prepare = Callable[[Array], Array]
 
-#: As in Keras, where it divides by a standard deviation.
+#: As in Keras, for the division by a standard deviation.
 _EPSILON = 1e-7
 
 
@@ -47,7 +47,7 @@ def _rescale(layer: Any) -> Prepare:
     return lambda x: x * scale + offset
 
 
-#: Layer -> what it does to all rows at once.
+#: Layer -> the function that applies it to all rows at once.
 PREPARATIONS: Mapping[type, Callable[[Any], Prepare]] = {
     keras.layers.InputLayer: _same,
     keras.layers.Identity: _same,
@@ -59,30 +59,30 @@ PREPARATIONS: Mapping[type, Callable[[Any], Prepare]] = {
 
 
 def as_array(value: Any, name: str) -> Array:
-    """An array of numbers, or a table as one.
+    """Converts an array of numbers or a table to an array.
 
     Raises:
-        Refusal: it is neither.
+        Refusal: the value is neither.
     """
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     if not isinstance(value, np.ndarray) or value.ndim == 0:
-        raise Refusal(f"{name} is not an array but a {type(value).__name__}")
+        raise Refusal(f"{name} is a {type(value).__name__} instead of an array")
     if value.dtype.kind not in "fiub":
-        raise Refusal(f"{name} holds {value.dtype}, no numbers")
+        raise Refusal(f"{name} holds {value.dtype} instead of numbers")
     return value
 
 
 def arrays_of(x: Any, names: list[str], name: str = "x") -> list[Array]:
-    """The array of each input of a model, float32.
+    """The float32 array of each of a model's inputs.
 
     Args:
-        x: as `fit` takes it: an array or a table; or arrays in a list or a tuple, or by the inputs' names.
-        names: of the inputs.
-        name: of x, for messages.
+        x: an argument of `fit`: an array or a table; or arrays in a list or a tuple, or by the inputs' names.
+        names: names of the inputs.
+        name: name of x in messages.
 
     Raises:
-        Refusal: they are not all there, or no arrays.
+        Refusal: an input is missing or is not an array.
     """
     if isinstance(x, Mapping):
         if sorted(x) != sorted(names):

@@ -1,4 +1,4 @@
-"""Layers of Keras's as instructions: a row for each kind. What is in no row is refused."""
+"""Lowers Keras layers to instructions, with one table row per kind; other kinds are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evonas.training.native.user_model.refusal import Refusal
 
 __all__ = ["ACTIVATIONS", "LAYERS", "Lowering", "activation_name", "check"]
 
-#: Function of Keras's -> the activation that it is to the kernels.
+#: Keras function -> the kernels' activation.
 ACTIVATIONS: Mapping[Any, str] = {
     getattr(keras.activations, name): kind
     for name, kind in {
@@ -31,14 +31,14 @@ ACTIVATIONS: Mapping[Any, str] = {
 
 @dataclass(eq=False)
 class Lowering:
-    """A program in the making.
+    """A program under construction.
 
     Attributes:
-        builder: puts it together.
-        variables: the program's name -> the weight of Keras's.
-        constants: the program's name -> what no weight of Keras's holds.
-        penalties: name, L1 and L2 of weights that are kept small.
-        random: layers with random numbers, so far.
+        builder: builder of the program.
+        variables: name in the program -> Keras weight.
+        constants: name in the program -> value without a Keras weight.
+        penalties: name, L1 and L2 of regularised weights.
+        random: layers with random numbers so far.
     """
 
     builder: Builder
@@ -48,7 +48,7 @@ class Lowering:
     random: list[Any] = field(default_factory=list)
 
     def bind(self, name: str, variable: Any, regularizer: Any = None) -> None:
-        """Says which weight of Keras's is that of the program, and what keeps it small."""
+        """Binds a name in the program to a Keras weight and its regularizer."""
         self.variables[name] = variable
         if regularizer is None or not variable.trainable:
             return
@@ -60,7 +60,7 @@ class Lowering:
 
 
 def check(layer: Any) -> None:
-    """Refuses what any layer may have and the kernels do not."""
+    """Refuses features of any layer that the kernels do not support."""
     name = f"the layer {layer.name}"
     if isinstance(layer, keras.layers.Layer):
         if layer.compute_dtype != "float32" or layer.variable_dtype != "float32":
@@ -75,10 +75,10 @@ def check(layer: Any) -> None:
 
 
 def activation_name(function: Any) -> str:
-    """The activation that a function is.
+    """The kernels' name of an activation function.
 
     Raises:
-        Refusal: it is not one of `ACTIVATIONS`.
+        Refusal: the function is not in `ACTIVATIONS`.
     """
     try:
         return ACTIVATIONS[function]
@@ -110,7 +110,7 @@ def _relu(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending:
         return _activate(state, sources[0], "leaky_relu" if slope else "relu", slope=slope)
     if threshold == 0 and slope == 0 and float(most) == 6:
         return _activate(state, sources[0], "relu6")
-    raise Refusal(f"the layer {layer.name} (ReLU) has a threshold, or another bound than 6")
+    raise Refusal(f"the layer {layer.name} (ReLU) has a threshold, or a bound other than 6")
 
 
 def _leaky(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
@@ -138,7 +138,7 @@ def _dropout(layer: Any, state: Lowering, sources: list[Tensor], name: str, endi
 
 def _batch_norm(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
     if not layer.trainable or layer.axis not in (-1, 1) or getattr(layer, "synchronized", False):
-        raise Refusal(f"the layer {layer.name} (BatchNormalization) is frozen, synchronized or of another axis")
+        raise Refusal(f"the layer {layer.name} (BatchNormalization) is frozen or synchronized, or has another axis")
     missing = _missing_parts(layer)
     target = state.builder.batch_norm(sources[0], name, float(layer.epsilon), float(layer.momentum), missing)
     _bind_scale(layer, state, sources[0].width, name)
@@ -150,7 +150,7 @@ def _batch_norm(layer: Any, state: Lowering, sources: list[Tensor], name: str, e
 def _layer_norm(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending: bool) -> Tensor:
     axis = tuple(layer.axis) if isinstance(layer.axis, (list, tuple)) else (layer.axis,)
     if axis not in ((-1,), (1,)) or getattr(layer, "rms_scaling", False):
-        raise Refusal(f"the layer {layer.name} (LayerNormalization) is of another axis, or scales by the mean square")
+        raise Refusal(f"the layer {layer.name} (LayerNormalization) has another axis, or scales by the mean square")
     missing = {"gamma", "beta"} if not layer.trainable else _missing_parts(layer)
     target = state.builder.layer_norm(sources[0], name, float(layer.epsilon), missing)
     _bind_scale(layer, state, sources[0].width, name)
@@ -188,7 +188,7 @@ def _same(layer: Any, state: Lowering, sources: list[Tensor], name: str, ending:
     return sources[0]
 
 
-#: Kind -> what lowers it. `ending` says that the activation is left to the loss.
+#: Kind -> the function that lowers it. With `ending`, the activation is left to the loss.
 LAYERS: Mapping[type, Callable[[Any, Lowering, list[Tensor], str, bool], Tensor]] = {
     keras.layers.Dense: _dense,
     keras.layers.Activation: _activation,

@@ -1,4 +1,4 @@
-"""Keras's losses as the kernels know them, and targets in the form that they take."""
+"""Converts Keras losses to those of the kernels, and targets to the form that these take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ENDINGS", "Loss", "loss_of"]
 
 Array = NDArray[Any]
 
-#: Activation that an output of probabilities ends in -> what it makes of raw outputs.
+#: Last activation of a model that outputs probabilities -> its function of raw outputs.
 ENDINGS: Mapping[str, Callable[[Array], Array]] = {
     "": lambda raw: raw,
     "sigmoid": lambda raw: 1 / (1 + np.exp(-np.clip(raw, -88, 88))),
@@ -26,13 +26,13 @@ ENDINGS: Mapping[str, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True)
 class Loss:
-    """What a training minimises.
+    """A loss in the form of the kernels.
 
     Attributes:
         kind: one of `instructions.LOSSES`.
-        ending: a key of `ENDINGS`: the activation that the model ends in and the loss takes away again.
-        knee: of Huber's loss.
-        smoothing: share of the target that is dealt evenly.
+        ending: a key of `ENDINGS`: the model's last activation, which the loss includes.
+        knee: the knee of Huber's loss.
+        smoothing: amount of label smoothing.
     """
 
     kind: str
@@ -41,14 +41,14 @@ class Loss:
     smoothing: float = 0.0
 
     def targets(self, y: Array, width: int) -> NDArray[np.float32]:
-        """The target as the kernels take it, shape `(num_rows, num_columns)`.
+        """The target in the form that the kernels take, shape `(num_rows, num_columns)`.
 
         Args:
-            y: as `fit` takes it.
-            width: outputs of the model.
+            y: the target as passed to `fit`.
+            width: number of the model's outputs.
 
         Raises:
-            Refusal: Keras would take the target otherwise, or not at all.
+            Refusal: Keras would interpret the target differently or reject it.
         """
         table = y.reshape(len(y), -1) if y.ndim <= 2 else y
         columns = 1 if self.kind == "multiclass" else width
@@ -70,18 +70,18 @@ def loss_of(model: keras.Model, ending: str) -> Loss:
     """The loss that a model was compiled with.
 
     Args:
-        model: compiled.
-        ending: the activation that it ends in, if a key of `ENDINGS`.
+        model: a compiled model.
+        ending: its last activation if that is a key of `ENDINGS`.
 
     Raises:
-        Refusal: the kernels do not know it.
+        Refusal: the kernels do not support the loss.
     """
     given = model.loss
     if isinstance(given, (list, tuple, Mapping)):
         parts = list(given.values() if isinstance(given, Mapping) else given)
         given = parts[0] if len(parts) == 1 else None
     if given is None:
-        raise Refusal("the model has no loss, or several")
+        raise Refusal("the model has no loss or several losses")
     loss = keras.losses.get(given)
     function, options = loss, {}
     if isinstance(loss, keras.losses.Loss):
@@ -101,21 +101,21 @@ def _regression(kind: str) -> Callable[[Mapping[str, Any], str], Loss]:
 
 
 def _crossentropy(kind: str, wanted: str) -> Callable[[Mapping[str, Any], str], Loss]:
-    """Keras takes the logits where outputs are a sigmoid's or a softmax's, whatever `from_logits` says."""
+    """Keras uses the logits if a sigmoid or a softmax precedes the loss, whatever the value of `from_logits`."""
 
     def lower(options: Mapping[str, Any], ending: str) -> Loss:
         logits = bool(options.get("from_logits", False))
         if options.get("axis", -1) != -1 or options.get("ignore_class") is not None:
             raise Refusal(f"the loss {kind} crossentropy has an axis or an ignore_class")
         if logits == bool(ending) or (ending and ending != wanted):
-            takes = "logits" if logits else f"what a {wanted} gives"
-            raise Refusal(f"the loss is a crossentropy of {takes}, which the model does not end in")
+            takes = "logits" if logits else f"{wanted} probabilities"
+            raise Refusal(f"the loss is a crossentropy of {takes}, which the model does not output")
         return Loss(kind, ending, smoothing=float(options.get("label_smoothing", 0.0)))
 
     return lower
 
 
-#: Function of Keras's -> what makes a `Loss` of its options and the model's last activation.
+#: Keras function -> the function that creates a `Loss` from its options and the model's last activation.
 _LOSSES: Mapping[Any, Callable[[Mapping[str, Any], str], Loss]] = {
     keras.losses.mean_squared_error: _regression("mse"),
     keras.losses.mean_absolute_error: _regression("mae"),

@@ -1,4 +1,4 @@
-"""The metrics that a model was compiled with, of the outputs of a whole epoch."""
+"""The metrics with which a model was compiled, computed from the outputs of a whole epoch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Metric:
-    """A number about outputs.
+    """A metric.
 
     Attributes:
-        name: under which it is logged.
-        value: of targets, as `fit` takes them, and outputs, shape `(num_rows, num_outputs)`.
+        name: its name in logs.
+        value: function of the targets as passed to `fit` and the outputs, shape `(num_rows, num_outputs)`.
     """
 
     name: str
@@ -32,15 +32,15 @@ class Metric:
 
 
 def metrics_of(model: keras.Model, y: Array, width: int) -> list[Metric]:
-    """What a model logs besides its loss.
+    """The metrics that a model logs besides its loss.
 
     Args:
-        model: compiled.
-        y: targets as `fit` takes them; which accuracy is meant depends on their shape.
-        width: outputs of the model.
+        model: a compiled model.
+        y: targets as passed to `fit`; their shape determines the kind of accuracy.
+        width: number of the model's outputs.
 
     Raises:
-        Refusal: a metric is a user's own, or is weighted.
+        Refusal: a metric is user-defined or weighted.
     """
     compiled = getattr(model, "_compile_metrics", None)
     if compiled is None:
@@ -52,24 +52,24 @@ def metrics_of(model: keras.Model, y: Array, width: int) -> list[Metric]:
     outputs = np.zeros((1, width), np.float32)
     found = [_metric(each, y[:1], outputs) for each in flat]
     if len({metric.name for metric in found}) < len(found):
-        raise Refusal("two metrics have one name")
+        raise Refusal("two metrics have the same name")
     return found
 
 
 def _metric(identifier: Any, y: Array, outputs: Array) -> Metric:
     metric = get_metric(identifier, y, outputs)
     if not type(metric).__module__.startswith("keras.src.metrics."):
-        raise Refusal(f"the metric {metric.name} is one's own")
+        raise Refusal(f"the metric {metric.name} is user-defined")
     function = getattr(metric, "_fn", None)
     if function is not None and not str(getattr(function, "__module__", "")).startswith("keras.src."):
-        raise Refusal(f"the metric {metric.name} is one's own")
+        raise Refusal(f"the metric {metric.name} is user-defined")
     make = _NUMPY.get(type(metric)) or _NUMPY.get(function)
     return Metric(metric.name, _by_keras(metric) if make is None else make(metric))
 
 
 def _by_keras(metric: Any) -> Callable[[Array, Array], float]:
-    """What a metric of Keras's counts in batches comes to the same for an epoch at once."""
-    own = type(metric).from_config(metric.get_config())  # models in other threads may have this one, too
+    """Computes a Keras metric for an epoch at once, with the same result as batch by batch."""
+    own = type(metric).from_config(metric.get_config())  # the metric may be shared with models in other threads
 
     def value(y: Array, outputs: Array) -> float:
         own.reset_state()
@@ -101,7 +101,7 @@ def _categorical_accuracy(metric: Any) -> Callable[[Array, Array], float]:
     return lambda y, outputs: float((outputs.argmax(axis=1) == y.argmax(axis=1)).mean())
 
 
-#: Class or function of Keras's -> what gives the same in numpy, made of the metric.
+#: Keras class or function -> creates the equivalent numpy function from the metric.
 _NUMPY: Mapping[Any, Callable[[Any], Callable[[Array, Array], float]]] = {
     keras.metrics.MeanSquaredError: _mean_error(2),
     keras.losses.mean_squared_error: _mean_error(2),

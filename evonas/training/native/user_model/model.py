@@ -1,4 +1,4 @@
-"""`lower_model`: a compiled `keras.Model` as a program of the native trainer."""
+"""`lower_model`: converts a compiled `keras.Model` into a program of the native trainer."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class LoweredModel:
-    """A model as the kernels run it.
+    """A model in the form that the kernels run.
 
     Attributes:
-        program: the network, up to its raw outputs.
-        loss, rule: what it was compiled with.
-        preparations: for each block of features, the input that it comes from and what is done to that.
-        names: of the inputs.
-        variables: name in the program -> weight of Keras's.
-        constants: name in the program -> what no weight of Keras's holds.
-        penalties: name, L1 and L2 of weights that the loss keeps small.
+        program: the network up to its raw outputs.
+        loss, rule: the loss and the optimizer with which it was compiled.
+        preparations: for each block of features, its input and the function applied to that.
+        names: names of the inputs.
+        variables: name in the program -> Keras weight.
+        constants: name in the program -> value without a Keras weight.
+        penalties: name, L1 and L2 of regularised weights.
         random: layers with random numbers.
     """
 
@@ -52,37 +52,37 @@ class LoweredModel:
     random: tuple[Any, ...]
 
     def features(self, x: Any, name: str = "x") -> NDArray[np.float32]:
-        """The rows that go into the program, shape `(num_rows, num_features)`.
+        """The program's input rows, shape `(num_rows, num_features)`.
 
         Raises:
-            Refusal: x is nothing that can be read so.
+            Refusal: x cannot be converted.
         """
         arrays = arrays_of(x, self.names, name)
         with np.errstate(all="ignore"):
             blocks = [prepare(arrays[number]) for number, prepare in self.preparations]
         for block in blocks:
             if block.ndim != 2 or len(block) != len(blocks[0]):
-                raise Refusal(f"{name} has the shape {arrays[0].shape}, which the model does not take")
+                raise Refusal(f"{name} has the shape {arrays[0].shape}, which the model does not accept")
         whole = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         if whole.shape[1] != self.program.input.width:
             raise Refusal(f"{name} has {whole.shape[1]} columns for the {self.program.input.width} of the model")
         return np.ascontiguousarray(whole, np.float32)
 
     def weights(self) -> dict[str, Array]:
-        """The weights of the model as it is now, by their names in the program."""
+        """The model's current weights by their names in the program."""
         values = {name: keras.ops.convert_to_numpy(each.value) for name, each in self.variables.items()}
         return {**values, **self.constants}
 
     def outputs(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the model gives where the program gives raw outputs."""
+        """Converts the program's raw outputs to the model's outputs."""
         return np.asarray(ENDINGS[self.loss.ending](raw), np.float32)
 
     def predict(self, x: Any) -> NDArray[np.float32]:
-        """As `keras.Model.predict`, with the weights that the model has now. Raises as `features`."""
+        """As `keras.Model.predict`, with the model's current weights. Raises as `features`."""
         return self.outputs(predict(self.program, self.weights(), self.features(x)))
 
     def evaluate(self, x: Any, y: Any) -> float:
-        """The loss, as of `keras.Model.evaluate`, with the weights that the model has now. Raises as `features`."""
+        """The loss as from `keras.Model.evaluate`, with the model's current weights. Raises as `features`."""
         program, features = self.program, self.features(x)
         targets = self.loss.targets(as_array(y, "y"), program.output.width)
         weights, statistics = program.pack(self.weights())
@@ -101,7 +101,7 @@ class LoweredModel:
         return float(curve[0]) + self.penalty(weights)
 
     def penalty(self, weights: NDArray[np.float32]) -> float:
-        """What the penalties of weights, flat as in the program, add to a loss."""
+        """The penalties that weights, flat as in the program, add to the loss."""
         total = 0.0
         for name, l1, l2 in self.penalties:
             place = self.program.variables[name]
@@ -111,11 +111,11 @@ class LoweredModel:
 
 
 def lower_model(model: keras.Model, batch_size: int = 32) -> LoweredModel | Refused:
-    """The model as a program, or why it cannot be one.
+    """Converts the model into a program, or returns the reason why that is impossible.
 
     Args:
-        model: compiled and built.
-        batch_size: rows of a step.
+        model: a compiled and built model.
+        batch_size: number of rows per step.
     """
     try:
         return _lower(model, batch_size)
@@ -124,11 +124,11 @@ def lower_model(model: keras.Model, batch_size: int = 32) -> LoweredModel | Refu
 
 
 def _lower(model: keras.Model, batch_size: int) -> LoweredModel:
-    graph = graph_of(model)  # refuses classes of a user's own, too
+    graph = graph_of(model)  # also refuses custom classes
     if not model.compiled:
         raise Refusal("the model is not compiled")
     if getattr(model, "run_eagerly", False):
-        raise Refusal("the model is to run eagerly")
+        raise Refusal("the model is set to run eagerly")
     if getattr(getattr(model, "_compile_loss", None), "_loss_weights", None):
         raise Refusal("the model has loss weights")
     early, blocks = _preparations(graph)
@@ -167,7 +167,7 @@ def _lower(model: keras.Model, batch_size: int) -> LoweredModel:
 
 
 def _preparations(graph: Graph) -> tuple[dict[int, tuple[int, Prepare]], list[int]]:
-    """What is done in numpy: tensor -> the input and the function; and the tensors that layers take."""
+    """The part computed in numpy: tensor -> its input and the function; and the tensors that layers take."""
     early: dict[int, tuple[int, Prepare]] = {number: (place, lambda x: x) for place, number in enumerate(graph.inputs)}
     for step in graph.steps:
         make = PREPARATIONS.get(type(step.operation))
@@ -185,12 +185,12 @@ def _compose(first: Prepare, then: Prepare) -> Prepare:
 def _width(graph: Graph, number: int) -> int:
     shape = graph.shapes[number]
     if len(shape) != 1 or shape[0] is None:
-        raise Refusal(f"layers that take inputs of the shape {shape}, not rows of numbers")
+        raise Refusal(f"layers take inputs of the shape {shape} instead of rows of numbers")
     return int(shape[0])
 
 
 def _inputs(builder: Builder, blocks: list[int], widths: list[int]) -> dict[int, Tensor]:
-    """The tensors that layers take; several are columns of one."""
+    """The tensors that layers take; if there are several, they are columns of one tensor."""
     if len(blocks) == 1:
         return {blocks[0]: builder.input}
     tensors, column = {}, 0
@@ -201,7 +201,7 @@ def _inputs(builder: Builder, blocks: list[int], widths: list[int]) -> dict[int,
 
 
 def _last_activation(graph: Graph) -> str:
-    """The activation that the model ends in, where a loss may take it away."""
+    """The model's last activation if a loss may include it."""
     last: Any = next((step.operation for step in graph.steps if step.target == graph.output), None)
     if type(last) in (keras.layers.Dense, keras.layers.Activation):
         kind = activation_name(last.activation)

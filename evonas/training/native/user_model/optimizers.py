@@ -1,4 +1,4 @@
-"""Keras's optimizers as the coefficients of their steps, see `evonas.training.optimizers`."""
+"""Converts Keras optimizers to the coefficients of their steps, see `evonas.training.optimizers`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from evonas.training.native.user_model.refusal import Refusal
 __all__ = ["Rule", "rule_of"]
 
 Rates = Callable[[int, int], NDArray[np.float32]]
-#: Steps at which a schedule that was asked for all steps at once is asked again, one by one.
+#: Steps at which a schedule evaluated for all steps at once is compared with single evaluations.
 _CHECKED = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """How an optimizer updates weights.
+    """The update rule of an optimizer.
 
     Attributes:
-        name: of its formula, in `optimizers.step_coefficients`.
+        name: name of its formula in `optimizers.step_coefficients`.
         kernel: one of `instructions.OPTIMIZERS`.
-        constants: of the formula.
+        constants: constants of the formula.
         rates: first step and count -> learning rates.
-        first, second: the optimizer's attributes that hold its moments, if it has any.
-        blank: what the second moment begins with.
-        weight_decay: share of the weights, times the rate, that each step takes away.
+        first, second: attributes of the optimizer that hold its moments, if it has any.
+        blank: initial value of the second moment.
+        weight_decay: share of the weights, times the learning rate, that each step subtracts.
         clip: one of `instructions.CLIPS`.
-        limit: of the gradients.
+        limit: limit of the gradients.
         globally: whether the norm is that of all variables together.
     """
 
@@ -50,7 +50,7 @@ class Rule:
     globally: bool = False
 
     def coefficients(self, first: int, count: int) -> NDArray[np.float32]:
-        """Of `count` steps after the first `first` ones, shape `(count, NUM_COEFFICIENTS)`."""
+        """Coefficients of `count` steps after the first `first` ones, shape `(count, NUM_COEFFICIENTS)`."""
         rates = self.rates(first, count)
         found = optimizers.step_coefficients(self.name, rates, 0.0, first, self.constants)
         if self.weight_decay:
@@ -62,7 +62,7 @@ def rule_of(optimizer: Any) -> Rule:
     """The rule of a compiled model's optimizer.
 
     Raises:
-        Refusal: it is of another kind, or does more than one formula holds.
+        Refusal: the optimizer is of an unsupported kind or has unsupported options.
     """
     make = _RULES.get(type(optimizer))
     if make is None:
@@ -96,7 +96,7 @@ def _sgd(optimizer: Any, **options: Any) -> Rule:
 
 def _rmsprop(optimizer: Any, **options: Any) -> Rule:
     if optimizer.momentum or optimizer.centered:
-        raise Refusal("the optimizer RMSprop has momentum, or is centered")
+        raise Refusal("the optimizer RMSprop has momentum or is centered")
     constants = optimizers.Constants(rho=float(optimizer.rho), epsilon=float(optimizer.epsilon))
     return Rule("rmsprop", "rmsprop", constants, second="_velocities", **options)
 
@@ -123,13 +123,13 @@ _RULES: Mapping[type, Callable[..., Rule]] = {
     keras.optimizers.RMSprop: _rmsprop,
     keras.optimizers.Adagrad: _adagrad,
     keras.optimizers.Adam: _adam("adam"),
-    keras.optimizers.AdamW: _adam("adam"),  # what sets it apart is its weight decay
+    keras.optimizers.AdamW: _adam("adam"),  # differs from Adam in weight decay only
     keras.optimizers.Nadam: _adam("nadam"),
 }
 
 
 def _rates_of(optimizer: Any) -> Rates:
-    # Private, since the public `learning_rate` is the rate of the current step and not its schedule.
+    # Private, since the public `learning_rate` is the rate of the current step, not the schedule.
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return _schedule(rate)
@@ -140,7 +140,7 @@ def _rates_of(optimizer: Any) -> Rates:
 
 
 def _schedule(schedule: Any) -> Rates:
-    """The rates of a schedule: of all steps at once, where that gives what one step gives, else one by one."""
+    """The rates of a schedule: for all steps at once if that agrees with single steps, otherwise one by one."""
 
     def one(step: int) -> float:
         return float(keras.ops.convert_to_numpy(schedule(keras.ops.convert_to_tensor(step, "int32"))))
@@ -153,7 +153,7 @@ def _schedule(schedule: Any) -> Rates:
             found = np.asarray(given, np.float32)
             if found.shape == steps.shape and np.allclose(found[checked], [one(int(steps[at])) for at in checked]):
                 return found
-        except Exception:  # a schedule that takes one step only
+        except Exception:  # a schedule that accepts only a single step
             pass
         return np.array([one(int(step)) for step in steps], np.float32)
 

@@ -1,4 +1,4 @@
-"""Why a user's model is not trained natively: `Refused`, a value, and the exception that becomes one."""
+"""`Refused`, the reason why a user-defined model is not trained natively, and the exception `Refusal`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["Refusal", "Refused"]
 
 @dataclass(frozen=True)
 class Refused:
-    """Keras has to do it.
+    """The model has to be trained by Keras.
 
     Attributes:
-        reason: what the native trainer does not know, in a few words.
+        reason: the unsupported part, in a short phrase.
     """
 
     reason: str
 
 
 class Refusal(Exception):
-    """Raised where something unknown is found; `lowered` and `prepared` turn it into a `Refused`."""
+    """Raised for unsupported parts; `lower_model` and `prepare_fit` convert it into a `Refused`."""

@@ -22,12 +22,12 @@ _NOTHING = np.zeros(0, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What a model is trained and validated on, as the kernels take it: float32, contiguous, of two dimensions.
+    """Training and validation rows in the form that the kernels take: float32, contiguous, two-dimensional.
 
     Attributes:
         x, y: features and targets.
-        x_validation, y_validation: no rows if there are none.
-        weight: of each training row; None if all count the same.
+        x_validation, y_validation: empty without validation.
+        weight: weight of each training row; None if all have the same weight.
     """
 
     x: Array
@@ -38,13 +38,13 @@ class TrainingData:
 
 
 class UserModelTraining:
-    """A model in training. It begins with the weights, and what the optimizer holds, of the Keras model.
+    """A model in training. It starts from the weights and the optimizer state of the Keras model.
 
     Attributes:
-        model: of Keras; it changes with `write` only.
-        outputs: of the training rows in the last epoch, in its order, before each step; none unless asked for.
-        validation_outputs: of the validation rows after the last epoch.
-        stop: made 1, from any thread, it ends the training within a step.
+        model: the Keras model; only `write` changes it.
+        outputs: outputs for the training rows in the last epoch, in its order, before each step; empty by default.
+        validation_outputs: outputs for the validation rows after the last epoch.
+        stop: setting it to 1, from any thread, ends training within a step.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class UserModelTraining:
         seed: int,
         keep_outputs: bool = False,
     ) -> None:
-        """Trains nothing yet.
+        """Does not start training.
 
         Args:
-            model: compiled.
-            lowered: the same, lowered for this batch size.
-            data: to train on.
-            batch_size: rows of a step.
-            seed: of dropout.
-            keep_outputs: whether `outputs` are wanted.
+            model: a compiled model.
+            lowered: the same model, lowered for this batch size.
+            data: the data to train on.
+            batch_size: number of rows per step.
+            seed: seed of dropout.
+            keep_outputs: whether to keep `outputs`.
         """
         self.model, self._lowered, self._data = model, lowered, data
         program, rule = lowered.program, lowered.rule
@@ -97,7 +97,7 @@ class UserModelTraining:
             "segments": self._segments(),
             "limits": np.array([lowered.loss.knee, rule.limit], np.float32),
             "min_delta": np.zeros(1),
-            "state": np.full(3, -np.inf),  # nothing is better: who keeps the best weights takes them
+            "state": np.full(3, -np.inf),  # no loss is lower, so that best weights are kept by callbacks only
             "stop": self.stop,
         }
         self._control = {
@@ -121,7 +121,7 @@ class UserModelTraining:
         """Trains one epoch. Returns its training loss and the validation loss after it, penalties included.
 
         Args:
-            order: of the rows.
+            order: order of the rows.
 
         Raises:
             Stopped: the training was stopped on request.
@@ -142,7 +142,7 @@ class UserModelTraining:
 
     @property
     def penalty(self) -> float:
-        """What the penalties of the weights add to a loss now."""
+        """The penalties that the current weights add to the loss."""
         return self._lowered.penalty(self._arrays["weights"])
 
     def weights(self) -> list[Array]:
@@ -150,7 +150,7 @@ class UserModelTraining:
         return [values for _, values in self.named_weights()]
 
     def named_weights(self) -> list[tuple[Any, Array]]:
-        """The model's weights, and copies of what they are now."""
+        """The model's weights, and copies of their current values."""
         program = self._lowered.program
         values = program.unpack(self._arrays["weights"], self._arrays["statistics"])
         return [
@@ -159,7 +159,7 @@ class UserModelTraining:
         ]
 
     def assign(self, weights: list[Array]) -> None:
-        """Puts weights in place, as `keras.Model.set_weights`."""
+        """Sets the weights, as `keras.Model.set_weights`."""
         values = dict(self._lowered.constants)
         for variable, value in zip(self.model.weights, weights, strict=True):
             if id(variable) in self._names:
@@ -167,10 +167,10 @@ class UserModelTraining:
         self._arrays["weights"][:], self._arrays["statistics"][:] = self._lowered.program.pack(values)
 
     def write(self, optimizer: bool = True) -> None:
-        """Puts everything into the Keras model, so that it can be used, or trained on, as if `fit` had trained it.
+        """Writes everything into the Keras model, so that it can be used or trained further, as if trained by `fit`.
 
         Args:
-            optimizer: whether what the optimizer holds, too.
+            optimizer: whether to write the optimizer's state, too.
         """
         for variable, values in self.named_weights():
             if id(variable) in self._names:
@@ -201,7 +201,7 @@ class UserModelTraining:
         return flat
 
     def _segments(self) -> NDArray[np.int64]:
-        """Bounds of the variables whose gradients' norms are clipped; of all as one where that is meant."""
+        """Bounds of the variables whose gradient norms are clipped; a single segment for the global norm."""
         program = self._lowered.program
         whole = [0, program.num_weights]
         if self._lowered.rule.clip == "norm" and not self._lowered.rule.globally:
