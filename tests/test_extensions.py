@@ -147,7 +147,7 @@ def test_an_installed_metric_is_an_objective_by_its_name(module: Any) -> None:
     assert chosen_metric("worst", "regression") == Objective("worst", "min")
     with pytest.raises(InputError, match="must be a metric of a binary target, which 'worst' is not"):
         chosen_metric("worst", "binary")
-    with pytest.raises(InputError, match="no metric of evonas, not 'rmse'"):
+    with pytest.raises(InputError, match="must be an identifier and not built in, not 'rmse'"):
         evonas.Metric("rmse", "min", module.worst)
 
 

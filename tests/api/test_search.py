@@ -153,7 +153,7 @@ def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pyte
                 yield part
 
     monkeypatch.setattr(api, "_worker", Stopped)
-    with pytest.raises(evonas.Interrupted, match=r"continues with evonas\.resume") as caught:
+    with pytest.raises(evonas.Interrupted, match=r"evonas\.resume\(.*\) continues it") as caught:
         evonas.search(x, y, generations=4, population=4, out=tmp_path / "run")
     assert (caught.value.exit_code, caught.value.run_dir) == (143, tmp_path / "run")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
