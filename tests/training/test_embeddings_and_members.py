@@ -231,5 +231,5 @@ def test_the_population_trainer_says_that_it_has_none():
 
     trainer = PopulationTrainer(data(), SETTINGS)
     for inputs in (LINEAR, FULL):
-        with pytest.raises(InputError, match="use another trainer"):
+        with pytest.raises(InputError, match="another trainer"):
             trained(trainer, [task(graph((6, 5), inputs=inputs), 1)])

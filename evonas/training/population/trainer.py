@@ -149,8 +149,8 @@ class PopulationTrainer:
         graph = graph_from_json(task.architecture)
         if "embedding" in graph.nodes[0] or count_of(graph) > 1:
             raise InputError(
-                "embedding must be none and members 1 with the population trainer, which supports no others: use another "
-                "trainer (native or single), or other networks"
+                "embedding must be none and members 1 with the population trainer, which supports no others: use "
+                "another trainer (native or single), or other networks"
             )
         view, *marks = self._problem.view(*views_of(graph))
         if marks:
