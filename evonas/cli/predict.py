@@ -30,7 +30,12 @@ def predict(
     ],
     output: Annotated[
         Path | None,
-        option("CSV, JSON lines (.jsonl) or Parquet to write [CSV on standard output].", "FILE", "--output", "-o"),
+        option(
+            "New file: .csv, .tsv, .json, .jsonl, .parquet, .feather or .xlsx [CSV on standard output].",
+            "FILE",
+            "--output",
+            "-o",
+        ),
     ] = None,
     *,
     build: BuildOption = None,
