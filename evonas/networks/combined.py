@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,16 +46,8 @@ class CombinedNetwork:
         Args:
             features: features of the rows, shape `(num_rows, num_features)`.
         """
-        found = self.raw_outputs_unless(lambda: False, features)
-        assert found is not None, "nothing gives up"
-        return found
-
-    def raw_outputs_unless(self, gives_up: Callable[[], bool], features: NDArray[Any]) -> NDArray[Any] | None:
-        """Like `raw_outputs`, but returns None if `gives_up`, which is called before each network, returns true."""
         outputs = []
         for graph, weights, columns in zip(self.graphs, self.weights, self.columns, strict=True):
-            if gives_up():
-                return None
             seen = features if len(columns) == features.shape[1] else features[:, columns]
             outputs.append(raw_outputs(graph, weights, seen))
         whole = outputs[0] if len(outputs) == 1 else blend_outputs(outputs, self.shares, self.problem)

@@ -17,6 +17,8 @@ from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
+from evonas.deploy import final_model as final_model_module
+from evonas.deploy.final_model import score_final_model
 from evonas.display.next_steps import scored_values
 from evonas.display.scores import format_score
 from evonas.networks.forward import raw_outputs
@@ -121,6 +123,18 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
     evonas.resume("run", baseline=False)
     with RunReader("run") as run:
         assert run.digest() == digest
+
+
+def test_scoring_stops_between_rows_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    search()
+    monkeypatch.setattr(final_model_module, "_ROWS_AT_A_TIME", 7)
+    data = PreparedData.load(Path("run") / DATA_NAME)
+    with RunReader("run") as run:
+        model = run.final_model
+        assert model is not None
+        assert score_final_model(run, model, data) == pytest.approx(dict(run.final_test.scores_of(model)), rel=1e-5)
+        checks = iter([False, True])
+        assert score_final_model(run, model, data, lambda: next(checks)) == {}
 
 
 def test_it_is_the_mean_of_the_finalists_own_trainings_where_rows_are_many_or_given() -> None:
