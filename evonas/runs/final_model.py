@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from evonas.runs.checksums import put_about
 from evonas.runs.ensemble_networks import fold_members, members_on_all_rows, networks_to_choose_from
-from evonas.runs.finalists import near_the_best
+from evonas.runs.finalists import is_near, near_the_best
 from evonas.runs.records import Record, from_text
 from genomes.codec import canonical_json
 
@@ -102,8 +102,9 @@ def final_model(run: RunReader) -> FinalModel | None:
             return FinalModel(members, all_rows=True)
     turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in near_the_best(finalists))))
     retrained = tuple(record for record in turns if record is not None)[:count]
-    best = run.best(_MOST_OF_SEARCH)[: max(0, min(count, _MOST_OF_SEARCH) - len(retrained))]
-    members = (*retrained, *(record for record in best if record.weights))
+    best = run.best(max(0, min(count, _MOST_OF_SEARCH) - len(retrained)))
+    near = [record for record in best if record.weights and is_near(record.loss, best[0].loss)]
+    members = (*retrained, *near)
     return FinalModel(members, of_search=len(members) - len(retrained)) if len(members) >= _FEWEST else None
 
 

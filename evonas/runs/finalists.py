@@ -31,6 +31,7 @@ __all__ = [
     "RetrainingsWriter",
     "all_rows_members",
     "ensemble_members",
+    "is_near",
     "near_the_best",
     "rank_finalists",
     "record_of_retraining",
@@ -319,12 +320,17 @@ def record_of_retraining(record: Record, retraining: Retraining) -> Record:
     )
 
 
+def is_near(loss: float | None, best: float | None) -> bool:
+    """Whether a loss exceeds the best one by at most a twentieth, so that its network may join a mean."""
+    return loss is not None and best is not None and loss <= best + _NEAR * abs(best)
+
+
 def near_the_best(finalists: Sequence[Finalist]) -> list[Finalist]:
     """Finalists that never failed and whose mean loss exceeds that of the first by at most a twentieth."""
     if not finalists:
         return []
     failed, best, _ = finalists[0].loss
-    near = [each for each in finalists if not each.failed and each.loss[1] <= best + _NEAR * abs(best)]
+    near = [each for each in finalists if not each.failed and is_near(each.loss[1], best)]
     return near if not failed and math.isfinite(best) else [finalists[0]]
 
 

@@ -176,6 +176,8 @@ def test_the_searchs_best_join_where_the_time_was_too_short(monkeypatch: pytest.
         alone = run.final_model
         assert alone is not None
         assert alone.names == [record.weights for record in run.best(3)]
+        monkeypatch.setattr(finalists, "_NEAR", 0.0)  # those that are worse would make the mean worse
+        assert run.final_model is None
 
 
 def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
