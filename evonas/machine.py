@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
 __all__ = [
     "assigned_threads",
@@ -21,6 +22,8 @@ __all__ = [
 
 #: Matrix size and repetitions of the speed measurement.
 _WIDTH, _TIMES = 384, 8
+#: Samples of the number of running threads, and the seconds between them.
+_LOAD_SAMPLES, _LOAD_SECONDS = 7, 0.005
 #: Share of the free memory for one program: several are held at a time, with the data and the compiler.
 PROGRAM_SHARE = 1 / 8
 _LEAST, _MOST = 1 << 26, 1 << 30
@@ -68,11 +71,36 @@ def assigned_threads() -> int | None:
 
 
 def core_share(threads: int) -> float:
-    """The expected share of a core for each thread, given the load of the last minute."""
+    """The expected share of a core for each thread, given the load of the last minute and of this moment.
+
+    Of this moment, threads of this process and its children do not count: they are what shares the rest.
+    """
     with suppress(OSError):
-        busy = os.getloadavg()[0]
+        busy = max(os.getloadavg()[0], _others_running())
         return min(1.0, (os.cpu_count() or 1) / (busy + threads))
     return 1.0
+
+
+def _others_running() -> float:
+    """Threads of other processes that are running or ready to run: the median of a few samples; 0 if unknown."""
+    samples = []
+    with suppress(OSError, ValueError, IndexError):
+        for _ in range(_LOAD_SAMPLES):
+            running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0])
+            samples.append(max(0, running - _own_running()))
+            time.sleep(_LOAD_SECONDS)
+    return float(median(samples)) if samples else 0.0
+
+
+def _own_running() -> int:
+    """Threads of this process and of its children, and theirs, that are running or ready to run."""
+    count, pids = 0, [str(os.getpid())]
+    while pids:
+        for task in Path("/proc", pids.pop(), "task").glob("*"):
+            with suppress(OSError, IndexError):  # it may have ended
+                count += (task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
+                pids += (task / "children").read_text().split()
+    return count
 
 
 def multiplications_a_second() -> float:

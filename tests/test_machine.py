@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import pytest
 
+from evonas import machine
 from evonas.config import Settings
 from evonas.machine import assigned_threads, free_bytes, machine_bytes, program_bytes, usable_cores
 
@@ -29,3 +34,24 @@ def test_a_run_records_what_its_programs_may_take() -> None:
 def test_threads_that_joblib_leaves_a_worker(given: str, wanted: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_NUM_THREADS", given)
     assert assigned_threads() == wanted
+
+
+def test_other_processes_that_have_just_begun_to_run_take_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(machine, "_others_running", lambda: 0.0)
+    assert machine.core_share(2) == 1.0
+    monkeypatch.setattr(machine, "_others_running", lambda: 4.0)
+    assert machine.core_share(2) == pytest.approx(1 / 3)
+
+
+def test_threads_of_this_process_and_its_children_are_not_others() -> None:
+    spin = "import time\nuntil = time.monotonic() + 20\nwhile time.monotonic() < until: pass"
+    with subprocess.Popen([sys.executable, "-c", spin]) as child:
+        try:
+            until = time.monotonic() + 10
+            while machine._own_running() < 2 and time.monotonic() < until:
+                time.sleep(0.01)
+            assert machine._own_running() >= 2
+        finally:
+            child.kill()
