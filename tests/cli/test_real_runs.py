@@ -104,7 +104,7 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
         runs.append(run)
         assert run.stdout is not None
         next(line for line in run.stdout if json.loads(line)["event"] == "progress")
-        (worker,) = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        worker, *_ = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         return run, int(worker)
 
     yield start
