@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from rich.console import Console, Group
 from rich.live import Live as Redrawn
@@ -23,12 +21,7 @@ from evonas.io.printable import printable
 from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 
-if TYPE_CHECKING:
-    from evonas.tasks.export import Exported
-
 __all__ = ["Live"]
-
-_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 class Live(Plain):
@@ -62,10 +55,6 @@ class Live(Plain):
 
     def finalists(self, done: int, planned: int) -> None:
         self._finals = (done, planned) if planned else None  # there may be no time for any
-
-    def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
-        self.pause()  # the block would be redrawn over the lines below it
-        super().finish(run, exported, test_scores)
 
     def pause(self) -> None:
         if self._redrawn is not None:

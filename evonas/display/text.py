@@ -88,6 +88,7 @@ class Plain:
         pass
 
     def finish(self, run: RunReader, exported: Exported | None, test_scores: Mapping[str, float] = _NONE) -> None:
+        self.pause()  # a live block would be redrawn over the lines below it
         lines = [] if self._quiet else [""]
         lines += summaries.summary_lines(run, _test(exported, test_scores))
         if exported is not None:
