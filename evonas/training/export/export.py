@@ -7,7 +7,7 @@ The file gets its final name only if its model reproduces the recorded scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ __all__ = ["GraphDeployment", "export", "retrain"]
 #: Relative difference allowed between a recorded score and the exported model's; scores of mixed precision are coarser.
 TOLERANCE = {"float32": 1e-5}
 _COARSE_TOLERANCE = 1e-2
+#: Frequency of periodic embeddings above which the tolerance grows with it, in periods per standard deviation: they
+#: amplify the rounding of standardised columns, which are computed from float64 in a run and from float32 in its file.
+_EXACT_SIGMA = 50.0
 
 
 def export(
@@ -134,6 +137,12 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     return {**first, **get_weights(model)}
 
 
+def _amplification(architecture: Mapping[str, Any]) -> float:
+    """How much more than usual the outputs of a network depend on the rounding of its inputs, >= 1."""
+    sigmas = [float(node.get("embedding_sigma", 0.0)) for node in graph_from_json(architecture).nodes.values()]
+    return max(1.0, max(sigmas) / _EXACT_SIGMA)
+
+
 class GraphDeployment:
     """The deployment of an architecture graph. Implements `Deployment`."""
 
@@ -142,7 +151,7 @@ class GraphDeployment:
     ) -> None:
         self.temperature = temperature
         self._task, self._data, self._settings = task, data, settings
-        self.tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE)
+        self.tolerance = TOLERANCE.get(settings.precision, _COARSE_TOLERANCE) * _amplification(task.architecture)
         self.takes_raw = bool(data.raw) and can_take_raw(data.preparation)
 
     def retrain(self) -> Weights:
