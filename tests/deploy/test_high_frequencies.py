@@ -11,7 +11,7 @@ from genomes import DenseSpace
 pytestmark = [pytest.mark.keras, pytest.mark.soak]
 
 
-@pytest.mark.parametrize("members", (1, 8))
+@pytest.mark.parametrize("members", [1, 8])
 def test_a_network_of_high_frequencies_is_exported(tmp_path, members):
     rng = np.random.default_rng(0)
     pressure = np.round(rng.normal(2500.0, 6.0, 1500), 2)
