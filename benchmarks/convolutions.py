@@ -42,9 +42,9 @@ def data(rows: int, side: int) -> Any:
 
 def sampled(seed: int) -> dict[str, Any]:
     """A network of the default space, as JSON values."""
+    from genomes import ConvolutionalSpace
     from genomes.architecture.graph import graph_to_json
     from genomes.architecture.layers import OFF
-    from genomes.convolutional import ConvolutionalSpace
 
     space = ConvolutionalSpace()
     graph = space.architecture(space.sample(np.random.default_rng(seed)))
