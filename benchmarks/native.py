@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import work
 
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseSpace
 from genomes.dense.genome import DenseGenome

@@ -150,7 +150,7 @@ def test_nothing_that_is_read_can_run_code() -> None:
 
 #: Packages from the bottom up: each may import itself and those before it. The modules at the root of evonas are one.
 ORDER = (
-    *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
+    *("genomes", "io", "evonas", "data", "metrics", "networks", "strategies", "runs", "training"),
     *("execution", "baselines", "evolution", "display", "deploy", "reporting", "trackers"),
     *("api", "estimators", "tuner", "cli", "testing"),
 )

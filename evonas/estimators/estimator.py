@@ -323,7 +323,7 @@ def _local_evaluator(
 ) -> Evaluator:
     """Creates an evaluator in this process."""
     from evonas.execution.local import LocalEvaluator
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evonas.execution.pool import Fleet
     from evonas.execution.worker_process import WorkerProcess
     from evonas.protocols import Evaluator
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
     from evonas.user_model import Build, PackedBuild
     from genomes.space import SearchSpace
 
@@ -126,7 +126,7 @@ def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tup
     """Training settings and limits of a worker that is alone on its machine."""
     from evonas.execution import WorkerLimits
     from evonas.execution.extensions import packed_extensions
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
 
     known = {field.name for field in fields(TrainingSettings)}
     chosen = {name: value for name, value in settings.model_dump().items() if name in known}
@@ -196,7 +196,7 @@ def evaluator_for_trials(
 ) -> Evaluator:
     """The evaluator of user-defined trials, which have their own data; see `evonas.api.trials`."""
     from evonas.execution import WorkerLimits
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
 
     limits = WorkerLimits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     if execution.place == "shared":

@@ -45,7 +45,6 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Weights
 from evonas.networks.initial import epoch_order
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss
 from evonas.training.native.user_model.fit import PreparedFit, prepare_fit
 from evonas.training.native.user_model.refusal import Refused
@@ -60,6 +59,7 @@ from evonas.training.single.outputs import (
     try_outputs,
 )
 from evonas.training.single.trainer import SingleTrainer, out_of_memory
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes import HyperparameterGenome
 
 __all__ = ["BuildFunction", "UserModelFitting", "UserModelTrainer", "build_own", "genes_of", "inherit", "register"]
