@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     data = work.one_split(work.Rows.load(options.data))
     found = train(data, POPULATIONS[options.population](options.networks), options.epochs, options.threads)
-    from evonas.training.native.frame import CLOCK
+    from evonas.training.native.kernels.frame import CLOCK
     from evonas.training.native.training import CLOCK_CYCLES
 
     inclusive = CLOCK.index("validation")  # its forward passes are also counted by operation

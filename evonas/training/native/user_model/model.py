@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.native.instructions import LOSSES
+from evonas.training.native.kernels.instructions import LOSSES
 from evonas.training.native.program import Program, Tensor
 from evonas.training.native.program_builder import Builder
 from evonas.training.native.training import CHUNK_ROWS, blank_arrays, predict, run_program
