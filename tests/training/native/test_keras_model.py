@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from evonas.training.native.user_model.fit import fit, prepare_fit
-from evonas.training.native.user_model.refusal import Refused
+from evonas.training.native.keras_fit import fit, prepare_fit
+from evonas.training.native.refusal import Refused
 
 layers, optimizers, regularizers = keras.layers, keras.optimizers, keras.regularizers
 
