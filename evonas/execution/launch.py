@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import chosen_trainer, has_gpu
-from evonas.execution.options import Execution, share_of
+from evonas.execution_options import Execution, share_of
 from evonas.machine import machine_bytes, usable_cores
 from genomes.errors import InputError
 
