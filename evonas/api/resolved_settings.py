@@ -112,6 +112,12 @@ def with_precision(settings: Settings, problem: Problem) -> Settings:
     return settings.model_copy(update={"precision": "bfloat16"})
 
 
+def _check_reduced_rungs(settings: Settings, problem: Problem) -> None:
+    if settings.reduced_rungs and (len(problem.sample_shape) != 3 or settings.trainer != "single"):
+        what = "images and trainer single" if problem.sample_shape else "images, not for tables"
+        raise InputError(f"reduced_rungs must be left out except for {what}: leave it out")
+
+
 def with_rungs(settings: Settings, problem: Problem) -> Settings:
     """The settings with default rungs, for evolution over images, series and texts.
 
@@ -121,7 +127,11 @@ def with_rungs(settings: Settings, problem: Problem) -> Settings:
     Args:
         settings: of the run, resolved, with `epoch_rows`.
         problem: of the data.
+
+    Raises:
+        InputError: rungs are to be reduced, but the samples are not images.
     """
+    _check_reduced_rungs(settings, problem)
     given = "rungs" in settings.model_fields_set or settings.strategy != "evolution"
     if given or not problem.sample_shape or settings.trainer != "single":
         return settings

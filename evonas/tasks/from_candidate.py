@@ -41,4 +41,5 @@ def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTa
         keep_snapshots=candidate.keep_snapshots,
         lineage=candidate.lineage,
         fold=candidate.fold,
+        reduction=candidate.reduction,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from evonas.data.prepared import Problem
-    from evonas.evaluation import Evaluation, InTraining, Snapshot
+    from evonas.evaluation import Evaluation, InTraining, Reduction, Snapshot
 
 __all__ = [
     "ALL_ROWS",
@@ -47,6 +47,7 @@ class TrainingTask:
         keep_snapshots: whether the evaluation shall carry what the training can continue from.
         fold: the one fold to train on, from 0; None for all of them; `ALL_ROWS`, of the native trainer alone, for the
             training and validation rows of the first.
+        reduction: see `Candidate.reduction`; only the single trainer supports it, and only for images.
     """
 
     architecture: Mapping[str, Any]
@@ -59,6 +60,7 @@ class TrainingTask:
     lineage: tuple[int, ...] = ()
     keep_snapshots: bool = False
     fold: int | None = None
+    reduction: Reduction | None = None
 
     def folds(self, count: int) -> tuple[int, ...]:
         """The folds to train on, of `count`."""

@@ -14,7 +14,11 @@ from genomes.architecture.shapes import input_shape_of, node_shapes
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["count_activations", "count_flops", "count_frozen_flops", "count_moving", "count_parameters", "input_width"]
+__all__ = ["accepts_any_size", "count_activations", "count_flops", "count_frozen_flops", "count_moving"]
+__all__ += ["count_parameters", "input_width"]
+
+#: Heights and widths of images for `accepts_any_size`.
+_SIZES = (16, 64)
 
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
@@ -49,6 +53,15 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
         else:
             total += row.parameters(attributes, taken, given)
     return total
+
+
+def accepts_any_size(graph: nx.DiGraph) -> bool:
+    """Whether a network for images takes images of any height and width, with weights of the same shapes.
+
+    This is the case if it ends in global pooling.
+    """
+    counts = {count_parameters(graph, size * size, 1, (size, size, 1)) for size in _SIZES}
+    return len(counts) == 1
 
 
 def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
