@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.io.disk_arrays import disk_array
-from evonas.machine import free_bytes
+from evonas.machine import data_bytes
 from genomes.errors import InputError
 
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
@@ -171,7 +171,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
 def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
     """Allocates an array for the pixels, on disk if that is allowed and memory is too small."""
     count, height, width, channels = shape
-    if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
+    if np.prod(shape, dtype=np.float64) > (most := data_bytes(SHARE)):
         if on_disk:
             return disk_array(shape, np.uint8)
         raise InputError(

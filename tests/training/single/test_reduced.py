@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from evonas.evaluation import Reduction, Status
+from evonas.io.disk_arrays import disk_array, is_on_disk
 from evonas.networks.forward import raw_outputs
+from evonas.tasks.train import TrainingSettings
 from evonas.training.single.reduced import pool_images, reduced_split, stratified_order, training_steps
 from genomes.errors import InputError
 from tests.training.layered import IMAGE, MEAN, conv, layered, layered_data
@@ -70,6 +74,27 @@ def test_a_training_on_reduced_data_is_the_same_in_rungs() -> None:
     raw = raw_outputs(data.problem.attach_columns(SMALL), whole.weights, data.splits[0].x_validation)
     assert raw.shape == (len(data.splits[0].y_validation), data.problem.num_outputs)
     assert first.snapshots[0].outputs.shape == raw.shape
+
+
+@pytest.mark.keras
+@pytest.mark.soak
+def test_data_on_disk_train_like_those_in_memory() -> None:
+    from evonas.training.single.trainer import SingleTrainer
+
+    data = layered_data(IMAGE)
+    settings = TrainingSettings(trainer="single", patience=None)
+    split = data.splits[0]
+
+    def on_disk(x: Any) -> Any:
+        found = disk_array(x.shape, x.dtype)
+        found[:] = x
+        return found
+
+    stored = replace(split, x_train=on_disk(split.x_train), x_validation=on_disk(split.x_validation))
+    tasks = [task(SMALL, 2, reduction=REDUCED)]
+    both = [trained(SingleTrainer(replace(data, splits=(each,)), settings), tasks)[0] for each in (split, stored)]
+    assert_same_bits(*both)
+    assert is_on_disk(reduced_split(stored, data.problem, REDUCED).x_train)
 
 
 @pytest.mark.keras
