@@ -216,7 +216,7 @@ def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batch
 def test_memory_stays_bounded_for_a_dataset_larger_than_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading, writing, loading and the choice of columns, in numpy arrays; the images take 49 MB as features, and writing holds 16 MB."""
+    """In numpy arrays: the images take 49 MB as features, and writing holds 16 MB."""
     monkeypatch.setenv(DATA_VARIABLE, "1000000")
     monkeypatch.setattr("evonas.io.disk_arrays._PORTION", 1 << 16)
     monkeypatch.setattr("evonas.data.encoding.pixels.channel_statistics", partial(channel_statistics, most=1 << 16))
