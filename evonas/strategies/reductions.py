@@ -43,7 +43,7 @@ def expected_maximum(count: float) -> float:
     """Approximate expected maximum of `count` >= 1 independent standard normal variables (Blom 1958).
 
     >>> round(expected_maximum(1), 2), round(expected_maximum(3), 2), round(expected_maximum(20), 2)
-    (0.0, 0.82, 1.87)
+    (0.0, 0.87, 1.87)
     """
     return NormalDist().inv_cdf((count - 0.375) / (count + 0.25))
 
