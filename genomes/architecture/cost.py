@@ -10,6 +10,7 @@ from genomes.architecture.embedding import categories_of, embedding_of, input_co
 from genomes.architecture.layers import Attributes, LayerRow, Shape, row_of
 from genomes.architecture.members import NodeMembers, members_of, node_members
 from genomes.architecture.shapes import input_shape_of, node_shapes
+from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -56,11 +57,14 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
 
 
 def accepts_any_size(graph: nx.DiGraph) -> bool:
-    """Whether a network for images takes images of any height and width, with weights of the same shapes.
+    """Whether a network takes images of any height and width, with weights of the same shapes.
 
     This is the case if it ends in global pooling.
     """
-    counts = {count_parameters(graph, size * size, 1, (size, size, 1)) for size in _SIZES}
+    try:
+        counts = {count_parameters(graph, size * size, 1, (size, size, 1)) for size in _SIZES}
+    except InputError:  # it takes no images
+        return False
     return len(counts) == 1
 
 

@@ -15,6 +15,7 @@ from evonas.strategies.proposals import Proposal
 from evonas.strategies.reductions import OPTIONS, ReductionChoice
 from genomes.architecture.cost import accepts_any_size
 from genomes.convolutional import ConvolutionalSpace
+from genomes.dense import DenseSpace
 from tests.toy import ToySpace
 
 SMALL, FEWER = Reduction(3, 2, 1.0), Reduction(3, 1, 0.5)
@@ -71,6 +72,11 @@ def test_networks_with_global_pooling_accept_any_size(pooling: str, accepted: bo
     space = ConvolutionalSpace(head_pooling=pooling)
     graph = space.architecture(space.sample(np.random.default_rng(0)))
     assert accepts_any_size(graph) is accepted
+
+
+def test_dense_networks_accept_no_images() -> None:
+    space, rng = DenseSpace(), np.random.default_rng(0)
+    assert not any(accepts_any_size(space.architecture(space.sample(rng))) for _ in range(20))
 
 
 def test_only_networks_scored_on_all_data_are_the_best(tmp_path) -> None:
