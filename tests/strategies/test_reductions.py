@@ -13,8 +13,8 @@ from evonas.strategies import make_strategy
 from evonas.strategies.fidelity import PartialTraining, RungQueues
 from evonas.strategies.proposals import Proposal
 from evonas.strategies.reductions import OPTIONS, ReductionChoice
+from genomes import ConvolutionalSpace
 from genomes.architecture.cost import accepts_any_size
-from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from tests.toy import ToySpace
 

@@ -12,8 +12,8 @@ import pytest
 from evonas.evaluation import Reduction, Status
 from evonas.io.disk_arrays import disk_array, is_on_disk
 from evonas.networks.forward import raw_outputs
-from evonas.tasks.train import TrainingSettings
 from evonas.training.single.reduced import pool_images, reduced_split, stratified_order, training_steps
+from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
 from tests.training.layered import IMAGE, MEAN, conv, layered, layered_data
 from tests.training.networks import trained

@@ -32,7 +32,7 @@ class Block:
     Attributes:
         layer: type of the block, one of `BLOCK_LAYERS`.
         units: number of filters, of units per cell and direction, or of units of all heads together.
-        convolutions, kernel, separable, squeeze_excite: for "conv", see `genomes.convolutional.Block`.
+        convolutions, kernel, separable, squeeze_excite: for "conv", see `convolutional_genome.Block`.
         branches: number of convolutions side by side, each with a kernel twice as long as the one before, followed by
             one with a kernel of 1 (for "conv"; after Ismail Fawaz et al. 2020).
         dilation: spacing of the steps that a kernel takes (for "conv"; Bai et al. 2018).
