@@ -51,14 +51,15 @@ def expected_maximum(count: float) -> float:
 class ReductionChoice:
     """Chooses the reduced data of new networks."""
 
-    def __init__(self, epochs: int, population: int) -> None:
+    def __init__(self, epochs: int, population: int, first: int = 0) -> None:
         """Starts without observations.
 
         Args:
             epochs: epochs of the second to last rung, up to which data are reduced.
             population: number of networks that are compared at once.
+            first: number of first networks that use all data, so that also a very short run has networks that count.
         """
-        self._epochs, self._population = epochs, population
+        self._epochs, self._population, self._first, self._drawn = epochs, population, first, 0
         self._pairs: list[list[tuple[float, float]]] = [[] for _ in OPTIONS]
 
     def draw(self, rng: np.random.Generator, any_size: bool) -> Reduction | None:
@@ -68,6 +69,9 @@ class ReductionChoice:
             rng: source of all random numbers.
             any_size: whether the network accepts images of any size with equal weights.
         """
+        self._drawn += 1
+        if self._drawn <= self._first:
+            return None
         values = [
             math.tanh(self._sampled(number, rng)) * expected_maximum(self._population / _cost(*option))
             for number, option in enumerate(OPTIONS)
@@ -98,14 +102,14 @@ class ReductionChoice:
         deviation = 1.0 / math.sqrt(_PRIOR_COUNT + len(self._pairs[number]) - 3)  # of Fisher's z
         return float(rng.normal(self._estimate(number), deviation))
 
-    def to_json(self) -> list[list[list[float]]]:
-        """Converts the observations to JSON values."""
-        return [[list(pair) for pair in pairs] for pairs in self._pairs]
+    def to_json(self) -> dict[str, Any]:
+        """Converts the number of networks and the observations to JSON values."""
+        return {"drawn": self._drawn, "pairs": [[list(pair) for pair in pairs] for pairs in self._pairs]}
 
     def restore(self, value: Any) -> None:
-        """Restores the observations from JSON values; None, as in runs of older versions, for none."""
-        value = value or [[] for _ in OPTIONS]
-        self._pairs = [[(float(lower), float(final)) for lower, final in pairs] for pairs in value]
+        """Restores the state from JSON values."""
+        self._drawn = int(value["drawn"])
+        self._pairs = [[(float(lower), float(final)) for lower, final in pairs] for pairs in value["pairs"]]
 
 
 def _cost(factor: int, rows: float) -> float:

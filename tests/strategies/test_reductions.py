@@ -48,6 +48,15 @@ def test_cheap_data_are_chosen_unless_they_mislead() -> None:
     assert drawn(other) == drawn(choice)
 
 
+def test_the_first_networks_use_all_data() -> None:
+    choice = ReductionChoice(3, 20, first=3)
+    assert drawn(choice)[:3] == [None] * 3
+    assert set(drawn(choice)) != {None}
+    other = ReductionChoice(3, 20, first=3)
+    other.restore(ReductionChoice(3, 20, first=3).to_json())
+    assert drawn(other)[:3] == [None] * 3
+
+
 def test_networks_are_promoted_among_those_with_equal_data() -> None:
     queues = RungQueues([3, 9], 3)
     for number, reduction in enumerate([None, SMALL, FEWER] * 3):

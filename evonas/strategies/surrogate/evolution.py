@@ -98,7 +98,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         )
         lower = self._rung_queue.rungs[:-1] if settings.reduced_rungs else ()
         #: Chooses the data of the rungs before the last one; None if all rungs use all data.
-        self._reductions = ReductionChoice(lower[-1], settings.population) if lower else None
+        self._reductions = ReductionChoice(lower[-1], settings.population, settings.eta) if lower else None
         #: Pending networks by index in the generation or, with `ask_one`, by number.
         self._out: dict[int, PartialTraining] = {}
         self._pending = Pending(self._settings)
@@ -350,7 +350,7 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._rung_queue.restore(state["rung_queue"], self._space)
         self._operator_rates = OperatorRates.from_json(state["operator_rates"])
         if self._reductions is not None:
-            self._reductions.restore(state.get("reductions"))
+            self._reductions.restore(state["reductions"])
         self._out = {number: PartialTraining.from_json(value, self._space) for number, value in state.get("out", ())}
         self._pending.restore(state, self._space)
 
