@@ -77,6 +77,11 @@ class Settings(_Frozen):
     rungs: Whole = Field(
         default=1, ge=1, le=100, description="evolution: rungs of epochs; 1 trains all networks in full"
     )
+    reduced_rungs: bool | None = Field(
+        default=None,
+        description="evolution over images: whether rungs before the last one may use smaller images and a share of "
+        "the rows; none means on from 16 x 16 pixels and 1,000 training rows on",
+    )
     brackets: Whole | None = Field(
         default=None, ge=1, description="hyperband: kinds of brackets; none means all, 1 is successive halving"
     )

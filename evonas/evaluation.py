@@ -19,10 +19,11 @@ __all__ = [
     "Candidate",
     "Evaluation",
     "Origin",
+    "Reduction",
     "Status",
 ]
 
-__all__ += ["InTraining", "Snapshot", "Span", "Start", "Weights"]
+__all__ += ["InTraining", "Snapshot", "Span", "Start", "Weights", "beginning_from_text", "beginning_to_text"]
 
 __all__ += ["snapshots_from_arrays", "snapshots_to_arrays"]
 
@@ -78,6 +79,59 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """Reduced data for the first epochs of a training run, see `evonas.training.single.reduced`.
+
+    >>> Reduction.from_text(str(Reduction(epochs=6, factor=2, rows=0.5)))
+    Reduction(epochs=6, factor=2, rows=0.5)
+
+    Attributes:
+        epochs: number of epochs with reduced data; later ones use all data.
+        factor: integer factor by which height and width of the images are reduced, by average pooling.
+        rows: share of the training rows, in (0, 1].
+    """
+
+    epochs: int
+    factor: int = 1
+    rows: float = 1.0
+
+    def __str__(self) -> str:
+        return f"reduced {self.epochs} {self.factor} {self.rows:g}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Reduction:
+        """The reduction whose `str` is the text.
+
+        Raises:
+            ValueError: there is none.
+        """
+        _, epochs, factor, rows = text.split()
+        found = cls(int(epochs), int(factor), float(rows))
+        if found.epochs < 1 or found.factor < 1 or not 0 < found.rows <= 1:
+            raise ValueError(f"{text!r:.60} is not a reduction")
+        return found
+
+
+def beginning_to_text(origin: Origin | None, reduction: Reduction | None) -> str:
+    """How a training run begins: from where, and on which data. Empty for the seed's weights and all data."""
+    return " ".join(str(each) for each in (origin, reduction) if each is not None)
+
+
+def beginning_from_text(text: str) -> tuple[Origin | None, Reduction | None]:
+    """The origin and the reduction of a text from `beginning_to_text`.
+
+    >>> beginning_from_text("continue 0 3 reduced 6 2 0.5")[0]
+    Origin(generation=0, index=3, kind='continue')
+
+    Raises:
+        ValueError: the text is not from `beginning_to_text`.
+    """
+    start, mark, reduced = text.partition("reduced ")
+    origin = Origin.from_text(start) if start else None
+    return origin, Reduction.from_text(mark + reduced) if mark else None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A genome to be trained.
 
@@ -103,6 +157,7 @@ class Candidate:
             to them. Such a network is scored without training; with an empty lineage it is trained.
         fold: the only cross-validation fold to train on, from 0; None for all folds. See also
             `evonas.training_tasks.ALL_ROWS`.
+        reduction: reduced data for the first epochs; None for all data in all epochs.
     """
 
     genome: Any
@@ -118,11 +173,18 @@ class Candidate:
     keep_snapshots: bool = False
     lineage: tuple[int, ...] = ()
     fold: int | None = None
+    reduction: Reduction | None = None
 
     @property
     def key(self) -> tuple[str, int, int, int, str]:
         """The key of its training: candidates with equal keys are trained once and give equal results."""
-        return self.digest, self.seed, self.epochs, self.horizon or self.epochs, str(self.origin or "")
+        beginning = beginning_to_text(self.origin, self.reduction)
+        return self.digest, self.seed, self.epochs, self.horizon or self.epochs, beginning
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether it is trained and scored on reduced data only, so that its scores are not those of all data."""
+        return self.reduction is not None and self.epochs <= self.reduction.epochs
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
+from genomes.errors import InputError
+
 __all__ = [
+    "DATA_VARIABLE",
     "assigned_threads",
     "core_share",
+    "data_bytes",
     "free_bytes",
     "machine_bytes",
     "multiplications_a_second",
@@ -27,7 +31,8 @@ _LOAD_SAMPLES, _LOAD_SECONDS = 7, 0.005
 #: Share of the free memory for one program: several are held at a time, with the data and the compiler.
 PROGRAM_SHARE = 1 / 8
 _LEAST, _MOST = 1 << 26, 1 << 30
-
+#: Environment variable: largest number of bytes of images and series that are held in memory.
+DATA_VARIABLE = "EVONAS_DATA_MEMORY"
 
 #: Processes older than this at import did something else before, so their start is not that of a command.
 _START_AT_MOST = 20.0
@@ -134,6 +139,20 @@ def free_bytes() -> int:
         line = next(line for line in lines if line.startswith("MemAvailable:"))
         return min(int(line.split()[1]) * 1024, machine_bytes())
     return machine_bytes()
+
+
+def data_bytes(share: float) -> int:
+    """Memory that data may take, in bytes: a share of the free memory, at most `EVONAS_DATA_MEMORY` if that is set.
+
+    Raises:
+        InputError: the environment variable is not a whole number of bytes above 0.
+    """
+    most, given = int(free_bytes() * share), os.environ.get(DATA_VARIABLE, "")
+    if not given:
+        return most
+    if not given.isdecimal() or not int(given):
+        raise InputError(f"{DATA_VARIABLE} must be a whole number of bytes above 0, not {given!r:.40}: set it to one")
+    return min(most, int(given))
 
 
 def program_bytes(free: int | None = None) -> int:

@@ -69,6 +69,8 @@ class RandomStream(IntEnum):
     AUGMENTATION = 19  # epoch
     BIAS_ROWS = 21  # node
     # Independent of any seed (it is 0).
+    ROW_SUBSET = 25  # class
+    # Independent of any seed (it is 0).
     RANDOM_CONVOLUTIONS = 24  # dilation
 
 

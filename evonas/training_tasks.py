@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from evonas.evaluation import Candidate, Evaluation, InTraining, Snapshot, Start
+    from evonas.evaluation import Candidate, Evaluation, InTraining, Reduction, Snapshot, Start
 
 __all__ = [
     "ALL_ROWS",
@@ -48,6 +48,7 @@ class TrainingTask:
         keep_snapshots: whether the evaluation shall carry what the training can continue from.
         fold: the one fold to train on, from 0; None for all of them; `ALL_ROWS`, of the native trainer alone, for the
             training and validation rows of the first.
+        reduction: see `Candidate.reduction`; only the single trainer supports it, and only for images.
     """
 
     architecture: Mapping[str, Any]
@@ -60,6 +61,7 @@ class TrainingTask:
     lineage: tuple[int, ...] = ()
     keep_snapshots: bool = False
     fold: int | None = None
+    reduction: Reduction | None = None
 
     def folds(self, count: int) -> tuple[int, ...]:
         """The folds to train on, of `count`."""
@@ -154,6 +156,7 @@ def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTa
         keep_snapshots=candidate.keep_snapshots,
         lineage=candidate.lineage,
         fold=candidate.fold,
+        reduction=candidate.reduction,
     )
 
 

@@ -24,6 +24,7 @@ class TunerOptions(TypedDict, total=False):
     tournament: int
     eta: int
     rungs: int
+    reduced_rungs: bool | None
     brackets: int | None
     inherit: bool | None
     repair: bool

@@ -29,7 +29,13 @@ from evonas.api.resolve import (
     trainable,
     with_neighbours,
 )
-from evonas.api.resolved_settings import resolve_objectives, with_epoch_rows, with_precision, with_rungs
+from evonas.api.resolved_settings import (
+    resolve_objectives,
+    with_epoch_rows,
+    with_precision,
+    with_reduced_rungs,
+    with_rungs,
+)
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -228,8 +234,9 @@ def _resolve(
     fitted, others = with_neighbours(fitted, data, settings)
     problem = with_metric(data.problem, data.splits[0], objective)
     data = replace(data, problem=problem, notes=(*notes, *remarks, *others))
-    settings = with_epoch_rows(settings, data.problem, len(data.splits[0].y_train))
-    settings = with_precision(with_rungs(settings, data.problem), data.problem)
+    rows = len(data.splits[0].y_train)
+    settings = with_rungs(with_epoch_rows(settings, data.problem, rows), data.problem)
+    settings = with_precision(with_reduced_rungs(settings, data.problem, rows), data.problem)
     Screen.from_settings(settings, fitted, asdict(data.problem))
     check_settings(settings)
     check_repair(settings, fitted)

@@ -24,6 +24,7 @@ __all__ = [
     "resolve_objectives",
     "with_epoch_rows",
     "with_precision",
+    "with_reduced_rungs",
     "with_rungs",
 ]
 
@@ -33,6 +34,9 @@ _ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
 #: Rungs of evolution over such samples, and if an epoch is a share of the rows; and the minimum epochs of the first
 #: rung.
 _RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
+
+#: Smallest height and width of images, and number of training rows, with which lower rungs use reduced data by default.
+_LEAST_SIDE, _LEAST_ROWS = 16, 1_000
 
 #: Scores of predicted classes rather than of their probabilities.
 SCORES_OF_CLASSES = ("accuracy", "f1", "balanced_accuracy", "binary_accuracy", "sparse_categorical_accuracy")
@@ -110,6 +114,31 @@ def with_precision(settings: Settings, problem: Problem) -> Settings:
     if given or not problem.sample_shape or settings.trainer != "single" or not has_gpu():
         return settings
     return settings.model_copy(update={"precision": "bfloat16"})
+
+
+def _check_reduced_rungs(settings: Settings, problem: Problem) -> None:
+    if settings.reduced_rungs and (len(problem.sample_shape) != 3 or settings.trainer != "single"):
+        what = "images and trainer single" if problem.sample_shape else "images, not for tables"
+        raise InputError(f"reduced_rungs must be left out except for {what}: leave it out")
+
+
+def with_reduced_rungs(settings: Settings, problem: Problem, rows: int) -> Settings:
+    """The settings with the default of `reduced_rungs`: on for evolution over images, unless these are small or few.
+
+    Args:
+        settings: of the run, resolved, with rungs.
+        problem: of the data.
+        rows: number of training rows.
+
+    Raises:
+        InputError: rungs are to be reduced, but the samples are not images.
+    """
+    _check_reduced_rungs(settings, problem)
+    pays = settings.strategy == "evolution" and settings.trainer == "single" and settings.rungs > 1
+    large = len(problem.sample_shape) == 3 and min(problem.sample_shape[:2]) >= _LEAST_SIDE and rows >= _LEAST_ROWS
+    if settings.reduced_rungs is not None or not (pays and large):
+        return settings
+    return settings.model_copy(update={"reduced_rungs": True})
 
 
 def with_rungs(settings: Settings, problem: Problem) -> Settings:

@@ -40,7 +40,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 "transfer",
                 "no_known_defaults",
             ),
-            *("inherit", "repair", "rungs", "asynchronous", "window", "seed"),
+            *("inherit", "repair", "rungs", "reduced_rungs", "asynchronous", "window", "seed"),
         ),
         "Objective and limits": (
             *("objective", "objectives", "quantiles", "max_parameters", "max_flops", "max_latency_ms"),

@@ -114,6 +114,15 @@ class SettingsFlags:
     rungs: Annotated[
         int | None, option("Number of steps in which evolution trains, dropping the worst in between [1].", "N")
     ] = None
+    reduced_rungs: Annotated[
+        bool | None,
+        typer.Option(
+            "--reduced-rungs/--no-reduced-rungs",
+            help="Evolution over images: steps before the last may use smaller images and a share of the rows "
+            "[on from 16 x 16 pixels and 1,000 training rows on].",
+            show_default=False,
+        ),
+    ] = None
     asynchronous: Annotated[
         bool | None,
         typer.Option(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +39,7 @@ def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None
         if (written := detect_notation(series, style)) is not None:
             series = convert_column(series, written)
         if kind_of(series) == "text":
-            example = next((cell for cell in texts(series) if cell is not None), "")
+            example = _odd_one([cell for cell in texts(series) if cell is not None])
             raise InputError(
                 f"the time column {time_column!r} must hold dates of one form, such as 2020-12-31, 31.12.2020 "
                 f"or 12/31/2020, or numbers, not text such as {example!r:.40}: correct it, or name another column"
@@ -47,3 +49,19 @@ def keys_of(frame: pd.DataFrame, group: str, time_column: str, folds: int | None
         places: dict[Any, int] = {}
         return np.array([places.setdefault(cell, len(places)) for cell in texts(frame[group])], dtype=np.intp)
     return None
+
+
+def _odd_one(cells: list[str]) -> str:
+    """A cell that is written unlike the others: no number among numbers, or else of another form than most."""
+    others = [cell for cell in cells if not _is_number(cell)] or cells
+    forms = [re.sub(r"\d+", "0", cell) for cell in others]
+    usual = Counter(forms).most_common(1)[0][0] if forms else ""
+    return next((cell for cell, form in zip(others, forms, strict=True) if form != usual), others[0] if others else "")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

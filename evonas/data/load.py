@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.data.frames import is_table
 from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.datasets import is_dataset, read_dataset
-from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array
+from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array, rank_of
 from evonas.data.source import origin_of
 from genomes.errors import InputError
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
 
 __all__ = ["read_data"]
+
+#: Number of dimensions of an array of images.
+_MOST_AXES = 4
 
 
 def read_data(
@@ -219,7 +222,10 @@ def _prepare_arrays(
     )
     parts = {"validation": given.validation, "test": given.test, "sample_weight": given.sample_weight}
     data = prepare(given.x, given.y, **parts, **common)
-    return replace(data, notes=(*given.notes, *data.notes)) if given.notes else data
+    flat = not as_given and rank_of(given.x) > _MOST_AXES
+    about = "samples are neither images nor series: dense networks, which take each of their values as a column"
+    notes = (*given.notes, *data.notes, *((about,) if flat else ()))
+    return replace(data, notes=notes) if notes != data.notes else data
 
 
 def _prepare_sample_arrays(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:

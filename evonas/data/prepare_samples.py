@@ -209,8 +209,7 @@ def _fit_and_apply(
     """Features, encoded targets and the problem, with a preparation for each fold."""
     folded = len(rows.splits) > 1
     fit_rows = rows.known() if folded else rows.splits[0][0]
-    steps = samples.values.shape[1] if samples.kind == "series" else 0
-    masked = samples.kind == "series" and bool(lengths_and_gaps(samples.values)[0].min() < steps)
+    masked = samples.kind == "series" and _have_lengths(samples.values)
     # All cross-validation folds share one vocabulary and one length, so that one Problem describes them.
     shared = _fit(samples, fit_rows, masked) if folded and samples.kind == "text" else None
     fits = [shared or _fit(samples, train, masked) for train, _ in rows.splits]
@@ -242,6 +241,18 @@ def _fit_and_apply(
         preparation=first,
         raw={part: _raw(first, samples.values, indices) for part, indices in parts.items() if indices.size},
     )
+
+
+def _have_lengths(series: NDArray[Any]) -> bool:
+    """Whether series have different lengths.
+
+    Raises:
+        InputError: none of them has a value.
+    """
+    lengths = lengths_and_gaps(series)[0]
+    if not lengths.max():
+        raise InputError("series must have values, but all of them are missing: is it the right data?")
+    return bool(lengths.min() < series.shape[1])
 
 
 def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePreparation:

@@ -26,6 +26,7 @@ from evonas.data.pretrained import PretrainedNetwork
 from evonas.data.raw_rows import pack_rows, unpack_rows
 from evonas.data.stored_splits import check_outputs, check_split, check_target
 from evonas.io.npz import read_arrays
+from evonas.machine import data_bytes
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
 from genomes.codec import check_weight
@@ -38,9 +39,9 @@ __all__ = ["FEW_SERIES", "PreparedData", "Problem", "Split", "check_labels", "la
 
 Array = NDArray[np.float32]
 
-#: Minimum size in bytes of arrays of images, series and texts that are read from disk during training: the system
-#: caches what fits into memory, once for all processes.
-MAPPED_BYTES = 1 << 30
+#: Minimum size in bytes, and as a share of the free memory, of arrays of images, series and texts that are read from
+#: disk during training: the system caches what fits into memory, once for all processes.
+MAPPED_BYTES, MAPPED_SHARE = 1 << 30, 1 / 4
 #: Number of series up to which a fifth of them is too small a validation part: one error in 40 is 2.5 points. They are
 #: validated by cross-validation, without a test part unless requested.
 FEW_SERIES = 256
@@ -277,7 +278,8 @@ class PreparedData:
 
     def new_rows(self, x: Inputs, *views: str) -> NDArray[Any]:
         """Rows that are not training rows, encoded like `x_test`, as networks with these views see them."""
-        rows = np.asarray(x)[:, self.problem.columns(*views)]
+        columns, rows = self.problem.columns(*views), np.asarray(x)
+        rows = rows if len(columns) == rows.shape[1] else rows[:, columns]  # a copy may not fit in memory
         regressions = [NeighbourFeatures(self).regression(mark) for mark in self.problem.absent(*views)]
         return with_estimates(rows, np.asarray(x), self.problem, regressions)
 
@@ -346,7 +348,7 @@ class PreparedData:
             check_weight(text, "their description")
             about = json.loads(text)
             is_shaped = bool(about["problem"].get("sample_shape"))
-            arrays = read_arrays(path, mapped_from=MAPPED_BYTES if is_shaped else None)
+            arrays = read_arrays(path, mapped_from=min(MAPPED_BYTES, data_bytes(MAPPED_SHARE)) if is_shaped else None)
             return cls._from_arrays(arrays, about)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None

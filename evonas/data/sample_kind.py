@@ -17,7 +17,7 @@ from evonas.data.windows import check_split
 from evonas.io.disk_arrays import portions
 from genomes.errors import InputError
 
-__all__ = ["KINDS", "SampleOptions", "as_images", "chosen_architecture", "holds_texts", "kind_of_array"]
+__all__ = ["KINDS", "SampleOptions", "as_images", "chosen_architecture", "holds_texts", "kind_of_array", "rank_of"]
 
 #: Kind of rows -> the encodings whose networks can take them; the first is the default.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -92,21 +92,36 @@ def kind_of_array(x: Any, series: bool = False) -> str:
 
     Args:
         x: `(num_samples, height, width, channels)` are images; `(num_samples, steps, channels)` are series, unless they
-            look like grey images: bytes, or squares of whole numbers from 0 to 255 or of numbers from 0 to 1.
+            look like grey images: bytes, or squares of whole numbers from 0 to 255 or of numbers from 0 to 1. The same
+            applies to a list of samples.
         series: whether rows are declared as series.
     """
     if series:
         return "series"
     if holds_texts(x):
         return "text"
-    if _is_ragged(x):
-        return "series"
-    rank = len(getattr(x, "shape", ()))
+    rank = rank_of(x)
     if rank == 4:
         return "image"
+    if _is_ragged(x):
+        return "series"
     if rank != 3:
         return "table"
     return "image" if _are_grey_images(np.asarray(x)) else "series"
+
+
+def rank_of(x: Any) -> int:
+    """Number of dimensions of an array, or of a list of arrays, which may differ in shape; 0 for anything else.
+
+    >>> rank_of(np.zeros((5, 8, 8, 3))), rank_of([np.zeros((8, 8, 3)), np.zeros((9, 7))]), rank_of([1, 2])
+    (4, 4, 0)
+    """
+    shape: tuple[int, ...] = getattr(x, "shape", ())
+    if shape and not (len(shape) == 1 and x.dtype == object):
+        return len(shape)
+    if not isinstance(x, (list, tuple, np.ndarray)) or not all(isinstance(part, np.ndarray) for part in x):
+        return 0
+    return 1 + max((part.ndim for part in x), default=-1)
 
 
 def holds_texts(x: Any) -> bool:

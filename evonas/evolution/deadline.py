@@ -84,7 +84,8 @@ def makespan(seconds: Iterable[float], slots: float) -> float:
 def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
     """Estimated seconds to train a network for all epochs, from the time up to a rung.
 
-    A network that stopped before its rung is assumed to stop at the same epoch again.
+    A network that stopped before its rung is assumed to stop at the same epoch again. Epochs on reduced data are
+    assumed to cost in proportion to rows and pixels.
 
     Args:
         seconds: measured seconds, see `Times.training_seconds`.
@@ -92,9 +93,12 @@ def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
         epochs: total number of epochs.
     """
     reached = record.evaluation.epochs
-    if reached < record.epochs or not 0 < reached < epochs:
-        return seconds
-    return seconds * epochs / reached
+    whole = reached if reached < record.epochs or not 0 < reached < epochs else epochs
+    cost = float(reached)  # in epochs on all data
+    if record.reduction is not None:
+        share = record.reduction.rows / record.reduction.factor**2
+        cost -= (1.0 - share) * min(reached, record.reduction.epochs)
+    return seconds * whole / cost if cost else seconds
 
 
 class Timetable:

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from evonas.evaluation import Evaluation, InTraining, Span, Status, snapshots_from_arrays, snapshots_to_arrays
+from evonas.evaluation import (
+    Evaluation,
+    InTraining,
+    Reduction,
+    Span,
+    Status,
+    snapshots_from_arrays,
+    snapshots_to_arrays,
+)
 from evonas.execution.assignments import Fault, Lease, Outcome
 from evonas.execution.mailbox import Started, UnderWay
 from evonas.io.npz import read_arrays
@@ -62,6 +70,14 @@ _Shown = Annotated[int, Field(ge=0, lt=1 << 53, strict=True)]
 _CLOSED = ConfigDict(extra="forbid")
 
 
+class _Reduction(TypedDict):
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    epochs: Annotated[int, Field(ge=1, lt=1 << 63, strict=True)]
+    factor: Annotated[int, Field(ge=1, le=64, strict=True)]
+    rows: Annotated[float, Field(gt=0.0, le=1.0)]
+
+
 class _Task(TypedDict):
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
@@ -73,6 +89,7 @@ class _Task(TypedDict):
     inherit: bool
     keep_snapshots: bool
     fold: Annotated[int, Field(ge=ALL_ROWS, lt=1_000)] | None
+    reduction: _Reduction | None
 
 
 class _Lease(TypedDict):
@@ -222,8 +239,11 @@ def _lease_to_json(lease: Lease, arrays: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("groups and requests are for the driver's own workers only")
     for number, task in zip(lease.numbers, lease.tasks, strict=True):
         arrays |= {f"start {number}:{name}": value for name, value in snapshots_to_arrays(task.start).items()}
-    names = _Task.__annotations__
-    tasks = [{name: getattr(task, name) for name in names} for task in lease.tasks]
+    names = [name for name in _Task.__annotations__ if name != "reduction"]
+    tasks = [
+        {**{name: getattr(task, name) for name in names}, "reduction": task.reduction and asdict(task.reduction)}
+        for task in lease.tasks
+    ]
     return {"token": lease.token, "numbers": lease.numbers, "tasks": tasks}
 
 
@@ -231,7 +251,10 @@ def _lease_from_json(value: _Lease, arrays: Mapping[str, Mapping[str, NDArray[An
     if len(value["numbers"]) != len(value["tasks"]):
         raise ValueError("a lease must have one number per task")
     tasks = tuple(
-        TrainingTask(**cast(Any, task), start=snapshots_from_arrays(arrays.get(f"start {number}", {})))
+        TrainingTask(
+            **cast(Any, {**task, "reduction": task["reduction"] and Reduction(**cast(Any, task["reduction"]))}),
+            start=snapshots_from_arrays(arrays.get(f"start {number}", {})),
+        )
         for number, task in zip(value["numbers"], value["tasks"], strict=True)
     )
     return Lease(value["token"], tuple(value["numbers"]), tasks)

@@ -150,7 +150,7 @@ def failures(run: RunData) -> Figure | None:
         if each.evaluation.reason
         else each.evaluation.status.value
         for each in run.records
-        if each.loss is None
+        if each.has_failed or each.evaluation.status is Status.INFEASIBLE
     ).most_common(_MOST_REASONS)[::-1]
     if not reasons:
         return None

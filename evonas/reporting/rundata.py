@@ -130,7 +130,7 @@ class RunData:
     @property
     def failed(self) -> int:
         """Number of trained networks without a score."""
-        return sum(each.loss is None and each.evaluation.status is not Status.INFEASIBLE for each in self.records)
+        return sum(each.has_failed for each in self.records)
 
 
 def read_run(directory: str | Path) -> RunData:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from evonas.evaluation import Candidate, Evaluation, Origin, Status
+from evonas.evaluation import Candidate, Evaluation, Origin, Reduction, Status, beginning_from_text
 from evonas.objective import Objective
 from evonas.runs.checksums import seal
 from genomes.codec import canonical_json, check_weight
@@ -71,7 +71,7 @@ class Record:
 
     Attributes:
         genome: JSON values, which `SearchSpace.genome_from_json` converts to a genome.
-        loss: the objective's score as a number to minimise; None if there is none.
+        loss: the objective's score as a number to minimise; None if there is none, or only one on reduced data.
         weights: name of the weights file; None if they are not kept.
         Others as in `Candidate` and `Evaluation`; `epochs` is the budget, `evaluation.epochs` the number trained. An
             origin is the candidate that was trained, also for a candidate that was asked for again.
@@ -90,6 +90,13 @@ class Record:
     weights: str | None
     horizon: int
     origin: Origin | None
+    reduction: Reduction | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was trained but has no score; networks scored on reduced data have one, but no loss."""
+        trained = self.evaluation.status is Status.OK and self.reduction is not None
+        return self.loss is None and self.evaluation.status is not Status.INFEASIBLE and not trained
 
     def candidate(self, genome: Any) -> Candidate:
         """The evaluated candidate; `genome` is this record's genome as a value of its space."""
@@ -104,6 +111,7 @@ class Record:
             self.operator,
             self.horizon if self.horizon != self.epochs else None,
             self.origin,
+            reduction=self.reduction,
         )
 
 
@@ -166,6 +174,7 @@ def record_from_row(row: Sequence[Any], objective: Objective) -> Record:
         ValueError: the row was not written by evonas.
     """
     genome: Any = from_text(JSON, row[5])
+    origin, reduction = beginning_from_text(row[14])
     record = Record(
         generation=row[0],
         index=row[1],
@@ -179,7 +188,8 @@ def record_from_row(row: Sequence[Any], objective: Objective) -> Record:
         loss=row[11],
         weights=row[12],
         horizon=row[13],
-        origin=Origin.from_text(row[14]) if row[14] else None,
+        origin=origin,
+        reduction=reduction,
     )
     score = record.evaluation.scores.get(objective.name)
     if record.loss is not None and objective.loss(score) != record.loss:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evonas.evaluation import beginning_to_text
 from evonas.io.atomic import write_atomically, write_new
 from evonas.runs.directory import is_report
 from evonas.runs.records import Record
@@ -74,7 +75,7 @@ def _row(record: Record) -> dict[str, Any]:
         "train_seconds": f"{evaluation.train_seconds:.3f}",
         "operator": record.operator,
         "parents": " ".join(record.parents),
-        "origin": str(record.origin or ""),
+        "origin": beginning_to_text(record.origin, record.reduction),
         "digest": record.digest,
         "genome": canonical_json(record.genome),
         "reason": evaluation.reason,

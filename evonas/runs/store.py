@@ -237,7 +237,7 @@ class RunStore(RunReader):
             part: previously added candidates, and their evaluations.
             seconds: seconds of this session so far.
         """
-        losses = [self._loss(evaluation) for _, evaluation in part]
+        losses = [None if candidate.is_reduced else self._loss(evaluation) for candidate, evaluation in part]
         kept = worth_keeping(self.best_places(self.settings.keep), self.settings.keep, part, losses)
         before = self._named_weights()
         files: dict[int, str] = {}
@@ -273,7 +273,8 @@ class RunStore(RunReader):
         counts, self._counted = self.counts, None  # recounted should the commit fail
         self._commit(add, before=put)
         self._counted = counts.plus(
-            (evaluation.status, loss) for (_, evaluation), loss in zip(part, losses, strict=True)
+            (evaluation.status, loss is not None or (candidate.is_reduced and evaluation.status is Status.OK))
+            for (candidate, evaluation), loss in zip(part, losses, strict=True)
         )
         self._weights.remove((before | set(files.values())) - self._named_weights())
         self._report_if_cheap()

@@ -27,19 +27,24 @@ class Counts:
     failed: int
     infeasible: int
 
-    def plus(self, evaluations: Iterable[tuple[Status, float | None]]) -> Counts:
-        """The counts including more evaluations, given as status and loss."""
+    def plus(self, evaluations: Iterable[tuple[Status, bool]]) -> Counts:
+        """The counts including more evaluations, given as status and whether there is a score."""
         trained, failed, infeasible = self.trained, self.failed, self.infeasible
-        for status, loss in evaluations:
+        for status, scored in evaluations:
             over = status is Status.INFEASIBLE
-            infeasible, trained, failed = infeasible + over, trained + (not over), failed + (not over and loss is None)
+            infeasible, trained, failed = infeasible + over, trained + (not over), failed + (not over and not scored)
         return Counts(trained, failed, infeasible)
 
 
 def count_evaluations(connection: sqlite3.Connection) -> Counts:
     """The counts of a run's database. Reads every evaluation."""
-    query = "SELECT status = ?, loss IS NULL, count(*) FROM evaluation GROUP BY 1, 2"
-    found = {(over, bad): number for over, bad, number in connection.execute(query, (Status.INFEASIBLE.value,))}
+    # Networks scored on reduced data have no loss.
+    query = (
+        "SELECT status = ?, loss IS NULL AND NOT (status = ? AND origin LIKE '%reduced %'), count(*) FROM evaluation "
+        "GROUP BY 1, 2"
+    )
+    values = (Status.INFEASIBLE.value, Status.OK.value)
+    found = {(over, bad): number for over, bad, number in connection.execute(query, values)}
     over = found.get((1, 0), 0) + found.get((1, 1), 0)
     return Counts(found.get((0, 0), 0) + found.get((0, 1), 0), found.get((0, 1), 0), over)
 

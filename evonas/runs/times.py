@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import TypeAdapter
 
-from evonas.evaluation import Origin
+from evonas.evaluation import beginning_from_text
 from evonas.runs.checksums import insert, update
 from evonas.runs.records import Record, from_text
 from genomes.codec import canonical_json
@@ -53,7 +53,7 @@ class Times:
             if row is None:
                 break
             before = origin.generation
-            seconds, origin = seconds + row[0], Origin.from_text(row[1]) if row[1] else None
+            seconds, origin = seconds + row[0], beginning_from_text(row[1])[0]
         return seconds
 
 

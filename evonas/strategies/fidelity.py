@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evonas.config import Settings
-from evonas.evaluation import Candidate, Origin
+from evonas.evaluation import Candidate, Origin, Reduction
 from evonas.seeds import candidate_seed
 from evonas.strategies.proposals import EvaluatedProposal, Proposal
 from evonas.strategies.ranking import UNRANKED, Rank, is_feasible
 from genomes.space import SearchSpace
 
-__all__ = ["PartialTraining", "RungQueue", "rungs"]
+__all__ = ["PartialTraining", "RungQueue", "RungQueues", "rungs"]
 
 #: Most networks per rung that may still be promoted, and whose training states are therefore kept.
 _MOST_WAITING = 40
@@ -41,6 +41,7 @@ class PartialTraining:
         epochs: number of epochs trained so far.
         place: generation and index of the candidate from whose state it continues; None if it starts from scratch.
         kind: kind of the origin; "continue" once the network itself has been trained.
+        reduction: reduced data of its lower rungs, if any.
     """
 
     proposal: Proposal
@@ -48,6 +49,7 @@ class PartialTraining:
     epochs: int = 0
     place: tuple[int, int] | None = None
     kind: Literal["continue", "inherit"] = "continue"
+    reduction: Reduction | None = None
 
     def candidate(
         self, settings: Settings, epochs: int, generation: int, index: int, keep_snapshots: bool
@@ -66,6 +68,7 @@ class PartialTraining:
             horizon=settings.epochs,
             origin=None if self.place is None else Origin(*self.place, self.kind),
             keep_snapshots=keep_snapshots,
+            reduction=self.reduction,
         )
 
     def with_evaluation(self, candidate: Candidate, rank: Rank) -> PartialTraining:
@@ -76,7 +79,9 @@ class PartialTraining:
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """Converts the progress to JSON values."""
         member = EvaluatedProposal(self.proposal, self.rank).to_json(space)
-        return {**member, "epochs": self.epochs, "place": self.place and list(self.place), "kind": self.kind}
+        reduction = {} if self.reduction is None else {"reduction": str(self.reduction)}
+        place = self.place and list(self.place)
+        return {**member, "epochs": self.epochs, "place": place, "kind": self.kind, **reduction}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], space: SearchSpace) -> PartialTraining:
@@ -88,6 +93,7 @@ class PartialTraining:
             value["epochs"],
             None if place is None else (place[0], place[1]),
             value["kind"],
+            Reduction.from_text(value["reduction"]) if "reduction" in value else None,
         )
 
 
@@ -146,3 +152,50 @@ class RungQueue:
         """Restores the queue from JSON values."""
         self._waiting = [[PartialTraining.from_json(training, space) for training in rung] for rung in value["waiting"]]
         self._counts = [[int(reached), int(promoted)] for reached, promoted in value["counts"]]
+
+
+class RungQueues:
+    """A queue for networks without reduced data, and one for each kind of reduced data: only equal data are comparable.
+
+    Attributes:
+        rungs: epochs of each rung, ascending.
+    """
+
+    def __init__(self, rungs: Sequence[int], eta: int) -> None:
+        self.rungs = tuple(rungs)
+        self._eta = eta
+        self._queues: dict[Reduction | None, RungQueue] = {None: RungQueue(rungs, eta)}
+
+    def add(self, training: PartialTraining) -> None:
+        """Adds a network that has reached a rung."""
+        self._queue(training.reduction).add(training)
+
+    def take(self, count: int) -> list[PartialTraining]:
+        """Removes and returns up to `count` networks to promote, see `RungQueue.take`."""
+        taken: list[PartialTraining] = []
+        for queue in self._queues.values():
+            taken += queue.take(count - len(taken))
+        return taken
+
+    def next_epochs(self, training: PartialTraining) -> int:
+        """Epochs of a network's next rung."""
+        return self._queues[None].next_epochs(training)
+
+    def retained(self) -> frozenset[tuple[int, int]]:
+        """Generation and index of the candidates whose networks may still be promoted."""
+        return frozenset().union(*(queue.retained() for queue in self._queues.values()))
+
+    def to_json(self, space: SearchSpace) -> dict[str, Any]:
+        """Converts the queues to JSON values."""
+        reduced = [[str(key), queue.to_json(space)] for key, queue in self._queues.items() if key is not None]
+        return {**self._queues[None].to_json(space), **({"reduced": reduced} if reduced else {})}
+
+    def restore(self, value: Any, space: SearchSpace) -> None:
+        """Restores the queues from JSON values."""
+        self._queues = {None: RungQueue(self.rungs, self._eta)}
+        self._queues[None].restore(value, space)
+        for key, queue in value.get("reduced", ()):
+            self._queue(Reduction.from_text(key)).restore(queue, space)
+
+    def _queue(self, reduction: Reduction | None) -> RungQueue:
+        return self._queues.setdefault(reduction, RungQueue(self.rungs, self._eta))

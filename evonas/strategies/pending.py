@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evonas.config import Settings
-from evonas.evaluation import Candidate, Origin
+from evonas.evaluation import Candidate, Origin, Reduction
 from genomes.space import SearchSpace
 
 __all__ = ["Pending", "number_of", "place_of"]
@@ -116,6 +116,7 @@ def _to_json(candidate: Candidate, space: SearchSpace) -> dict[str, Any]:
         "horizon": candidate.horizon,
         "origin": str(candidate.origin or ""),
         "keep": candidate.keep_snapshots,
+        **({} if candidate.reduction is None else {"reduction": str(candidate.reduction)}),
     }
 
 
@@ -132,4 +133,5 @@ def _from_json(value: Mapping[str, Any], place: tuple[int, int], space: SearchSp
         horizon=value["horizon"],
         origin=Origin.from_text(value["origin"]) if value["origin"] else None,
         keep_snapshots=value["keep"],
+        reduction=Reduction.from_text(value["reduction"]) if "reduction" in value else None,
     )

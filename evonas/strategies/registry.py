@@ -27,6 +27,7 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
         **dict.fromkeys(("population", "offspring", "crossover", "mutation", "tournament", "eta")),
         "rungs": 1,
+        "reduced_rungs": None,
         "brackets": None,
         "inherit": False,
         "evaluation_seconds": None,
@@ -41,7 +42,7 @@ STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
             "evonas.strategies.surrogate.evolution:SurrogateEvolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
-            ("population", "offspring", "eta", "rungs", "inherit", "evaluation_seconds"),
+            ("population", "offspring", "eta", "rungs", "reduced_rungs", "inherit", "evaluation_seconds"),
             mutates=True,
             one_by_one=True,
         ),

@@ -10,11 +10,16 @@ from genomes.architecture.embedding import categories_of, embedding_of, input_co
 from genomes.architecture.layers import Attributes, LayerRow, Shape, row_of
 from genomes.architecture.members import NodeMembers, members_of, node_members
 from genomes.architecture.shapes import input_shape_of, node_shapes
+from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["count_activations", "count_flops", "count_frozen_flops", "count_moving", "count_parameters", "input_width"]
+__all__ = ["accepts_any_size", "count_activations", "count_flops", "count_frozen_flops", "count_moving"]
+__all__ += ["count_parameters", "input_width"]
+
+#: Heights and widths of images for `accepts_any_size`.
+_SIZES = (16, 64)
 
 
 def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
@@ -49,6 +54,18 @@ def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sam
         else:
             total += row.parameters(attributes, taken, given)
     return total
+
+
+def accepts_any_size(graph: nx.DiGraph) -> bool:
+    """Whether a network takes images of any height and width, with weights of the same shapes.
+
+    This is the case if it ends in global pooling.
+    """
+    try:
+        counts = {count_parameters(graph, size * size, 1, (size, size, 1)) for size in _SIZES}
+    except InputError:  # it takes no images
+        return False
+    return len(counts) == 1
 
 
 def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:

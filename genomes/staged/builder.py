@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from genomes.architecture.graph import make_graph
-from genomes.architecture.options import OFF
+from genomes.architecture.options import MAX_KERNEL, OFF
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -39,13 +39,14 @@ class Builder:
         self.last = node
         return node
 
-    def conv(self, filters: int, kernel: int, activation: str | None = None, **other: Any) -> int:
-        """Adds a convolution with the network's genes; `other` holds stride, dilation, dropout etc. that differ from
-        the defaults.
+    def conv(self, filters: int, kernel: int, activation: str | None = None, *sources: int, **other: Any) -> int:
+        """Adds a convolution with the network's genes, of the concatenated `sources` or the last node; `other` holds
+        stride, dilation, dropout etc. that differ from the defaults.
         """
         self.channels = filters
         return self.add(
             "conv",
+            *sources,
             filters=filters,
             kernel=[kernel],
             **{"stride": 1, "dilation": 1, "separable": False, "dropout": 0.0, **other},
@@ -58,20 +59,23 @@ class Builder:
         """Adds a block of convolutions, the first with the stride, the last with the dropout; then
         squeeze-and-excitation.
 
-        A residual block adds its input, through a 1x1 convolution if shapes differ.
+        With several branches, each convolution becomes several side by side, whose kernels double from branch to branch
+        up to the largest kernel, followed by a 1x1 convolution of them all (Ismail Fawaz et al. 2020). A residual block
+        adds its input, through a 1x1 convolution if shapes differ.
         """
         before, channels = self.last, self.channels
         for number in range(block.convolutions):
             is_last = number == block.convolutions - 1
-            self.conv(
-                block.width,
-                block.kernel,
-                "linear" if is_last and block.residual else None,
-                stride=1 if number else stride,
-                dilation=dilation,
-                separable=block.separable,
-                dropout=self._genome.dropout if is_last else 0.0,
-            )
+            activation = "linear" if is_last and block.residual else None
+            dropout = self._genome.dropout if is_last else 0.0
+            given = {"stride": 1 if number else stride, "dilation": dilation, "separable": block.separable}
+            if (branches := getattr(block, "branches", 1)) == 1:
+                self.conv(block.width, block.kernel, activation, dropout=dropout, **given)
+                continue
+            source = self.last
+            kernels = [min(block.kernel << branch, MAX_KERNEL) for branch in range(branches)]
+            ends = [self.conv(block.width, kernel, None, source, **given) for kernel in kernels]
+            self.conv(block.width, 1, activation, *ends, dropout=dropout)
         if block.squeeze_excite:
             self.add("squeeze_excite", ratio=block.squeeze_excite)
         if block.residual:

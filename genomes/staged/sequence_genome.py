@@ -33,6 +33,8 @@ class Block:
         layer: type of the block, one of `BLOCK_LAYERS`.
         units: number of filters, of units per cell and direction, or of units of all heads together.
         convolutions, kernel, separable, squeeze_excite: for "conv", see `convolutional_genome.Block`.
+        branches: number of convolutions side by side, each with a kernel twice as long as the one before, followed by
+            one with a kernel of 1 (for "conv"; after Ismail Fawaz et al. 2020).
         dilation: spacing of the steps that a kernel takes (for "conv"; Bai et al. 2018).
         cell: "gru" or "lstm" (for "recurrent").
         bidirectional: whether the outputs of a second cell, which runs backwards, are concatenated (for "recurrent").
@@ -48,6 +50,7 @@ class Block:
     units: int
     convolutions: int = 1
     kernel: int = 1
+    branches: int = 1
     dilation: int = 1
     separable: bool = False
     squeeze_excite: int = 0

@@ -4,6 +4,7 @@ References:
     Dempster, Schmidt and Webb, "MiniRocket: a very fast (almost) deterministic transform for time series
         classification", KDD 2021, arXiv 2012.08791.
     Wang, Yan and Oates, "Time series classification from scratch with deep neural networks", IJCNN 2017, 1611.06455.
+    Ismail Fawaz et al., "InceptionTime: finding AlexNet for time series classification", DMKD 34, 2020, 1909.04939.
     Bai, Kolter and Koltun, "An empirical evaluation of generic convolutional and recurrent networks for sequence
         modeling", 2018, arXiv 1803.01271.
     Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014, arXiv 1406.1078.
@@ -102,6 +103,12 @@ RECIPES: tuple[Recipe, ...] = (
         "Bai, Kolter and Koltun 2018, arXiv 1803.01271: residual blocks of more and more dilated convolutions",
         tuple(_stage("none", _conv(64, 3, 2, dilation=dilation, residual=True)) for dilation in (1, 2, 4)),
         {**_SERIES, "normalization": ("layer", "batch"), "dropout": 0.1},
+    ),
+    Recipe(
+        "InceptionTime",
+        "Ismail Fawaz et al. 2020, arXiv 1909.04939: one network of five, with blocks of two modules instead of three",
+        (_stage("none", *(_conv(32, 9, 3, branches=3, residual=True) for _ in range(2))),),
+        _SERIES,
     ),
     Recipe(
         "GRU",

@@ -43,8 +43,8 @@ class SequenceSpace(StagedSpace):
     Attributes:
         stages: number of stages, 0 to 8.
         blocks: number of blocks per stage, 1 to 8.
-        layer, units, convolutions, kernel, dilation, separable, squeeze_excite, cell, bidirectional, heads, positions,
-            feed_forward, residual: genes of each block, see `sequence_genome.Block`.
+        layer, units, convolutions, kernel, branches, dilation, separable, squeeze_excite, cell, bidirectional, heads,
+            positions, feed_forward, residual: genes of each block, see `sequence_genome.Block`.
         downsampling: downsampling of each stage, among "none", "max" and "average" (pooling).
         tokens: whether samples are texts; the same for all networks of a search.
         vocabulary, length, token_units, token_dropout, bag_of_words, pair_buckets, random_convolutions, activation,
@@ -70,6 +70,7 @@ class SequenceSpace(StagedSpace):
     units: Given = Range(16, 128, log=True)
     convolutions: Given = Choice((1, 2))
     kernel: Given = Choice((3, 5, 7, 9))
+    branches: Given = Choice((1, 3))
     dilation: Given = Choice((1, 2, 4))
     separable: Given = Choice((False, True))
     squeeze_excite: Given = Choice((0, 4, 8))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evonas.api.resolve import fit_space, space_and_numbers, trainable
-from evonas.api.resolved_settings import with_epoch_rows, with_precision, with_rungs
+from evonas.api.resolved_settings import with_epoch_rows, with_precision, with_reduced_rungs, with_rungs
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
@@ -181,6 +181,24 @@ def test_evolution_over_samples_has_rungs_unless_they_are_named() -> None:
     assert with_rungs(Settings(trainer="single", rungs=1), images).rungs == 1
     assert with_rungs(Settings(trainer="single", strategy="aging"), images).rungs == 1
     assert with_rungs(single, PROBLEM).rungs == 1
+
+
+def test_lower_rungs_use_reduced_data_of_many_large_images():
+    images, small = (replace(PROBLEM, sample_shape=shape) for shape in ((28, 28, 1), (8, 8, 1)))
+    rungs = Settings(trainer="single", rungs=2)
+    assert with_reduced_rungs(rungs, images, 2000).reduced_rungs
+    for settings, problem, rows in (
+        (rungs, small, 2000),
+        (rungs, images, 200),
+        (rungs, PROBLEM, 2000),
+        (Settings(trainer="single"), images, 2000),
+        (Settings(trainer="single", rungs=2, reduced_rungs=False), images, 2000),
+    ):
+        assert not with_reduced_rungs(settings, problem, rows).reduced_rungs
+    asked = Settings(trainer="single", rungs=2, reduced_rungs=True)
+    assert with_reduced_rungs(asked, small, 10).reduced_rungs
+    with pytest.raises(InputError, match="reduced_rungs must be left out except for images, not for tables"):
+        with_reduced_rungs(asked, PROBLEM, 2000)
 
 
 def test_samples_are_trained_in_mixed_precision_on_a_gpu_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

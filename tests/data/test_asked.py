@@ -38,6 +38,16 @@ def test_splits_by_group_and_by_time() -> None:
             prepare_table(frame, "y", seed=0, **options)
 
 
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [(["3", "1.5", "soon", "7"], "soon"), (["2020-01-01", "2020-01-02", "03.05.2020 noon", "2020-02-01"], "noon")],
+)
+def test_the_cell_that_is_no_time_is_named(column: list[str], wrong: str) -> None:
+    frame = split_table().assign(day=(column * 30))
+    with pytest.raises(InputError, match=f"the time column 'day' must hold .*, not text such as '[^']*{wrong}'"):
+        prepare_table(frame, "y", seed=0, time_column="day")
+
+
 def test_given_tables_are_the_parts() -> None:
     frame = split_table()
     data = prepare_table(frame[:80], "y", seed=0, validation=frame[80:100], test=frame[100:])

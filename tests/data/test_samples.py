@@ -12,6 +12,7 @@ import pytest
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.series import fit_series
 from evonas.data.encoding.tokens import fit_text
+from evonas.data.load import read_data
 from evonas.data.prepare_samples import prepare_samples, read_samples
 from evonas.data.prepared import PreparedData
 from evonas.data.sample_kind import as_images, chosen_architecture, kind_of_array
@@ -210,3 +211,33 @@ def test_folds_share_one_vocabulary() -> None:
     data = prepared("text", TEXTS, folds=3)
     assert len({split.x_train.shape[1] for split in data.splits}) == 1
     assert len(prepared("image", PIXELS, folds=3).splits) == 3
+
+
+def test_a_list_of_samples_is_read_like_an_array() -> None:
+    y = np.arange(len(PIXELS)) % 2
+    wanted, given = (read_data(x, y)[0] for x in (PIXELS, list(PIXELS)))
+    assert given.fingerprint == wanted.fingerprint
+    assert given.problem.sample_shape == PIXELS.shape[1:]
+
+
+@pytest.mark.parametrize(
+    "other", [np.zeros((9, 4, 3), np.uint8), np.zeros((5, 4), np.uint8), np.zeros((5, 4, 1), np.uint8)]
+)
+@pytest.mark.parametrize("as_objects", [False, True])
+def test_a_list_of_images_of_several_shapes_is_refused(other: Any, as_objects: bool) -> None:
+    images: Any = [*PIXELS[:-1], other]
+    if as_objects:
+        images = np.empty(len(PIXELS), object)
+        images[:] = [*PIXELS[:-1], other]
+    with pytest.raises(InputError, match=r"images of (one size|shape)"):
+        read_data(images, np.arange(len(PIXELS)) % 2)
+
+
+def test_samples_that_are_flattened_are_reported() -> None:
+    data, _ = read_data(PIXELS[:, None], np.arange(len(PIXELS)) % 2)
+    assert "neither images nor series" in " ".join(data.notes)
+
+
+def test_series_without_any_value_are_refused() -> None:
+    with pytest.raises(InputError, match="series must have values, but all of them are missing"):
+        read_data(np.full((30, 6, 2), np.nan), np.arange(30) % 2)

@@ -16,6 +16,7 @@ from genomes.encodings import describe, genome_of_any_space, short_name
 from genomes.known_defaults import known_default_name
 from genomes.staged import Stage, StagedSpace
 from genomes.staged.convolutional_genome import Block, ConvolutionalGenome
+from genomes.staged.sequence_genome import Block as SequenceBlock
 from genomes.staged.sequence_genome import SequenceGenome
 from genomes.training import replace_fields
 from tests.genomes.staged_spaces import STAGED_SPACES
@@ -243,9 +244,21 @@ def test_what_does_nothing_is_neither_in_genomes_nor_in_their_json():
             assert all("heads" in block or block["layer"] != "attention" for block in stage["blocks"])
 
 
+def test_branches_are_side_by_side_and_joined():
+    block = SequenceBlock("conv", 4, convolutions=2, kernel=5, branches=3, residual=True)
+    graph = SequenceSpace().architecture(SequenceGenome((Stage((block,), "none"),)))
+    kernels = [graph.nodes[node].get("kernel") for node in range(1, 9)]
+    assert kernels == [[5], [10], [20], [1], [5], [10], [20], [1]]
+    assert sorted(graph.predecessors(4)) == [1, 2, 3]
+    assert sorted(graph.predecessors(8)) == [5, 6, 7]
+    assert graph.nodes[4]["activation"] == "relu"
+    assert graph.nodes[8]["activation"] == "linear"
+    assert node_shapes(graph, (9, 2), 3)[8] == (9, 4)
+
+
 KNOWN = {
     "images": ["small VGG", "small ResNet", "LeNet"],
-    "series": ["small MiniRocket", "MiniRocket", "FCN", "ResNet of series", "TCN", "GRU"],
+    "series": ["small MiniRocket", "MiniRocket", "FCN", "ResNet of series", "TCN", "InceptionTime", "GRU"],
     "texts": [
         "bag of words",
         "bag of words and pairs",

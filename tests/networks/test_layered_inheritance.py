@@ -53,6 +53,13 @@ def residual(filters, **second):
     return [conv(filters), conv(filters, activation="linear", **second), ADD, MEAN]
 
 
+SIDE_BY_SIDE = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5)]
+
+
+def branches(first, second):
+    return [conv(first), conv(second, (5,)), conv(6, (1,)), MEAN]
+
+
 KEEPING = {
     "same": (layered(PLAIN), layered(PLAIN)),
     "wider": (layered(PLAIN), layered([conv(9), conv(11, stride=2, activation="gelu"), MEAN, dense(8)])),
@@ -62,6 +69,7 @@ KEEPING = {
     "flattened": (layered([conv(4), pool("max", 4), FLAT]), layered([conv(7), pool("max", 4), FLAT])),
     "wider residual": (layered(residual(4), RESIDUAL), layered(residual(7), RESIDUAL)),
     "new residual": (layered([conv(4), MEAN]), layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
+    "wider side by side": (layered(branches(3, 4), SIDE_BY_SIDE), layered(branches(5, 7), SIDE_BY_SIDE)),
     "wider recurrent": (
         layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
         layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),

@@ -21,7 +21,7 @@ from tests.toy import toy_score
 needs_torch = [pytest.mark.soak, pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")]
 #: A strategy in another mode, which promises the same.
 MODES: dict[str, tuple[str, dict[str, Any]]] = {
-    "evolution, in rungs": ("evolution", {"rungs": 3, "eta": 2, "inherit": True}),
+    "evolution, in rungs": ("evolution", {"rungs": 3, "eta": 2, "inherit": True, "reduced_rungs": True}),
 }
 ROWS = [
     *(pytest.param(name, marks=needs_torch if row.extra == "gp" else ()) for name, row in STRATEGIES.items()),

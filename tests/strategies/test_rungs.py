@@ -17,7 +17,7 @@ from tests.toy import ToySpace, toy_score
 RUNGS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name, row in STRATEGIES.items() if row.rungs),
     ("evolution", {"rungs": 3}),
-    ("evolution", {"rungs": 3, "inherit": True}),
+    ("evolution", {"rungs": 3, "inherit": True, "reduced_rungs": True}),
 ]
 in_rungs = pytest.mark.parametrize(("name", "options"), RUNGS)
 

@@ -104,7 +104,7 @@ def test_settings_are_for_strategies_that_take_them() -> None:
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_settings_that_a_strategy_does_not_use_are_refused_and_no_others(name: str) -> None:
     values = {"population": 8, "offspring": 4, "crossover": 0.9, "mutation": 0.1, "tournament": 7, "eta": 4}
-    values |= {"rungs": 2, "brackets": 2, "inherit": True, "evaluation_seconds": 2.0}
+    values |= {"rungs": 2, "reduced_rungs": True, "brackets": 2, "inherit": True, "evaluation_seconds": 2.0}
     assert set(values) == set(STRATEGY_SETTINGS)
     used = {setting: values[setting] for setting in STRATEGIES[name].settings}
     check_given(name, used | {"seed": 0, "epochs": 5})

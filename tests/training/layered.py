@@ -74,7 +74,15 @@ NETWORKS = {
         [conv(4, dilation=2, separable=True, l2=1e-3), {"kind": "global_pool", "pooling": "max"}],
     ),
     "series": layered(
-        [conv(8, dilation=2, normalization="none"), conv(6, (4,), stride=3, separable=True), MEAN], sample=SERIES
+        [
+            conv(8, dilation=2, normalization="none"),
+            conv(4, (5,)),
+            conv(5, (1,)),
+            conv(6, (4,), stride=3, separable=True),
+            MEAN,
+        ],
+        [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6)],
+        sample=SERIES,
     ),
     "series of several lengths": layered(
         [recurrent("gru", 5, True, True, 0.1), conv(4, stride=2), recurrent("lstm", 4)], sample=SERIES, masked=True

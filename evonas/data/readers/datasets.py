@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.io.disk_arrays import GrowingArray
-from evonas.machine import free_bytes
+from evonas.machine import data_bytes
 from genomes.errors import InputError
 
 __all__ = ["MEMORY_SHARE", "is_dataset", "read_dataset"]
@@ -46,8 +46,8 @@ def read_dataset(
     Args:
         dataset: read once, from beginning to end.
         what: name of the dataset in error messages.
-        most_bytes: maximum size of its rows in memory, by default `MEMORY_SHARE` of the free memory. For larger images
-            and series, x is an array on disk.
+        most_bytes: maximum size of its rows in memory, by default `MEMORY_SHARE` of the free memory, see
+            `evonas.machine.data_bytes`. For larger images and series, x is an array on disk.
         steps: number of elements (usually batches) to read, by default all.
         in_memory: whether x must be in memory in any case.
 
@@ -66,7 +66,7 @@ def read_dataset(
             f"{what} must end, but it is an infinite Dataset (.repeat() without a count?): give the number of batches "
             "of one pass as steps, or use .take(steps)"
         )
-    rows = _Rows(what, int(free_bytes() * MEMORY_SHARE) if most_bytes is None else most_bytes, in_memory)
+    rows = _Rows(what, data_bytes(MEMORY_SHARE) if most_bytes is None else most_bytes, in_memory)
     first: Any = None
     for element in islice(_elements(dataset), steps):
         if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):

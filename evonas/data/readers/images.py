@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.io.disk_arrays import disk_array
-from evonas.machine import free_bytes
+from evonas.machine import data_bytes
 from genomes.errors import InputError
 
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
@@ -171,7 +171,7 @@ def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDA
 def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
     """Allocates an array for the pixels, on disk if that is allowed and memory is too small."""
     count, height, width, channels = shape
-    if np.prod(shape, dtype=np.float64) > (most := free_bytes() * SHARE):
+    if np.prod(shape, dtype=np.float64) > (most := data_bytes(SHARE)):
         if on_disk:
             return disk_array(shape, np.uint8)
         raise InputError(
@@ -206,12 +206,13 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
     grey = sum(not header.has_colours for header in headers)
     if channels == 3 and grey:
         notes.append(f"{grey:,} of {len(headers):,} images are grey: their three channels are equal")
-    if channels == 3 and any(header.mode == "CMYK" for header in headers):
-        notes.append(f"{sum(header.mode == 'CMYK' for header in headers):,} CMYK images are read as RGB")
+    of_all = f"of {len(headers):,} images"
+    if channels == 3 and (inks := sum(header.mode == "CMYK" for header in headers)):
+        notes.append(f"{inks:,} {of_all} are CMYK: they are read as RGB")
     if moving := sum(header.frames > 1 for header in headers):
-        notes.append(f"{moving:,} images have several frames: the first is used")
+        notes.append(f"{moving:,} {of_all} have several frames: the first is used")
     if transparent := sum(header.transparent for header in headers):
-        notes.append(f"{transparent:,} images have an alpha channel, which is left out")
+        notes.append(f"{transparent:,} {of_all} have an alpha channel, which is left out")
     return tuple(notes)
 
 
@@ -221,7 +222,7 @@ def _skipped_note(folder: Path) -> tuple[str, ...]:
     endings = [path.suffix.lower() for path in inside if path.suffix.lower() in OTHER_ENDINGS]
     if not endings:
         return ()
-    return (f"{len(endings):,} files ({', '.join(sorted(set(endings)))}) are neither PNG nor JPEG and are left out",)
+    return (f"files that are neither PNG nor JPEG are left out: {len(endings):,} ({', '.join(sorted(set(endings)))})",)
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.evaluation import Reduction
 from evonas.strategies.proposals import EvaluatedProposal
 from evonas.strategies.ranking import Rank, is_feasible, penalise_losses
 from evonas.strategies.surrogate.acquisition import MOST_FAILURES, Observations, spread_ranks
@@ -36,12 +37,14 @@ class ArchiveEntry:
         epochs: number of epochs trained.
         features: features of the genome, shape `(num_features,)`.
         place: generation and index of the candidate.
+        reduction: data that it was scored on, if these were reduced.
     """
 
     member: EvaluatedProposal
     epochs: int
     features: NDArray[np.float64]
     place: tuple[int, int]
+    reduction: Reduction | None = None
 
     @property
     def rank(self) -> Rank:
@@ -144,7 +147,12 @@ class Archive:
     def to_json(self, space: SearchSpace) -> dict[str, Any]:
         """Converts the archive to JSON values."""
         entries = [
-            {**entry.member.to_json(space), "epochs": entry.epochs, "place": list(entry.place)}
+            {
+                **entry.member.to_json(space),
+                "epochs": entry.epochs,
+                "place": list(entry.place),
+                **({} if entry.reduction is None else {"reduction": str(entry.reduction)}),
+            }
             for entry in self.entries
         ]
         return {"records": entries, "typical": list(self._typical)}
@@ -156,7 +164,9 @@ class Archive:
         for each in value["records"]:
             member = EvaluatedProposal.from_json(each, space)
             features, (generation, index) = space.features(member.proposal.genome), each["place"]
-            archive.entries.append(ArchiveEntry(member, int(each["epochs"]), features, (int(generation), int(index))))
+            reduction = Reduction.from_text(each["reduction"]) if "reduction" in each else None
+            place = int(generation), int(index)
+            archive.entries.append(ArchiveEntry(member, int(each["epochs"]), features, place, reduction))
         archive._ranked = sorted(archive.entries, key=_rank)
         archive._typical = [float(loss) for loss in value["typical"]]
         return archive

@@ -7,7 +7,8 @@ same generation, the surrogate is conditioned on its own mean (kriging believer)
 candidates is chosen by a surrogate with shorter length scales (`exploration`); after longer stagnation, every other
 candidate belongs to a restarted search with its own archive. With `settings.rungs` above 1, networks are trained in
 rungs: all of them for a few epochs, and the best for more (`fidelity`); the surrogate predicts the loss after all
-epochs. With `settings.inherit`, children of the best networks start from a parent's weights.
+epochs. With `settings.reduced_rungs`, rungs before the last one may use smaller images and a share of the rows
+(`reductions`). With `settings.inherit`, children of the best networks start from a parent's weights.
 
 References:
     Jin, "Surrogate-assisted evolutionary computation", Swarm and Evolutionary Computation 1, 2011.
@@ -22,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from evonas.evaluation import Candidate, Evaluation
 from evonas.objective import Objective
 from evonas.seeds import generation_rng
 from evonas.strategies import deferred
-from evonas.strategies.fidelity import PartialTraining, RungQueue, rungs
+from evonas.strategies.fidelity import PartialTraining, RungQueues, rungs
 from evonas.strategies.pending import Pending
 from evonas.strategies.proposals import (
     EvaluatedProposal,
@@ -44,6 +45,7 @@ from evonas.strategies.proposals import (
     seed_proposal,
 )
 from evonas.strategies.ranking import is_feasible, rank_of
+from evonas.strategies.reductions import ReductionChoice
 from evonas.strategies.repairs import REPAIRED, Repair, repair_children
 from evonas.strategies.surrogate.acquisition import Surrogate
 from evonas.strategies.surrogate.archive import ArchiveEntry
@@ -53,6 +55,7 @@ from evonas.strategies.surrogate.operator_rates import OperatorRates
 from evonas.strategies.surrogate.prescreening import Offspring
 from evonas.strategies.surrogate.state import SurrogateState
 from evonas.strategies.turn_taking import TurnTakingStrategy
+from genomes.architecture.cost import accepts_any_size
 from genomes.space import SearchSpace
 
 __all__ = ["SurrogateEvolution"]
@@ -90,9 +93,12 @@ class SurrogateEvolution(TurnTakingStrategy):
         first = tuple(once.values())[: settings.population]
         super().__init__(space, objective, settings.resolve(objective.name), first)
         self._inherits = bool(settings.inherit)
-        self._rung_queue = RungQueue(
+        self._rung_queue = RungQueues(
             rungs(self._settings.epochs, self._settings.eta)[-self._settings.rungs :], self._settings.eta
         )
+        lower = self._rung_queue.rungs[:-1] if settings.reduced_rungs else ()
+        #: Chooses the data of the rungs before the last one; None if all rungs use all data.
+        self._reductions = ReductionChoice(lower[-1], settings.population, settings.eta) if lower else None
         #: Pending networks by index in the generation or, with `ask_one`, by number.
         self._out: dict[int, PartialTraining] = {}
         self._pending = Pending(self._settings)
@@ -126,7 +132,8 @@ class SurrogateEvolution(TurnTakingStrategy):
     def _next_networks(self, count: int, startup: int, rng: np.random.Generator) -> list[PartialTraining]:
         """`count` networks to train: promoted ones first, then new ones."""
         continued = self._rung_queue.take(count)
-        return [*continued, *map(self._start, self._new_proposals(count - len(continued), startup, rng))]
+        new = self._new_proposals(count - len(continued), startup, rng)
+        return [*continued, *(self._start(proposal, rng) for proposal in new)]
 
     def _candidate(self, training: PartialTraining, place: tuple[int, int]) -> Candidate:
         """The candidate that trains a network up to its next rung."""
@@ -134,10 +141,19 @@ class SurrogateEvolution(TurnTakingStrategy):
         keep_snapshots = self._inherits or epochs < self._settings.epochs
         return training.candidate(self._settings, epochs, *place, keep_snapshots)
 
-    def _start(self, proposal: Proposal) -> PartialTraining:
+    def _start(self, proposal: Proposal, rng: np.random.Generator) -> PartialTraining:
         """A new network, which starts from its parent's weights if weights are inherited and these were kept."""
         place = next((self._parents[parent] for parent in proposal.parents if parent in self._parents), None)
-        return PartialTraining(proposal, place=place, kind="continue" if place is None else "inherit")
+        reduction = None
+        if self._reductions is not None:
+            reduction = self._reductions.draw(rng, self._accepts_any_size(proposal.genome))
+        kind: Literal["continue", "inherit"] = "continue" if place is None else "inherit"
+        return PartialTraining(proposal, place=place, kind=kind, reduction=reduction)
+
+    def _accepts_any_size(self, genome: Any) -> bool:
+        """Whether the genome's network can be trained on images of another size."""
+        architecture = getattr(self._space, "architecture", None)
+        return architecture is not None and accepts_any_size(architecture(genome))
 
     @property
     def _parents(self) -> dict[str, tuple[int, int]]:
@@ -246,8 +262,11 @@ class SurrogateEvolution(TurnTakingStrategy):
             is_elite = self._search.archive.would_be_elite(member.rank, _ELITE)
             self._operator_rates.note(candidate.operator.removesuffix(REPAIRED), is_elite)
         place, features = (candidate.generation, candidate.index), self._space.features(candidate.genome)
-        entry = ArchiveEntry(member, candidate.epochs, features, place)
+        reduction = candidate.reduction if candidate.is_reduced else None
+        entry = ArchiveEntry(member, candidate.epochs, features, place, reduction)
         in_full = candidate.epochs == self._settings.epochs
+        if self._reductions is not None and in_full and not new and is_feasible(member.rank):
+            self._reductions.note(training.reduction, training.rank[1], member.rank[1])
         self._search.note(entry, new, in_full, at_random=early and candidate.operator == "sample")
         if self._restart and candidate.digest in self._asked_by_restart:
             self._restart.note(entry, new, in_full, at_random=False)
@@ -290,16 +309,21 @@ class SurrogateEvolution(TurnTakingStrategy):
             seen.add(proposals[-1].digest)
 
     def _features_of(self, entry: ArchiveEntry) -> Array:
-        """An entry's features and, if there are several rungs, its rung scaled to [0, 1]; shape `(num_features,)`."""
+        """An entry's features and its fidelity, as `_in_full`; shape `(num_features,)`."""
         last = len(self._rung_queue.rungs) - 1
-        fidelity = self._rung_queue.rungs.index(entry.epochs) / last if last else 1.0
-        return np.append(entry.features, fidelity) if last else entry.features
+        fidelity = [self._rung_queue.rungs.index(entry.epochs) / last] if last else []
+        if self._reductions is not None:
+            fidelity += [1.0, 1.0] if entry.reduction is None else [1.0 / entry.reduction.factor, entry.reduction.rows]
+        return np.append(entry.features, fidelity)
 
     def _in_full(self, features: Array) -> Array:
-        """The features `(..., num_features)`, with the rung of full fidelity if there are several rungs."""
-        if len(self._rung_queue.rungs) == 1:
-            return features
-        return np.concatenate([features, np.ones((*features.shape[:-1], 1))], axis=-1)
+        """The features `(..., num_features)` at full fidelity, each part of which is 1.
+
+        If there are several rungs, the fidelity is the rung, scaled to [0, 1]; with reduced data, also the relative
+        size of images and the share of the rows.
+        """
+        count = (len(self._rung_queue.rungs) > 1) + 2 * (self._reductions is not None)
+        return np.concatenate([features, np.ones((*features.shape[:-1], count))], axis=-1) if count else features
 
     def _initial_left(self) -> Sequence[Any]:
         return self._initial
@@ -313,6 +337,8 @@ class SurrogateEvolution(TurnTakingStrategy):
             "rung_queue": self._rung_queue.to_json(self._space),
             "operator_rates": self._operator_rates.to_json(),
         }
+        if self._reductions is not None:
+            state["reductions"] = self._reductions.to_json()
         if self._pending.asked:
             state["out"] = [[number, training.to_json(self._space)] for number, training in self._out.items()]
         return state | self._pending.state(self._space)
@@ -323,6 +349,8 @@ class SurrogateEvolution(TurnTakingStrategy):
         self._asked_by_restart = set(state["asked_by_restart"])
         self._rung_queue.restore(state["rung_queue"], self._space)
         self._operator_rates = OperatorRates.from_json(state["operator_rates"])
+        if self._reductions is not None:
+            self._reductions.restore(state["reductions"])
         self._out = {number: PartialTraining.from_json(value, self._space) for number, value in state.get("out", ())}
         self._pending.restore(state, self._space)
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from evonas.evaluation import Snapshot, Weights
 from genomes.errors import InputError
 
-__all__ = ["Fitting", "State", "assign", "assign_recorded", "named_values", "restore", "state_of", "values_of"]
+__all__ = ["Fitting", "State", "assign", "assign_recorded", "named_values", "restore", "restore_state"]
+__all__ += ["state_of", "values_of"]
 
 #: Weights, optimizer state, and seeds of random layers: `weights`, `first` and `second` of a `Snapshot`.
 State = tuple[Weights, Weights, Weights]
@@ -27,6 +28,8 @@ class Fitting(Protocol):
     epochs: int
     #: The training run that it continues, if any.
     start: Snapshot | None
+    #: Number of first epochs with reduced data, whose losses do not compare with later ones.
+    reduced_epochs: int
 
     def prepare(self) -> None:
         """Prepares the training, from `start` if given."""
@@ -110,10 +113,15 @@ def restore(model: keras.Model, snapshot: Snapshot, moments: bool = True) -> Non
         snapshot: a snapshot with `first` and `second` from `state_of`.
         moments: whether to restore the optimizer, too; otherwise it starts over.
     """
-    assign(_random(model), snapshot.second)
+    restore_state(model, snapshot.first if moments else None, snapshot.second)
+
+
+def restore_state(model: keras.Model, first: Weights | None, second: Weights) -> None:
+    """As `restore`, from `state_of`; without `first`, the optimizer starts over."""
+    assign(_random(model), second)
     model.optimizer.build(model.trainable_variables)
-    if moments:
-        assign(_moments(model), snapshot.first)
+    if first is not None:
+        assign(_moments(model), first)
 
 
 def _moments(model: keras.Model) -> list[Any]:

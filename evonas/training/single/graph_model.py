@@ -37,6 +37,7 @@ def prepare_model(
     horizon: int,
     jit_compile: bool = False,
     behind: int = 0,
+    total_steps: int | None = None,
 ) -> keras.Model:
     """The compiled network with its initial weights; outputs of members are side by side, see `whole_model`.
 
@@ -48,10 +49,12 @@ def prepare_model(
         horizon: epochs that the learning-rate schedule spans.
         jit_compile: see `SingleTrainer`.
         behind: last of the frozen first layers, which are left out; 0 builds the whole network.
+        total_steps: steps that the learning-rate schedule spans, if epochs differ in their number of rows.
     """
     width, outputs = problem.num_features, problem.num_outputs
     rows = rows_of_epoch(num_rows, settings.epoch_rows if is_layered(graph) else None)
     steps = -(-rows // graph.graph["training"]["batch_size"])
+    total = horizon * steps if total_steps is None else total_steps
     fused = is_layered(graph) and settings.precision == "float32" and keras.backend.backend() == "tensorflow"
     normalization = FusedBatchNormalization if fused else keras.layers.BatchNormalization
     whole = build_model(
@@ -60,13 +63,13 @@ def prepare_model(
     model = members_model(whole)
     set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
     model.compile(
-        optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], horizon * steps)),
+        optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], total)),
         loss=training_loss(problem, settings, graph.graph["training"]),
         # One call per epoch: the steps are the same at a third of the overhead.
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
     )
-    with_own_rates(model, graph.graph["training"], horizon * steps)
+    with_own_rates(model, graph.graph["training"], total)
     return model
 
 

@@ -26,6 +26,7 @@ from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting
 from evonas.training.single.frozen import FrozenLayers
 from evonas.training.single.graph_fitting import GraphFitting
+from evonas.training.single.reduced import ReducedData
 from evonas.training.single.refit import refitted
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
@@ -59,7 +60,7 @@ class SingleTrainer:
         )
         self._views, self._joined = Views(data), join_split(data.splits[0]) if data.refits else None
         self._compiling = {"jit_compile": jit_compile}
-        self._traces, self._frozen = Traces(), FrozenLayers()
+        self._traces, self._frozen, self._reduced = Traces(), FrozenLayers(), ReducedData()
         self._now: InTraining | None = None
 
     def state(self) -> None:
@@ -120,8 +121,9 @@ class SingleTrainer:
         data = self._views.for_graph(graph_from_json(task.architecture))
         split, problems = data.splits[fold], (self._problem, data.problem)
         frozen = partial(self._frozen.of, split=split, fold=fold)
+        reduced = partial(self._reduced.of, problem=data.problem, split=split, fold=fold)
         return GraphFitting(
-            task, problems, self._settings, split, seed, number, self._compiling, self._pretrained, frozen
+            task, problems, self._settings, split, seed, number, self._compiling, self._pretrained, frozen, reduced
         )
 
     def _note_epoch(self, epoch: int, parameters: int) -> None:
@@ -171,7 +173,10 @@ class SingleTrainer:
         waited = start.waited if start else 0
         before = self._now.epoch if self._now else 0
         while (not curve or math.isfinite(curve[-1])) and len(curve) < fitting.epochs:
-            if settings.patience is not None and waited >= settings.patience:
+            if len(curve) == fitting.reduced_epochs:  # losses on reduced data do not compare with those that follow
+                best_loss, reference, waited = math.inf, math.inf, 0
+            full = len(curve) >= fitting.reduced_epochs
+            if full and settings.patience is not None and waited >= settings.patience:
                 break
             with noted():
                 train_curve.append(fitting.fit(len(curve)))
@@ -184,7 +189,8 @@ class SingleTrainer:
                 reference, waited = loss, 0
             self._note_epoch(before + len(curve), fitting.parameters)
             yield {}
-        epoch = curve.index(best_loss) + 1 if math.isfinite(best_loss) else 0
+        since = fitting.reduced_epochs if len(curve) > fitting.reduced_epochs else 0
+        epoch = curve.index(best_loss, since) + 1 if math.isfinite(best_loss) else 0
         found: dict[str, Any] = {"epochs": len(curve), "curve": tuple(curve), "train_curve": tuple(train_curve)}
         found["best_epoch"] = epoch
         if keep_snapshot:

@@ -120,7 +120,7 @@ class UserModelFitting:
         self._genes = genes_of(task.architecture)
         self._batch_size = max(1, int(self._genes.get("batch_size", BATCH_SIZE)))
         self.epochs = max(1, min(task.epochs, int(self._genes.get("epochs", task.epochs))))
-        self.parameters = 0
+        self.parameters, self.reduced_epochs = 0, 0
         #: Notes for the evaluation about the trainer used.
         self.notes: Mapping[str, Any] = {}
         self._validation_loss = math.nan

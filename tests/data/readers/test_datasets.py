@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from evonas.data.encoding.samples import channel_statistics
 from evonas.data.load import read_data
 from evonas.data.prepared import PreparedData
 from evonas.data.readers.datasets import is_dataset, read_dataset
 from evonas.data.splits import join_split
 from evonas.io.disk_arrays import is_on_disk
+from evonas.machine import DATA_VARIABLE
 from genomes.errors import InputError
 
 COUNT = 30
@@ -206,6 +211,43 @@ def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batch
             np.testing.assert_array_equal(loaded.raw[part], rows)
     assert is_on_disk(given.splits[0].x_train)
     assert is_on_disk(join_split(given.splits[0]).x_train)
+
+
+def test_memory_stays_bounded_for_a_dataset_larger_than_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In numpy arrays: the images take 49 MB as features, and writing holds 16 MB."""
+    monkeypatch.setenv(DATA_VARIABLE, "1000000")
+    monkeypatch.setattr("evonas.io.disk_arrays._PORTION", 1 << 16)
+    monkeypatch.setattr("evonas.data.encoding.pixels.channel_statistics", partial(channel_statistics, most=1 << 16))
+    rng = np.random.default_rng(0)
+
+    def elements() -> Iterator[Any]:
+        for _ in range(160):
+            yield rng.integers(0, 255, (25, 32, 32, 3), np.uint8), np.arange(25) % 3
+
+    read_data(X, Y)  # imports everything
+    tracemalloc.start()
+    try:
+        data, _ = read_data(Fake(elements(), count=160), task="multiclass")  # type: ignore[arg-type]
+        data.save(tmp_path / "data.npz")
+        size = sum(each.nbytes for each in (data.splits[0].x_train, data.splits[0].x_validation, data.x_test))
+        del data
+        loaded = PreparedData.load(tmp_path / "data.npz")
+        assert loaded.x_test is not None
+        loaded.new_rows(loaded.x_test)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 48e6
+    assert peak < 0.45 * size
+
+
+@pytest.mark.parametrize("given", ["much", "0", "-5"])
+def test_the_limit_is_a_number_of_bytes(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, given)
+    with pytest.raises(InputError, match="EVONAS_DATA_MEMORY must be a whole number of bytes above 0"):
+        read_dataset(Fake(batches(X, Y)))
 
 
 def test_tables_and_own_models_stay_in_memory() -> None:

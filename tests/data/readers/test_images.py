@@ -71,7 +71,7 @@ def test_usual_sizes(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_no_classes_of_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_folder(tmp_path / "pets", 4)
-    monkeypatch.setattr("evonas.data.readers.images.free_bytes", lambda: 1000)
+    monkeypatch.setattr("evonas.machine.free_bytes", lambda: 1000)
     with pytest.raises(InputError, match=r"4 images of 6x4 pixels with 3 channels .* smaller image size"):
         read_images(folder)
     monkeypatch.undo()
@@ -128,8 +128,8 @@ def test_unusual_images_are_reported_or_refused(tmp_path: Path) -> None:
     found = read_image_folder(folder, shaped=True)
     assert found.pixels.shape == (12, 40, 30, 3)
     said = "\n".join(found.notes)
-    assert "1 images have an alpha channel" in said
-    assert "1 files (.gif) are neither PNG nor JPEG" in said
+    assert "1 of 12 images have an alpha channel" in said
+    assert "files that are neither PNG nor JPEG are left out: 1 (.gif)" in said
     for words in ("images of 40x30, 80x60 pixels are resized to 40x30", "1 of 12 images are grey", "CMYK", "frames"):
         assert words in said
     Image.new("I;16", (30, 40)).save(folder / "dog" / "deep.png")
@@ -158,7 +158,7 @@ def test_many_images_are_on_the_disk_for_networks_of_convolutions_alone(
 ) -> None:
     folder = write_folder(tmp_path / "pets", 8, (40, 30))
     wanted = read_image_folder(folder, shaped=True).pixels
-    monkeypatch.setattr("evonas.data.readers.images.free_bytes", lambda: 16 * wanted.nbytes - 1)
+    monkeypatch.setattr("evonas.machine.free_bytes", lambda: 16 * wanted.nbytes - 1)
     found = read_image_folder(folder, shaped=True).pixels
     assert is_on_disk(found)
     np.testing.assert_array_equal(found, wanted)
