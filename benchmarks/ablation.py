@@ -35,6 +35,7 @@ from evonas.training.native import NativeTrainer
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseGenome, DenseSpace
 from genomes.encodings import space_from_json
+from genomes.errors import InputError
 
 NAMES = ("concrete", "titanic", "churn", "power_plant", "california", "kin8nm", "adult")
 _MOST_TEST_ROWS = 4_000
@@ -76,7 +77,8 @@ class Trainings:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        known = json.loads(path.read_text()) if path.exists() else {}
+        self._known = {key: value for key, value in known.items() if "/" in key}
 
     def scores(self, key: str, seeds: Sequence[int], train: Callable[[Sequence[int]], Sequence[Score]]) -> list[Score]:
         """The scores of each seed; `train` is called with the seeds that are not known yet."""
@@ -171,19 +173,29 @@ def error_of(scores: Mapping[str, float], of_classes: bool = False) -> float:
     return float(scores.get("rmse", scores.get("log_loss", math.inf)))
 
 
+def is_compared(pair: Sequence[DenseGenome], found: Searched) -> bool:
+    """Whether two genomes are different networks that can be trained on the table."""
+    graphs = [found.space.architecture(each) for each in pair]
+    try:
+        for graph in graphs:
+            found.data.problem.attach_columns(graph)
+    except InputError:  # such as embeddings of categories for a table without any
+        return False
+    return bool(found.space.digest(pair[0]) != found.space.digest(pair[1]))
+
+
 def changes_of(
     name: str, found: Searched, trainings: Trainings, options: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
     """For each ingredient and network, the logarithm of the ratio of errors without and with it, one for each seed."""
     trainer = NativeTrainer(found.data, found.settings, threads=1)
-    seeds = range(_FIRST_SEED, _FIRST_SEED + options.seeds)
+    seeds, regression = range(_FIRST_SEED, _FIRST_SEED + options.seeds), found.data.problem.task == "regression"
     for rank, genome in enumerate(found.networks):
         for ingredient in INGREDIENTS:
             pair = pair_of(ingredient, genome, found.space)
-            digests = [] if pair is None else [found.space.digest(each) for each in pair]
-            regression = found.data.problem.task == "regression"
-            if pair is None or digests[0] == digests[1] or (ingredient.for_classes and regression):
+            if pair is None or not is_compared(pair, found) or (ingredient.for_classes and regression):
                 continue
+            digests = [found.space.digest(each) for each in pair]
             of_both = [
                 trainings.scores(
                     f"{name}/{options.rows}/{digest}",
@@ -301,7 +313,8 @@ def main() -> None:
         if each not in (*_SEARCHED, KNOWN_DEFAULTS):
             parser.error(f"--search must be among {', '.join([*_SEARCHED, KNOWN_DEFAULTS])}, not {each!r}")
     options.work.mkdir(parents=True, exist_ok=True)
-    trainings, found = Trainings(options.work / "trainings.json"), {}
+    trainings = Trainings(options.work / "trainings.json")
+    found: dict[str, Any] = {}
     if removed:
         lines = list(of_searches(names, removed, options, trainings))
         found = {"lines": lines}

@@ -66,7 +66,7 @@ def _gene(
 
     def is_present(genome: DenseGenome) -> bool:
         value = gene_of(genome, gene)
-        return value != off if any_value else value == usual
+        return bool(value != off if any_value else value == usual)
 
     def add(genome: DenseGenome, space: DenseSpace) -> DenseGenome | None:
         if gene in OPTIMIZERS_OF and genome.training.optimizer not in OPTIMIZERS_OF[gene]:
