@@ -140,7 +140,12 @@ INGREDIENTS: tuple[Ingredient, ...] = (
     _embedding("tree", 16),
     _embedding("periodic", 8),
     *(_numbers(form) for form in ("quantile", "log", "piecewise", "tree", "periodic", "robust")),
-    _gene("scaling layer", "scaling", False, True),
+    Ingredient(
+        "scaling layer",
+        lambda genome: genome.embedding == "none" and genome.scaling,
+        lambda genome: with_genes(genome, {"scaling": False}),
+        lambda genome, space: with_genes(genome, {"embedding": "none", "scaling": True}),  # no effect with an embedding
+    ),
     _gene("beta2 0.95", "beta2", 0.999, 0.95),
     _gene("schedule cosine", "schedule", "constant", "cosine"),
     _gene("schedule flat_cosine", "schedule", "constant", "flat_cosine"),
