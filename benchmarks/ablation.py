@@ -6,7 +6,7 @@ For each table, a search with the default space and strategy and `--evaluations`
 is trained again with and without each ingredient (`ingredients.py`), with equal seeds that the search did not use, and
 scored on test rows: RMSE, log loss, or for label smoothing the share of errors. FOLDER keeps the runs and all scores,
 so that a second call continues. `--search` repeats the searches themselves without a part of the space, or without
-known defaults.
+known defaults, and compares the test scores of the best networks.
 """
 
 from __future__ import annotations
@@ -137,17 +137,23 @@ def is_complete(out: Path, evaluations: int) -> bool:
         return run.counts.trained + run.counts.infeasible >= evaluations
 
 
-def searched(table: Table, name: str, options: argparse.Namespace) -> Searched:
-    """The best networks of a search, which is run if there is none in the folder."""
-    out = options.work / f"{name}-{options.rows}-{options.evaluations}"
+def run_of(name: str, options: argparse.Namespace, seed: int = 0, removed: str = "") -> Path:
+    """Directory of a search of a table, which is run if it is not there."""
+    more = ((removed or "everything").replace(" ", "_"), seed) if seed or removed else ()
+    out: Path = options.work / "-".join(map(str, (name, options.rows, options.evaluations, *more)))
     if not is_complete(out, options.evaluations):
-        run_search(table, out, options, seed=0, finalists=0)
+        run_search(TABLES[name], out, options, seed, finalists=0, **without(removed))
+    return out
+
+
+def searched(out: Path, count: int) -> Searched:
+    """The best networks of a run."""
     data = PreparedData.load(out / DATA_NAME)
     with RunReader(out) as run:
         space = space_from_json(run.space_json)
         if not isinstance(space, DenseSpace):
             raise SystemExit(f"{out} must have dense networks: name another folder")
-        networks = tuple(space.genome_from_json(record.genome) for record in run.best(options.networks))
+        networks = tuple(space.genome_from_json(record.genome) for record in run.best(count))
         settings = TrainingSettings(patience=run.settings.patience)
         return Searched(data, space, networks, settings, run.settings.epochs)
 
@@ -256,10 +262,8 @@ def without(removed: str) -> dict[str, Any]:
     return {"space": replace(DenseSpace(), **_SEARCHED[removed])}
 
 
-def of_searches(
-    names: Sequence[str], removed: Sequence[str], options: argparse.Namespace, trainings: Trainings
-) -> Iterator[str]:
-    """A Markdown table: the relative change of the final model's test error, in percent, when a part is removed."""
+def of_searches(names: Sequence[str], removed: Sequence[str], options: argparse.Namespace) -> Iterator[str]:
+    """A Markdown table: the relative change of the best network's test error, in percent, when a part is removed."""
     yield "| removed | " + " | ".join(names) + " | mean | standard error |"
     yield "|---|" + "---|" * (len(names) + 2)
     for part in removed:
@@ -267,7 +271,7 @@ def of_searches(
         for name in names:
             ratios = []
             for seed in range(options.seeds):
-                whole, rest = (search_error(name, each, options, seed, trainings) for each in ("", part))
+                whole, rest = (search_error(name, each, options, seed) for each in ("", part))
                 ratios.append(math.log(rest / whole))
             means.append(float(np.mean(ratios)))
         cells = " | ".join(map(percent, means))
@@ -279,17 +283,14 @@ def standard_error(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
-def search_error(name: str, removed: str, options: argparse.Namespace, seed: int, trainings: Trainings) -> float:
-    """The test error of a search's final model."""
-
-    def search(seeds: Sequence[int]) -> list[Score]:
-        began = time.process_time()
-        out = options.work / f"{name}-{options.rows}-{options.evaluations}-{removed.split()[0]}-{seed}"
-        result = run_search(TABLES[name], out, options, seed, **without(removed))
-        return [Score(result.test_scores, time.process_time() - began)]
-
-    key = f"{name}/{options.rows}/{options.evaluations}/search/{removed}"
-    return error_of(trainings.scores(key, [seed], search)[0].scores)
+def search_error(name: str, removed: str, options: argparse.Namespace, seed: int) -> float:
+    """The test error of the best network of a search."""
+    out = run_of(name, options, seed, removed)
+    found = searched(out, 1)
+    with RunReader(out) as run:
+        weights = run.weights_named(str(run.best(1)[0].weights))
+    graph = graph_to_json(found.space.architecture(found.networks[0]))
+    return error_of(test_scores(graph, weights, found.data, None))
 
 
 def main() -> None:
@@ -316,12 +317,12 @@ def main() -> None:
     trainings = Trainings(options.work / "trainings.json")
     found: dict[str, Any] = {}
     if removed:
-        lines = list(of_searches(names, removed, options, trainings))
+        lines = list(of_searches(names, removed, options))
         found = {"lines": lines}
     else:
         changes: list[dict[str, Any]] = []
         for name in names:
-            changes += changes_of(name, searched(TABLES[name], name, options), trainings, options)
+            changes += changes_of(name, searched(run_of(name, options), options.networks), trainings, options)
             print(f"{name}: done", flush=True)
         lines = list(summary(changes, names))
         found = {"changes": changes, "lines": lines}
