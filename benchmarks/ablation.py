@@ -29,9 +29,9 @@ from reports import report_path, write_report
 import evonas
 from evonas.data.prepared import PreparedData
 from evonas.runs.reader import DATA_NAME, RunReader
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.held_out import test_scores
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseGenome, DenseSpace
 from genomes.encodings import space_from_json

@@ -18,8 +18,8 @@ from evonas.api.resolve import fit_space, with_neighbours
 from evonas.config import Settings
 from evonas.data.encoding import fit
 from evonas.data.prepare import prepare_table
-from evonas.tasks.train import TrainingSettings
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import TrainingSettings
 from genomes.dense import DenseSpace
 from genomes.dense.genome import NUMERIC_ENCODINGS
 

@@ -37,8 +37,8 @@ __all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", 
 #: Bound to which all scaled numbers are clipped, so that none overflows in float32.
 FURTHEST = 1e6
 #: Bound of the numbers of a column, in standard deviations of the training rows. A network extrapolates far outside of
-#: them: one row of California housing at 1,200 deviations got a prediction of -36, which doubled the RMSE of 4,000
-#: rows. By Chebyshev's inequality at most one in 400 training rows is clipped.
+#: them, which can double the RMSE of 4,000 rows by one of them (`benchmarks/outliers.py`). By Chebyshev's inequality at
+#: most one in 400 training rows is clipped.
 BOUND = 20.0
 
 #: View of standardised numbers that also have a robust encoding: visible to all networks except those with only that
