@@ -16,7 +16,7 @@ from evonas.data.encoding.preprocessor import ARRAY, Preparation
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.inputs import as_inputs
 from evonas.data.prepared import PreparedData, labels_of
-from evonas.data.quantiles import point_index
+from evonas.data.quantiles import point_prediction
 from evonas.io.marked_files import is_product
 from evonas.metrics.scores import predictions
 from evonas.reporting.result_views import ResultViews
@@ -165,7 +165,7 @@ class SearchResult(ResultViews):
             raise InputError("x must have at least one row to predict, but has none: add rows")
         outputs, problem = self._outputs(x), self._data.problem
         if problem.quantiles:
-            return outputs[:, point_index(problem)]
+            return point_prediction(problem.quantiles, outputs)
         if problem.task == "regression":
             return outputs[:, 0] if problem.num_outputs == 1 else outputs
         chosen = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)

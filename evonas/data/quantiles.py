@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem, Split
 from genomes.errors import InputError
 
-__all__ = ["point_index", "quantile_names", "with_quantiles"]
+__all__ = ["point_prediction", "quantile_names", "with_quantiles"]
 
 
 def quantile_names(problem: Problem) -> tuple[str, ...]:
@@ -23,9 +23,27 @@ def quantile_names(problem: Problem) -> tuple[str, ...]:
     return tuple(f"quantile_{each:g}" for each in problem.quantiles)
 
 
-def point_index(problem: Problem) -> int:
-    """The index of the output used as the point prediction: the median, or the nearest quantile."""
-    return int(np.argmin(np.abs(np.array(problem.quantiles) - 0.5)))
+def point_prediction(quantiles: Sequence[float], predicted: NDArray[Any]) -> NDArray[Any]:
+    """The median of each row, linearly interpolated between the two quantiles around it unless it is one of them.
+
+    If all quantiles are on one side of the median, it is the nearest one.
+
+    >>> point_prediction((0.1, 0.9), np.array([[1.0, 3.0]])).tolist()
+    [2.0]
+
+    Args:
+        quantiles: the quantiles, ascending.
+        predicted: predicted quantiles, shape `(num_rows, num_quantiles)`.
+
+    Returns:
+        Shape `(num_rows,)`.
+    """
+    upper = next((index for index, each in enumerate(quantiles) if each >= 0.5), len(quantiles) - 1)
+    lower = max(upper - 1, 0)
+    if upper == lower or quantiles[upper] <= 0.5:
+        return predicted[:, upper]
+    share = (0.5 - quantiles[lower]) / (quantiles[upper] - quantiles[lower])
+    return (1 - share) * predicted[:, lower] + share * predicted[:, upper]
 
 
 def with_quantiles(data: PreparedData, quantiles: Sequence[float]) -> PreparedData:

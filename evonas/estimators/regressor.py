@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
-from evonas.data.quantiles import point_index
+from evonas.data.quantiles import point_prediction
 from evonas.estimators.estimator import EvolutionEstimator
 from genomes.errors import InputError
 
@@ -49,7 +49,7 @@ class EvolutionRegressor(RegressorMixin, EvolutionEstimator):  # type: ignore[mi
         """
         found = self._predictions(X)
         if self.network_.problem.quantiles:
-            return found[:, point_index(self.network_.problem)]
+            return point_prediction(self.network_.problem.quantiles, found)
         return found[:, 0] if found.shape[1] == 1 else found
 
     def predict_quantiles(self, X: Any) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
-from evonas.data.quantiles import point_index
+from evonas.data.quantiles import point_prediction
 from genomes.errors import InputError
 
 __all__ = ["compute_scores", "constant_outputs", "mean_loss", "pinball", "predictions"]
@@ -158,12 +158,11 @@ def _quantiles(problem: Problem, y_true: Values, outputs: Values) -> dict[str, f
     Outputs are sorted, as in predictions, which never increases the pinball loss (Chernozhukov et al. 2010).
     """
     outputs = np.sort(outputs, axis=1)
-    index = point_index(problem)
     point = replace(
         problem, num_outputs=1, quantiles=(), target_mean=problem.target_mean[:1], target_std=problem.target_std[:1]
     )
     found = {"pinball": pinball((y_true - outputs) * np.array(problem.target_std), problem.quantiles).mean()}
-    return found | _regression(point, y_true[:, :1], outputs[:, index : index + 1])
+    return found | _regression(point, y_true[:, :1], point_prediction(problem.quantiles, outputs)[:, None])
 
 
 def _binary(y_true: NDArray[np.intp], logits: Values) -> dict[str, float]:

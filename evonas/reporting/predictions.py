@@ -15,7 +15,7 @@ from evonas.data.inputs import num_rows
 from evonas.data.kernel_regression import MOST_CENTRES
 from evonas.data.neighbours import marks_of
 from evonas.data.prepared import PreparedData, Problem
-from evonas.data.quantiles import point_index
+from evonas.data.quantiles import point_prediction
 from evonas.metrics import scores as scoring
 from evonas.networks.combined import CombinedNetwork
 from evonas.reporting.rundata import RunData
@@ -81,8 +81,7 @@ class Predictions:
         """`predicted`, or only the median if these are quantiles, shape `(num_rows, 1)`."""
         if not self.problem.quantiles:
             return self.predicted
-        index = point_index(self.problem)
-        return self.predicted[:, index : index + 1]
+        return point_prediction(self.problem.quantiles, self.predicted)[:, None]
 
     @property
     def true(self) -> NDArray[Any]:

@@ -323,7 +323,7 @@ def test_an_outlier_outside_training_is_held_in_or_refused() -> None:
     data = prepare_arrays(
         np.stack([x, np.arange(40.0)], axis=1), np.arange(40.0), seed=0, validation=([[1e30, 3]], [5.0])
     )
-    assert data.splits[0].x_validation.tolist()[0][0] == 1e6
+    assert data.splits[0].x_validation.tolist()[0][0] == 20
     y = np.where(np.arange(40) % 2, 1e-20, 0.0)
     with pytest.raises(InputError, match="wrong row"):
         prepare_arrays(np.arange(80.0).reshape(40, 2), y, seed=0, task="regression", test=([[1.0, 3]], [1e29]))

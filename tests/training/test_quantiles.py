@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evonas.data.quantiles import with_quantiles
+from evonas.data.quantiles import point_prediction, with_quantiles
 from evonas.deploy.prediction import prediction_table, predictor_of_file
 from evonas.export_tasks import EnsembleTask, ExportTask
 from evonas.metrics.calibration import coverage
@@ -47,6 +47,21 @@ def test_crossing_outputs_are_sorted():
     raw = np.random.default_rng(0).normal(size=y.shape)
     assert (np.diff(predictions(problem, raw), axis=1) >= 0).all()
     assert compute_scores(problem, y, raw) == compute_scores(problem, y, raw[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "expected"),
+    [((0.1, 0.5, 0.9), 2.0), ((0.1, 0.9), 1.5), ((0.25, 0.75, 0.9), 1.5), ((0.6, 0.9), 1.0), ((0.1, 0.4), 2.0)],
+)
+def test_without_the_median_the_point_prediction_is_interpolated(quantiles: tuple[float, ...], expected: float):
+    row = np.arange(1.0, 1.0 + len(quantiles))[None]
+    np.testing.assert_allclose(point_prediction(quantiles, row), [expected])
+
+
+def test_the_rmse_of_an_interval_is_that_of_its_middle():
+    found = with_quantiles(data("regression"), (0.1, 0.9))
+    y = found.splits[0].y_train
+    assert compute_scores(found.problem, y, y + np.array([-1.0, 1.0]))["rmse"] == pytest.approx(0, abs=1e-6)
 
 
 def test_coverage_is_the_share_of_rows_between():

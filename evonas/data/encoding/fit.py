@@ -18,7 +18,9 @@ from evonas.data.statistics import frequent_categories, mean_and_scale, value_fo
 if TYPE_CHECKING:
     import pandas as pd
 from evonas.data.encoding.preprocessor import (
+    BOUND,
     DATE_PARTS,
+    FURTHEST,
     Categories,
     ColumnFeature,
     InputKind,
@@ -45,10 +47,10 @@ def fit_encoding(
 ) -> Preparation:
     """Fits imputation, scaling and one-hot encoding.
 
-    Numbers are imputed with the median and standardised, flags are imputed with the more frequent value; a column with
-    missing values in `known_rows` gets an indicator. Categories that occur in fewer than 10 rows (or in 2 % of the
-    rows, if that is less), or are not among the `MOST_CATEGORIES` most frequent, share one feature. Free text is
-    encoded by its words.
+    Numbers are imputed with the median, standardised and clipped to `BOUND`, flags are imputed with the more frequent
+    value; a column with missing values in `known_rows` gets an indicator. Categories that occur in fewer than 10 rows
+    (or in 2 % of the rows, if that is less), or are not among the `MOST_CATEGORIES` most frequent, share one feature.
+    Free text is encoded by its words.
 
     Args:
         frame: raw columns, shape `(num_samples, num_columns)`.
@@ -110,9 +112,9 @@ def _fit_number(
     if part == "number":
         imputed = float(np.float32(imputed))  # so that models subtract it exactly
     if part == "flag":
-        return Number(name, part, imputed, 0.0, 1.0, indicator, form)
+        return Number(name, part, imputed, 0.0, 1.0, indicator, form, BOUND)
     mean, scale = mean_and_scale(np.where(np.isnan(values), imputed, values))
-    return Number(name, part, imputed, mean, scale, indicator, form)
+    return Number(name, part, imputed, mean, scale, indicator, form, BOUND if part == "number" else FURTHEST)
 
 
 def _fit_categories(name: str, cells: NDArray[np.object_], form: InputKind) -> Categories:

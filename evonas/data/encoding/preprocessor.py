@@ -34,8 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "input_name", "is_visible", "view_of"]
 
 
-#: Bound to which scaled numbers are clipped, so that outliers neither overflow in float32 nor dominate.
+#: Bound to which all scaled numbers are clipped, so that none overflows in float32.
 FURTHEST = 1e6
+#: Bound of the numbers of a column, in standard deviations of the training rows. A network extrapolates far outside of
+#: them, which can double the RMSE of 4,000 rows by one of them (`benchmarks/outliers.py`). By Chebyshev's inequality at
+#: most one in 400 training rows is clipped.
+BOUND = 20.0
 
 #: View of standardised numbers that also have a robust encoding: visible to all networks except those with only that
 #: encoding.
@@ -61,7 +65,7 @@ DATE_PARTS: tuple[ColumnFeature, ...] = ("days", "month", "weekday", "hour")
 
 @dataclass(frozen=True)
 class Number:
-    """One number extracted from a column, imputed and scaled: `(value - mean) / std`, clipped to `FURTHEST` in
+    """One number extracted from a column, imputed and scaled: `(value - mean) / std`, clipped to `bound` in
     magnitude.
 
     Attributes:
@@ -72,6 +76,7 @@ class Number:
         mean, std: statistics of the imputed training rows; 0 and 1 for no scaling.
         indicator: whether a second feature indicates missing values.
         form: type of the raw column as input of a model; dates are text.
+        bound: maximum magnitude of the scaled number; preparations of older versions have only the default.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -83,14 +88,16 @@ class Number:
     std: float
     indicator: bool
     form: InputKind = "number"
+    bound: float = FURTHEST
 
     def __post_init__(self) -> None:
         if self.part in DATE_PARTS:
             object.__setattr__(self, "form", "text")
-        if not all(math.isfinite(value) for value in (self.imputed, self.mean, self.std)) or self.std <= 0:
+        numbers = (self.imputed, self.mean, self.std, self.bound)
+        if not all(map(math.isfinite, numbers)) or self.std <= 0 or self.bound <= 0:
             raise InputError(
-                f"imputed, mean and std of {self.column!r} must be finite and std positive, not {self.imputed}, "
-                f"{self.mean}, {self.std}: the preparation was not written by evonas or is damaged"
+                f"imputed, mean, std and bound of {self.column!r} must be finite, std and bound positive, not "
+                f"{numbers}: the preparation was not written by evonas or is damaged"
             )
 
     def names(self) -> list[str]:
@@ -104,7 +111,7 @@ class Number:
         missing = np.isnan(values)
         with np.errstate(over="ignore"):
             scaled = (np.where(missing, self.imputed, values) - self.mean) / self.std
-        scaled = np.clip(scaled, -FURTHEST, FURTHEST)
+        scaled = np.clip(scaled, -self.bound, self.bound)
         return np.stack([scaled, missing], axis=1) if self.indicator else scaled[:, None]
 
 

@@ -20,7 +20,7 @@ from evonas.data.encoding.codes import cases, code_width, is_date, words_of
 from evonas.data.encoding.logarithm import Logarithm
 from evonas.data.encoding.periodic import Periodic
 from evonas.data.encoding.piecewise import PiecewiseLinear
-from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, FURTHEST, Categories, Number, Preparation
+from evonas.data.encoding.preprocessor import ARRAY, DATE_PARTS, Categories, Number, Preparation
 from evonas.data.encoding.robust import BOUND, Robust
 from evonas.data.encoding.robust import FURTHEST as NEAR
 from evonas.data.encoding.samples import SamplePreparation
@@ -307,7 +307,11 @@ def _standardise(centred: Any, steps: Sequence[Number]) -> Any:
     """Scales numbers from which the imputed value was subtracted, as `Number.encode` does."""
     offsets = [(step.imputed - step.mean) / step.std for step in steps]
     scaled = layers.Rescaling([1.0 / step.std for step in steps], offsets)(centred)
-    return ops.clip(scaled, -FURTHEST, FURTHEST)
+    bounds = [step.bound for step in steps]
+    if len(set(bounds)) == 1:
+        return ops.clip(scaled, -bounds[0], bounds[0])
+    high = np.array([bounds], np.float32)
+    return ops.minimum(ops.maximum(scaled, -high), high)
 
 
 def _lookup(texts: Sequence[str], **settings: Any) -> Any:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from evonas.data.columns import Role, infer_columns
 from evonas.data.encoding.fit import fit_encoding
-from evonas.data.encoding.preprocessor import Categories, Number, Preparation
+from evonas.data.encoding.preprocessor import BOUND, Categories, Number, Preparation
 from evonas.data.readers.csv import read_table
 from genomes.errors import InputError
 
@@ -40,7 +40,7 @@ def mixed(count: int = 300, seed: int = 0) -> pd.DataFrame:
 
 
 def scikit_learn(frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The same coding by scikit-learn's transformers, feature by feature in our order."""
+    """The same coding by scikit-learn's transformers, clipped as ours, feature by feature in our order."""
     parts = []
     for column in infer_columns(frame).used():
         cells = frame[[column.name]]
@@ -61,7 +61,7 @@ def scikit_learn(frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> np.ndarray[
         else:
             continue
         parts.append(step.fit(cells.iloc[rows].to_numpy()).transform(cells.to_numpy()))
-    return np.concatenate(parts, axis=1)
+    return np.clip(np.concatenate(parts, axis=1), -BOUND, BOUND)
 
 
 def test_equals_scikit_learn() -> None:
@@ -156,6 +156,18 @@ def test_rows_that_do_not_fit_are_refused(change: Any, said: list[str]) -> None:
         assert words in str(refusal.value)
 
 
+def test_a_number_far_from_the_training_rows_is_clipped() -> None:
+    frame = pd.DataFrame({"a": np.arange(100.0)})
+    preparation = fit_encoding(frame, infer_columns(frame), np.arange(100))
+    far = pd.DataFrame({"a": [1e9, -1e9, 49.5]})
+    np.testing.assert_allclose(preparation.apply(far)[:, 0], [BOUND, -BOUND, 0.0])
+
+
+def test_a_preparation_of_an_older_version_is_not_clipped() -> None:
+    step = Preparation.from_json({"steps": [NUMBER]})
+    assert step.apply(pd.DataFrame({"a": [1000.0]})).tolist() == [[1000.0]]
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 steps = st.one_of(
     st.builds(
@@ -191,6 +203,7 @@ NUMBER = {"column": "a", "part": "number", "imputed": 0.0, "mean": 0.0, "std": 1
         ({"steps": [NUMBER], "more": 1}, ["more"]),
         ({"steps": [NUMBER | {"std": 0.0}]}, ["std", "positive"]),
         ({"steps": [NUMBER | {"mean": float("nan")}]}, ["mean"]),
+        ({"steps": [NUMBER | {"bound": 0.0}]}, ["bound", "positive"]),
         ({"steps": [NUMBER | {"part": "square"}]}, ["part", "square"]),
         ({"steps": [NUMBER | {"mean": "1"}]}, ["mean", "'1'"]),
         ({"steps": [{"column": "a", "categories": "abc", "other": False}]}, ["categories", "abc"]),
