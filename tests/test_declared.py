@@ -1,4 +1,4 @@
-"""What is imported is declared, and no package's private names are."""
+"""All imported packages are declared, and no package's private names are imported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS = {"evonas", "genomes", "tests"}
 
 
 def imported(package: str) -> Iterator[tuple[Path, str]]:
-    """Files with the modules and names that they import, absolutely."""
+    """Returns the files with the modules and names that they import absolutely."""
     for path in sorted((ROOT / package).rglob("*.py")):
         for node in imports_in(path):
             if isinstance(node, ast.Import):
@@ -28,7 +28,7 @@ def imported(package: str) -> Iterator[tuple[Path, str]]:
 
 
 def declared(*sections: str) -> set[str]:
-    """Distributions of setup.cfg."""
+    """The distributions in setup.cfg."""
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")
     texts = [parser["options"]["install_requires"]]
@@ -38,7 +38,7 @@ def declared(*sections: str) -> set[str]:
 
 
 def foreign(package: str) -> list[tuple[Path, str]]:
-    """Imports of other people's packages."""
+    """Imports of third-party packages."""
     found = [(path, name) for path, name in imported(package) if name.partition(".")[0] not in sys.stdlib_module_names]
     return [(path, name) for path, name in found if name.partition(".")[0] not in OURS]
 

@@ -1,4 +1,4 @@
-"""Mutations, metrics, layer kinds and encodings from outside evonas: given as objects, or installed."""
+"""Mutations, metrics, layer kinds and encodings from outside evonas: given as objects or installed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {"population": 4, "generations": 1, "finalists": 0, "bas
 
 @pytest.fixture
 def module(site: Path) -> Any:
-    """The module of the distribution, which is installed."""
+    """Installs the distribution and returns its module."""
     install(site)
     importlib.invalidate_caches()
     return importlib.import_module("outside_module")
@@ -67,7 +67,7 @@ class Stub:
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Searches train nothing."""
+    """Replaces training in searches."""
     monkeypatch.setattr(api, "_worker", Stub)
     monkeypatch.setattr(api.launch, "standby_for", no_standby)
     monkeypatch.chdir(tmp_path)
@@ -237,7 +237,7 @@ def test_what_cannot_be_is_refused_in_words(stub: None, module: Any) -> None:
 def test_a_layer_kind_and_a_metric_from_outside_are_trained_in_a_worker_and_exported(
     module: Any, tmp_path: Path
 ) -> None:
-    """One row from outside, and its encoding and objective, known by their names alone: to a file that Keras opens."""
+    """Takes one layer kind, its encoding and an objective, all known by name only, to a file that Keras opens."""
     y = np.arange(60) % 2
     x = RNG.integers(0, 256, (60, 8, 8, 3)).astype(np.uint8)
     space = module.DepthwiseSpace(

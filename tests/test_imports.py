@@ -1,4 +1,4 @@
-"""Who may import whom: the rules of the design, on `sys.modules` of a fresh process."""
+"""Who may import whom: the design's rules, checked on `sys.modules` in a new process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotli
 
 
 def modules_after(statement: str, **environment: str) -> set[str]:
-    """Names of the modules loaded in a fresh process after the statement."""
+    """Returns the modules loaded in a new process after the statement."""
     script = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
     output = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True
@@ -35,7 +35,7 @@ def modules_of(package: str) -> list[str]:
 
 
 def loaded(modules: set[str], *packages: str) -> set[str]:
-    """Those of the packages that are among the modules."""
+    """Returns those of the packages that are among the modules."""
     return {package for package in packages if any(f"{name}.".startswith(f"{package}.") for name in modules)}
 
 
@@ -49,7 +49,7 @@ def test_importing_evonas_loads_nothing_heavy() -> None:
 def test_importing_evonas_is_quick() -> None:
     seconds = []
     for _ in range(5):
-        # Of this process: another one may have the machine.
+        # Processor time: the machine may be busy with something else.
         script = "import time; t = time.process_time(); import evonas; print(time.process_time() - t)"
         output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
         seconds.append(float(output.stdout))
@@ -59,7 +59,7 @@ def test_importing_evonas_is_quick() -> None:
 
 
 def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
-    """A command's help; the start of a worker, before all else; a search up to its first generation."""
+    """Covers a command's help, a worker's start up to its first message, and a search up to its first generation."""
     heavy = (*HEAVY, "scipy", "deap", "rich")
     assert not loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
     standby = modules_after("import evonas.execution.launch, evonas.execution.evaluator, evonas.execution.messages")
@@ -108,7 +108,7 @@ def test_the_loop_joins_its_parts_through_protocols() -> None:
 
 @functools.cache
 def imports_of(path: Path) -> set[str]:
-    """First words of what a file imports, wherever in it."""
+    """Top-level names of the packages that a file imports, at any depth."""
     found: set[str] = set()
     for node in imports_in(path):
         if isinstance(node, ast.Import):
@@ -140,27 +140,27 @@ def test_nobody_imports_what_sits_on_top() -> None:
     for package in ("evonas.estimators", "evonas.tuner"):
         folder = package.replace(".", "/")
         others = {path for path in importers(package) if not path.startswith(f"{folder}/")}
-        assert others <= {"evonas/__init__.py"}  # where it waits to be asked for
+        assert others <= {"evonas/__init__.py"}  # where it waits for requests
 
 
 def test_nothing_that_is_read_can_run_code() -> None:
-    # A user's function goes to the worker over a socket that only the two hold, and never to the disk.
+    # A user's function reaches the worker over a socket that only the two hold, never through the disk.
     assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/user_model.py"}
 
 
-#: Packages from the bottom up: each may import itself and those before it. The modules at the root of evonas are one.
+#: Packages from the bottom up: each may import itself and those before it. The root modules of evonas count as one.
 ORDER = (
     *("genomes", "io", "evonas", "data", "tasks", "metrics", "networks", "strategies", "runs", "training"),
     *("execution", "baselines", "evolution", "display", "deploy", "reporting", "trackers"),
     *("api", "estimators", "tuner", "cli", "testing"),
 )
-#: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.
+#: The public names, which are loaded lazily (`evonas.__getattr__`), and the command line's entry point.
 DOORS = ("evonas", "evonas.__main__")
 
 
 @functools.cache
 def arrows() -> frozenset[tuple[str, str]]:
-    """Pairs of modules, the first of which imports the second, even inside a function; not for types alone."""
+    """Pairs (importing module, imported module), including imports inside functions but not those for types only."""
     modules = {name for package in ("genomes", "evonas") for name in modules_of(package)}
     found = set()
     for name in modules:
@@ -188,7 +188,7 @@ def test_no_circle_of_modules() -> None:
 
 
 def home_of(module: str) -> int:
-    """Place of a module's package in `ORDER`."""
+    """Index of a module's package in `ORDER`."""
     names = module.split(".")
     if names[0] == "genomes":
         return ORDER.index("genomes")

@@ -1,4 +1,4 @@
-"""What of a process is the caller's stays the caller's: signals, alarms and timers, also while its functions run."""
+"""Signal handlers, alarms and timers of the calling process are preserved, also while its functions run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_does_not_finish_in_time_is_abandoned() -> None:
         started = time.monotonic()
         with pytest.raises(Abandoned), listening.waiting():
             time.sleep(120)
-        assert time.monotonic() - started < 60  # not slept to the end
+        assert time.monotonic() - started < 60  # it did not sleep to the end
         with pytest.raises(Abandoned), listening.waiting():
             pytest.fail("it is over")
         assert listening.exit_code == 143

@@ -18,7 +18,7 @@ from tests.cli.commands import process
 pytestmark = pytest.mark.keras
 
 SPACE = {"units": Range(2, 8), "activation": ["relu", "tanh"], "learning_rate": Range(1e-3, 1e-1, log=True)}
-#: In one worker: another one would import Keras once more.
+#: One worker only: a second one would import Keras again.
 QUICK = {"population": 2, "epochs": 1, "finalists": 0, "execution": Execution("processes", 1)}
 NET = f"{Path(__file__).with_name('own_net.py')}:build_model"
 X = np.random.default_rng(0).normal(size=(90, 4, 3))

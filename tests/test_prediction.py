@@ -1,4 +1,4 @@
-"""New rows predicted and labelled rows scored, in Python and on the command line."""
+"""Predicting new rows and scoring labelled rows, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_predicts_is_a_run_or_a_file(tmp_path: Path, table: Path):
 
 @pytest.mark.keras
 def test_a_file_predicts_as_its_run(runs: dict[str, Path], table: Path, tmp_path: Path):
-    # Not `export`, which compares with the scores of the run, and these are made up.
+    # `export` is not used: it compares with the run's scores, which are made up here.
     result = SearchResult(runs["classes"])
     with RunReader(runs["classes"]) as run:
         weights = run.weights(result.best)

@@ -1,4 +1,4 @@
-"""Benchmarks write over no file of others."""
+"""Benchmarks overwrite no file that they did not write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def benchmark(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_no_benchmark_writes_a_report_by_itself() -> None:
     for path in (ROOT / "benchmarks").glob("*.py"):
-        if path.stem not in ("throughput", "search_quality"):  # the latter keeps searches in a folder of its own
+        if path.stem not in ("throughput", "search_quality"):  # the latter keeps each search in a separate folder
             assert "write_text" not in path.read_text(), path
 
 

@@ -1,4 +1,4 @@
-"""The scripts: short, helpful, and the same three jobs as the command line through the Python API."""
+"""The scripts: short, documented, and equivalent to three commands, but through the Python API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def script(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.Comple
 
 
 class Here(NamedTuple):
-    """What a script that was run in this process ended with."""
+    """How a script that was run in this process ended."""
 
     code: object
     stdout: str
@@ -32,7 +32,7 @@ class Here(NamedTuple):
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Here]:
-    """Runs a script as `script` does, without another Python, which would import evonas once more."""
+    """Runs a script like `script`, but without a new Python process, which would have to import evonas again."""
 
     def run(name: str, *arguments: str) -> Here:
         path = ROOT / "scripts" / f"{name}.py"

@@ -1,4 +1,4 @@
-"""A user's build function in the driver: what it is told by, how it travels, and when it is refused. No Keras."""
+"""A user's build function in the driver: how it is identified and sent, and when it is refused. No Keras."""
 
 from __future__ import annotations
 

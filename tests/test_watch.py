@@ -1,4 +1,4 @@
-"""Watching a run that another process searches."""
+"""Watching a run while another process searches."""
 
 from __future__ import annotations
 

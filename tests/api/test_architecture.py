@@ -1,4 +1,4 @@
-"""Which networks are searched over which rows, and what is said of them from the start to the card."""
+"""Which networks are searched for which kind of rows, and how messages, reports and the model card describe them."""
 
 from __future__ import annotations
 

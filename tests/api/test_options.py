@@ -1,4 +1,4 @@
-"""Settings as keyword arguments that a type checker knows: the same names as `Settings` has, and their types."""
+"""Settings as typed keyword arguments: the same names and types as the fields of `Settings`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learning-rate range test: its suggestion on curves that are known, its files, and one real sweep."""
+"""The learning-rate range test: its suggestion on known curves, its files, and one real sweep."""
 
 from __future__ import annotations
 

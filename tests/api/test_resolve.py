@@ -1,4 +1,4 @@
-"""What of a space is searched on which data, for which objective and by which trainer."""
+"""Which part of a space is searched, given the data, the objective and the trainer."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> Non
     space = DenseSpace.from_json(value)
     assert (space.embedding, space.members, space.layers) == (Choice(("none",)), Choice((1,)), Choice((2,)))
     assert space.category_units == Choice((0,))
-    del value["network"]["layers"]  # somebody wrote it by hand, for the default of what is left out
+    del value["network"]["layers"]  # as in a file written by hand that relies on the default
     assert DenseSpace.from_json(value).embedding == DenseSpace().embedding
 
 
 def searched(
     task: str, metric: str, space: DenseSpace | None = None, **settings: Any
 ) -> tuple[Any, Any, tuple[str, ...]]:
-    """Options of label smoothing and of scaling, and what is said."""
+    """Returns the options searched for label smoothing and for scaling, and the notes about them."""
     options = {"trainer": "native", **settings}
     found, notes = trainable(space or DenseSpace(), Settings(**options).resolve(metric), Objective(metric, "max"), task)
     return found.domain("label_smoothing").options, found.domain("scaling").options, notes

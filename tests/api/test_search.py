@@ -1,4 +1,4 @@
-"""`evonas.search`, `resume` and `load_run` over the dense space, with an evaluator that trains nothing."""
+"""`evonas.search`, `resume` and `load_run` over the dense space, with an evaluator that does not train."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class StubEvaluator:
         self.metric = settings.objective or ""
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Has no state."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Has no state."""
 
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
@@ -79,12 +79,12 @@ def test_search_gives_what_was_found(tmp_path: Path) -> None:
     assert result.run_dir == tmp_path / "run"
     assert result.stop == "generations"
     assert result.settings.objective == "rmse"
-    # Filled in from the data; and what the objective has no use for.
+    # These are derived from the data, or dropped because the objective does not use them.
     found = {"neighbour_columns": (), "neighbour_sets": (), "label_smoothing": DenseSpace().label_smoothing}
-    found["embedding"] = DenseSpace().embedding  # of too few rows to be cut by a tree
+    found["embedding"] = DenseSpace().embedding  # too few rows for a tree to split
     assert set(result.space.neighbour_columns) == {"x0", "x1", "x2"}
     assert replace(result.space, numbers=DenseSpace().numbers, **found) == DenseSpace()
-    assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for
+    assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # without those unsuited to these data
     assert result.space.contains(result.best_genome)
     assert result.population[0] == result.best_genome
     assert len(result.population) == 5
@@ -169,7 +169,7 @@ def test_spaces_and_populations_come_from_files(tmp_path: Path) -> None:
     first = evonas.search(
         x, y, space=tmp_path / "space.toml", generations=2, population=4, out=tmp_path / "first", known_defaults=False
     )
-    # Of label smoothing a regression has none.
+    # Regression does not use label smoothing.
     assert replace(first.space, neighbour_columns=(), neighbour_sets=()) == replace(space, label_smoothing=0.0)
     second = evonas.search(
         x,
@@ -261,11 +261,11 @@ def test_any_network_of_a_real_search_is_exported(tmp_path: Path) -> None:
 
 
 class Wander(RandomSearch):
-    """Random search, of a user."""
+    """A user's own random search."""
 
 
 class Drift(RandomSearch):
-    """Another one."""
+    """A second user-defined strategy."""
 
 
 def test_a_strategy_of_ones_own_searches_and_is_wanted_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Baselines beside a search: trained in a process of their own, committed, compared, and never waited for long."""
+"""Baselines beside a search: trained in a separate process, committed and compared, never holding up the run."""
 
 from __future__ import annotations
 
@@ -154,14 +154,14 @@ def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, 
     assert list(found.baselines["name"]) == ["gradient boosting", "linear model"]
     with RunReader(tmp_path / "on") as on, RunReader(tmp_path / "off") as without:
         assert on.digest() == without.digest()
-    monkeypatch.setattr(session, "BaselineProcess", None)  # would fail if it were started
+    monkeypatch.setattr(session, "BaselineProcess", None)  # starting it would fail
     again = resume(tmp_path / "on", generations="+1", evaluator=StubEvaluator)
     assert again.baselines.equals(found.baselines)
 
 
 def test_a_resumed_run_keeps_the_choice_to_train_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
-    monkeypatch.setattr(session, "BaselineProcess", None)  # fails if it is started
+    monkeypatch.setattr(session, "BaselineProcess", None)  # starting it would fail
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
     search_prepared(prepared(table()), budget=Budget(generations=1), out=tmp_path / "run", baseline=False, **options)
     assert resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator).baselines.empty

@@ -1,4 +1,4 @@
-"""Gradient boosting and the linear model on prepared tables: what they see, and what their scores are of."""
+"""Gradient boosting and the linear model on prepared tables: which rows they see and which rows they are scored on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_trees_see_categories_as_codes_and_gaps_as_gaps():
     found = columns.apply(data.preparation.apply(frame))
     assert found.shape == (300, 3)
     assert columns.categorical == [0]
-    assert len(pd.crosstab(found[:, 0], frame["kind"]).to_numpy().nonzero()[0]) == 3  # one code a category
+    assert len(pd.crosstab(found[:, 0], frame["kind"]).to_numpy().nonzero()[0]) == 3  # one code per category
     np.testing.assert_array_equal(np.isnan(found).any(axis=1), frame["gap"].isna())
 
 
@@ -60,7 +60,7 @@ def test_where_the_final_model_learns_from_validation_rows_so_do_the_tested_base
     plain, again = last(data), {model.name: model for model in fitting.fit_baselines(data, all_rows=True)}
     (split,) = data.splits
     for name, model in again.items():
-        assert model.validation == plain[name].validation  # these rows were not trained on
+        assert model.validation == plain[name].validation  # no model was trained on these rows
         assert model.test != plain[name].test
         assert model.about == f"{plain[name].about}; tested after training on all rows"
     joined = replace(

@@ -1,4 +1,4 @@
-"""Options of images, series and texts, and what is refused, without training anything."""
+"""Options for images, series and texts, and what is refused. Nothing is trained."""
 
 from __future__ import annotations
 

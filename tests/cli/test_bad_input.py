@@ -1,4 +1,4 @@
-"""Every kind of bad input on the command line: exit code 2, a message that helps, nothing lost."""
+"""Every kind of bad input on the command line: exit code 2, a helpful message, nothing lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from evonas.runs.lock import RunLock
 from tests.cli.commands import OWN, ROOT, evonas, process, search
 
-# Each row: what is there, what is typed, and words of the message: constraint, value, fix.
+# Each row: the files that exist, the command, and words of the message: constraint, value, fix.
 
 
 def nothing() -> None:
@@ -151,7 +151,7 @@ BAD_INPUT: dict[str, tuple[Callable[[], None], list[str], list[str]]] = {
 
 
 def snapshot() -> dict[str, bytes]:
-    """Every file, by name; the lock file holds nothing."""
+    """Returns the content of every file by name; that of the lock file is left out."""
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name != "run.lock"}
 
 

@@ -211,7 +211,7 @@ def test_signals_stop_in_good_order(number: signal.Signals, code: int, monkeypat
 
 
 def test_ctrl_c_while_a_compiled_module_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python then raises ImportError: a signal at a random instant found it."""
+    """Python raises ImportError in this case: a signal at a random moment exposed it."""
 
     def open_run(directory: Path) -> RunReader:
         try:

@@ -1,4 +1,4 @@
-"""What a shell is offered to complete."""
+"""Shell completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options in groups: what is not given is as it is by default, and what is given comes through."""
+"""Groups of options: those left out keep their defaults, and those given reach the search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report that a search writes when it is done."""
+"""The report that a search writes when it ends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_it_never_delays_a_run_that_has_a_time(tmp_path: Path, capsys: pytest.Ca
     run = synthetic_run(tmp_path / "run", 20)
     with RunStore.open(run) as store:
         store.begin_session(Budget(seconds=10.0))
-        store.end_session("time", 7.9)  # 9.9 s with those of the first session
+        store.end_session("time", 7.9)  # 9.9 s including the first session
     report_at_end(run, time.monotonic(), False, False)
     assert "no time was left for it; evonas report" in capsys.readouterr().out
     assert not (run / "report.html").exists()
