@@ -1,4 +1,4 @@
-"""Tables whose splits and roles of columns are asked for: by group, by time, given parts, roles."""
+"""Splits and column roles given by the user: by group, by time, as separate files, and roles."""
 
 import numpy as np
 import pandas as pd

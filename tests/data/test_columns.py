@@ -1,4 +1,4 @@
-"""Roles of columns: each rule once, and the real tables."""
+"""Roles of columns: one test for each rule, and the real tables."""
 
 import datetime
 import json

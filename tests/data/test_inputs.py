@@ -1,4 +1,4 @@
-"""Arrays of any shape: what is taken, how they are dealt, saved and fingerprinted."""
+"""Arrays of any shape: what is accepted, and how they are split, saved and fingerprinted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features of neighbours: what they are, that no target leaks into them, and that they are computed once."""
+"""Neighbour features: their values, that no target leaks into them, and that they are computed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(rows: int = 120, seed: int = 0) -> pd.DataFrame:
 
 
 def estimate(point, centres, values, bandwidth):
-    """The sum as it is written, in float64."""
+    """The sum exactly as in the formula, in float64."""
     squares = [sum((float(p) - float(c)) ** 2 for p, c in zip(point, centre, strict=True)) for centre in centres]
     nearest = min(squares)
     kernel = [math.exp(-(square - nearest) / (2 * bandwidth**2)) for square in squares]
@@ -143,7 +143,7 @@ def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows
         for k, (before, after) in enumerate(zip(seen.splits, moved.splits, strict=True)):
             assert (k != fold) == np.array_equal(before.x_train, after.x_train)
         before, after = (each.splits[fold].x_train[:, -1] for each in (seen, moved))
-        # Targets are scaled by all training rows: the row's own place among the means has to stay.
+        # Targets are scaled by all training rows, so compare the row's position relative to the other means.
         scale = np.polyfit(before[1:], after[1:], 1)
         assert after[0] == pytest.approx(np.polyval(scale, before[0]), abs=0.5)
 
@@ -168,7 +168,7 @@ def test_views_are_made_once_also_by_several_threads(monkeypatch):
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: views("standard", *NEAR.views), range(16)))
     assert all(each is found[0] for each in found)
-    assert len(made) == len(set(made)) == 6  # two bandwidths; training, validation and test rows
+    assert len(made) == len(set(made)) == 6  # two bandwidths, for training, validation and test rows each
     views("standard", NEAR.views[1])
     assert len(made) == 6
 

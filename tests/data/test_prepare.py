@@ -1,4 +1,4 @@
-"""From raw rows to `PreparedData`: shapes, coding, what is never fitted, saving, fingerprints, refusals."""
+"""From raw rows to `PreparedData`: shapes, encoding, what is never fitted, saving, fingerprints, refusals."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def assert_same(one: PreparedData, other: PreparedData) -> None:
 
 
 def check(data: PreparedData) -> None:
-    """The promises of `Split` and `PreparedData`."""
+    """Checks the invariants of `Split` and `PreparedData`."""
     problem = data.problem
     assert len(problem.feature_names) == problem.num_features
     parts = [(s.x_train, s.y_train) for s in data.splits] + [(s.x_validation, s.y_validation) for s in data.splits]
@@ -112,7 +112,7 @@ def test_regression_targets_are_standardised_by_the_training_rows() -> None:
 
 
 def test_nothing_but_training_rows_is_fitted() -> None:
-    # The row numbers travel through the preparation in a column that is merely scaled.
+    # Row numbers pass through the preparation in a column that is only scaled.
     frame = table().assign(place=np.arange(120) + 0.5)
     data = prepare_table(frame, "price", seed=1)
     column = data.problem.feature_names.index("place")

@@ -1,4 +1,4 @@
-"""Images, series and texts as samples of a shape: what is fitted, split, kept and refused."""
+"""Samples with a shape (images, series and texts): what is fitted, how they are split, what is kept and refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def prepared(kind: str, x: Any, y: Any = LABELS, **options: Any) -> PreparedData
 
 def test_images_are_standardised_channel_by_channel_and_keep_their_shape(tmp_path: Path) -> None:
     pixels = PIXELS.copy()
-    pixels[:, 0, 0] = 7  # no pixel is dropped for being constant
+    pixels[:, 0, 0] = 7  # constant pixels are not dropped
     data = prepared("image", pixels)
     assert data.problem.sample_shape == (5, 4, 3)
     assert data.problem.num_features == 60 == data.splits[0].x_train.shape[1]
@@ -120,7 +120,7 @@ def test_series_of_several_lengths_are_padded_and_masked() -> None:
     assert features[0, :, 2].tolist() == [1, 1, 1, 1, 0, 0, 0]
     assert not features[0, 4:].any()
     inner = SERIES[:1].copy()
-    inner[0, 2] = np.nan  # a gap of all channels is not an end
+    inner[0, 2] = np.nan  # a gap in all channels is not the end
     assert data.preparation.apply(inner).reshape(7, 3)[:, 2].all()
 
 
@@ -163,7 +163,7 @@ def test_a_preparation_of_others_is_refused() -> None:
 
 def test_windows_that_overlap_are_split_in_their_order() -> None:
     line = np.cumsum(RNG.normal(size=500))
-    windows = np.lib.stride_tricks.sliding_window_view(line, 10)[::2].copy()  # each with the 4 behind it
+    windows = np.lib.stride_tricks.sliding_window_view(line, 10)[::2].copy()  # each overlaps the next four
     target = windows[:, -1] ** 2
     assert overlap_of(windows[..., None]) == 4
     assert overlap_of(RNG.permutation(windows)[..., None]) == 0
@@ -186,7 +186,7 @@ def test_windows_that_overlap_are_split_in_their_order() -> None:
 def test_rows_tell_which_networks_take_them() -> None:
     assert kind_of_array(PIXELS) == "image"
     assert kind_of_array(np.zeros((3, 28, 28), np.uint8)) == "image"
-    assert kind_of_array(PIXELS[..., 0] / 255.0) == "series"  # no squares
+    assert kind_of_array(PIXELS[..., 0] / 255.0) == "series"  # not square
     assert kind_of_array(RNG.random((4, 8, 8))) == "image"
     assert kind_of_array(RNG.normal(size=(4, 8, 8))) == "series"
     assert kind_of_array(RNG.random((4, 8, 8)), series=True) == "series"

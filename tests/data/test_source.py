@@ -1,4 +1,4 @@
-"""A run refuses to continue with a file that has changed, and does not need one that is gone."""
+"""A run refuses to continue with a changed file, and does not need a file that has been deleted."""
 
 import pytest
 

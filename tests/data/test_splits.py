@@ -1,4 +1,4 @@
-"""Dealing rows: every row once, shares and classes kept, tiny tables too."""
+"""Splitting rows: every row is used once, and shares and classes are kept, also for tiny tables."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_every_row_is_as_likely_to_be_tested() -> None:
     taken = np.zeros(20)
     for seed in range(2000):
         taken[split_rows(np.zeros(20, np.intp), seed=seed).test] += 1
-    # One row, not the same for two seeds, is kept for training.
+    # One row is kept for training, a different one for each of two seeds.
     assert taken.mean() == 400
     assert np.abs(taken - 400).max() < 100
 

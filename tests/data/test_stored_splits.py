@@ -1,4 +1,4 @@
-"""Targets and weights of a file that does not fit its problem: kernels would read and write beyond their arrays."""
+"""Stored targets and weights that contradict their problem are refused: kernels would access memory out of bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task that a target makes, and the targets that are refused."""
+"""The task that follows from a target, and the targets that are refused."""
 
 from typing import Any
 

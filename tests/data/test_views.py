@@ -1,4 +1,4 @@
-"""Networks that see numbers in different forms: trained, inherited, exported and put together on one set of data."""
+"""Networks with different numeric encodings over the same data: trained, inherited from, exported and combined."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.keras
 
 
 def table() -> pd.DataFrame:
-    """A table of numbers alone."""
+    """A table with numeric columns only."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=300), "b": np.exp(rng.normal(0, 1, 300))})
     return frame.assign(y=np.sin(3 * frame.a) + frame.b)
@@ -45,7 +45,7 @@ def architecture(numbers: str) -> dict:
 
 @pytest.fixture(scope="module")
 def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
-    """A network of each form, all by one trainer."""
+    """One network for each encoding, all trained by the same trainer."""
     from evonas.training.native import NativeTrainer
 
     tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMERIC_ENCODINGS]
@@ -92,7 +92,7 @@ def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, nu
 
     task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
-    written = export(order, prepared, TrainingSettings())  # raises unless the raw validation rows score the same
+    written = export(order, prepared, TrainingSettings())  # raises if the scores on raw validation rows differ
     assert written.validation_scores["rmse"] == pytest.approx(evaluation.scores["rmse"], rel=1e-5)
     tested = test_scores(task.architecture, evaluation.weights, prepared, None)
     assert written.test_scores["rmse"] == pytest.approx(tested["rmse"], rel=1e-5)

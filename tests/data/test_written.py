@@ -1,4 +1,4 @@
-"""Numbers and dates as text: one recogniser for features, target and time column, on the rows that decide."""
+"""Numbers and dates written as text: one parser for features, target and time column, applied to the same rows."""
 
 from __future__ import annotations
 

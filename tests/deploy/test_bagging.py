@@ -1,4 +1,4 @@
-"""Of a cross-validation, an ensemble is a network trained on each fold: together they have seen every row."""
+"""The ensemble of a cross-validated run has one network for each fold, so that together they have used every row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The final model: the mean of trainings of the finalists, on training and validation rows together where few."""
+"""The final model: the mean of the finalists' trainings, which use training and validation rows if there are few."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def search(classes: bool = False, **options: Any) -> evonas.SearchResult:
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(finalists, "_NEAR", 100.0)  # four epochs say little of who is far behind
+    monkeypatch.setattr(finalists, "_NEAR", 100.0)  # after four epochs a poor score means little
 
 
 def predicted_by(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
@@ -138,7 +138,7 @@ def test_scoring_stops_between_rows_when_the_time_is_over(monkeypatch: pytest.Mo
 
 
 def test_it_is_the_mean_of_the_finalists_own_trainings_where_rows_are_many_or_given() -> None:
-    search(all_rows=False, finalist_seeds=2)  # four trainings, of which three are taken
+    search(all_rows=False, finalist_seeds=2)  # four trainings, three of which are used
     with RunReader("run") as run:
         model = run.final_model
         assert model is not None
@@ -176,7 +176,7 @@ def test_the_searchs_best_join_where_the_time_was_too_short(monkeypatch: pytest.
         alone = run.final_model
         assert alone is not None
         assert alone.names == [record.weights for record in run.best(3)]
-        monkeypatch.setattr(finalists, "_NEAR", 0.0)  # those that are worse would make the mean worse
+        monkeypatch.setattr(finalists, "_NEAR", 0.0)  # the worse ones would worsen the mean
         assert run.final_model is None
 
 
@@ -215,7 +215,7 @@ def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
     answer = markdown(make_report(read_run("run"))).split("## ")[1]
     assert f"**rmse {format_score(result.test_scores['rmse'])} on " in answer
     assert "is the ensemble of" in answer
-    with RunReader("run") as run:  # what was chosen holds for these networks only
+    with RunReader("run") as run:  # the choice is valid for these networks only
         assert run.final_test.ensemble_of(list(held)[1:]) == {}
 
 

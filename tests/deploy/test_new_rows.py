@@ -23,7 +23,7 @@ LABELS = np.array(["cat", "dog"] * 20)
 
 
 def predictor(data: PreparedData) -> Predictor:
-    """Predicts the second class of all rows."""
+    """Predicts the second class for all rows."""
 
     def outputs(x: Any) -> Any:
         assert data.preparation is not None

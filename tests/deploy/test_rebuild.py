@@ -1,4 +1,4 @@
-"""`evonas build`: a champion's network from its genome alone, as the search built and compiled it."""
+"""`evonas build`: rebuilds a champion's network from its genome alone, as the search built and compiled it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -
     near = best.genome.get("neighbours", {"bandwidths": []})
     count = len(near["bandwidths"])
     facts = {"num_features": 3 + count, "num_outputs": 1, "task": "regression", "seed": best.seed}
-    assert best.genome["embedding"] != "none"  # so that the columns of numbers are told, too
+    assert best.genome["embedding"] != "none"  # so that the card lists the numeric columns, too
     facts |= {"numeric": [0, 1, 2, *[-1] * count], "views": []}
     network = {"genome": best.genome, "rows": 36, "epochs": 50, "loss": "auto", "share": 1.0, **facts}
     (tmp_path / "x.card.json").write_text(json.dumps({"card": 1, "networks": [network]}))
@@ -142,6 +142,6 @@ def test_it_is_the_network_that_the_search_trains(
 
 
 def _rates(model: Any, steps: int) -> list[float]:
-    """The rate of every step."""
+    """The learning rate of every step."""
     given = model.optimizer._learning_rate
     return [float(given(step) if callable(given) else given) for step in range(steps)]

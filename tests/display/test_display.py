@@ -1,4 +1,4 @@
-"""What a search shows: words, pace, plain lines, events and the live block."""
+"""The output of a search: wording, rate, plain lines, events and the live block."""
 
 from __future__ import annotations
 

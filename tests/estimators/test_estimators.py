@@ -1,4 +1,4 @@
-"""`EvolutionClassifier` and `EvolutionRegressor`: tables of mixed columns, and life among scikit-learn's tools."""
+"""`EvolutionClassifier` and `EvolutionRegressor`: tables of mixed columns, and use with scikit-learn's tools."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_was_found(classifier):
     results = classifier.cv_results_
     assert results["params"][classifier.best_index_] == classifier.best_params_
     assert results["rank_test_score"].min() == 1
-    assert classifier.best_score_ == results["mean_test_score"].max() < 0  # minus the log loss
+    assert classifier.best_score_ == results["mean_test_score"].max() < 0  # the negative log loss
     assert list(classifier.history_["generation"]) == [0]
     given = classifier.best_model_.predict(classifier.network_.preparation.inputs(FRAME), verbose=0)  # raw columns
     assert given["probability"][:, 0] == pytest.approx(classifier.predict_proba(FRAME)[:, 1], abs=1e-5)
@@ -101,7 +101,7 @@ def test_several_targets_in_a_pipeline_under_cross_validation():
 @pytest.mark.soak
 @pytest.mark.keras
 def test_a_kept_run_in_the_worker_process_is_gone_on_with(tmp_path):
-    labels = np.where(np.arange(60) == 7, "rare", LABELS)  # a class of one row
+    labels = np.where(np.arange(60) == 7, "rare", LABELS)  # a class with one row
     given = {**TINY, "in_process": False, "run_dir": tmp_path / "run"}
     first = EvolutionClassifier(**given).fit(FRAME, labels, sample_weight=np.ones(60))
     assert first.predict_proba(FRAME).shape == (60, 3)

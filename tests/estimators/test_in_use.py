@@ -1,4 +1,4 @@
-"""Estimators as people use them: forms of targets, arrays after tables, meta-estimators, many fits in one process."""
+"""Typical uses of the estimators: forms of targets, arrays after tables, meta-estimators, many fits in one process."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_what_stops_a_temporary_run_names_no_place_that_is_gone(tmp_path):
 
 
 def leftovers() -> tuple[int, int, int]:
-    """Threads, descriptors and temporary files of this process."""
+    """Counts the threads, descriptors and temporary files of this process."""
     return threading.active_count(), len(os.listdir("/proc/self/fd")), len(os.listdir(tempfile.gettempdir()))
 
 

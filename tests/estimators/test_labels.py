@@ -1,4 +1,4 @@
-"""Labels as tables of pandas hold them: of numpy's kind, or refused where one is missing."""
+"""Labels with pandas types: they come back with numpy's type, and a missing one is refused."""
 
 from __future__ import annotations
 

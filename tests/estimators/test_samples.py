@@ -1,4 +1,4 @@
-"""Estimators of images, series and texts: the right networks, labels back, and a model that takes raw samples."""
+"""Estimators for images, series and texts: suitable networks, original labels, and a model that takes raw samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The asynchronous loop: bounds, exact resumption from any moment, and the repetition of a run in its order."""
+"""The asynchronous loop: bounds, exact resumption from any moment, and repetition of a run in its order of arrival."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_s
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here loses power: what is written need not be on the disk before it continues."""
+    """No test here simulates a power failure, so no write has to reach the disk before the run continues."""
     configure = schema._configure
 
     def relaxed(connection: sqlite3.Connection, mode: str) -> None:
@@ -78,7 +78,7 @@ def test_generations_are_as_many_results_each(tmp_path: Path) -> None:
 
 
 def test_a_candidate_is_asked_for_as_soon_as_a_slot_is_free(tmp_path: Path) -> None:
-    """And no earlier: what is asked for has seen all but the others that are in training."""
+    """Nor earlier: each request takes into account every candidate except those in training."""
     with toy_store(tmp_path / "run", settings()) as store:
         run(store, Budget(generations=3), ToyStreamingEvaluator(3))
         kinds = [event.kind for event in store.events.since()]
@@ -108,7 +108,7 @@ def test_a_run_with_one_slot_is_the_same_however_it_is_cut(tmp_path: Path, strat
 
 @pytest.mark.parametrize("strategy", FAST)
 def test_a_run_is_repeated_in_the_order_of_its_arrivals(tmp_path: Path, strategy: str) -> None:
-    """With other slots and other times; also a run that was stopped on the way, and continued with other slots."""
+    """With different slots and durations; also for a run that was stopped and continued with different slots."""
     chosen = settings(strategy=strategy)
     with toy_store(tmp_path / "first", chosen) as store:
         run(store, Budget(evaluations=9), ToyStreamingEvaluator(4, seed=1))
@@ -132,7 +132,7 @@ def test_a_repeated_run_may_go_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strategy", FAST)
 @pytest.mark.sampled(2)
 def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, strategy: str) -> None:
-    """Nobody waits before the window is full, and a run that is cut by kills or in time ends as the straight one."""
+    """A worker waits only when the window is full; a run cut by kills or its budget ends like an uninterrupted one."""
     chosen, digests = settings(strategy=strategy, window=4, offspring=5), []
     for slots in (1, 2, 4):
         evaluator = ToyStreamingEvaluator(slots, seed=slots)
@@ -152,7 +152,7 @@ def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, s
 
 def test_a_slow_network_keeps_nobody_waiting_before_the_window_is_full(tmp_path: Path) -> None:
     class Slow(ToyStreamingEvaluator):
-        """The first one comes back last."""
+        """Returns the first candidate last."""
 
         def stream(self) -> Any:
             stream = super().stream()
@@ -184,7 +184,7 @@ class Killed(BaseException):
 def test_a_run_that_was_cut_at_any_commit_goes_on_with_what_was_out(
     tmp_path: Path, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The events on record stay, the candidates that were out are asked for again and trained, none else."""
+    """Recorded events stay; exactly the candidates that were in training are asked for again and trained."""
     folder, commits = tmp_path / "run", 0
     known: list[Any] = []
     evaluator = ToyStreamingEvaluator(3, seed=7)

@@ -18,11 +18,11 @@ from evonas.strategies import make_strategy
 from tests.clock import Clock
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_store
 
-COMMIT_SECONDS = 0.1  # of a store on a slow disk; the share then lets results wait for 0.4 s
+COMMIT_SECONDS = 0.1  # of a store on a slow disk; results may then wait 0.4 s for their commit
 
 
 class PromptEvaluator(ToyEvaluator):
-    """One network at a time, each after that many seconds; ends with an exception after so many of them."""
+    """Evaluates one network at a time, each in that many seconds; raises an exception after a given number."""
 
     part_seconds = 1.0
 
@@ -45,7 +45,7 @@ class PromptEvaluator(ToyEvaluator):
 
 
 def committed(directory: Path, patch: pytest.MonkeyPatch, evaluator: PromptEvaluator) -> list[int]:
-    """Networks in each commit of two generations of six."""
+    """The number of networks in each commit of two generations of six."""
     sizes: list[int] = []
     put = RunStore.commit_part
 

@@ -1,4 +1,4 @@
-"""What an evaluation is taken to cost, and the effort that follows from it."""
+"""The estimated cost of an evaluation, and the effort that follows from it."""
 
 from __future__ import annotations
 

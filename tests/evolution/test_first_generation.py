@@ -1,4 +1,4 @@
-"""The first generation of a run of short time: small networks where the usual ones would take too long."""
+"""The first generation of a short run: small networks where the usual ones would take too long."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range, 
 from genomes.architecture.cost import count_flops, count_frozen_flops, count_parameters
 from tests.stub import StubEvaluator
 
-# Of plain networks, whose size says what they cost.
+# Plain networks, whose cost follows from their size.
 RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1)
 
 
@@ -199,7 +199,7 @@ def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
 
     search("straight", 14)
     search("run", 4)
-    # On a machine that is faster, too.
+    # Also if the machine is faster after the resumption.
     monkeypatch.setattr(api, "first_generation", partial(first_generation, flops=lambda: 1e12))
     evonas.resume(tmp_path / "run", evaluations=14, evaluator=StubEvaluator, threads=2)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:

@@ -1,4 +1,4 @@
-"""Children whose learning rate a range test sets: which, to what, the same after a stop, and one real search."""
+"""Children whose learning rate a range test sets: which ones, to what, the same after a stop, and one real search."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPACE = DenseSpace(layers=Range(1, 3), units=Range(2, 16))
 
 
 class Turned:
-    """Mends the children of one mutation of the toy space: their last number becomes another."""
+    """Repairs the children of one mutation of the toy space: replaces their last number."""
 
     operators = frozenset({"step"})
 
@@ -47,19 +47,19 @@ class Turned:
 
 
 def falling(task: SweepTask, at: float) -> LearningRateCurve:
-    """A loss that falls at one rate."""
+    """A loss curve that falls at the given rate."""
     rates = np.array(task.rates)
     losses = 1 - 0.8 / (1 + (at / rates) ** 3) + (rates / (30 * at)) ** 4
     return LearningRateCurve(tuple(rates), tuple(losses))
 
 
 def wanted(task: SweepTask) -> float:
-    """What the stub's tests suggest: a function of the task alone."""
+    """The rate that the stub's range test suggests: a function of the task alone."""
     return float(2e-4 * 1.5 ** (task.seeds[0] % 10))
 
 
 class Sweeping(StubEvaluator):
-    """An evaluator that sweeps; at a certain sweep, it is as if Ctrl-C had been pressed."""
+    """An evaluator that runs range tests; during a given one it simulates Ctrl-C."""
 
     interruption: Interruption | None = None
     left = 0
@@ -83,7 +83,7 @@ def test_children_of_such_mutations_are_repaired_and_say_so(name: str) -> None:
     strategy = make_strategy(name, ToySpace(), repair=repair, **options)  # type: ignore[arg-type]
     repaired, seen, space = [], set(), ToySpace()
     for generation in range(6):
-        if generation == 4:  # also continues from a state
+        if generation == 4:  # continuing from a saved state gives the same
             state = json.loads(json.dumps(strategy.state()))
             strategy = make_strategy(name, space, repair=repair, **options)  # type: ignore[arg-type]
             strategy.restore(state)
@@ -99,7 +99,7 @@ def test_children_of_such_mutations_are_repaired_and_say_so(name: str) -> None:
         seen |= {candidate.digest for candidate in candidates}
         strategy.tell([1.0 + sum(candidate.genome[:3]) for candidate in candidates])
     assert len(repaired) > 3
-    # Samples, and children of other mutations and of crossover, are not.
+    # Samples, and children of other mutations and of crossover, are not repaired.
     assert len(repaired) <= len(repair.given) < 48
 
 
@@ -175,7 +175,7 @@ def test_an_evaluator_has_to_sweep(tmp_path: Path) -> None:
 
 
 class Dying(Sweeping):
-    """Is killed in the midst of a certain sweep."""
+    """Is killed during a given range test."""
 
     def sweep(self, task: SweepTask) -> LearningRateCurve:
         Dying.left -= 1

@@ -23,7 +23,7 @@ from genomes.architecture.graph import graph_from_json, graph_to_json
 from tests.api.test_search import StubEvaluator, table
 from tests.stub import no_standby
 
-#: Of plain networks; what others take over is in tests/training/test_embeddings_and_members.py.
+#: Plain networks; tests/training/test_embeddings_and_members.py covers what others take over.
 SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(4, 16), embedding="none", members=1)
 
 
@@ -115,7 +115,7 @@ class TestSearch:
             begun = [SPACE.genome_from_json(record.genome) for record in run.records()]
             assert run.source["warm_start"] == "first"
         assert begun == first.population
-        assert second.best_score == first.best_score  # the stub scores networks, whatever the data
+        assert second.best_score == first.best_score  # the stub's scores do not depend on the data
 
     @pytest.mark.soak
     def test_published_defaults_are_among_the_first_networks(self) -> None:
@@ -137,7 +137,7 @@ class TestSearch:
         x, y = table()
         space = DenseSpace(layers=1, units=8, numbers="piecewise")
         rng = np.random.default_rng(0)
-        # Without neighbours: two champions that differ in these alone would be one network here.
+        # Neighbour features are off: two champions that differ in these alone would be the same network here.
         given = {"space": space, "generations": 1, "neighbours": False, "out": "forms"}
         evonas.search(rng.normal(size=(300, 2)), rng.normal(size=300), **given)
         few = evonas.search(
@@ -151,7 +151,7 @@ class TestSearch:
         )
         assert few.space.domain("numbers").options == ("standard", "robust")
         with RunReader(few.run_dir) as run:
-            # The best of the other run: its known defaults keep their names.
+            # Includes the other run's best network; its known defaults keep their names.
             operators = [record.operator for record in run.records()]
         assert all(operator == "seed" or operator.startswith("known default") for operator in operators), operators
         assert len(operators) == 4

@@ -1,4 +1,4 @@
-"""Leases: each network comes back once, whatever workers do; and what a pool makes of that is the same run."""
+"""Leases: each network comes back exactly once, whatever the workers do, and the run in a pool stays the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_evaluati
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here loses power: what is written need not be on the disk before it continues."""
+    """No test here simulates a power failure, so no write has to reach the disk before the run continues."""
     configure = schema._configure
 
     def relaxed(connection: sqlite3.Connection, mode: str) -> None:
@@ -155,7 +155,7 @@ def test_the_longest_trainings_of_a_generation_begin_first() -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """In place of a task of a real network."""
+    """Replaces the task of a real network."""
 
     candidate: Candidate
     start: Start | None
@@ -163,7 +163,7 @@ class Task:
 
 
 class WildFleet:
-    """Workers that come and go, die in the midst, answer twice, late and in any order; everything is drawn."""
+    """Workers that come and go at random, die during a task, and answer twice, late and in any order."""
 
     def __init__(self, assignments: Assignments, workers: int, seed: int, wild: float = 0.2) -> None:
         self.assignments, self.rng, self.wild = assignments, random.Random(seed), wild
@@ -172,10 +172,10 @@ class WildFleet:
         self.past: list[Outcome] = []
 
     def start(self) -> None:
-        """Nothing has to be started."""
+        """Nothing to start."""
 
     def close(self) -> None:
-        """Nothing has to be ended."""
+        """Nothing to end."""
 
     def wait(self, seconds: float) -> None:
         worker = self.rng.choice(self.workers)
@@ -184,7 +184,7 @@ class WildFleet:
         if self.rng.random() < self.wild / 4 and held:
             self.lost += 1
             self.assignments.lost(worker, "killed")
-            self.past += [self.outcome(lease) for lease in self.out.pop(worker)]  # what it says comes late
+            self.past += [self.outcome(lease) for lease in self.out.pop(worker)]  # its answer comes late
             self.workers[self.workers.index(worker)] = self.next = self.next + 1
         elif held and self.rng.random() < 0.7:
             lease = held.pop(self.rng.randrange(len(held)))

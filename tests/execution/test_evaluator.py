@@ -1,4 +1,4 @@
-"""The driver's side, on a stub worker that loads no Keras: replacement, blame, cancellation, the end."""
+"""The driver's side, with a stub worker without Keras: replacing workers, blaming networks, cancelling, closing."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates, collect
 ROOT = Path(__file__).parents[2]
 
 
-#: Seconds for what takes an instant on an idle machine; what it is told from goes on for minutes, or for ever.
+#: Seconds allowed for what is instant on an idle machine; the failures it is distinguished from take minutes or
+#: forever.
 AT_ONCE = 60.0
 
 
 def has_ended(pid: int) -> bool:
-    """Whether there is no such process any more (a zombie that waits to be reaped has ended)."""
+    """Whether the process no longer exists; a zombie waiting to be reaped has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
@@ -76,7 +77,7 @@ def test_a_crash_is_seen_at_once_though_a_child_holds_the_socket_and_the_child_e
     started = time.monotonic()
     found = collected(evaluator.evaluate(candidates(FORK)))
     assert "exited with status 7" in found[0].reason
-    assert time.monotonic() - started < 60  # not the 120 s of a worker that gives no sign of life
+    assert time.monotonic() - started < 60  # instead of the 120 s for a worker without a sign of life
     left = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True).stdout
     assert not [line for line in left.splitlines() if str(evaluator._log) in line and line.split()[0] == "1"]
 
@@ -142,8 +143,8 @@ def test_a_network_that_raises_fails_alone_when_others_can_be_trained(evaluator)
     "units", [[GROW, STOP], pytest.param([3, GROW, STOP, SPIN, 4], marks=pytest.mark.soak)], ids=["two", "among others"]
 )
 def test_limits_of_memory_and_life(data_path, units):
-    """One that takes too much memory, one that is stopped and beats no more, and one that beats but trains for ever."""
-    # What a busy machine takes to fill the memory is no silence, nor what it may keep a worker from a beat.
+    """Three networks: one takes too much memory, one is stopped and misses its heartbeats, one trains forever."""
+    # A busy machine may take this long to fill the memory or to send a heartbeat.
     limits = WorkerLimits(silence_seconds=20.0, beat_seconds=3.0, memory_bytes=600 << 20)
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = collected(evaluator.evaluate(candidates(*units)))
@@ -172,7 +173,7 @@ def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
 
 
 def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator, monkeypatch):
-    patient = (AT_ONCE, AT_ONCE)  # so that it is not replaced where it is slow to notice
+    patient = (AT_ONCE, AT_ONCE)  # so that a slow response does not replace it
     monkeypatch.setattr(worker_process, "_CANCEL_SECONDS", patient)
     parts = evaluator.evaluate(candidates(*range(1, 50), epochs=300))
     next(parts)
@@ -180,7 +181,7 @@ def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator, monk
     parts.close()
     started = time.monotonic()
     assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
-    assert time.monotonic() - started < AT_ONCE  # not the minutes that the others take
+    assert time.monotonic() - started < AT_ONCE  # instead of the minutes that the others would take
     assert evaluator.pid == pid
 
 
@@ -197,7 +198,7 @@ def test_close_ends_a_busy_worker_and_may_be_called_twice(evaluator):
     next(parts)
     pid, started = evaluator.pid, time.monotonic()
     evaluator.close()
-    assert time.monotonic() - started < AT_ONCE  # not the ten minutes that it hangs
+    assert time.monotonic() - started < AT_ONCE  # instead of the ten minutes of the hang
     assert has_ended(pid)
     evaluator.close()
     assert evaluator.pid is None
@@ -260,11 +261,11 @@ def test_the_driver_side_imports_no_keras():
     assert done.stdout.strip() == "set()"
 
 
-# A worker that is started before there are data for it.
+# A worker that is started before its data exist.
 
 
 class Early(StubEvaluator):
-    """Its standby is a stub too."""
+    """Its standby worker is a stub, too."""
 
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
@@ -319,7 +320,7 @@ def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, mon
     evaluator.abandon_when(lambda: time.monotonic() > until)
     with pytest.raises(Abandoned):
         collected(evaluator.evaluate(candidates(units, epochs=60_000)))
-    assert time.monotonic() - until < AT_ONCE  # the training goes on for ten minutes
+    assert time.monotonic() - until < AT_ONCE  # the training would take ten minutes
     evaluator.abandon_when(lambda: False)
     assert collected(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
     assert (evaluator.pid == pid) == goes_on
@@ -337,7 +338,7 @@ def test_the_wait_for_a_worker_to_start_is_given_up_too(evaluator):
 def test_the_driver_hears_which_network_is_in_which_epoch(evaluator):
     heard = []
     evaluator.watch_training(heard.extend)
-    # Position 0 is done, so that what the worker calls its second task is not all that it trains.
+    # Position 0 is already done, so the worker's numbering differs from the driver's.
     collected(evaluator.evaluate(candidates(4, 6, epochs=150), frozenset({0})))
     assert {each.number for each in heard} == {1}
     assert [each.epoch for each in heard] == sorted({each.epoch for each in heard})

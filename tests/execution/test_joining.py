@@ -1,4 +1,4 @@
-"""Further machines on one run, over a shared folder: here each is a process that has nothing else in common."""
+"""Further machines that join a run over a shared folder: here separate processes that share nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.execution.test_pool import evaluated
 
 
 class NobodyHere:
-    """No workers of this machine: what is trained is trained by those who join."""
+    """No local workers: only machines that join train."""
 
     slots = 1
 
@@ -60,7 +60,7 @@ def shared_pool(run_dir, data_path, unheard=60.0, settings=None):
 
 
 class Machine:
-    """Another one, as a process."""
+    """Another machine, simulated by a process."""
 
     def __init__(self, run_dir, unheard=60.0, *more):
         command = [sys.executable, str(Path(__file__).with_name("join_stub.py")), str(run_dir), str(unheard), *more]
@@ -94,7 +94,7 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
         found = dict(next(part for part in parts if part))
         until(lambda: pool._fleet.joined == 2)
         first.process.kill()
-        # Late and repeated: what the other one said is there once more.
+        # Late and repeated: write the second machine's outcome once more.
         session = next(path for path in (tmp_path / "shared").iterdir() if path.is_dir())
         name = next(iter(pool._fleet._joined))
         message = to_bytes(Outcome(1, {0: Evaluation(Status.OK, {"rmse": -5.0})}, True))
@@ -111,7 +111,7 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
         assert found[9].reason == "diverged"
         assert pool._fleet.joined == 1
         pool.close()
-        assert second.process.wait(60) == 0  # the search has ended, and it has heard of that
+        assert second.process.wait(60) == 0  # the search has ended, and the machine has noticed
     assert any("trained here" in line for line in second.said)
     assert [path.name for path in (tmp_path / "shared").rglob("*")] == ["session.json"]
 
@@ -121,7 +121,7 @@ def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_on
     with Machine(tmp_path, 2.0) as machine:
         killed = shared_pool(tmp_path, data_path)
         assert evaluated(killed, 1, 2)[1].scores == {"rmse": 2.0}
-        killed._fleet._ended.set()  # nothing is said, nothing is tidied up
+        killed._fleet._ended.set()  # no message is sent and nothing is cleaned up
         killed._fleet._thread.join()
         (tmp_path / "shared" / "note.txt").write_text("of somebody else")
         until(lambda: any("not heard from" in line for line in machine.said))
@@ -161,7 +161,7 @@ def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is
     assert evonas.join(tmp_path, on_news=said.append) == 0
     assert said == [f"The search of {tmp_path} has ended.", "0 networks trained here."]
     assert time.monotonic() - began < 10
-    with pytest.raises(InputError, match="within 1 s"):  # it may be resumed
+    with pytest.raises(InputError, match="within 1 s"):  # the run can be resumed
         evonas.join(tmp_path, wait=1)
 
 
@@ -250,7 +250,7 @@ def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
         def on_start(self, run, budget):
             joined.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
 
-        def on_evaluation(self, candidate):  # so that there is something left when it has started
+        def on_evaluation(self, candidate):  # so that work remains when it has started
             if candidate.generation == 1:
                 until(lambda: list((tmp_path / "there" / "shared").glob("*/*/to/*")), 60)
 
@@ -313,7 +313,7 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
 
 @pytest.mark.parametrize("linked", ["shared", "session", "to", "file"])
 def test_nothing_behind_a_link_is_deleted_or_written(tmp_path, linked):
-    """A run directory of others may hold links to folders of frames, whose names are those of messages."""
+    """A foreign run directory may contain links to folders of frames that have the names of messages."""
     precious = tmp_path / "precious"
     name = "0123456789abcdef"
     inner = {"shared": [name, name, "to"], "session": [name, "to"], "to": []}.get(linked, [])

@@ -1,4 +1,4 @@
-"""What bounds the worker process of a run, and that it starts while the data are read."""
+"""Limits of a run's worker process, and its start while the data are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`LocalEvaluator`: trains in this process and leaves it as it was."""
+"""`LocalEvaluator`: trains in this process and leaves its state unchanged."""
 
 # ruff: noqa: NPY002  (the global generators are what is tested)
 
@@ -16,7 +16,7 @@ SPACE = HyperparameterSpace({"units": [1, 2, 4]})
 
 
 class Drawing:
-    """A trainer that seeds the global generators, and counts what it has trained."""
+    """A trainer that seeds the global generators, and counts the networks that it trains."""
 
     def __init__(self):
         self.count = 0

@@ -1,4 +1,4 @@
-"""The port of a worker elsewhere: results at once, how far trainings are every now and then."""
+"""The messages of a remote worker: results are sent immediately, progress of trainings at intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.clock import Clock
 
 
 class Waits:
-    """Stands for the condition of a mailbox: a wait advances the clock, and nobody else comes."""
+    """Replaces a mailbox's condition: a wait advances the clock, and nothing else happens."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

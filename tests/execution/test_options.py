@@ -1,4 +1,4 @@
-"""Where networks may be trained, and what cannot be is refused in words."""
+"""Where networks may be trained, and how impossible options are refused."""
 
 from __future__ import annotations
 

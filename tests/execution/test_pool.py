@@ -1,4 +1,4 @@
-"""Several worker processes of this machine: one that is killed or hangs is replaced, and nothing is lost."""
+"""Several worker processes on this machine: one that is killed or hangs is replaced, and no result is lost."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(
     for part in parts:
         assert not found.keys() & part.keys()
         found |= part
-    assert time.monotonic() - killed < 100.0  # not when the killed one has been silent for long enough
+    assert time.monotonic() - killed < 100.0  # and not only once the killed one has been silent for too long
     assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(8)}
 
 
@@ -100,7 +100,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(da
 @pytest.mark.soak
 def test_a_stream_has_as_many_slots_as_there_are_workers(pool):
     evaluated(pool, 1, 2)
-    while pool._fleet.slots < 2:  # one may be starting still
+    while pool._fleet.slots < 2:  # one may still be starting
         time.sleep(0.01)
     stream = pool.stream()
     assert stream.slots == 2
@@ -119,7 +119,7 @@ def test_whoever_gives_up_is_not_kept_waiting_and_the_workers_are_free_again(poo
     began = time.monotonic()
     with pytest.raises(Abandoned):
         list(pool.evaluate(candidates(HANG, HANG)))
-    assert time.monotonic() - began < 100.0  # not the ten minutes that both hang
+    assert time.monotonic() - began < 100.0  # instead of the ten minutes of both hangs
     pool.abandon_when(lambda: False)
     assert evaluated(pool, 3, 4)[1].scores == {"rmse": 4.0}
 

@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster on this machine, started here and stopped at the end. Skipped where Ray is not installed."""
+"""Workers of a Ray cluster that is started on this machine and stopped at the end. Skipped if Ray is not installed."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ STUB = (sys.executable, str(Path(__file__).with_name("stub_worker.py")))
 
 @pytest.fixture(scope="module", autouse=True)
 def _cluster():
-    """Small, and on the loopback interface alone."""
+    """Starts a small cluster, on the loopback interface only."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     before = signal.getsignal(signal.SIGTERM)
     options = {"num_cpus": 4, "include_dashboard": False, "object_store_memory": 100 << 20, "log_to_driver": False}
     try:
         ray.init(address="local", logging_level="error", _node_ip_address="127.0.0.1", **options)
-    except Exception as error:  # no shared memory, no sockets: a machine on which Ray itself does not run
+    except Exception as error:  # no shared memory or no sockets: Ray itself does not run on this machine
         pytest.skip(f"Ray does not start on this machine: {error}")
     signal.signal(signal.SIGTERM, before)
     yield
@@ -145,7 +145,7 @@ def test_a_head_that_is_gone_is_said(monkeypatch):
     with pytest.raises(HeadLost, match=r"Ray's head no longer answers.*resume"):
         connected.check_head()
     connected.close()
-    assert ray.is_initialized()  # the connection was the program's
+    assert ray.is_initialized()  # the connection belongs to the program
 
 
 def test_a_head_that_was_restarted_is_said_before_ray_is_asked_for_anything(monkeypatch):
@@ -157,7 +157,7 @@ def test_a_head_that_was_restarted_is_said_before_ray_is_asked_for_anything(monk
         first.sendall(b"what a head sends first")
         connected.check_head()
         second, _ = server.accept()
-        first.close()  # the connection of an earlier check
+        first.close()  # the connection belongs to an earlier check
         assert connected.answers
         second.close()
         assert not connected.answers

@@ -1,4 +1,4 @@
-"""What `RayFleet` asks of a cluster and gives to its workers. The cluster is simulated: Ray need not be installed."""
+"""What `RayFleet` asks of a cluster and sends to its workers. The cluster is simulated: Ray need not be installed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reference:
 
 
 class Worker:
-    """An actor: takes leases, and returns each after `period` steps of the test."""
+    """An actor: takes leases and returns each after `period` steps of the test."""
 
     def __init__(self, options: dict[str, Any], period: int) -> None:
         self.options, self.period = options, period
@@ -73,7 +73,7 @@ class Worker:
 
 
 class Cluster:
-    """Stands for `RayCluster` and for the module `ray`."""
+    """Replaces `RayCluster` and the module `ray`."""
 
     answers = True
 
@@ -119,7 +119,7 @@ def started(
     spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(), grouped=grouped)
     fleet = RayFleet(spec, None, Execution("ray", workers), assignments, unheard_seconds=1e9)
     fleet.start()
-    for _ in range(3):  # versions, then that they have started
+    for _ in range(3):  # versions, then the messages that they have started
         fleet.wait(0.01)
         for worker in cluster.workers:
             worker.steps = worker.steps or 1

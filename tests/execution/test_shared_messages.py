@@ -1,4 +1,4 @@
-"""Messages between machines, over a shared folder: sent and read, and refused if they are none."""
+"""Messages between machines over a shared folder: sent and read; files that are not messages are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates in training one by one: refilled at once, whatever happens to the worker, in this process too."""
+"""Candidates trained one by one: slots are refilled immediately, whatever happens to the worker, also locally."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def threaded(data_path):
 
 
 def streamed(evaluator, units, epochs=2):
-    """Evaluations by number, in the order of arrival, of a driver that refills at once."""
+    """Returns evaluations by number, in order of arrival, for a driver that refills slots immediately."""
     waiting, found, training = deque(enumerate(candidates(*units, epochs=epochs))), {}, set()
     stream = evaluator.stream()
     while waiting or training:
@@ -69,7 +69,7 @@ def test_a_free_thread_is_refilled_while_the_other_trains_on(threaded):
         order += list(stream.wait())
     order += list(stream.wait())
     assert sorted(order) == list(range(9))
-    assert order.index(0) > 1  # how many pass it by depends on the machine
+    assert order.index(0) > 1  # how many overtake it depends on the machine
     stream.close()
 
 
@@ -177,7 +177,7 @@ def test_closing_stops_the_trainings(threaded):
     began = time.monotonic()
     threaded.ping()
     assert streamed(threaded, [7])[0].scores == {"rmse": 7.0}
-    assert time.monotonic() - began < 120  # not the quarter of an hour that the first would train
+    assert time.monotonic() - began < 120  # instead of the quarter of an hour that the first would train
 
 
 @pytest.mark.soak

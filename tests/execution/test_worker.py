@@ -1,4 +1,4 @@
-"""The real worker, with Keras in it."""
+"""The real worker, with Keras."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
 
 @pytest.mark.soak
 def test_the_worker_exports(data_path, tmp_path):
-    """A whole search that does is in `tests.cli.test_real_runs`."""
+    """`tests.cli.test_real_runs` covers a whole search that does."""
     space, settings = UnitsSpace(), TrainingSettings(trainer="native")
     with WorkerEvaluator(space, data_path, settings, tmp_path / "worker.log") as evaluator:
         found = collected(evaluator.evaluate(candidates(8, 9, epochs=3)))

@@ -1,4 +1,4 @@
-"""Words of free text: cut alike however it is written, chosen by their rows, weighed by training rows alone."""
+"""Words of free text: spelling variants are equal, words are chosen by document count, weights fit training rows."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_weights_and_lengths() -> None:
     step = fit_bag_of_words("c", TEXTS, TEXTS)
     assert step.words == ("a", "house", "red", "the")
     assert step.weights == (math.log(7 / 3) + 1,) * 4
-    assert step.scale == math.sqrt(8 / 5)  # known words of a text that there is
+    assert step.scale == math.sqrt(8 / 5)  # known words per text that is not missing
     rows = step.encode(pd.Series(TEXTS))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), step.scale * np.array([1, 1, 1, 0, 0, 1]))
     np.testing.assert_allclose(rows[1], step.scale * np.array([0.5**0.5, 0, 0.5**0.5, 0]))

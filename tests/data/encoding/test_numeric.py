@@ -1,4 +1,4 @@
-"""Forms of numbers: what each gives, which there is room for, and what a network with one of them sees."""
+"""Numeric encodings: the values of each, which of them fit the limits, and what a network that uses one receives."""
 
 import numpy as np
 import pandas as pd
@@ -129,7 +129,7 @@ def test_forms_that_the_data_do_not_have_are_not_searched() -> None:
     assert fit_space(DenseSpace(), data.problem).domain("numbers").options == ("standard",)
     even = prepare_table(table()[["even", "y"]], "y", seed=0, numbers=NUMERIC_ENCODINGS)
     assert "log" not in fit_space(DenseSpace(), even.problem).domain("numbers").options
-    assert data.for_views("piecewise") is data  # a network that asks for it sees the standard form
+    assert data.for_views("piecewise") is data  # a network that asks for it gets the standard encoding
 
 
 def test_one_form_for_all_networks() -> None:

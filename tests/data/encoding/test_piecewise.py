@@ -1,4 +1,4 @@
-"""Numbers between knots: exact at the knots, monotone, level or continuing outside, and only where there are enough."""
+"""Piecewise-linear encodings: exact at the knots, monotone, constant or linear outside, used only with enough knots."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Encoding: equal to scikit-learn's own transform, from training rows only, and a value of plain JSON."""
+"""Encoding: equal to scikit-learn's own transformers, fitted to training rows only, serialised as plain JSON."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def mixed(count: int = 300, seed: int = 0) -> pd.DataFrame:
 
 
 def scikit_learn(frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The same coding by scikit-learn's transformers, feature by feature in our order."""
+    """Encodes with scikit-learn's transformers, feature by feature in our order."""
     parts = []
     for column in infer_columns(frame).used():
         cells = frame[[column.name]]
@@ -53,7 +53,7 @@ def scikit_learn(frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> np.ndarray[
                 sparse_output=False,
             )
         elif column.role is Role.NUMERIC:
-            cells = cells.astype(np.float32).astype(np.float64)  # as models take them
+            cells = cells.astype(np.float32).astype(np.float64)  # in the order of the models' inputs
             step = make_pipeline(
                 SimpleImputer(strategy="median", add_indicator=True),
                 ColumnTransformer([("scale", StandardScaler(), [0])], remainder="passthrough"),

@@ -1,4 +1,4 @@
-"""Reading files: every good one as it is, every bad one refused with the location and the fix."""
+"""Reading CSV files: good ones are read unchanged, bad ones are refused with the location and the fix."""
 
 import gzip
 import os
@@ -88,7 +88,7 @@ def test_types(tmp_path: Path) -> None:
     assert table["word"].tolist() == ["inf", "outf"]
 
 
-@settings(deadline=None)  # the machine may be another's
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
         st.tuples(
@@ -103,7 +103,7 @@ def test_types(tmp_path: Path) -> None:
 def test_a_written_frame_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, float, str]]
 ) -> None:
-    # A blank or missing-like text has no way through a CSV file, nor has a NUL byte or space around a cell.
+    # CSV cannot represent blank or missing-like text, NUL bytes or spaces around a cell.
     rows = [(a, b, "t" + "".join(c for c in text if c.isprintable()) + "t") for a, b, text in rows]
     frame = pd.DataFrame(rows, columns=["a", "b", "c"])
     path = tmp_path_factory.mktemp("csv") / "table.csv"
@@ -145,7 +145,7 @@ BAD: dict[str, tuple[bytes | Callable[[], bytes], list[str]]] = {
     "cut gzip": (gzip.compress(GOOD.encode() * 99)[:-20], ["gzip", "again"]),
     "damaged gzip": (b"\x1f\x8b" + bytes(40), ["gzip"]),
     "a million columns": (
-        lambda: b",".join(b"c%d" % n for n in range(10**6)) + b"\n1\n",  # not where tests are only collected
+        lambda: b",".join(b"c%d" % n for n in range(10**6)) + b"\n1\n",  # not while tests are only collected
         ["100,000 columns", "1,000,000"],
     ),
 }
@@ -223,6 +223,6 @@ def test_memory_stays_below_three_times_the_file(tmp_path: Path, kind: str) -> N
     big_table(path, kind)
     run = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
     unit = 1 if sys.platform == "darwin" else 1024
-    # Beside the table there are a batch and the texts that are known again, which do not grow with the file.
+    # Besides the table, memory holds one batch and the cache of known texts, neither of which grows with the file.
     beside = 150e6 if kind == "a million columns" else 20e6
     assert int(run.stdout) * unit < 3 * path.stat().st_size + beside

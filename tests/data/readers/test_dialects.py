@@ -1,4 +1,4 @@
-"""Files of text as other programs write them, and tables of other libraries: the same table in all."""
+"""Text files in the dialects of other programs, and tables of other libraries: all give the same table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables from other files than CSV: the same table, or a message that names the place."""
+"""Tables in formats other than CSV: the same table, or a message that names the location."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Folders of images: what is read, in which size, and what is refused."""
+"""Folders of images: what is read, at which size, and what is refused."""
 
 from __future__ import annotations
 

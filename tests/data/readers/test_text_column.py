@@ -1,4 +1,4 @@
-"""Text as a file's reader keeps it: the same cells as any other column of text, in less room."""
+"""The compact text column of the readers: the same cells as any other column of text, in less memory."""
 
 from __future__ import annotations
 
