@@ -80,7 +80,7 @@ def test_everything_that_acts_counts():
 
 
 def bipartite(*cycles):
-    """Branches in two ranks; those of the second take two of the first each, along cycles of these lengths."""
+    """A bipartite graph of branches; those of the second rank take two of the first, along cycles of these lengths."""
     width, sources, start = sum(cycles), [], 0
     for length in cycles:
         sources += [sorted({1 + start + k, 1 + start + (k + 1) % length}) for k in range(length)]
@@ -95,7 +95,7 @@ def test_networks_that_refinement_cannot_tell_apart_differ():
 
 
 def renumbered(genome, rng):
-    """The same network, its layers listed in another topological order."""
+    """The same network with its layers listed in another topological order."""
     wiring = [set(layer.sources) for layer in genome.layers]
     order, waiting = [0], set(range(1, len(wiring) + 1))
     while waiting:
@@ -154,7 +154,7 @@ def test_canonical_order_maps_one_numbering_to_the_other():
     ids=["small chain", "chain of 64", "64 twins", "8 branches of two"],
 )
 def test_digests_are_fast(genome, calls):
-    """By the calls of functions that they take, a microsecond each: trying all orders of twins would not end."""
+    """Counts function calls, a microsecond each: trying all orders of twins would never end."""
     graph, made = to_graph(genome), 0
 
     def count(_frame, event, _argument):

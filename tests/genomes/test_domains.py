@@ -1,4 +1,4 @@
-"""Ranges and choices: what they hold, how values are drawn and varied."""
+"""Ranges and choices: their elements, and how values are drawn and varied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flat genes: how they are given, conditions, features, and the way of other programs to a genome."""
+"""Flat genes: how they are specified, conditions, features, and genomes from samplers of other libraries."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_genomes_from_values():
     assert CONDITIONAL.values(genome) == FULL
     assert genome == CONDITIONAL.from_values(FULL)
     values = {}
-    for gene in CONDITIONAL.genes:  # as a sampler that asks gene by gene
+    for gene in CONDITIONAL.genes:  # like a sampler that asks for one gene at a time
         if gene.is_active(values):
             values[gene.name] = gene.domain.sample(np.random.default_rng(3))
     assert CONDITIONAL.contains(CONDITIONAL.from_values(values))

@@ -1,4 +1,4 @@
-"""Layer kinds over images, series and texts: shapes, counts, digests, JSON, drawing, all by hand."""
+"""Layer kinds over images, series and texts: shapes, counts, digests, JSON and drawings, computed by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRAINING = {
 
 
 def layer(kind, **attributes):
-    """A node of a kind; what is not given is as in `DEFAULTS`."""
+    """A node of a kind; attributes that are not given come from `DEFAULTS`."""
     return {"kind": kind, **DEFAULTS[kind], **attributes}
 
 
@@ -75,7 +75,7 @@ DEFAULTS = {
 
 
 def chain(*nodes, edges=(), training=TRAINING):
-    """A network of these hidden nodes, one behind the other, with more edges."""
+    """A chain of these hidden nodes, with extra edges."""
     path = [(node, node + 1) for node in range(len(nodes) + 1)]
     return make_graph([{"kind": "input"}, *nodes, {"kind": "output", **KERNEL}], [*path, *edges], training)
 
@@ -87,7 +87,7 @@ def test_every_kind_is_tried_here():
 
 IMAGE, SERIES, TEXT = (5, 4, 3), (7, 3), (9,)
 LAST = layer("global_pool")
-#: Network, shape of a sample -> shapes of the hidden nodes, parameters and FLOPs of those before the output.
+#: Network, sample shape -> shapes of the hidden nodes, parameters and FLOPs of those before the output.
 CASES = {
     "conv": (chain(layer("conv"), LAST), IMAGE, [(5, 4, 4), (4,)], 9 * 3 * 4 + 4, 2 * 20 * 9 * 12),
     "conv of a series": (chain(layer("conv"), LAST), SERIES, [(7, 4), (4,)], 3 * 3 * 4 + 4, 2 * 7 * 3 * 12),
@@ -156,7 +156,7 @@ def test_sources_stand_side_by_side():
     ("network", "sample", "message"),
     [
         (chain(layer("dense")), (5,), None),
-        (chain(layer("dense")), IMAGE, None),  # a network of flat layers takes images flat
+        (chain(layer("dense")), IMAGE, None),  # a network of flat layers flattens images
         (chain(layer("conv"), LAST), (5,), r"\[1\] \(conv\) must be given \(steps, channels\) or .*, not \(5\)"),
         (chain(layer("conv"), layer("dense")), IMAGE, r"\[2\] \(dense\) must be given \(units\), not \(5, 4, 4\)"),
         (chain(layer("conv", kernel=[3, 5]), LAST), SERIES, r"\[1\] \(conv\) must be given as many axes as its kernel"),
@@ -217,7 +217,7 @@ OTHERS = {
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in DEFAULTS for name in DEFAULTS[kind]])
 def test_each_attribute_counts(kind, name):
-    """In the digest always; for what two networks compute of the same weights, if it acts beyond training."""
+    """It always changes the digest; it changes the outputs for given weights if it acts outside training."""
     value = "average" if (kind, name) == ("pool", "pooling") else OTHERS[name]
     one, other = chain(layer(kind)), chain(layer(kind, **{name: value}))
     assert digest(one) != digest(other)

@@ -1,4 +1,4 @@
-"""Operators reach every part of a space: small spaces are enumerated and searched by mutation alone."""
+"""Operators reach every part of a space: small spaces are enumerated and explored by mutation alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SMALL = {
 
 
 def every_member(space: DenseSpace) -> set[str]:
-    """Digests of all members, listed without the space's own operators."""
+    """Digests of all members, enumerated without the space's own operators."""
     genes = {name: getattr(space, name).options for name in FIXED if name != "batch_size"}
     genes["batch_size"] = tuple(size for size in range(1, 64) if space.domain("batch_size").contains(size))
     digests = set()
@@ -73,7 +73,7 @@ def subsets(node: int) -> list[tuple[int, ...]]:
 
 
 def reached(space: DenseSpace, steps: int) -> set[str]:
-    """Digests of a long walk by mutation."""
+    """Digests visited by a long walk of mutations."""
     rng = np.random.default_rng(0)
     genome = space.sample(rng)
     digests = {space.digest(genome)}

@@ -1,4 +1,4 @@
-"""What every space owes to a strategy (`evonas.testing`): one table of spaces, crossed with every operator."""
+"""The contract of every space (`evonas.testing`): one table of spaces, crossed with every operator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.reliability.counts import count
 pytestmark = pytest.mark.battery
 
 SPACES = DENSE_SPACES | FLAT_SPACES | STAGED_SPACES
-#: Names of the spaces that hold one genome only.
+#: Names of the spaces that contain a single genome.
 POINTS = ("fixed", "one fixed value", "fixed convolutions")
 
 

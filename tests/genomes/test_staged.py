@@ -1,4 +1,4 @@
-"""Networks of stages of blocks: valid for data of any size, children differ as they say, files say what is wrong."""
+"""Networks of stages of blocks: valid for data of any size, children differ as described, files report their errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHAPES = [(1, 1, 1), (8, 8, 1), (13, 2, 3), (5, 3), (1, 1), (100, 12)]
 
 
 def evolved(space: StagedSpace, seed: int):
-    """A genome after some mutations and a crossover."""
+    """A genome after a few mutations and a crossover."""
     rng = np.random.default_rng(seed)
     genomes = [space.sample(rng), space.sample(rng)]
     for _ in range(int(rng.integers(4))):
@@ -96,7 +96,7 @@ def test_graphs_by_hand():
     assert drawn[1:11] == block * 2
     assert node_shapes(graph, (9, 9, 3), 2)[10] == (3, 3, 4)
     same = ConvolutionalSpace().architecture(chain(PLAIN, residual, downsampling="none"))
-    assert Counter(same.nodes[node]["kind"] for node in same)["conv"] == 3  # equal shapes are added as they are
+    assert Counter(same.nodes[node]["kind"] for node in same)["conv"] == 3  # equal shapes are added directly
 
 
 def test_a_network_may_see_smaller_images():
@@ -276,7 +276,7 @@ def test_genomes_are_read_without_their_space_and_named_in_short():
     value = ConvolutionalSpace().genome_to_json(genome)
     space, back = genome_of_any_space(value)
     assert isinstance(space, ConvolutionalSpace)
-    assert back == genome  # which its default space does not hold
+    assert back == genome  # though its default space does not contain it
     assert not space.contains(back)
     assert short_name(value) == "4-300 conv"
     assert "conv 300 of 3 relu" in describe(space, genome)

@@ -1,4 +1,4 @@
-"""`Streams`: sources stay where they are, and are read batch by batch as somebody else asks for them."""
+"""`Streams`: sources stay in their process and are read batch by batch on request from another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genomes import InputError
 
 
 class Batches:
-    """Batches by number, that hear of epochs."""
+    """Numbered batches that are notified of epochs."""
 
     def __init__(self):
         self.epochs = []
@@ -69,7 +69,7 @@ def test_nothing_is_left_and_nobody_without_the_key_is_answered():
             list(type(stream)(stream.address, b"guessed", 0, "dataset", "x").batches())
         assert list(stream.batches()) == [1, 2]
         reading = stream.batches()
-        assert next(reading) == 1  # somebody still reads
+        assert next(reading) == 1  # someone is still reading
     assert not os.path.exists(stream.address)
     assert threading.active_count() == threads
     reading.close()

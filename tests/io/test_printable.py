@@ -1,4 +1,4 @@
-"""Text from data on its way to a terminal, and terminals that cannot take it."""
+"""Text from data that is printed to a terminal, and terminals that cannot display it."""
 
 from __future__ import annotations
 

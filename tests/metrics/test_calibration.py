@@ -1,4 +1,4 @@
-"""Calibration errors and temperatures of made-up logits, whose right temperature is known."""
+"""Calibration errors and temperatures of synthetic logits whose correct temperature is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBLEMS = {
 
 
 def drawn(task: str, count: int = 4000):
-    """Classes that are drawn by the probabilities of the logits."""
+    """Classes drawn with the probabilities of the logits."""
     rng, problem = np.random.default_rng(0), PROBLEMS[task]
     logits = rng.normal(size=(count, problem.num_outputs)) * 2
     chances = predictions(problem, logits)

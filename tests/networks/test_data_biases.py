@@ -1,4 +1,4 @@
-"""Biases that begin at training rows."""
+"""Biases initialised at training rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a child computes with its parent's weights: the same, where its change allows; near it, where not."""
+"""What a child computes with its parent's weights: the same where its change allows it, nearly the same elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = np.random.default_rng(0).normal(size=(300, 4))
 
 
 def trained(network, num_outputs=2, seed=3):
-    """Weights as after a training: nothing is at its initial value."""
+    """Weights as after a training: none has its initial value."""
     weights = initial_weights(network, 4, num_outputs, seed)
     rng = np.random.default_rng(seed)
     return {
@@ -29,7 +29,7 @@ def trained(network, num_outputs=2, seed=3):
 
 
 def child_outputs(parent, child, num_outputs=2, seed=3):
-    """Of the parent, and of the child with the parent's weights, and whether it says to be the same."""
+    """Outputs of the parent and of the child with its weights, and whether inheritance claims that they are equal."""
     weights = trained(parent, num_outputs, seed)
     initial = initial_weights(child, 4, num_outputs, 5)
     found, same = inherit_weights(parent, weights, child, initial, ROWS[:200], np.random.default_rng(1))
@@ -102,7 +102,7 @@ def test_what_cannot_be_kept_is_near(name):
 
 
 def test_copies_of_a_unit_learn_differently():
-    """What they feed differs, hence so do their gradients, also in sign, which is all that Adam sees."""
+    """Their outgoing weights differ, hence so do their gradients, also in sign, which is all that matters to Adam."""
     parent, child = relu(8), relu(16)
     weights = trained(parent, 1)
     found, _ = inherit_weights(parent, weights, child, initial_weights(child, 4, 1, 5), ROWS, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""A child of convolutions, recurrence or attention computes what its parent does, where a change can keep that."""
+"""A child with convolutions, recurrence or attention computes what its parent does, if the change can preserve it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.training.layered import (
 
 
 def taken_over(parent, child):
-    """Outputs of both on rows of their own, and what the child says of them."""
+    """Outputs of both on separate rows, what the child claims about them, and its weights."""
     (sample, masked), width = parent.graph["sample"], math.prod(parent.graph["sample"][0])
     fitted_to = rows(sample, masked, 70)
     found = perturb(fit_frozen(parent, initial_weights(parent, width, 3, 0), fitted_to), 5)

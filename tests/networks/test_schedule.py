@@ -1,4 +1,4 @@
-"""Learning rates of a whole training."""
+"""Learning rates over a whole training."""
 
 from __future__ import annotations
 

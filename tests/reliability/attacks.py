@@ -1,6 +1,7 @@
-"""Files made to run code, to be written through, or to fill the memory: one function each, `(folder, golden) -> read`.
+"""Files crafted to run code, to be written through, or to fill the memory: one function each.
 
-`attempt` makes one and reads it in a process that may do nothing but read (`fuzzing.watched`).
+Each is `(folder, golden) -> read`. `attempt` creates a file and reads it in a process that is only allowed to read
+(`fuzzing.watched`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ __all__ = ["ATTACKS", "attempt"]
 
 Read = Callable[[], Any]
 ATTACKS: dict[str, Callable[[Path, Path], Read]] = {}
-#: What the attacks try to make.
+#: The file that the attacks try to create.
 MARK = "executed"
 
 
@@ -46,9 +47,9 @@ def attack(make: Callable[[Path, Path], Read]) -> Callable[[Path, Path], Read]:
 
 
 def attempt(folder: str, name: str, golden: str) -> int:
-    """0 when the attack is refused with `InputError`."""
+    """Returns 0 if the attack is refused with `InputError`."""
     os.chdir(folder)
-    check_keras_file(Path(golden) / "model.keras")  # its imports, before anything is forbidden
+    check_keras_file(Path(golden) / "model.keras")  # imports now, before anything is forbidden
     read = ATTACKS[name](Path(folder), Path(golden))
     files = sorted(os.walk(folder))
     watched(Path(folder))
@@ -235,7 +236,7 @@ def prepared_data_whose_json_fills_the_memory(folder: Path, golden: Path) -> Rea
 
 
 def _data_attack(name: str, **arrays: Any) -> None:
-    """Of the golden run's data, with other arrays: kernels read targets and weights by place, without bounds."""
+    """Replaces arrays of the golden run's data: kernels index targets and weights without bounds checks."""
 
     def make(folder: Path, golden: Path) -> Read:
         with np.load(golden / "run" / "data.npz") as file:

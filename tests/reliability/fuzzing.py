@@ -1,6 +1,6 @@
-"""Files that somebody has tampered with, read in a process of its own that may not do anything but read.
+"""Tampered files, read in a separate process that is only allowed to read.
 
-Each function takes (folder, seed, count), reads that many tampered values, and fails on anything but `InputError`.
+Each function takes (folder, seed, count), reads that many tampered values, and fails on anything except `InputError`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FORBIDDEN |= {"socket.connect", "socket.bind", "ctypes.dlopen", "os.chmod", "os
 
 
 def watched(folder: Path) -> None:
-    """From here on this process is ended when it runs a program, connects, unpickles, or writes outside the folder."""
+    """From now on, ends this process when it runs a program, connects, unpickles, or writes outside the folder."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         wrong = event in _FORBIDDEN
@@ -69,7 +69,7 @@ def _each(folder: str, count: int, read: Callable[[int], None]) -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused, slowest = 0, 0.0
     for number in range(count):
-        started = time.process_time()  # of this process: another one may have the machine
+        started = time.process_time()  # processor time: the machine may be busy
         try:
             read(number)
         except InputError:
@@ -116,7 +116,7 @@ def _nasty(rng: random.Random) -> Any:
 
 
 def _places(value: Any, found: list[tuple[Any, Any]] | None = None) -> list[tuple[Any, Any]]:
-    """(container, key) of everything inside."""
+    """(container, key) of all nested values."""
     found = [] if found is None else found
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -154,7 +154,7 @@ def as_text(value: Any) -> str:
 
 
 def garbled(content: bytes, rng: random.Random) -> bytes:
-    """The bytes with some changed, cut out, or put in twice."""
+    """The bytes with parts changed, removed or duplicated."""
     changed = bytearray(content)
     for _ in range(rng.randint(1, 8)):
         place = rng.randrange(len(changed) + 1)
@@ -239,7 +239,7 @@ _JSON_COLUMNS = {
 
 
 def run_directories(folder: str, seed: int, count: int, source: str) -> int:
-    """Rows are changed and sealed again, as somebody would who knows how; data files are garbled."""
+    """Changes rows and seals them again, as an informed attacker would; garbles data files."""
     rng, directory = random.Random(seed), Path(folder) / "run"
     shutil.copytree(source, directory)
     original, data = (directory / "run.sqlite").read_bytes(), (directory / "data.npz").read_bytes()
@@ -289,12 +289,12 @@ def _tamper_with_rows(path: Path, rng: random.Random) -> None:
         setting = ", ".join(f"{name} = ?" for name in names)
         connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*values, *chosen[:-1]))
     except sqlite3.Error:
-        pass  # the table itself does not take that
+        pass  # violates the schema
     connection.close()
 
 
 def keras_files(folder: str, seed: int, count: int, source: str) -> int:
-    """Bytes are garbled; or the configuration is changed and packed again, or the weights are."""
+    """Garbles bytes, or changes the configuration or the weights and repacks the file."""
     rng, path = random.Random(seed), Path(folder) / "model.keras"
     content = Path(source).read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -315,5 +315,5 @@ def keras_files(folder: str, seed: int, count: int, source: str) -> int:
                     archive.writestr(name, value)
         check_keras_file(path)
 
-    check_keras_file(Path(source))  # its imports, before anything is forbidden
+    check_keras_file(Path(source))  # imports now, before anything is forbidden
     return _each(folder, count, read)

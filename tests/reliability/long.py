@@ -1,4 +1,4 @@
-"""A long search in a process of its own that watches what it takes: memory, descriptors, threads, time of a commit."""
+"""A long search in a separate process that records its resources: memory, descriptors, threads, time of a commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 
 class WideSpace(ToySpace):
-    """Of more networks than any search tries."""
+    """Contains more networks than any search tries."""
 
     def __init__(self) -> None:
         super().__init__(1000)
@@ -47,11 +47,11 @@ def _memory() -> int:
 
 
 def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) -> int:
-    """Prints what was taken at `warm` evaluations and at the end, and how long commits take after 100 and after all.
+    """Prints the resources in use at `warm` evaluations and at the end, and commit times after 100 and after all.
 
     Args:
         disk: folder on the disk whose commits are timed.
-        rounds: of twenty commits in each of two stores.
+        rounds: repetitions of twenty commits in each of two stores.
     """
     settings = toy_settings(population=50, strategy="evolution")
     space = WideSpace()
@@ -82,8 +82,11 @@ def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) ->
 
 
 def _paired(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
-    """Wall-clock seconds of commits to a store of about 100 rows and to another one, in turns: what else the machine
-    and its disk do meets both alike. Every fourth commit brings the best network so far, whose weights are written."""
+    """Wall-clock seconds of commits to a store of about 100 rows and to another one.
+
+    They alternate, so that other load on the machine and its disk affects both alike. Every fourth commit includes a
+    new best network, whose weights are written.
+    """
     space, rng = WideSpace(), np.random.default_rng(1)
     seconds: dict[str, list[float]] = {"early": [], "late": []}
     with RunStore.open(late) as old:

@@ -19,7 +19,7 @@ from tests.reliability.counts import count
 from tests.reliability.disks import Disk
 from tests.reliability.tracing import needs_strace, traced
 
-#: What may fail at which calls; printing is not among them.
+#: What may fail at which calls; printing is excluded.
 _WRITES = {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "mkdir"}
 _FAULTS = {"ENOSPC": _WRITES - {"unlink"}, "EIO": _WRITES, "EROFS": {"rename", "unlink", "mkdir"}}
 
@@ -46,7 +46,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
         text = process.text()
         assert code in (0, 74), f"{inject}: {code} {text}"
         assert "Traceback" not in text, f"{inject}: {text}"
-        if code == 74 and not (lasting and name == "write"):  # else nothing can be printed either
+        if code == 74 and not (lasting and name == "write"):  # otherwise printing would fail, too
             assert re.search(r"could not be written: |on a full disk|could not be opened: ", text), text
         codes[code] = codes.get(code, 0) + 1
         runs.check(directory, process.numbers())

@@ -1,4 +1,4 @@
-"""A run that is killed at any call that changes a file, or at any instant, and however often."""
+"""A run that is killed at any call that changes a file, or at any instant, and any number of times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
             lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
         ) as process:
             code = process.wait()
-        # How often reports are written depends on the time that it takes: of the last calls some may not come.
+        # How often reports are written depends on timing, so some of the last calls may not occur.
         assert code in (-signal.SIGKILL, 0), f"{name} {number}: {process.text()}"
         spared += code == 0
         runs.check(directory, process.numbers())

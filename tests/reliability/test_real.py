@@ -1,4 +1,4 @@
-"""What the stub cannot show: kills, exports and long searches with real Keras. Minutes: in `make soak` only."""
+"""What the stub cannot show: kills, exports and long searches with real Keras. Takes minutes: in `make soak` only."""
 
 from __future__ import annotations
 
@@ -157,6 +157,6 @@ def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
     row.notes = f"driver {(late - early) / 1e6:.1f} MB more; worker {worker / 1e6:.0f} MB at most"
     assert late - early < 10e6
     row.notes += f"; descriptors, threads {held[0]} after 100, {max(held)} at most"
-    # A worker that is followed by another one has its socket and its log opened anew, not more of them.
+    # When a worker is replaced, its socket and its log are reopened, so their number does not grow.
     assert all(now[0] <= held[0][0] + 2 and now[1] <= held[0][1] for now in held)
     assert worker < WorkerLimits().memory

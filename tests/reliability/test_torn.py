@@ -1,4 +1,4 @@
-"""Run directories that were cut off or changed by a bit: opened rightly, or refused."""
+"""Run directories that are truncated or have a flipped bit: opened correctly or refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
 
 
 class Torn:
-    """A small run; its files are put back after each change."""
+    """A small run whose files are restored after each change."""
 
     def __init__(self, folder: Path) -> None:
         self.directory = folder / "run"
@@ -39,7 +39,7 @@ class Torn:
         self.originals = [path.read_bytes() for path in self.paths]
 
     def read(self) -> str:
-        """All that a reader can get at, as text."""
+        """Everything that a reader can access, as text."""
         with RunReader(self.directory) as run:
             found = [
                 run.digest(),
@@ -69,8 +69,8 @@ class Torn:
             return repr(found)
 
     def try_with(self, number: int, content: bytes) -> bool:
-        """Whether it is opened, which it then has to be rightly."""
-        path, started = self.paths[number], time.process_time()  # of this process: another one may have the machine
+        """Whether the changed file is opened; if so, it must be read correctly."""
+        path, started = self.paths[number], time.process_time()  # processor time: the machine may be busy
         path.write_bytes(content)
         try:
             return self.read() == self.content or pytest.fail(f"{path.name} was read wrongly")
@@ -87,7 +87,7 @@ def torn(fast_path: Path) -> Torn:
 
 
 def tried(torn: Torn, row: Row, changes: list[tuple[int, Callable[[bytes], bytes]]]) -> int:
-    """How many of the changed files were opened, and rightly."""
+    """The number of changed files that were opened, all correctly."""
     opened = 0
     for number, change in changes:
         content = change(torn.originals[number])
@@ -99,7 +99,7 @@ def tried(torn: Torn, row: Row, changes: list[tuple[int, Callable[[bytes], bytes
 
 
 def flipped(content: bytes, rng: random.Random) -> bytes:
-    """The content with one bit changed."""
+    """The content with one bit flipped."""
     place = rng.randrange(len(content))
     return content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
 
@@ -111,7 +111,7 @@ def test_truncated_files(torn: Torn, row: Row) -> None:
     chosen = places if wanted == len(places) else random.Random(0).sample(places, wanted)
     opened = tried(torn, row, [(k, lambda content, size=size: content[:size]) for k, size in chosen])
     assert row.count == wanted
-    assert opened < wanted / 4  # pages at the end of a database may hold nothing
+    assert opened < wanted / 4  # pages at the end of a database may be empty
 
 
 def test_flipped_bits(torn: Torn, row: Row) -> None:
@@ -119,12 +119,12 @@ def test_flipped_bits(torn: Torn, row: Row) -> None:
     rng = drawn()
     numbers = [rng.choice((0, 0, 0, 1, 2)) for _ in range(count(150, 10_000))]
     opened = tried(torn, row, [(number, lambda content: flipped(content, rng)) for number in numbers])
-    # Much of a database is room to spare; the rest is under a checksum.
+    # Much of a database is free space; the rest has a checksum.
     assert 0.2 < opened / row.count < 0.8
 
 
 def test_a_torn_journal(torn: Torn, row: Row) -> None:
-    """A crash in the midst of a commit, and then of the file that would undo it."""
+    """A crash during a commit, followed by damage to the file that would undo it."""
     row("torn rollback journal after a crash in a commit", "the state before, or refused")
     rng, copy, started = drawn(), torn.directory.with_name("copy"), torn.directory.with_name("started")
     with RunStore.open(torn.directory) as store:

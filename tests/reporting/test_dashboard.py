@@ -1,4 +1,4 @@
-"""The dashboard, as a browser asks it: pages for those with the token, renewed when a run changes, and nothing else."""
+"""The dashboard as a browser sees it: pages only for those with the token, refreshed when a run changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a token of this test"
 
 
 class Browser:
-    """Asks the server, with a cookie once it has one."""
+    """Sends requests to the server, with a cookie once it has one."""
 
     def __init__(self, address: str) -> None:
         self.address = address

@@ -1,4 +1,4 @@
-"""The report of a run: what it says, that it is whole, and that nothing in it runs but its own scripts."""
+"""The report of a run: its content, that it is self-contained, and that it runs no scripts except its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Parsed(html.parser.HTMLParser):
-    """Tags with attributes, and the text of scripts by id."""
+    """Collects tags with attributes, and the text of scripts by id."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ def test_the_front_holds_what_no_other_beats():
 
 @pytest.mark.soak
 def test_in_a_browser(hostile: Path, tmp_path: Path):
-    """Opens, sorts, filters and clicks, in the dark and on a phone; no script of the data's runs."""
+    """Opens, sorts, filters and clicks, in dark mode and at phone width; no script from the data runs."""
     playwright: Any = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -1,4 +1,4 @@
-"""When networks were trained, as a report draws it; and what its words make of training again."""
+"""The chart of training times in a report, and how its text describes re-trainings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a card says that a model with many inputs is used."""
+"""How the model card explains the use of a model with many inputs."""
 
 from __future__ import annotations
 

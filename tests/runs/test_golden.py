@@ -1,4 +1,4 @@
-"""Run directories of earlier formats and of this release open; one of format 2 is brought up, with a copy kept."""
+"""Run directories of earlier formats and of this release open; one of format 2 is migrated, and a copy is kept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_golden_run_opens_and_is_resumed(run: Path) -> None:
 
 
 def as_format_2(path: Path) -> None:
-    """Takes out what format 3 brought; such runs are of the first version of the trainer."""
+    """Removes what format 3 added; such runs are from the first version of the trainer."""
     connection = sqlite3.connect(path, isolation_level=None)
     rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in migrations.TABLES}
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():

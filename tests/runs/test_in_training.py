@@ -1,4 +1,4 @@
-"""`in-training.json`: written for whoever watches, believed only as far as it can be, and nobody else's file."""
+"""`in-training.json`: written for observers, validated when read, and never overwriting a foreign file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NETWORK = NetworkInTraining(
 
 
 class Told:
-    """An evaluator that is told from outside what it trains."""
+    """An evaluator whose trainings are set by the test."""
 
     def watch_training(self, listener):
         self.tell = listener
@@ -79,7 +79,7 @@ def test_a_file_of_that_name_is_somebody_else_s_unless_it_says_otherwise(tmp_pat
     assert path.read_text() == "years of work"
     with pytest.raises(InputError, match=r"in-training\.json"):
         claim(tmp_path, True, lambda digest: {})
-    path.write_text(json.dumps({"encoding": "in training", "networks": []}))  # of an owner that was killed
+    path.write_text(json.dumps({"encoding": "in training", "networks": []}))  # left by a killed owner
     TrainingNotes(tmp_path)
     assert not path.exists()
 

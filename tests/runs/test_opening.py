@@ -1,4 +1,4 @@
-"""Opening what others made changes nothing, runs nothing, and ends: journals, holes, and words that are believed."""
+"""Opening foreign files changes nothing, runs nothing and terminates: journals, sparse files, untrusted text."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_space_as_toml_is_short() -> None:
         space_from_toml("a = 1\n" * 50_000)
 
 
-# What is stored comes back as it was.
+# Stored values come back unchanged.
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé\0"),
@@ -176,7 +176,7 @@ def test_a_row_of_any_number_is_as_it_was_written(number: float) -> None:
     row = connection.execute("SELECT * FROM session").fetchone()
     assert seal(row[:-1]) == row
     infinite = pytest.raises(sqlite3.DatabaseError, match="infinite") if math.isinf(number) else nullcontext()
-    with infinite:  # as evonas writes none
+    with infinite:  # evonas writes no such rows
         verify(connection, 3)
 
 
@@ -200,7 +200,7 @@ def test_arrays_come_back_bit_by_bit(tmp_path: Path) -> None:
         assert back[name].tobytes() == array.tobytes(), name
 
 
-# Two at once, and what a process inherits.
+# Two owners at once, and what a child process inherits.
 
 FORKING = """
 import os, sys, time
@@ -222,7 +222,7 @@ os.kill(os.getpid(), 9)
 
 @pytest.mark.parametrize("how", ["python", "library"])
 def test_a_lock_does_not_outlive_its_owner_in_a_child(tmp_path: Path, how: str) -> None:
-    # Into a file: of a pipe the end is not seen before the child's, and it is the living child that must hold no lock.
+    # To a file: a pipe stays open until the child ends, but the child has to be alive, and must hold no lock.
     with (tmp_path / "child").open("w") as written:
         subprocess.run([sys.executable, "-c", FORKING, tmp_path, how], stdout=written, check=False)
     child = int((tmp_path / "child").read_text())
@@ -245,7 +245,7 @@ def _two_locks(folder: Path) -> None:
 
 
 class OwnSpace(DenseSpace):
-    """With operators of its own."""
+    """A space with custom operators."""
 
 
 def test_a_space_of_a_class_of_ones_own_is_asked_for_again(tmp_path: Path) -> None:

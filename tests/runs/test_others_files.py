@@ -1,4 +1,4 @@
-"""evonas deletes and overwrites what it wrote, and nothing else: random foreign files survive every command."""
+"""evonas deletes and overwrites only what it wrote: random foreign files survive every command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.reporting.synthetic import synthetic_run
 from tests.runs.cases import fill, toy_data
 from tests.toy import toy_settings, toy_store
 
-#: Names that evonas itself gives, and others.
+#: Names that evonas uses itself, and others.
 NAMES = st.sampled_from(
     [
         *("data.npz", "run.sqlite", "run.sqlite-journal", "run.sqlite-wal", "results.csv", "population.json"),
@@ -54,7 +54,7 @@ FILES = st.dictionaries(NAMES, CONTENTS.filter(bool), min_size=1, max_size=4)
 
 
 def put(folder: Path, files: dict[str, bytes]) -> dict[Path, bytes]:
-    """Writes those of the files for whose names there is room, none of them evonas's own."""
+    """Writes the files whose names are usable; none of them is evonas's own."""
     written = {}
     for name, content in files.items():
         path = folder / name
@@ -91,12 +91,12 @@ def fill_once(folder: Path) -> None:
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own
+@example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own file
 @given(files=FILES, there=st.booleans())
 def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, bytes], there: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        if there:  # a run, among whose files others are put, also in the place of its own
+        if there:  # a run with foreign files among its own or instead of some of them
             shutil.copytree(toy_runs, folder)
         foreign = put(folder, files)
         for command in commands(folder):
@@ -107,7 +107,7 @@ def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, by
 
 
 def kept(path: Path, content: bytes) -> bool:
-    """A lock may hold the number of a process: its content is nobody's work."""
+    """A lock may contain a process number, which is not anyone's work."""
     lock = path.name == "run.lock" and content.isdigit()
     return path.exists() and (lock or path.read_bytes() == content)
 
@@ -223,7 +223,7 @@ def test_foreign_files_survive_commands_that_show_a_run(
     write_table(tmp_path / "table.csv")
     (tmp_path / "work").write_bytes(b"years of work")
     places = ["a/report.html", "a/report.md", "out.html", "out.md", "out.json", "out.csv", "out.keras", "logs"]
-    if link:  # a run directory that holds links is refused whole
+    if link:  # a run directory that contains links is refused as a whole
         places = places[2:]
     for place in places:
         os.symlink(tmp_path / "work", place) if link else Path(place).write_bytes(b"years of work")

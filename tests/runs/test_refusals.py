@@ -1,4 +1,4 @@
-"""Run directories that are refused and left untouched: others', damaged, of other formats, in use."""
+"""Run directories that are refused and left untouched: foreign, damaged, of other formats, in use."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_creation_that_was_killed_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever that was; with the data of the run in place, too, as long as its database says that they are its own."""
+    """At whatever step; even if the run's data exist, as long as its database shows that they belong to it."""
     folder = tmp_path / "run"
     for call in ("sync", "sha256", "place_new", "sync_directory"):
         if (child := os.fork()) == 0:

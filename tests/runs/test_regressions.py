@@ -1,4 +1,4 @@
-"""One small test for each defect that the reliability battery has found in what a run directory holds."""
+"""One small test for each defect that the reliability battery has found in run directories."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_data_that_name_another_compression_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         offset = archive.start_dir
     content = bytearray(path.read_bytes())
-    content[offset + 10] = 99  # a method that no Python knows
+    content[offset + 10] = 99  # a method that Python does not have
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"data\.npz"):
         PreparedData.load(path)

@@ -1,4 +1,4 @@
-"""The run directory: what is kept, and what a reader sees."""
+"""The run directory: what is stored, and what a reader sees."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -
         assert held.keys() == expected.keys()
         assert all(np.array_equal(value, expected[name], equal_nan=True) for name, value in held.items())
         assert store.kept(Origin(0, 0, "continue")) is store.kept(Origin(0, 2, "continue")) is None
-        # A candidate that was known is started from where it was trained; another origin is another training.
+        # A known candidate continues from its own training; a different origin is a different training.
         again = replace(first[1], generation=1, index=0)
         store.add_candidates([again], ToySpace())
         known = store.evaluation(again)
@@ -194,7 +194,7 @@ def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -
 
 
 def test_the_best_are_networks_each_with_its_best_evaluation(tmp_path: Path) -> None:
-    """Also when one was evaluated after more and more epochs."""
+    """Also if one was evaluated after more and more epochs."""
     with toy_store(tmp_path / "run", toy_settings(keep=2)) as store:
         a, b, c = candidates(3)
         rungs = [replace(a, epochs=epochs, index=index) for index, epochs in enumerate((1, 3, 9))]
@@ -283,7 +283,7 @@ def test_settings_differences_are_shown() -> None:
 
 
 def test_what_a_store_counts_is_what_its_rows_say(tmp_path: Path) -> None:
-    """Also after a commit that failed; a store does not look at every row after every part."""
+    """Also after a failed commit; a store does not count all rows after every part."""
     with toy_store(tmp_path / "run") as store, RunReader(tmp_path / "run") as run:
         asked = candidates(4)
         store.begin_session(Budget())
@@ -304,6 +304,6 @@ def test_what_a_store_counts_is_what_its_rows_say(tmp_path: Path) -> None:
         store.commit_part([(asked[3], scored(2.0))], 0.0)
         assert (store.evaluated, store.failed, store.infeasible) == (3, 1, 1)
         store._connection.set_trace_callback(None)
-        assert len([each for each in statements if "count(*)" in each]) == 1  # for the commit that failed
+        assert len([each for each in statements if "count(*)" in each]) == 1  # for the failed commit
     with RunStore.open(tmp_path / "run") as store:
         assert store.counts == Counts(trained=3, failed=1, infeasible=1)

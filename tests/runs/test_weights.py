@@ -1,4 +1,4 @@
-"""Weights come back as they were, bit by bit: every shape and type that a model may have."""
+"""Weights are restored bit by bit: every shape and type that a model may have."""
 
 from __future__ import annotations
 

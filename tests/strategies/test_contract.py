@@ -1,4 +1,4 @@
-"""What every strategy promises (`evonas.testing`). A new one joins with its row in `STRATEGIES`."""
+"""The contract of every strategy (`evonas.testing`). A row in `STRATEGIES` enrols a new one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from evonas.testing.cases import RMSE, as_text, ok, play
 from genomes.space import SearchSpace
 from tests.toy import toy_score
 
-#: torch takes gigabytes, hence it is no part of the test extra; and its models minutes, where others take seconds.
+#: torch takes gigabytes, so the test extra does not include it, and its models take minutes where others take seconds.
 needs_torch = [pytest.mark.soak, pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")]
-#: A strategy in another mode, which promises the same.
+#: A strategy in another mode, with the same contract.
 MODES: dict[str, tuple[str, dict[str, Any]]] = {
     "evolution, in rungs": ("evolution", {"rungs": 3, "eta": 2, "inherit": True}),
 }
@@ -45,7 +45,7 @@ every_space = pytest.mark.parametrize("kind", SPACES)
 
 @functools.cache
 def played(name: str, kind: str, generations: int = 4, seed: int = 0) -> list[list[Candidate]]:
-    """What a strategy asks for on a space; several tests want to know."""
+    """The candidates that a strategy proposes on a space; cached for several tests."""
     return play(made(name, SPACES[kind], objective=RMSE, population=6, seed=seed), generations)
 
 
@@ -64,13 +64,13 @@ def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind
 
 
 def asked_everywhere(name: str) -> list[Any]:
-    """What a strategy asks for on each space, as JSON values."""
+    """The candidates that a strategy proposes on each space, as JSON values."""
     return [as_text(played(name, kind), space) for kind, space in SPACES.items()]
 
 
 @pytest.fixture(scope="session")
 def asked_elsewhere(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
-    """What each strategy of this session asks for in a process with another hash seed."""
+    """The candidates that each strategy of this session proposes in a process with another hash seed."""
     names = {
         item.callspec.params["name"]
         for item in request.session.items
@@ -87,7 +87,7 @@ def test_processes_with_other_hash_seeds_ask_the_same(name: str, asked_elsewhere
     assert asked_elsewhere[name] == json.loads(json.dumps(asked_everywhere(name)))
 
 
-#: On spaces where a generation takes some strategies seconds, they are stopped once in `make test`.
+#: On spaces where a generation takes some strategies seconds, `make test` stops them only once.
 STOPS = [
     pytest.param(kind, stop, marks=pytest.mark.soak if kind != "hyperparameters" and stop != 3 else ())
     for kind in SPACES
@@ -145,7 +145,7 @@ def test_a_space_of_one_network_can_be_searched(name: str) -> None:
 
 @every_strategy
 def test_the_one_feasible_network_is_found_and_kept_to(name: str) -> None:
-    """All others break a limit, the less the nearer they are: found by the violation, and better than any of them."""
+    """All others exceed a limit, by less the nearer they are: the best is found through the violation."""
     found = strategies.check_one_feasible(case(name))
     assert found or name in ("random", "hyperband")  # 216 networks, 300 candidates
 
@@ -172,7 +172,7 @@ def test_the_global_generator_is_left_alone(name: str) -> None:
 
 @functools.cache
 def mean_of_the_best(strategy_name: str, seeds: int) -> float:
-    """Of as many searches of eight generations on a smooth problem."""
+    """Mean over several searches of eight generations on a smooth problem."""
 
     def best(seed: int) -> float:
         strategy, found = made(strategy_name, ToySpace(), population=10, seed=seed), []
@@ -189,6 +189,6 @@ def mean_of_the_best(strategy_name: str, seeds: int) -> float:
 @every_strategy
 @pytest.mark.parametrize("seeds", [4, pytest.param(10, marks=pytest.mark.soak)])
 def test_every_strategy_is_better_than_random_on_a_smooth_problem(name: str, seeds: int) -> None:
-    # What trains a network several times is compared in `test_rungs`.
+    # Strategies that train a network several times are compared in `test_rungs`.
     exempt = name == "random" or case(name).in_rungs
     assert exempt or mean_of_the_best(name, seeds) < mean_of_the_best("random", seeds)

@@ -1,4 +1,4 @@
-"""What is particular to neuroevolution: chains of seeds, selection by training loss, and genomes without weights."""
+"""What is specific to neuroevolution: chains of seeds, selection by training loss, and genomes without weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.toy import RMSE, ToySpace
 
 
 def weighed(candidate: Candidate) -> Evaluation:
-    """Fitness is the last seed of the chain; the score says the opposite."""
+    """The fitness is the chain's last seed; the score says the opposite."""
     fitness = candidate.lineage[-1] / 2**31
     return Evaluation(Status.OK, {"rmse": 1 - fitness}, epochs=1, curve=(1 - fitness,), train_curve=(fitness,))
 

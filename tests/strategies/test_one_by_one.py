@@ -1,4 +1,4 @@
-"""What every strategy promises that can propose while candidates are out."""
+"""The contract of every strategy that can propose while other candidates are in training."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ def made(name: str, space: SearchSpace, **options: Any) -> OneByOne:
 
 
 def told(candidate: Candidate) -> Evaluation | float:
-    """From the digest alone; some have failed."""
+    """A function of the digest; some fail."""
     number = int(candidate.digest[:8], 16)
     return number / 2**32 if number % 5 else Evaluation(Status.FAILED, reason="diverged")
 
 
 def play(strategy: OneByOne, count: int, workers: int, out: list[Candidate], order: random.Random) -> list[Candidate]:
-    """So many results of so many workers, in a random order of arrival; what was asked for. `out` is what is left."""
+    """Returns the candidates asked for while results of several workers arrive in random order.
+
+    `out` holds the candidates in training, also those left at the end.
+    """
     asked = []
     for _ in range(count):
         while len(out) < workers:
@@ -84,7 +87,7 @@ def test_a_restored_strategy_goes_on_with_what_is_out(name: str, kind: str, stop
     play(straight, stop, 3, out, random.Random(1))
     state = json.loads(json.dumps(straight.state(), allow_nan=False))
     restored = made(name, space, seed=5)
-    play(restored, 2, 2, [], random.Random(0))  # whatever it did before is forgotten
+    play(restored, 2, 2, [], random.Random(0))  # its former state is discarded
     restored.restore(state)
     assert restored.state() == state
     assert restored.retained() == straight.retained()
@@ -159,7 +162,7 @@ def test_with_one_worker_it_asks_as_for_generations_of_one(name: str) -> None:
 
 
 def test_evolution_expects_something_of_what_is_out() -> None:
-    """Asked again with nothing told, it looks elsewhere."""
+    """Asked again without a result, it looks elsewhere."""
     strategy = made("evolution", ToySpace(), seed=0)
     play(strategy, 12, 1, [], random.Random(0))
     out = [strategy.ask_one() for _ in range(6)]

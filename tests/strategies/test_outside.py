@@ -39,7 +39,7 @@ class Stroll(RandomSearch):
 
 
 def install(folder: Path, points: str, name: str = "wandering", version: str = "1.2", module: str = MODULE) -> None:
-    """A distribution that has a module and entry points, as an installer leaves it."""
+    """A distribution with a module and entry points, as an installer leaves it."""
     about = folder / f"{name}-{version}.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -80,7 +80,7 @@ def test_what_a_class_does_not_use_is_refused() -> None:
 
 
 class Lacking:
-    """No strategy."""
+    """Not a strategy."""
 
     def ask(self) -> None: ...
 
@@ -150,7 +150,7 @@ def test_entry_points_are_not_read_for_strategies_of_evonas() -> None:
 
 
 def recorded(directory: Path, name: str):
-    """A run by that strategy."""
+    """A run with that strategy."""
     settings = Settings(population=4, strategy=name, seed=0).resolve("rmse")
     source = json.loads(json.dumps(strategy_provenance(name)))
     return toy_store(directory, settings=settings, source=source)

@@ -1,4 +1,4 @@
-"""Strategies that train a network in several evaluations: what continues from what, and that it pays."""
+"""Strategies that train a network in several evaluations: which evaluation continues which, and that it pays off."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ in_rungs = pytest.mark.parametrize(("name", "options"), RUNGS)
 
 
 def curve_value(candidate: Candidate) -> float:
-    """Falls with the epochs, for all alike."""
+    """Falls with the epochs, equally for all."""
     return toy_score(candidate.genome) + 3.0 / candidate.epochs
 
 
@@ -35,7 +35,7 @@ def told(strategy: Strategy) -> list[tuple[Candidate, float]]:
 
 
 def played(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, float]]:
-    """Candidates and their scores, which fall with the epochs; checks that states are there when they are wanted."""
+    """Candidates and their scores, which fall with the epochs; checks that states exist when they are needed."""
     known: dict[tuple[int, int], Candidate] = {}
     retained: frozenset[tuple[int, int]] = frozenset()
     for _ in range(generations):
@@ -102,7 +102,7 @@ def test_the_best_of_a_rung_go_on() -> None:
 
 
 def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) -> int:
-    """Epochs trained in all until a network is as good, those of states that are continued from counted once."""
+    """Epochs trained until a network is as good; those of a continued state count once."""
     strategy, spent = make_strategy(name, ToySpace(), population=27, epochs=27, seed=seed, **options), 0
     behind: dict[tuple[int, int], int] = {}
     while True:

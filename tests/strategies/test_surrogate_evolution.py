@@ -33,7 +33,7 @@ SPACE = HyperparameterSpace(
 
 
 def bowl(values: dict[str, object]) -> float:
-    """Lowest, 0, at rate 0.01, 40 units, kind c and share 0.7; fails where the rate is large."""
+    """The minimum 0 is at rate 0.01, 40 units, kind c and share 0.7; large rates fail."""
     rate = float(np.log10(values["rate"]))  # type: ignore[arg-type]
     if rate > -0.5:
         return float("nan")
@@ -196,7 +196,7 @@ def test_the_slope_of_what_is_promised_is_right() -> None:
 
 
 def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> None:
-    best = np.array([0.4, 0.6])  # of the positions of rate and units
+    best = np.array([0.4, 0.6])  # coordinates of rate and units
 
     def acquisition(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         away = np.zeros_like(features)
@@ -251,7 +251,7 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
 def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
     strategy = make_strategy("evolution", SPACE, seed=0)
     strategy.tell([-1.0] * len(strategy.ask(1)))
-    for _ in range(10):  # a hundred evaluations, of which none is better
+    for _ in range(10):  # a hundred evaluations without an improvement
         assert not strategy.state()["restart"]
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in strategy.ask(10)])
     own: set[str] = set()
@@ -263,7 +263,7 @@ def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
         restored.restore(state)
         assert [each.digest for each in restored.ask(10)] == [each.digest for each in candidates]
         parents |= {parent for candidate in candidates[-5:] for parent in candidate.parents}
-        assert bool(parents) == (generation > 0)  # spread, until there is something to learn from
+        assert bool(parents) == (generation > 0)  # spread out until there is something to learn from
         assert parents <= own
         own |= {candidate.digest for candidate in candidates[-5:]}
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in candidates])
@@ -310,7 +310,7 @@ def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
         ((2, 0.0), 1),
         ((1, 5.0), 0),
         ((1, 4.0), 0),
-        ((1, 3.99), 1),  # not worth the name
+        ((1, 3.99), 1),  # too small an improvement
         ((2, 0.0), 2),
         ((0, 9.0), 0),
         ((1, 0.1), 1),
@@ -323,7 +323,7 @@ def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
 
 
 def test_the_threads_of_scipy_s_library_are_limited_too() -> None:
-    """It has one of its own, and no other one is there before SciPy is: in a process that has not imported it."""
+    """SciPy has its own BLAS, which is not loaded before SciPy: checked in a process that has not imported it."""
     script = (
         "from evonas.strategies.surrogate_evolution import _linear_algebra as limited; import numpy, threadpoolctl; "
         "few = limited(); import scipy.linalg; every = threadpoolctl.ThreadpoolController().select(user_api='blas'); "

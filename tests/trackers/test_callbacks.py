@@ -1,4 +1,4 @@
-"""Callbacks of a search: what they are told and in which order, over stops and resumes, and when they fail."""
+"""Callbacks of a search: which events they receive and in which order, over stops and resumes, and when they fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class Heard(evonas.Callback):
-    """Keeps what it is told."""
+    """Records its events."""
 
     def __init__(self, fails: str = "") -> None:
         self.told: list[str] = []

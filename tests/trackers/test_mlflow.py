@@ -1,4 +1,4 @@
-"""The MLflow tracker, read back from MLflow's own store. Skipped where it is not installed."""
+"""The MLflow tracker, read back from MLflow's own store. Skipped if MLflow is not installed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def logged(uri: str) -> tuple[Any, Any, list[Any]]:
-    """A client, the parent run, and its nested runs by place."""
+    """A client, the parent run, and its nested runs in order."""
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("evonas")
     runs = client.search_runs([experiment.experiment_id])

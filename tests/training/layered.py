@@ -39,7 +39,7 @@ def recurrent(cell, units, bidirectional=False, sequences=False, dropout=0.0):
 
 
 def layered(nodes, edges=None, sample=IMAGE, masked=False, **training):
-    """A chain unless edges are given, told of the sample's shape as `Problem.attach_columns` does."""
+    """A chain unless edges are given; it knows the sample's shape, as set by `Problem.attach_columns`."""
     whole = [{"kind": "input"}, *nodes, {"kind": "output"} | ENDS]
     made = make_graph(whole, edges or [(k, k + 1) for k in range(len(whole) - 1)], TRAINING | training)
     made.graph["sample"] = (sample, masked)
@@ -55,7 +55,7 @@ BAG = {"kind": "bag_of_words", "vocabulary": 20, "length": 8, "buckets": 16, "un
 SEPARABLE = {"separable": True, "normalization": "layer", "activation": "gelu"}
 RESIDUAL = [(0, 1), (1, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8)]
 
-#: Of every kind, each over what it can take.
+#: Networks of every kind, each over data that it can take.
 NETWORKS = {
     "images": layered(
         [
@@ -90,7 +90,7 @@ NETWORKS = {
 
 
 def rows(sample, masked=False, count=20, seed=0):
-    """Samples, flat."""
+    """Samples, flattened."""
     rng = np.random.default_rng(seed)
     if len(sample) == 1:
         x = rng.integers(1, 30, (count, *sample))
@@ -104,7 +104,7 @@ def rows(sample, masked=False, count=20, seed=0):
 
 
 def layered_data(sample=IMAGE, masked=False, count=90, folds=1):
-    """Three classes that can be told apart, for networks over such samples."""
+    """Three separable classes, for networks over such samples."""
     x = rows(sample, masked, count)
     width = math.prod(sample)
     score = x[:, : width // 2].mean(axis=1) - x[:, width // 2 :].mean(axis=1)

@@ -1,4 +1,4 @@
-"""Augmentation changes samples by as much as it says, and the same seed changes them alike."""
+"""Augmentation changes samples by the specified amounts, and equal seeds change them equally."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_is_turned_by_nothing_stays_and_by_half_a_turn_is_upside_down():
     from evonas.training.augmentation import _move
 
     class Fixed:
-        """Draws the upper bound."""
+        """Always draws the upper bound."""
 
         def uniform(self, low, high, size):
             return np.full(size, high)

@@ -1,9 +1,7 @@
-"""What a training is, whichever trainer does it: every test runs for each row of `trainers.TRAINERS`.
+"""The contract of all trainers: every test runs for each row of `trainers.TRAINERS`.
 
-Trainers that are built on Keras take seconds for what the native one does in milliseconds: `make test` tries them on a
-part of the cases, `make soak` on all.
-
-That all give the numbers of Keras is in `test_equivalence.py`.
+Trainers built on Keras take seconds for what takes the native one milliseconds: `make test` tries them on a part of the
+cases, `make soak` on all. `test_equivalence.py` tests that all give the numbers of Keras.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from tests.training.networks import data, graph, task, trained
 from tests.training.population.programs import assert_alike
 from tests.training.trainers import EXACT, TRAINERS, params, the_default_at_once
 
-#: Of different depth, width, wiring, normalisation, batch size and optimizer; "wild" diverges.
+#: Networks with different depth, width, wiring, normalisation, batch size and optimizer; "wild" diverges.
 CROWD = {
     "relu": graph((8,), activation="relu"),
     "batch norm": graph((20, 6), normalization="batch", dropout=0.2, optimizer="nadam", batch_size=17),
@@ -55,13 +53,13 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def make(name):
-    """Makes the trainer; each of equal settings and data once."""
+    """Makes the trainer; each combination of settings and data once."""
     held = {}
 
     def made(prepared=None, **settings):
         prepared = data() if prepared is None else prepared
         key = id(prepared), tuple(sorted(settings.items()))
-        # The data are held, too: an id is that of nothing else.
+        # The data are kept alive as well, so that their id stays unique.
         held.setdefault(key, (TRAINERS[name](prepared, TrainingSettings(**{"patience": None} | settings)), prepared))
         return held[key][0]
 
@@ -75,7 +73,7 @@ def crowd(make):
 
 @pytest.fixture(scope="module")
 def some(make, places):
-    """What became of the tasks at the places; a trainer that keeps bits makes the few in a crowd of their own."""
+    """Results of the tasks at these positions; a trainer with reproducible bits trains the few among others."""
     found = trained(make(), [TASKS[k] for k in places])
     return {places[place]: evaluation for place, evaluation in found.items()}
 
@@ -84,8 +82,8 @@ the_few_at_once = the_default_at_once("places", [WHOLE, FEW], [FEW], compiled=Tr
 
 
 def assert_same_bits(a, b):
-    """Two evaluations and all that they carry."""
-    # The text has every digit, and a NaN is like another there.
+    """Compares two evaluations with all their content."""
+    # The text has every digit, and a NaN equals another NaN there.
     one, other = (repr(replace(each, train_seconds=0.0, snapshots=(), weights=None)) for each in (a, b))
     assert one == other
     held = [(each.weights or {}) | snapshots_to_arrays(each.snapshots) for each in (a, b)]
@@ -120,7 +118,7 @@ def test_networks_learn_and_are_described(some, places):
 
 @the_few_at_once
 def test_weights_and_scores_are_those_of_the_best_epoch(some, places):
-    """By a forward pass of their own, which `test_inheritance.py` holds against Keras."""
+    """By a separate forward pass, which `test_inheritance.py` compares with Keras."""
     prepared = data()
     split = prepared.splits[0]
     for k, network in enumerate(CROWD.values()):
@@ -144,7 +142,7 @@ def test_a_diverged_network_fails_in_words(some):
 
 @the_default_at_once()
 def test_what_is_done_is_left_out_and_changes_nothing(make, name, crowd):
-    """Nor does who trains beside whom: a resumed run trains only what is missing."""
+    """Nor on the networks trained beside it: a resumed run trains only what is missing."""
     found = trained(make(), TASKS, frozenset({0, 2, WILD}))
     assert found.keys() == set(range(len(TASKS))) - {0, 2, WILD}
     for k, evaluation in found.items():
@@ -214,7 +212,7 @@ def test_a_training_is_what_the_numbers_say(make):
 
 @pytest.fixture(scope="module")
 def overfitted(make):
-    """A long training that gets worse now and then, and what it trained on."""
+    """A long training that worsens now and then, and its data."""
     prepared = data(num_rows=60)
     (full,) = trained(make(prepared), [task(OVERFITS, 14)]).values()
     assert full.epochs == 14
@@ -239,7 +237,7 @@ def test_early_stopping_waits_for_the_data_loss_and_keeps_the_best_epoch(make, o
     assert found.epochs == expected
     assert found.curve == pytest.approx(full.curve[:expected], rel=1e-6)
     assert found.best_epoch == int(np.argmin(full.curve[:expected])) + 1
-    # The snapshot is of the last epoch, not of one that others continued to.
+    # The snapshot is from the last epoch of its own training, not from one that others continued to.
     (straight,) = trained(make(prepared), [replace(one, epochs=expected, horizon=14)]).values()
     (a,), (b,) = found.snapshots, straight.snapshots
     assert (a.epoch, a.waited) == (expected, patience)
@@ -297,7 +295,7 @@ RUNGS = {
 
 @the_default_at_once("labels", [tuple(RUNGS), ("batch norm",)], [("batch norm",)], compiled=True)
 def test_going_on_gives_the_bits_of_an_unbroken_training(make, name, labels):
-    """Three epochs, and two more: of folds, through what files hold."""
+    """Three epochs, then two more: over folds, with states read from files."""
     folds = 2 if len(labels) > 1 else 1
     networks = {label: RUNGS[label] for label in labels if name != "single" or label in ("nadam", "batch norm")}
     tasks = [replace(task(each, 5, k), keep_snapshots=True) for k, each in enumerate(networks.values())]
@@ -327,7 +325,7 @@ def test_going_on_with_other_settings_waits_anew_and_with_other_layers_is_refuse
 
 @the_default_at_once()
 def test_a_child_begins_where_its_parent_was_best(make):
-    """Wider and deeper, in both folds: one step at next to no rate away from the parent's best outputs."""
+    """Wider and deeper, in both folds: after one step at almost zero rate, close to the parent's best outputs."""
     still = {"optimizer": "sgd", "learning_rate": 1e-9}
     parent, child = graph((6,), activation="relu"), graph((9, 9), activation="relu", **still)
     one = make(data(folds=2), replicates=2)
@@ -375,7 +373,7 @@ BUDGETS = [{"epochs": 2}, {"epochs": 1}, {"epochs": 4, "horizon": 3}]
 
 @the_default_at_once("budget", BUDGETS, BUDGETS[-1:])
 def test_budgets_that_leave_nothing_to_train_or_no_rates_are_refused(make, name, budget):
-    """Nothing is left at or below the snapshot's epoch; the schedule has no rates past its horizon."""
+    """Nothing remains at or below the snapshot's epoch; the schedule has no rates past its horizon."""
     if name == "single":
         pytest.skip("it takes what it is given")
     each = replace(task(graph((6,)), 2), keep_snapshots=True)

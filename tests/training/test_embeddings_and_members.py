@@ -1,4 +1,4 @@
-"""Networks with embeddings of numbers, and of members: whoever computes, trains, inherits or exports them."""
+"""Networks with numeric embeddings and with members: computed, trained, inherited and exported everywhere alike."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = TrainingSettings(patience=None)
 
 
 def some_weights(network, num_outputs=2, seed=3):
-    """Nothing is at its initial value, so that whatever is left out shows."""
+    """No value is initial, so that any omission shows."""
     return perturb(initial_weights(network, 4, num_outputs, seed), 5)
 
 
@@ -86,7 +86,7 @@ def test_what_is_shared_and_what_is_each_member_s_own():
     full = members_of(graph((6, 5, 4), inputs=FULL))
     assert (full.adapted, full.scaled) == ({2, 3}, {2, 3})
     assert members_of(graph((6, 5), inputs={"members": 3, "member_start": "input"})).shared == {0}
-    assert members_of(graph((6,), inputs={"members": 3})).first == {1}  # there is nothing behind it to differ
+    assert members_of(graph((6,), inputs={"members": 3})).first == {1}  # no later layer could differ
     assert members_of(graph((), inputs={"members": 3})) is None
 
 

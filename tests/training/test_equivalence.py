@@ -34,10 +34,10 @@ ROWS = [(key, name) for key, networks in TABLE.items() for name in networks]
 ROWS_ALONE = [(key, name) for key, networks in ALONE.items() for name in networks]
 
 
-#: Those that are compared with Keras.
+#: Networks that are compared with Keras.
 OURS = [name for name in TRAINERS if name != "single"]
-#: What `make test` holds against Keras, by the native trainer: all that Keras computes otherwise for another value of a
-#: gene. All of the table, and the population trainer, are for `make soak`.
+#: What `make test` compares with Keras, for the native trainer: every gene whose value changes what Keras computes.
+#: `make soak` covers the whole table and the population trainer.
 AT_ONCE = (
     *("every layer otherwise", "leaky_relu sgd", "elu momentum cosine warm-up", "gelu rmsprop warm-up"),
     *("silu adamw cosine", "tanh nadam exponential warm-up", "skips, batch norm", "batch larger than the data"),
@@ -62,7 +62,7 @@ def together(trainer, kind, loss, weighted, networks):
 
 @pytest.fixture(scope="module")
 def crowd():
-    """(trainer, key) -> name -> evaluation, each key trained when it is first asked for."""
+    """(trainer, key) -> name -> evaluation; each key is trained on first use."""
     held = {}
 
     def of(trainer, key):
@@ -75,7 +75,7 @@ def crowd():
 
 @functools.cache
 def reference_of(key, name):
-    """The evaluation of a network of the table that Keras trained."""
+    """Keras's evaluation of a network of the table."""
     from evonas.training.single.trainer import SingleTrainer
 
     kind, loss, weighted = key
@@ -89,7 +89,7 @@ def assert_same(found, curve, train_curve, rel=CLOSE):
     assert len(found.curve) == len(found.train_curve) == found.epochs == len(curve)
     np.testing.assert_allclose(found.curve, curve, rtol=rel)
     np.testing.assert_allclose(found.train_curve, train_curve, rtol=rel)
-    # Something was learnt: equal constants would be no proof.
+    # Something was learned: equal constants would prove nothing.
     assert len(set(found.curve)) == len(curve)
 
 
@@ -155,7 +155,7 @@ def assert_numbers_of_keras(found, reference):
 
 
 def by_hand(model, network, prepared, seed, optimizer, loss):
-    """(curve, train_curve) of a plain loop over `fit`, one call an epoch, the rate set before every batch."""
+    """(curve, train_curve) of a plain loop over `fit`, one call per epoch, setting the rate before every batch."""
     import keras
 
     split, genes = prepared.splits[0], network.graph["training"]
@@ -340,7 +340,7 @@ def test_dropout_does_something(name, trainer):
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is that run")
 def test_the_whole_table_on_jax():
-    """This file once more, in a process of its own."""
+    """Runs this file again in a separate process."""
     found = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(Path(__file__))],
         env=os.environ | {"KERAS_BACKEND": "jax"},

@@ -1,4 +1,4 @@
-"""Latency: what is measured, and what comes of it."""
+"""Latency: what is measured, and how it is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.genomes.dense_spaces import network
 
 
 class Trainer:
-    """Trains nothing; notes what it was given."""
+    """Does not train; records its arguments."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, frozenset[int]]] = []
@@ -73,8 +73,8 @@ def test_what_is_too_slow_is_not_trained_and_the_rest_carry_their_latency() -> N
         place: {"rmse": float(place), "latency_ms": latency} for place, latency in ((0, 1.0), (2, 2.0), (4, 1.0))
     }
     assert found[3].status is Status.FAILED
-    assert inner.calls == [(5, frozenset({1}))]  # the whole generation, to plan for
-    assert clocked == [1, 4, 2, 1]  # the same layers once
+    assert inner.calls == [(5, frozenset({1}))]  # the whole generation, for planning
+    assert clocked == [1, 4, 2, 1]  # equal layers once
 
 
 def test_without_a_limit_nothing_is_too_slow_and_what_is_done_is_not_measured() -> None:

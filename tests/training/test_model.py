@@ -1,4 +1,4 @@
-"""The network that is built is the network that the graph says."""
+"""The Keras model matches the graph."""
 
 from __future__ import annotations
 

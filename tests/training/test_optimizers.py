@@ -1,4 +1,4 @@
-"""The one formula for every optimizer, stepped in numpy, against Keras' optimizers."""
+"""The common formula of all optimizers, stepped in numpy, against Keras's optimizers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DECAY = 0.05
 
 
 def gradients():
-    """Of very different sizes, with exact zeros: shape `(STEPS, 40)`."""
+    """Gradients of very different sizes, with exact zeros: shape `(STEPS, 40)`."""
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=(STEPS, 40)) * np.logspace(-4, 2, 40)
     drawn[rng.uniform(size=drawn.shape) < 0.1] = 0.0
@@ -34,7 +34,7 @@ def stepped(p, rows, gs):
 
 
 def by_keras(optimizer, p, rates, gs):
-    """The path of Keras' optimizer whose rate is set before every step."""
+    """The trajectory of Keras's optimizer if the rate is set before every step."""
     import keras
 
     made = {
@@ -90,7 +90,7 @@ def test_coefficients_stay_finite_over_a_long_training(optimizer):
 
 
 def test_optimizers_differ_from_each_other():
-    """All the same would pass no test above, but two the same might go unseen in a formula."""
+    """Optimizers that are all equal would fail the tests above, but two equal ones could go unnoticed."""
     rates = np.full(STEPS, 0.01, np.float32)
     paths = [stepped(np.ones(40, np.float32), step_coefficients(o, rates, DECAY), gradients()) for o in OPTIMIZERS]
     for k, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""Quantile regression: trained alike by the native trainer and by Keras, never crossing, with outputs by name."""
+"""Quantile regression: trained alike by the native trainer and Keras, never crossing, with named outputs."""
 
 from __future__ import annotations
 

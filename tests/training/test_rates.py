@@ -1,4 +1,4 @@
-"""Rates of single variables, and weight decay of each step. `gene_table.py` holds them against Keras."""
+"""Learning rates of single variables, and weight decay in each step. `gene_table.py` compares them with Keras."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_does_nothing_is_in_no_digest():
 
 
 def test_a_step_of_adam_is_as_long_as_its_factor():
-    """The first step of adam moves every weight with a gradient by the rate."""
+    """Adam's first step moves every weight that has a gradient by the rate."""
     rate, prepared = 1e-3, data()
     network = graph((8,), bias_rate=0.5, parametrization="ntk", learning_rate=rate, batch_size=150)
     (found,) = trained(NativeTrainer(prepared, TrainingSettings(patience=None)), [task(network, 1)]).values()

@@ -1,4 +1,4 @@
-"""Range tests: the native steps are Keras's, and a test ends where the loss explodes."""
+"""Range tests: the native steps equal Keras's, and a test ends where the loss explodes."""
 
 from __future__ import annotations
 

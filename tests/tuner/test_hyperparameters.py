@@ -1,4 +1,4 @@
-"""`HyperParameters`, their discovery and their genes: what KerasTuner documents of them, without Keras."""
+"""`HyperParameters`, their discovery and their genes: the behaviour that KerasTuner documents, without Keras."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_defaults_names_and_conditions():
 
 
 def documented(hp):
-    """Conditions of every sort: scopes, scopes within, Python's own."""
+    """Conditions of every sort: scopes, nested scopes, Python's own `if`."""
     kind = hp.Choice("kind", ["mlp", "cnn", "rnn"])
     with hp.conditional_scope("kind", ["cnn"]):
         if kind == "cnn":
@@ -228,7 +228,7 @@ def test_objectives_that_evonas_does_not_know_are_asked_for():
 
 
 def published(hp):
-    """Python's own `if` around `for`, as in a guide of KerasTuner's."""
+    """Python's own `if` around `for`, as in one of KerasTuner's guides."""
     if hp.Choice("kind", ["mlp", "cnn"]) == "mlp":
         for layer in range(hp.Int("mlp_layers", 1, 3)):
             hp.Int(f"units_{layer}", 32, 128, step=32)
@@ -290,7 +290,7 @@ def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
     told = set()
     for seed in range(40):
         genome, _ = coding.space.mutate(coding.space.sample(np.random.default_rng(seed)), np.random.default_rng(seed))
-        # The worker process knows the first coding only; driver and worker are to agree.
+        # The worker process knows the first encoding only; driver and worker must agree.
         there = LATE[case](first.fill(genome, seed))
         assert there == coding.fill(genome, seed).values[new.name]
         told.add(there)

@@ -1,4 +1,4 @@
-"""What becomes of KerasTuner's names: the table is complete, true, and the page that people read."""
+"""The fate of KerasTuner's names: the table is complete and correct, and the page is generated from it."""
 
 from __future__ import annotations
 

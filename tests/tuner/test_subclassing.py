@@ -1,4 +1,4 @@
-"""Tuners that derive from `Evolution`, and spaces that grow: what KerasTuner's guides do, without training anything."""
+"""Tuners that derive from `Evolution`, and spaces that grow, as in KerasTuner's guides. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_a_black_box_is_searched_in_this_process_and_its_space_grows(tmp_path):
             (values["x"] + 1) ** 2 + values.get("late", 0.0) * (values["x"] < 0) + values["deep"]
         )
     (best,) = search.get_best_hyperparameters()
-    assert best.get("x") < 0  # tuned: the target is there
+    assert best.get("x") < 0  # tuned: the target is reached
     assert best.get("late") < 0.5
     with pytest.raises(InputError, match=r"weights"):
         search.get_best_models()
     again = Black(**options)
     again.search(-1.0, verbose=0)
-    assert again.heard == ["end"]  # all is done
+    assert again.heard == ["end"]  # all trials are done
     with pytest.raises(InputError, match="these differ: data"):
         Black(**options).search(2.0, verbose=0)
 
@@ -91,7 +91,7 @@ def build(hp):
 
 
 class Routed(tuner.Evolution):
-    """Tunes how a model is fitted, as KerasTuner's FAQ says, and listens."""
+    """Tunes the fit, as in KerasTuner's FAQ, and overrides callbacks."""
 
     epochs = 0
 

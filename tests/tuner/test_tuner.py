@@ -1,4 +1,4 @@
-"""`Evolution` with real Keras: searches as KerasTuner's guides write them."""
+"""`Evolution` with real Keras: searches written as in KerasTuner's guides."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def build(hp):
 
 
 class Tuned(tuner.HyperModel):
-    """With a fit of its own, which tunes how it is trained."""
+    """A tuner with a custom `fit`, which tunes the training."""
 
     def build(self, hp):
         if hp.Choice("act", ["relu", "tanh"]) == "none":
@@ -54,7 +54,7 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     fitting = {"epochs": 2, "validation_split": 0.25, "callbacks": [keras.callbacks.EarlyStopping("val_loss")]}
     search.search(X, Y, **fitting)
     search.get_best_models()
-    assert random.getstate() == drawn  # which Keras draws from when it builds
+    assert random.getstate() == drawn  # Keras draws from it when it builds the model
     with pytest.raises(InputError, match="was created in Python with 'build'"):
         evonas.resume(tmp_path / "run", evaluations=9)
     search.results_summary()
@@ -65,7 +65,7 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     first, second = search.get_best_hyperparameters(2)
     assert first.values != second.values
 
-    search.search(X, Y, **fitting)  # all is done
+    search.search(X, Y, **fitting)  # all trials are done
     assert search.remaining_trials == 0
     assert "Trial" not in capsys.readouterr().out
     with pytest.raises(InputError, match="these differ: data"):
@@ -100,7 +100,7 @@ def test_models_have_the_score_of_their_best_epoch(tmp_path):
 
 
 class Priced(tuner.HyperModel):
-    """Trains nothing, and may be stopped in the midst."""
+    """Does not train, and may be stopped midway."""
 
     def __init__(self):
         self.left = 99
@@ -151,7 +151,7 @@ def test_mistakes_stop_the_search(tmp_path, objective, fit, text):
 
 
 class Reading(tuner.HyperModel):
-    """Looks at what it is given to train on."""
+    """Inspects the data that it is given to train on."""
 
     def build(self, hp):
         import keras

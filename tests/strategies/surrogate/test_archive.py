@@ -1,4 +1,4 @@
-"""The archive that `evolution` learns from: its ranks are kept in order, whatever was added and forgotten."""
+"""The archive that `evolution` learns from: its ranks stay in order, whatever is added and forgotten."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPACE = ToySpace()
 
 
 def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
-    """An archive of so many entries with ranks drawn from a few, so that there are many equals."""
+    """An archive of that many entries, with many ties."""
     rng, archive = np.random.default_rng(seed), Archive()
     for number in range(count):
         genome = SPACE.sample(rng)
@@ -27,7 +27,7 @@ def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
 
 
 def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
-    """The same as `Archive.best`, by definition."""
+    """`Archive.best` by its definition."""
     tier = min(entry.rank[0] for entry in archive.entries)
     found: dict[str, ArchiveEntry] = {}
     for entry in sorted((entry for entry in archive.entries if entry.rank[0] == tier), key=lambda r: r.rank):

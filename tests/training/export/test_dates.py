@@ -1,4 +1,4 @@
-"""Dates read from text by the exported model: the same days and times as in the preparation."""
+"""Dates parsed from text by the exported model: the same days and times as in the preparation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_dates_are_those_of_the_calendar():
     assert not computed(model, wrong)[1].any()
 
 
-#: Cells that are dates, nearly dates, or nothing of the kind.
+#: Cells that are dates, nearly dates, or something else.
 # fmt: off
 ODD = [
     "2021-02-30", "2000-2-29", "1900-02-29", "0000-00-00", "2020-12-31T24:00", "2020-12-31T23:60", "2020-12-31T9:05",
@@ -88,5 +88,5 @@ def assert_zones_are_read(model):
     fields = keras.Model(model.inputs, model.get_layer("fields").output).predict(
         np.array(texts, dtype=object), verbose=0
     )
-    fields[:, -1] = np.abs(fields[:, -1])  # coded minutes of a zone have no sign of their own
+    fields[:, -1] = np.abs(fields[:, -1])  # encoded minutes of a zone have no sign
     np.testing.assert_array_equal(coded, fields)

@@ -1,4 +1,4 @@
-"""What a `.keras` file tells of itself is data of whoever wrote it: read, or taken for none."""
+"""The description inside a `.keras` file is untrusted data: it is validated, or ignored."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SETTINGS = TrainingSettings(trainer="single")
 KINDS = ("regression", "multi", "binary", "multiclass")
 NETWORK = graph((8, 6), [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)], normalization="batch", dropout=0.1, l2=1e-4)
 
-#: Opens the files with nothing but Keras and numpy; evonas and genomes cannot be imported.
+#: Opens the files with Keras and numpy only; evonas and genomes cannot be imported.
 READER = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -39,7 +39,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 class Exported(dict):
-    """Of a kind, once asked for: the data, the evaluation, the task and what the export gave."""
+    """The data, evaluation, task and export result of one kind; computed on first use."""
 
     def __init__(self, folder):
         super().__init__()

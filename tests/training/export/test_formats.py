@@ -1,4 +1,4 @@
-"""Formats other than Keras's of models that take raw columns: what they predict, and what is written beside them."""
+"""Other formats than Keras's for models that take raw columns: their predictions, and the files written beside them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.keras
 
 
 FEW = ("longitude", "take", "sure", "heated", "town", "kind")
-#: Dates and free text take TensorFlow minutes to write.
+#: TensorFlow takes minutes to write dates and free text.
 columns = [pytest.param(FEW, id="few"), pytest.param((*KINDS, "kind"), id="all", marks=pytest.mark.soak)]
 
 
@@ -28,7 +28,7 @@ def roles(names):
 
 @pytest.fixture(scope="module")
 def from_file(tmp_path_factory, request):
-    """A CSV file, what it is prepared to, its model as a `.keras` file, and the rows as that takes them."""
+    """A CSV file, its preparation, its model as a `.keras` file, and the rows in the form that the model takes."""
     path = tmp_path_factory.mktemp("file") / "table.csv"
     frame = table()[list(request.param)]
     for name, cell in {"town": "?", "heated": "N/A", "built": "soon"}.items():
@@ -36,7 +36,7 @@ def from_file(tmp_path_factory, request):
             frame.loc[0, name] = cell
     frame.to_csv(path, index=False)
     read = read_file(path)
-    # Two rows more, of which one has nothing and the other nothing that was seen before.
+    # Two more rows: one with missing values only, one with unseen values only.
     with path.open("a") as file:
         file.write("," * (len(frame.columns) - 1) + "\n")
         cells = "1e9, 7 ,-3,0.5,1,2,maybe,YES,nowhere,street 1,2001-02-03T04:05,"
@@ -53,7 +53,7 @@ def from_file(tmp_path_factory, request):
 @pytest.mark.parametrize("from_file", columns, indirect=True)
 @pytest.mark.soak
 def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
-    """By the code in the documentation, which knows the JSON file alone."""
+    """Runs the code from the documentation, which uses only the JSON file."""
     import keras
 
     for package in ("tf2onnx", "onnxruntime"):

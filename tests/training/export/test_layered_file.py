@@ -1,4 +1,4 @@
-"""Opens files of networks of every kind, and refuses what needs more than a file has or has unknown layers."""
+"""Opens files of networks of every kind; refuses those that need too many resources or contain unknown layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(tmp_path_factory):
 
 
 def changed(path, place, change):
-    """The file with the configuration of one layer changed."""
+    """The file with one layer's configuration changed."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     config = json.loads(parts["config.json"])
@@ -56,7 +56,7 @@ def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
         layered_weights(config, model.count_params() - 1)
 
 
-#: Of the layers that other formats have no operation of their own for.
+#: Layers for which other formats have no single operation.
 HARD = ("series of several lengths", "text")
 
 

@@ -1,4 +1,4 @@
-"""Networks with features of neighbours: trained alike by all trainers that can, exported, and put together."""
+"""Networks with neighbour features: trained alike by all trainers that support them, exported, and combined."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, met
     data, found = regression if target == "y" else ((other := data_of(target)), trained(other))
     task, evaluation = found[0]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
-    written = export(order, data, TrainingSettings())  # raises unless the raw validation rows score the same
+    written = export(order, data, TrainingSettings())  # raises if the scores on raw validation rows differ
     check_keras_file(order.path)
     assert written.validation_scores[metric] == pytest.approx(evaluation.scores[metric], rel=1e-5)
     tested = test_scores(task.architecture, evaluation.weights, data, None)

@@ -1,4 +1,4 @@
-"""Models that take raw images, series and texts: what they compute before their network, and every format."""
+"""Models that take raw images, series and texts: the computations before their network, in every format."""
 
 from __future__ import annotations
 

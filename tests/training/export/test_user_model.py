@@ -1,4 +1,4 @@
-"""Users' own models as files: what was scored, and opened by plain Keras in the form that a user expects."""
+"""Users' own models as files: the scored model, opened by plain Keras in the form that a user expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of a user's own are opened when all of it is Keras's, and no larger than its file says."""
+"""Users' own models are opened if all their layers are Keras's, and if they are no larger than their file claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same training has the same bits, wherever and beside whatever it is done."""
+"""Repeating a training gives the same bits, wherever it runs and whatever trains beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from evonas.evaluation import snapshots_to_arrays
 
 MEMBERS = {"members": 3, "adapters": "full", "member_start": "hidden"}
 ROOT = Path(__file__).parents[3]
-#: Prints the digests; also run in a process of its own.
+#: Prints the digests; also runs in a separate process.
 SCRIPT = "from tests.training.native.test_bits import digests; print(digests())"
 
 
 def tasks():
-    """Networks that have every operation, of odd sizes."""
+    """Networks that cover every operation, with odd sizes."""
     from dataclasses import replace
 
     from tests.training.gene_table import LINEAR, PERIODIC
@@ -37,7 +37,7 @@ def tasks():
 
 
 def digest(evaluation):
-    """Of all that a training leaves: weights, moments, outputs, curves."""
+    """Digest of all results of a training: weights, moments, outputs, curves."""
     found = hashlib.sha256()
     for name, value in sorted(snapshots_to_arrays(evaluation.snapshots).items()):
         found.update(name.encode() + value.tobytes())
@@ -45,7 +45,7 @@ def digest(evaluation):
 
 
 def digests(threads=1, chosen=None, beside=(), prepared=None):
-    """Of the chosen tasks, trained together."""
+    """Digests of the chosen tasks, trained together."""
     from evonas.tasks.train import TrainingSettings
     from evonas.training.native import NativeTrainer
     from tests.training.networks import data, trained
@@ -89,7 +89,7 @@ def test_alone_and_beside_others(expected, k):
 
 
 def test_wherever_its_arrays_lie(expected):
-    """Memory that others have left full of what is not a number, at other addresses."""
+    """Fills freed memory with NaN, and changes the addresses of later allocations."""
     import numpy as np
 
     for odd in (1, 3, 5):

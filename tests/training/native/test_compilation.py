@@ -1,6 +1,6 @@
-"""The cache of compiled kernels: where it is, whom it trusts, and what happens to it when others are there.
+"""The cache of compiled kernels: its location, which files it trusts, and what happens if other files are there.
 
-The compiler is a quick one that gives the object code that this machine has: what is tested is what becomes of it.
+A fast fake compiler returns object code that this machine already has: the tests are about what is done with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evonas.training.native.program_builder import Builder
 from evonas.training.native.training import predict
 
 ROOT = Path(__file__).parents[3]
-#: Whom permissions mean something to.
+#: Root ignores permissions.
 ordinary = pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 
 
@@ -51,7 +51,7 @@ def compiled(monkeypatch, tmp_path, code):
 
 
 def anew(monkeypatch):
-    """As another process finds it: nothing is loaded. Returns whether the kernels work."""
+    """Simulates another process, in which nothing is loaded. Returns whether the kernels work."""
     monkeypatch.setattr(compilation, "_HELD", {})
     return works()
 
@@ -89,7 +89,7 @@ def test_a_folder_of_ones_own(compiled, monkeypatch, tmp_path):
 
 
 def refuse(monkeypatch, folder):
-    """Nothing can be made in the folder, as if it lay on a medium that cannot be written; root can everywhere else."""
+    """Makes the folder unwritable, as on a write-protected medium; permissions would not stop root."""
     made, access, opened = Path.mkdir, os.access, compilation.tempfile.mkstemp
 
     def within(path):
@@ -189,7 +189,7 @@ def test_what_is_not_whole_or_not_ones_own_is_never_loaded(compiled, monkeypatch
     assert not is_prepared()
     assert works()
     assert len(compiled) == 2
-    # It is repaired, or kept elsewhere, unless something that is not a file is in its place.
+    # It is repaired or stored elsewhere, unless something that is not a file has its name.
     assert anew(monkeypatch)
     assert len(compiled) == 2 or name == "a folder"
 
@@ -218,7 +218,7 @@ def test_other_sources_and_another_processor_have_other_names(monkeypatch, tmp_p
 
 
 def test_every_module_that_the_code_is_made_of_is_in_its_name():
-    """Whatever those that are in it import from this package, wherever they do."""
+    """All imports from this package by the modules that the digest covers, at any depth."""
     named = {path for pattern in compilation._SOURCES for path in compilation._HERE.glob(pattern)}
     package, used = "evonas.training.native", set()
     for path in named:
@@ -232,7 +232,7 @@ def test_every_module_that_the_code_is_made_of_is_in_its_name():
 
 
 def test_two_processes_at_once_compile_once(code, tmp_path):
-    """The second waits for the first, and takes what it has made."""
+    """The second process waits for the first and uses its result."""
     (tmp_path / "code").write_bytes(code)
     script = f"""
 import time
@@ -258,7 +258,7 @@ compilation.load()
 
 
 def test_nobody_waits_for_ever_for_another_that_compiles(compiled, monkeypatch, tmp_path):
-    """It may have been stopped in the midst of it."""
+    """The first process may have been killed midway."""
     folder = tmp_path / "home/evonas"
     folder.mkdir(parents=True, mode=0o700)
     monkeypatch.setattr(compilation, "_WAIT_SECONDS", 0.1)
@@ -287,7 +287,7 @@ def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):
 
 @pytest.mark.soak
 def test_the_kernels_compile_on_this_machine(monkeypatch, tmp_path):
-    """From nothing, by the true compiler: half a minute."""
+    """Compiles from scratch with the real compiler: half a minute."""
     monkeypatch.setattr(compilation, "_HELD", {})
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path))
     assert not is_prepared()

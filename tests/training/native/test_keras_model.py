@@ -1,4 +1,4 @@
-"""A user's own Keras models, trained natively: the same losses as `fit`, or a reason why not."""
+"""A user's own Keras models, trained natively: the same losses as with `fit`, or a reason for refusing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def fit_options(y: Any, **more: Any) -> dict[str, Any]:
 
 
 def check_same(model: keras.Model, y: Any, **more: Any) -> None:
-    """Natively, then by Keras from the same weights: every logged number, and the weights in the end."""
+    """Trains natively, then with Keras from the same weights: all logged numbers and the final weights agree."""
     options = fit_options(y, **more)
     given = prepare_fit(model, (X, y), options, seed=1)
     assert not isinstance(given, Refused), given
@@ -143,14 +143,15 @@ MODELS: dict[str, tuple[Make, Any, Any, Any]] = {
 }
 
 
-#: Tried at once: Keras takes two seconds for each. The other losses are held against their definition elsewhere.
+#: Tested in `make test`: Keras takes two seconds for each. The other losses are compared with their definitions
+#: elsewhere.
 QUICK = ("binary", "one-hot", "huber", "normalized", "branches", "penalties")
-#: The other optimizers are held against Keras in `test_optimizers.py` and `test_equivalence.py`.
+#: The other optimizers are compared with Keras in `test_optimizers.py` and `test_equivalence.py`.
 QUICK_OPTIMIZERS = ("nesterov", "adagrad", "adam", "warm-up")
 
 
 def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
-    """The names as parameters, of which those that are not quick are for `make soak`."""
+    """The names as parameters; those that are not quick run in `make soak` only."""
     return [pytest.param(name, marks=() if name in quick else pytest.mark.soak) for name in names]
 
 
@@ -319,7 +320,7 @@ def test_a_cross_validation_trains_scores_and_refits_natively() -> None:
 
 
 def flattened(genes: Any) -> keras.Model:
-    """Compiled, on sequences of two numbers: a regression in the target's own units."""
+    """Compiled, on sequences of two numbers: a regression in the target's original units."""
     model = keras.Sequential(
         [keras.Input((6, 2)), layers.Flatten(), layers.Dense(genes.units, "relu"), layers.Dense(1)]
     )

@@ -1,4 +1,4 @@
-"""A process that trains natively stays small, however many networks it trains."""
+"""Memory of a process that trains natively stays small, however many networks it trains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def measured(tmp_path, *options):
-    """What `benchmarks/memory.py` found in a process of its own."""
+    """The result of `benchmarks/memory.py` in a separate process."""
     report = tmp_path / "memory.json"
     command = [sys.executable, str(ROOT / "benchmarks" / "memory.py"), "--trainer", "native", "--json", str(report)]
     subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""How native trainings are stopped: within a step, from any thread; and what a network that does not fit comes to."""
+"""Stopping native trainings: within a step, from any thread; and the result of a network that does not fit."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def training_of(network, prepared=None, epochs=1000):
-    """A training and its mark for stopping."""
+    """A training and its stop flag."""
     prepared = prepared or data()
     rows = module.rows_of(prepared.splits[0])
     how = module.optimization(network, "mse", TrainingSettings(patience=None), len(rows.x), epochs, 0)
@@ -51,7 +51,7 @@ def training_of(network, prepared=None, epochs=1000):
 
 
 def quietly(function, *args):
-    """The call as a thread's target: it is to be stopped."""
+    """A target for a thread that expects the call to be stopped."""
 
     def call():
         with suppress(Stopped):
@@ -73,8 +73,8 @@ def test_a_mark_stops_it_before_the_next_step():
 
 
 def test_it_stops_within_one_step_of_a_wide_network():
-    """By the losses that it writes down step by step: none follows, but that of the step that it was in."""
-    network, steps = graph((1500, 1500), batch_size=5), 2000  # which takes so long that no busy machine is too late
+    """Shown by the losses recorded step by step: none follows the step that was running."""
+    network, steps = graph((1500, 1500), batch_size=5), 2000  # takes so long that even a busy machine stops it in time
     training = training_of(network, data(num_rows=5 * steps))
     losses = np.full(steps, np.nan)
     thread = threading.Thread(target=quietly(training._call, 1, losses))
@@ -89,7 +89,7 @@ def test_it_stops_within_one_step_of_a_wide_network():
 
 
 def test_it_stops_within_a_validation():
-    """Of far more rows than one step has: the outputs of those behind are not computed."""
+    """With far more rows than one step: outputs of later rows are not computed."""
     few = data(num_rows=10, num_validation=400_000)
     training = training_of(graph((600, 600), batch_size=10), few)
     outputs = training._arrays["outputs"]
@@ -113,14 +113,14 @@ def test_cancel_from_another_thread_stops_what_trains_and_what_waits(threads):
     assert [found[k].status for k in range(4)] == [Status.STOPPED] * 4
     assert found[0].reason == "it was stopped"
     assert found[0].weights is None
-    # What comes afterwards is trained.
+    # The next network trains.
     assert trained(one, [QUICK])[0].status is Status.OK
 
 
 def test_closing_the_iterator_stops_all():
     one = native(threads=1)
     parts = one.train([QUICK, *[ENDLESS] * 3], frozenset())
-    assert next(parts) == {}  # a sign of headway: the longest come first
+    assert next(parts) == {}  # a sign of progress: the longest come first
     parts.close()
     assert not one._open
 
@@ -152,7 +152,7 @@ def test_the_folds_of_a_candidate_share_its_seconds():
 
 @pytest.mark.parametrize("widths", [(65536, 65536), (65536,) * 9])
 def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(widths, monkeypatch):
-    """Before anything is allocated."""
+    """Refused before anything is allocated."""
     asked = []
     monkeypatch.setattr(module, "NetworkTraining", lambda *a, **o: asked.append(a) or NetworkTraining(*a, **o))
     found = trained(native(), [task(graph(widths), 1), QUICK])
@@ -165,7 +165,7 @@ def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(w
 
 
 def test_the_memory_of_a_training_is_counted_before():
-    """What arrays take at the most is near what was said, and not above it."""
+    """The peak size of arrays is close to the estimate, and not above it."""
     import tracemalloc
 
     network = graph((700, 500), batch_size=32)
@@ -231,7 +231,7 @@ def test_a_stream_takes_the_next_as_soon_as_a_thread_is_free():
     stream = native(prepared, threads=2).stream(source)
     for part in stream:
         found |= part
-        # At most as many are out as threads need.
+        # At most as many are submitted as there are threads.
         assert len(given) - len(found) <= 2
         if len(found) == 6:
             break

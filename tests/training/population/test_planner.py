@@ -44,7 +44,7 @@ def networks(draw, most_units=300):
 
 
 def mixed(count, seed=0):
-    """The mixed population of the benchmarks, with some more genes."""
+    """The mixed population of the benchmarks, with additional genes."""
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(count):
@@ -67,7 +67,7 @@ def mixed(count, seed=0):
 
 
 def assert_holds(shape, network, workload):
-    """The shape has room for the network and the code for what it does."""
+    """The shape has room for the network, and the code supports its operations."""
     assert shape.rows >= network.batch_size
     assert shape.steps >= -(-workload.train_rows // network.batch_size)
     assert shape.chunks * shape.chunk_rows >= workload.validation_rows
@@ -108,7 +108,7 @@ def test_every_plan_is_sound(generations, device, memory_bytes):
             assert part.seconds > 0.0
             assert part.shape in planner.shape_cache
         assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
-        # A pure function of networks and cache, which goes through JSON: a resumed run plans alike.
+        # A pure function of networks and cache, also after a round trip through JSON: a resumed run gets the same plan.
         resumed = Planner(device)
         resumed.restore(json.loads(json.dumps(other.state())))
         assert resumed.plan(generation, epochs, workload) == parts
@@ -122,7 +122,7 @@ def test_the_same_population_again_needs_no_new_program_unless_it_pays(generatio
     first = planner.plan(generation, [10] * len(generation), WORKLOAD)
     known = set(planner.shape_cache)
     again = planner.plan(generation, [10] * len(generation), WORKLOAD)
-    # What is compiled is merged first, which can leave networks over whose own program is worth its compilation.
+    # Compiled shapes are merged first, which can leave networks whose own program is worth compiling.
     new = {part.shape for part in again} - known
     compilation = device.compile_weight * sum(compile_seconds(shape, device) for shape in new)
     assert not new or sum(part.seconds for part in again) + compilation < sum(part.seconds for part in first)
@@ -132,7 +132,7 @@ def test_the_same_population_again_needs_no_new_program_unless_it_pays(generatio
 @settings(max_examples=40)
 @given(st.lists(networks(most_units=1024), min_size=2, max_size=8))
 def test_sharing_never_makes_a_program_outgrow_the_budget(generation):
-    """A program past the budget holds a network that is past it alone."""
+    """A program over the budget contains only one network, which exceeds the budget by itself."""
     workload = replace(WORKLOAD, memory_bytes=1 << 22)
     for part in Planner(CPU).plan(generation, [10] * len(generation), workload):
         if pack_bytes(part.shape) > workload.memory_bytes:
@@ -148,7 +148,7 @@ def test_a_network_on_its_own_gets_its_own_shape():
 
 
 def test_compilation_is_weighed_against_padding():
-    """Little work shares one program; a lot of it is split, the more the cheaper compiling is."""
+    """Little work shares one program; much work is split, into more programs if compiling is cheaper."""
     population = mixed(64)
 
     def programs(epochs, device):

@@ -1,4 +1,4 @@
-"""Networks that are scored with the weights that their seeds give, whole populations at a time."""
+"""Scoring networks with the weights that their seeds define, whole populations at a time."""
 
 from __future__ import annotations
 

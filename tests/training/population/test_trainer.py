@@ -1,6 +1,6 @@
-"""The population trainer: what a network's result may and may not depend on, and what fails.
+"""The population trainer: what may and may not affect a network's result, and failures.
 
-What it has in common with every other trainer is in `test_contract.py`.
+`test_contract.py` tests what it has in common with every other trainer.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tests.training.networks import data, graph, task, trained
 from tests.training.population.programs import EACH_ITS_OWN, ONE_PROGRAM, assert_alike, trainer
 
 pytestmark = pytest.mark.keras
-#: Each compiles programs of its own for ten seconds and more.
+#: Each compiles separate programs, for ten seconds and more.
 long = pytest.mark.soak
 
-#: Of different depth, width, wiring, normalisation, batch size and optimizer.
+#: Networks with different depth, width, wiring, normalisation, batch size and optimizer.
 CROWD = [
     graph((8,), activation="relu"),
     graph((20, 6), normalization="batch", dropout=0.2, optimizer="nadam", batch_size=17),
@@ -35,7 +35,7 @@ TASKS = [task(network, epochs=3 + k % 3, seed=k) for k, network in enumerate(CRO
 
 @pytest.fixture(scope="module")
 def shared():
-    """A trainer that puts all into one program of 8 slots."""
+    """A trainer that puts all networks into one program of 8 slots."""
     return trainer(device=replace(ONE_PROGRAM, slots=(8,)))
 
 
@@ -60,7 +60,7 @@ def test_a_network_alone_is_the_network_in_the_crowd(crowd):
 @long
 @pytest.mark.soak
 def test_slots_grouping_and_order_change_nothing(crowd):
-    """Three slots, of which each takes the next who waits; and the generation backwards, with strangers."""
+    """Three slots, each of which takes the next waiting network; then the generation reversed, among other networks."""
     few = trainer(device=replace(ONE_PROGRAM, slots=(3,)))
     order = list(range(len(TASKS)))[::-1]
     found = trained(few, [TASKS[k] for k in order] + [task(graph((11, 4)), 2, 77)])
@@ -100,7 +100,7 @@ def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
 
 @long
 def test_half_the_precision_is_near_and_scored_as_it_is_exported():
-    """As in `SingleTrainer`: the exported network computes in float32, so its score is of float32 outputs."""
+    """As in `SingleTrainer`: the exported network computes in float32, so its score uses float32 outputs."""
     from evonas.training.model import build_model, set_weights
     from evonas.training.single.graph_model import raw_outputs
 
@@ -118,7 +118,7 @@ def test_half_the_precision_is_near_and_scored_as_it_is_exported():
 
 
 class Refusing:
-    """Programs of which some are refused for want of memory."""
+    """Programs some of which are refused for lack of memory."""
 
     def __init__(self, made, fits):
         self._programs, self._fits, self.asked = made._programs, fits, []
@@ -166,7 +166,7 @@ def test_too_large_even_alone_is_a_failure_with_a_reason():
 @long
 @pytest.mark.soak
 def test_one_oversized_network_does_not_fail_those_that_share_its_program(crowd):
-    """Their own shape would have fitted; what becomes of them must not depend on their company."""
+    """Their own shape would have fitted; their results must not depend on their neighbours."""
     one = trainer(device=ONE_PROGRAM)
     one._programs = Refusing(one, lambda shape: max(shape.widths, default=0) < 500)
     found = trained(one, [*TASKS[:2], task(graph((600,)), 3)])

@@ -1,4 +1,4 @@
-"""Queues of members that wait: who works at what."""
+"""Queues of waiting members: who works on what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training of networks with other layers than dense ones is: the same as Keras's, and broken off anywhere."""
+"""Training networks with layers other than dense ones: the same results as Keras's, and stoppable anywhere."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample
 
 @pytest.mark.soak
 def test_steps_in_one_program_are_those_of_fit(monkeypatch):
-    """With the last batch smaller than the others, and Keras's own batch normalisation."""
+    """The last batch is smaller than the others, and batch normalisation is Keras's own."""
     import keras
 
     from evonas.training.single import resident
@@ -159,7 +159,7 @@ def test_of_few_series_in_folds_the_weights_have_seen_all_rows():
 
 @pytest.mark.soak
 def test_chunks_change_only_what_is_drawn(monkeypatch):
-    """Without augmentation an epoch is the same however many rows are put in order at a time."""
+    """Without augmentation, an epoch does not depend on how many rows are reordered at a time."""
     network = layered([conv(4), MEAN], batch_size=16)
     (whole,) = trained(made(), [task(network)]).values()
     monkeypatch.setattr("evonas.training.single.resident._CHUNK_NUMBERS", 16 * 192)
@@ -183,7 +183,7 @@ def test_a_range_test_and_a_latency_are_of_any_network():
 
 
 def test_nothing_of_a_trained_network_stays_in_tensorflow_s_tables():
-    """`silu` has a gradient of its own, the loop over batches functions of its own: both were kept for ever."""
+    """`silu` has a custom gradient and the loop over batches has functions: both used to be kept forever."""
     from tensorflow.python.eager import context
     from tensorflow.python.framework import ops
 

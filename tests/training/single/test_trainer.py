@@ -1,4 +1,4 @@
-"""The trainer by Keras's own `fit`: what is not in the contract of all trainers, `test_contract.py`."""
+"""The trainer that uses Keras's `fit`: what the contract of all trainers, `test_contract.py`, does not cover."""
 
 from __future__ import annotations
 

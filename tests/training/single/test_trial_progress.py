@@ -1,4 +1,4 @@
-"""How far the trainings of a user's own models are is known while they run."""
+"""Progress of trainings of a user's own models is known while they run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Y = X[:, :1]
 
 
 class Looking(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reads the file of the run after each epoch, like `evonas watch`, once the epoch is reported."""
+    """Reads the run's file after each reported epoch, as `evonas watch` does."""
 
     found: ClassVar[list[dict[str, Any]]] = []
 
@@ -49,7 +49,7 @@ def model_of(units: int) -> keras.Model:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in training is written whenever it is reported, by the thread that trains."""
+    """Reports are written immediately, by the thread that trains."""
     monkeypatch.setattr(TrainingNotes, "is_due", True)
     monkeypatch.setattr(trials, "usable_cores", lambda: 0)
     Looking.found = []

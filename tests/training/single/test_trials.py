@@ -1,4 +1,4 @@
-"""Trials of a user's own: some at a time where they are trained natively, however they are given."""
+"""Trials of a user's own models: several at a time if they are trained natively, however they are passed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evonas.training.single.trials import TrialTrainer
 pytestmark = pytest.mark.keras
 
 X = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
-#: Passed by two trainings that wait for each other.
+#: Passed once two trainings have reached it.
 MEETING = threading.Barrier(2)
 
 
@@ -28,7 +28,7 @@ class Meeting(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Fitting:
-    """Trains one layer, from weights that the seed gives."""
+    """Trains one layer, from weights that the seed determines."""
 
     independent = True
 

@@ -1,4 +1,4 @@
-"""Users' own models, on real Keras: what they are taken for, how they are trained, and that failures are values."""
+"""Users' own models with real Keras: how they are interpreted and trained, and that failures are values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(build, data, given, **settings):
 
 @functools.cache
 def learned(kind):
-    """A model of every sort after three epochs; its export is tested too."""
+    """A model of every sort after three epochs; its export is tested, too."""
     build, make = KINDS[kind]
     return run(build, prepared(make), task(3))
 
@@ -55,7 +55,7 @@ def test_models_of_every_sort_learn_and_repeat(kind):
     assert found.curve[-1] < found.curve[0]
     assert found.epochs == len(found.train_curve) == 3
     assert found.parameters > 20
-    if kind != "convolutional":  # which has layers that draw random numbers
+    if kind != "convolutional":  # contains layers that draw random numbers
         return
     again = run(convolutional, prepared(images), task(3))
     assert (again.curve, again.scores) == (found.curve, found.scores)
@@ -71,7 +71,7 @@ def test_models_with_too_many_parameters_are_not_trained():
     assert found.reason == f"over the limit: {found.parameters} parameters, at most 10"
 
 
-# What a model gives and takes.
+# Inputs and outputs of the model.
 
 
 def ended(*last, loss=None, kind="multiclass"):
@@ -109,7 +109,7 @@ def test_probabilities_and_logits_are_the_same_network():
 )
 @pytest.mark.sampled(1)
 def test_classifiers_of_every_form_are_scored_alike(last, loss):
-    """Whatever the form, the log loss is that of a network that has learned."""
+    """In every form, the log loss shows that the network has learned."""
     x, y = images()
     binary = last[0][1] < 3
     data = prepare_inputs(x, (y > 0).astype(int) if binary else y, seed=0)
@@ -244,7 +244,7 @@ def noisy(genes):
 
 @functools.cache
 def narrow():
-    """The network after an epoch, to start from."""
+    """The network after one epoch, to start from."""
     return run(noisy, prepared(images), replace(task(1), keep_snapshots=True))
 
 
