@@ -114,7 +114,7 @@ def anchors(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     "path", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"], ids=lambda p: p.stem
 )
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_resolve(path: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
         local = next((link.removeprefix(base) for base in (PROJECT, RAW) if link.startswith(base)), None)
         if local is None and re.match(r"https?:", link):

@@ -73,7 +73,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_contract_kit_passes_what_keeps_its_promises(module: Any) -> None:
+def test_the_contract_kit_passes_correct_extensions(module: Any) -> None:
     check_mutation_function(module.equalise, DenseSpace(), range(8))
     check_metric(module.WORST)
     check_metric(module.SURE)
@@ -87,7 +87,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("kind", sorted(set(DEFAULTS) - {"tokens", "bag_of_words"}))
-def test_kinds_of_evonas_go_through_the_same_kit(kind: str) -> None:
+def test_kinds_of_evonas_pass_the_same_kit(kind: str) -> None:
     check_layer_kind(kind, DEFAULTS[kind], SAMPLES.get(kind, (5, 4, 3)), keras=False)
 
 
@@ -176,7 +176,7 @@ def largest(y: Any, predicted: Any) -> float:
 LARGEST = evonas.Metric("largest", "min", largest, ("regression",))
 
 
-def test_a_run_with_objects_wants_them_again(stub: None) -> None:
+def test_a_run_with_objects_requires_them_again(stub: None) -> None:
     evonas.search(X, Y, mutations=[squeeze], objective=LARGEST, out="run", **SMALL)
     with RunReader("run") as run:
         assert run.objective.name == "largest"
@@ -201,7 +201,7 @@ def test_a_run_with_objects_wants_them_again(stub: None) -> None:
         assert run.evaluated == 8
 
 
-def test_a_run_with_installed_ones_wants_the_same_distribution(
+def test_a_run_with_installed_extensions_requires_the_same_distribution(
     stub: None, module: Any, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evonas.search(X, Y, mutations=["equalise"], objective="worst", out="run", **SMALL)
@@ -220,7 +220,7 @@ def test_a_run_with_installed_ones_wants_the_same_distribution(
         evonas.search(X, Y, mutations=["equalise"], out="other", **SMALL)
 
 
-def test_what_cannot_be_is_refused_in_words(stub: None, module: Any) -> None:
+def test_impossible_options_are_refused_with_a_message(stub: None, module: Any) -> None:
     for given, text in [
         ({"mutations": "equalise"}, "must be a list of functions or names"),
         ({"mutations": [3]}, "must be a function of genome, space and rng"),

@@ -58,7 +58,7 @@ def test_importing_evonas_is_quick() -> None:
     assert min(seconds) < 0.5
 
 
-def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
+def test_fast_starts_do_not_import_heavy_packages() -> None:
     """Covers a command's help, a worker's start up to its first message, and a search up to its first generation."""
     heavy = (*HEAVY, "scipy", "deap", "rich")
     assert not loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
@@ -69,7 +69,7 @@ def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
     )
 
 
-def test_public_names_are_there_whatever_was_imported_first() -> None:
+def test_public_names_exist_whatever_was_imported_first() -> None:
     imports = "import evonas.evolution.finalists, evonas.deploy.export, evonas.api.search, evonas, genomes"
     names = "[getattr(m, n) for m in (evonas, genomes) for n in m.__all__ if not n.startswith('Evolution')]"
     functions = (
@@ -78,7 +78,7 @@ def test_public_names_are_there_whatever_was_imported_first() -> None:
     modules_after(f"{imports}; from inspect import isfunction as f; {names}; assert {functions}")
 
 
-def test_genomes_know_nothing_of_evonas() -> None:
+def test_genomes_do_not_import_evonas() -> None:
     statement = "; ".join(f"import {name}" for name in modules_of("genomes"))
     assert not loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")
 
@@ -132,7 +132,7 @@ def test_only_strategies_import_deap() -> None:
     assert all(path.startswith("evonas/strategies/") for path in importers("deap", "optuna"))
 
 
-def test_nobody_imports_what_sits_on_top() -> None:
+def test_nobody_imports_the_top_packages() -> None:
     assert importers("evonas.cli.app") <= {"evonas/__main__.py"}
     assert all(path.startswith(("evonas/cli/", "evonas/__main__.py")) for path in importers("evonas.cli"))
     assert not importers("scripts")
@@ -143,7 +143,7 @@ def test_nobody_imports_what_sits_on_top() -> None:
         assert others <= {"evonas/__init__.py"}  # where it waits for requests
 
 
-def test_nothing_that_is_read_can_run_code() -> None:
+def test_nothing_read_from_disk_can_run_code() -> None:
     # A user's function reaches the worker over a socket that only the two hold, never through the disk.
     assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/user_model.py"}
 

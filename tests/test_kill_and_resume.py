@@ -106,7 +106,7 @@ def test_an_asynchronous_run_in_order_survives_kills(start: Start, tmp_path: Pat
     assert held[0] == held[1]
 
 
-def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(start: Start, tmp_path: Path) -> None:
+def test_an_asynchronous_run_by_arrival_continues_from_its_records(start: Start, tmp_path: Path) -> None:
     folder, environment = tmp_path / "run", {"STRATEGY": "aging", "WINDOW": "0", "GENERATIONS": "2"}
     assert finish(start(folder, 0.0, "INSERT INTO event", "21", **environment))[0] == -signal.SIGKILL
     with RunReader(folder) as run:

@@ -37,7 +37,7 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "new.csv"
 
 
-def test_outputs_go_to_raw_ones_and_back():
+def test_outputs_convert_to_raw_ones_and_back():
     rng = np.random.default_rng(0)
     for problem in (
         Problem("regression", 2, 2, (1.0, -5.0), (2.0, 0.1)),
@@ -96,7 +96,7 @@ def test_labelled_rows_are_scored(runs: dict[str, Path], table: Path):
     assert regression.evaluate(numbers)["mae"] == pytest.approx(error.abs().mean(), rel=1e-5)
 
 
-def test_what_predicts_is_a_run_or_a_file(tmp_path: Path, table: Path):
+def test_predictions_come_from_a_run_or_a_file(tmp_path: Path, table: Path):
     done = evonas("predict", str(table), str(table))
     assert (done.exit_code, "must be a run directory or a .keras file" in done.output) == (2, True)
     (tmp_path / "bad.keras").write_bytes(b"no model")

@@ -38,7 +38,7 @@ def test_no_benchmark_writes_a_report_by_itself() -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.sampled(4)
-def test_a_file_of_others_stays_and_nothing_is_measured(name: str, tmp_path: Path) -> None:
+def test_a_foreign_file_is_kept_and_nothing_is_measured(name: str, tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     path.write_text('{"mine": 1}')
     done = benchmark(name, OPTIONS[name], str(path))

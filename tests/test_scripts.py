@@ -46,7 +46,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_are_short_and_say_how_they_are_used(name: str, in_this_process: Callable[..., Here]) -> None:
+def test_scripts_are_short_and_documented(name: str, in_this_process: Callable[..., Here]) -> None:
     assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) < 80
     result = in_this_process(name, "--help")
     assert result.code == 0
@@ -109,7 +109,7 @@ def test_evolve_resume_and_export(tmp_path: Path) -> None:
 
 @pytest.mark.keras
 @pytest.mark.soak
-def test_a_model_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_model(tmp_path: Path) -> None:
     result = script("own_model", "--generations", "1", "--out", "run", "--export", "digits.keras", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "accuracy 0.9" in result.stdout
@@ -117,7 +117,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
-def test_make_refuses_an_old_python_in_words(target: str, tmp_path: Path) -> None:
+def test_make_refuses_an_old_python_with_a_message(target: str, tmp_path: Path) -> None:
     old = tmp_path / "python3.9"
     old.write_text('#!/bin/sh\ncase "$1" in -V) echo "Python 3.9.1";; *) exit 1;; esac\n')
     old.chmod(0o755)

@@ -51,7 +51,7 @@ def test_seeds_of_trainings_are_positive_and_differ() -> None:
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-def test_nobody_else_makes_seed_sequences() -> None:
+def test_no_other_module_makes_seed_sequences() -> None:
     """Custom entropy would be a stream without a tag."""
     found = {
         str(path.relative_to(ROOT))

@@ -101,7 +101,7 @@ def test_every_kind_of_table_has_scores(frame: pd.DataFrame, options: dict[str, 
         assert model.rows == len(data.splits[0].y_train)
 
 
-def test_several_targets_have_a_model_each():
+def test_each_of_several_targets_has_a_model():
     frame = table()
     frame["z"] = -frame["y"]
     data = prepared(frame, frame.pop("y").to_frame().assign(z=frame.pop("z")))
@@ -110,7 +110,7 @@ def test_several_targets_have_a_model_each():
 
 
 @pytest.mark.soak
-def test_weights_of_rows_count():
+def test_row_weights_have_an_effect():
     data = prepared(table())
     split = data.splits[0]
     weight = (np.asarray(split.y_train)[:, 0] > 0).astype(np.float32)
@@ -119,7 +119,7 @@ def test_weights_of_rows_count():
         assert model.validation["rmse"] > last(data)[name].validation["rmse"]
 
 
-def test_many_rows_are_drawn_from_and_a_spent_time_ends_it(monkeypatch: pytest.MonkeyPatch):
+def test_many_rows_are_sampled_and_a_time_limit_is_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(fitting, "MOST_ROWS", 50)
     found = last(prepared(table()), seconds=0.0)
     assert {model.rows for model in found.values()} == {50}
@@ -137,7 +137,7 @@ def test_a_class_without_a_training_row_stops_nothing():
     assert all(np.isfinite(model.test["log_loss"]) for model in found.values())
 
 
-def test_words_of_texts_and_no_trees_for_them():
+def test_texts_get_a_bag_of_words_and_no_trees():
     rng = np.random.default_rng(0)
     words = np.array(["great", "awful", "film", "plot", "scene", "music"])
     texts = [" ".join([words[row % 2], *rng.choice(words[2:], 4)]) for row in range(200)]

@@ -177,7 +177,7 @@ def test_bad_input_in_a_real_process() -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_a_run_that_another_process_uses() -> None:
+def test_a_run_in_use_by_another_process() -> None:
     finished_run()
     script = "import sys, time; from pathlib import Path; from evonas.runs.lock import RunLock\n"
     script += "lock = RunLock(Path('there')); print('held', flush=True); time.sleep(60)"
@@ -212,7 +212,7 @@ def test_overwriting_replaces_the_run() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "inspect", "lr-find"])
-def test_a_missing_target_is_asked_for_by_its_option(command: str) -> None:
+def test_a_missing_target_names_its_option(command: str) -> None:
     Path("t.csv").write_text("a,b\n1,2\n")
     done = evonas(command, "t.csv")
     assert done.exit_code == 2

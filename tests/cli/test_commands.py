@@ -115,7 +115,7 @@ def test_spaces_are_printed_as_they_are_read() -> None:
     assert search("--space", "space.toml", "--generations", "1").exit_code == 0
 
 
-def test_inspect_shows_what_columns_are_taken_for() -> None:
+def test_inspect_shows_the_roles_of_columns() -> None:
     result = evonas("inspect", *OWN[1:], "--categorical", "rooms", "--drop", "colour")
     assert result.exit_code == 0
     assert "regression" in result.output
@@ -190,7 +190,7 @@ def test_a_search_without_a_score_fails(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_stop_in_good_order(number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signals_stop_the_command_cleanly(number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     class Stopped(StubEvaluator):
         given = 0
 

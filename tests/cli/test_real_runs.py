@@ -115,7 +115,7 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
 
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["native", pytest.param("single", marks=pytest.mark.soak)])
-def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
+def test_a_real_run_is_stopped_and_continued_by_the_printed_command(
     folder: Path, trainer: str, start: Callable[..., tuple[subprocess.Popen[str], int]]
 ) -> None:
     """Presses Ctrl-C once; the command that it then prints is run and stopped by two signals."""
@@ -149,7 +149,7 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
 
 @pytest.mark.keras
 @pytest.mark.soak
-def test_rungs_go_on_after_a_kill(folder: Path) -> None:
+def test_rungs_continue_after_a_kill(folder: Path) -> None:
     """Kills the run while the second rung of a bracket continues from the weights kept from the first."""
     Path("space.toml").write_text(
         '[network]\nlayers = 1\nunits = [8, 12]\nactivation = "relu"\nnormalization = "batch"\n'

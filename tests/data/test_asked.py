@@ -38,7 +38,7 @@ def test_splits_by_group_and_by_time() -> None:
             prepare_table(frame, "y", seed=0, **options)
 
 
-def test_given_tables_are_the_parts() -> None:
+def test_given_tables_become_the_parts() -> None:
     frame = split_table()
     data = prepare_table(frame[:80], "y", seed=0, validation=frame[80:100], test=frame[100:])
     assert (len(data.splits[0].y_train), len(data.splits[0].y_validation), len(data.y_test)) == (80, 20, 20)
@@ -46,7 +46,7 @@ def test_given_tables_are_the_parts() -> None:
         prepare_table(frame[:80], "y", seed=0, test=frame[80:].drop(columns="house"))
 
 
-def test_roles_are_as_asked() -> None:
+def test_requested_roles_are_used() -> None:
     frame = split_table()
     data = prepare_table(frame, "y", seed=0, roles={"code": "categorical", "house": "numeric"})
     names = data.problem.feature_names

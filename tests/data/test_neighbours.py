@@ -73,7 +73,7 @@ def test_a_row_far_from_all_gets_the_target_of_the_nearest():
     assert found(np.array([[1e5], [-1e5]], np.float32)).tolist() == [[1.0], [-1.0]]
 
 
-def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
+def test_many_rows_always_give_the_same_centres(monkeypatch):
     monkeypatch.setattr(kernel_regression, "MOST_CENTRES", 10)
     points = np.arange(50, dtype=np.float32)[:, None]
     one, two = (fit_kernel_regression("", ("a",), 1.0, points, points) for _ in range(2))
@@ -83,7 +83,7 @@ def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
 
 
 @pytest.mark.parametrize(("target", "width"), [("y", 1), ("kind", 3)])
-def test_they_stand_behind_the_other_features_of_each_part(target, width):
+def test_neighbour_features_follow_the_other_features(target, width):
     data = prepare_table(table(), target, seed=0)
     seen = data.for_views("standard", *NEAR.views)
     problem, split = seen.problem, seen.splits[0]
@@ -154,7 +154,7 @@ def test_columns_that_the_table_does_not_have_are_refused():
         data.for_views("standard", neighbours_view(("a", "c"), 0.1))
 
 
-def test_views_are_made_once_also_by_several_threads(monkeypatch):
+def test_several_threads_make_each_view_once(monkeypatch):
     made, lock = [], threading.Lock()
     original = neighbours.NeighbourFeatures._compute
 
@@ -180,7 +180,7 @@ def test_a_memo_keeps_within_its_memory():
     assert computed == [1, 2, 3, 2]
 
 
-def test_marks_are_read_back_in_order():
+def test_view_names_are_parsed_back_in_order():
     marks = [neighbours_view(("b",), 0.1), neighbours_view(("a", 'q"[, '), 1.5), neighbours_view(("a",), 1.5)]
     assert marks_of([marks[0], "standard", *marks]) == [marks[2], marks[1], marks[0]]
     assert neighbours_of_view(marks[1]) == (("a", 'q"[, '), 1.5)

@@ -111,7 +111,7 @@ def test_regression_targets_are_standardised_by_the_training_rows() -> None:
     assert set(back[:, 0].round(2)) <= set(table()["price"].round(2))
 
 
-def test_nothing_but_training_rows_is_fitted() -> None:
+def test_only_training_rows_are_fitted() -> None:
     # Row numbers pass through the preparation in a column that is only scaled.
     frame = table().assign(place=np.arange(120) + 0.5)
     data = prepare_table(frame, "price", seed=1)
@@ -143,7 +143,7 @@ def test_each_fold_has_its_own_fit_and_the_test_rows_none() -> None:
         assert a.std() == pytest.approx(1, abs=1e-6)
 
 
-def test_features_are_told_of_their_columns_of_categories() -> None:
+def test_features_know_their_categorical_columns() -> None:
     rng = np.random.default_rng(0)
     kinds = {"a": rng.choice(list("xyz"), 60), "b": rng.normal(size=60), "c": rng.choice(list("uvw"), 60)}
     problem = prepare_table(pd.DataFrame({**kinds, "y": rng.normal(size=60)}), "y", seed=0).problem
@@ -293,7 +293,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize(("attempt", "said"), BAD.values(), ids=BAD)
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
-def test_what_cannot_be_used_is_refused(attempt: Any, said: list[str]) -> None:
+def test_unusable_tables_are_refused(attempt: Any, said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
         attempt()
     for words in said:

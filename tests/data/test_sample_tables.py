@@ -51,7 +51,7 @@ def test_one_column_of_text_is_a_sequence_of_words() -> None:
     assert not dense.problem.sample_shape
 
 
-def test_text_beside_other_columns_stays_as_it_is_and_says_so() -> None:
+def test_text_beside_other_columns_is_unchanged_and_reported() -> None:
     table = reviews().assign(length=RNG.normal(size=60), picture=[f"{row}.png" for row in range(60)])
     data = read(table, "liked", roles={"review": "text"})
     assert not data.problem.sample_shape

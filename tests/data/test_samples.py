@@ -66,7 +66,7 @@ def test_grey_images_need_no_axis_of_channels() -> None:
         ([np.zeros((3, 3)), np.zeros((4, 3))], "images of one size"),
     ],
 )
-def test_what_is_no_image_is_refused(x: Any, message: str) -> None:
+def test_arrays_that_are_not_images_are_refused(x: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         as_images(x, "x")
 
@@ -103,7 +103,7 @@ def test_few_series_are_validated_in_folds_and_none_held_out() -> None:
     assert "held out" not in given.notes[0]
 
 
-def test_a_series_without_a_value_is_said() -> None:
+def test_a_series_without_values_is_reported() -> None:
     series = SERIES.copy()
     series[3] = np.nan
     assert any("1 of 60 series have no value at all" in note for note in prepared("series", series).notes)
@@ -133,7 +133,7 @@ def test_series_of_several_lengths_are_padded_and_masked() -> None:
         (np.zeros((2, 3, 4, 5)), "reshape it"),
     ],
 )
-def test_what_is_no_series_is_refused(x: Any, message: str) -> None:
+def test_arrays_that_are_not_series_are_refused(x: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         as_series(x, "x")
 
@@ -154,7 +154,7 @@ def test_texts_become_ids_of_the_most_frequent_words() -> None:
         read_samples("text", ["a", 3], "x")
 
 
-def test_a_preparation_of_others_is_refused() -> None:
+def test_a_foreign_preparation_is_refused() -> None:
     preparation = fit_series(SERIES, masked=False)
     for change in ({"mean": (0.0,)}, {"std": (1.0, 0.0)}, {"shape": (7,)}, {"shape": (0, 2)}):
         with pytest.raises(InputError, match="take the preparation that the run wrote"):
@@ -183,7 +183,7 @@ def test_windows_that_overlap_are_split_in_their_order() -> None:
         prepared("series", windows, target, folds=3)
 
 
-def test_rows_tell_which_networks_take_them() -> None:
+def test_the_shape_of_rows_decides_their_networks() -> None:
     assert kind_of_array(PIXELS) == "image"
     assert kind_of_array(np.zeros((3, 28, 28), np.uint8)) == "image"
     assert kind_of_array(PIXELS[..., 0] / 255.0) == "series"  # not square

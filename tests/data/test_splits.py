@@ -108,7 +108,7 @@ def test_groups_stay_together(seed: int, count: int, test_share: float, folds: i
 
 
 @given(st.integers(0, 99), st.integers(3, 40), st.sampled_from([0.0, 0.1, 0.2, 0.6]))
-def test_what_is_tested_is_later(seed: int, count: int, test_share: float) -> None:
+def test_test_rows_are_the_latest(seed: int, count: int, test_share: float) -> None:
     stamps = np.random.default_rng(seed).permutation(np.arange(60) % count).astype(float)
     rows = split_by_time(stamps, test_share=test_share)
     ((train, validation),) = rows.splits
@@ -119,7 +119,7 @@ def test_what_is_tested_is_later(seed: int, count: int, test_share: float) -> No
         assert stamps[validation].max() < stamps[rows.test].min()
 
 
-def test_groups_and_instants_that_are_too_few_are_refused() -> None:
+def test_too_few_groups_or_instants_are_refused() -> None:
     with pytest.raises(InputError, match="at least 3 groups"):
         split_groups(np.arange(20) % 2, seed=0)
     with pytest.raises(InputError, match="at least 3 different values"):

@@ -55,13 +55,13 @@ def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
     return [(task, found[place]) for place, task in enumerate(tasks)]
 
 
-def test_a_form_that_is_not_named_is_the_standard_one() -> None:
+def test_an_unnamed_encoding_is_the_standard_one() -> None:
     assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
 
 
 @pytest.mark.parametrize("numbers", NUMERIC_ENCODINGS)
 @pytest.mark.sampled(1)
-def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: str) -> None:
+def test_an_encoding_is_used_as_if_it_were_the_only_one(prepared, trained, numbers: str) -> None:
     from evonas.training.single.trainer import SingleTrainer
 
     task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
@@ -71,7 +71,7 @@ def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: st
 
 
 @pytest.mark.soak
-def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
+def test_a_child_with_another_encoding_keeps_shared_features(prepared, trained) -> None:
     (task, parent), _, (_, stranger), *_ = trained
     child = replace(task, architecture=architecture("log"), origin=task.architecture, start=parent.snapshots)
     child = replace(child, inherit=True, keep_snapshots=False)
@@ -100,7 +100,7 @@ def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, nu
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
-def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: str) -> None:
+def test_other_formats_support_every_encoding(prepared, trained, tmp_path: Path, kind: str) -> None:
     from evonas.training.export.export import export
 
     if kind == "onnx":
@@ -115,7 +115,7 @@ def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: 
 
 
 @pytest.mark.soak
-def test_an_ensemble_of_different_forms(prepared, trained, tmp_path: Path) -> None:
+def test_an_ensemble_of_different_encodings(prepared, trained, tmp_path: Path) -> None:
     from evonas.training.export.ensemble import export_ensemble
     from evonas.training.export.keras_file import check_keras_file
 

@@ -15,7 +15,7 @@ from evonas.runs.reader import RunReader
 
 @pytest.mark.keras
 @pytest.mark.soak
-def test_members_are_trained_on_each_fold_and_scored_where_they_were_not(
+def test_members_train_on_each_fold_and_are_scored_on_the_held_out_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras

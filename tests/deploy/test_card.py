@@ -74,7 +74,7 @@ def values(directory: Path, path: Path, **changes: Any) -> dict[str, Any]:
         return card_values(exhibit(run, data, path, **changes), run, data)
 
 
-def test_a_card_holds_what_a_reader_asks_for(found: Path) -> None:
+def test_a_card_answers_a_readers_questions(found: Path) -> None:
     card = values(found, Path("best.keras"))
     assert json.loads(json.dumps(card, allow_nan=False)) == card
     assert card["data"]["rows"] == {"training": 72, "validation": 24, "test": 24}
@@ -133,7 +133,7 @@ def test_usage_runs_as_it_is_written(found: Path) -> None:
         compile(usage, "usage", "exec")
 
 
-def test_cards_are_replaced_but_nobody_elses_files_are(found: Path, tmp_path: Path) -> None:
+def test_only_cards_of_evonas_are_replaced(found: Path, tmp_path: Path) -> None:
     path = tmp_path / "best.keras"
     with RunReader(found) as run:
         data = PreparedData.load(found / DATA_NAME)
@@ -150,7 +150,7 @@ def test_cards_are_replaced_but_nobody_elses_files_are(found: Path, tmp_path: Pa
         check_card_paths(tmp_path / "other.keras")
 
 
-def test_no_text_of_a_card_is_taken_for_anything_else(found: Path) -> None:
+def test_no_text_of_a_card_is_interpreted(found: Path) -> None:
     """Neither Markdown and HTML nor a terminal interprets the text, wherever it comes from."""
     attack = "\x1b]52;c;x\x07\u202e<script>alert(1)</script>[a](javascript:b)`|\n# Forged"
 

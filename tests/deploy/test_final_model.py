@@ -180,7 +180,7 @@ def test_the_searchs_best_join_where_the_time_was_too_short(monkeypatch: pytest.
         assert run.final_model is None
 
 
-def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_far_behind_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     good, near, far = finalist(1.0, 1.0, 1.02), finalist(1.1, 1.04, 1.05), finalist(1.0, 1.0, 1.2)
     assert finalists.near_the_best([good, near, far]) == [good, near]
@@ -191,7 +191,7 @@ def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> Non
     assert finalists.near_the_best([close, worse]) == [close]
 
 
-def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
+def test_a_requested_ensemble_is_the_final_model() -> None:
     result = search(average=None, ensemble=3, finalists=2, finalist_seeds=2)
     with RunReader("run") as run:
         model = run.final_model
@@ -222,7 +222,7 @@ def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
 @pytest.mark.keras
 @pytest.mark.soak
 @pytest.mark.parametrize("options", [{}, {"average": None, "ensemble": 3}], ids=["mean", "ensemble"])
-def test_all_that_is_shown_of_the_final_model_is_of_its_file(options: dict[str, Any]) -> None:
+def test_everything_shown_about_the_final_model_comes_from_its_file(options: dict[str, Any]) -> None:
     import keras
 
     from evonas.reporting.column_importance import permutation_importance

@@ -46,7 +46,7 @@ def run_dir(tmp_path: Path) -> Path:
     return directory
 
 
-def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -> None:
+def test_every_file_with_a_genome_is_read(run_dir: Path, tmp_path: Path) -> None:
     with RunReader(run_dir) as run:
         best = run.ranked(1)
     (tmp_path / "genome.json").write_text(json.dumps(best.genome))
@@ -84,7 +84,7 @@ def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -
         ([1], [], "genome"),
     ],
 )
-def test_what_is_not_told_is_asked_for(
+def test_missing_facts_are_asked_for(
     value: Any, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -110,7 +110,7 @@ def test_the_file_s_name_is_checked_first(tmp_path: Path) -> None:
         ({"optimizer": "rmsprop", "warmup": 0.3}, "regression", 1),
     ],
 )
-def test_it_is_the_network_that_the_search_trains(
+def test_it_is_the_network_that_the_search_trained(
     training: dict[str, Any], task: str, outputs: int, tmp_path: Path
 ) -> None:
     import keras

@@ -68,6 +68,6 @@ def test_genes_of_evonas_may_depend_on_each_other():
 
 
 @pytest.mark.parametrize("space", [{}, [1], {"a": []}, {1: [1]}, {"a": {"low": 1}}, {"a": list("abc") * 600 + [None]}])
-def test_what_is_none_of_these_is_refused(space):
+def test_anything_else_is_refused(space):
     with pytest.raises(InputError, match=r"space|genes"):
         _ = read_parameters(space, seed=0).space

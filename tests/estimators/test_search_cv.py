@@ -114,7 +114,7 @@ def test_mistakes(changes, text):
         EvolutionSearchCV(**{**given, **changes}).fit(X, Y)
 
 
-def test_a_model_that_raises_costs_itself_or_stops_the_search():
+def test_a_model_that_raises_fails_alone_or_stops_the_search():
     def fails(n_hidden):
         if n_hidden == 1:
             raise RuntimeError("one is too few")
@@ -137,7 +137,7 @@ def build_columns(units, last="softmax", loss="categorical_crossentropy"):
     return model
 
 
-def test_targets_of_one_column_a_class():
+def test_targets_with_one_column_per_class():
     y = np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])]
     search = EvolutionSearchCV(build_columns, {"units": [2, 4]}, n_iter=1, cv=2, in_process=True).fit(X, y, epochs=1)
     assert np.isfinite(search.best_score_)
@@ -176,7 +176,7 @@ def test_predictions_have_the_form_of_the_target(loss, classes, given, predicted
     assert found.tolist() == (np.array(predicted, np.float32) if loss == "mse" else np.array(predicted)).tolist()
 
 
-def test_folds_are_dealt_by_classes_where_there_are_some():
+def test_folds_are_stratified_if_there_are_classes():
     codes = np.repeat([0, 1, 2], 20)
     for y in (codes, np.eye(3)[codes], codes.astype(str), codes[:, None]):
         assert np.array_equal(_stratification_labels(np.asarray(y)).astype(int), codes)

@@ -57,7 +57,7 @@ def records(store: RunReader) -> list[Any]:
     ]
 
 
-def test_generations_are_as_many_results_each(tmp_path: Path) -> None:
+def test_each_generation_has_as_many_results(tmp_path: Path) -> None:
     seen: list[Progress] = []
     evaluator = ToyStreamingEvaluator(3)
     with toy_store(tmp_path / "run", settings(offspring=5)) as store:
@@ -120,7 +120,7 @@ def test_a_run_is_repeated_in_the_order_of_its_arrivals(tmp_path: Path, strategy
         assert store.digest() == digest
 
 
-def test_a_repeated_run_may_go_on(tmp_path: Path) -> None:
+def test_a_repeated_run_may_continue(tmp_path: Path) -> None:
     with toy_store(tmp_path / "first", settings()) as store:
         run(store, Budget(generations=2), ToyStreamingEvaluator(3, seed=1))
     with RunReader(tmp_path / "first") as first, toy_store(tmp_path / "goes_on", settings()) as store:
@@ -150,7 +150,7 @@ def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, s
     assert len(set(digests)) == 1
 
 
-def test_a_slow_network_keeps_nobody_waiting_before_the_window_is_full(tmp_path: Path) -> None:
+def test_a_slow_network_blocks_nothing_before_the_window_is_full(tmp_path: Path) -> None:
     class Slow(ToyStreamingEvaluator):
         """Returns the first candidate last."""
 
@@ -181,7 +181,7 @@ class Killed(BaseException):
     ],
     ids=["as they arrive", "in order", "in order and inheriting", "cmaes", "in rungs"],
 )
-def test_a_run_that_was_cut_at_any_commit_goes_on_with_what_was_out(
+def test_a_run_cut_at_any_commit_continues_with_the_pending_candidates(
     tmp_path: Path, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Recorded events stay; exactly the candidates that were in training are asked for again and trained."""
@@ -241,7 +241,7 @@ def test_no_network_is_trained_twice_and_an_exhausted_space_ends_the_run(tmp_pat
 
 
 @pytest.mark.parametrize("window", [0, 4])
-def test_as_many_evaluations_as_the_space_holds_networks_end_the_run(tmp_path: Path, window: int) -> None:
+def test_evaluating_every_network_of_the_space_ends_the_run(tmp_path: Path, window: int) -> None:
     with toy_store(tmp_path / "run", settings(population=2, window=window), ToySpace(2)) as store:
         run(store, Budget(evaluations=8), ToyStreamingEvaluator(3))
         assert (store.stop, store.evaluated) == (Stop.EVALUATIONS, 8)
@@ -250,7 +250,7 @@ def test_as_many_evaluations_as_the_space_holds_networks_end_the_run(tmp_path: P
         assert (store.stop, store.events.asked) == (Stop.EVALUATIONS, asked)
 
 
-def test_bounds_are_exact_also_when_more_was_out(tmp_path: Path) -> None:
+def test_bounds_are_exact_even_with_pending_candidates(tmp_path: Path) -> None:
     interruption = Interruption()
 
     def stop(progress: Progress) -> None:
@@ -279,7 +279,7 @@ def test_leaving_the_loop_closes_the_stream(tmp_path: Path) -> None:
         assert store.stop == Stop.INTERRUPTED
 
 
-def test_what_has_no_score_has_failed_and_others_are_no_parents(tmp_path: Path) -> None:
+def test_evaluations_without_a_score_fail_and_are_never_parents(tmp_path: Path) -> None:
     def evaluation(candidate: Candidate) -> Evaluation:
         return Evaluation(Status.OK, {"rmse": float("nan")})
 
@@ -288,7 +288,7 @@ def test_what_has_no_score_has_failed_and_others_are_no_parents(tmp_path: Path) 
         assert {record.evaluation.status for record in store.records()} == {Status.FAILED}
 
 
-def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
+def test_an_evaluator_that_breaks_its_contract_gets_an_error(tmp_path: Path) -> None:
     class Twice(ToyEvaluator):
         def evaluate(self, candidates: Sequence[Candidate], *others: Any) -> Any:
             for part in super().evaluate(candidates, *others):
@@ -308,14 +308,14 @@ def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
         ({"strategy": "evolution", "trainer": "population"}, "off with trainer population"),
     ],
 )
-def test_what_cannot_be_asynchronous_is_refused_in_words(values: dict[str, Any], text: str) -> None:
+def test_impossible_asynchronous_runs_are_refused_with_a_message(values: dict[str, Any], text: str) -> None:
     from evonas.strategies import check_settings
 
     with pytest.raises(InputError, match=text):
         check_settings(toy_settings(**{"trainer": "single", **values, "asynchronous": True}))
 
 
-def test_what_is_asynchronous_unless_told_otherwise() -> None:
+def test_which_runs_are_asynchronous_by_default() -> None:
     chosen = {name: toy_settings(strategy=name, trainer="single").asynchronous for name in STRATEGIES}
     assert [name for name, is_on in chosen.items() if is_on] == ["evolution", "aging"]
     assert toy_settings(strategy="evolution", trainer="single", asynchronous=False).asynchronous is False

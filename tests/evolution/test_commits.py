@@ -92,7 +92,7 @@ def test_results_of_an_evaluator_that_may_wait_for_long_are_committed_at_once(
 
 
 @pytest.mark.parametrize("error", [Abandoned, RuntimeError])
-def test_what_waits_is_committed_when_the_wait_ends_early(
+def test_waiting_results_are_committed_when_the_wait_ends_early(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, error: type[Exception]
 ) -> None:
     evaluator = PromptEvaluator(clock, 0.0, fails_after=3, error=error)

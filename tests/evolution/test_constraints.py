@@ -67,7 +67,7 @@ def size(genome: Any) -> int:
 
 @pytest.mark.parametrize("strategy", ["ga", "aging", "nsga2", "tpe", "random"])
 @pytest.mark.sampled(3)
-def test_what_is_over_a_limit_is_shown_but_never_trained_nor_among_the_best(tmp_path: Path, strategy: str) -> None:
+def test_networks_over_a_limit_are_shown_but_never_trained_nor_ranked(tmp_path: Path, strategy: str) -> None:
     out = tmp_path / "run"
     search(out, Budget(generations=6), strategy=strategy, max_parameters=LIMIT, max_flops=4 * LIMIT)
     assert Noting.seen
@@ -95,7 +95,7 @@ def test_what_is_over_a_limit_is_shown_but_never_trained_nor_among_the_best(tmp_
 
 @pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.sampled(1)
-def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
+def test_a_stopped_run_with_limits_continues_as_if_uninterrupted(
     tmp_path: Path, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Noting, "slow", slow)
@@ -112,7 +112,7 @@ def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
 
 
 @pytest.mark.soak
-def test_a_limit_that_nothing_meets_ends_the_run(tmp_path: Path) -> None:
+def test_an_unattainable_limit_ends_the_run(tmp_path: Path) -> None:
     search(tmp_path / "run", Budget(evaluations=100), max_parameters=1)
     with RunReader(tmp_path / "run") as run:
         assert (run.evaluated, run.stop) == (0, "limits")
@@ -186,7 +186,7 @@ def test_measures_of_a_network() -> None:
     assert over.reason == "over the limit: 30 parameters, at most 20; 12 FLOPs, at most 10"
 
 
-def test_a_front_is_what_nothing_dominates() -> None:
+def test_a_front_holds_the_nondominated_networks() -> None:
     rng = np.random.default_rng(0)
     for count in (1, 2, 3):
         points = [tuple(point) for point in rng.integers(0, 6, size=(60, count)).astype(float)]

@@ -126,7 +126,7 @@ def test_time_ends_a_search_that_gets_no_result_and_a_resumed_one_ends_as_if_it_
 
 
 @pytest.mark.parametrize("phase", ["search", "finalist", "test"])
-def test_a_request_to_stop_acts_in_every_phase_while_nothing_comes(tmp_path: Path, clock: Clock, phase: str) -> None:
+def test_a_request_to_stop_acts_in_every_phase_without_results(tmp_path: Path, clock: Clock, phase: str) -> None:
     def ended(directory: Path, hangs: Callable[[str], bool], interruption: Interruption) -> bool:
         store = toy_store(directory) if not directory.exists() else RunStore.open(directory)
         with store:
@@ -174,7 +174,7 @@ def test_a_network_at_a_rung_takes_longer_to_train_in_full(tmp_path: Path) -> No
         assert in_full(1, 2) == 2.0  # it stopped early, and would stop early again
 
 
-def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> None:
+def test_as_many_retrainings_as_fit_and_the_rest_later(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(1.0)), Budget(generations=2))
         timetable = Timetable(store, store.seconds + 3.3)
@@ -200,7 +200,7 @@ def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> 
         assert store.digest() == cut
 
 
-def test_what_was_not_trained_again_is_not_overtaken_by_what_was(tmp_path: Path) -> None:
+def test_networks_without_retrainings_keep_their_rank(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(1.0)), Budget(generations=2))
         best = store.best(1)[0]
@@ -228,7 +228,7 @@ def test_finalists_stop_at_the_deadline_and_keep_what_is_trained(tmp_path: Path,
         assert store.finalists
 
 
-def test_where_the_time_went_is_recorded_and_adds_up(tmp_path: Path, clock: Clock) -> None:
+def test_the_time_of_each_phase_is_recorded_and_adds_up(tmp_path: Path, clock: Clock) -> None:
     with toy_store(tmp_path / "run") as store:
         for session in range(2):
             timetable = Timetable(store, None, started=clock.monotonic() - 5)
@@ -269,7 +269,7 @@ def keeps_its_time(store: RunStore, worker: Worker, late: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_time_is_kept_where_a_training_takes_up_to_ten_times_as_long(
+def test_the_time_limit_holds_if_trainings_take_up_to_ten_times_as_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     clock = Clock(busy=seed).replace_time_in(monkeypatch, evonas.evolution.deadline, evonas.runs.store, tests.toy)
@@ -278,7 +278,7 @@ def test_time_is_kept_where_a_training_takes_up_to_ten_times_as_long(
 
 
 @pytest.mark.soak
-def test_time_is_kept_by_a_busy_machine(tmp_path: Path) -> None:
+def test_the_time_limit_holds_on_a_busy_machine(tmp_path: Path) -> None:
     with busy(seconds=5), toy_store(tmp_path / "run", toy_settings(population=20, strategy="evolution")) as store:
         keeps_its_time(store, Worker(Clock(), sleep_seconds=0.02, evaluation=taking(0.02), part_size=1), SOON)
 

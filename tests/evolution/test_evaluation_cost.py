@@ -33,7 +33,7 @@ def test_more_rows_and_epochs_cost_more_and_a_seed_nothing() -> None:
     assert expected(seed=1) == few
 
 
-def test_models_of_ones_own_are_dear_and_what_was_given_stays() -> None:
+def test_custom_models_are_expensive_and_given_settings_are_kept() -> None:
     own = expected(space=HyperparameterSpace({"x": Range(0.0, 1.0)}), data=False, trainer="single")
     assert own is not None
     assert own >= 1.0
@@ -42,7 +42,7 @@ def test_models_of_ones_own_are_dear_and_what_was_given_stays() -> None:
     assert expected(trainer="population") is None
 
 
-def test_the_dearer_an_evaluation_the_more_is_looked_at() -> None:
+def test_the_effort_grows_with_the_cost_of_an_evaluation() -> None:
     levels = [effort_of(500, seconds) for seconds in (None, 0.3, 2.0, 60.0)]
     for less, more in pairwise(levels):
         assert less.rows.samples < more.rows.samples

@@ -110,7 +110,7 @@ def test_finalists_are_ranked_by_their_mean_and_lead_the_ranking() -> None:
 
 
 @pytest.mark.usefixtures("seeded")
-def test_more_are_trained_on_top_of_those_that_were_and_a_search_that_goes_on_forgets_them() -> None:
+def test_more_retrainings_are_added_and_a_continued_search_discards_them() -> None:
     search(finalists=2, finalist_seeds=2)
     counts: list[tuple[int, int]] = []
     result = evonas.finalists("run", 3, 3, on_finalists=lambda *count: counts.append(count))

@@ -77,7 +77,7 @@ def data() -> Any:
 
 
 @pytest.mark.parametrize("name", [name for name, row in STRATEGIES.items() if row.mutates])
-def test_children_of_such_mutations_are_repaired_and_say_so(name: str) -> None:
+def test_children_of_these_mutations_are_repaired_and_marked(name: str) -> None:
     options = {"objective": RMSE, "population": 8, "seed": 2}
     repair = Turned()
     strategy = make_strategy(name, ToySpace(), repair=repair, **options)  # type: ignore[arg-type]
@@ -129,7 +129,7 @@ def test_the_rate_is_the_suggested_one_within_the_space() -> None:
     assert chosen.training.learning_rate == 2e-3
 
 
-def test_a_test_that_shows_nothing_leaves_the_child_as_it_is() -> None:
+def test_an_inconclusive_range_test_leaves_the_child_unchanged() -> None:
     genome = SPACE.sample(np.random.default_rng(0))
 
     def dies(_: SweepTask) -> LearningRateCurve:
@@ -157,18 +157,18 @@ def test_a_test_that_shows_nothing_leaves_the_child_as_it_is() -> None:
         ({"inherit": True}, SPACE, "inherit on"),
     ],
 )
-def test_where_nothing_can_be_repaired_it_is_refused(settings: dict[str, Any], space: Any, words: str) -> None:
+def test_repair_is_refused_where_it_has_no_effect(settings: dict[str, Any], space: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         check_repair(Settings(repair=True, **settings), space)
     check_repair(Settings(**settings), space)
 
 
-def test_a_loop_of_ones_own_has_nothing_to_repair_with() -> None:
+def test_a_custom_loop_has_no_repair() -> None:
     with pytest.raises(InputError, match="in your own loop"):
         evonas.strategy("evolution", SPACE, repair=True)
 
 
-def test_an_evaluator_has_to_sweep(tmp_path: Path) -> None:
+def test_an_evaluator_must_support_sweeps(tmp_path: Path) -> None:
     chosen, out = Settings(seed=1, repair=True), tmp_path / "run"
     with pytest.raises(InputError, match="method sweep"):
         api.search_prepared(data(), space=SPACE, settings=chosen, out=out, evaluator=StubEvaluator)
@@ -198,7 +198,7 @@ def digest(out: Path) -> str:
         return run.digest()
 
 
-def test_a_search_that_is_stopped_in_the_midst_of_repairs_ends_as_the_straight_one(tmp_path: Path) -> None:
+def test_a_search_stopped_during_repairs_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     Sweeping.left = 0
     straight = search(tmp_path / "straight")
     with RunReader(tmp_path / "straight") as run:
@@ -220,7 +220,7 @@ def search_until_killed(out: Path, sweeps: int) -> None:
 
 @pytest.mark.parametrize("sweeps", [1, 4])
 @pytest.mark.sampled(1)
-def test_a_search_that_is_killed_in_the_midst_of_repairs_ends_as_the_straight_one(tmp_path: Path, sweeps: int) -> None:
+def test_a_search_killed_during_repairs_ends_like_an_uninterrupted_one(tmp_path: Path, sweeps: int) -> None:
     Sweeping.left = 0
     straight = search(tmp_path / "straight")
     process = multiprocessing.get_context("spawn").Process(

@@ -88,7 +88,7 @@ def test_weights_of_another_network_are_refused() -> None:
         transfer_weights(wrong, problem("a", "b", "c"), graph, initial_weights(graph, 3, 1, 5), rows, 5)
 
 
-def test_prepared_data_carry_the_donor(tmp_path: Path) -> None:
+def test_prepared_data_carry_the_pretrained_network(tmp_path: Path) -> None:
     data = replace(prepare_arrays(*table(), seed=0), pretrained=donor())
     data.save(tmp_path / "data.npz")
     back = PreparedData.load(tmp_path / "data.npz").pretrained
@@ -133,7 +133,7 @@ class TestSearch:
         for options in ({"known_defaults": False}, {"strategy": "random"}):
             assert set(operators(options.get("strategy", "none"), **options)) == {"sample"}
 
-    def test_champions_take_forms_of_numbers_that_the_new_data_have(self) -> None:
+    def test_champions_take_encodings_that_the_new_data_have(self) -> None:
         x, y = table()
         space = DenseSpace(layers=1, units=8, numbers="piecewise")
         rng = np.random.default_rng(0)
@@ -156,7 +156,7 @@ class TestSearch:
         assert all(operator == "seed" or operator.startswith("known default") for operator in operators), operators
         assert len(operators) == 4
 
-    def test_warm_start_says_what_is_not_in_the_space(self) -> None:
+    def test_warm_start_reports_what_is_not_in_the_space(self) -> None:
         evonas.search(*table(), space=SPACE, generations=1, population=5, out="first")
         narrow = DenseSpace(layers=Range(1, 3), units=Range(100, 200))
         with pytest.raises(InputError, match="none of the best 5 of first is in it"):
@@ -180,7 +180,7 @@ class TestSearch:
 
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["population", "single"])
-def test_both_trainers_start_from_the_donor(trainer: str) -> None:
+def test_both_trainers_start_from_the_pretrained_weights(trainer: str) -> None:
     from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
     from evonas.training.single.trainer import SingleTrainer

@@ -61,7 +61,7 @@ def test_a_network_that_comes_twice_or_late_counts_once() -> None:
     assert assignments.results() == {}
 
 
-def test_a_network_that_workers_are_lost_with_has_failed() -> None:
+def test_a_network_that_loses_its_workers_fails() -> None:
     assignments = Assignments()
     assignments.add({7: "a"})
     for worker in range(MOST_LOSSES):
@@ -71,7 +71,7 @@ def test_a_network_that_workers_are_lost_with_has_failed() -> None:
     assert "one after the other, were lost with it, the last one: node down" in assignments.results()[7].reason
 
 
-def test_what_was_revoked_is_not_wanted_any_more() -> None:
+def test_results_of_revoked_leases_are_dropped() -> None:
     assignments = Assignments()
     assignments.add({0: "a", 1: "b"})
     (lease,) = assignments.take(1, 1)
@@ -96,7 +96,7 @@ def test_groups_plan_with_the_whole_generation_and_from_the_same_state() -> None
     assert (assignments.unfinished, assignments.state) == (0, "after")
 
 
-def test_a_generation_that_is_done_is_planned_and_a_plan_that_was_lost_is_made_again() -> None:
+def test_finished_generations_are_planned_and_lost_plans_are_repeated() -> None:
     assignments = Assignments()
     assignments.add_generation(["a", "b"], frozenset({0, 1}), 1)
     for worker in (1, 2):
@@ -109,7 +109,7 @@ def test_a_generation_that_is_done_is_planned_and_a_plan_that_was_lost_is_made_a
     assert (assignments.unfinished, assignments.state) == (0, 2)
 
 
-def test_a_worker_has_one_more_than_it_trains_only_while_many_wait() -> None:
+def test_a_worker_holds_an_extra_network_only_while_many_wait() -> None:
     assignments = Assignments()
     assignments.add(dict.fromkeys(range(6), "task"))
     assert assignments.spare(slots=2) == 1
@@ -231,7 +231,7 @@ def test_the_run_is_the_same_on_any_number_of_workers_whatever_they_do(tmp_path,
     assert lost > 3
 
 
-def test_a_run_whose_results_are_told_as_they_arrive_is_repeated_on_other_workers(tmp_path, toy_tasks) -> None:
+def test_a_run_in_order_of_arrival_is_repeated_on_other_workers(tmp_path, toy_tasks) -> None:
     told: dict[str, Any] = {"strategy": "aging", "asynchronous": True, "window": 0}
     assignments = Assignments()
     first = PoolEvaluator(ToySpace(), WildFleet(assignments, 4, 1), assignments)

@@ -49,7 +49,7 @@ def ends(pid: int) -> bool:
     return True
 
 
-def test_evaluates_a_generation_and_leaves_out_what_is_done(evaluator):
+def test_evaluates_a_generation_except_finished_candidates(evaluator):
     found = collected(evaluator.evaluate(candidates(5, 6, 7), frozenset({1})))
     assert {k: e.scores["rmse"] for k, e in found.items()} == {0: 5.0, 2: 7.0}
     assert collected(evaluator.evaluate(candidates(5), frozenset({0}))) == {}
@@ -73,7 +73,7 @@ def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
             assert evaluation.scores == {"rmse": float(units[position])}
 
 
-def test_a_crash_is_seen_at_once_though_a_child_holds_the_socket_and_the_child_ends_too(evaluator):
+def test_a_crash_is_noticed_immediately_though_a_child_holds_the_socket(evaluator):
     started = time.monotonic()
     found = collected(evaluator.evaluate(candidates(FORK)))
     assert "exited with status 7" in found[0].reason
@@ -112,7 +112,7 @@ def test_a_killed_worker_is_replaced_and_its_network_is_not_blamed(evaluator):
 
 
 @pytest.mark.soak
-def test_a_worker_that_outgrows_its_bound_is_followed_by_another(evaluator):
+def test_a_worker_that_exceeds_its_memory_limit_is_replaced(evaluator):
     evaluator.options = ("--small",)
     pids, found = set(), {}
     for part in evaluator.evaluate(candidates(*range(1, 8), epochs=1)):
@@ -122,7 +122,7 @@ def test_a_worker_that_outgrows_its_bound_is_followed_by_another(evaluator):
     assert len(pids - {None}) >= 3
 
 
-def test_an_error_of_the_trainer_comes_with_its_traceback_and_the_worker_lives(evaluator):
+def test_an_error_of_the_trainer_has_its_traceback_and_the_worker_survives(evaluator):
     with pytest.raises(WorkerError, match=r"(?s)Traceback.*stub_worker.*a bug in the trainer"):
         collected(evaluator.evaluate(candidates(RAISE, RAISE)))
     pid = evaluator.pid
@@ -158,7 +158,7 @@ def test_limits_of_memory_and_life(data_path, units):
         assert found[place].reason == reasons.get(each, "")
 
 
-def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
+def test_a_worker_that_cannot_start_reports_why(data_path, tmp_path):
     class Broken(StubEvaluator):
         def _command(self):
             return [sys.executable, "-c", "import sys; sys.exit('cannot import name')"]
@@ -172,7 +172,7 @@ def test_a_worker_that_cannot_start_says_why(data_path, tmp_path):
         evaluator.ping()
 
 
-def test_an_iterator_closed_early_cancels_and_the_worker_goes_on(evaluator, monkeypatch):
+def test_an_iterator_closed_early_cancels_and_the_worker_continues(evaluator, monkeypatch):
     patient = (AT_ONCE, AT_ONCE)  # so that a slow response does not replace it
     monkeypatch.setattr(worker_process, "_CANCEL_SECONDS", patient)
     parts = evaluator.evaluate(candidates(*range(1, 50), epochs=300))
@@ -272,7 +272,7 @@ class Early(StubEvaluator):
         self._standby = WorkerProcess(self._command())
 
 
-def test_a_standby_becomes_the_first_worker_and_its_words_go_to_the_log(data_path, tmp_path):
+def test_a_standby_becomes_the_first_worker_and_its_output_goes_to_the_log(data_path, tmp_path):
     log = tmp_path / "worker.log"
     with Early(UnitsSpace(), data_path, TrainingSettings(), log) as evaluator:
         standby = evaluator._standby
@@ -312,7 +312,7 @@ def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_
 
 
 @pytest.mark.parametrize(("units", "goes_on"), [(8, True), pytest.param(SPIN, False, marks=pytest.mark.soak)])
-def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, monkeypatch, units, goes_on):
+def test_an_abandoned_wait_keeps_or_replaces_the_worker(evaluator, monkeypatch, units, goes_on):
     if goes_on:
         monkeypatch.setattr(worker_process, "_CANCEL_SECONDS", (AT_ONCE, AT_ONCE))
     evaluator.ping()
@@ -326,7 +326,7 @@ def test_a_wait_is_given_up_and_the_worker_goes_on_or_is_replaced(evaluator, mon
     assert (evaluator.pid == pid) == goes_on
 
 
-def test_the_wait_for_a_worker_to_start_is_given_up_too(evaluator):
+def test_the_wait_for_a_worker_to_start_can_be_abandoned(evaluator):
     evaluator.abandon_when(lambda: True)
     with pytest.raises(Abandoned):
         evaluator.ping()

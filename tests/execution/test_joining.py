@@ -131,7 +131,7 @@ def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_on
     assert (tmp_path / "shared" / "note.txt").read_text() == "of somebody else"
 
 
-def test_who_may_not_join_is_told_why(tmp_path, data_path):
+def test_machines_that_may_not_join_get_a_reason(tmp_path, data_path):
     with pytest.raises(InputError, match=r"none was found in .* within 1 s"):
         evonas.join(tmp_path, wait=1)
     with pytest.raises(InputError, match="the shared folder is mounted"):
@@ -150,7 +150,7 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
             evonas.join(tmp_path, wait=5)
 
 
-def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is_said(tmp_path, data_path):
+def test_a_wrong_directory_is_refused_immediately_and_an_ended_search_is_reported(tmp_path, data_path):
     began, said = time.monotonic(), []
     with pytest.raises(InputError, match="the shared folder is mounted"):
         evonas.join(tmp_path / "houzes")
@@ -176,7 +176,7 @@ def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words)
 
 
 @pytest.mark.parametrize("side", ["to", "from"])
-def test_a_folder_that_takes_nothing_for_a_while_loses_nothing(tmp_path, data_path, monkeypatch, side):
+def test_a_temporarily_full_folder_loses_nothing(tmp_path, data_path, monkeypatch, side):
     sent, put, refused = [], shared_folder._put, []
 
     def full_for_a_while(path, content):
@@ -217,7 +217,7 @@ def test_a_machine_that_was_given_up_joins_again(tmp_path, data_path):
     "change",
     [{"settings": {"trainer": "os.system"}}, {"settings": {"nonsense": 1}}, {"memory_bytes": 1 << 60}, {"format": 2}],
 )
-def test_a_session_that_cannot_be_is_refused(tmp_path, data_path, change):
+def test_an_invalid_session_is_refused(tmp_path, data_path, change):
     shutil.copyfile(data_path, tmp_path / "data.npz")
     session = session_of(TrainingSettings(), WorkerLimits(), sha256(tmp_path / "data.npz"), None)
     session["settings"] |= change.get("settings", {})
@@ -227,7 +227,7 @@ def test_a_session_that_cannot_be_is_refused(tmp_path, data_path, change):
         joining._settings_of(shared_folder.read_session(tmp_path / "shared"), 1)
 
 
-def test_a_folder_that_is_somebody_else_s_stays(tmp_path):
+def test_a_foreign_folder_is_left_alone(tmp_path):
     kept = tmp_path / "0123456789abcdef" / "letter.txt"
     kept.parent.mkdir()
     kept.write_text("dear")
@@ -266,7 +266,7 @@ def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
 
 
 @pytest.mark.soak
-def test_ctrl_c_ends_the_help_and_not_the_search(tmp_path, data_path):
+def test_ctrl_c_ends_the_joined_worker_and_not_the_search(tmp_path, data_path):
     with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
         parts = pool.evaluate(candidates(*range(1, 5), epochs=40))
         found = dict(next(part for part in parts if part))

@@ -36,7 +36,7 @@ class Drawing:
                 yield {position: Evaluation(Status.OK, {"units": task.architecture["values"]["units"]})}
 
 
-def test_parts_come_one_by_one_and_the_callers_generators_stay():
+def test_parts_come_one_by_one_and_the_callers_generators_are_unchanged():
     made = []
     evaluator = LocalEvaluator(SPACE, lambda: made.append(Drawing()) or made[-1])
     genomes = [SPACE.from_values({"units": units}) for units in (4, 1, 2)]

@@ -47,7 +47,7 @@ def evaluated(pool, *units, done=frozenset()):
     return found
 
 
-def test_each_network_comes_back_once_and_the_guilty_alone_have_failed(pool):
+def test_each_network_comes_back_once_and_only_the_culprits_fail(pool):
     found = evaluated(pool, 1, 2, EXIT, 3, NAN, RAISE, 4, 5)
     assert {number: each.scores["rmse"] for number, each in found.items() if each.scores} == {
         0: 1.0,
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(
 
 
 @pytest.mark.soak
-def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(data_path):
+def test_a_worker_killed_at_its_start_is_replaced_a_limited_number_of_times(data_path):
     with pool_of(data_path) as starting:
         starting._fleet.start()
         for pid in starting._fleet.pids:
@@ -113,7 +113,7 @@ def test_a_stream_has_as_many_slots_as_there_are_workers(pool):
     stream.close()
 
 
-def test_whoever_gives_up_is_not_kept_waiting_and_the_workers_are_free_again(pool):
+def test_giving_up_is_immediate_and_frees_the_workers(pool):
     evaluated(pool, 1, 2)
     pool.abandon_when(lambda: True)
     began = time.monotonic()
@@ -166,7 +166,7 @@ def test_a_device_is_its_worker_s_alone(data_path, tmp_path):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_what_its_workers_train_is_told_by_the_numbers_of_the_generation(data_path, grouped):
+def test_progress_uses_the_numbers_of_the_generation(data_path, grouped):
     heard = []
     with pool_of(data_path, grouped=grouped) as pool:
         pool.watch_training(heard.extend)

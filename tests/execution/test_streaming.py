@@ -73,7 +73,7 @@ def test_a_free_thread_is_refilled_while_the_other_trains_on(threaded):
     stream.close()
 
 
-def test_a_trainer_of_its_own_kind_takes_one_after_the_other(evaluator):
+def test_another_trainer_takes_one_after_the_other(evaluator):
     assert evaluator.stream().slots == 1
     evaluator.close()
     found = streamed(evaluator, [5, NAN, 7])
@@ -98,7 +98,7 @@ def test_a_hostile_candidate_fails_alone(threaded, culprit, words):
     assert len(found) == 4
 
 
-def test_what_takes_too_long_fails_and_nobody_else(data_path):
+def test_only_the_network_that_takes_too_long_fails(data_path):
     limits = WorkerLimits(candidate_seconds=2.0, silence_seconds=60.0)
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
         found = streamed(evaluator, [3, HANG, 4, 5, 6], epochs=20)
@@ -106,7 +106,7 @@ def test_what_takes_too_long_fails_and_nobody_else(data_path):
     assert "longer than the limit of 2 s" in found[1].reason
 
 
-def test_what_waits_at_the_worker_is_not_timed():
+def test_waiting_networks_are_not_timed():
     late = []
 
     class Process:
@@ -153,7 +153,7 @@ def test_a_worker_that_retires_is_followed_by_another(data_path):
     assert {number: each.scores["rmse"] for number, each in found.items()} == {k: 3.0 + k for k in range(5)}
 
 
-def test_mistakes_and_bugs_are_told(threaded, data_path):
+def test_mistakes_and_bugs_are_reported(threaded, data_path):
     from genomes.errors import InputError
 
     with pytest.raises(InputError, match="units must be less"):

@@ -62,7 +62,7 @@ def test_the_worker_exports(data_path, tmp_path):
             evaluator.export(ExportTask(order.architecture, tmp_path / "no" / "best.keras", found[1].weights))
 
 
-def test_the_native_trainer_says_how_far_it_is_while_its_kernels_run(data_path):
+def test_the_native_trainer_reports_progress_while_its_kernels_run(data_path):
     heard, most = [], 100_000
 
     def note(found):

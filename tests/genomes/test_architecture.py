@@ -47,7 +47,7 @@ EQUAL = {
 
 
 @pytest.mark.parametrize(("a", "b"), EQUAL.values(), ids=EQUAL.keys())
-def test_what_does_nothing_does_not_count(a, b):
+def test_attributes_without_effect_do_not_change_the_digest(a, b):
     assert digest_of(a) == digest_of(b)
 
 
@@ -75,7 +75,7 @@ DIFFERENT = [
 ]
 
 
-def test_everything_that_acts_counts():
+def test_attributes_with_an_effect_change_the_digest():
     assert len({digest_of(genome) for genome in DIFFERENT}) == len(DIFFERENT)
 
 
@@ -88,7 +88,7 @@ def bipartite(*cycles):
     return network(*[8] * 2 * width, sources=[*[[0]] * width, *sources, list(range(width + 1, 2 * width + 1))])
 
 
-def test_networks_that_refinement_cannot_tell_apart_differ():
+def test_networks_that_refinement_cannot_distinguish_differ():
     assert digest_of(bipartite(6)) != digest_of(bipartite(3, 3))
     assert digest_of(bipartite(3, 3)) == digest_of(renumbered(bipartite(3, 3), np.random.default_rng(0)))
     assert digest_of(bipartite(3, 5)) == digest_of(bipartite(5, 3))

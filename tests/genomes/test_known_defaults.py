@@ -55,7 +55,7 @@ def test_neighbours_are_in_the_most_promising_columns() -> None:
     assert all(genome.neighbours is None for variants in off for genome in variants.values())
 
 
-def test_numbers_are_brought_into_the_space_and_words_must_be_in_it() -> None:
+def test_numbers_are_clipped_to_the_space_and_options_must_be_in_it() -> None:
     space = DenseSpace(layers=2, units=Range(8, 40), batch_size=[16, 32], dropout=0.0, schedule="constant")
     for variants in known_defaults(space, "regression"):
         genome = next(iter(variants.values()))

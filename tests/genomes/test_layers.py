@@ -80,7 +80,7 @@ def chain(*nodes, edges=(), training=TRAINING):
     return make_graph([{"kind": "input"}, *nodes, {"kind": "output", **KERNEL}], [*path, *edges], training)
 
 
-def test_every_kind_is_tried_here():
+def test_every_kind_is_covered_here():
     assert set(DEFAULTS) == set(LAYERS)
     assert all(set(DEFAULTS[kind]) == set(LAYERS[kind].attributes) - set(LAYERS[kind].off) for kind in LAYERS)
 
@@ -146,7 +146,7 @@ def test_a_residual_block():
         node_shapes(chain(layer("conv"), layer("add"), LAST, edges=[(0, 2)]), IMAGE, 2)
 
 
-def test_sources_stand_side_by_side():
+def test_sources_are_concatenated():
     assert node_shapes(chain(layer("conv"), layer("pool"), LAST, edges=[(0, 2)]), IMAGE, 2)[2] == (3, 2, 7)
     with pytest.raises(InputError, match=r"graph.nodes\[2\] \(conv\) must be given .* \(5, 4, 3\) and \(3, 2, 3\)"):
         node_shapes(chain(layer("pool"), layer("conv"), LAST, edges=[(0, 2)]), IMAGE, 2)
@@ -216,7 +216,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in DEFAULTS for name in DEFAULTS[kind]])
-def test_each_attribute_counts(kind, name):
+def test_each_attribute_changes_the_digest(kind, name):
     """It always changes the digest; it changes the outputs for given weights if it acts outside training."""
     value = "average" if (kind, name) == ("pool", "pooling") else OTHERS[name]
     one, other = chain(layer(kind)), chain(layer(kind, **{name: value}))
@@ -249,14 +249,14 @@ def test_bad_layers_are_refused(attributes, message):
         graph_from_json(graph_to_json(chain(layer("attention", heads=3))))
 
 
-def test_members_are_of_dense_networks_alone():
+def test_only_dense_networks_have_members():
     value = graph_to_json(chain(layer("conv"), LAST))
     value["nodes"][0] |= {"members": 4, "adapters": "mini"}
     with pytest.raises(InputError, match=r"graph.nodes\[0\].members must be 1 with a conv layer"):
         graph_from_json(value)
 
 
-def test_augmentation_is_left_out_where_it_is_off():
+def test_augmentation_is_omitted_if_it_is_off():
     value = graph_to_json(chain(layer("conv"), LAST, training={**TRAINING, "flip": False, "mixup": 0.0, "shift": 0.1}))
     assert graph_from_json(value).graph["training"] == {**TRAINING, "shift": 0.1}
 

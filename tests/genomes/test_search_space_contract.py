@@ -45,7 +45,7 @@ every_mutation = pytest.mark.parametrize(
 @every_space
 @quick
 @given(seed=seeds)
-def test_samples_are_members_and_repeat(space, seed):
+def test_samples_are_members_and_repeatable(space, seed):
     spaces.check_sample(space, seed)
 
 
@@ -74,7 +74,7 @@ def test_any_mutation_changes_the_genome_too(space, seed):
 @every_space
 @quick
 @given(seed=seeds)
-def test_crossover_keeps_the_contract(space, seed):
+def test_crossover_fulfils_the_contract(space, seed):
     spaces.check_crossover(space, seed)
 
 
@@ -122,7 +122,7 @@ def test_every_mutation_applies_somewhere(name):
 @every_space
 @quick
 @given(seed=seeds)
-def test_a_flat_space_gives_back_the_genome_of_its_values(space, seed):
+def test_a_flat_space_restores_the_genome_from_its_values(space, seed):
     assert isinstance(space, FlatSpace)
     spaces.check_flat_values(space, seed)
 

@@ -110,7 +110,7 @@ def test_a_network_may_see_smaller_images():
     assert (child.input_pooling, name) == (2, "change_input_pooling")
 
 
-def test_convolutions_by_hand_cost_what_they_cost():
+def test_costs_of_convolutions_computed_by_hand():
     graph = ConvolutionalSpace().architecture(chain(PLAIN, replace_fields(PLAIN, filters=8)))
     first, second, output = 9 * 3 * 4 + 4, 9 * 4 * 8 + 8, 8 * 2 + 2
     assert count_parameters(graph, 192, 2, (8, 8, 3)) == first + second + output
@@ -138,7 +138,7 @@ def test_structural_mutations_change_counts_by_one(operator):
 
 
 @pytest.mark.parametrize("space", [ConvolutionalSpace(), SequenceSpace(), SequenceSpace.for_text()])
-def test_moves_change_their_genes_alone(space):
+def test_mutations_change_only_their_genes(space):
     rng, encoding = np.random.default_rng(1), space.encoding
     for operator, genes in encoding.moves.items():
         for _ in range(10):
@@ -174,7 +174,7 @@ def test_crossover_is_by_stages():
     assert mixed > 5
 
 
-def test_random_networks_get_wider_and_are_often_trained_on_samples_as_they_are():
+def test_random_networks_widen_and_often_use_unaugmented_samples():
     space, rng = ConvolutionalSpace(), np.random.default_rng(0)
     genomes = [space.sample(rng) for _ in range(200)]
     for genome in genomes:
@@ -232,7 +232,7 @@ def test_bad_genomes_are_refused(change, message):
         space.genome_from_json(value)
 
 
-def test_what_does_nothing_is_neither_in_genomes_nor_in_their_json():
+def test_genes_without_effect_are_neither_in_genomes_nor_in_their_json():
     space = SequenceSpace()
     for seed in range(20):
         genome = space.sample(np.random.default_rng(seed))
@@ -266,12 +266,12 @@ def test_published_networks_are_members_known_by_name(name, wanted):
     assert [known_default_name(space, genome) for _, genome in genomes] == [name for name, _ in genomes]
 
 
-def test_spaces_that_cannot_express_a_network_do_not_have_it():
+def test_spaces_that_cannot_express_a_published_network_omit_it():
     assert ConvolutionalSpace(stages=4).known_defaults("multiclass") == ()
     assert [next(iter(each)) for each in ConvolutionalSpace(residual=False).known_defaults("binary")][1:] == ["LeNet"]
 
 
-def test_genomes_are_read_without_their_space_and_named_in_short():
+def test_genomes_are_read_without_their_space_and_have_short_names():
     genome = chain(PLAIN, replace_fields(PLAIN, filters=300))
     value = ConvolutionalSpace().genome_to_json(genome)
     space, back = genome_of_any_space(value)

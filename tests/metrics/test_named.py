@@ -83,7 +83,7 @@ def test_refusals(text: str, task: str, words: str) -> None:
 
 @pytest.mark.parametrize("task", PROBLEMS)
 @pytest.mark.parametrize("name", sorted(set(get_scorer_names()) - set(METRICS)))
-def test_every_scorer_is_tried_before_the_first_training(name: str, task: str) -> None:
+def test_every_scorer_is_checked_before_the_first_training(name: str, task: str) -> None:
     problem, given = PROBLEMS[task], split(task)
     objective = chosen_metric(name, task)
     refusal = ""

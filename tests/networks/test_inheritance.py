@@ -92,7 +92,7 @@ def test_the_function_is_kept(name, num_outputs):
 
 
 @pytest.mark.parametrize("name", NEAR)
-def test_what_cannot_be_kept_is_near(name):
+def test_functions_that_cannot_be_kept_are_close(name):
     errors = []
     for seed in range(8):
         before, after, same = child_outputs(*NEAR[name], seed=seed)

@@ -50,7 +50,7 @@ def test_the_output_has_its_own_fans():
     assert weights["output/kernel"].var() == pytest.approx(2 / (OUT + 100), rel=0.03)
 
 
-def test_skips_widen_what_a_node_takes():
+def test_skips_widen_the_input_of_a_node():
     network = graph((6, 5), edges=[(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)])
     assert [input_width(network, node, 4) for node in (1, 2, 3)] == [4, 10, 15]
     weights = initial_weights(network, 4, 2, 0)
@@ -105,7 +105,7 @@ def test_orders_of_seeds_and_epochs_are_independent():
             assert (orders[a] == orders[b]).sum() < 10
 
 
-def test_every_row_is_anywhere_in_the_order():
+def test_every_row_can_be_anywhere_in_the_order():
     places = np.stack([epoch_order(9, epoch, 8) for epoch in range(800)])
     counts = np.stack([(places == row).sum(axis=0) for row in range(8)])
     # Each has 100 expected hits, standard deviation 9.4.

@@ -80,7 +80,7 @@ def test_the_function_is_kept(parent, child):
     assert kept
 
 
-def test_copies_are_told_apart():
+def test_copies_become_different():
     *_, weights = taken_over(layered([conv(3), conv(3), MEAN]), layered([conv(6), conv(3), MEAN]))
     kernel = weights["layer_2/kernel"]
     assert np.abs(kernel[:, :, :3] - kernel[:, :, 3:]).min(axis=(0, 1, 3)).max() > 0
@@ -88,7 +88,7 @@ def test_copies_are_told_apart():
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("other", ["images", "residual", "series", "text"])
-def test_any_network_takes_over_something_or_nothing_from_any_other(name, other):
+def test_any_network_may_inherit_from_any_other(name, other):
     if NETWORKS[name].graph["sample"] == NETWORKS[other].graph["sample"]:
         _, ours, kept, _ = taken_over(NETWORKS[other], NETWORKS[name])
         assert np.isfinite(ours).all()
@@ -96,7 +96,7 @@ def test_any_network_takes_over_something_or_nothing_from_any_other(name, other)
         assert np.ptp(ours, axis=0).max() > 0
 
 
-def test_what_cannot_be_kept_is_said():
+def test_inexact_inheritance_is_reported():
     for child in ([conv(4), conv(8, stride=2, activation="gelu"), MEAN, dense(5)], [PLAIN[0], PLAIN[2], PLAIN[3]]):
         *_, kept, weights = taken_over(layered(PLAIN), layered(child))
         assert not kept

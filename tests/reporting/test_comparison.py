@@ -112,7 +112,7 @@ def test_the_command_writes_what_it_is_asked_for(runs: list[Path], tmp_path: Pat
     assert evonas("compare", *given, "-o", str(tmp_path / "mine.md")).exit_code == 2
 
 
-def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
+def test_incomparable_runs_are_refused(runs: list[Path], tmp_path: Path):
     with pytest.raises(InputError, match="at least two, not 1"):
         compare_runs([runs[0], runs[0]])
     other = small_run(tmp_path / "other", "ga", 0, [1.0], "mae")

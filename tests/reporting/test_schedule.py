@@ -63,7 +63,7 @@ def test_finalists_are_drawn_and_do_not_count_as_search(run: RunData):
     assert best_by(both, "seconds")[0].max() == best_by(searched, "seconds")[0].max() < 7.0
 
 
-def test_a_run_without_times_is_reckoned_and_says_so(run: RunData):
+def test_a_run_without_times_is_estimated_and_says_so(run: RunData):
     assert not schedule_of(run).exact
     figure = timeline(run)
     assert figure is not None
@@ -81,7 +81,7 @@ def test_the_best_by_time_counts_a_network_when_it_is_trained(run: RunData):
     ("gap", "words"),
     [(0.1, r"0\.10* worse.*can be believed"), (3.0, r"3\.0* worse.*was lucky"), (-3.0, r"3\.0* better.*was unlucky")],
 )
-def test_luck_has_a_direction(gap: float, words: str):
+def test_the_luck_estimate_respects_the_direction(gap: float, words: str):
     finalist = SimpleNamespace(gap=gap, mean=1.0, spread=1.0, scores=(1.0, 2.0))
     trusted: Any = SimpleNamespace(finalists=(finalist,))
     assert re.search(words, _trust(trusted))

@@ -62,9 +62,7 @@ def as_format_2(path: Path) -> None:
     connection.close()
 
 
-def test_an_older_format_is_read_as_it_is_and_brought_up_with_a_copy(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_format_is_read_directly_and_migrated_with_a_copy(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", 1)
     path = run / schema.DATABASE
     now = everything(run)
@@ -100,7 +98,7 @@ def test_a_migration_that_fails_leaves_the_old_format(run: Path, monkeypatch: py
     assert everything(run) == before
 
 
-def test_a_run_of_another_trainer_is_read_but_not_gone_on_with(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_another_trainer_is_read_but_not_continued(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", TRAINER_VERSION + 1)
     everything(run)
     with pytest.raises(InputError, match=f"trained by version {TRAINER_VERSION + 1} of the trainer"):

@@ -29,7 +29,7 @@ class Told:
         self.tell = listener
 
 
-def test_it_says_what_is_in_training_until_nothing_is(tmp_path: Path):
+def test_it_lists_what_is_in_training_until_nothing_is(tmp_path: Path):
     told, (first, second) = Told(), candidates(2)
     with toy_store(tmp_path) as store:
         with watching(told, store, ToySpace(), lambda number: {7: first, 8: second}.get(number)):
@@ -64,12 +64,12 @@ def test_a_run_without_an_owner_trains_nothing(tmp_path: Path):
         json.dumps({"encoding": "in training", "networks": [NETWORK]}) + " " * (1 << 16),
     ],
 )
-def test_what_evonas_did_not_write_is_not_believed(tmp_path: Path, content: str):
+def test_foreign_content_is_not_trusted(tmp_path: Path, content: str):
     (tmp_path / IN_TRAINING).write_text(content)
     assert read_in_training(tmp_path) == ()
 
 
-def test_a_file_of_that_name_is_somebody_else_s_unless_it_says_otherwise(tmp_path: Path):
+def test_a_file_of_that_name_is_foreign_unless_marked(tmp_path: Path):
     path = tmp_path / IN_TRAINING
     toy_store(tmp_path).close()
     path.write_text("years of work")
@@ -84,7 +84,7 @@ def test_a_file_of_that_name_is_somebody_else_s_unless_it_says_otherwise(tmp_pat
     assert not path.exists()
 
 
-def test_a_disk_that_takes_nothing_ends_no_search(tmp_path: Path):
+def test_a_full_disk_ends_no_search(tmp_path: Path):
     notes = TrainingNotes(tmp_path / "gone")
     notes.note([NETWORK])
     assert notes.latest == (NETWORK,)

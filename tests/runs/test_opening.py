@@ -78,7 +78,7 @@ ATTACKS = (with_super_journal, with_endless_journal, with_write_ahead_log, in_an
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_what_sqlite_would_play_back_is_refused_untouched(
+def test_journals_that_sqlite_would_replay_are_refused_untouched(
     run: Path, tmp_path: Path, attack: Callable[[Path, Path], None]
 ) -> None:
     victim = tmp_path / "thesis.txt"
@@ -131,7 +131,7 @@ def test_only_a_file_as_long_as_the_run_says_is_read(tmp_path: Path) -> None:
         check_origin({**origin, "absolute": str(tmp_path / "link.csv")})
 
 
-def test_a_run_of_a_function_that_is_not_told_is_refused() -> None:
+def test_a_run_without_its_function_is_refused() -> None:
     with pytest.raises(InputError, match=r"function 'a\\\\x1b'"):
         check_build(None, {"name": "a\x1b"}, Path("run"))
 
@@ -165,7 +165,7 @@ def test_json_values_come_back_bit_by_bit(value: dict[str, Any]) -> None:
 
 
 @given(st.floats() | st.sampled_from([-0.0, 5e-324, -1.7976931348623157e308, np.float64(-0.0), np.float32(0.1)]))
-def test_a_row_of_any_number_is_as_it_was_written(number: float) -> None:
+def test_numbers_in_rows_come_back_unchanged(number: float) -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE session (number INTEGER, x REAL, n INTEGER, checksum TEXT) STRICT")
     for table in ("about", "candidate", "evaluation", "state", "finals", "retraining"):
@@ -248,7 +248,7 @@ class OwnSpace(DenseSpace):
     """A space with custom operators."""
 
 
-def test_a_space_of_a_class_of_ones_own_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_space_of_a_custom_class_is_required_again(tmp_path: Path) -> None:
     space = OwnSpace(layers=1)
     source = space_class(space)
     assert not space_class(DenseSpace())

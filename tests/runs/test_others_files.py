@@ -159,7 +159,7 @@ def test_a_mark_is_that_of_its_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.keras", "x.onnx", "x.onnx.json", "x.keras.card.md", "saved"])
-def test_nothing_is_written_over_what_others_wrote(tmp_path: Path, name: str) -> None:
+def test_foreign_files_are_not_overwritten(tmp_path: Path, name: str) -> None:
     place, path = tmp_path / name, tmp_path / name.removesuffix(".json").removesuffix(".card.md")
     place.write_bytes(b"mine")
     card = name.endswith(".card.md")
@@ -172,7 +172,7 @@ def test_nothing_is_written_over_what_others_wrote(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_refused_as_a_place_to_write_to(tmp_path: Path, make: Callable[[Path], Any]) -> None:
+def test_only_regular_files_are_accepted_as_output(tmp_path: Path, make: Callable[[Path], Any]) -> None:
     make(tmp_path / "x.keras")
     with pytest.raises(InputError, match="neither"):
         format_of(tmp_path / "x.keras")
@@ -184,13 +184,13 @@ def test_an_export_without_a_name_is_refused(name: str) -> None:
         format_of(Path(name))
 
 
-def test_a_folder_without_a_run_is_called_that_whatever_else_it_holds(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_described_so_whatever_it_contains(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     with pytest.raises(InputError, match="there is none in"):
         RunReader(tmp_path)
 
 
-def test_a_name_that_is_taken_meanwhile_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_created_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"mine")
     with pytest.raises(FileExistsError):

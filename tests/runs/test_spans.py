@@ -61,7 +61,7 @@ def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path, now: floa
     assert (found[2].started, found[2].ended) == (12.0, 16.0)
 
 
-def test_finalists_that_are_trained_again_have_theirs_until_the_search_goes_on(tmp_path: Path, now: float) -> None:
+def test_retrained_finalists_have_spans_until_the_search_continues(tmp_path: Path, now: float) -> None:
     with toy_store(tmp_path / "run") as store:
         fill(store, [(Span("a", 0, now - 3.0, now - 2.0),)], 10.0)
         store.retrainings.ask(1, 1, 1)

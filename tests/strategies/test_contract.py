@@ -98,12 +98,12 @@ STOPS = [
 @every_strategy
 @pytest.mark.parametrize(("kind", "stop"), STOPS)
 @pytest.mark.sampled(14)
-def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str, stop: int) -> None:
+def test_a_restored_strategy_continues_as_if_uninterrupted(name: str, kind: str, stop: int) -> None:
     strategies.check_restored(case(name), SPACES[kind], stop)
 
 
 @every_strategy
-def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
+def test_the_requested_count_and_plain_numbers(name: str) -> None:
     text, zero = strategies.check_any_count(case(name))
     assert "positive integer, not '3'" in text
     assert "positive integer, not 0" in zero
@@ -134,7 +134,7 @@ def test_all_may_fail(name: str) -> None:
 @every_strategy
 @pytest.mark.parametrize("bad", FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.sampled(22)
-def test_what_failed_never_becomes_a_parent(name: str, bad: Evaluation) -> None:
+def test_failed_candidates_never_become_parents(name: str, bad: Evaluation) -> None:
     strategies.check_failures_have_no_children(case(name), bad)
 
 
@@ -144,14 +144,14 @@ def test_a_space_of_one_network_can_be_searched(name: str) -> None:
 
 
 @every_strategy
-def test_the_one_feasible_network_is_found_and_kept_to(name: str) -> None:
+def test_the_only_feasible_network_is_found_and_kept(name: str) -> None:
     """All others exceed a limit, by less the nearer they are: the best is found through the violation."""
     found = strategies.check_one_feasible(case(name))
     assert found or name in ("random", "hyperband")  # 216 networks, 300 candidates
 
 
 @every_strategy
-def test_duplicates_are_told_like_others(name: str) -> None:
+def test_duplicates_are_handled_like_others(name: str) -> None:
     strategies.check_duplicates(case(name))
 
 

@@ -47,7 +47,7 @@ def test_most_children_keep_their_architecture_and_a_few_do_not() -> None:
     assert 5 <= changed <= 40
 
 
-def test_a_restored_search_of_weights_goes_on_with_the_same_chains() -> None:
+def test_a_restored_search_of_weights_continues_with_the_same_chains() -> None:
     strategies = [make_strategy("neuroevolution", ToySpace(), objective=RMSE, population=10) for _ in "ab"]
     for _ in range(3):
         strategies[0].tell([weighed(candidate) for candidate in strategies[0].ask()])

@@ -60,7 +60,7 @@ def play(strategy: OneByOne, count: int, workers: int, out: list[Candidate], ord
 @pytest.mark.sampled(12)
 @every_strategy
 @every_space
-def test_candidates_are_in_the_space_and_no_network_is_out_twice(name: str, kind: str) -> None:
+def test_candidates_are_in_the_space_and_no_network_is_pending_twice(name: str, kind: str) -> None:
     space = SPACES[kind]
     strategy = made(name, space, epochs=7, offspring=5)
     out: list[Candidate] = []
@@ -79,7 +79,7 @@ def test_candidates_are_in_the_space_and_no_network_is_out_twice(name: str, kind
 @every_space
 @pytest.mark.parametrize("stop", [0, 1, 9])
 @pytest.mark.sampled(27)
-def test_a_restored_strategy_goes_on_with_what_is_out(name: str, kind: str, stop: int) -> None:
+def test_a_restored_strategy_continues_with_pending_candidates(name: str, kind: str, stop: int) -> None:
     space = SPACES[kind]
     initial = [space.sample(np.random.default_rng(place)) for place in range(3)]
     straight = made(name, space, seed=5, initial=initial)
@@ -152,7 +152,7 @@ def test_all_may_fail(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["evolution", "evolution, in rungs", "random", "tpe", "cmaes"])
-def test_with_one_worker_it_asks_as_for_generations_of_one(name: str) -> None:
+def test_with_one_worker_it_proposes_like_generations_of_one(name: str) -> None:
     single, generations = made(name, ToySpace(), seed=2), made(name, ToySpace(), seed=2)
     for _ in range(14):
         candidate, (other,) = single.ask_one(), generations.ask(1)
@@ -161,7 +161,7 @@ def test_with_one_worker_it_asks_as_for_generations_of_one(name: str) -> None:
         generations.tell([told(other)])
 
 
-def test_evolution_expects_something_of_what_is_out() -> None:
+def test_evolution_predicts_pending_candidates() -> None:
     """Asked again without a result, it looks elsewhere."""
     strategy = made("evolution", ToySpace(), seed=0)
     play(strategy, 12, 1, [], random.Random(0))
@@ -171,7 +171,7 @@ def test_evolution_expects_something_of_what_is_out() -> None:
     assert max(gaps) > 3
 
 
-def test_strategies_of_generations_do_not_offer_it() -> None:
+def test_generational_strategies_do_not_offer_it() -> None:
     for name, row in STRATEGIES.items():
         if not row.one_by_one:
             assert not hasattr(make_strategy(name, ToySpace()), "ask_one"), name

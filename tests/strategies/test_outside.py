@@ -63,7 +63,7 @@ def asked(strategy) -> list:
     return [candidate.genome for candidate in strategy.ask()]
 
 
-def test_a_class_of_ones_own_asks_like_one_with_a_row() -> None:
+def test_a_custom_class_proposes_like_a_built_in_one() -> None:
     expected = asked(make_strategy("random", ToySpace(), population=4, seed=3))
     assert asked(make_strategy(Stroll, ToySpace(), population=4, seed=3)) == expected
     row = StrategyRow(Stroll, "strolls", "", ("population", "tournament"))
@@ -72,7 +72,7 @@ def test_a_class_of_ones_own_asks_like_one_with_a_row() -> None:
     assert strategy_row(strategy_name(Stroll)).one_by_one
 
 
-def test_what_a_class_does_not_use_is_refused() -> None:
+def test_settings_that_a_class_does_not_use_are_refused() -> None:
     with pytest.raises(InputError, match=r"brackets must be left at its default with strategy .*:Stroll"):
         make_strategy(Stroll, ToySpace(), brackets=2)
     with pytest.raises(InputError, match="objectives must be one"):
@@ -96,7 +96,7 @@ class Lacking:
     ],
     ids=["class", "instance", "number", "row", "function"],
 )
-def test_what_is_no_strategy_is_refused_in_words(wrong: object, text: str) -> None:
+def test_anything_but_a_strategy_is_refused_with_a_message(wrong: object, text: str) -> None:
     with pytest.raises(InputError, match=text):
         make_strategy(wrong, ToySpace())  # type: ignore[arg-type]
 
@@ -134,7 +134,7 @@ def test_a_name_of_evonas_is_refused_and_never_replaces_it(site: Path) -> None:
         find_row("wander")
 
 
-def test_no_path_is_imported_that_a_name_holds(site: Path) -> None:
+def test_a_path_in_a_name_is_not_imported(site: Path) -> None:
     install(site, "wander = wandering_module:ROW", module="raise SystemExit('imported')")
     with pytest.raises(InputError, match="must be given again as an object"):
         strategy_row("wandering_module:ROW")
@@ -156,7 +156,7 @@ def recorded(directory: Path, name: str):
     return toy_store(directory, settings=settings, source=source)
 
 
-def test_a_run_by_a_class_wants_it_again(tmp_path: Path) -> None:
+def test_a_run_with_a_class_requires_it_again(tmp_path: Path) -> None:
     assert not strategy_provenance("ga")
     name = strategy_name(Stroll)
     with recorded(tmp_path / "run", name) as run:
@@ -175,7 +175,7 @@ def test_a_run_by_a_class_wants_it_again(tmp_path: Path) -> None:
             same_strategy(run, Stroll)
 
 
-def test_a_run_by_an_installed_strategy_wants_the_same_distribution(
+def test_a_run_with_an_installed_strategy_requires_the_same_distribution(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(site, "wander = wandering_module:ROW")
@@ -195,7 +195,7 @@ def test_a_run_by_an_installed_strategy_wants_the_same_distribution(
         assert trains_networks(run)
 
 
-def test_a_run_over_an_installed_space_wants_the_same_distribution(site: Path, tmp_path: Path) -> None:
+def test_a_run_over_an_installed_space_requires_the_same_distribution(site: Path, tmp_path: Path) -> None:
     module = "from evonas.testing import ToySpace\nclass Roomy(ToySpace): pass"
     install(site, "", "roomy", module=module)
     space = importlib.import_module("roomy_module").Roomy()

@@ -92,7 +92,7 @@ def test_one_bracket_is_successive_halving() -> None:
     assert sizes == [8, 4, 2, 1] * 2
 
 
-def test_the_best_of_a_rung_go_on() -> None:
+def test_the_best_of_a_rung_continue() -> None:
     strategy = make_strategy("hyperband", ToySpace(), population=9, epochs=9)
     first = list(played(strategy, 1))
     second = strategy.ask()

@@ -18,7 +18,7 @@ from genomes.errors import InputError
 from tests.toy import RMSE, ToySpace
 
 
-def test_every_row_leads_to_a_class_and_says_where_it_is_from() -> None:
+def test_every_row_names_a_class_and_its_source() -> None:
     for row in STRATEGIES.values():
         module, _, attribute = row.path.partition(":")
         assert isinstance(getattr(import_module(module), attribute), type)
@@ -136,7 +136,7 @@ def test_several_objectives_are_for_strategies_that_take_them() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_whole_fronts_survive_and_what_breaks_a_limit_only_where_there_is_room(count: int) -> None:
+def test_whole_fronts_survive_and_infeasible_candidates_only_fill_gaps(count: int) -> None:
     names = ("first", "second", "third")[:count]
     strategy = make_strategy("nsga2", ToySpace(), objective="first", objectives=names, population=12, seed=3)
     everything: dict[str, tuple[float, ...]] = {}

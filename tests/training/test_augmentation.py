@@ -38,7 +38,7 @@ def test_a_shift_moves_by_whole_places_within_its_bound(shape):
     assert len(moves) > 5
 
 
-def test_what_is_turned_by_nothing_stays_and_by_half_a_turn_is_upside_down():
+def test_rotation_by_zero_is_the_identity_and_by_half_a_turn_flips():
     from evonas.training.augmentation import _move
 
     class Fixed:
@@ -61,7 +61,7 @@ def test_cutout_is_a_square_of_that_side():
     assert all(area.any() for area in cut)
 
 
-def test_what_is_not_there_stays_so():
+def test_masked_steps_stay_masked():
     series = X.reshape(-1, 16, 6).copy()
     series[:, :, -1] = 1.0
     series[:, 10:] = 0.0
@@ -80,7 +80,7 @@ def test_mixup_mixes_samples_and_targets_alike():
     np.testing.assert_allclose(weight, mixed[:, 0])
 
 
-def test_the_same_draws_change_alike_and_nothing_is_asked_of_tokens():
+def test_equal_draws_change_samples_equally_and_tokens_are_left_alone():
     options = {"flip": True, "shift": 0.2, "rotation": 0.1, "zoom": 0.2, "noise": 0.1, "cutout": 0.2}
     np.testing.assert_array_equal(applied(**options), applied(**options))
     assert (applied(**options) != applied(seed=2, **options)).any()

@@ -131,7 +131,7 @@ def test_weights_and_scores_are_those_of_the_best_epoch(some, places):
 
 
 @the_few_at_once
-def test_a_diverged_network_fails_in_words(some):
+def test_a_diverged_network_fails_with_a_reason(some):
     found = some[WILD]
     assert found.status is Status.FAILED
     assert "diverged" in found.reason
@@ -141,7 +141,7 @@ def test_a_diverged_network_fails_in_words(some):
 
 
 @the_default_at_once()
-def test_what_is_done_is_left_out_and_changes_nothing(make, name, crowd):
+def test_finished_tasks_are_left_out_without_effect(make, name, crowd):
     """Nor on the networks trained beside it: a resumed run trains only what is missing."""
     found = trained(make(), TASKS, frozenset({0, 2, WILD}))
     assert found.keys() == set(range(len(TASKS))) - {0, 2, WILD}
@@ -184,7 +184,7 @@ def test_every_kind_of_target_is_learnt_with_weighted_rows(make, kind, loss, met
     assert found.curve != other.curve
 
 
-def test_a_training_is_what_the_numbers_say(make):
+def test_a_training_matches_a_computation_by_hand(make):
     """SGD on a linear network, by hand: data order, last batch, sample weights, penalty, rates, curves."""
     prepared = data(weighted=True)
     split = prepared.splits[0]
@@ -294,7 +294,7 @@ RUNGS = {
 
 
 @the_default_at_once("labels", [tuple(RUNGS), ("batch norm",)], [("batch norm",)], compiled=True)
-def test_going_on_gives_the_bits_of_an_unbroken_training(make, name, labels):
+def test_continuing_gives_the_bits_of_an_uninterrupted_training(make, name, labels):
     """Three epochs, then two more: over folds, with states read from files."""
     folds = 2 if len(labels) > 1 else 1
     networks = {label: RUNGS[label] for label in labels if name != "single" or label in ("nadam", "batch norm")}
@@ -310,7 +310,7 @@ def test_going_on_gives_the_bits_of_an_unbroken_training(make, name, labels):
 
 
 @the_default_at_once()
-def test_going_on_with_other_settings_waits_anew_and_with_other_layers_is_refused(make):
+def test_continuing_with_other_settings_resets_patience_and_with_other_layers_is_refused(make):
     one, hasty = make(patience=2), graph((6,), learning_rate=0.5)
     (first,) = trained(one, [replace(task(hasty, 30), keep_snapshots=True)]).values()
     assert first.epochs < 30
@@ -337,7 +337,7 @@ def test_a_child_begins_where_its_parent_was_best(make):
 
 
 @the_default_at_once()
-def test_a_donor_of_the_same_problem_is_where_it_begins(make):
+def test_a_pretrained_network_of_the_same_problem_is_the_starting_point(make):
     """Its features are in another order there."""
     network = graph((6, 5), activation="relu", optimizer="sgd", learning_rate=1e-9)
     (taught,) = trained(make(), [task(graph((6, 5), activation="relu"), 5)]).values()
@@ -349,7 +349,7 @@ def test_a_donor_of_the_same_problem_is_where_it_begins(make):
 
 
 @the_default_at_once()
-def test_a_form_of_numbers_is_seen_as_if_there_were_no_other(make, name):
+def test_a_numeric_encoding_is_used_as_if_it_were_the_only_one(make, name):
     pandas = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame({"a": rng.normal(size=200), "b": np.exp(rng.normal(0, 1, 200))})

@@ -97,7 +97,7 @@ def test_cost_grows_with_members_and_units():
     assert count_flops(wide, 4, 1) > count_flops(graph((6,), inputs=LINEAR), 4, 1)
 
 
-def test_a_graph_s_json_keeps_them_and_has_nothing_of_them_where_they_are_off():
+def test_a_graph_s_json_keeps_them_and_omits_them_if_off():
     for network in NETWORKS.values():
         assert digest(graph_from_json(graph_to_json(network))) == digest(network)
     off = graph_to_json(graph((6,), inputs={"embedding": "none", "embedding_units": 9, "members": 1}))
@@ -115,7 +115,7 @@ def test_columns_of_the_data_decide_what_is_embedded():
         replace(data().problem, numeric=(-1, -1, -1, -1)).attach_columns(untold)
 
 
-def test_each_column_of_categories_has_a_map_of_its_own_beside_its_features():
+def test_each_categorical_column_has_its_own_map_beside_its_features():
     network = graph((6,), inputs={"category_units": 3})
     found = categories_of(network)
     assert (found.groups, found.rest, found.width) == (((1, 2), (3,)), (), 6)
@@ -141,7 +141,7 @@ def test_a_child_that_begins_to_embed_categories_computes_what_its_parent_does(i
         assert not found["layer_1/kernel"][rest:].any()
 
 
-def test_a_training_goes_on_where_it_stopped():
+def test_a_training_continues_where_it_stopped():
     from evonas.training.native import NativeTrainer
 
     trainer = NativeTrainer(data(weighted=True), SETTINGS, threads=2)
@@ -168,7 +168,7 @@ def assert_equal(one, other):
 
 
 @pytest.mark.parametrize("inputs", [LINEAR, PERIODIC, FULL, {"members": 2}, FULL | PERIODIC, {}])
-def test_a_child_takes_over_what_fits(inputs):
+def test_a_child_inherits_what_fits(inputs):
     x, parent = data().splits[0].x_validation, graph((9, 7), inputs=FULL | LINEAR)
     weights, child = some_weights(parent), graph((9, 7, 6), inputs=inputs, normalization="layer")
     initial = initial_weights(child, 4, 2, 1)
@@ -226,7 +226,7 @@ def test_the_exported_file_gives_the_recorded_scores_and_opens_in_safe_mode(name
 
 
 @pytest.mark.keras
-def test_the_population_trainer_says_that_it_has_none():
+def test_the_population_trainer_refuses_members():
     from evonas.training.population.trainer import PopulationTrainer
 
     trainer = PopulationTrainer(data(), SETTINGS)

@@ -133,12 +133,12 @@ def test_the_numbers_are_those_of_keras(crowd, key, name, trainer):
 @pytest.mark.sampled(2)
 @pytest.mark.keras
 @pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
-def test_the_numbers_of_what_a_population_is_not_trained_with(key, name):
+def test_the_numbers_for_genes_that_a_population_does_not_support(key, name):
     assert_numbers_of_keras(together("native", *key, {name: ALONE[key][name]})[name], reference_of(key, name))
 
 
 @pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
-def test_a_population_refuses_what_it_is_not_trained_with(key, name):
+def test_a_population_refuses_genes_that_it_does_not_support(key, name):
     with pytest.raises(InputError, match="must be off with the population trainer"):
         Network.from_graph(ALONE[key][name])
 

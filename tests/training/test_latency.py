@@ -65,7 +65,7 @@ def trained(
     return found, inner, clocked
 
 
-def test_what_is_too_slow_is_not_trained_and_the_rest_carry_their_latency() -> None:
+def test_slow_networks_are_not_trained_and_the_others_carry_their_latency() -> None:
     found, inner, clocked = trained(2.5)
     assert found[1].status is Status.INFEASIBLE
     assert found[1].scores == {"latency_ms": 4.0, "violation": pytest.approx(0.6)}
@@ -77,7 +77,7 @@ def test_what_is_too_slow_is_not_trained_and_the_rest_carry_their_latency() -> N
     assert clocked == [1, 4, 2, 1]  # equal layers once
 
 
-def test_without_a_limit_nothing_is_too_slow_and_what_is_done_is_not_measured() -> None:
+def test_without_a_limit_nothing_is_too_slow_and_finished_tasks_are_not_measured() -> None:
     found, inner, clocked = trained(None, frozenset({0, 1}))
     assert sorted(found) == [2, 3, 4]
     assert inner.calls == [(5, frozenset({0, 1}))]

@@ -60,7 +60,7 @@ def by_keras(optimizer, p, rates, gs):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.sampled(7)
-def test_steps_are_those_of_keras(optimizer, schedule):
+def test_steps_match_keras(optimizer, schedule):
     peak = 0.01
     rates = learning_rates(peak, schedule, 0.2, STEPS)
     start = np.random.default_rng(1).normal(size=40).astype(np.float32)

@@ -40,7 +40,7 @@ def test_decay_is_one_number_unless_it_has_a_schedule():
     np.testing.assert_array_equal(found, learning_rates(0.1, "flat_cosine", 0.0, 8))
 
 
-def test_what_does_nothing_is_in_no_digest():
+def test_settings_without_effect_are_in_no_digest():
     for how in ({"optimizer": "adam", "weight_decay": 0.1}, {"optimizer": "adamw", "weight_decay": 0.0}):
         assert digest(graph(decay_schedule="flat_cosine", **how)) == digest(graph(**how))
     how = {"optimizer": "adamw", "weight_decay": 0.1}

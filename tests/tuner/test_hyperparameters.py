@@ -33,7 +33,7 @@ def asked(hp, call, **more):
 
 
 @pytest.mark.parametrize("case", NUMBERS)
-def test_values_are_those_that_were_asked_for(case):
+def test_values_are_the_requested_ones(case):
     call, more, wanted = NUMBERS[case]
     hp = HyperParameters()
     first = asked(hp, call, **more)
@@ -78,7 +78,7 @@ def test_sampling_says_where_numbers_crowd(sampling, low, high):
         ),
     ],
 )
-def test_what_cannot_be_is_refused(call, more, text):
+def test_impossible_values_are_refused(call, more, text):
     with pytest.raises(InputError, match=text):
         asked(HyperParameters(), call, **more)
 
@@ -140,7 +140,7 @@ def test_everything_is_found_that_conditions_hide():
     assert names.index("pool") < names.index("pooling")
 
 
-def test_a_fit_is_asked_up_to_where_it_uses_the_model():
+def test_a_fit_is_traced_until_it_uses_the_model():
     def fit(hp, model, x, callbacks=None):
         assert callbacks == []
         if hp.Boolean("augment"):
@@ -154,7 +154,7 @@ def test_a_fit_is_asked_up_to_where_it_uses_the_model():
     assert from_json(to_json(found)) == found
 
 
-def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
+def test_errors_with_the_defaults_are_raised_and_other_failures_are_not():
     def fails(hp):
         if hp.Boolean("bad"):
             raise RuntimeError("too wide")
@@ -164,7 +164,7 @@ def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
         discover(lambda hp: 1 / 0)
 
 
-def test_genes_stand_for_what_is_there():
+def test_genes_correspond_to_the_hyperparameters():
     coding = GeneCodec(discover(documented))
     rng = np.random.default_rng(0)
     for _ in range(50):
@@ -180,7 +180,7 @@ def test_genes_stand_for_what_is_there():
         assert hp.copy().values == values
 
 
-def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
+def test_hyperparameters_revealed_by_a_trial_are_drawn_from_its_seed():
     coding = GeneCodec(discover(lambda hp: hp.Int("units", 100, 1000)))
 
     def build(seed):
@@ -191,7 +191,7 @@ def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
     assert build(1)[0] == 900
 
 
-def test_entries_given_beforehand_take_the_place_of_those_asked_for():
+def test_entries_given_beforehand_override_those_asked_for():
     given = HyperParameters()
     given.Fixed("kind", "rnn")
     given.Int("num_layers", 1, 2)
@@ -259,7 +259,7 @@ def test_bounds_that_depend_on_others_are_searched_whole_and_kept_where_they_are
         assert 1 <= units <= most
 
 
-def test_one_name_for_two_things_is_said():
+def test_one_name_for_two_hyperparameters_is_reported():
     hp = HyperParameters()
     assert hp.Int("units", 2, 4) == 2
     with pytest.warns(UserWarning, match="'units' was requested twice with different values.*different names"):
@@ -277,7 +277,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("case", LATE)
-def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
+def test_hyperparameters_revealed_by_trials_get_a_gene_of_their_name(case):
     first = GeneCodec(discover(lambda hp: hp.Int("units", 100, 1000)))
     old = first.space.sample(np.random.default_rng(0))
     hp = first.fill(old, seed=3)
@@ -298,7 +298,7 @@ def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
     assert type(had) in {type(value) for value in told}
 
 
-def test_genes_of_what_is_late_survive_more_values():
+def test_late_genes_survive_further_values():
     coding = GeneCodec(discover(lambda hp: hp.Boolean("other"))).extend(from_json([]))
     for most in (10, 100, 50):
         hp = HyperParameters()

@@ -70,7 +70,7 @@ def test_a_black_box_is_searched_in_this_process_and_its_space_grows(tmp_path):
         Black(**options).search(2.0, verbose=0)
 
 
-def test_trials_that_fail_end_a_search_where_that_is_wanted(tmp_path):
+def test_failing_trials_end_a_search_if_requested(tmp_path):
     class Failing(Black):
         fails = (3, 4, 5)
 
@@ -131,7 +131,7 @@ def test_mistakes_are_named(given, text):
         tuner.Evolution(objective="val_loss", **given)
 
 
-def test_a_project_of_another_program_is_left_alone_and_the_mend_is_the_tuners_own(tmp_path):
+def test_a_foreign_project_is_left_alone_and_the_message_names_the_tuner_s_fix(tmp_path):
     (tmp_path / "untitled_project").mkdir()
     (tmp_path / "untitled_project" / "oracle.json").write_text("{}")
     with pytest.raises(InputError, match=r"holds a KerasTuner project \(oracle.json\), which overwrite=True"):
@@ -139,6 +139,6 @@ def test_a_project_of_another_program_is_left_alone_and_the_mend_is_the_tuners_o
     assert (tmp_path / "untitled_project" / "oracle.json").exists()
 
 
-def test_what_evonas_has_no_use_for_is_said():
+def test_unused_arguments_are_reported():
     with pytest.warns(UserWarning, match="tuner_id has no effect"):
         tuner.Evolution(build, objective="val_loss", tuner_id="tuner7", directory="/nonexistent")

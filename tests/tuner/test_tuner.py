@@ -118,7 +118,7 @@ class Priced(tuner.HyperModel):
         return hp.get("units") + hp.Float("price", 0.0, 9.0) + float(np.abs(model.get_weights()[0]).sum())
 
 
-def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(tmp_path):
+def test_a_stopped_search_continues_as_if_uninterrupted(tmp_path):
     def search(name, left=99):
         options = {"directory": tmp_path, "project_name": name, "in_process": True, "executions_per_trial": 2}
         tuned = tuner.Evolution(Priced(), max_trials=6, **options)
@@ -206,7 +206,7 @@ def test_data_sets_generators_and_batches_are_read_while_trials_train_on_them(tm
     assert all((each["rows"], each["anew"], each["batches"], each["third"]) == (32, 1, 3, 2) for each in found)
 
 
-def test_what_cannot_be_sent_is_named(tmp_path):
+def test_objects_that_cannot_be_sent_are_named(tmp_path):
     import threading
 
     import keras

@@ -69,7 +69,7 @@ def test_a_table_with_text() -> None:
 @pytest.mark.parametrize(
     "change", [{"weights": (1.0,)}, {"weights": (1.0, -1.0)}, {"words": ("a", "B")}, {"scale": 0.0}]
 )
-def test_what_is_damaged_is_refused(change: dict[str, object]) -> None:
+def test_damaged_vocabularies_are_refused(change: dict[str, object]) -> None:
     whole = {"column": "c", "words": ("a", "b"), "weights": (1.0, 2.0), "scale": 1.0}
     assert BagOfWords(**whole).words == ("a", "b")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="words of 'c' must be different words"):

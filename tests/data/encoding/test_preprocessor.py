@@ -198,7 +198,7 @@ NUMBER = {"column": "a", "part": "number", "imputed": 0.0, "mean": 0.0, "std": 1
         ([], ["preparation"]),
     ],
 )
-def test_json_that_is_no_preparation_is_refused(value: Any, said: list[str]) -> None:
+def test_json_of_anything_but_a_preparation_is_refused(value: Any, said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
         Preparation.from_json(value)
     for words in said:

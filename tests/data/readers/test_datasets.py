@@ -183,7 +183,7 @@ def test_only_the_given_number_of_batches_of_an_infinite_dataset_is_read(dataset
 
 @pytest.mark.parametrize("kind", ["image", "series"])
 @pytest.mark.parametrize("batched", [True, False])
-def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batched: bool, tmp_path: Any) -> None:
+def test_data_larger_than_memory_are_the_same_from_the_disk(kind: str, batched: bool, tmp_path: Any) -> None:
     x = IMAGES if kind == "image" else np.random.default_rng(2).normal(size=(COUNT, 9, 4)).astype(np.float32)
     dataset = Fake(batches(x, Y) if batched else list(zip(x, Y, strict=True)))
     read, _, _ = read_dataset(dataset, most_bytes=4000)

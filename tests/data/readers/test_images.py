@@ -166,7 +166,7 @@ def test_many_images_are_on_the_disk_for_networks_of_convolutions_alone(
         read_image_folder(folder)
 
 
-def test_files_that_programs_keep_for_themselves_are_no_images(tmp_path: Path) -> None:
+def test_hidden_files_of_programs_are_not_images(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets")
     for name in ("cat/._00.png", "cat/.ipynb_checkpoints/00.png", "__MACOSX/cat/._00.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def test_files_that_programs_keep_for_themselves_are_no_images(tmp_path: Path) -
     assert len(read_new_images(folder, None, 3)[1]) == 12
 
 
-def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets")
     name = os.fsdecode(b"\xff.png")
     Image.new("RGB", (4, 6)).save(folder / "dog" / name)

@@ -26,7 +26,7 @@ def packed(cells: list[str | None], few: bool = False, remembered: int = 1000) -
 
 
 @pytest.mark.parametrize("few", [True, False])
-def test_cells_are_those_that_were_given(few: bool) -> None:
+def test_cells_are_returned_unchanged(few: bool) -> None:
     series = packed(WORDS, few)
     assert texts(series).tolist() == WORDS
     assert series.dropna().map(len).tolist() == [1, 1, 9, 2, 1]
@@ -49,7 +49,7 @@ def test_cells_are_those_that_were_given(few: bool) -> None:
     assert "north end" in repr(series)
 
 
-def test_what_is_not_remembered_is_kept_again() -> None:
+def test_texts_outside_the_cache_are_stored_again() -> None:
     cells: list[str | None] = [f"t{place % 1000}" for place in range(5000)]
     series = packed(cells, remembered=0)
     assert texts(series).tolist() == cells

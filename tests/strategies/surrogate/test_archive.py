@@ -35,7 +35,7 @@ def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
     return [entry.place for entry in found.values()][:count]
 
 
-def test_the_best_are_those_that_sorting_gives_also_of_many_and_after_json() -> None:
+def test_the_best_match_sorting_also_for_many_and_after_json() -> None:
     for ranks in ([(0, 1.0), (0, 0.5), (0, 2.0), (1, 0.1), (2, 0.0)], [(1, 0.3), (1, 0.2), (2, 0.0)]):
         for count in (3, 50, 1_000):
             archive = filled(count, ranks)
@@ -45,7 +45,7 @@ def test_the_best_are_those_that_sorting_gives_also_of_many_and_after_json() -> 
             assert [entry.place for entry in back.best(30)] == best_by_sorting(archive, 30)
 
 
-def test_evidence_is_of_the_best_tier_and_bounded() -> None:
+def test_observations_come_from_the_best_tier_and_are_bounded() -> None:
     archive = filled(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
     observations = archive.observations(lambda entry: entry.features, 80)
     assert observations.features.shape == (80, 3)

@@ -39,7 +39,7 @@ def described(data: PreparedData, **changes: Any) -> bytes:
     return written.getvalue()
 
 
-def test_a_file_tells_its_labels_and_columns(data: PreparedData, tmp_path: Path) -> None:
+def test_a_file_describes_its_labels_and_columns(data: PreparedData, tmp_path: Path) -> None:
     (tmp_path / "x.keras").write_bytes(described(data))
     found = description_of(tmp_path / "x.keras")
     assert found is not None
@@ -60,7 +60,7 @@ def test_a_file_tells_its_labels_and_columns(data: PreparedData, tmp_path: Path)
         {"series": {"kind": "series"}},
     ],
 )
-def test_what_cannot_be_is_no_description(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_impossible_descriptions_are_ignored(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
     (tmp_path / "x.keras").write_bytes(described(data, **changes))
     assert description_of(tmp_path / "x.keras") is None
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_is_no_description(data: PreparedData, tmp_path: Path, ch
 @pytest.mark.parametrize(
     "changes", [{"label_type": "integer"}, {"label_type": "code"}, {"classes": ("a", "a"), "label_type": "text"}]
 )
-def test_labels_of_a_run_are_of_their_type(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_labels_of_a_run_keep_their_type(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
     replace(data, problem=replace(data.problem, **changes)).save(tmp_path / "data.npz")
     with pytest.raises(InputError, match=r"labels|invalid literal"):
         PreparedData.load(tmp_path / "data.npz")

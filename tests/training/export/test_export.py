@@ -115,7 +115,7 @@ def test_a_difference_is_noticed_and_leaves_the_old_file(exported):
 
 @every_kind
 @pytest.mark.sampled(2)
-def test_the_last_layer_speaks_the_target_s_units(exported, kind):
+def test_the_last_layer_has_the_target_s_units(exported, kind):
     import keras
 
     prepared, _, order, _ = exported[kind]
@@ -126,7 +126,7 @@ def test_the_last_layer_speaks_the_target_s_units(exported, kind):
 
 
 @pytest.mark.soak
-def test_retraining_uses_validation_rows_and_says_so(exported, tmp_path):
+def test_retraining_uses_validation_rows_and_reports_it(exported, tmp_path):
     from evonas.training.export.export import export, retrain
 
     prepared, found, order, _ = exported["regression"]
@@ -173,7 +173,7 @@ def test_a_fold_s_network_is_not_held_to_the_mean(exported, tmp_path):
     assert "first fold" in export(cut, data(folds=2), SETTINGS).note
 
 
-def test_an_ending_that_is_no_format_s_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must end in one of \.keras, \.onnx, \.tflite, not 'model\.foo'"):
         format_of(tmp_path / "model.foo")
     assert format_of(tmp_path / "model.onnx") == "onnx"

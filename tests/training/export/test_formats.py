@@ -102,7 +102,7 @@ def test_columns_of_any_name_are_written(tmp_path, format):
 
 
 @pytest.mark.parametrize("names", columns)
-def test_a_savedmodel_takes_text_and_needs_nothing_beside(tmp_path, names):
+def test_a_savedmodel_takes_text_and_needs_no_other_file(tmp_path, names):
     mixed = prepare_table(table()[list(names)], "kind", seed=0, roles=roles(names))
     order = exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
     assert "differs from the Keras model by at most" in order[0].note

@@ -45,7 +45,7 @@ def changed(path, place, change):
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
+def test_files_written_by_evonas_are_opened_and_their_weights_counted(files, name):
     from evonas.training.export.keras_file import load_keras_file
     from evonas.training.export.layered_file import layered_weights
 
@@ -105,7 +105,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("name", "place", "change", "words"), CHANGES.values(), ids=CHANGES)
-def test_what_needs_more_or_is_something_else_is_refused(files, name, place, change, words):
+def test_oversized_files_and_unknown_layers_are_refused(files, name, place, change, words):
     from evonas.training.export.keras_file import load_keras_file
 
     with pytest.raises(InputError, match=words):

@@ -72,7 +72,7 @@ def test_trainers_agree(regression) -> None:
     assert found[0][1].parameters == 6 * (2 + 2 + 1) + 7
 
 
-def test_a_child_with_other_neighbours_keeps_what_both_see(regression) -> None:
+def test_a_child_with_other_neighbours_keeps_shared_features(regression) -> None:
     from evonas.training.native import NativeTrainer
 
     data, ((task, parent), *_) = regression
@@ -108,7 +108,7 @@ def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, met
 
 
 @pytest.mark.soak
-def test_the_file_opens_where_evonas_is_not(regression, tmp_path: Path) -> None:
+def test_the_file_opens_without_evonas(regression, tmp_path: Path) -> None:
     from evonas.training.export.export import export
 
     data, ((task, evaluation), *_) = regression
@@ -142,7 +142,7 @@ def test_a_retrained_network_and_an_ensemble_are_exported(regression, tmp_path: 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
-def test_other_formats_hold_them(regression, tmp_path: Path, kind: str) -> None:
+def test_other_formats_support_them(regression, tmp_path: Path, kind: str) -> None:
     from evonas.training.export.export import export
 
     if kind == "onnx":

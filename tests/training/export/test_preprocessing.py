@@ -279,7 +279,7 @@ def test_plain_keras_predicts_the_rows_of_a_csv(whole, whole_file, tmp_path):
 
 
 @pytest.mark.soak
-def test_what_is_written_is_let_in_again(whole_file, tmp_path):
+def test_written_files_are_accepted_again(whole_file, tmp_path):
     from evonas.training.export.keras_file import load_keras_file
 
     path = shutil.copy(whole_file[0].path, tmp_path / "best.keras")
@@ -308,7 +308,7 @@ def test_what_is_written_is_let_in_again(whole_file, tmp_path):
             check_keras_file(path)
 
 
-def test_a_difference_of_the_encoding_is_noticed(tmp_path):
+def test_a_difference_in_the_encoding_is_noticed(tmp_path):
     frame = table()[["longitude", "rooms", "town", "kind"]]
     small = prepare_table(frame, "kind", seed=0, numbers=NUMERIC_ENCODINGS).for_views("piecewise")
     first = small.preparation.steps[0]
@@ -335,7 +335,7 @@ def test_an_array_is_one_input(tmp_path):
     check_keras_file(written.path)
 
 
-def test_images_are_taken_as_they_are(tmp_path):
+def test_images_are_accepted_unchanged(tmp_path):
     import keras
 
     images = np.random.default_rng(0).integers(0, 256, (90, 4, 3, 2)).astype(np.uint8)

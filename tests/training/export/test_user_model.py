@@ -96,7 +96,7 @@ def unregistered(genes):
     return keras.Sequential([keras.Input((6, 6, 1)), Mine(), keras.layers.Flatten(), keras.layers.Dense(3)])
 
 
-def test_what_keras_cannot_open_is_refused_in_words(tmp_path):
+def test_models_that_keras_cannot_open_are_refused_with_a_message(tmp_path):
     x, y = images()
     data, given = prepare_inputs(x, y, seed=0), task(1)
     found = run(unregistered, data, given)

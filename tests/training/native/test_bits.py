@@ -63,16 +63,16 @@ def expected():
     return found
 
 
-def test_again(expected):
+def test_repeated_training(expected):
     assert digests() == expected
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_with_more_threads(expected, threads):
+def test_training_with_more_threads(expected, threads):
     assert digests(threads) == expected
 
 
-def test_in_another_thread(expected):
+def test_training_in_another_thread(expected):
     found = []
     thread = threading.Thread(target=lambda: found.extend(digests()))
     thread.start()
@@ -81,14 +81,14 @@ def test_in_another_thread(expected):
 
 
 @pytest.mark.parametrize("k", range(6))
-def test_alone_and_beside_others(expected, k):
+def test_training_alone_and_beside_others(expected, k):
     from tests.training.networks import graph, task
 
     others = [task(graph((9 + n,), dropout=0.3, batch_size=5), 6, n) for n in range(3)]
     assert digests(1, [k]) == digests(2, [k], others) == [expected[k]]
 
 
-def test_wherever_its_arrays_lie(expected):
+def test_training_at_any_memory_address(expected):
     """Fills freed memory with NaN, and changes the addresses of later allocations."""
     import numpy as np
 
@@ -98,6 +98,6 @@ def test_wherever_its_arrays_lie(expected):
         assert digests() == expected
 
 
-def test_in_another_process(expected):
+def test_training_in_another_process(expected):
     found = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == str(expected)

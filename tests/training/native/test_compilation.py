@@ -78,7 +78,7 @@ def test_it_is_compiled_once_and_found_by_the_next(compiled, monkeypatch, tmp_pa
     assert {each.suffix for each in path.parent.glob(".*")} == {".lock"}
 
 
-def test_a_folder_of_ones_own(compiled, monkeypatch, tmp_path):
+def test_a_chosen_folder(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path / "mine/deep"))
     assert not is_prepared()
     assert works()
@@ -121,7 +121,7 @@ def test_a_home_that_cannot_be_written(compiled, monkeypatch, tmp_path, there):
     assert len(kept(tmp_path / "temporary")) == 1
 
 
-def test_a_folder_of_ones_own_that_cannot_be_written(compiled, monkeypatch, tmp_path):
+def test_an_unwritable_chosen_folder(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path / "mine"))
     (tmp_path / "mine").mkdir(mode=0o700)
     refuse(monkeypatch, tmp_path / "mine")
@@ -139,7 +139,7 @@ def test_a_read_only_home_for_an_ordinary_user(compiled, monkeypatch, tmp_path):
     assert len(compiled) == 1
 
 
-def test_nowhere_to_write_is_slow_and_works(compiled, monkeypatch, tmp_path):
+def test_without_a_writable_folder_it_is_slow_but_works(compiled, monkeypatch, tmp_path):
     refuse(monkeypatch, tmp_path)
     assert works()
     assert anew(monkeypatch)
@@ -179,7 +179,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_what_is_not_whole_or_not_ones_own_is_never_loaded(compiled, monkeypatch, tmp_path, name):
+def test_damaged_and_foreign_files_are_never_loaded(compiled, monkeypatch, tmp_path, name):
     if name == "somebody else's" and os.getuid() != 0:
         pytest.skip("files can only be given away by root")
     assert works()
@@ -217,7 +217,7 @@ def test_other_sources_and_another_processor_have_other_names(monkeypatch, tmp_p
     assert named() != before
 
 
-def test_every_module_that_the_code_is_made_of_is_in_its_name():
+def test_the_file_name_depends_on_every_module_of_the_code():
     """All imports from this package by the modules that the digest covers, at any depth."""
     named = {path for pattern in compilation._SOURCES for path in compilation._HERE.glob(pattern)}
     package, used = "evonas.training.native", set()
@@ -257,7 +257,7 @@ compilation.load()
     assert len(kept(tmp_path / "cache")) == 1
 
 
-def test_nobody_waits_for_ever_for_another_that_compiles(compiled, monkeypatch, tmp_path):
+def test_nobody_waits_forever_for_another_compilation(compiled, monkeypatch, tmp_path):
     """The first process may have been killed midway."""
     folder = tmp_path / "home/evonas"
     folder.mkdir(parents=True, mode=0o700)
@@ -275,7 +275,7 @@ def test_a_package_folder_that_is_read_only_is_not_written(compiled):
     assert after == before
 
 
-def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):
+def test_a_failing_compiler_passes_on_its_message(monkeypatch, tmp_path):
     monkeypatch.setattr(compilation, "_HELD", {})
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path))
     (tmp_path / "python").write_text("#!/bin/sh\necho no space left >&2; exit 3\n")

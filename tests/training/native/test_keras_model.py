@@ -190,14 +190,14 @@ def test_weights_of_rows_and_of_classes() -> None:
     check_same(model, TRUTH, class_weight={0: 1.0, 1: 3.0}, validation_data=None, validation_split=0.3)
 
 
-def test_early_stopping_is_keras_s_own_and_gives_the_best_weights_back() -> None:
+def test_early_stopping_matches_keras_and_restores_the_best_weights() -> None:
     model = compiled(dense(), optimizer=partial(optimizers.SGD, 0.25))
     stopping = keras.callbacks.EarlyStopping(patience=2, min_delta=0.01, restore_best_weights=True)
     check_same(model, LINE, epochs=30, callbacks=[stopping])
 
 
 @pytest.mark.soak
-def test_afterwards_the_model_is_trained_on_by_keras_as_if_it_had_been_all_along() -> None:
+def test_afterwards_keras_continues_the_training_as_its_own() -> None:
     model = compiled(dense(), optimizer=OPTIMIZERS["nadam"])
     initial = model.get_weights()
     history, refused = fit(model, (X, LINE), fit_options(LINE, epochs=3))
@@ -275,7 +275,7 @@ def _shared() -> keras.Model:
 
 
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_what_is_not_known_is_refused_with_the_reason(reason: str) -> None:
+def test_unsupported_models_are_refused_with_the_reason(reason: str) -> None:
     make, more = REFUSALS[reason]
     given = prepare_fit(make(), (X, LINE), fit_options(LINE, **more))
     assert isinstance(given, Refused)
@@ -288,9 +288,7 @@ def build(hp: Any) -> keras.Model:
 
 
 @pytest.mark.parametrize("trainer", ["auto", pytest.param("single", marks=pytest.mark.soak)])
-def test_a_tuner_trains_natively_unless_told_otherwise(
-    tmp_path: Path, trainer: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tuner_trains_natively_by_default(tmp_path: Path, trainer: str, capsys: pytest.CaptureFixture[str]) -> None:
     from evonas import tuner
 
     search = tuner.Evolution(build, "val_loss", 3, directory=tmp_path, in_process=True, trainer=trainer)  # type: ignore[arg-type]
@@ -328,7 +326,7 @@ def flattened(genes: Any) -> keras.Model:
     return model
 
 
-def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -> None:
+def test_a_build_function_trains_natively_continues_and_matches_keras() -> None:
     from evonas.data.prepare_inputs import prepare_inputs
     from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.single.user_model import UserModelTrainer

@@ -136,7 +136,7 @@ def assert_gradients(program, weights, x, y, loss="mse", weight=None, seed=0):
             assert along == pytest.approx((up - down) / 2e-5, rel=1e-3, abs=2e-4 * (1 + abs(value))), name
 
 
-def test_every_operation_and_loss_is_tried():
+def test_every_operation_and_loss_is_covered():
     assert set(reference.OPERATIONS) == set(OPERATIONS) == {name.split()[0] for name in LAYERS}
     assert set(LOSSES) == set(instructions.LOSSES)
     assert {"linear", *SEARCHED, *reference.MORE} == set(ACTIVATIONS)
@@ -197,7 +197,7 @@ def test_batch_normalisation_moves_its_statistics():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_optimizers_step_by_the_one_formula(optimizer):
+def test_optimizers_step_by_the_common_formula(optimizer):
     """`test_optimizers.py` compares the formula with Keras."""
     program = network("dense", 20, 9)
     rng = np.random.default_rng(2)
@@ -299,7 +299,7 @@ def test_the_exponential_is_exact_relative_to_itself():
 
 
 @pytest.mark.parametrize("kind", SEARCHED)
-def test_what_is_no_number_stays_visible(kind):
+def test_nan_is_propagated(kind):
     found = activated(kind, [np.nan, 1.0, np.inf, -np.inf, 2.0])
     assert np.isnan(found[0])
     assert np.isfinite(found[[1, 4]]).all()
@@ -311,7 +311,7 @@ def test_what_is_no_number_stays_visible(kind):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_row_that_is_no_number_shows_in_the_loss_and_the_weights(name, loss):
+def test_a_row_of_nan_shows_in_the_loss_and_the_weights(name, loss):
     if name == "dropout":
         pytest.skip("it may be dropped")
     program = network(name, 21, 6)

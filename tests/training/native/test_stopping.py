@@ -60,7 +60,7 @@ def quietly(function, *args):
     return call
 
 
-def test_a_mark_stops_it_before_the_next_step():
+def test_a_stop_flag_acts_before_the_next_step():
     training = training_of(graph((6,), batch_size=1))
     training.advance(1)
     weights = training.snapshot().weights
@@ -104,7 +104,7 @@ def test_it_stops_within_a_validation():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_cancel_from_another_thread_stops_what_trains_and_what_waits(threads):
+def test_cancelling_from_another_thread_stops_running_and_waiting_trainings(threads):
     one = native(threads=threads)
     stopping = threading.Timer(0.2, one.cancel)
     stopping.start()
@@ -151,7 +151,7 @@ def test_the_folds_of_a_candidate_share_its_seconds():
 
 
 @pytest.mark.parametrize("widths", [(65536, 65536), (65536,) * 9])
-def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(widths, monkeypatch):
+def test_a_network_that_does_not_fit_fails_with_a_message_and_the_others_train(widths, monkeypatch):
     """Refused before anything is allocated."""
     asked = []
     monkeypatch.setattr(module, "NetworkTraining", lambda *a, **o: asked.append(a) or NetworkTraining(*a, **o))
@@ -240,14 +240,14 @@ def test_a_stream_takes_the_next_as_soon_as_a_thread_is_free():
     assert {k: found[k].curve for k in range(6)} == {k: straight[k].curve for k in range(6)}
 
 
-def test_half_the_precision_is_refused():
+def test_half_precision_is_refused():
     from genomes.errors import InputError
 
     with pytest.raises(InputError, match="float32"):
         native(settings={"precision": "bfloat16"})
 
 
-def test_jobs_that_wait_are_dropped_when_a_pool_closes():
+def test_waiting_jobs_are_dropped_when_a_pool_closes():
     pool, begun, gate, done = Pool(1), threading.Event(), threading.Event(), []
     pool.submit("a", lambda: begun.set() or gate.wait(60))
     assert begun.wait(60)

@@ -88,7 +88,7 @@ def test_kinked_activations_are_zero_at_zero_with_the_derivative_of_one_side(nam
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_the_neighbours_in_a_program_change_no_bit(found, name):
+def test_other_networks_in_a_program_change_no_bit(found, name):
     for alone, beside in zip(ours([name], GRID), found[name], strict=True):
         np.testing.assert_array_equal(alone[0], beside)
 

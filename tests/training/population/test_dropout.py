@@ -68,7 +68,7 @@ def test_neighbouring_rows_and_units_are_independent():
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(a.size)
 
 
-def test_a_mask_is_no_shift_of_another():
+def test_a_mask_is_not_a_shift_of_another():
     """Rows and steps enter as multiples of odd constants: no later step may repeat an earlier one, shifted by rows."""
     found = masks([11] * 12, range(12)) > 0
     bound = 6 / np.sqrt(ROWS * UNITS / 2)

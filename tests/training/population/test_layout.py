@@ -183,7 +183,7 @@ def test_a_padded_kernel_has_a_block_for_each_source():
     np.testing.assert_array_equal(packed["layer_2/kernel"], np.zeros((3, 3)))
 
 
-def test_constants_say_what_the_network_is():
+def test_constants_describe_the_network():
     from evonas.training.population.activations import coefficients
     from evonas.training.population.layout import Fold, constants
 

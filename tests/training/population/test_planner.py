@@ -217,7 +217,7 @@ def test_neighbours_in_a_part_step_alike():
         assert sizes == sorted(sizes)
 
 
-def test_the_shape_cache_does_not_grow_for_ever():
+def test_the_shape_cache_does_not_grow_forever():
     planner = Planner(replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0))
     for seed in range(4):
         planner.plan(mixed(40, seed), [30] * 40, WORKLOAD)

@@ -50,7 +50,7 @@ def together():
 
 
 @pytest.mark.soak
-def test_the_last_ones_move_to_a_smaller_program_when_that_pays(together):
+def test_the_last_networks_move_to_a_smaller_program_when_that_pays_off(together):
     straight, kept = together
     assert {shape.slots for shape in kept.shapes} == {4}
     # Compiling is free here, so it pays off as soon as half the slots are idle; steps cost by the slot.
@@ -106,7 +106,7 @@ def test_diverged_members_leave_their_slot_to_the_next():
 
 
 @pytest.mark.soak
-def test_batch_sizes_side_by_side_take_their_own_steps():
+def test_networks_with_different_batch_sizes_take_their_own_steps():
     tasks = [task(graph((6,), batch_size=size), 4, 1) for size in (5, 64, 150, 149)]
     found, programs = noted(replace(ONE_PROGRAM, slots=(4,)), tasks)
     assert len(set(programs.shapes)) == 1

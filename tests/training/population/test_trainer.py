@@ -49,7 +49,7 @@ def crowd(shared):
 
 @long
 @pytest.mark.soak
-def test_a_network_alone_is_the_network_in_the_crowd(crowd):
+def test_a_network_alone_equals_the_network_in_a_population(crowd):
     alone = trainer(device=EACH_ITS_OWN)
     found = trained(alone, TASKS)
     assert len(alone.state()) == len(CROWD)
@@ -99,7 +99,7 @@ def test_a_diverged_network_fails_and_its_neighbours_keep_their_bits(device):
 
 
 @long
-def test_half_the_precision_is_near_and_scored_as_it_is_exported():
+def test_half_precision_is_close_and_scored_as_exported():
     """As in `SingleTrainer`: the exported network computes in float32, so its score uses float32 outputs."""
     from evonas.training.model import build_model, set_weights
     from evonas.training.single.graph_model import raw_outputs
@@ -165,7 +165,7 @@ def test_too_large_even_alone_is_a_failure_with_a_reason():
 
 @long
 @pytest.mark.soak
-def test_one_oversized_network_does_not_fail_those_that_share_its_program(crowd):
+def test_one_oversized_network_does_not_fail_its_neighbours(crowd):
     """Their own shape would have fitted; their results must not depend on their neighbours."""
     one = trainer(device=ONE_PROGRAM)
     one._programs = Refusing(one, lambda shape: max(shape.widths, default=0) < 500)

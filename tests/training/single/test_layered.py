@@ -54,7 +54,7 @@ OF_EACH = [(AUGMENTED, IMAGE, False), (RECURRENT, SERIES, True), (TEXT, TOKENS, 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(("network", "sample", "masked"), OF_EACH, ids=["images", "series", "text", "random"])
-def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample, masked):
+def test_a_continued_training_has_the_bits_of_an_uninterrupted_one(network, sample, masked):
     trainer = made(sample, masked)
     (whole,) = trained(trainer, [task(network, 3)]).values()
     (first,) = trained(trainer, [task(network, 1, horizon=3)]).values()
@@ -138,7 +138,7 @@ def test_a_bag_of_words_weighs_words_by_their_rarity_in_training_rows_and_trains
     assert found.parameters == (20 + 17) * 6 + 6 * 8 + 8 + 8 * 3 + 3
 
 
-def test_of_few_series_in_folds_the_weights_have_seen_all_rows():
+def test_with_few_series_in_folds_the_final_weights_use_all_rows():
     from evonas.networks.layered import fit_frozen
 
     data = layered_data(SERIES, folds=2)
@@ -182,7 +182,7 @@ def test_a_range_test_and_a_latency_are_of_any_network():
     assert measure_latency(AUGMENTED, prepared) > 0
 
 
-def test_nothing_of_a_trained_network_stays_in_tensorflow_s_tables():
+def test_trained_networks_leave_nothing_in_tensorflow_s_tables():
     """`silu` has a custom gradient and the loop over batches has functions: both used to be kept forever."""
     from tensorflow.python.eager import context
     from tensorflow.python.framework import ops

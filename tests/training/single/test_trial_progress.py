@@ -55,7 +55,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Looking.found = []
 
 
-def test_a_tuner_says_the_epoch_of_all_executions(tmp_path: Path) -> None:
+def test_a_tuner_reports_the_epoch_over_all_executions(tmp_path: Path) -> None:
     tuner = Evolution(
         lambda hp: model_of(hp.Int("units", 2, 4)),
         "loss",
@@ -68,7 +68,7 @@ def test_a_tuner_says_the_epoch_of_all_executions(tmp_path: Path) -> None:
     assert {each["parameters"] for each in Looking.found} <= {11, 16, 21}
 
 
-def test_a_cross_validation_says_the_epoch_of_all_folds(tmp_path: Path) -> None:
+def test_a_cross_validation_reports_the_epoch_over_all_folds(tmp_path: Path) -> None:
     search = EvolutionSearchCV(
         model_of, {"units": (2, 4)}, n_iter=1, cv=2, run_dir=tmp_path / "run", refit=False
     )  # fmt: skip

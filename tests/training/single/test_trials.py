@@ -64,7 +64,7 @@ def test_two_trials_that_are_given_one_by_one_train_together() -> None:
     assert [found[number].scores for number in range(4)] == [alone[number].scores for number in range(4)]
 
 
-def test_what_is_not_given_is_asked_for_again() -> None:
+def test_omitted_trials_are_asked_for_again() -> None:
     given = iter([None, (0, task(0, meets=False)), None])
     parts = stream_evaluations(TrialTrainer(Fitting()), lambda: next(given, None))
     assert next(parts) == {}

@@ -145,7 +145,7 @@ def test_a_compiled_regression_sees_the_target_in_its_own_units():
         assert found.scores["mse"] == pytest.approx(found.curve[0] * (1 if compiled else std**2), rel=1e-4)
 
 
-def test_genes_that_are_honoured():
+def test_genes_that_take_effect():
     data = prepared(images)
     rows = len(data.splits[0].y_train)
     seen = []
@@ -249,7 +249,7 @@ def narrow():
 
 
 @pytest.mark.soak
-def test_going_on_gives_the_bits_of_an_unbroken_training():
+def test_continuing_gives_the_bits_of_an_uninterrupted_training():
     data = prepared(images)
     whole = run(noisy, data, task(3))
     first = narrow()
