@@ -48,7 +48,7 @@ class LocalEvaluator(TrainerState):
         self._on_progress = listener
 
     def report_progress(self) -> None:
-        """Says what is in training; nothing in another thread than the one that waits for results."""
+        """Reports the networks in training, but only from the thread that waits for results."""
         if self._trainer is not None and threading.get_ident() == self._waiting:
             self._on_progress(in_training_of(self._trainer))
 
@@ -90,7 +90,7 @@ class LocalStream:
     """Candidates in training in this process. Implements `Stream`."""
 
     def __init__(self, space: Any, trainer: Trainer, report: Callable[[], None] = lambda: None) -> None:
-        """Of genomes of the space, by the trainer; `report` is called whenever something may have changed."""
+        """Trains genomes of the space with the trainer; `report` is called whenever something may have changed."""
         self._space, self.slots, self._report = space, slots_of(trainer), report
         self._given: deque[tuple[int, TrainingTask]] = deque()
         self._parts = stream_evaluations(trainer, lambda: self._given.popleft() if self._given else None)
@@ -111,7 +111,7 @@ class LocalStream:
 
 
 def _next_part(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evaluation] | None:
-    """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
+    """The next part, None if there is none; the global generators of `random` and numpy are left unchanged."""
     with unchanged_random():
         return next(parts, None)
 

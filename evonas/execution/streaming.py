@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerStream"]
 
-#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is killed, since its trainer may stop by itself.
+#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is killed, so that its trainer can stop first.
 _GRACE_SECONDS = 1.0
 #: Number of failing networks, before any success, after which the networks are not considered the cause.
 _RAISED = 2
