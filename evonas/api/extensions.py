@@ -76,7 +76,8 @@ def with_mutations(space: Any, mutations: Sequence[Any]) -> Any:
         return space
     if not is_dataclass(space) or "extra_mutations" not in {field.name for field in fields(space)}:
         raise InputError(
-            f"mutations must be left out with a {type(space).__name__}, which takes none from outside: give it its own"
+            f"mutations must be left out with a {type(space).__name__}, which does not support user-defined ones: "
+            "define them in the class"
         )
     names = tuple(mutation_name(each) for each in mutations)
     for name in names:

@@ -107,7 +107,7 @@ class RayCluster:
                 ) from error
             raise InputError(
                 f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
-                "one with `ray start --head`, set RAY_AUTH_MODE=token if it wants a token, or leave the address out"
+                "one with `ray start --head`, set RAY_AUTH_MODE=token if it requires a token, or leave the address out"
             ) from None
 
     def resources(self) -> dict[str, float]:
@@ -138,7 +138,7 @@ class RayCluster:
             return
         before, self._line = self._line, line
         if _is_closed(before):
-            raise HeadLost(f"Ray's head was restarted, and knows nothing of this search. {_RESUME}")
+            raise HeadLost(f"Ray's head was restarted, and does not know this search. {_RESUME}")
         self._failures = 0
         if before is not None:
             before.close()

@@ -55,7 +55,7 @@ def sweep_rates(low: float = 1e-6, high: float = 10.0, steps: int = 300) -> tupl
             f"the lowest rate must be above 0 and below the highest, not {low:g} and {high:g}: try 1e-6 and 10"
         )
     if steps < 20:
-        raise InputError(f"steps must be at least 20, not {steps}: a curve of fewer shows nothing")
+        raise InputError(f"steps must be at least 20, not {steps}: a curve with fewer steps shows nothing")
     return tuple(float(rate) for rate in np.geomspace(low, high, steps))
 
 

@@ -65,8 +65,8 @@ def start_of(
     wanted, there = ({name: value.shape for name, value in w.items()} for w in (initial(), snapshot.weights))
     if wanted != there:
         raise InputError(
-            "a training can continue only with the layers that it began with, but the candidate's are others: let it "
-            "inherit the weights"
+            "a training can continue only with its original layers, but the candidate has others: let it inherit the "
+            "weights"
         )
     return initial, _with_other_settings(snapshot, task.origin["training"], task.architecture["training"])
 

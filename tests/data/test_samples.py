@@ -157,7 +157,7 @@ def test_texts_become_ids_of_the_most_frequent_words() -> None:
 def test_a_foreign_preparation_is_refused() -> None:
     preparation = fit_series(SERIES, masked=False)
     for change in ({"mean": (0.0,)}, {"std": (1.0, 0.0)}, {"shape": (7,)}, {"shape": (0, 2)}):
-        with pytest.raises(InputError, match="take the preparation that the run wrote"):
+        with pytest.raises(InputError, match="use the preparation that the run wrote"):
             replace(preparation, **change)  # type: ignore[arg-type]
 
 

@@ -152,7 +152,7 @@ def test_the_live_block(tmp_path: Path) -> None:
     assert "Press Ctrl-C" not in text[text.index("Stopped: all 2 generations") :]
     interruption.signal = 2
     console.print(live)
-    assert "Ctrl-C again stops at once" in stream.getvalue()
+    assert "Ctrl-C again stops immediately" in stream.getvalue()
 
 
 class Terminal(io.StringIO):

@@ -204,7 +204,7 @@ def _description_text(
         says.append(f"has other names for the columns {_list(renamed)}")
     if kind in WITHOUT_TEXT:
         if texts := [each["column"] for each in coding if each["kind"] in ("text", "date", "words", "tokens")]:
-            says.append(f"takes the columns of text {_list(texts)} as numbers")
+            says.append(f"takes the text columns {_list(texts)} as numbers")
             holds.append("the codes of text")
         if problem.classes:
             says.append("gives probabilities only")

@@ -31,7 +31,7 @@ def build_untrained(
     num_rows: int | None,
     epochs: int | None,
 ) -> tuple[keras.Model, str]:
-    """Builds the network with the seed's initial weights; also returns notes on settings that Keras does not support."""
+    """Builds the network with the seed's initial weights; also returns notes on settings that Keras lacks."""
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)
     set_weights(model, initial_weights(graph, num_features, num_outputs, seed))

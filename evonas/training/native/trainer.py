@@ -242,7 +242,7 @@ class NativeTrainer:
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
             raise InputError(
-                f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
+                f"a task's epochs must exceed those already trained and be at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
         problem = self._problem.for_views(*view)  # the rows are prepared in the training thread

@@ -63,7 +63,7 @@ def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
     path = tmp_path / f"best.{format}"
     note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
     more = ", 'street', 'built' and 4 more" if "note" in prepared.preparation.input_names() else ""
-    assert f"takes the columns of text 'sure', 'heated', 'town'{more} as numbers" in note
+    assert f"takes the text columns 'sure', 'heated', 'town'{more} as numbers" in note
     assert (
         f"best.{format}.json holds the names and the order of the inputs, the codes of text and the 3 classes" in note
     )
