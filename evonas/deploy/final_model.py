@@ -39,8 +39,8 @@ def final_network(run: RunReader, model: FinalModel, data: PreparedData) -> Comb
     Raises:
         InputError: the weights of a member are missing.
     """
-    found = _combined(run, model.members, data, model.shares)
-    return _calibrated(found, run, data, model.folds)
+    found = _combine_members(run, model.members, data, model.shares)
+    return _calibrate(found, run, data, model.folds)
 
 
 def best_network(run: RunReader, record: Record, data: PreparedData) -> CombinedNetwork:
@@ -49,7 +49,7 @@ def best_network(run: RunReader, record: Record, data: PreparedData) -> Combined
     Raises:
         InputError: its weights were not kept.
     """
-    return _calibrated(_combined(run, [record], data), run, data)
+    return _calibrate(_combine_members(run, [record], data), run, data)
 
 
 def score_final_model(
@@ -77,7 +77,7 @@ def choose_ensemble(
     split, objective = data.splits[0], run.objective
     outputs = []
     for record in held.values():
-        network = _combined(run, [record], data)
+        network = _combine_members(run, [record], data)
         raw = _outputs_unless(gives_up, network, data, split.x_validation)
         if raw is None:
             return [], []
@@ -106,7 +106,7 @@ def _outputs_unless(
     return np.concatenate(outputs)
 
 
-def _combined(
+def _combine_members(
     run: RunReader, members: Sequence[Record], data: PreparedData, shares: Sequence[float] = ()
 ) -> CombinedNetwork:
     space = space_from_json(run.space_json)
@@ -114,7 +114,7 @@ def _combined(
     return combine(networks, data.problem, shares)
 
 
-def _calibrated(
+def _calibrate(
     network: CombinedNetwork, run: RunReader, data: PreparedData, folds: Sequence[int] = ()
 ) -> CombinedNetwork:
     """The network with the temperature that fits the validation rows, if requested by the run's settings."""

@@ -71,12 +71,12 @@ class LocalEvaluator(TrainerState):
     def stream(self) -> LocalStream:
         """See `StreamingEvaluator.stream`. The global generators are as before after each result, too."""
         self._waiting = threading.get_ident()
-        return LocalStream(self._space, self._made(), self.report_progress)
+        return LocalStream(self._space, self._get_trainer(), self.report_progress)
 
     def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
-        return self._made()
+        return self._get_trainer()
 
-    def _made(self) -> Trainer:
+    def _get_trainer(self) -> Trainer:
         if self._trainer is None:
             self._trainer = self._make()
         return self._trainer
@@ -138,7 +138,7 @@ class LocalRun(LocalEvaluator):
         """Scores of a genome's weights on the test split; empty when there is none."""
         from evonas.training.held_out import test_scores
 
-        self._made()
+        self._get_trainer()
         assert self._data is not None, "trials are not tested"
         return dict(test_scores(architecture_of(self._space, genome), weights, self._data, self._build))
 
@@ -146,14 +146,14 @@ class LocalRun(LocalEvaluator):
         """Sweeps a network's learning rate."""
         from evonas.training.sweep import sweep
 
-        self._made()
+        self._get_trainer()
         assert self._data is not None, "trials have no learning rate that evonas knows"
         return sweep(task, self._data, self._settings)
 
     def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
         from evonas.training.registry import make_scorer
 
-        trainer = self._made()
+        trainer = self._get_trainer()
         if not any(task.lineage for task in tasks):
             return trainer
         if self._data is None or self._build is not None:

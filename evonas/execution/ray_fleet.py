@@ -166,7 +166,7 @@ class RayFleet:
         for _ in range(wanted - len(self._actors)):
             self._ask()
         for actor in sorted(self._actors.values(), key=lambda each: each.worked)[: len(self._actors) - wanted]:
-            if actor.slots and not self._held(actor) and self._clock - actor.worked > _IDLE_SECONDS:
+            if actor.slots and not self._count_leases(actor) and self._clock - actor.worked > _IDLE_SECONDS:
                 del self._actors[actor.number]
                 actor.handle.stop.remote()  # without a handle, the actor exits afterwards
 
@@ -215,7 +215,7 @@ class RayFleet:
 
     # Sending work and receiving results.
 
-    def _held(self, actor: _Actor) -> int:
+    def _count_leases(self, actor: _Actor) -> int:
         return self._assignments.held_by(actor.number)
 
     def _give(self) -> None:
@@ -225,7 +225,7 @@ class RayFleet:
             return
         ready = sum(actor.slots > 0 for actor in self._actors.values())
         for actor in self._actors.values():
-            room = actor.slots + self._assignments.spare(self.slots) - self._held(actor) if actor.slots else 0
+            room = actor.slots + self._assignments.spare(self.slots) - self._count_leases(actor) if actor.slots else 0
             leases = self._assignments.take(actor.number, room, ready) if self._assignments.has_work else ()
             if leases:
                 actor.worked = self._clock

@@ -181,7 +181,7 @@ class WorkerProcess:
         """
         self._send(request(self._number, *arguments))
 
-    def settled(self) -> bool:
+    def settle(self) -> bool:
         """Whether it accepts requests; waits briefly for the end of a cancelled request.
 
         The wait is shorter than starting another worker; a worker that does not end the request must be replaced.

@@ -157,10 +157,10 @@ def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     else:
         options |= {"kernel_initializer": initializer, "kernel_regularizer": regularizer}
     kind = _BY_RANK["separable" if attributes["separable"] else "conv"][len(shape)]
-    return node.finish(node.layer(kind, **options)(h)), _strided(node, stride)
+    return node.finish(node.layer(kind, **options)(h)), _apply_stride(node, stride)
 
 
-def _strided(node: Node, stride: int) -> Any:
+def _apply_stride(node: Node, stride: int) -> Any:
     if node.mask is None or stride == 1:
         return node.mask
     return node.layer(layers.MaxPooling1D, "mask", pool_size=stride, padding="same")(node.mask)
@@ -169,7 +169,7 @@ def _strided(node: Node, stride: int) -> Any:
 def _pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     h, size = node.mask_steps(_join(node, sources)), int(node.attributes["size"])
     kind = _BY_RANK[node.attributes["pooling"]][len(h.shape) - 1]
-    return node.layer(kind, pool_size=size, padding="same")(h), _strided(node, size)
+    return node.layer(kind, pool_size=size, padding="same")(h), _apply_stride(node, size)
 
 
 def _global_pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:

@@ -147,7 +147,7 @@ class _Training:
         rows, device = self.data[shape.view], self.planner.device
         try:
             for ended in run_slots(
-                self.programs, shape, take, rows, self.stopping, device, self._cancelled, self.seated
+                self.programs, shape, take, rows, self.stopping, device, self._is_cancelled, self.seated
             ):
                 occupied.difference_update(ended)
                 for k, outcome in ended.items():
@@ -157,7 +157,7 @@ class _Training:
                 raise
             self._retry(shape, sorted(occupied))
 
-    def _cancelled(self) -> bool:
+    def _is_cancelled(self) -> bool:
         self.headway.set()
         return self.stop.is_set()
 

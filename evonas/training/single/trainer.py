@@ -27,7 +27,7 @@ from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting
 from evonas.training.single.frozen import FrozenLayers
 from evonas.training.single.graph_fitting import GraphFitting
-from evonas.training.single.refit import refitted
+from evonas.training.single.refit import refit_on_all_rows
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
 from genomes.architecture.graph import graph_from_json
@@ -100,7 +100,7 @@ class SingleTrainer:
         """The evaluation of all folds, with weights trained on all rows."""
         began, started = time.time(), time.perf_counter()
         try:
-            weights = yield from refitted(task, found, joined, self._fitting_on)
+            weights = yield from refit_on_all_rows(task, found, joined, self._fitting_on)
         finally:
             self._traces.release_gradients()
             keras.utils.clear_session(free_memory=True)
