@@ -157,7 +157,7 @@ def _sleeping(workers: int, folder: Path) -> Any:
     from evonas.execution.options import Execution
     from evonas.execution.pool import PoolEvaluator
     from evonas.execution.ray_fleet import RayFleet, WorkerSpec
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
     from genomes.dense import DenseSpace
 
     x = np.zeros((8, 2), np.float32)

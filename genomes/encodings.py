@@ -15,13 +15,13 @@ from typing import Any
 from genomes.architecture.graph import draw, graph_to_json
 from genomes.checks import Word
 from genomes.codec import read_text
-from genomes.convolutional.space import ConvolutionalSpace
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
 from genomes.extensions import Extensions
 from genomes.hyperparameters.space import HyperparameterSpace
-from genomes.sequence.space import SequenceSpace
 from genomes.space import SearchSpace
+from genomes.staged.convolutional_space import ConvolutionalSpace
+from genomes.staged.sequence_space import SequenceSpace
 from genomes.staged.space import StagedSpace
 from genomes.toml import to_toml
 

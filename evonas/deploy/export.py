@@ -26,7 +26,7 @@ from genomes.space import SearchSpace
 if TYPE_CHECKING:
     from evonas.evolution.deadline import Timetable
     from evonas.execution import WorkerEvaluator
-    from evonas.tasks.export import Exported
+    from evonas.export_tasks import Exported
 
 __all__ = ["Exporter", "check_export", "export", "export_ensemble"]
 
@@ -47,7 +47,7 @@ def check_export(path: Path, format: str | None = None, *, card: bool = True) ->
         InputError: the model or its model card cannot be written there.
     """
     from evonas.deploy.card import check_card_paths
-    from evonas.tasks.export import format_of
+    from evonas.export_tasks import format_of
 
     chosen = format_of(path, format)
     if card:
@@ -96,7 +96,7 @@ def export(
     Raises:
         InputError: the rank does not exist, the weights were not kept, or the path cannot be written.
     """
-    from evonas.tasks.export import ExportTask
+    from evonas.export_tasks import ExportTask
 
     chosen = check_export(Path(path), format, card=card)
     if resize and (chosen not in ("keras", "savedmodel") or build is not None):
@@ -144,7 +144,7 @@ def _export_mean(
     worker: WorkerEvaluator | None,
 ) -> Exported:
     """Writes the mean of a final model's networks as one file."""
-    from evonas.tasks.export import EnsembleTask
+    from evonas.export_tasks import EnsembleTask
 
     calibrated = _calibrates(run, calibrate)
     if calibrated and model.all_rows:
@@ -325,7 +325,7 @@ def export_ensemble(
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
     """
-    from evonas.tasks.export import EnsembleTask
+    from evonas.export_tasks import EnsembleTask
 
     check_export(Path(path), "keras", card=card)
     if not 1 <= size <= 100:

@@ -10,7 +10,7 @@ from evonas.io.printable import printable
 from evonas.runs.reader import RunReader
 
 if TYPE_CHECKING:
-    from evonas.tasks.export import Exported
+    from evonas.export_tasks import Exported
 
 __all__ = ["exported_lines", "exported_values", "next_lines", "scored_values", "test_line"]
 

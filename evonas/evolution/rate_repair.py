@@ -1,7 +1,7 @@
 """The learning-rate range test as a repair operator for children of structural mutations.
 
 A child inherits its parent's learning rate, which may not suit the changed layers. With `--repair`, the worker trains
-each such child for a few steps with an increasing rate (`evonas.tasks.sweep`), and the child gets the rate at which its
+each such child for a few steps with an increasing rate (`evonas.rate_sweep`), and the child gets the rate at which its
 loss fell fastest. Imports no Keras.
 
 Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3.
@@ -18,9 +18,9 @@ from typing import Any, cast
 from evonas.config import Settings
 from evonas.errors import WorkerError
 from evonas.interruption import Abandoned, Interruption
+from evonas.rate_sweep import LearningRateCurve, SweepTask, sweep_rates
 from evonas.seeds import candidate_seed
 from evonas.strategies import STRATEGIES, strategy_row
-from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseGenome, DenseSpace
 from genomes.dense.genes import with_gene

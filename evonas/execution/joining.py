@@ -37,7 +37,7 @@ from evonas.io.closing import Closing
 from evonas.io.npz import open_plain
 from evonas.machine import machine_bytes
 from evonas.runs.directory import sha256
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from evonas.user_model import check_build
 from genomes.errors import InputError
 

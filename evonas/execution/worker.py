@@ -47,15 +47,6 @@ from evonas.execution.messages import (
     Warm,
 )
 from evonas.execution.supply import Supply
-from evonas.tasks.train import (
-    StreamingTrainer,
-    Trainer,
-    TrainingSettings,
-    TrainingTask,
-    in_training_of,
-    slots_of,
-    stream_evaluations,
-)
 from evonas.training.registry import (
     export_network,
     load_build,
@@ -65,6 +56,15 @@ from evonas.training.registry import (
     own_trainer,
     settle_environment,
     trial_trainer,
+)
+from evonas.training_tasks import (
+    StreamingTrainer,
+    Trainer,
+    TrainingSettings,
+    TrainingTask,
+    in_training_of,
+    slots_of,
+    stream_evaluations,
 )
 from genomes.errors import InputError
 

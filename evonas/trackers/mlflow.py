@@ -21,9 +21,9 @@ from evonas.trackers.identity import run_digest
 from evonas.trackers.libraries import library
 
 if TYPE_CHECKING:
+    from evonas.export_tasks import Exported
     from evonas.runs.progress import Generation
     from evonas.runs.reader import RunReader
-    from evonas.tasks.export import Exported
 
 __all__ = ["MLflow"]
 

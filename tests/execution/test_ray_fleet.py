@@ -15,7 +15,7 @@ from evonas.execution.mailbox import Started
 from evonas.execution.options import Execution
 from evonas.execution.ray_actor import WorkerSpec, versions
 from evonas.execution.ray_fleet import RayFleet
-from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training_tasks import TrainingSettings, TrainingTask
 
 TASK = TrainingTask({}, seed=0, epochs=1)
 
