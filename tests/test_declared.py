@@ -17,7 +17,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "typing_extensions"
 OURS = {"evonas", "genomes", "tests"}
 
 
-def imported(package: str) -> Iterator[tuple[Path, str]]:
+def find_imports(package: str) -> Iterator[tuple[Path, str]]:
     """Returns the files with the modules and names that they import absolutely."""
     for path in sorted((ROOT / package).rglob("*.py")):
         for node in imports_in(path):
@@ -27,7 +27,7 @@ def imported(package: str) -> Iterator[tuple[Path, str]]:
                 yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def declared(*sections: str) -> set[str]:
+def read_declared(*sections: str) -> set[str]:
     """The distributions in setup.cfg."""
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")
@@ -39,12 +39,14 @@ def declared(*sections: str) -> set[str]:
 
 def foreign(package: str) -> list[tuple[Path, str]]:
     """Imports of third-party packages."""
-    found = [(path, name) for path, name in imported(package) if name.partition(".")[0] not in sys.stdlib_module_names]
+    found = [
+        (path, name) for path, name in find_imports(package) if name.partition(".")[0] not in sys.stdlib_module_names
+    ]
     return [(path, name) for path, name in found if name.partition(".")[0] not in OURS]
 
 
 def test_everything_that_is_imported_is_declared():
-    known = declared()
+    known = read_declared()
     for package in ("genomes", "evonas"):
         for path, name in foreign(package):
             module = name.partition(".")[0]

@@ -34,14 +34,14 @@ def modules_of(package: str) -> list[str]:
     return [name.removesuffix(".__init__") for name in names]
 
 
-def loaded(modules: set[str], *packages: str) -> set[str]:
+def find_loaded(modules: set[str], *packages: str) -> set[str]:
     """Returns those of the packages that are among the modules."""
     return {package for package in packages if any(f"{name}.".startswith(f"{package}.") for name in modules)}
 
 
 def test_importing_evonas_loads_nothing_heavy() -> None:
     modules = modules_after("import evonas")
-    assert not loaded(modules, *HEAVY, "deap", "rich", "typer", "networkx")
+    assert not find_loaded(modules, *HEAVY, "deap", "rich", "typer", "networkx")
     assert len([name for name in modules if name.startswith(("evonas", "genomes"))]) < 40
 
 
@@ -61,10 +61,10 @@ def test_importing_evonas_is_quick() -> None:
 def test_fast_starts_do_not_import_heavy_packages() -> None:
     """Covers a command's help, a worker's start up to its first message, and a search up to its first generation."""
     heavy = (*HEAVY, "scipy", "deap", "rich")
-    assert not loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
+    assert not find_loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
     standby = modules_after("import evonas.execution.launch, evonas.execution.evaluator, evonas.execution.messages")
-    assert not loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.user_model")
-    assert not loaded(
+    assert not find_loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.user_model")
+    assert not find_loaded(
         modules_after("import evonas.api.search, evonas.strategies.surrogate.evolution"), *(set(heavy) - {"deap"})
     )
 
@@ -80,12 +80,12 @@ def test_public_names_exist_whatever_was_imported_first() -> None:
 
 def test_genomes_do_not_import_evonas() -> None:
     statement = "; ".join(f"import {name}" for name in modules_of("genomes"))
-    assert not loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")
+    assert not find_loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")
 
 
 def test_strategies_and_training_do_not_know_each_other() -> None:
     statement = "; ".join(f"import {name}" for name in modules_of("evonas.strategies"))
-    assert not loaded(modules_after(statement), "evonas.training", "evonas.execution", *HEAVY)
+    assert not find_loaded(modules_after(statement), "evonas.training", "evonas.execution", *HEAVY)
     assert not any(path.startswith("evonas/training/") for path in importers("evonas.strategies"))
     assert not any(path.startswith("evonas/strategies/") for path in importers("evonas.training", "evonas.runs"))
 
@@ -94,16 +94,16 @@ def test_importing_packages_of_the_driver_loads_nothing_heavy() -> None:
     packages = ("evonas.runs", "evonas.data", "evonas.execution", "evonas.deploy", "evonas.io")
     names = [name for package in packages for name in modules_of(package)]
     light = [name for name in names if not name.endswith(("__main__", "readers.text_column"))]
-    assert not loaded(modules_after("; ".join(f"import {name}" for name in light)), *HEAVY)
+    assert not find_loaded(modules_after("; ".join(f"import {name}" for name in light)), *HEAVY)
 
 
 def test_the_contract_checks_need_no_test_framework() -> None:
-    assert not loaded(modules_after("import evonas.testing"), "pytest", "hypothesis", *HEAVY)
+    assert not find_loaded(modules_after("import evonas.testing"), "pytest", "hypothesis", *HEAVY)
 
 
 def test_the_loop_joins_its_parts_through_protocols() -> None:
     modules = modules_after("import evonas.evolution.loop")
-    assert not loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
+    assert not find_loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
 
 
 @functools.cache
@@ -121,7 +121,7 @@ def imports_of(path: Path) -> set[str]:
 def importers(*packages: str) -> set[str]:
     """Files of genomes and evonas that import one of the packages, even inside a function."""
     paths = [path for folder in ("genomes", "evonas") for path in (ROOT / folder).rglob("*.py")]
-    return {str(path.relative_to(ROOT)) for path in paths if loaded(imports_of(path), *packages)}
+    return {str(path.relative_to(ROOT)) for path in paths if find_loaded(imports_of(path), *packages)}
 
 
 def test_only_training_imports_keras() -> None:

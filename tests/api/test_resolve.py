@@ -104,7 +104,7 @@ def test_a_space_from_before_embeddings_has_none() -> None:
     assert DenseSpace.from_json(value).embedding == DenseSpace().embedding
 
 
-def searched(
+def find_options(
     task: str, metric: str, space: DenseSpace | None = None, **settings: Any
 ) -> tuple[Any, Any, tuple[str, ...]]:
     """Returns the options searched for label smoothing and for scaling, and the notes about them."""
@@ -116,27 +116,27 @@ def searched(
 def test_labels_are_smoothed_where_classes_are_scored() -> None:
     smoothing = DenseSpace().domain("label_smoothing").options
     for task in ("binary", "multiclass"):
-        assert searched(task, "accuracy") == (smoothing, (False, True), ())
-        assert searched(task, "log_loss") == ((0.0,), (False, True), ())
-    assert searched("regression", "rmse") == ((0.0,), (False, True), ())
+        assert find_options(task, "accuracy") == (smoothing, (False, True), ())
+        assert find_options(task, "log_loss") == ((0.0,), (False, True), ())
+    assert find_options("regression", "rmse") == ((0.0,), (False, True), ())
 
 
 def test_a_fixed_value_of_a_space_is_kept_where_it_has_an_effect() -> None:
     space = DenseSpace(label_smoothing=0.1)
-    assert searched("binary", "log_loss", space)[0] == (0.1,)
-    assert searched("regression", "rmse", space)[0] == (0.0,)
+    assert find_options("binary", "log_loss", space)[0] == (0.1,)
+    assert find_options("regression", "rmse", space)[0] == (0.0,)
 
 
 @pytest.mark.parametrize(("task", "metric", "count"), [("binary", "accuracy", 2), ("regression", "rmse", 1)])
 def test_a_population_supports_neither_and_reports_it(task: str, metric: str, count: int) -> None:
-    *options, notes = searched(task, metric, trainer="population")
+    *options, notes = find_options(task, metric, trainer="population")
     assert options == [(0.0,), (False,)]
     assert len(notes) == count
     assert "scaling is off" in notes[0]
 
 
 def test_neuroevolution_adds_no_note() -> None:
-    assert searched("binary", "accuracy", strategy="neuroevolution") == ((0.0,), (False,), ())
+    assert find_options("binary", "accuracy", strategy="neuroevolution") == ((0.0,), (False,), ())
 
 
 def test_a_text_space_has_the_vocabulary_of_the_texts_and_accepts_text_only():

@@ -28,7 +28,7 @@ from evonas.objective import Objective
 from evonas.runs.baselines import BaselineModel, Baselines
 from evonas.runs.reader import RunReader
 from evonas.runs.store import RunStore
-from tests.baselines.test_fitting import prepared, table
+from tests.baselines.test_fitting import prepare, table
 from tests.reporting.synthetic import synthetic_run
 from tests.stub import StubEvaluator
 
@@ -40,7 +40,7 @@ RMSE = Objective("rmse", "min")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "data.npz"
-    prepared(table()).save(path)
+    prepare(table()).save(path)
     return path
 
 
@@ -146,7 +146,7 @@ def test_baselines_are_trained_once_and_kept_by_a_resumed_run(tmp_path: Path, mo
     monkeypatch.setattr(session, "_BASELINE_SHARE", 1e3)
     told: list[Any] = []
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
-    search = partial(search_prepared, prepared(table()), budget=Budget(generations=1), **options)
+    search = partial(search_prepared, prepare(table()), budget=Budget(generations=1), **options)
     off = search(out=tmp_path / "off")
     assert off.baselines.empty
     found = search(out=tmp_path / "on", baseline=True, on_end=lambda run, *_: told.append(run.baselines.found))
@@ -163,7 +163,7 @@ def test_a_resumed_run_keeps_the_choice_of_no_baselines(tmp_path: Path, monkeypa
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
     monkeypatch.setattr(session, "BaselineProcess", None)  # starting it would fail
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
-    search_prepared(prepared(table()), budget=Budget(generations=1), out=tmp_path / "run", baseline=False, **options)
+    search_prepared(prepare(table()), budget=Budget(generations=1), out=tmp_path / "run", baseline=False, **options)
     assert resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator).baselines.empty
     with pytest.raises(TypeError):
         resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator, baseline=True)
@@ -175,7 +175,7 @@ def test_a_stopped_search_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
     options |= {"interruption": interruption, "on_generation": lambda _: os.kill(os.getpid(), signal.SIGTERM)}
     with pytest.raises(Interrupted):
-        search_prepared(prepared(table()), budget=Budget(generations=3), out=tmp_path / "run", baseline=True, **options)
+        search_prepared(prepare(table()), budget=Budget(generations=3), out=tmp_path / "run", baseline=True, **options)
     with RunReader(tmp_path / "run") as run:
         assert run.baselines.found is not None
         assert run.baselines.found.missing == "the search was stopped"

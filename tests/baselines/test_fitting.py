@@ -25,7 +25,7 @@ def table(rows: int = 300) -> pd.DataFrame:
     return frame
 
 
-def prepared(frame: pd.DataFrame, target: Any = "y", **options: Any) -> PreparedData:
+def prepare(frame: pd.DataFrame, target: Any = "y", **options: Any) -> PreparedData:
     return read_data(frame, target, seed=0, **{"folds": None, **options})[0]
 
 
@@ -35,7 +35,7 @@ def last(data: PreparedData, seconds: float = float("inf")) -> dict[str, Baselin
 
 def test_trees_see_categories_as_codes_and_gaps_as_gaps():
     frame = table()
-    data = prepared(frame)
+    data = prepare(frame)
     assert data.preparation is not None
     columns = tree_columns(data)
     found = columns.apply(data.preparation.apply(frame))
@@ -46,7 +46,7 @@ def test_trees_see_categories_as_codes_and_gaps_as_gaps():
 
 
 def test_boosting_beats_the_linear_model_where_columns_interact():
-    found = last(prepared(table()))
+    found = last(prepare(table()))
     boosting, linear = found["gradient boosting"], found["linear model"]
     assert boosting.complete
     assert boosting.about.startswith("HistGradientBoostingRegressor, ")
@@ -56,7 +56,7 @@ def test_boosting_beats_the_linear_model_where_columns_interact():
 
 
 def test_where_the_final_model_learns_from_validation_rows_so_do_the_tested_baselines():
-    data = prepared(table())
+    data = prepare(table())
     plain, again = last(data), {model.name: model for model in fitting.fit_baselines(data, all_rows=True)}
     (split,) = data.splits
     for name, model in again.items():
@@ -76,7 +76,7 @@ def test_where_the_final_model_learns_from_validation_rows_so_do_the_tested_base
     assert again["linear model"].test == pytest.approx(last(joined)["linear model"].test)
 
 
-def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
+def with_labels(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
     names: NDArray[Any] = np.array(["low", "mid", "high"])[-classes:]
     return frame.assign(y=names[pd.qcut(frame["y"], classes, labels=False)])
 
@@ -85,16 +85,16 @@ def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "options"),
     [
-        (labelled(table(), 2), {}),
-        (labelled(table(), 3), {"class_weight": "balanced"}),
-        (labelled(table(), 3), {"folds": 3}),
+        (with_labels(table(), 2), {}),
+        (with_labels(table(), 3), {"class_weight": "balanced"}),
+        (with_labels(table(), 3), {"folds": 3}),
         (table(), {"folds": 3}),
         (table().assign(words=["good day", "bad night", "good night"] * 100), {"roles": {"words": "text"}}),
     ],
     ids=["binary", "weighted", "folds of classes", "folds", "text"],
 )
 def test_every_kind_of_table_has_scores(frame: pd.DataFrame, options: dict[str, Any]):
-    data = prepared(frame, **options)
+    data = prepare(frame, **options)
     for model in last(data).values():
         assert model.validation
         assert model.validation.keys() == model.test.keys()
@@ -104,14 +104,14 @@ def test_every_kind_of_table_has_scores(frame: pd.DataFrame, options: dict[str, 
 def test_each_of_several_targets_has_a_model():
     frame = table()
     frame["z"] = -frame["y"]
-    data = prepared(frame, frame.pop("y").to_frame().assign(z=frame.pop("z")))
+    data = prepare(frame, frame.pop("y").to_frame().assign(z=frame.pop("z")))
     assert data.problem.num_outputs == 2
     assert last(data)["gradient boosting"].test["r2"] > 0.5
 
 
 @pytest.mark.soak
 def test_row_weights_have_an_effect():
-    data = prepared(table())
+    data = prepare(table())
     split = data.splits[0]
     weight = (np.asarray(split.y_train)[:, 0] > 0).astype(np.float32)
     weighted = replace(data, splits=(replace(split, weight_train=weight),))
@@ -121,7 +121,7 @@ def test_row_weights_have_an_effect():
 
 def test_many_rows_are_sampled_and_a_time_limit_is_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(fitting, "MOST_ROWS", 50)
-    found = last(prepared(table()), seconds=0.0)
+    found = last(prepare(table()), seconds=0.0)
     assert {model.rows for model in found.values()} == {50}
     assert not found["gradient boosting"].complete
     assert found["gradient boosting"].test
@@ -129,7 +129,7 @@ def test_many_rows_are_sampled_and_a_time_limit_is_kept(monkeypatch: pytest.Monk
 
 @pytest.mark.soak
 def test_a_class_without_a_training_row_stops_nothing():
-    data = prepared(labelled(table(), 3))
+    data = prepare(with_labels(table(), 3))
     split = data.splits[0]
     known = split.y_train != 2
     fewer = replace(split, x_train=np.asarray(split.x_train)[known], y_train=split.y_train[known])
@@ -141,12 +141,12 @@ def test_texts_get_a_bag_of_words_and_no_trees():
     rng = np.random.default_rng(0)
     words = np.array(["great", "awful", "film", "plot", "scene", "music"])
     texts = [" ".join([words[row % 2], *rng.choice(words[2:], 4)]) for row in range(200)]
-    data = prepared(texts, np.arange(200) % 2)
+    data = prepare(texts, np.arange(200) % 2)
     found = last(data)
     assert set(found) == {"linear model"}
     assert found["linear model"].about == "LogisticRegression over TF-IDF"
     assert found["linear model"].test["accuracy"] > 0.95
-    regression = last(prepared(texts, np.arange(200) % 2 + rng.normal(0, 0.1, 200)))["linear model"]
+    regression = last(prepare(texts, np.arange(200) % 2 + rng.normal(0, 0.1, 200)))["linear model"]
     assert regression.about == "Ridge over TF-IDF"
     assert regression.test["r2"] > 0.5
 
@@ -154,7 +154,7 @@ def test_texts_get_a_bag_of_words_and_no_trees():
 def test_images_of_many_pixels_have_no_trees(monkeypatch: pytest.MonkeyPatch):
     pixels = np.random.default_rng(0).integers(0, 256, (60, 5, 4, 3)).astype(np.uint8)
     pixels[::2] //= 4
-    data = prepared(pixels, np.arange(60) % 2)
+    data = prepare(pixels, np.arange(60) % 2)
     assert set(last(data)) == {"linear model", "gradient boosting"}
     monkeypatch.setattr(fitting, "MOST_PIXELS", 59)
     assert set(last(data)) == {"linear model"}

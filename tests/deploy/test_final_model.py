@@ -62,7 +62,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finalists, "_NEAR", 100.0)  # after four epochs a poor score means little
 
 
-def predicted_by(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
+def predict_with(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
     space = space_from_json(run.space_json)
     graph = data.problem.attach_columns(graph_from_json(blueprint(space, space.genome_from_json(record.genome))))
     raw = raw_outputs(graph, run.weights(record), data.new_rows(x, *views_of(graph)))
@@ -99,7 +99,7 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
         assert [each.digest for each in model.members] == [each.record.digest for each in (first, second, first)]
         assert [each.epochs for each in model.members] == [each.best_epoch for each in (first, second, first)]
         data = PreparedData.load(Path("run") / DATA_NAME)
-        mean = np.mean([predicted_by(each, run, data, data.x_test) for each in model.members], axis=0)[:, 0]
+        mean = np.mean([predict_with(each, run, data, data.x_test) for each in model.members], axis=0)[:, 0]
         truth = np.asarray(data.y_test)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
         scores = run.final_test.scores_of(model)
     assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - truth) ** 2)), rel=1e-5)
@@ -199,13 +199,13 @@ def test_a_requested_ensemble_is_the_final_model() -> None:
         assert 2 <= len(model.members) <= 3
         data = PreparedData.load(Path("run") / DATA_NAME)
         pairs = zip(model.members, model.shares, strict=True)
-        mean = sum(share * predicted_by(record, run, data, data.x_test)[:, 0] for record, share in pairs)
+        mean = sum(share * predict_with(record, run, data, data.x_test)[:, 0] for record, share in pairs)
         held = networks_to_choose_from(run)
         x, y = data.splits[0].x_validation, data.splits[0].y_validation
         target = np.asarray(y)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
-        errors = {name: np.mean((predicted_by(each, run, data, x)[:, 0] - target) ** 2) for name, each in held.items()}
+        errors = {name: np.mean((predict_with(each, run, data, x)[:, 0] - target) ** 2) for name, each in held.items()}
         together = sum(
-            share * predicted_by(each, run, data, x)[:, 0]
+            share * predict_with(each, run, data, x)[:, 0]
             for each, share in zip(model.members, model.shares, strict=True)
         )
         assert np.mean((together - target) ** 2) <= min(errors.values()) * 1.0001

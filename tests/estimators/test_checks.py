@@ -49,7 +49,7 @@ CHOSEN: dict[str, tuple[str, ...]] = {
 }
 
 
-def chosen():
+def cheap_checks():
     """The cheap checks, each with its estimator."""
     for kind, estimator in ESTIMATORS.items():
         for each, check in estimator_checks_generator(estimator):
@@ -58,7 +58,7 @@ def chosen():
                 yield pytest.param(each, check, id=f"{kind}-{name}")
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(chosen()))
+@pytest.mark.parametrize(("estimator", "check"), list(cheap_checks()))
 def test_cheap_checks(estimator, check):
     check(estimator)
 

@@ -44,7 +44,7 @@ class PromptEvaluator(ToyEvaluator):
             yield part
 
 
-def committed(directory: Path, patch: pytest.MonkeyPatch, evaluator: PromptEvaluator) -> list[int]:
+def commit_sizes(directory: Path, patch: pytest.MonkeyPatch, evaluator: PromptEvaluator) -> list[int]:
     """The number of networks in each commit of two generations of six."""
     sizes: list[int] = []
     put = RunStore.commit_part
@@ -72,7 +72,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_results_that_come_faster_than_the_disk_takes_them_are_committed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    sizes = committed(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 0.15))
+    sizes = commit_sizes(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 0.15))
     assert sizes[:2] == [1, 3]
     assert max(sizes) == 3
 
@@ -80,7 +80,7 @@ def test_results_that_come_faster_than_the_disk_takes_them_are_committed_togethe
 def test_results_that_come_slowly_are_committed_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    assert set(committed(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 1.0))) == {1}
+    assert set(commit_sizes(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 1.0))) == {1}
 
 
 def test_results_of_an_evaluator_that_may_wait_for_long_are_committed_at_once(
@@ -88,7 +88,7 @@ def test_results_of_an_evaluator_that_may_wait_for_long_are_committed_at_once(
 ) -> None:
     evaluator = PromptEvaluator(clock, 0.0)
     evaluator.part_seconds = 10.0
-    assert set(committed(tmp_path / "run", monkeypatch, evaluator)) == {1}
+    assert set(commit_sizes(tmp_path / "run", monkeypatch, evaluator)) == {1}
 
 
 @pytest.mark.parametrize("error", [Abandoned, RuntimeError])
@@ -99,7 +99,7 @@ def test_waiting_results_are_committed_when_the_wait_ends_early(
     sizes: list[int] = []
     if error is RuntimeError:
         with pytest.raises(RuntimeError):
-            committed(tmp_path / "run", monkeypatch, evaluator)
+            commit_sizes(tmp_path / "run", monkeypatch, evaluator)
     else:
-        sizes = committed(tmp_path / "run", monkeypatch, evaluator)
+        sizes = commit_sizes(tmp_path / "run", monkeypatch, evaluator)
         assert sizes == [1, 2]

@@ -53,7 +53,7 @@ def falling(task: SweepTask, at: float) -> LearningRateCurve:
     return LearningRateCurve(tuple(rates), tuple(losses))
 
 
-def wanted(task: SweepTask) -> float:
+def rate_for(task: SweepTask) -> float:
     """The rate that the stub's range test suggests: a function of the task alone."""
     return float(2e-4 * 1.5 ** (task.seeds[0] % 10))
 
@@ -68,7 +68,7 @@ class Sweeping(StubEvaluator):
         Sweeping.left -= 1
         if Sweeping.left == 0 and Sweeping.interruption is not None:
             Sweeping.interruption.signal = 2
-        return falling(task, wanted(task))
+        return falling(task, rate_for(task))
 
 
 def data() -> Any:
@@ -181,7 +181,7 @@ class Dying(Sweeping):
         Dying.left -= 1
         if Dying.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        return falling(task, wanted(task))
+        return falling(task, rate_for(task))
 
 
 def search(out: Path, interruption: Interruption | None = None, evaluator: Any = Sweeping) -> str:

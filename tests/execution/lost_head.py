@@ -21,7 +21,7 @@ from ray.cluster_utils import Cluster
 AWAY_SECONDS, MOST_SECONDS = 3.0, 300.0
 
 
-def committed(run_dir: Path) -> int:
+def count_committed(run_dir: Path) -> int:
     """Evaluations in a run directory; 0 if it has none yet."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{run_dir / 'run.sqlite'}?mode=ro", uri=True)) as run:
         return int(run.execute("SELECT count(*) FROM evaluation").fetchone()[0])
@@ -37,7 +37,7 @@ if __name__ == "__main__":
             [*command, "--address", cluster.address], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as run:
             until = time.monotonic() + MOST_SECONDS
-            while not committed(Path(run_dir)) and run.poll() is None and time.monotonic() < until:
+            while not count_committed(Path(run_dir)) and run.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
             cluster.head_node.kill_gcs_server()
             if what == "restarted":
@@ -48,6 +48,6 @@ if __name__ == "__main__":
             except subprocess.TimeoutExpired:
                 run.kill()
                 said, _ = run.communicate()
-        print(json.dumps({"code": run.returncode, "said": said, "committed": committed(Path(run_dir))}))
+        print(json.dumps({"code": run.returncode, "said": said, "committed": count_committed(Path(run_dir))}))
     finally:
         cluster.shutdown()

@@ -33,7 +33,7 @@ def candidates(*units, epochs=2):
     return [Candidate(genome=u, digest=str(u), seed=0, epochs=epochs, index=i) for i, u in enumerate(units)]
 
 
-def collected(parts):
+def collect(parts):
     found = {}
     for part in parts:
         assert part, "an evaluator yields no empty part"

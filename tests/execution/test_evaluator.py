@@ -21,7 +21,7 @@ from evonas.interruption import Abandoned
 from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
 from tests.execution.stub_worker import EXIT, FORK, GROW, HANG, KILL, MISTAKE, NAN, PRINT, RAISE, SEGFAULT, SPIN, STOP
-from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates, collected
+from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates, collect
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,10 +50,10 @@ def ends(pid: int) -> bool:
 
 
 def test_evaluates_a_generation_except_finished_candidates(evaluator):
-    found = collected(evaluator.evaluate(candidates(5, 6, 7), frozenset({1})))
+    found = collect(evaluator.evaluate(candidates(5, 6, 7), frozenset({1})))
     assert {k: e.scores["rmse"] for k, e in found.items()} == {0: 5.0, 2: 7.0}
-    assert collected(evaluator.evaluate(candidates(5), frozenset({0}))) == {}
-    assert collected(evaluator.evaluate([])) == {}
+    assert collect(evaluator.evaluate(candidates(5), frozenset({0}))) == {}
+    assert collect(evaluator.evaluate([])) == {}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_evaluates_a_generation_except_finished_candidates(evaluator):
 @pytest.mark.sampled(1)
 def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
     units = [3, 4, culprit, 5, 6]
-    found = collected(evaluator.evaluate(candidates(*units)))
+    found = collect(evaluator.evaluate(candidates(*units)))
     assert sorted(found) == [0, 1, 2, 3, 4]
     for position, evaluation in found.items():
         if units[position] == culprit:
@@ -75,7 +75,7 @@ def test_a_hostile_candidate_fails_alone(evaluator, culprit, words):
 
 def test_a_crash_is_noticed_immediately_though_a_child_holds_the_socket(evaluator):
     started = time.monotonic()
-    found = collected(evaluator.evaluate(candidates(FORK)))
+    found = collect(evaluator.evaluate(candidates(FORK)))
     assert "exited with status 7" in found[0].reason
     assert time.monotonic() - started < 60  # instead of the 120 s for a worker without a sign of life
     left = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True).stdout
@@ -84,7 +84,7 @@ def test_a_crash_is_noticed_immediately_though_a_child_holds_the_socket(evaluato
 
 @pytest.mark.soak
 def test_several_culprits_also_at_both_ends(evaluator):
-    found = collected(evaluator.evaluate(candidates(EXIT, 4, SEGFAULT, 5, EXIT)))
+    found = collect(evaluator.evaluate(candidates(EXIT, 4, SEGFAULT, 5, EXIT)))
     assert [found[k].status is Status.OK for k in range(5)] == [False, True, False, True, False]
 
 
@@ -92,7 +92,7 @@ def test_a_hanging_candidate_fails_alone(data_path):
     with StubEvaluator(
         UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(silence_seconds=3.0)
     ) as evaluator:
-        found = collected(evaluator.evaluate(candidates(3, HANG)))
+        found = collect(evaluator.evaluate(candidates(3, HANG)))
     assert found[0].status is Status.OK
     assert found[1].status is Status.FAILED
     assert "no headway for 3 s" in found[1].reason
@@ -104,11 +104,11 @@ def test_a_killed_worker_is_replaced_and_its_network_is_not_blamed(evaluator):
     first = next(parts)
     pid = evaluator.pid
     os.kill(pid, signal.SIGKILL)
-    found = {**first, **collected(parts)}
+    found = {**first, **collect(parts)}
     assert [found[k].scores["rmse"] for k in range(3)] == [5.0, 6.0, 7.0]
     assert evaluator.pid not in (None, pid)
     os.kill(evaluator.pid, signal.SIGKILL)
-    assert collected(evaluator.evaluate(candidates(9)))[0].status is Status.OK
+    assert collect(evaluator.evaluate(candidates(9)))[0].status is Status.OK
 
 
 @pytest.mark.soak
@@ -124,17 +124,17 @@ def test_a_worker_that_exceeds_its_memory_limit_is_replaced(evaluator):
 
 def test_an_error_of_the_trainer_has_its_traceback_and_the_worker_survives(evaluator):
     with pytest.raises(WorkerError, match=r"(?s)Traceback.*stub_worker.*a bug in the trainer"):
-        collected(evaluator.evaluate(candidates(RAISE, RAISE)))
+        collect(evaluator.evaluate(candidates(RAISE, RAISE)))
     pid = evaluator.pid
     with pytest.raises(InputError, match="units must be less"):
-        collected(evaluator.evaluate(candidates(MISTAKE)))
-    assert collected(evaluator.evaluate(candidates(3)))[0].status is Status.OK
+        collect(evaluator.evaluate(candidates(MISTAKE)))
+    assert collect(evaluator.evaluate(candidates(3)))[0].status is Status.OK
     assert evaluator.pid == pid
 
 
 def test_a_network_that_raises_fails_alone_when_others_can_be_trained(evaluator):
     for units in ([3, RAISE, 4, 5], [RAISE]):
-        found = collected(evaluator.evaluate(candidates(*units)))
+        found = collect(evaluator.evaluate(candidates(*units)))
         assert [found[k].status is Status.FAILED for k in range(len(units))] == [u == RAISE for u in units]
         assert found[units.index(RAISE)].reason == "it raised KeyError: 'a bug in the trainer'"
 
@@ -147,7 +147,7 @@ def test_limits_of_memory_and_life(data_path, units):
     # A busy machine may take this long to fill the memory or to send a heartbeat.
     limits = WorkerLimits(silence_seconds=20.0, beat_seconds=3.0, memory_bytes=600 << 20)
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
-        found = collected(evaluator.evaluate(candidates(*units)))
+        found = collect(evaluator.evaluate(candidates(*units)))
     reasons = {
         GROW: "the worker process took more memory than the limit of 0.629 GB",
         STOP: "the worker process hung: it gave no sign of life for 3 s",
@@ -180,7 +180,7 @@ def test_an_iterator_closed_early_cancels_and_the_worker_continues(evaluator, mo
     pid = evaluator.pid
     parts.close()
     started = time.monotonic()
-    assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
+    assert collect(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
     assert time.monotonic() - started < AT_ONCE  # instead of the minutes that the others would take
     assert evaluator.pid == pid
 
@@ -190,7 +190,7 @@ def test_a_second_request_while_one_is_answered_is_refused(evaluator):
     next(parts)
     with pytest.raises(RuntimeError, match="one request at a time"):
         evaluator.ping()
-    assert len(collected(parts)) == 1
+    assert len(collect(parts)) == 1
 
 
 def test_close_ends_a_busy_worker_and_may_be_called_twice(evaluator):
@@ -215,11 +215,11 @@ def test_interrupting_the_driver_leaves_the_worker_in_order(evaluator):
     try:
         signal.setitimer(signal.ITIMER_REAL, 1.5)
         with pytest.raises(Interrupted):
-            collected(evaluator.evaluate(candidates(*range(1, 400), epochs=5)))
+            collect(evaluator.evaluate(candidates(*range(1, 400), epochs=5)))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-    assert collected(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
+    assert collect(evaluator.evaluate(candidates(8)))[0].scores == {"rmse": 8.0}
 
 
 def test_the_worker_ignores_ctrl_c(evaluator):
@@ -279,9 +279,9 @@ def test_a_standby_becomes_the_first_worker_and_its_output_goes_to_the_log(data_
         standby.warm("population", own=False)
         evaluator.start()
         assert evaluator.pid == standby.pid
-        assert collected(evaluator.evaluate(candidates(5, PRINT)))[0].scores == {"rmse": 5.0}
+        assert collect(evaluator.evaluate(candidates(5, PRINT)))[0].scores == {"rmse": 5.0}
         os.kill(standby.pid, signal.SIGKILL)
-        assert collected(evaluator.evaluate(candidates(6)))[0].scores == {"rmse": 6.0}
+        assert collect(evaluator.evaluate(candidates(6)))[0].scores == {"rmse": 6.0}
         assert evaluator.pid != standby.pid
     assert "loading for population" in log.read_text()
     assert "printed" in log.read_text()
@@ -291,7 +291,7 @@ def test_a_standby_that_died_is_replaced(data_path):
     with Early(UnitsSpace(), data_path, TrainingSettings()) as evaluator:
         os.kill(evaluator._standby.pid, signal.SIGKILL)
         evaluator._standby._process.wait()
-        assert collected(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
+        assert collect(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
 
 
 def test_a_standby_that_nobody_took_ends_with_its_block():
@@ -306,7 +306,7 @@ def test_a_network_that_takes_too_long_fails_alone_though_it_makes_headway(data_
     tasks = [*candidates(3), *candidates(4, epochs=10**6), *candidates(5)]
     tasks = [replace(task, index=k) for k, task in enumerate(tasks)]
     with StubEvaluator(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
-        found = collected(evaluator.evaluate(tasks))
+        found = collect(evaluator.evaluate(tasks))
     assert [found[k].status is Status.OK for k in range(3)] == [True, False, True]
     assert found[1].reason == "the worker process took longer than the limit of 1.5 s per network"
 
@@ -319,10 +319,10 @@ def test_an_abandoned_wait_keeps_or_replaces_the_worker(evaluator, monkeypatch, 
     pid, until = evaluator.pid, time.monotonic() + 0.3
     evaluator.abandon_when(lambda: time.monotonic() > until)
     with pytest.raises(Abandoned):
-        collected(evaluator.evaluate(candidates(units, epochs=60_000)))
+        collect(evaluator.evaluate(candidates(units, epochs=60_000)))
     assert time.monotonic() - until < AT_ONCE  # the training would take ten minutes
     evaluator.abandon_when(lambda: False)
-    assert collected(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
+    assert collect(evaluator.evaluate(candidates(5)))[0].scores == {"rmse": 5.0}
     assert (evaluator.pid == pid) == goes_on
 
 
@@ -339,7 +339,7 @@ def test_the_driver_hears_which_network_is_in_which_epoch(evaluator):
     heard = []
     evaluator.watch_training(heard.extend)
     # Position 0 is already done, so the worker's numbering differs from the driver's.
-    collected(evaluator.evaluate(candidates(4, 6, epochs=150), frozenset({0})))
+    collect(evaluator.evaluate(candidates(4, 6, epochs=150), frozenset({0})))
     assert {each.number for each in heard} == {1}
     assert [each.epoch for each in heard] == sorted({each.epoch for each in heard})
     assert max(each.epoch for each in heard) > 0

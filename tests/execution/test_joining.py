@@ -28,7 +28,7 @@ from genomes import InputError
 from tests.cli.commands import evonas as command_line
 from tests.execution.stub_worker import EXIT, NAN
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
-from tests.execution.test_pool import evaluated
+from tests.execution.test_pool import evaluate
 
 
 class NobodyHere:
@@ -120,13 +120,13 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
 def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_one(tmp_path, data_path):
     with Machine(tmp_path, 2.0) as machine:
         killed = shared_pool(tmp_path, data_path)
-        assert evaluated(killed, 1, 2)[1].scores == {"rmse": 2.0}
+        assert evaluate(killed, 1, 2)[1].scores == {"rmse": 2.0}
         killed._fleet._ended.set()  # no message is sent and nothing is cleaned up
         killed._fleet._thread.join()
         (tmp_path / "shared" / "note.txt").write_text("of somebody else")
         until(lambda: any("not heard from" in line for line in machine.said))
         with shared_pool(tmp_path, data_path) as resumed:
-            assert evaluated(resumed, 3, 4)[1].scores == {"rmse": 4.0}
+            assert evaluate(resumed, 3, 4)[1].scores == {"rmse": 4.0}
             assert resumed._fleet.joined == 1
     assert (tmp_path / "shared" / "note.txt").read_text() == "of somebody else"
 
@@ -194,7 +194,7 @@ def test_a_temporarily_full_folder_loses_nothing(tmp_path, data_path, monkeypatc
             target=joining.join, args=(tmp_path,), kwargs={"threads": 1, "wait": 30, "on_news": said.append}
         )
         helping.start()
-        found = evaluated(pool, 1, 2, 3)
+        found = evaluate(pool, 1, 2, 3)
         assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(3)}
         assert pool._fleet.joined == 1
         pool.close()
@@ -205,10 +205,10 @@ def test_a_temporarily_full_folder_loses_nothing(tmp_path, data_path, monkeypatc
 
 def test_a_machine_that_was_given_up_joins_again(tmp_path, data_path):
     with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
-        assert evaluated(pool, 1)[0].scores == {"rmse": 1.0}
+        assert evaluate(pool, 1)[0].scores == {"rmse": 1.0}
         fleet = pool._fleet
         next(iter(fleet._joined.values())).reason = "it was not heard from"
-        assert evaluated(pool, 2)[0].scores == {"rmse": 2.0}
+        assert evaluate(pool, 2)[0].scores == {"rmse": 2.0}
         until(lambda: sum("Joined" in line for line in machine.said) == 2)
         assert fleet.joined == 1
 

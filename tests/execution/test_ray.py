@@ -26,7 +26,7 @@ from evonas.training_tasks import TrainingSettings
 from genomes import InputError
 from tests.execution.stub_worker import EXIT, NAN, RAISE
 from tests.execution.stubs import UnitsSpace, candidates
-from tests.execution.test_pool import evaluated
+from tests.execution.test_pool import evaluate
 
 ray = pytest.importorskip("ray")
 STUB = (sys.executable, str(Path(__file__).with_name("stub_worker.py")))
@@ -64,7 +64,7 @@ def pool(data_path):
 
 
 def test_networks_come_back_once_and_failures_read_like_local_ones(pool):
-    found = evaluated(pool, 1, 2, EXIT, 3, NAN, RAISE)
+    found = evaluate(pool, 1, 2, EXIT, 3, NAN, RAISE)
     assert {number: each.scores["rmse"] for number, each in found.items() if each.scores} == {0: 1.0, 1: 2.0, 3: 3.0}
     assert {number: each.reason for number, each in found.items() if each.status is Status.FAILED} == {
         2: "the worker process crashed: it exited with status 7",
@@ -87,7 +87,7 @@ def test_progress_comes_from_the_actor(pool):
 
 @pytest.mark.soak
 def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(pool):
-    evaluated(pool, 1)
+    evaluate(pool, 1)
     stream, found = pool.stream(), {}
     for number in range(6):
         stream.give(number, evonas.Candidate(number + 1, str(number), 0, 20))
@@ -133,7 +133,7 @@ def test_a_machine_added_during_a_search_is_used(data_path):
 def test_workers_that_cannot_start_end_the_search_with_a_message(data_path):
     broken = pool_of(data_path, settings=TrainingSettings(patience=13))
     with broken, pytest.raises(WorkerError, match="no luck"):
-        evaluated(broken, 1)
+        evaluate(broken, 1)
 
 
 def test_a_lost_head_is_reported(monkeypatch):

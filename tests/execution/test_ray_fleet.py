@@ -106,7 +106,7 @@ class Cluster:
     def close(self) -> None: ...
 
 
-def started(
+def start_fleet(
     monkeypatch: pytest.MonkeyPatch,
     periods: list[int],
     resources: dict[str, float],
@@ -140,7 +140,7 @@ def finish(cluster: Cluster, fleet: RayFleet, assignments: Assignments) -> int:
 
 
 def test_a_worker_that_is_three_times_as_fast_trains_three_times_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster, fleet, assignments = started(monkeypatch, [2, 6], {"CPU": 2.0}, 2)
+    cluster, fleet, assignments = start_fleet(monkeypatch, [2, 6], {"CPU": 2.0}, 2)
     assignments.add(dict.fromkeys(range(80), TASK))
     steps = finish(cluster, fleet, assignments)
     fast, slow = cluster.workers
@@ -152,7 +152,7 @@ def test_a_worker_that_is_three_times_as_fast_trains_three_times_as_many(monkeyp
 def test_workers_are_asked_for_where_work_waits_and_given_back_when_they_are_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cluster, fleet, assignments = started(monkeypatch, [2], {"CPU": 2.0}, 5)
+    cluster, fleet, assignments = start_fleet(monkeypatch, [2], {"CPU": 2.0}, 5)
     assert len(cluster.workers) == 2, "the cluster has room for these"
     assignments.add(dict.fromkeys(range(40), TASK))
     fleet.wait(0.001)
@@ -171,7 +171,7 @@ def test_workers_are_asked_for_where_work_waits_and_given_back_when_they_are_idl
 
 def test_a_gpu_takes_groups_of_a_generation_which_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = TrainingSettings(trainer="population", threads=2)
-    cluster, fleet, assignments = started(
+    cluster, fleet, assignments = start_fleet(
         monkeypatch, [2], {"CPU": 8.0, "GPU": 2.0}, None, settings=settings, grouped=True
     )
     assert [worker.options["num_gpus"] for worker in cluster.workers] == [1, 1]

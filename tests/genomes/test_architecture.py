@@ -90,11 +90,11 @@ def bipartite(*cycles):
 
 def test_networks_that_refinement_cannot_distinguish_differ():
     assert digest_of(bipartite(6)) != digest_of(bipartite(3, 3))
-    assert digest_of(bipartite(3, 3)) == digest_of(renumbered(bipartite(3, 3), np.random.default_rng(0)))
+    assert digest_of(bipartite(3, 3)) == digest_of(renumber(bipartite(3, 3), np.random.default_rng(0)))
     assert digest_of(bipartite(3, 5)) == digest_of(bipartite(5, 3))
 
 
-def renumbered(genome, rng):
+def renumber(genome, rng):
     """The same network with its layers listed in another topological order."""
     wiring = [set(layer.sources) for layer in genome.layers]
     order, waiting = [0], set(range(1, len(wiring) + 1))
@@ -124,7 +124,7 @@ def test_digests_agree_with_graph_isomorphism():
     for _ in range(250):
         genome = random_network(rng, int(rng.integers(5)), [4, 8])
         graph = to_graph(genome)
-        assert digest(graph) == digest_of(renumbered(genome, rng))
+        assert digest(graph) == digest_of(renumber(genome, rng))
         for key, other in by_digest.items():
             same = nx.is_isomorphic(graph, other, node_match=lambda a, b: a == b)
             assert same == (key == digest(graph))
@@ -137,7 +137,7 @@ def test_canonical_order_maps_one_numbering_to_the_other():
     rng = np.random.default_rng(1)
     for _ in range(50):
         genome = random_network(rng, 6, [4])
-        a, b = to_graph(genome), to_graph(renumbered(genome, rng))
+        a, b = to_graph(genome), to_graph(renumber(genome, rng))
         to_b = dict(zip(canonical_order(a), canonical_order(b), strict=True))
         assert canonical_form(a) == canonical_form(b)
         assert {(to_b[u], to_b[v]) for u, v in a.edges} == set(b.edges)
@@ -200,7 +200,7 @@ def test_graphs_survive_json():
     assert digest(back) == digest(graph)
 
 
-def broken(change):
+def break_graph(change):
     value = json.loads(json.dumps(graph_to_json(to_graph(network(10, 5)))))
     return change(value) or value
 
@@ -243,7 +243,7 @@ BAD_GRAPHS = {
 @pytest.mark.parametrize(("change", "message"), BAD_GRAPHS.values(), ids=BAD_GRAPHS.keys())
 def test_bad_graphs_are_refused(change, message):
     with pytest.raises(InputError, match=message):
-        graph_from_json(broken(change))
+        graph_from_json(break_graph(change))
 
 
 def test_check_graph_sees_wrong_node_numbers():

@@ -238,12 +238,12 @@ def places(value, path=()):
         yield from places(child, (*path, key))
 
 
-def spoiled(value, path, replacement):
+def spoil(value, path, replacement):
     """The value with one nested value replaced."""
     if not path:
         return replacement
     copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = spoiled(value[path[0]], path[1:], replacement)
+    copied[path[0]] = spoil(value[path[0]], path[1:], replacement)
     return copied
 
 
@@ -271,7 +271,7 @@ GOOD = {
 }
 
 
-def refused_or_sound(value, read, write):
+def check_refused_or_sound(value, read, write):
     """Whatever can be read can also be written, and reads back as the same value."""
     words = ""
     try:
@@ -291,7 +291,7 @@ def refused_or_sound(value, read, write):
 @given(data=st.data())
 def test_junk_anywhere_is_an_input_error_or_read(value, read, write, data):
     path = data.draw(st.sampled_from(list(places(value))))
-    refused_or_sound(spoiled(value, path, data.draw(junk)), read, write)
+    check_refused_or_sound(spoil(value, path, data.draw(junk)), read, write)
 
 
 @pytest.mark.battery
@@ -308,5 +308,5 @@ def test_pure_junk_is_refused(read, value):
 @many
 @given(text=st.text(max_size=60) | st.text("[]={}\"'.,\n 1eE-truefalsinw#_", max_size=60))
 def test_junk_text_is_an_input_error_or_read(text):
-    refused_or_sound(text, space_from_toml, space_to_toml)
-    refused_or_sound(text, lambda text: parse_json(text, "file"), json.dumps)
+    check_refused_or_sound(text, space_from_toml, space_to_toml)
+    check_refused_or_sound(text, lambda text: parse_json(text, "file"), json.dumps)

@@ -72,7 +72,7 @@ def subsets(node: int) -> list[tuple[int, ...]]:
     return [subset for size in range(1, node + 1) for subset in combinations(range(node), size)]
 
 
-def reached(space: DenseSpace, steps: int) -> set[str]:
+def explore(space: DenseSpace, steps: int) -> set[str]:
     """Digests visited by a long walk of mutations."""
     rng = np.random.default_rng(0)
     genome = space.sample(rng)
@@ -89,7 +89,7 @@ def test_mutation_reaches_every_network(name):
     space = SMALL[name]
     members = every_member(space)
     assert len(members) > 5
-    assert reached(space, 60 * len(members)) == members
+    assert explore(space, 60 * len(members)) == members
 
 
 def test_samples_reach_both_ends_of_ranges():

@@ -26,7 +26,7 @@ few = settings(max_examples=20, deadline=None, derandomize=True)
 SHAPES = [(1, 1, 1), (8, 8, 1), (13, 2, 3), (5, 3), (1, 1), (100, 12)]
 
 
-def evolved(space: StagedSpace, seed: int):
+def evolve(space: StagedSpace, seed: int):
     """A genome after a few mutations and a crossover."""
     rng = np.random.default_rng(seed)
     genomes = [space.sample(rng), space.sample(rng)]
@@ -40,7 +40,7 @@ def evolved(space: StagedSpace, seed: int):
 def test_children_are_valid_for_data_of_any_size(seed, shape):
     spaces = [ConvolutionalSpace(), STAGED_SPACES["gaps in counts"]] + ([SequenceSpace()] if len(shape) == 2 else [])
     for space in spaces:
-        graph = space.architecture(evolved(space, seed))
+        graph = space.architecture(evolve(space, seed))
         assert node_shapes(graph, shape, 3)[len(graph) - 1] == (3,)
         assert count_parameters(graph, math.prod(shape), 3, shape) > 0
         assert count_flops(graph, math.prod(shape), 3, shape) > 0
@@ -51,7 +51,7 @@ def test_children_are_valid_for_data_of_any_size(seed, shape):
 @given(seed=seeds, length=st.integers(1, 300))
 def test_children_are_valid_for_texts_of_any_length(seed, length):
     space = SequenceSpace.for_text()
-    graph = space.architecture(evolved(space, seed))
+    graph = space.architecture(evolve(space, seed))
     assert graph.nodes[1]["kind"] in ("tokens", "bag_of_words")
     assert node_shapes(graph, (length,), 2)[len(graph) - 1] == (2,)
 

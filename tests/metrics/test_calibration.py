@@ -15,7 +15,7 @@ PROBLEMS = {
 }
 
 
-def drawn(task: str, count: int = 4000):
+def draw(task: str, count: int = 4000):
     """Classes drawn with the probabilities of the logits."""
     rng, problem = np.random.default_rng(0), PROBLEMS[task]
     logits = rng.normal(size=(count, problem.num_outputs)) * 2
@@ -26,7 +26,7 @@ def drawn(task: str, count: int = 4000):
 @pytest.mark.parametrize("task", PROBLEMS)
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
 def test_the_temperature_is_found_and_reduces_the_error(task: str, temperature: float):
-    problem, y, logits = drawn(task)
+    problem, y, logits = draw(task)
     assert expected_calibration_error(problem, y, logits) < 0.03
     raw = logits * temperature
     found = temperature_of(problem, y, raw)

@@ -25,14 +25,14 @@ from tests.training.layered import (
     TOKENS,
     conv,
     dense,
-    layered,
+    make_layered,
     pool,
     recurrent,
     rows,
 )
 
 
-def taken_over(parent, child):
+def inherit(parent, child):
     """Outputs of both on separate rows, what the child claims about them, and its weights."""
     (sample, masked), width = parent.graph["sample"], math.prod(parent.graph["sample"][0])
     fitted_to = rows(sample, masked, 70)
@@ -54,34 +54,34 @@ def residual(filters, **second):
 
 
 KEEPING = {
-    "same": (layered(PLAIN), layered(PLAIN)),
-    "wider": (layered(PLAIN), layered([conv(9), conv(11, stride=2, activation="gelu"), MEAN, dense(8)])),
-    "deeper": (layered(PLAIN), layered([conv(6), conv(7), *PLAIN[1:]])),
-    "deeper, separable": (layered(PLAIN), layered([conv(6), conv(6, separable=True), *PLAIN[1:]])),
-    "larger kernel": (layered([conv(6), conv(4), MEAN]), layered([conv(6, (5, 7)), conv(4), MEAN])),
-    "flattened": (layered([conv(4), pool("max", 4), FLAT]), layered([conv(7), pool("max", 4), FLAT])),
-    "wider residual": (layered(residual(4), RESIDUAL), layered(residual(7), RESIDUAL)),
-    "new residual": (layered([conv(4), MEAN]), layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
+    "same": (make_layered(PLAIN), make_layered(PLAIN)),
+    "wider": (make_layered(PLAIN), make_layered([conv(9), conv(11, stride=2, activation="gelu"), MEAN, dense(8)])),
+    "deeper": (make_layered(PLAIN), make_layered([conv(6), conv(7), *PLAIN[1:]])),
+    "deeper, separable": (make_layered(PLAIN), make_layered([conv(6), conv(6, separable=True), *PLAIN[1:]])),
+    "larger kernel": (make_layered([conv(6), conv(4), MEAN]), make_layered([conv(6, (5, 7)), conv(4), MEAN])),
+    "flattened": (make_layered([conv(4), pool("max", 4), FLAT]), make_layered([conv(7), pool("max", 4), FLAT])),
+    "wider residual": (make_layered(residual(4), RESIDUAL), make_layered(residual(7), RESIDUAL)),
+    "new residual": (make_layered([conv(4), MEAN]), make_layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
     "wider recurrent": (
-        layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
-        layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),
+        make_layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
+        make_layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),
     ),
     "new attention": (
-        layered([EMBEDDING, conv(5), MEAN], sample=TOKENS),
-        layered([EMBEDDING, LEARNED, ATTENTION, conv(5), MEAN], sample=TOKENS),
+        make_layered([EMBEDDING, conv(5), MEAN], sample=TOKENS),
+        make_layered([EMBEDDING, LEARNED, ATTENTION, conv(5), MEAN], sample=TOKENS),
     ),
 }
 
 
 @pytest.mark.parametrize(("parent", "child"), KEEPING.values(), ids=KEEPING)
 def test_the_function_is_kept(parent, child):
-    theirs, ours, kept, _ = taken_over(parent, child)
+    theirs, ours, kept, _ = inherit(parent, child)
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
     assert kept
 
 
 def test_copies_become_different():
-    *_, weights = taken_over(layered([conv(3), conv(3), MEAN]), layered([conv(6), conv(3), MEAN]))
+    *_, weights = inherit(make_layered([conv(3), conv(3), MEAN]), make_layered([conv(6), conv(3), MEAN]))
     kernel = weights["layer_2/kernel"]
     assert np.abs(kernel[:, :, :3] - kernel[:, :, 3:]).min(axis=(0, 1, 3)).max() > 0
 
@@ -90,7 +90,7 @@ def test_copies_become_different():
 @pytest.mark.parametrize("other", ["images", "residual", "series", "text"])
 def test_any_network_may_inherit_from_any_other(name, other):
     if NETWORKS[name].graph["sample"] == NETWORKS[other].graph["sample"]:
-        _, ours, kept, _ = taken_over(NETWORKS[other], NETWORKS[name])
+        _, ours, kept, _ = inherit(NETWORKS[other], NETWORKS[name])
         assert np.isfinite(ours).all()
         assert kept == (name == other)
         assert np.ptp(ours, axis=0).max() > 0
@@ -98,6 +98,6 @@ def test_any_network_may_inherit_from_any_other(name, other):
 
 def test_inexact_inheritance_is_reported():
     for child in ([conv(4), conv(8, stride=2, activation="gelu"), MEAN, dense(5)], [PLAIN[0], PLAIN[2], PLAIN[3]]):
-        *_, kept, weights = taken_over(layered(PLAIN), layered(child))
+        *_, kept, weights = inherit(make_layered(PLAIN), make_layered(child))
         assert not kept
         assert weights["layer_1/kernel"].shape[:3] == (3, 3, IMAGE[-1])

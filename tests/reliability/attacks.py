@@ -31,7 +31,7 @@ from genomes.dense import DenseSpace
 from genomes.encodings import read_space
 from genomes.errors import InputError
 from genomes.population import read_population
-from tests.reliability.fuzzing import watched
+from tests.reliability.fuzzing import watch
 
 __all__ = ["ATTACKS", "attempt"]
 
@@ -52,7 +52,7 @@ def attempt(folder: str, name: str, golden: str) -> int:
     check_keras_file(Path(golden) / "model.keras")  # imports now, before anything is forbidden
     read = ATTACKS[name](Path(folder), Path(golden))
     files = sorted(os.walk(folder))
-    watched(Path(folder))
+    watch(Path(folder))
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     try:
         read()
@@ -270,7 +270,7 @@ def _run(folder: Path, golden: Path) -> Path:
     return folder / "run"
 
 
-def _opened(directory: Path) -> Read:
+def _open(directory: Path) -> Read:
     def read() -> None:
         with RunReader(directory) as run:
             for record in run.records():
@@ -288,7 +288,7 @@ def _sql_attack(name: str, *statements: str) -> None:
             connection.execute(statement)
         connection.commit()
         connection.close()
-        return _opened(directory)
+        return _open(directory)
 
     ATTACKS[name] = make
 
@@ -313,7 +313,7 @@ def weights_name_that_leads_out(folder: Path, golden: Path) -> Read:
                        (changed[-3], changed[-1], *row[:2]))  # fmt: skip
     connection.commit()
     connection.close()
-    return _opened(directory)
+    return _open(directory)
 
 
 def _link_attack(name: str, *parts: str) -> None:
@@ -325,7 +325,7 @@ def _link_attack(name: str, *parts: str) -> None:
             path.rename(outside)
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(outside)
-        return lambda: RunStore.open(directory) if parts == ("run.lock",) else _opened(directory)()
+        return lambda: RunStore.open(directory) if parts == ("run.lock",) else _open(directory)()
 
     ATTACKS[name] = make
 

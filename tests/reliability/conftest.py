@@ -13,7 +13,7 @@ import pytest
 from tests.execution.conftest import data_path
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import SOAK
-from tests.reliability.disks import Disk, mounted
+from tests.reliability.disks import Disk, mount_disk
 from tests.reliability.forkserver import ForkServer
 
 __all__ = ["data_path"]
@@ -85,5 +85,5 @@ def runs(server: ForkServer) -> Iterator[Runs]:
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with mounted() as made:
+    with mount_disk() as made:
         yield made

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Disk", "mounted"]
+__all__ = ["Disk", "mount_disk"]
 
 _SHUTDOWN, _NO_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH
 
@@ -61,7 +61,7 @@ class Disk:
 
 
 @contextmanager
-def mounted() -> Iterator[Disk]:
+def mount_disk() -> Iterator[Disk]:
     """Yields a disk; skips the test where none can be created."""
     if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None or not Path("/dev/loop-control").exists():
         pytest.skip("needs root, mkfs.ext4 and loop devices")

@@ -31,10 +31,10 @@ class WideSpace(ToySpace):
 
 def _evaluation(candidate: Candidate) -> Evaluation:
     genome: ToyGenome = candidate.genome
-    return _scored(1 + sum((number - 500) ** 2 for number in genome[:3]) / 1e6)
+    return _evaluation_with(1 + sum((number - 500) ** 2 for number in genome[:3]) / 1e6)
 
 
-def _scored(score: float) -> Evaluation:
+def _evaluation_with(score: float) -> Evaluation:
     curve = tuple(score + 1 / (1 + epoch) for epoch in range(50))
     weights = {"output/kernel": np.full((8, 8), score, np.float32)}
     return Evaluation(
@@ -75,13 +75,13 @@ def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) ->
         evaluator = ToyEvaluator(part_size=5, evaluation=_evaluation)
         for _ in evolve(strategy, evaluator, store, space, Budget(evaluations=evaluations), on_part=on_part):
             pass
-    seconds = _paired(early, Path(shutil.copytree(directory, Path(disk) / "late")), rounds)
+    seconds = _time_commits(early, Path(shutil.copytree(directory, Path(disk) / "late")), rounds)
     found = {name: {"p50": _percentile(times, 0.5), "p99": _percentile(times, 0.99)} for name, times in seconds.items()}
     print(json.dumps({"marks": [marks[0], marks[-1]], **found}))
     return 0
 
 
-def _paired(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
+def _time_commits(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
     """Wall-clock seconds of commits to a store of about 100 rows and to another one.
 
     They alternate, so that other load on the machine and its disk affects both alike. Every fourth commit includes a
@@ -108,7 +108,7 @@ def _paired(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
                 for turn in range(20):
                     for name, store in (("early", young), ("late", old)):
                         score = 1e-6 / (1 + 20 * number + turn) if turn % 4 == 0 else 9.0
-                        part = [(each, _scored(score)) for each in parts[name][turn]]
+                        part = [(each, _evaluation_with(score)) for each in parts[name][turn]]
                         started = time.perf_counter()
                         store.commit_part(part, 0.0)
                         seconds[name].append(time.perf_counter() - started)

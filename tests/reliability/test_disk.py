@@ -17,7 +17,7 @@ from evonas.runs import RunReader
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import count
 from tests.reliability.disks import Disk
-from tests.reliability.tracing import needs_strace, traced
+from tests.reliability.tracing import needs_strace, trace_process
 
 #: What may fail at which calls; printing is excluded.
 _WRITES = {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "mkdir"}
@@ -39,7 +39,7 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
     codes: dict[int, int] = {}
     for name, number in places if wanted == len(places) else random.Random(3).sample(places, wanted):
         inject = f"inject={name}:error={fault}:when={number}{'+' if lasting else ''}"
-        with traced(
+        with trace_process(
             lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
         ) as process:
             code = process.wait()

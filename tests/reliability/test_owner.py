@@ -8,12 +8,12 @@ import time
 
 from evonas.runs import RunReader
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import SOAK, count, drawn
+from tests.reliability.counts import SOAK, count, make_rng
 
 
 def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> None:
     row("8 processes start or resume one directory", "one owner at a time, nothing lost, same digest")
-    rng, refused = drawn(), 0
+    rng, refused = make_rng(), 0
     for _ in range(count(1, 100)):
         directory = runs.folder / "run"
         if rng.random() < 0.5:  # otherwise they create it

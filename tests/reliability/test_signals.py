@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import SOAK, count, drawn
+from tests.reliability.counts import SOAK, count, make_rng
 
 
 @pytest.mark.sampled(1)
@@ -21,7 +21,7 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
     # In `make test`, where the machine may be busy, the limits are neither the search's duration nor the grace period.
     most = (1.0 if twice else 10.0) if SOAK is not None else 60.0
     patience = {} if SOAK is not None else {"GRACE_SECONDS": "600"}
-    rng, slowest, done = drawn(), 0.0, 0
+    rng, slowest, done = make_rng(), 0.0, 0
     for _ in range(count(6, 300)):
         directory, number = runs.folder / "run", rng.choice([signal.SIGINT, signal.SIGTERM])
         sleep_seconds = rng.choice([0.005, 0.02, 0.02, 0.05]) if not twice else 0.3

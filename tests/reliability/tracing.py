@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.reliability.forkserver import Process
 
-__all__ = ["CALLS", "calls_of", "needs_strace", "traced"]
+__all__ = ["CALLS", "calls_of", "needs_strace", "trace_process"]
 
 #: The calls that change data on a disk.
 CALLS = (
@@ -36,7 +36,7 @@ needs_strace = pytest.mark.skipif(not _can_trace(), reason="needs strace, and th
 
 
 @contextmanager
-def traced(start: Callable[[Path], Process], folder: Path, *options: str) -> Iterator[Process]:
+def trace_process(start: Callable[[Path], Process], folder: Path, *options: str) -> Iterator[Process]:
     """A process that strace is attached to from its first instruction; `start` takes a gate."""
     gate, log = folder / "gate", folder / "strace.log"
     log.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def traced(start: Callable[[Path], Process], folder: Path, *options: str) -> Ite
 
 def calls_of(start: Callable[[Path], Process], folder: Path) -> list[tuple[str, int]]:
     """Every (call, n) of the process, n counted from 1 for each call."""
-    with traced(start, folder, "-e", f"trace={','.join(CALLS)}") as process:
+    with trace_process(start, folder, "-e", f"trace={','.join(CALLS)}") as process:
         assert process.wait() == 0, process.text()
     counts: dict[str, int] = {}
     found = []

@@ -102,11 +102,11 @@ def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, by
         for command in commands(folder):
             with contextlib.suppress(InputError, StorageError):
                 command()
-            gone = [str(path) for path, content in foreign.items() if not kept(path, content)]
+            gone = [str(path) for path, content in foreign.items() if not is_kept(path, content)]
             assert not gone
 
 
-def kept(path: Path, content: bytes) -> bool:
+def is_kept(path: Path, content: bytes) -> bool:
     """A lock may contain a process number, which is not anyone's work."""
     lock = path.name == "run.lock" and content.isdigit()
     return path.exists() and (lock or path.read_bytes() == content)

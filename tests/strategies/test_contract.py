@@ -35,7 +35,7 @@ def case(name: str) -> StrategyCase:
     return StrategyCase(name, tuple(more.items()))
 
 
-def made(name: str, space: SearchSpace, **options: Any) -> Strategy:
+def make_strategy_of(name: str, space: SearchSpace, **options: Any) -> Strategy:
     return case(name).make(space, **options)
 
 
@@ -44,9 +44,9 @@ every_space = pytest.mark.parametrize("kind", SPACES)
 
 
 @functools.cache
-def played(name: str, kind: str, generations: int = 4, seed: int = 0) -> list[list[Candidate]]:
+def proposals_of(name: str, kind: str, generations: int = 4, seed: int = 0) -> list[list[Candidate]]:
     """The candidates that a strategy proposes on a space; cached for several tests."""
-    return play(made(name, SPACES[kind], objective=RMSE, population=6, seed=seed), generations)
+    return play(make_strategy_of(name, SPACES[kind], objective=RMSE, population=6, seed=seed), generations)
 
 
 @pytest.mark.sampled(22)
@@ -60,12 +60,12 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
 @every_space
 @pytest.mark.sampled(17)
 def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind: str) -> None:
-    strategies.check_seeds(case(name), SPACES[kind], played(name, kind))
+    strategies.check_seeds(case(name), SPACES[kind], proposals_of(name, kind))
 
 
-def asked_everywhere(name: str) -> list[Any]:
+def proposals_everywhere(name: str) -> list[Any]:
     """The candidates that a strategy proposes on each space, as JSON values."""
-    return [as_text(played(name, kind), space) for kind, space in SPACES.items()]
+    return [as_text(proposals_of(name, kind), space) for kind, space in SPACES.items()]
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def asked_elsewhere(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
 @pytest.mark.sampled(3)
 @every_strategy
 def test_processes_with_other_hash_seeds_ask_the_same(name: str, asked_elsewhere: dict[str, list[Any]]) -> None:
-    assert asked_elsewhere[name] == json.loads(json.dumps(asked_everywhere(name)))
+    assert asked_elsewhere[name] == json.loads(json.dumps(proposals_everywhere(name)))
 
 
 #: On spaces where a generation takes some strategies seconds, `make test` stops them only once.
@@ -175,7 +175,7 @@ def mean_of_the_best(strategy_name: str, seeds: int) -> float:
     """Mean over several searches of eight generations on a smooth problem."""
 
     def best(seed: int) -> float:
-        strategy, found = made(strategy_name, ToySpace(), population=10, seed=seed), []
+        strategy, found = make_strategy_of(strategy_name, ToySpace(), population=10, seed=seed), []
         for _ in range(8):
             candidates = strategy.ask()
             scores = [toy_score(candidate.genome) for candidate in candidates]

@@ -59,15 +59,15 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             del sys.modules[name]
 
 
-def asked(strategy) -> list:
+def ask_genomes(strategy) -> list:
     return [candidate.genome for candidate in strategy.ask()]
 
 
 def test_a_custom_class_proposes_like_a_built_in_one() -> None:
-    expected = asked(make_strategy("random", ToySpace(), population=4, seed=3))
-    assert asked(make_strategy(Stroll, ToySpace(), population=4, seed=3)) == expected
+    expected = ask_genomes(make_strategy("random", ToySpace(), population=4, seed=3))
+    assert ask_genomes(make_strategy(Stroll, ToySpace(), population=4, seed=3)) == expected
     row = StrategyRow(Stroll, "strolls", "", ("population", "tournament"))
-    assert asked(evonas.strategy(row, ToySpace(), population=4, seed=3, tournament=2)) == expected
+    assert ask_genomes(evonas.strategy(row, ToySpace(), population=4, seed=3, tournament=2)) == expected
     assert strategy_row(strategy_name(Stroll)).description == "Strolls about."
     assert strategy_row(strategy_name(Stroll)).one_by_one
 
@@ -108,8 +108,8 @@ def test_an_installed_strategy_is_known_by_its_name(site: Path) -> None:
     assert (row.where, row.settings) == ("wandering_module:Wander", ("population",))
     assert strategy_row("stroll").settings == ("population", "offspring")
     assert installed_names(()) == ["stroll", "wander"]
-    expected = asked(make_strategy("random", ToySpace(), population=4))
-    assert asked(make_strategy("wander", ToySpace(), population=4)) == expected
+    expected = ask_genomes(make_strategy("random", ToySpace(), population=4))
+    assert ask_genomes(make_strategy("wander", ToySpace(), population=4)) == expected
     with pytest.raises(InputError, match="eta must be left at its default with strategy wander"):
         check_given("wander", {"eta": 2})
     with pytest.raises(InputError, match="cmaes, stroll, wander, not 'wandr': did you mean 'wander'"):
@@ -149,7 +149,7 @@ def test_entry_points_are_not_read_for_strategies_of_evonas() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=True)
 
 
-def recorded(directory: Path, name: str):
+def make_run(directory: Path, name: str):
     """A run with that strategy."""
     settings = Settings(population=4, strategy=name, seed=0).resolve("rmse")
     source = json.loads(json.dumps(strategy_provenance(name)))
@@ -159,7 +159,7 @@ def recorded(directory: Path, name: str):
 def test_a_run_with_a_class_requires_it_again(tmp_path: Path) -> None:
     assert not strategy_provenance("ga")
     name = strategy_name(Stroll)
-    with recorded(tmp_path / "run", name) as run:
+    with make_run(tmp_path / "run", name) as run:
         assert run.source["strategy"] == {"class": name, "entry_point": False, "trains": True}
         assert trains_networks(run)
         same_strategy(run, Stroll)
@@ -168,7 +168,7 @@ def test_a_run_with_a_class_requires_it_again(tmp_path: Path) -> None:
                 same_strategy(run, given)
         with pytest.raises(InputError, match="must be that of the run"):
             same_strategy(run, RandomSearch)
-    with recorded(tmp_path / "plain", "ga") as run:
+    with make_run(tmp_path / "plain", "ga") as run:
         same_strategy(run)
         same_strategy(run, "ga")
         with pytest.raises(InputError, match="must be that of the run"):
@@ -179,7 +179,7 @@ def test_a_run_with_an_installed_strategy_requires_the_same_distribution(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(site, "wander = wandering_module:ROW")
-    with recorded(tmp_path / "run", "wander") as run:
+    with make_run(tmp_path / "run", "wander") as run:
         about = {"class": "wandering_module:Wander", "entry_point": True, "trains": True}
         assert run.source["strategy"] == {**about, "distribution": "wandering", "version": "1.2"}
         same_strategy(run)

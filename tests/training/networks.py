@@ -77,7 +77,7 @@ def data(kind="regression", num_rows=150, num_validation=50, weighted=False, fol
     return PreparedData(problem, tuple(splits), x[-20:], y[-20:])
 
 
-def trained(trainer, tasks, done=frozenset()):
+def train_all(trainer, tasks, done=frozenset()):
     """Evaluations of all parts."""
     found = {}
     for part in trainer.train(tasks, done):

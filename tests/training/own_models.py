@@ -64,7 +64,7 @@ def sequences():
     return x, 50 + 3 * signal
 
 
-def mixed():
+def mixed_inputs():
     """A yes/no target from words and numbers."""
     x, signal = rows((3,))
     words = np.random.default_rng(1).integers(0, 10, (len(x), 5))
@@ -74,5 +74,5 @@ def mixed():
 KINDS = {
     "convolutional": (convolutional, images),
     "recurrent": (recurrent, sequences),
-    "two inputs": (two_inputs, mixed),
+    "two inputs": (two_inputs, mixed_inputs),
 }

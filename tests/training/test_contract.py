@@ -25,7 +25,7 @@ from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_from_json, graph_to_json
 from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 from tests.training.population.programs import assert_alike
 from tests.training.trainers import EXACT, TRAINERS, params, the_default_at_once
 
@@ -68,13 +68,13 @@ def make(name):
 
 @pytest.fixture(scope="module")
 def crowd(make):
-    return trained(make(), TASKS)
+    return train_all(make(), TASKS)
 
 
 @pytest.fixture(scope="module")
 def some(make, places):
     """Results of the tasks at these positions; a trainer with reproducible bits trains the few among others."""
-    found = trained(make(), [TASKS[k] for k in places])
+    found = train_all(make(), [TASKS[k] for k in places])
     return {places[place]: evaluation for place, evaluation in found.items()}
 
 
@@ -143,26 +143,26 @@ def test_a_diverged_network_fails_with_a_reason(some):
 @the_default_at_once()
 def test_finished_tasks_are_left_out_without_effect(make, name, crowd):
     """Nor on the networks trained beside it: a resumed run trains only what is missing."""
-    found = trained(make(), TASKS, frozenset({0, 2, WILD}))
+    found = train_all(make(), TASKS, frozenset({0, 2, WILD}))
     assert found.keys() == set(range(len(TASKS))) - {0, 2, WILD}
     for k, evaluation in found.items():
         assert_same_bits(evaluation, crowd[k])
-    assert trained(make(), TASKS, frozenset(range(len(TASKS)))) == {}
-    (alone,) = trained(make(), [TASKS[1]]).values()
+    assert train_all(make(), TASKS, frozenset(range(len(TASKS)))) == {}
+    (alone,) = train_all(make(), [TASKS[1]]).values()
     assert_same_bits(alone, crowd[1]) if name in EXACT else assert_alike(alone, crowd[1])
 
 
 @the_default_at_once()
 def test_the_order_of_the_tasks_changes_nothing(make, name, crowd):
     order = [5, 1, 0, WILD]
-    found = trained(make(), [TASKS[k] for k in order])
+    found = train_all(make(), [TASKS[k] for k in order])
     for place, k in enumerate(order):
         assert_same_bits(found[place], crowd[k]) if name in EXACT else assert_alike(found[place], crowd[k])
 
 
 @the_default_at_once()
 def test_seeds_matter(make, crowd):
-    found = trained(make(), [replace(TASKS[k], seed=TASKS[k].seed + 50) for k in (0, 1)])
+    found = train_all(make(), [replace(TASKS[k], seed=TASKS[k].seed + 50) for k in (0, 1)])
     assert all(found[k].curve != crowd[k].curve for k in (0, 1))
 
 
@@ -177,8 +177,8 @@ KINDS = [
 @the_default_at_once("kind, loss, metrics", KINDS, KINDS[-1:])
 def test_every_kind_of_target_is_learnt_with_weighted_rows(make, kind, loss, metrics):
     plain, weighted = data(kind), data(kind, weighted=True)
-    (found,) = trained(make(weighted, loss=loss), [task(graph((16,)), 6)]).values()
-    (other,) = trained(make(plain, loss=loss), [task(graph((16,)), 6)]).values()
+    (found,) = train_all(make(weighted, loss=loss), [task(graph((16,)), 6)]).values()
+    (other,) = train_all(make(plain, loss=loss), [task(graph((16,)), 6)]).values()
     assert found.scores.keys() >= metrics
     assert found.train_curve[-1] < found.train_curve[0]
     assert found.curve != other.curve
@@ -191,7 +191,7 @@ def test_a_training_matches_a_computation_by_hand(make):
     l2, epochs, batch = 0.01, 3, 64
     training = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "exponential", "warmup": 0.2, "batch_size": batch}
     network = graph((), l2=l2, **training)
-    (found,) = trained(make(prepared), [task(network, epochs, seed=11)]).values()
+    (found,) = train_all(make(prepared), [task(network, epochs, seed=11)]).values()
 
     rows, steps = len(split.x_train), -(-len(split.x_train) // batch)
     w = initial_weights(network, 4, 1, 11)["output/kernel"].astype(np.float64)
@@ -214,7 +214,7 @@ def test_a_training_matches_a_computation_by_hand(make):
 def overfitted(make):
     """A long training that worsens now and then, and its data."""
     prepared = data(num_rows=60)
-    (full,) = trained(make(prepared), [task(OVERFITS, 14)]).values()
+    (full,) = train_all(make(prepared), [task(OVERFITS, 14)]).values()
     assert full.epochs == 14
     assert (np.diff(full.curve) > 0).any()
     return prepared, full
@@ -233,12 +233,12 @@ def test_early_stopping_waits_for_the_data_loss_and_keeps_the_best_epoch(make, o
             break
     assert expected < 14
     one = replace(task(OVERFITS, 14), keep_snapshots=True)
-    (found,) = trained(make(prepared, patience=patience, min_delta=min_delta), [one]).values()
+    (found,) = train_all(make(prepared, patience=patience, min_delta=min_delta), [one]).values()
     assert found.epochs == expected
     assert found.curve == pytest.approx(full.curve[:expected], rel=1e-6)
     assert found.best_epoch == int(np.argmin(full.curve[:expected])) + 1
     # The snapshot is from the last epoch of its own training, not from one that others continued to.
-    (straight,) = trained(make(prepared), [replace(one, epochs=expected, horizon=14)]).values()
+    (straight,) = train_all(make(prepared), [replace(one, epochs=expected, horizon=14)]).values()
     (a,), (b,) = found.snapshots, straight.snapshots
     assert (a.epoch, a.waited) == (expected, patience)
     for part in ("weights", "first", "second"):
@@ -250,25 +250,25 @@ def test_early_stopping_waits_for_the_data_loss_and_keeps_the_best_epoch(make, o
 def test_folds_and_replicates_are_averaged(make, name):
     prepared, one = data(folds=2), replace(task(graph((8,), dropout=0.1)), keep_snapshots=True)
     whole = make(prepared, replicates=2)
-    (found,) = trained(whole, [one]).values()
+    (found,) = train_all(whole, [one]).values()
     rel = 1e-12 if name in EXACT else 1e-5
     parts = []
     for replicate in range(2):
         for fold, split in enumerate(prepared.splits):
             seed = member_seed(one.seed, fold, replicate)
-            parts += trained(make(replace(prepared, splits=(split,))), [replace(one, seed=seed)]).values()
+            parts += train_all(make(replace(prepared, splits=(split,))), [replace(one, seed=seed)]).values()
     assert found.scores["rmse"] == pytest.approx(np.mean([e.scores["rmse"] for e in parts]), rel=rel)
     assert found.curve == pytest.approx(np.mean([e.curve for e in parts], axis=0), rel=rel)
     assert len({e.curve for e in parts}) == len(found.snapshots) == 4
     np.testing.assert_allclose(found.weights["output/kernel"], parts[0].weights["output/kernel"], rtol=1e-4, atol=1e-5)
-    (again,) = trained(whole, [replace(one, epochs=5, start=found.snapshots)]).values()
+    (again,) = train_all(whole, [replace(one, epochs=5, start=found.snapshots)]).values()
     assert [snapshot.epoch for snapshot in again.snapshots] == [5] * 4
 
 
 @the_default_at_once()
 def test_one_fold_alone_is_what_it_is_among_all(make, name):
     whole, one = make(data(folds=3)), task(graph((8,), dropout=0.1))
-    found = trained(whole, [one, replace(one, fold=0), replace(one, fold=1), replace(one, fold=2)])
+    found = train_all(whole, [one, replace(one, fold=0), replace(one, fold=1), replace(one, fold=2)])
     rel = 1e-12 if name in EXACT else 1e-5
     assert found[0].scores["rmse"] == pytest.approx(np.mean([found[k].scores["rmse"] for k in (1, 2, 3)]), rel=rel)
     assert len({found[k].curve for k in (1, 2, 3)}) == 3
@@ -278,7 +278,7 @@ def test_one_fold_alone_is_what_it_is_among_all(make, name):
 def test_one_fold_that_fails_is_a_failure_of_all(make):
     prepared = data(folds=2)
     broken = replace(prepared.splits[1], y_validation=np.full_like(prepared.splits[1].y_validation, np.nan))
-    (found,) = trained(make(replace(prepared, splits=(prepared.splits[0], broken))), [TASKS[0]]).values()
+    (found,) = train_all(make(replace(prepared, splits=(prepared.splits[0], broken))), [TASKS[0]]).values()
     assert found.status is Status.FAILED
     assert (found.weights, found.snapshots) == (None, ())
 
@@ -300,9 +300,9 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_training(make, name, labe
     networks = {label: RUNGS[label] for label in labels if name != "single" or label in ("nadam", "batch norm")}
     tasks = [replace(task(each, 5, k), keep_snapshots=True) for k, each in enumerate(networks.values())]
     one = make(data(folds=folds))
-    straight = trained(one, tasks)
-    firsts = trained(one, [replace(each, epochs=3, horizon=5) for each in tasks])
-    seconds = trained(one, [replace(each, start=firsts[k].snapshots) for k, each in enumerate(tasks)])
+    straight = train_all(one, tasks)
+    firsts = train_all(one, [replace(each, epochs=3, horizon=5) for each in tasks])
+    seconds = train_all(one, [replace(each, start=firsts[k].snapshots) for k, each in enumerate(tasks)])
     for k in range(len(tasks)):
         assert [snapshot.epoch for snapshot in firsts[k].snapshots] == [3] * folds
         assert firsts[k].curve == straight[k].curve[:3]
@@ -312,15 +312,15 @@ def test_continuing_gives_the_bits_of_an_uninterrupted_training(make, name, labe
 @the_default_at_once()
 def test_continuing_with_other_settings_resets_patience_and_with_other_layers_is_refused(make):
     one, hasty = make(patience=2), graph((6,), learning_rate=0.5)
-    (first,) = trained(one, [replace(task(hasty, 30), keep_snapshots=True)]).values()
+    (first,) = train_all(one, [replace(task(hasty, 30), keep_snapshots=True)]).values()
     assert first.epochs < 30
     there = graph_to_json(hasty)
     calm = replace(task(graph((6,), optimizer="sgd", learning_rate=1e-4), 40), start=first.snapshots)
-    (second,) = trained(one, [replace(calm, origin=there)]).values()
+    (second,) = train_all(one, [replace(calm, origin=there)]).values()
     assert second.curve[: first.epochs] == first.curve
     assert second.epochs >= first.epochs + 2
     with pytest.raises(InputError, match="only with the layers"):
-        trained(one, [replace(task(graph((7,)), 40), start=first.snapshots, origin=there)])
+        train_all(one, [replace(task(graph((7,)), 40), start=first.snapshots, origin=there)])
 
 
 @the_default_at_once()
@@ -329,9 +329,9 @@ def test_a_child_begins_where_its_parent_was_best(make):
     still = {"optimizer": "sgd", "learning_rate": 1e-9}
     parent, child = graph((6,), activation="relu"), graph((9, 9), activation="relu", **still)
     one = make(data(folds=2), replicates=2)
-    (taught,) = trained(one, [replace(task(parent, 6), keep_snapshots=True)]).values()
+    (taught,) = train_all(one, [replace(task(parent, 6), keep_snapshots=True)]).values()
     heir = replace(task(child, 1), start=taught.snapshots, origin=graph_to_json(parent), inherit=True)
-    (found,) = trained(one, [heir]).values()
+    (found,) = train_all(one, [heir]).values()
     assert found.epochs == 1
     assert found.scores["rmse"] == pytest.approx(taught.scores["rmse"], rel=1e-4)
 
@@ -340,11 +340,11 @@ def test_a_child_begins_where_its_parent_was_best(make):
 def test_a_pretrained_network_of_the_same_problem_is_the_starting_point(make):
     """Its features are in another order there."""
     network = graph((6, 5), activation="relu", optimizer="sgd", learning_rate=1e-9)
-    (taught,) = trained(make(), [task(graph((6, 5), activation="relu"), 5)]).values()
+    (taught,) = train_all(make(), [task(graph((6, 5), activation="relu"), 5)]).values()
     prepared = data()
     problem = replace(prepared.problem, feature_names=tuple("abcd"), target_names=("y",))
     given = PretrainedNetwork(graph_to_json(network), taught.weights, tuple("abcd"), ("y",), ())
-    (found,) = trained(make(replace(prepared, problem=problem, pretrained=given)), [task(network, 1)]).values()
+    (found,) = train_all(make(replace(prepared, problem=problem, pretrained=given)), [task(network, 1)]).values()
     assert found.curve[0] == pytest.approx(min(taught.curve), rel=1e-4)
 
 
@@ -360,9 +360,9 @@ def test_a_numeric_encoding_is_used_as_if_it_were_the_only_one(make, name):
         network = graph((6,))
         network.nodes[0]["numbers"] = form
         tasks.append(task(graph_from_json(graph_to_json(network)), 2))
-    found = trained(make(prepared), tasks)
+    found = train_all(make(prepared), tasks)
     for k, form in enumerate(forms):
-        (alone,) = trained(make(prepared.for_views(form)), [tasks[k]]).values()
+        (alone,) = train_all(make(prepared.for_views(form)), [tasks[k]]).values()
         assert_same_bits(found[k], alone) if name in EXACT else assert_alike(found[k], alone, rel=1e-4)
         assert found[k].parameters == 6 * (len(prepared.problem.columns(form)) + 1) + 7
     assert len({each.curve for each in found.values()}) == len(forms)
@@ -377,6 +377,6 @@ def test_budgets_that_leave_nothing_to_train_or_no_rates_are_refused(make, name,
     if name == "single":
         pytest.skip("it takes what it is given")
     each = replace(task(graph((6,)), 2), keep_snapshots=True)
-    (first,) = trained(make(), [each]).values()
+    (first,) = train_all(make(), [each]).values()
     with pytest.raises(InputError, match="epoch"):
-        trained(make(), [replace(each, start=first.snapshots, **budget)])
+        train_all(make(), [replace(each, start=first.snapshots, **budget)])

@@ -20,7 +20,7 @@ from genomes.architecture.graph import digest, graph_from_json, graph_to_json
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
 from tests.training.gene_table import ALONE, LINEAR, PERIODIC, TABLE
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 NETWORKS = {
     name: network
@@ -147,8 +147,8 @@ def test_a_training_continues_where_it_stopped():
     trainer = NativeTrainer(data(weighted=True), SETTINGS, threads=2)
     for inputs in (LINEAR | FULL, PERIODIC | {"members": 3, "member_start": "input"}):
         whole = replace(task(graph((9, 7), normalization="batch", dropout=0.2, inputs=inputs), 4), keep_snapshots=True)
-        (half,) = trained(trainer, [replace(whole, epochs=2, horizon=4)]).values()
-        expected, found = trained(trainer, [whole, replace(whole, start=half.snapshots)]).values()
+        (half,) = train_all(trainer, [replace(whole, epochs=2, horizon=4)]).values()
+        expected, found = train_all(trainer, [whole, replace(whole, start=half.snapshots)]).values()
         assert found.curve == expected.curve
         one, other = (snapshots_to_arrays(each.snapshots) for each in (expected, found))
         for part, value in one.items():
@@ -216,7 +216,7 @@ def test_the_exported_file_gives_the_recorded_scores_and_opens_in_safe_mode(name
     from evonas.training.native import NativeTrainer
 
     prepared, network = data(kind), NETWORKS[name]
-    (found,) = trained(NativeTrainer(prepared, SETTINGS), [task(network, 3)]).values()
+    (found,) = train_all(NativeTrainer(prepared, SETTINGS), [task(network, 3)]).values()
     order = ExportTask(graph_to_json(network), tmp_path / "m.keras", found.weights, found.scores)
     report = export(order, prepared, TrainingSettings(trainer="native"))
     assert dict(report.validation_scores) == pytest.approx(dict(found.scores), rel=1e-5)
@@ -232,4 +232,4 @@ def test_the_population_trainer_refuses_members():
     trainer = PopulationTrainer(data(), SETTINGS)
     for inputs in (LINEAR, FULL):
         with pytest.raises(InputError, match="another trainer"):
-            trained(trainer, [task(graph((6, 5), inputs=inputs), 1)])
+            train_all(trainer, [task(graph((6, 5), inputs=inputs), 1)])

@@ -25,7 +25,7 @@ from evonas.training_tasks import TrainingSettings
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 from genomes.errors import InputError
 from tests.training.gene_table import ALONE, SEEDS, TABLE, rows
-from tests.training.networks import graph, task, trained
+from tests.training.networks import graph, task, train_all
 from tests.training.trainers import TRAINERS
 
 EPOCHS = 5
@@ -56,7 +56,7 @@ def settings(loss):
 def together(trainer, kind, loss, weighted, networks):
     """Name -> evaluation of networks trained in one call."""
     made = TRAINERS[trainer](rows(kind, weighted), settings(loss))
-    found = trained(made, [task(network, EPOCHS, SEEDS.get(name, 7)) for name, network in networks.items()])
+    found = train_all(made, [task(network, EPOCHS, SEEDS.get(name, 7)) for name, network in networks.items()])
     return {name: found[k] for k, name in enumerate(networks)}
 
 
@@ -80,7 +80,7 @@ def reference_of(key, name):
 
     kind, loss, weighted = key
     one = task((TABLE.get(key, {}) | ALONE.get(key, {}))[name], EPOCHS, SEEDS[name])
-    (reference,) = trained(SingleTrainer(rows(kind, weighted), settings(loss)), [one]).values()
+    (reference,) = train_all(SingleTrainer(rows(kind, weighted), settings(loss)), [one]).values()
     return reference
 
 
@@ -265,7 +265,7 @@ DROPOUTS = {
 
 
 @functools.cache
-def dropped(trainer):
+def train_with_dropout(trainer):
     """The networks with dropout, and "plain ..." ones without."""
     plain = {f"plain {name}": network.copy() for name, network in DROPOUTS.items()}
     for network in plain.values():
@@ -325,14 +325,14 @@ def test_dropout_with_shared_masks_gives_the_numbers_of_keras(name, trainer):
         optimizer(),
         keras.losses.MeanSquaredError(),
     )
-    assert_same(dropped(trainer)[name], curve, train_curve)
+    assert_same(train_with_dropout(trainer)[name], curve, train_curve)
 
 
 @pytest.mark.keras
 @every_one_of_ours
 @pytest.mark.parametrize("name", DROPOUTS)
 def test_dropout_does_something(name, trainer):
-    found = dropped(trainer)
+    found = train_with_dropout(trainer)
     assert abs(found[f"plain {name}"].train_curve[-1] / found[name].train_curve[-1] - 1.0) > 1e-2
 
 

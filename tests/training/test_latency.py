@@ -44,7 +44,7 @@ def task(*units: int, **genes: Any) -> TrainingTask:
     return TrainingTask(graph_to_json(to_graph(network(*units, **genes))), 0, 5)
 
 
-def trained(
+def train_with_limit(
     limit: float | None, done: frozenset[int] = frozenset()
 ) -> tuple[dict[int, Evaluation], Trainer, list[int]]:
     clocked: list[int] = []
@@ -66,7 +66,7 @@ def trained(
 
 
 def test_slow_networks_are_not_trained_and_the_others_carry_their_latency() -> None:
-    found, inner, clocked = trained(2.5)
+    found, inner, clocked = train_with_limit(2.5)
     assert found[1].status is Status.INFEASIBLE
     assert found[1].scores == {"latency_ms": 4.0, "violation": pytest.approx(0.6)}
     assert {place: found[place].scores for place in (0, 2, 4)} == {
@@ -78,7 +78,7 @@ def test_slow_networks_are_not_trained_and_the_others_carry_their_latency() -> N
 
 
 def test_without_a_limit_nothing_is_too_slow_and_finished_tasks_are_not_measured() -> None:
-    found, inner, clocked = trained(None, frozenset({0, 1}))
+    found, inner, clocked = train_with_limit(None, frozenset({0, 1}))
     assert sorted(found) == [2, 3, 4]
     assert inner.calls == [(5, frozenset({0, 1}))]
     assert clocked == [2, 1, 1]

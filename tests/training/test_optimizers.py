@@ -21,7 +21,7 @@ def gradients():
     return drawn.astype(np.float32)
 
 
-def stepped(p, rows, gs):
+def run_steps(p, rows, gs):
     """The formula of `optimizers.py`, in float32."""
     first, second = np.zeros_like(p), np.zeros_like(p)
     path = []
@@ -64,7 +64,7 @@ def test_steps_match_keras(optimizer, schedule):
     peak = 0.01
     rates = learning_rates(peak, schedule, 0.2, STEPS)
     start = np.random.default_rng(1).normal(size=40).astype(np.float32)
-    mine = stepped(start, step_coefficients(optimizer, rates, DECAY), gradients())
+    mine = run_steps(start, step_coefficients(optimizer, rates, DECAY), gradients())
     theirs = by_keras(optimizer, start, rates, gradients())
     moved = np.abs(theirs - start).max()
     assert moved > 1e-3
@@ -92,7 +92,7 @@ def test_coefficients_stay_finite_over_a_long_training(optimizer):
 def test_optimizers_differ_from_each_other():
     """Optimizers that are all equal would fail the tests above, but two equal ones could go unnoticed."""
     rates = np.full(STEPS, 0.01, np.float32)
-    paths = [stepped(np.ones(40, np.float32), step_coefficients(o, rates, DECAY), gradients()) for o in OPTIMIZERS]
+    paths = [run_steps(np.ones(40, np.float32), step_coefficients(o, rates, DECAY), gradients()) for o in OPTIMIZERS]
     for k, path in enumerate(paths):
         for other in paths[k + 1 :]:
             assert np.abs(path - other).max() > 1e-4

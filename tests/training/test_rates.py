@@ -11,7 +11,7 @@ from evonas.training.native import NativeTrainer
 from evonas.training.rates import decays, has_factors, rate_factor
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import digest
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_step_of_adam_is_as_long_as_its_factor():
     """Adam's first step moves every weight that has a gradient by the rate."""
     rate, prepared = 1e-3, data()
     network = graph((8,), bias_rate=0.5, parametrization="ntk", learning_rate=rate, batch_size=150)
-    (found,) = trained(NativeTrainer(prepared, TrainingSettings(patience=None)), [task(network, 1)]).values()
+    (found,) = train_all(NativeTrainer(prepared, TrainingSettings(patience=None)), [task(network, 1)]).values()
     before = initial_weights(network, 4, 1, 0)
     moved = {name: np.median(np.abs(found.weights[name] - value)) / rate for name, value in before.items()}
     assert moved == pytest.approx(

@@ -27,7 +27,7 @@ NUMBERS = {
 }
 
 
-def asked(hp, call, **more):
+def ask(hp, call, **more):
     method, *arguments = call
     return getattr(hp, method)(*arguments, **more)
 
@@ -36,7 +36,7 @@ def asked(hp, call, **more):
 def test_values_are_the_requested_ones(case):
     call, more, wanted = NUMBERS[case]
     hp = HyperParameters()
-    first = asked(hp, call, **more)
+    first = ask(hp, call, **more)
     (known,) = hp.space
     drawn = [known.draw(np.random.default_rng(seed)) for seed in range(80)]
     if wanted is None:
@@ -80,7 +80,7 @@ def test_sampling_says_where_numbers_crowd(sampling, low, high):
 )
 def test_impossible_values_are_refused(call, more, text):
     with pytest.raises(InputError, match=text):
-        asked(HyperParameters(), call, **more)
+        ask(HyperParameters(), call, **more)
 
 
 def test_defaults_names_and_conditions():

@@ -60,14 +60,14 @@ def cell(place: str, value: float) -> str:
     return f'<c r="{place}"><v>{value}</v></c>'
 
 
-def repeated(value: float, columns: int = 1) -> str:
+def repeat(value: float, columns: int = 1) -> str:
     given = f'office:value-type="float" office:value="{value}"'
     return f'<table:table-cell table:number-columns-repeated="{columns}" {given}/>'
 
 
 ROWS = "".join(f'<row r="{row}">{cell(f"A{row}", row)}{cell(f"B{row}", -row)}</row>' for row in range(1, 5))
 NOTHING = '<table:table-cell table:number-columns-repeated="16000"/>'
-OPEN_ROWS = "".join(f"<table:table-row>{repeated(i)}{repeated(-i)}{NOTHING}</table:table-row>" for i in range(1, 5))
+OPEN_ROWS = "".join(f"<table:table-row>{repeat(i)}{repeat(-i)}{NOTHING}</table:table-row>" for i in range(1, 5))
 
 
 def test_workbooks_without_distant_cells_are_read(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_cells_far_apart_in_a_workbook_are_refused(tmp_path: Path, rows: str) ->
 @pytest.mark.parametrize("between", ["", ' x=">"'])
 def test_cells_repeated_without_end_are_refused(tmp_path: Path, between: str) -> None:
     pytest.importorskip("python_calamine")
-    row = f'<table:table-row{between} table:number-rows-repeated="1048576">{repeated(1, 16384)}</table:table-row>'
+    row = f'<table:table-row{between} table:number-rows-repeated="1048576">{repeat(1, 16384)}</table:table-row>'
     with pytest.raises(InputError, match="sheets of at most 4,194,304 cells"):
         read_file(opendocument(tmp_path / "t.ods", OPEN_ROWS + row))
 

@@ -19,7 +19,7 @@ from genomes.errors import InputError
 GOOD = "a,b,c\n1,x,0.5\n2,,1e3\n3,y,\n"
 
 
-def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
+def write(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -61,7 +61,7 @@ def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path
     ],
 )
 def test_reads_the_same_table_however_it_is_written(tmp_path: Path, content: str | bytes) -> None:
-    table = read_table(written(tmp_path, content))
+    table = read_table(write(tmp_path, content))
     assert list(table.columns) == ["a", "b", "c"]
     assert table["a"].tolist() == [1, 2, 3]
     assert table["b"].isna().tolist() == [False, True, False]
@@ -71,7 +71,7 @@ def test_reads_the_same_table_however_it_is_written(tmp_path: Path, content: str
 
 def test_types(tmp_path: Path) -> None:
     table = read_table(
-        written(
+        write(
             tmp_path,
             "id,zip,mixed,long,formula,quoted,big,word\n"
             '00123,02134,1,1234567890123456789,=1+1,"a,b\n""c""",-123456789012,inf\n'
@@ -154,20 +154,20 @@ BAD: dict[str, tuple[bytes | Callable[[], bytes], list[str]]] = {
 @pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
 def test_a_bad_file_is_refused(tmp_path: Path, content: bytes | Callable[[], bytes], said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
-        read_table(written(tmp_path, content() if callable(content) else content))
+        read_table(write(tmp_path, content() if callable(content) else content))
     for words in said:
         assert words in str(refusal.value)
 
 
 def test_long_cells_and_many_columns_are_read(tmp_path: Path) -> None:
-    table = read_table(written(tmp_path, "a,b\n1," + "x" * 131_000 + "\n2,y\n"))
+    table = read_table(write(tmp_path, "a,b\n1," + "x" * 131_000 + "\n2,y\n"))
     assert table["b"].map(len).tolist() == [131_000, 1]
     wide = ",".join(f"c{place}" for place in range(5_000)) + "\n" + ",".join(["1"] * 5_000) + "\n"
-    assert read_table(written(tmp_path, wide)).shape == (1, 5_000)
+    assert read_table(write(tmp_path, wide)).shape == (1, 5_000)
 
 
 def test_a_bad_path_is_refused(tmp_path: Path) -> None:
-    written(tmp_path, GOOD, "titanic.csv")
+    write(tmp_path, GOOD, "titanic.csv")
     with pytest.raises(InputError, match=r"titanc\.csv.*correct the path.*titanic\.csv"):
         read_table(tmp_path / "titanc.csv")
     with pytest.raises(InputError, match="a folder"):
@@ -179,7 +179,7 @@ def test_a_bad_path_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD)
+    path = write(tmp_path, GOOD)
     path.chmod(0)
     with pytest.raises(InputError, match="permissions"):
         read_table(path)

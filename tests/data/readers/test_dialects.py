@@ -23,7 +23,7 @@ PLAIN = "a,b,c\n1,x,0.5\n2,y,1.5\n3,z,2.5\n"
 QUOTED = 'a,b,c\n1,"x, ""y""",0.5\n2,y,1.5\n3,z,2.5\n'
 
 
-def zipped(text: str, *names: str) -> bytes:
+def zip_text(text: str, *names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
@@ -74,7 +74,7 @@ SAME: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
     "bz2": ("t.csv.bz2", bz2.compress(PLAIN.encode()), {}),
     "xz": ("t.csv.xz", lzma.compress(PLAIN.encode()), {}),
     "gzip without an ending": ("t", gzip.compress(PLAIN.encode()), {}),
-    "zip": ("t.zip", zipped(PLAIN, "folder/t.csv", "__MACOSX/t.csv"), {}),
+    "zip": ("t.zip", zip_text(PLAIN, "folder/t.csv", "__MACOSX/t.csv"), {}),
     "utf-16": ("t.csv", PLAIN.encode("utf-16"), {}),
     "utf-16 without a mark": ("t.csv", PLAIN.encode("utf-16-le"), {}),
     "Excel's Unicode text": ("t.txt", PLAIN.replace(",", "\t").encode("utf-16"), {}),
@@ -205,7 +205,7 @@ def test_words_for_missing_cells_may_be_given(tmp_path: Path) -> None:
 BAD: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "another encoding": ("t.csv", "a\n\xe9\n".encode("latin-1"), {"encoding": "utf-8"}, "--encoding"),
     "no encoding": ("t.csv", PLAIN, {"encoding": "klingon"}, "one that Python knows"),
-    "two tables": ("t.zip", zipped(PLAIN, "a.csv", "b.csv"), {}, "one table, not 2 files"),
+    "two tables": ("t.zip", zip_text(PLAIN, "a.csv", "b.csv"), {}, "one table, not 2 files"),
     "cut": ("t.csv.bz2", bz2.compress(PLAIN.encode())[:-9], {}, "whole bzip2 file"),
     "a page": ("t.xls", "<html><table></table></html>", {}, "an HTML page"),
     "too many lines skipped": ("t.csv", PLAIN, {"skip_rows": 99}, "fewer than the lines"),

@@ -17,7 +17,7 @@ from evonas.data.readers.text_column import PackedTexts
 WORDS = ["a", "é", None, "north end", "漢字", "a"]
 
 
-def packed(cells: list[str | None], few: bool = False, remembered: int = 1000) -> pd.Series:
+def pack(cells: list[str | None], few: bool = False, remembered: int = 1000) -> pd.Series:
     packing = Packing(len(cells), few, ["", "NA"], remembered)
     half = len(cells) // 2
     packing[:half] = tuple(cell or "" for cell in cells[:half])
@@ -27,7 +27,7 @@ def packed(cells: list[str | None], few: bool = False, remembered: int = 1000) -
 
 @pytest.mark.parametrize("few", [True, False])
 def test_cells_are_returned_unchanged(few: bool) -> None:
-    series = packed(WORDS, few)
+    series = pack(WORDS, few)
     assert texts(series).tolist() == WORDS
     assert series.dropna().map(len).tolist() == [1, 1, 9, 2, 1]
     assert series.isna().tolist() == [False, False, True, False, False, False]
@@ -41,8 +41,8 @@ def test_cells_are_returned_unchanged(few: bool) -> None:
     assert np.asarray(series).tolist() == WORDS
     assert series.copy().tolist() == WORDS
     assert kind_of(series) == "text"
-    assert kind_of(packed(["2024-01-02", None, "2024/01/03"])) == "date"
-    joined = pd.concat([series, packed(["z", "a"]), series], ignore_index=True)
+    assert kind_of(pack(["2024-01-02", None, "2024/01/03"])) == "date"
+    joined = pd.concat([series, pack(["z", "a"]), series], ignore_index=True)
     assert joined.tolist() == [*WORDS, "z", "a", *WORDS]
     assert isinstance(joined.array, PackedTexts)
     assert pd.concat([series, pd.Series([1.5])], ignore_index=True).tolist()[-1] == 1.5
@@ -51,12 +51,12 @@ def test_cells_are_returned_unchanged(few: bool) -> None:
 
 def test_texts_outside_the_cache_are_stored_again() -> None:
     cells: list[str | None] = [f"t{place % 1000}" for place in range(5000)]
-    series = packed(cells, remembered=0)
+    series = pack(cells, remembered=0)
     assert texts(series).tolist() == cells
     assert texts(series.iloc[4000:4003]).tolist() == cells[4000:4003]
-    assert packed(cells).array.nbytes < series.array.nbytes < 5000 * 16
-    assert packed(["a", "b"] * FEW, few=True).array.nbytes < 2 * FEW + 20
-    assert packed([None, None]).isna().all()
+    assert pack(cells).array.nbytes < series.array.nbytes < 5000 * 16
+    assert pack(["a", "b"] * FEW, few=True).array.nbytes < 2 * FEW + 20
+    assert pack([None, None]).isna().all()
 
 
 def test_a_table_of_a_file_is_prepared_as_a_frame_is(tmp_path: Path) -> None:

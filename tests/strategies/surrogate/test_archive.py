@@ -15,7 +15,7 @@ from tests.toy import ToySpace
 SPACE = ToySpace()
 
 
-def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
+def make_archive(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
     """An archive of that many entries, with many ties."""
     rng, archive = np.random.default_rng(seed), Archive()
     for number in range(count):
@@ -38,7 +38,7 @@ def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
 def test_the_best_match_sorting_also_for_many_and_after_json() -> None:
     for ranks in ([(0, 1.0), (0, 0.5), (0, 2.0), (1, 0.1), (2, 0.0)], [(1, 0.3), (1, 0.2), (2, 0.0)]):
         for count in (3, 50, 1_000):
-            archive = filled(count, ranks)
+            archive = make_archive(count, ranks)
             assert len(archive.entries) < 800
             assert [entry.place for entry in archive.best(12)] == best_by_sorting(archive, 12)
             back = Archive.from_json(json.loads(json.dumps(archive.to_json(SPACE))), SPACE)
@@ -46,7 +46,7 @@ def test_the_best_match_sorting_also_for_many_and_after_json() -> None:
 
 
 def test_observations_come_from_the_best_tier_and_are_bounded() -> None:
-    archive = filled(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
+    archive = make_archive(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
     observations = archive.observations(lambda entry: entry.features, 80)
     assert observations.features.shape == (80, 3)
     losses = sorted(entry.rank[1] for entry in archive.entries if entry.rank[0] == 0)
@@ -57,7 +57,7 @@ def test_observations_come_from_the_best_tier_and_are_bounded() -> None:
 
 
 def test_few_are_taken_in_the_order_of_their_evaluation() -> None:
-    archive = filled(30, [(0, 2.0), (0, 1.0)])
+    archive = make_archive(30, [(0, 2.0), (0, 1.0)])
     observations = archive.observations(lambda entry: entry.features, 80)
     assert observations.losses.tolist() == [entry.rank[1] for entry in archive.entries]
     assert observations.failures.shape == (0, 3)

@@ -11,7 +11,7 @@ import pytest
 from evonas.data.cells import date_parts, seconds
 from evonas.data.encoding.codes import DATE_PATTERN
 from evonas.data.encoding.preprocessor import DATE_PARTS
-from tests.training.export.test_preprocessing import computed
+from tests.training.export.test_preprocessing import compute
 
 pytestmark = pytest.mark.keras
 
@@ -27,13 +27,13 @@ def test_dates_are_those_of_the_calendar():
     model = keras.Model(given, date_numbers(fields, 0.0))
     days = np.arange(-719162, 2932896, 97)
     texts = days.astype("datetime64[D]").astype(str).astype(object)
-    numbers, present = computed(model, texts)
+    numbers, present = compute(model, texts)
     assert present.all()
     np.testing.assert_array_equal(numbers[:, 0], days)
     np.testing.assert_array_equal(numbers[:, 2], (days + 3) % 7)
     assert_zones_are_read(model)
     wrong = np.array(["", "soon", "2020-13-01", "2021-02-30", "2020-1/5", "01-02-2020", "2020"], dtype=object)
-    assert not computed(model, wrong)[1].any()
+    assert not compute(model, wrong)[1].any()
 
 
 #: Cells that are dates, nearly dates, or something else.

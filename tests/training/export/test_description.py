@@ -27,7 +27,7 @@ def data() -> PreparedData:
     return read_data(frame, "y")[0]
 
 
-def described(data: PreparedData, **changes: Any) -> bytes:
+def file_with_description(data: PreparedData, **changes: Any) -> bytes:
     """A file whose description has these values."""
     content, written = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -40,7 +40,7 @@ def described(data: PreparedData, **changes: Any) -> bytes:
 
 
 def test_a_file_describes_its_labels_and_columns(data: PreparedData, tmp_path: Path) -> None:
-    (tmp_path / "x.keras").write_bytes(described(data))
+    (tmp_path / "x.keras").write_bytes(file_with_description(data))
     found = description_of(tmp_path / "x.keras")
     assert found is not None
     assert (found.targets, found.classes, found.label_type) == (("y",), ("no", "yes"), "text")
@@ -61,7 +61,7 @@ def test_a_file_describes_its_labels_and_columns(data: PreparedData, tmp_path: P
     ],
 )
 def test_impossible_descriptions_are_ignored(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
-    (tmp_path / "x.keras").write_bytes(described(data, **changes))
+    (tmp_path / "x.keras").write_bytes(file_with_description(data, **changes))
     assert description_of(tmp_path / "x.keras") is None
 
 

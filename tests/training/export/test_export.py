@@ -15,7 +15,7 @@ from evonas.metrics.scores import compute_scores, predictions
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from genomes.errors import InputError
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 pytestmark = pytest.mark.keras
 SETTINGS = TrainingSettings(trainer="single")
@@ -50,7 +50,7 @@ class Exported(dict):
         from evonas.training.native import NativeTrainer
 
         prepared = data(kind)
-        (found,) = trained(NativeTrainer(prepared, TrainingSettings()), [task(NETWORK, 4)]).values()
+        (found,) = train_all(NativeTrainer(prepared, TrainingSettings()), [task(NETWORK, 4)]).values()
         order = ExportTask(graph_to_json(NETWORK), self.folder / f"{kind}.keras", found.weights, found.scores)
         self[kind] = (prepared, found, order, export(order, prepared, SETTINGS))
         return self[kind]

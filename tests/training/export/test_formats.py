@@ -12,7 +12,7 @@ import pytest
 
 from evonas.data.prepare import prepare_table
 from evonas.data.readers.files import read_file
-from tests.training.export.test_preprocessing import KINDS, ROLES, exported, table
+from tests.training.export.test_preprocessing import KINDS, ROLES, export_network, table
 
 pytestmark = pytest.mark.keras
 
@@ -44,7 +44,7 @@ def from_file(tmp_path_factory, request):
         row = dict(zip((*KINDS, "kind"), cells.split(","), strict=True))
         file.write(",".join(row[name] for name in frame) + "\n")
     prepared = prepare_table(read, "kind", seed=0, roles=roles(frame))
-    written, _, _ = exported(prepared, path.with_name("best.keras"))
+    written, _, _ = export_network(prepared, path.with_name("best.keras"))
     return path, prepared, written.path, prepared.preparation.inputs(read_file(path))
 
 
@@ -61,7 +61,7 @@ def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
             pytest.importorskip(package)
     table_path, prepared, keras_path, rows = from_file
     path = tmp_path / f"best.{format}"
-    note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
+    note = export_network(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
     more = ", 'street', 'built' and 4 more" if "note" in prepared.preparation.input_names() else ""
     assert f"takes the text columns 'sure', 'heated', 'town'{more} as numbers" in note
     assert (
@@ -88,7 +88,7 @@ def test_columns_of_any_name_are_written(tmp_path, format):
     frame = table()[["longitude", "rooms", "town", "heated", "kind"]]
     prepared = prepare_table(frame.set_axis(["1 Größe", "a b", "A_B", "class", "kind"], axis=1), "kind", seed=0)
     path = tmp_path / {"savedmodel": "saved"}.get(format, f"best.{format}")
-    note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
+    note = export_network(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
     assert "differs from the Keras model by at most" in note
     assert "has other names for the columns '1 Größe', 'a b', 'class'" in note
     about = json.loads(path.with_name(path.name + ".json").read_text())
@@ -104,7 +104,7 @@ def test_columns_of_any_name_are_written(tmp_path, format):
 @pytest.mark.parametrize("names", columns)
 def test_a_savedmodel_takes_text_and_needs_no_other_file(tmp_path, names):
     mixed = prepare_table(table()[list(names)], "kind", seed=0, roles=roles(names))
-    order = exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
+    order = export_network(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
     assert "differs from the Keras model by at most" in order[0].note
     assert (tmp_path / "saved" / "saved_model.pb").exists()
     assert not (tmp_path / "saved.json").exists()

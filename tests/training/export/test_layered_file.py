@@ -28,7 +28,7 @@ def files(tmp_path_factory):
     return found
 
 
-def changed(path, place, change):
+def change_layer(path, place, change):
     """The file with one layer's configuration changed."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -109,4 +109,4 @@ def test_oversized_files_and_unknown_layers_are_refused(files, name, place, chan
     from evonas.training.export.keras_file import load_keras_file
 
     with pytest.raises(InputError, match=words):
-        load_keras_file(changed(files[name], place, change))
+        load_keras_file(change_layer(files[name], place, change))

@@ -43,7 +43,7 @@ def architecture(columns: tuple[str, ...], bandwidths: tuple[float, ...]) -> dic
     return graph_to_json(graph_from_json(graph_to_json(network)))
 
 
-def trained(data: PreparedData, **fields):
+def train(data: PreparedData, **fields):
     """Tasks and evaluations of networks with different neighbours, by the native trainer."""
     from evonas.training.native import NativeTrainer
 
@@ -57,7 +57,7 @@ def trained(data: PreparedData, **fields):
 @pytest.fixture(scope="module")
 def regression():
     data = data_of("y")
-    return data, trained(data, keep_snapshots=True)
+    return data, train(data, keep_snapshots=True)
 
 
 @pytest.mark.soak
@@ -97,7 +97,7 @@ def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, met
     from evonas.training.export.keras_file import check_keras_file
     from evonas.training.held_out import test_scores
 
-    data, found = regression if target == "y" else ((other := data_of(target)), trained(other))
+    data, found = regression if target == "y" else ((other := data_of(target)), train(other))
     task, evaluation = found[0]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
     written = export(order, data, TrainingSettings())  # raises if the scores on raw validation rows differ

@@ -52,7 +52,7 @@ print(json.dumps({"probability": found["probability"].tolist(), "label": [x.deco
 """
 
 
-def sampled(cells: Sequence[Any], p: Sequence[float] | None = None) -> Make:
+def make_sampler(cells: Sequence[Any], p: Sequence[float] | None = None) -> Make:
     return lambda rng: rng.choice(np.array(cells, dtype=object), COUNT, p=p)
 
 
@@ -105,10 +105,10 @@ KINDS: dict[str, Kind] = {
     "a/b": Kind(lambda rng: np.exp(rng.normal(0, 4, COUNT)), True, (1e-30, -1.0)),
     "take": Kind(lambda rng: rng.integers(0, 2, COUNT), False, (2, 0.5), (*WHOLE, "bool", "boolean")),
     "storey": Kind(lambda rng: rng.integers(0, 4, COUNT), False, (99, 0.5), ("float64", "Int64"), "categorical"),
-    "sure": Kind(sampled([True, False]), True, (), ("boolean", "object")),
-    "heated": Kind(sampled(["Yes", "no"]), True, ("TRUE", "off", "1"), TEXT),
-    "town": Kind(sampled(["north", "b,c", "é", "[UNK]"], [0.5, 0.3, 0.15, 0.05]), True, ("?", "North", "e"), TEXT),
-    "street": Kind(sampled([f"street {number}" for number in range(140)]), False, ("nowhere", "\n"), TEXT),
+    "sure": Kind(make_sampler([True, False]), True, (), ("boolean", "object")),
+    "heated": Kind(make_sampler(["Yes", "no"]), True, ("TRUE", "off", "1"), TEXT),
+    "town": Kind(make_sampler(["north", "b,c", "é", "[UNK]"], [0.5, 0.3, 0.15, 0.05]), True, ("?", "North", "e"), TEXT),
+    "street": Kind(make_sampler([f"street {number}" for number in range(140)]), False, ("nowhere", "\n"), TEXT),
     "built": Kind(stamps("%Y-%m-%d %H:%M:%S"), True, ("9999-12-31", "1700-02-29"), ("string", "object")),
     "day": Kind(stamps("%Y/%m/%d"), False, ("0001-01-01", "2024-02-29T23:59"), ("string", "object")),
     "sold": Kind(
@@ -171,13 +171,13 @@ def encode(prepared):
 
     def features(frame, **changes):
         given = prepared.preparation.inputs(frame)
-        return computed(model, given | {name: change(given[name]) for name, change in changes.items()})
+        return compute(model, given | {name: change(given[name]) for name, change in changes.items()})
 
-    features.of = lambda inputs: computed(model, inputs)
+    features.of = lambda inputs: compute(model, inputs)
     return features
 
 
-def computed(model, inputs):
+def compute(model, inputs):
     """Returns the output of `predict` without compiling its graph.
 
     With this many columns, a graph for each combination of types takes half a minute.
@@ -237,7 +237,7 @@ def test_other_types_of_the_same_cells(prepared, encode, column, change):
     close(encode(frame, **{name: change}), prepared.preparation.apply(frame))
 
 
-def exported(prepared, path, task=None, **changes):
+def export_network(prepared, path, task=None, **changes):
     """A file of a network with random weights, together with its scores."""
     import keras
 
@@ -259,7 +259,7 @@ def exported(prepared, path, task=None, **changes):
 @pytest.fixture(scope="module")
 def whole_file(whole, tmp_path_factory):
     """The file of a network with all kinds of columns."""
-    return exported(whole, tmp_path_factory.mktemp("whole") / "best.keras")
+    return export_network(whole, tmp_path_factory.mktemp("whole") / "best.keras")
 
 
 @pytest.mark.soak
@@ -315,7 +315,7 @@ def test_a_difference_in_the_encoding_is_noticed(tmp_path):
     wrong = replace(first, mean=first.mean + 1e-2 * first.std)
     steps = (wrong, *small.preparation.steps[1:])
     with pytest.raises(RuntimeError, match="log_loss"):
-        exported(replace(small, preparation=replace(small.preparation, steps=steps)), tmp_path / "best.keras")
+        export_network(replace(small, preparation=replace(small.preparation, steps=steps)), tmp_path / "best.keras")
 
 
 @pytest.mark.soak
@@ -326,7 +326,7 @@ def test_an_array_is_one_input(tmp_path):
     x = rng.normal(size=(120, 4))
     x[:, 1], x[::7, 2] = 5.0, np.nan
     prepared = prepare_arrays(x, (x[:, 0] > 0).astype(int) + 3, seed=0)
-    written, wanted, _ = exported(prepared, tmp_path / "best.keras")
+    written, wanted, _ = export_network(prepared, tmp_path / "best.keras")
     model = keras.models.load_model(written.path)
     assert model.input.shape == (None, 4)
     found = model.predict(prepared.raw["validation"], verbose=0)
@@ -341,7 +341,7 @@ def test_images_are_accepted_unchanged(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (90, 4, 3, 2)).astype(np.uint8)
     images[:, 0, 0] = 7  # an edge case
     prepared = prepare_arrays(images, np.where(images[:, 1, 1, 0] > 99, "light", "dark"), seed=0)
-    written, wanted, _ = exported(prepared, tmp_path / "best.keras")
+    written, wanted, _ = export_network(prepared, tmp_path / "best.keras")
     check_keras_file(written.path)
     model = keras.models.load_model(written.path)
     assert model.input.shape == (None, 4, 3, 2)

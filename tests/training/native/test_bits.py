@@ -48,11 +48,11 @@ def digests(threads=1, chosen=None, beside=(), prepared=None):
     """Digests of the chosen tasks, trained together."""
     from evonas.training.native import NativeTrainer
     from evonas.training_tasks import TrainingSettings
-    from tests.training.networks import data, trained
+    from tests.training.networks import data, train_all
 
     mine = [task for k, task in enumerate(tasks()) if chosen is None or k in chosen]
     trainer = NativeTrainer(prepared or data(weighted=True), TrainingSettings(patience=None), threads=threads)
-    found = trained(trainer, [*mine, *beside])
+    found = train_all(trainer, [*mine, *beside])
     return [digest(found[k]) for k in range(len(mine))]
 
 

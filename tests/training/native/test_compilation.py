@@ -50,7 +50,7 @@ def compiled(monkeypatch, tmp_path, code):
     return calls
 
 
-def anew(monkeypatch):
+def works_after_reload(monkeypatch):
     """Simulates another process, in which nothing is loaded. Returns whether the kernels work."""
     monkeypatch.setattr(compilation, "_HELD", {})
     return works()
@@ -62,7 +62,7 @@ def works():
     return (predict(program, {"s/scale": np.full(3, 2, np.float32)}, np.ones((4, 3), np.float32)) == 2).all()
 
 
-def kept(folder):
+def list_kept(folder):
     return sorted(path.name for path in folder.rglob("*.o"))
 
 
@@ -70,7 +70,7 @@ def test_it_is_compiled_once_and_found_by_the_next(compiled, monkeypatch, tmp_pa
     assert not is_prepared()
     assert works()
     assert is_prepared()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
     (path,) = (tmp_path / "home/evonas").glob("*.o")
     assert path.stat().st_mode & 0o777 == 0o600
@@ -82,7 +82,7 @@ def test_a_chosen_folder(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path / "mine/deep"))
     assert not is_prepared()
     assert works()
-    assert len(kept(tmp_path / "mine/deep")) == 1
+    assert len(list_kept(tmp_path / "mine/deep")) == 1
     assert not (tmp_path / "home").exists()
     monkeypatch.setattr(compilation, "_HELD", {})
     assert is_prepared()
@@ -116,9 +116,9 @@ def test_a_home_that_cannot_be_written(compiled, monkeypatch, tmp_path, there):
         (tmp_path / "home/evonas").mkdir(parents=True, mode=0o700)
     refuse(monkeypatch, tmp_path / "home")
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
-    assert len(kept(tmp_path / "temporary")) == 1
+    assert len(list_kept(tmp_path / "temporary")) == 1
 
 
 def test_an_unwritable_chosen_folder(compiled, monkeypatch, tmp_path):
@@ -126,23 +126,23 @@ def test_an_unwritable_chosen_folder(compiled, monkeypatch, tmp_path):
     (tmp_path / "mine").mkdir(mode=0o700)
     refuse(monkeypatch, tmp_path / "mine")
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
-    assert len(kept(tmp_path / "home")) == 1
+    assert len(list_kept(tmp_path / "home")) == 1
 
 
 @ordinary
 def test_a_read_only_home_for_an_ordinary_user(compiled, monkeypatch, tmp_path):
     (tmp_path / "home").mkdir(mode=0o500)
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
 
 
 def test_without_a_writable_folder_it_is_slow_but_works(compiled, monkeypatch, tmp_path):
     refuse(monkeypatch, tmp_path)
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 2
     assert not is_prepared() or compilation._HELD
 
@@ -190,7 +190,7 @@ def test_damaged_and_foreign_files_are_never_loaded(compiled, monkeypatch, tmp_p
     assert works()
     assert len(compiled) == 2
     # It is repaired or stored elsewhere, unless something that is not a file has its name.
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 2 or name == "a folder"
 
 
@@ -254,7 +254,7 @@ compilation.load()
     processes = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment) for _ in range(3)]
     assert [process.wait(300) for process in processes] == [0, 0, 0]
     assert (tmp_path / "calls").read_text() == "x"
-    assert len(kept(tmp_path / "cache")) == 1
+    assert len(list_kept(tmp_path / "cache")) == 1
 
 
 def test_nobody_waits_forever_for_another_compilation(compiled, monkeypatch, tmp_path):
@@ -292,4 +292,4 @@ def test_the_kernels_compile_on_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path))
     assert not is_prepared()
     assert works()
-    assert len(kept(tmp_path)) == 1
+    assert len(list_kept(tmp_path)) == 1

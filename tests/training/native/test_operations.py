@@ -104,7 +104,7 @@ def batch(program, rows, loss, rng):
     return x, ((z > 0) if loss == "binary" else z).astype(np.float32)
 
 
-def stepped(program, weights, x, y, loss="mse", weight=None, seed=0, validation=(NOTHING, NOTHING), **how):
+def step_once(program, weights, x, y, loss="mse", weight=None, seed=0, validation=(NOTHING, NOTHING), **how):
     """A training after one gradient-descent step over all rows at rate 1, and the loss of that step."""
     how = {"optimizer": "sgd", "rates": np.ones(1, np.float32)} | how
     order = np.arange(len(x), dtype=np.int32)
@@ -115,7 +115,7 @@ def stepped(program, weights, x, y, loss="mse", weight=None, seed=0, validation=
 
 def gradients(program, weights, *args, **options):
     """Name -> what the step subtracted, and the loss."""
-    training, loss = stepped(program, weights, *args, **options)
+    training, loss = step_once(program, weights, *args, **options)
     after = training.snapshot().weights
     return {name: weights[name].astype(float) - after[name] for name in program.variables}, loss
 
@@ -190,7 +190,7 @@ def test_batch_normalisation_moves_its_statistics():
     program = network("batch_norm", 33, 7)
     rng = np.random.default_rng(0)
     weights, (x, y) = weights_of(program, rng), batch(program, 33, "mse", rng)
-    after = stepped(program, weights, x, y)[0].snapshot().weights
+    after = step_once(program, weights, x, y)[0].snapshot().weights
     h = x @ weights["below/kernel"] + weights["below/bias"]
     for name, value in (("layer/moving_mean", h.mean(axis=0)), ("layer/moving_variance", h.var(axis=0))):
         np.testing.assert_allclose(after[name], 0.99 * weights[name] + 0.01 * value, rtol=1e-5)
@@ -204,7 +204,7 @@ def test_optimizers_step_by_the_common_formula(optimizer):
     weights, (x, y) = weights_of(program, rng), batch(program, 20, "mse", rng)
     rates = np.linspace(0.01, 0.02, 4, dtype=np.float32)
     how = {"optimizer": optimizer, "rates": rates, "weight_decay": 0.05}
-    training, _ = stepped(program, weights, x, y, **how)
+    training, _ = step_once(program, weights, x, y, **how)
     p, m, v = (program.pack(weights)[0] * factor for factor in (np.float32(1), np.float32(0), np.float32(0)))
     for c in step_coefficients(optimizer, rates, 0.05):
         g = program.pack_trained(gradients(program, program.unpack(p), x, y)[0])
@@ -258,7 +258,7 @@ def test_gradients_of_every_remainder_of_rows_and_columns(inputs):
             np.testing.assert_allclose(found["source/kernel"], expected, rtol=1e-5, atol=1e-3)
 
 
-def activated(kind, x):
+def activate(kind, x):
     builder = Builder(1, 256)
     program = builder.finish(builder.activation(builder.input, kind))
     return predict(program, {}, np.asarray(x, np.float32)[:, None])[:, 0]
@@ -289,18 +289,18 @@ def test_activations_over_all_numbers(kind):
         "exponential": lambda: np.exp(np.clip(x, -87, 88)),
     }.get(kind, lambda: reference.MORE[kind](x))()
     with np.errstate(over="ignore"):
-        np.testing.assert_allclose(activated(kind, ALL), exact.astype(np.float32), rtol=5e-7, atol=5e-7)
+        np.testing.assert_allclose(activate(kind, ALL), exact.astype(np.float32), rtol=5e-7, atol=5e-7)
 
 
 def test_the_exponential_is_exact_relative_to_itself():
     """Far to the left, the logistic function is the exponential."""
     x = np.linspace(-86, -20, 20_001, dtype=np.float32)
-    np.testing.assert_allclose(activated("sigmoid", x), np.exp(x.astype(float)), rtol=4e-7)
+    np.testing.assert_allclose(activate("sigmoid", x), np.exp(x.astype(float)), rtol=4e-7)
 
 
 @pytest.mark.parametrize("kind", SEARCHED)
 def test_nan_is_propagated(kind):
-    found = activated(kind, [np.nan, 1.0, np.inf, -np.inf, 2.0])
+    found = activate(kind, [np.nan, 1.0, np.inf, -np.inf, 2.0])
     assert np.isnan(found[0])
     assert np.isfinite(found[[1, 4]]).all()
     bounded = kind in ("sigmoid", "tanh")
@@ -318,7 +318,7 @@ def test_a_row_of_nan_shows_in_the_loss_and_the_weights(name, loss):
     rng = np.random.default_rng(0)
     x, y = batch(program, 21, loss, rng)
     x[13, 1] = np.nan
-    training, value = stepped(program, weights_of(program, rng), x, y, loss)
+    training, value = step_once(program, weights_of(program, rng), x, y, loss)
     assert np.isnan(value)
     assert not training.ended or np.isnan(training.snapshot().curve[-1])
     assert np.isnan(training.snapshot().weights["output/kernel"]).any()

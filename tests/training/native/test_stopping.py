@@ -18,7 +18,7 @@ from evonas.training.native.lowering import lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import NetworkTraining, Stopped
 from evonas.training_tasks import TrainingSettings
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 #: Trains for many minutes, in steps of some milliseconds.
 ENDLESS = task(graph((800, 800), batch_size=150), 100_000)
@@ -108,13 +108,13 @@ def test_cancelling_from_another_thread_stops_running_and_waiting_trainings(thre
     one = native(threads=threads)
     stopping = threading.Timer(0.2, one.cancel)
     stopping.start()
-    found = trained(one, [ENDLESS] * 4)
+    found = train_all(one, [ENDLESS] * 4)
     stopping.join()
     assert [found[k].status for k in range(4)] == [Status.STOPPED] * 4
     assert found[0].reason == "it was stopped"
     assert found[0].weights is None
     # The next network trains.
-    assert trained(one, [QUICK])[0].status is Status.OK
+    assert train_all(one, [QUICK])[0].status is Status.OK
 
 
 def test_closing_the_iterator_stops_all():
@@ -138,14 +138,14 @@ def test_two_iterators_of_one_trainer_do_not_stop_each_other():
 
 def test_a_candidate_that_takes_too_long_fails_and_the_others_are_trained():
     one = native(candidate_seconds=0.3)
-    found = trained(one, [ENDLESS, QUICK, replace(QUICK, seed=5)])
+    found = train_all(one, [ENDLESS, QUICK, replace(QUICK, seed=5)])
     assert found[0].status is Status.FAILED
     assert found[0].reason == "took longer than the limit of 0.3 s per network"
     assert {found[1].status, found[2].status} == {Status.OK}
 
 
 def test_the_folds_of_a_candidate_share_its_seconds():
-    found = trained(native(data(folds=4), threads=1, candidate_seconds=0.3, settings={"replicates": 3}), [ENDLESS])
+    found = train_all(native(data(folds=4), threads=1, candidate_seconds=0.3, settings={"replicates": 3}), [ENDLESS])
     assert found[0].status is Status.FAILED
     assert "0.3 s" in found[0].reason
 
@@ -155,7 +155,7 @@ def test_a_network_that_does_not_fit_fails_with_a_message_and_the_others_train(w
     """Refused before anything is allocated."""
     asked = []
     monkeypatch.setattr(module, "NetworkTraining", lambda *a, **o: asked.append(a) or NetworkTraining(*a, **o))
-    found = trained(native(), [task(graph(widths), 1), QUICK])
+    found = train_all(native(), [task(graph(widths), 1), QUICK])
     assert found[0].status is Status.FAILED
     assert found[0].reason.startswith("out of memory: training the network takes ")
     assert "MiB is available" in found[0].reason
@@ -171,9 +171,9 @@ def test_the_memory_of_a_training_is_counted_before():
     network = graph((700, 500), batch_size=32)
     said = lower(network, 4, 1, 256).num_bytes
     one = native(threads=1)
-    trained(one, [QUICK])
+    train_all(one, [QUICK])
     tracemalloc.start()
-    trained(one, [task(network, 1)])
+    train_all(one, [task(network, 1)])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.6 * said < peak < 1.2 * said
@@ -195,7 +195,7 @@ def test_trainings_that_do_not_fit_side_by_side_follow_each_other():
                 running.remove(member)
 
     one = Counting(data(), TrainingSettings(patience=None), threads=4, memory_bytes=most)
-    found = trained(one, [replace(big, seed=k) for k in range(5)])
+    found = train_all(one, [replace(big, seed=k) for k in range(5)])
     assert all(each.status is Status.OK for each in found.values())
     assert max(peak) == 1
 
@@ -205,7 +205,7 @@ def test_an_allocation_that_is_refused_all_the_same_is_a_value(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(module, "NetworkTraining", refuse)
-    found = trained(native(), [QUICK])
+    found = train_all(native(), [QUICK])
     assert found[0].status is Status.FAILED
     assert "out of memory" in found[0].reason
 
@@ -216,7 +216,7 @@ def test_other_errors_reach_the_caller(monkeypatch):
 
     monkeypatch.setattr(module, "NetworkTraining", fail)
     with pytest.raises(KeyError, match="a bug"):
-        trained(native(), [QUICK, ENDLESS])
+        train_all(native(), [QUICK, ENDLESS])
 
 
 def test_a_stream_takes_the_next_as_soon_as_a_thread_is_free():
@@ -236,7 +236,7 @@ def test_a_stream_takes_the_next_as_soon_as_a_thread_is_free():
         if len(found) == 6:
             break
     stream.close()
-    straight = trained(native(prepared), [replace(QUICK, seed=k + 1) for k in range(6)])
+    straight = train_all(native(prepared), [replace(QUICK, seed=k + 1) for k in range(6)])
     assert {k: found[k].curve for k in range(6)} == {k: straight[k].curve for k in range(6)}
 
 

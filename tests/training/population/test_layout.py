@@ -56,7 +56,7 @@ def weights_of(made, rng):
     return {name: rng.uniform(0.5, 2.0, value.shape).astype(np.float32) for name, value in drawn.items()}
 
 
-def normalised(z, kind, weights, name, rows=slice(None)):
+def normalise(z, kind, weights, name, rows=slice(None)):
     """Inference with moving statistics, or layer normalisation over the real units."""
     if kind == "batch":
         z = (z - weights[f"{name}/moving_mean"]) / np.sqrt(weights[f"{name}/moving_variance"] + 1e-3)
@@ -74,7 +74,7 @@ def forward(made, weights, x):
         name = "output" if last else f"layer_{node}"
         h = np.concatenate([held[u] for u in sorted(made.predecessors(node))], axis=1)
         z = h @ weights[f"{name}/kernel"] + weights.get(f"{name}/bias", 0.0)
-        held.append(z if last else np.tanh(normalised(z, made.nodes[node]["normalization"], weights, name)))
+        held.append(z if last else np.tanh(normalise(z, made.nodes[node]["normalization"], weights, name)))
     return held[-1]
 
 
@@ -93,7 +93,7 @@ def padded_forward(made, packed, constants, shape, x):
         kind = "none"
         if shape.normalized:
             kind = "batch" if constants[f"batch_norm_{node}"] else "layer" if constants[f"layer_norm_{node}"] else kind
-        z = normalised(z, kind, packed, name, slice(np.count_nonzero(constants[f"mask_{node}"])))
+        z = normalise(z, kind, packed, name, slice(np.count_nonzero(constants[f"mask_{node}"])))
         held.append(np.tanh(z) * constants[f"mask_{node}"])
     raise AssertionError
 

@@ -43,7 +43,7 @@ def networks(draw, most_units=300):
     )
 
 
-def mixed(count, seed=0):
+def mixed_population(count, seed=0):
     """The mixed population of the benchmarks, with additional genes."""
     rng = np.random.default_rng(seed)
     made = []
@@ -149,7 +149,7 @@ def test_a_network_on_its_own_gets_its_own_shape():
 
 def test_compilation_is_weighed_against_padding():
     """Little work shares one program; much work is split, into more programs if compiling is cheaper."""
-    population = mixed(64)
+    population = mixed_population(64)
 
     def programs(epochs, device):
         return len({part.shape for part in Planner(device).plan(population, [epochs] * 64, WORKLOAD)})
@@ -162,7 +162,7 @@ def test_compilation_is_weighed_against_padding():
 
 
 def test_a_plan_costs_less_than_one_program_for_all_or_each():
-    population, epochs = mixed(60, seed=1), [300] * 60
+    population, epochs = mixed_population(60, seed=1), [300] * 60
 
     def cost(device):
         parts = Planner(device).plan(population, epochs, WORKLOAD)
@@ -174,7 +174,7 @@ def test_a_plan_costs_less_than_one_program_for_all_or_each():
 
 
 def test_a_gpu_gets_fewer_and_larger_programs():
-    population, epochs = mixed(256), [30] * 256
+    population, epochs = mixed_population(256), [30] * 256
     cpu, gpu = (Planner(device).plan(population, epochs, WORKLOAD) for device in (CPU, GPU))
     assert len({part.shape for part in gpu}) < len({part.shape for part in cpu})
     assert max(part.shape.slots for part in gpu) > max(CPU.slots) >= max(part.shape.slots for part in cpu)
@@ -203,7 +203,7 @@ def test_a_smaller_budget_takes_fewer_slots():
 
 
 def test_one_part_a_program():
-    population = mixed(60, 3)
+    population = mixed_population(60, 3)
     parts = Planner(CPU).plan(population, [30] * 60, WORKLOAD)
     assert len({part.shape for part in parts}) == len(parts)
     assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
@@ -220,7 +220,7 @@ def test_neighbours_in_a_part_step_alike():
 def test_the_shape_cache_does_not_grow_forever():
     planner = Planner(replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0))
     for seed in range(4):
-        planner.plan(mixed(40, seed), [30] * 40, WORKLOAD)
+        planner.plan(mixed_population(40, seed), [30] * 40, WORKLOAD)
     assert 40 < len(planner.shape_cache) <= 64
 
 
@@ -250,7 +250,7 @@ def test_costs_grow_with_the_work():
 @pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
 @pytest.mark.soak
 def test_thousands_of_networks_are_planned_in_seconds(device):
-    population = mixed(4096)
+    population = mixed_population(4096)
 
     def too_slow(*_):
         raise AssertionError("planning 4,096 networks took more than 20 s of processor time")

@@ -9,7 +9,7 @@ import pytest
 
 from evonas.training.population.cost import CPU
 from evonas.training.population.planner import Planner
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 from tests.training.population.programs import ONE_PROGRAM, assert_alike, trainer
 
 pytestmark = pytest.mark.keras
@@ -41,7 +41,7 @@ class Noting:
 def noted(device, tasks, prepared=None, **settings):
     made = trainer(prepared, device, **settings)
     made._programs = Noting(made)
-    return trained(made, tasks), made._programs
+    return train_all(made, tasks), made._programs
 
 
 @pytest.fixture(scope="module")
