@@ -77,7 +77,7 @@ class Simulated(Immediate):
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`."""
         free = [self.now] * self.slots
-        times = [self.seconds(candidate) for place, candidate in enumerate(candidates) if place not in done]
+        times = [self.seconds(candidate) for index, candidate in enumerate(candidates) if index not in done]
         if self._foretold is not None:
             off = np.random.default_rng(self._seed).lognormal(0.0, self._foretold, len(times))
             times = [times[k] for k in np.argsort(-off * times, kind="stable")]
@@ -86,7 +86,7 @@ class Simulated(Immediate):
             heapq.heappush(free, began + seconds)
             self.spans.append((began, began + seconds))
         self.now = max(free)
-        yield {place: score(each) for place, each in enumerate(candidates) if place not in done}
+        yield {index: score(each) for index, each in enumerate(candidates) if index not in done}
 
     def stream(self) -> Simulated:
         """Itself. Meets `Stream`."""

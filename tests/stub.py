@@ -41,12 +41,12 @@ class StubEvaluator:
         done: frozenset[int] = frozenset(),
         starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
-            if place not in done:
+        for index, candidate in enumerate(candidates):
+            if index not in done:
                 scores = {self.metric: int(candidate.digest[:8], 16) / 2**32}
                 weights = {"output/bias": np.zeros(1, np.float32)}
                 good = Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, 1.0), weights=weights)
-                yield {place: self.evaluation or good}
+                yield {index: self.evaluation or good}
 
     def close(self) -> None:
         StubEvaluator.closed = True

@@ -220,10 +220,10 @@ def prepare_folder() -> None:
     small = "--generations 1 --population 3 --epochs 2 --finalists 1 --quiet"
     type_command(f"evonas run houses.csv --target price {small} --out evonas-runs/20250101-120000 --export best.keras")
     pillow = pytest.importorskip("PIL.Image")
-    for place in range(24):
-        folder = Path("pets") / ("cats", "dogs")[place % 2]
+    for index in range(24):
+        folder = Path("pets") / ("cats", "dogs")[index % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        pillow.fromarray(np.full((8, 8, 3), place * 10, np.uint8)).save(folder / f"{place}.png")
+        pillow.fromarray(np.full((8, 8, 3), index * 10, np.uint8)).save(folder / f"{index}.png")
 
 
 def type_command(command: str) -> None:

@@ -58,11 +58,11 @@ class Stub:
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
+        for index, candidate in enumerate(candidates):
             score = {self.metric: int(candidate.digest[:8], 16) / 2**32}
             weights = {"output/bias": np.zeros(1, np.float32)}
-            if place not in done:
-                yield {place: Evaluation(Status.OK, score, best_epoch=1, epochs=1, curve=(1.0,), weights=weights)}
+            if index not in done:
+                yield {index: Evaluation(Status.OK, score, best_epoch=1, epochs=1, curve=(1.0,), weights=weights)}
 
 
 @pytest.fixture

@@ -98,8 +98,8 @@ def test_an_asynchronous_run_in_order_survives_kills(start: Start, tmp_path: Pat
     environment = {"STRATEGY": "aging", "WINDOW": "4", "GENERATIONS": "2"}
     assert finish(start(straight, **environment))[0] == 0
     seams = ("INSERT INTO event", "INSERT INTO evaluation", "COMMIT", "UPDATE state", "before remove", "after put")
-    for place, seam in enumerate(seams):
-        assert finish(start(killed, 0.0, seam, str(2 + 3 * place), **environment))[0] in (-signal.SIGKILL, 0), seam
+    for index, seam in enumerate(seams):
+        assert finish(start(killed, 0.0, seam, str(2 + 3 * index), **environment))[0] in (-signal.SIGKILL, 0), seam
     assert finish(start(killed, **environment))[0] == 0
     assert digest(killed) == digest(straight)
     held = [{path.name for path in (directory / "weights").iterdir()} for directory in (straight, killed)]

@@ -89,15 +89,15 @@ class ToyEvaluator:
         self.plans.append(tuple(candidate.digest for candidate in candidates))
         self.remembered += 1
         for start in range(0, len(candidates), self.part_size):
-            places = [
-                place for place in range(start, min(start + self.part_size, len(candidates))) if place not in done
+            indices = [
+                index for index in range(start, min(start + self.part_size, len(candidates))) if index not in done
             ]
-            if places:
+            if indices:
                 time.sleep(self.sleep_seconds)
-                self.trained += [candidates[place].digest for place in places]
+                self.trained += [candidates[index].digest for index in indices]
                 yield {
-                    place: toy_evaluation_from(candidates[place], self.evaluation(candidates[place]), starts.get(place))
-                    for place in places
+                    index: toy_evaluation_from(candidates[index], self.evaluation(candidates[index]), starts.get(index))
+                    for index in indices
                 }
 
     def close(self) -> None:

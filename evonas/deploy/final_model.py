@@ -121,8 +121,8 @@ def _calibrate(
     if not run.settings.calibrate or data.refits:
         return network
     pairs = []
-    for place, fold in enumerate(folds or (0,)):
-        alone = network if not folds else _member(network, place)
+    for index, fold in enumerate(folds or (0,)):
+        alone = network if not folds else _member(network, index)
         split = data.splits[fold]
         raw = alone.raw_outputs(data.new_rows(split.x_validation, *network.views))
         pairs.append((split.y_validation, raw))

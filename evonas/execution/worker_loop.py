@@ -170,7 +170,7 @@ class _Driven:
             self._numbers = None if lease.grouped else lease.numbers
             self._evaluator.restore(lease.state)
             for part in self._evaluator.evaluate_tasks(lease.tasks, done):
-                named = part if lease.grouped else {lease.numbers[place]: found for place, found in part.items()}
+                named = part if lease.grouped else {lease.numbers[index]: found for index, found in part.items()}
                 self._port.put(Outcome(lease.token, named))
             self._port.put(Outcome(lease.token, finished=True, state=self._evaluator.state()))
         except Abandoned:

@@ -84,15 +84,15 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
     if hasattr(space, "architecture"):
         graph = space.architecture(genome)
         seen = views_of(graph)
-        places = visible_columns(views, width, *seen)
+        indices = visible_columns(views, width, *seen)
         width = num_visible_columns(views, width, problem["num_outputs"], *seen)
-        new = width - len(places)
+        new = width - len(indices)
         if "category_units" in graph.nodes[0] and categorical:
-            facts["categorical"] = [*(categorical[place] for place in places), *[-1] * new]
+            facts["categorical"] = [*(categorical[index] for index in indices), *[-1] * new]
         if "embedding" in graph.nodes[0] and numeric:
             facts |= {
-                "numeric": [*(numeric[place] for place in places), *[-1] * new],
-                "views": [*(views[place] for place in places), *["standard"] * new] if views else [],
+                "numeric": [*(numeric[index] for index in indices), *[-1] * new],
+                "views": [*(views[index] for index in indices), *["standard"] * new] if views else [],
             }
     return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"], **facts}
 

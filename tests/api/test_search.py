@@ -42,13 +42,13 @@ class StubEvaluator:
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
-            if place not in done:
+        for index, candidate in enumerate(candidates):
+            if index not in done:
                 score = int(candidate.digest[:8], 16) / 2**32
                 weights = {"output/bias": np.zeros(1, np.float32)}
                 scores = {self.metric: score}
                 yield {
-                    place: Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, score), weights=weights)
+                    index: Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, score), weights=weights)
                 }
 
     def close(self) -> None:

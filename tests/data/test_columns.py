@@ -17,7 +17,7 @@ from genomes.errors import InputError
 
 ROWS = 24
 OTHER = pd.Series(np.linspace(0.5, 3, ROWS))
-LETTERS = [chr(ord("a") + place) for place in range(ROWS)]
+LETTERS = [chr(ord("a") + index) for index in range(ROWS)]
 
 ROLES: dict[str, tuple[Role, str, list[Any]]] = {
     "floats": (Role.NUMERIC, "c", [0.5 * n for n in range(ROWS)]),

@@ -335,9 +335,9 @@ def test_an_outlier_outside_training_is_held_in_or_refused() -> None:
 def test_any_table_is_prepared_or_refused(data: st.DataObject) -> None:
     rows = data.draw(st.integers(0, 12))
     columns = {}
-    for place, kind in enumerate(data.draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=3))):
+    for index, kind in enumerate(data.draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=3))):
         cells = data.draw(st.lists(CELLS[kind], min_size=rows, max_size=rows))
-        columns[f"{kind}{place}"] = pd.Series(cells, dtype=data.draw(st.sampled_from(["object", None])))
+        columns[f"{kind}{index}"] = pd.Series(cells, dtype=data.draw(st.sampled_from(["object", None])))
     columns["y"] = pd.Series(data.draw(st.lists(st.sampled_from([0.5, 1, 2]), min_size=rows, max_size=rows)))
     frame = pd.DataFrame(columns)
     try:

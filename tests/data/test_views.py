@@ -52,7 +52,7 @@ def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
     found: dict[int, Evaluation] = {}
     for part in NativeTrainer(prepared, TrainingSettings()).train(tasks):
         found |= part
-    return [(task, found[place]) for place, task in enumerate(tasks)]
+    return [(task, found[index]) for index, task in enumerate(tasks)]
 
 
 def test_an_unnamed_encoding_is_the_standard_one() -> None:

@@ -35,9 +35,9 @@ def predictor(data: PreparedData) -> Predictor:
 def test_images_in_a_folder_by_name(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     known = predictor(read_data(RNG.integers(0, 256, (40, 5, 4, 3)).astype(np.uint8), LABELS)[0])
-    for place, label in enumerate(["cat", "dog", "dog"]):
+    for index, label in enumerate(["cat", "dog", "dog"]):
         (tmp_path / "new" / label).mkdir(parents=True, exist_ok=True)
-        image.new("L", (9, 7), place).save(tmp_path / "new" / label / f"{place}.png")
+        image.new("L", (9, 7), index).save(tmp_path / "new" / label / f"{index}.png")
     rows = read_new_rows(tmp_path / "new", known)
     assert rows.x.shape == (3, 5, 4, 3)
     table = prediction_table(known, rows.x, rows.names)

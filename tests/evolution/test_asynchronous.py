@@ -84,10 +84,10 @@ def test_a_candidate_is_asked_for_as_soon_as_a_slot_is_free(tmp_path: Path) -> N
         kinds = [event.kind for event in store.events.since()]
         assert kinds[:7] == ["asked", "asked", "asked", "told", "asked", "told", "asked"]
         out = 0
-        for place, kind in enumerate(kinds):
+        for index, kind in enumerate(kinds):
             out += 1 if kind == "asked" else -1
             assert out <= 3
-            assert out > 1 or place == 0 or place > len(kinds) - 4
+            assert out > 1 or index == 0 or index > len(kinds) - 4
 
 
 @pytest.mark.parametrize("strategy", FAST)
@@ -292,7 +292,7 @@ def test_an_evaluator_that_breaks_its_contract_gets_an_error(tmp_path: Path) -> 
     class Twice(ToyEvaluator):
         def evaluate(self, candidates: Sequence[Candidate], *others: Any) -> Any:
             for part in super().evaluate(candidates, *others):
-                yield {place + 1: evaluation for place, evaluation in part.items()}
+                yield {index + 1: evaluation for index, evaluation in part.items()}
 
     with toy_store(tmp_path / "run", settings()) as store, pytest.raises(RuntimeError, match="return it exactly once"):
         run(store, Budget(generations=1), Twice())

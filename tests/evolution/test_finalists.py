@@ -67,11 +67,11 @@ class SeededEvaluator(StubEvaluator):
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), *starts: Any
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
-            if place not in done:
+        for index, candidate in enumerate(candidates):
+            if index not in done:
                 score = int(candidate.digest[:8], 16) / 2**32 + candidate.seed / 2**31
                 weights = {"output/bias": np.array([score], np.float32)}
-                yield {place: Evaluation(Status.OK, {self.metric: score}, best_epoch=1, epochs=2, weights=weights)}
+                yield {index: Evaluation(Status.OK, {self.metric: score}, best_epoch=1, epochs=2, weights=weights)}
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
         return {self.metric: 2 * float(weights["output/bias"][0])}

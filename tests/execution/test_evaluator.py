@@ -153,9 +153,9 @@ def test_limits_of_memory_and_life(data_path, units):
         STOP: "the worker process hung: it gave no sign of life for 3 s",
         SPIN: "the worker process hung: it made no headway for 20 s",
     }
-    for place, each in enumerate(units):
-        assert found[place].status is (Status.FAILED if each in reasons else Status.OK)
-        assert found[place].reason == reasons.get(each, "")
+    for index, each in enumerate(units):
+        assert found[index].status is (Status.FAILED if each in reasons else Status.OK)
+        assert found[index].reason == reasons.get(each, "")
 
 
 def test_a_worker_that_cannot_start_reports_why(data_path, tmp_path):

@@ -48,7 +48,7 @@ def test_parts_come_one_by_one_and_the_callers_generators_are_unchanged():
     found = {}
     for part in evaluator.evaluate(candidates, frozenset({1})):
         found |= part
-    assert {place: evaluation.scores["units"] for place, evaluation in found.items()} == {0: 4, 2: 2}
+    assert {index: evaluation.scores["units"] for index, evaluation in found.items()} == {0: 4, 2: 2}
     assert evaluator.state() == 9
     drawn = random.random(), np.random.random()
     random.seed(1)

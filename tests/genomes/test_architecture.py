@@ -102,7 +102,7 @@ def renumber(genome, rng):
         ready = sorted(node for node in waiting if wiring[node - 1] <= set(order))
         order.append(ready[int(rng.integers(len(ready)))])
         waiting.remove(order[-1])
-    number = {node: place for place, node in enumerate(order)}
+    number = {node: index for index, node in enumerate(order)}
     layers = tuple(
         replace(genome.layers[node - 1], sources=tuple(sorted(number[s] for s in wiring[node - 1])))
         for node in order[1:]

@@ -55,8 +55,8 @@ class TwoScores(StubEvaluator):
     def evaluate(self, *arguments: Any) -> Iterator[dict[int, Evaluation]]:
         for part in super().evaluate(*arguments):
             yield {
-                place: replace(each, scores={**each.scores, "mae": 1000 - each.scores["rmse"]}) if each.scores else each
-                for place, each in part.items()
+                index: replace(each, scores={**each.scores, "mae": 1000 - each.scores["rmse"]}) if each.scores else each
+                for index, each in part.items()
             }
 
 

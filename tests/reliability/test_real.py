@@ -114,8 +114,8 @@ def test_an_absurdly_large_network_fails_alone(tmp_path: Path, row: Row) -> None
         asked = [Candidate(g, space.digest(g), 0, 2, 0, k) for k, g in enumerate(genomes)]
         limits = WorkerLimits(memory_bytes=cap)
         with WorkerEvaluator(space, data, TrainingSettings(trainer=trainer), limits=limits) as evaluator:
-            found = {place: each for part in evaluator.evaluate(asked) for place, each in part.items()}
-        assert [found[place].status for place in range(3)] == [Status.OK, Status.FAILED, Status.OK], found
+            found = {index: each for part in evaluator.evaluate(asked) for index, each in part.items()}
+        assert [found[index].status for index in range(3)] == [Status.OK, Status.FAILED, Status.OK], found
         assert found[1].reason
         row.notes += f"{trainer}: {found[1].reason[:60]}; "
         row.count += 1

@@ -31,7 +31,7 @@ def with_trainings(run: RunData, *trainings: TrainingSpan) -> RunData:
 
 def test_measured_trainings_are_drawn_where_they_were(run: RunData):
     where = [("p", 0, 1.0, 2.0), ("p", 1, 1.0, 3.0), ("q", 0, 2.0, 2.5), ("p", 0, 2.0, 4.0), ("p", 0, 3.0, 5.0)]
-    trainings = [TrainingSpan((0, place), *each) for place, each in enumerate(where)]
+    trainings = [TrainingSpan((0, index), *each) for index, each in enumerate(where)]
     schedule = schedule_of(with_trainings(run, *trainings))
     assert schedule.exact
     names = [schedule.names[lane] for lane in schedule.lanes]
@@ -71,9 +71,9 @@ def test_a_run_without_times_is_estimated_and_says_so(run: RunData):
 
 
 def test_the_best_by_time_counts_a_network_when_it_is_trained(run: RunData):
-    late = [TrainingSpan((0, place), "p", 0, 0.0, 100.0 - place) for place in range(20)]
+    late = [TrainingSpan((0, index), "p", 0, 0.0, 100.0 - index) for index in range(20)]
     x, best = best_by(with_trainings(run, *late), "seconds")
-    assert x.tolist() == sorted(100.0 - place for place in range(20))
+    assert x.tolist() == sorted(100.0 - index for index in range(20))
     np.testing.assert_array_equal(best, np.fmin.accumulate(run.losses[::-1]) * run.sign)
 
 

@@ -61,4 +61,4 @@ def test_without_weights_genomes_evolve() -> None:
         candidates = strategy.ask()
         assert all(bool(candidate.lineage) == (generation == 0) for candidate in candidates)
         assert len({candidate.digest for candidate in candidates}) == 10
-        strategy.tell([Evaluation(Status.OK, {"rmse": float(place)}) for place in range(10)])
+        strategy.tell([Evaluation(Status.OK, {"rmse": float(index)}) for index in range(10)])

@@ -81,7 +81,7 @@ def test_candidates_are_in_the_space_and_no_network_is_pending_twice(name: str, 
 @pytest.mark.sampled(27)
 def test_a_restored_strategy_continues_with_pending_candidates(name: str, kind: str, stop: int) -> None:
     space = SPACES[kind]
-    initial = [space.sample(np.random.default_rng(place)) for place in range(3)]
+    initial = [space.sample(np.random.default_rng(index)) for index in range(3)]
     straight = make_one_by_one(name, space, seed=5, initial=initial)
     out: list[Candidate] = []
     play(straight, stop, 3, out, random.Random(1))

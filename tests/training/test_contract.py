@@ -72,13 +72,13 @@ def crowd(make):
 
 
 @pytest.fixture(scope="module")
-def some(make, places):
+def some(make, indices):
     """Results of the tasks at these positions; a trainer with reproducible bits trains the few among others."""
-    found = train_all(make(), [TASKS[k] for k in places])
-    return {places[place]: evaluation for place, evaluation in found.items()}
+    found = train_all(make(), [TASKS[k] for k in indices])
+    return {indices[index]: evaluation for index, evaluation in found.items()}
 
 
-the_few_at_once = the_default_at_once("places", [WHOLE, FEW], [FEW], compiled=True)
+the_few_at_once = the_default_at_once("indices", [WHOLE, FEW], [FEW], compiled=True)
 
 
 def assert_same_bits(a, b):
@@ -93,10 +93,10 @@ def assert_same_bits(a, b):
 
 
 @the_few_at_once
-def test_networks_learn_and_are_described(some, places):
-    assert some.keys() == set(places)
+def test_networks_learn_and_are_described(some, indices):
+    assert some.keys() == set(indices)
     for k, (label, network) in enumerate(CROWD.items()):
-        if label == "wild" or k not in places:
+        if label == "wild" or k not in indices:
             continue
         found = some[k]
         assert found.status is Status.OK
@@ -117,12 +117,12 @@ def test_networks_learn_and_are_described(some, places):
 
 
 @the_few_at_once
-def test_weights_and_scores_are_those_of_the_best_epoch(some, places):
+def test_weights_and_scores_are_those_of_the_best_epoch(some, indices):
     """By a separate forward pass, which `test_inheritance.py` compares with Keras."""
     prepared = data()
     split = prepared.splits[0]
     for k, network in enumerate(CROWD.values()):
-        if k != WILD and k in places:
+        if k != WILD and k in indices:
             outputs = forward(network, some[k].weights, split.x_validation).outputs[len(network) - 1]
             loss = mean_loss(prepared.problem, "mse", split.y_validation, outputs)
             assert loss == pytest.approx(min(some[k].curve), rel=2e-5)
@@ -156,8 +156,8 @@ def test_finished_tasks_are_left_out_without_effect(make, name, crowd):
 def test_the_order_of_the_tasks_changes_nothing(make, name, crowd):
     order = [5, 1, 0, WILD]
     found = train_all(make(), [TASKS[k] for k in order])
-    for place, k in enumerate(order):
-        assert_same_bits(found[place], crowd[k]) if name in EXACT else assert_alike(found[place], crowd[k])
+    for index, k in enumerate(order):
+        assert_same_bits(found[index], crowd[k]) if name in EXACT else assert_alike(found[index], crowd[k])
 
 
 @the_default_at_once()

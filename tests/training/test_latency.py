@@ -34,10 +34,10 @@ class Trainer:
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
         self.calls.append((len(tasks), done))
         yield {}
-        for place in range(len(tasks)):
-            if place not in done:
+        for index in range(len(tasks)):
+            if index not in done:
                 failed = Evaluation(Status.FAILED, reason="diverged")
-                yield {place: failed if place == 3 else Evaluation(Status.OK, {"rmse": float(place)})}
+                yield {index: failed if index == 3 else Evaluation(Status.OK, {"rmse": float(index)})}
 
 
 def task(*units: int, **genes: Any) -> TrainingTask:

@@ -43,7 +43,7 @@ def test_a_black_box_is_searched_in_this_process_and_its_space_grows(tmp_path):
     options = {"max_trials": 30, "directory": tmp_path, "project_name": "run"}
     search = Black(**options)
     search.search(-1.0, verbose=0)
-    assert [each for each in search.heard if each[0] == "run"] == [("run", f"{place:02d}") for place in range(30)]
+    assert [each for each in search.heard if each[0] == "run"] == [("run", f"{index:02d}") for index in range(30)]
     assert search.heard[0] == ("begin", "00")
     assert search.heard[2][0] == "COMPLETED"
     assert search.heard[-1] == "end"

@@ -36,7 +36,7 @@ def test_weights_and_lengths() -> None:
 
 
 def test_the_most_frequent_words_are_chosen_in_any_order_of_rows() -> None:
-    texts = [f"w{place} w{place // 2}" for place in range(2000)]
+    texts = [f"w{index} w{index // 2}" for index in range(2000)]
     first, last = fit_bag_of_words("c", texts, texts), fit_bag_of_words("c", texts[::-1], texts[::-1])
     assert first.words == last.words
     assert len(first.words) == MOST_WORDS

@@ -162,7 +162,7 @@ def test_a_bad_file_is_refused(tmp_path: Path, content: bytes | Callable[[], byt
 def test_long_cells_and_many_columns_are_read(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "a,b\n1," + "x" * 131_000 + "\n2,y\n"))
     assert table["b"].map(len).tolist() == [131_000, 1]
-    wide = ",".join(f"c{place}" for place in range(5_000)) + "\n" + ",".join(["1"] * 5_000) + "\n"
+    wide = ",".join(f"c{index}" for index in range(5_000)) + "\n" + ",".join(["1"] * 5_000) + "\n"
     assert read_table(write(tmp_path, wide)).shape == (1, 5_000)
 
 
@@ -202,7 +202,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def big_table(path: Path, kind: str) -> None:
     rng = np.random.default_rng(0)
     if kind == "a million columns":
-        path.write_bytes(b",".join(b"c%d" % place for place in range(10**6)) + b"\n")
+        path.write_bytes(b",".join(b"c%d" % index for index in range(10**6)) + b"\n")
         return
     if kind == "numbers":
         frame = pd.DataFrame(rng.normal(size=(60_000, 10)).round(5)).add_prefix("x")

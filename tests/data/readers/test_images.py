@@ -19,11 +19,11 @@ RNG = np.random.default_rng(0)
 
 
 def write_folder(path: Path, count: int = 12, size: tuple[int, int] = (6, 4), channels: int = 3) -> Path:
-    for place in range(count):
-        label = ("cat", "dog")[place % 2]
+    for index in range(count):
+        label = ("cat", "dog")[index % 2]
         (path / label).mkdir(parents=True, exist_ok=True)
         pixels = RNG.integers(0, 256, (*size, channels)).astype(np.uint8)
-        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path / label / f"{place:02}.png")
+        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path / label / f"{index:02}.png")
     (path / "notes.txt").write_text("no image")
     (path / ".cache").mkdir()
     return path

@@ -50,7 +50,7 @@ def test_cells_are_returned_unchanged(few: bool) -> None:
 
 
 def test_texts_outside_the_cache_are_stored_again() -> None:
-    cells: list[str | None] = [f"t{place % 1000}" for place in range(5000)]
+    cells: list[str | None] = [f"t{index % 1000}" for index in range(5000)]
     series = pack(cells, remembered=0)
     assert texts(series).tolist() == cells
     assert texts(series.iloc[4000:4003]).tolist() == cells[4000:4003]
@@ -64,9 +64,9 @@ def test_a_table_of_a_file_is_prepared_as_a_frame_is(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
             "town": rng.choice(["north", "é", None], 200),
-            "day": [f"2024-01-{place % 28 + 1:02}" for place in range(200)],
+            "day": [f"2024-01-{index % 28 + 1:02}" for index in range(200)],
             "sure": rng.choice(["yes", "no"], 200),
-            "note": [f"text {place}" for place in range(200)],
+            "note": [f"text {index}" for index in range(200)],
             "rooms": rng.choice([1, 2, 9_999_999, None], 200),
             "y": rng.choice(["b", "a"], 200),
         }

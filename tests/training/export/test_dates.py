@@ -68,8 +68,8 @@ def test_odd_cells_are_the_same_dates_as_in_the_preparation(format):
     ]
     there, wanted = present[:, 0] > 0.5, date_parts(stamps)
     wanted["days"] -= 18000.0
-    for place, part in enumerate(DATE_PARTS):
-        np.testing.assert_allclose(numbers[there, place], wanted[part][there], rtol=1e-6, atol=1e-4, err_msg=part)
+    for index, part in enumerate(DATE_PARTS):
+        np.testing.assert_allclose(numbers[there, index], wanted[part][there], rtol=1e-6, atol=1e-4, err_msg=part)
 
 
 def assert_zones_are_read(model):
@@ -82,8 +82,8 @@ def assert_zones_are_read(model):
     wanted = date_parts(np.floor(seconds(pd.Series(texts, dtype=object))))
     numbers, present = model.predict(np.array(texts, dtype=object), verbose=0)
     assert present.all()
-    for place, part in enumerate(DATE_PARTS):
-        np.testing.assert_allclose(numbers[:, place], wanted[part], rtol=1e-6, atol=1e-5, err_msg=part)
+    for index, part in enumerate(DATE_PARTS):
+        np.testing.assert_allclose(numbers[:, index], wanted[part], rtol=1e-6, atol=1e-5, err_msg=part)
     coded = np.array([[int(field) for field in re.match(DATE_PATTERN, text).groups("0")] for text in texts], np.int32)
     fields = keras.Model(model.inputs, model.get_layer("fields").output).predict(
         np.array(texts, dtype=object), verbose=0

@@ -51,7 +51,7 @@ def train(data: PreparedData, **fields):
     found = {}
     for part in NativeTrainer(data, TrainingSettings()).train(tasks):
         found |= part
-    return [(task, found[place]) for place, task in enumerate(tasks)]
+    return [(task, found[index]) for index, task in enumerate(tasks)]
 
 
 @pytest.fixture(scope="module")

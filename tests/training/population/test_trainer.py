@@ -66,8 +66,8 @@ def test_slots_grouping_and_order_change_nothing(crowd):
     found = train_all(few, [TASKS[k] for k in order] + [task(graph((11, 4)), 2, 77)])
     (shape,) = few.state()
     assert shape["slots"] == 3
-    for place, k in enumerate(order):
-        assert_alike(found[place], crowd[k])
+    for index, k in enumerate(order):
+        assert_alike(found[index], crowd[k])
 
 
 @pytest.mark.soak
