@@ -195,7 +195,7 @@ class Retrainings:
 
     @property
     def stopped(self) -> int:
-        """Re-trainings that the time was too short for."""
+        """Number of re-trainings for which there was no time."""
         query = "SELECT count(*) FROM retraining WHERE status = ?"
         return int(self._connection.execute(query, (Status.STOPPED.value,)).fetchone()[0])
 

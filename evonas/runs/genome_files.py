@@ -39,10 +39,10 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
     Args:
         source: a genome; the JSON values or the file of a genome, a population (its first genome), a model card or
             `evonas status --json`; or a run directory, whose best network is used.
-        space: the space that the genome must be in; None for the source's own, or any.
+        space: the space that must contain the genome; None for the source's own space, or any.
 
     Returns:
-        the space, the genome, and the known ones of "num_features", "num_outputs", "task", "loss", "seed", "rows" and
+        The space, the genome, and the known ones of "num_features", "num_outputs", "task", "loss", "seed", "rows" and
         "epochs".
 
     Raises:
