@@ -63,7 +63,7 @@ class PopulationMember:
 
     @property
     def first_epoch(self) -> int:
-        """Epochs that remain after this training ends."""
+        """Number of epochs already trained; 0 for a new training."""
         return self.start.epoch if self.start else 0
 
     @property
