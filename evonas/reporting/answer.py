@@ -45,7 +45,7 @@ def answer_section(
         references: name of a reference model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
-        text = "No network has a score yet. The figures below fill up during the search, so report again later."
+        text = "No network has a score yet. The figures fill up during the search: generate the report again later."
         return Section("answer", "The answer", [Text(text, large=True), *_training_now(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     known, tested = _known_scores(run, found)
