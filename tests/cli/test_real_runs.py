@@ -84,7 +84,7 @@ def test_run_status_resume_export_load(folder: Path) -> None:
         ("rooms", "float32"),
         ("colour", "string"),
     ]
-    result = process("build", "best.keras.card.json", "-o", "anew.keras", "--json")
+    result = process("build", "best.keras.card.json", "-o", "rebuilt.keras", "--json")
     assert json.loads(result.stdout)["parameters"] == card["model"]["parameters"], result.stderr
     assert json.loads(result.stdout)["seed"] == card["networks"][0]["seed"]
 

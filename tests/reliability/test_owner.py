@@ -44,7 +44,10 @@ def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> 
 def test_an_owner_that_is_stopped_stays_the_owner(runs: Runs, row: Row) -> None:
     # In `make test`, the owner continues only after all others have been refused, so they must not wait for it.
     seconds, most = (1.0, 60.0) if SOAK is None else (60.0, 1.0)
-    row(f"owner stopped for {seconds:.0f} s, others try to resume", "each told the owner's pid within 1 s; same digest")
+    row(
+        f"owner stopped for {seconds:.0f} s, others try to resume",
+        "each refused with the owner's pid within 1 s; same digest",
+    )
     directory = runs.folder / "run"
     owner = runs.start(directory, 0.05)
     while len(owner.numbers()) < 2:

@@ -22,7 +22,7 @@ NETWORK = NetworkInTraining(
 )
 
 
-class Told:
+class Reporting:
     """An evaluator whose trainings are set by the test."""
 
     def watch_training(self, listener):
@@ -30,15 +30,15 @@ class Told:
 
 
 def test_it_lists_what_is_in_training_until_nothing_is(tmp_path: Path):
-    told, (first, second) = Told(), candidates(2)
+    evaluator, (first, second) = Reporting(), candidates(2)
     with toy_store(tmp_path) as store:
-        with watching(told, store, ToySpace(), lambda number: {7: first, 8: second}.get(number)):
-            told.tell([InTraining(7, 3, 10, 1.5, 20), InTraining(9)])
+        with watching(evaluator, store, ToySpace(), lambda number: {7: first, 8: second}.get(number)):
+            evaluator.tell([InTraining(7, 3, 10, 1.5, 20), InTraining(9)])
             (noted,) = store.in_training
             assert (noted["generation"], noted["index"], noted["epoch"]) == (0, 0, 3)
             with RunReader(tmp_path) as run:
                 assert run.in_training == store.in_training
-            told.tell([])
+            evaluator.tell([])
             assert store.in_training == (noted,), "written at most once a second"
         assert store.in_training == ()
         assert not (tmp_path / IN_TRAINING).exists()

@@ -164,7 +164,7 @@ class Reading(tuner.HyperModel):
         return {
             "val_loss": hp.get("units"),
             "rows": len(first),
-            "anew": first != second and sorted(first) == sorted(second),
+            "reshuffled": first != second and sorted(first) == sorted(second),
             "number": next(numbers)[0],
             "batches": remote.num_batches,
             "third": float(remote[2][0][0, 0]),
@@ -203,7 +203,7 @@ def test_data_sets_generators_and_batches_are_read_while_trials_train_on_them(tm
     found = [trial.metrics.metrics for trial in search.done_trials()]
     assert [each["number"] for each in found] == [1, 2]  # every trial continues
     assert len(read) == 2  # nothing is read ahead
-    assert all((each["rows"], each["anew"], each["batches"], each["third"]) == (32, 1, 3, 2) for each in found)
+    assert all((each["rows"], each["reshuffled"], each["batches"], each["third"]) == (32, 1, 3, 2) for each in found)
 
 
 def test_objects_that_cannot_be_sent_are_named(tmp_path):

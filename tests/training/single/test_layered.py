@@ -114,10 +114,10 @@ def test_random_convolutions_are_fitted_to_training_rows_and_stay(monkeypatch):
         np.testing.assert_array_equal(held.weights[name], value, err_msg=name)
     assert held.parameters == 3 * (200 + 1)
     monkeypatch.setattr("evonas.training.single.frozen._MOST_BYTES", 0)
-    (anew,) = train_all(make_trainer(SERIES, True), [task(network, 3)]).values()
-    assert anew.curve == pytest.approx(held.curve, rel=1e-3)
+    (fresh,) = train_all(make_trainer(SERIES, True), [task(network, 3)]).values()
+    assert fresh.curve == pytest.approx(held.curve, rel=1e-3)
     for name, value in held.weights.items():
-        np.testing.assert_allclose(anew.weights[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(fresh.weights[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_a_bag_of_words_weighs_words_by_their_rarity_in_training_rows_and_trains_their_vectors():
