@@ -319,7 +319,7 @@ def test_continuing_with_other_settings_resets_patience_and_with_other_layers_is
     (second,) = train_all(one, [replace(calm, origin=there)]).values()
     assert second.curve[: first.epochs] == first.curve
     assert second.epochs >= first.epochs + 2
-    with pytest.raises(InputError, match="only with the layers"):
+    with pytest.raises(InputError, match="only with its original layers"):
         train_all(one, [replace(task(graph((7,)), 40), start=first.snapshots, origin=there)])
 
 

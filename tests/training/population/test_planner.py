@@ -271,7 +271,7 @@ def test_thousands_of_networks_are_planned_in_seconds(device):
 def test_planning_imports_no_keras():
     code = (
         "import sys; import tests.training.population.test_planner as t; "
-        "t.Planner(t.CPU).plan(t.mixed(8), [3] * 8, t.WORKLOAD); "
+        "t.Planner(t.CPU).plan(t.mixed_population(8), [3] * 8, t.WORKLOAD); "
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'keras', 'tensorflow', 'jax'}))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
