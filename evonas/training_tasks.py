@@ -96,7 +96,7 @@ class TrainingSettings:
         worker_bytes: memory limit of the process, by which networks that need more are refused; None for most of the
             free
             memory.
-        extensions: user-defined metric and layer kinds, a `PackedBuild` of `evonas.execution.extensions`.
+        extensions: user-defined metric and layer kinds, a `PackedBuild` of `evonas.training.extensions`.
     """
 
     trainer: str = "native"
