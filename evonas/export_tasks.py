@@ -24,8 +24,7 @@ def format_of(path: Path, asked: str | None = None) -> str:
 
     Raises:
         InputError: the format does not exist, the suffix does not match, the folder does not exist, or the path is
-            taken
-            by a file that evonas did not write or that was changed since.
+            taken by a file that evonas did not write or that was changed since.
     """
     if not path.name:
         raise InputError(f"export path must name a file, not {str(path)!r}: write model.keras")
@@ -116,8 +115,7 @@ class Exported:
     Attributes:
         path: the file.
         validation_scores: scores of the file's model on the (first) validation split; empty after a retraining, which
-            used
-            these rows. For members trained on several folds, the mean of each one's scores on its held-out rows.
+            used these rows. For members trained on several folds, the mean of each one's scores on its held-out rows.
         test_scores: scores of the file's model on the test split; empty if there is none.
         retrained: whether the weights come from a retraining.
         note: one line for users on the origin of the weights.

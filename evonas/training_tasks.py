@@ -40,8 +40,7 @@ class TrainingTask:
         epochs: maximum number of epochs, counted from the beginning of the training.
         horizon: epochs that the learning-rate schedule spans; `epochs` by default.
         start: trainings to start from, one for each fold and replicate, as in `Evaluation.snapshots`; empty to start
-            from
-            the seed's initial weights.
+            from the seed's initial weights.
         origin: the architecture that was trained there, if it differs.
         inherit: whether to use the best weights of `start` as initial weights, as far as they fit, and start over;
             otherwise the training continues from it. If training settings differ, patience is reset; if the optimizer
@@ -49,8 +48,7 @@ class TrainingTask:
         lineage: see `Candidate.lineage`; tasks with a lineage are for the `EvolvedTrainer`.
         keep_snapshots: whether the evaluation includes the state from which the training can continue.
         fold: the only fold to train on, from 0; None for all folds; `ALL_ROWS`, supported by the native trainer only,
-            for
-            the training and validation rows of the first fold together.
+            for the training and validation rows of the first fold together.
     """
 
     architecture: Mapping[str, Any]
@@ -87,15 +85,13 @@ class TrainingSettings:
             grouping.
         max_latency_ms: maximum milliseconds for one row; slower networks are not trained.
         max_parameters: maximum number of trainable parameters; larger networks are not trained. If the number follows
-            from
-            the genome, it is checked earlier.
+            from the genome, it is checked earlier.
         objectives: objectives of the run, if there are several.
         threads: number of networks trained at a time by trainers that train them individually; None for all cores. Does
             not affect results.
         candidate_seconds: time after which a network that is trained individually fails; None means no limit.
         worker_bytes: memory limit of the process, by which networks that need more are refused; None for most of the
-            free
-            memory.
+            free memory.
         extensions: user-defined metric and layer kinds, a `PackedBuild` of `evonas.training.extensions`.
     """
 

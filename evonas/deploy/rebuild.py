@@ -86,8 +86,7 @@ def rebuilt(
         contain
             them.
         loss: loss for regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that
-            of
-            the median, since Keras has no pinball loss.
+            of the median, since Keras has no pinball loss.
         space: the space of the genome, or the path of its TOML file; any if None.
     """
     if path is not None and (Path(path).suffix != ".keras" or not Path(path).absolute().parent.is_dir()):

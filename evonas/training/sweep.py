@@ -48,8 +48,7 @@ class Steps(Protocol):
 
         Returns:
             Loss of each step's batch before the step, penalties included, shape `(num_steps,)`; fewer values, or
-            non-finite
-            ones, if training cannot continue.
+            non-finite ones, if training cannot continue.
         """
         ...
 

@@ -26,8 +26,7 @@ class Device:
         step.
         compile_seconds, node_compile_seconds: to compile a program, and for each of its nodes.
         compile_weight: weight of a second of compilation relative to one of training. Above 1, since fewer, wider
-            programs
-            are more often reused by later generations.
+            programs are more often reused by later generations.
     """
 
     slots: tuple[int, ...]

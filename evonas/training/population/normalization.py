@@ -67,8 +67,8 @@ def make_normalize(shape: ProgramShape, backend: ModuleType) -> Any:
 
     Other arguments: `batch` and `layer`, 1 if a network has that kind, (slots, 1, 1); `unbatched` and `plain`, 1 if it
     does not have the former, or neither; `share` as in `layer_moments`; `sums` and `rows`, `Rows.sums` and
-    `Rows.share`;
-    `mean` and `variance` of `batch_moments`. Batch normalisation cancels any bias, so such networks have none.
+    `Rows.share`; `mean` and `variance` of `batch_moments`. Batch normalisation cancels any bias, so such networks have
+    none.
     """
     ops = keras.ops
 
