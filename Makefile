@@ -1,15 +1,15 @@
-# make demo    an environment in .venv, and a whole search in it (about 3 minutes)
-# make test    the same with the test extras: lint, types, tests
-# make docs    the site of the documentation in site/, with every link checked
+# make demo    installs into .venv and runs a whole search (about 3 minutes)
+# make test    installs the test extras; lint, types, tests
+# make docs    builds the documentation in site/, checking every link
 # make soak    the long tests; make soak BATTERY=0.1 runs each of the reliability battery a tenth as often
-# The first Python of 3.11 or newer is taken; say which with  make demo PYTHON=/path/to/python
+# The first Python of 3.11 or newer is used; choose another with  make demo PYTHON=/path/to/python
 
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2> /dev/null && echo $$python && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests start some hundred processes: without their bytecode each compiles evonas anew.
+# Tests start some hundred processes: without bytecode, each of them compiles evonas.
 unexport PYTHONDONTWRITEBYTECODE
 
 PARTS := setup.cfg pyproject.toml
@@ -22,8 +22,8 @@ SOURCES := $(shell find evonas genomes -name '*.py')
 demo: $(VENV)/demo.stamp
 	$(BIN)/python scripts/demo.py
 
-# Lint beside the tests: mypy has one process, and tests wait for clocks now and then. More processes would only import
-# the same libraries, which is a tenth of a process's time.
+# Lint runs beside the tests: mypy has one process, and tests sometimes wait for clocks. More processes would only import
+# the same libraries, which takes a tenth of a process's time.
 test: $(VENV)/test.stamp
 	$(MAKE) --no-print-directory --jobs=2 lint quick
 
@@ -51,14 +51,14 @@ $(VENV)/python.stamp:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-# An editable install serves the demo too.
+# An editable install works for the demo, too.
 $(VENV)/demo.stamp: $(VENV)/python.stamp $(PARTS) $(SOURCES)
 	@if [ -f $(VENV)/test.stamp ]; then $(MAKE) $(VENV)/test.stamp; else \
 	  echo "Installing evonas and TensorFlow into $(VENV), which takes some minutes ..."; \
 	  $(BIN)/pip install --quiet .; fi
 	touch $@
 
-# Python compiles what the tests import, a part of all modules.
+# Python compiles the modules that the tests import, which are not all.
 $(VENV)/test.stamp: $(VENV)/python.stamp $(PARTS)
 	$(BIN)/pip install --quiet --no-compile --editable '.[test]'
 	touch $@

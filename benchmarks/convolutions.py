@@ -24,7 +24,7 @@ import numpy as np
 
 PROGRAMS = ("keras", "evonas")
 CLASSES = 10
-#: Networks after which memory should not grow.
+#: Number of networks after which memory should not grow.
 _SETTLED = 50
 
 

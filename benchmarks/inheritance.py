@@ -99,7 +99,7 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
         found: dict[int, Evaluation] = {}
         for part in trainer.train(tasks):
             found |= part
-        return [found[place] for place in range(len(tasks))]
+        return [found[index] for index in range(len(tasks))]
 
     def task(genome: Any, seed: int) -> TrainingTask:
         return TrainingTask(graph_to_json(space.architecture(genome)), seed, options.epochs)

@@ -119,9 +119,9 @@ def _seconds(
     )
     ended = (time.perf_counter(), time.process_time())
     found = {}
-    for place, name in enumerate(("whole", "whole_cpu")):
-        spent = ended[place] - began[place]
-        ends = [times[place] for times in clock.times]
+    for index, name in enumerate(("whole", "whole_cpu")):
+        spent = ended[index] - began[index]
+        ends = [times[index] for times in clock.times]
         steady = float(np.mean(np.diff(ends))) if measured > 1 else spent
         found[name] = spent + (epochs - measured) * steady
     del model

@@ -86,7 +86,7 @@ def split_of(table: Table, frames: Mapping[str, pd.DataFrame]) -> tuple[Split, l
     split = {}
     for part, frame in frames.items():
         y = frame[table.target]
-        values = y.map({name: place for place, name in enumerate(classes)}) if classes else y / table.unit
+        values = y.map({name: index for index, name in enumerate(classes)}) if classes else y / table.unit
         split[part] = (frame.drop(columns=[table.target, *table.drop]), values.to_numpy(int if classes else float))
     return split, classes
 

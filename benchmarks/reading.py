@@ -59,7 +59,7 @@ def write(path: Path, kind: str, size: int) -> None:
     """Writes a file of at least `size` bytes."""
     rng = np.random.default_rng(1)
     with path.open("wb") as file:
-        file.write(",".join(f"c{place}" for place in range(len(KINDS[kind]))).encode() + b"\n")
+        file.write(",".join(f"c{index}" for index in range(len(KINDS[kind]))).encode() + b"\n")
         while file.tell() < size:
             parts: list[Bytes] = []
             for make in KINDS[kind]:

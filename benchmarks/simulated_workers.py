@@ -1,4 +1,4 @@
-"""Evaluators that train nothing: one answers at once, one simulates the time of many workers. For `cluster.py`."""
+"""Evaluators that do not train: one answers immediately, one simulates the time of many workers. For `cluster.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORETOLD = 0.32
 
 
 def score(candidate: Candidate) -> Evaluation:
-    """A pure function of the genome; of other than toy genomes, of the digest."""
+    """A pure function of the genome; for other than toy genomes, of its digest."""
     if isinstance(candidate.genome, tuple):
         value = float(sum((number - 40) ** 2 for number in candidate.genome[:3]))
     else:
@@ -25,9 +25,9 @@ def score(candidate: Candidate) -> Evaluation:
 
 
 class Immediate:
-    """Evaluates at once, in parts of a tenth of a generation. Meets `Evaluator`."""
+    """Evaluates immediately, in parts of a tenth of a generation. Implements `Evaluator`."""
 
-    part_seconds = 0.0  # as the workers' evaluator says it of itself: results may be committed together
+    part_seconds = 0.0  # like the workers' evaluator, so that results may be committed together
 
     def state(self) -> None:
         """Stateless."""
@@ -52,10 +52,10 @@ class Immediate:
 
 
 class Simulated(Immediate):
-    """This many workers whose time is simulated: each takes the next candidate when it is free.
+    """Workers whose time is simulated: each takes the next candidate when it is free.
 
-    In a generation that is the one expected to take longest, as evonas does it (`evonas.execution.order`), where the
-    expected time is off by a log-normal factor; or, with `foretold` None, the next in the order of asking.
+    In a generation that is the one with the longest expected time, as in evonas (`evonas.execution.order`); the
+    expected time is off by a log-normal factor. If `foretold` is None, it is the next one in the order of asking.
     """
 
     def __init__(self, workers: int, spread: float, foretold: float | None = FORETOLD, seed: int = 0) -> None:
@@ -65,7 +65,7 @@ class Simulated(Immediate):
         self._out: list[tuple[float, int, Candidate]] = []
 
     def seconds(self, candidate: Candidate) -> float:
-        """Log-normal, the same for a network in every loop: its digest draws it."""
+        """Log-normal, and the same for a network in every loop, since its digest determines it."""
         rng = np.random.default_rng([self._seed, int(candidate.digest[:8], 16)])
         return float(rng.lognormal(0.0, self._spread))
 
@@ -77,7 +77,7 @@ class Simulated(Immediate):
     ) -> Iterator[Mapping[int, Evaluation]]:
         """See `Evaluator.evaluate`."""
         free = [self.now] * self.slots
-        times = [self.seconds(candidate) for place, candidate in enumerate(candidates) if place not in done]
+        times = [self.seconds(candidate) for index, candidate in enumerate(candidates) if index not in done]
         if self._foretold is not None:
             off = np.random.default_rng(self._seed).lognormal(0.0, self._foretold, len(times))
             times = [times[k] for k in np.argsort(-off * times, kind="stable")]
@@ -86,10 +86,10 @@ class Simulated(Immediate):
             heapq.heappush(free, began + seconds)
             self.spans.append((began, began + seconds))
         self.now = max(free)
-        yield {place: score(each) for place, each in enumerate(candidates) if place not in done}
+        yield {index: score(each) for index, each in enumerate(candidates) if index not in done}
 
     def stream(self) -> Simulated:
-        """Itself. Meets `Stream`."""
+        """Returns itself. Implements `Stream`."""
         return self
 
     def give(self, number: int, candidate: Candidate, start: Start | None = None) -> None:

@@ -128,7 +128,7 @@ def chain(
     widths: list[int], activation: str = "relu", optimizer: str = "adam", rate: float = 1e-3, batch_size: int = 32
 ) -> DenseGenome:
     """A chain of dense layers."""
-    layers = tuple(Layer(units, activation, (place,)) for place, units in enumerate(widths))
+    layers = tuple(Layer(units, activation, (index,)) for index, units in enumerate(widths))
     training = Training(optimizer=optimizer, learning_rate=rate, batch_size=batch_size)
     return DenseGenome(layers, (len(layers),), training=training)
 

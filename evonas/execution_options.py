@@ -65,7 +65,7 @@ class Execution:
         if self.devices and self.place not in ("processes", "shared"):
             raise InputError(
                 f"devices must be left out with execution {self.place}, not {','.join(self.devices)}: they are for "
-                "processes; Ray hands out GPUs by itself, and CUDA_VISIBLE_DEVICES says which one this process sees"
+                "processes; Ray assigns GPUs itself, and CUDA_VISIBLE_DEVICES selects those that this process sees"
             )
         for device in self.devices:
             if not _DEVICE.fullmatch(device):

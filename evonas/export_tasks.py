@@ -1,4 +1,4 @@
-"""The request and the result of an export, as values between driver and worker. Imports no Keras."""
+"""The request and the result of an export, exchanged between driver and worker. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from genomes.errors import InputError
 
 __all__ = ["FORMATS", "EnsembleTask", "ExportTask", "Exported", "format_of"]
 
-#: Format -> ending of its files; a SavedModel is a folder.
+#: Format -> suffix of its files; a SavedModel is a folder.
 FORMATS = {"keras": ".keras", "savedmodel": "", "onnx": ".onnx", "tflite": ".tflite"}
 
 
 def format_of(path: Path, asked: str | None = None) -> str:
-    """The requested format, or the one of the path's extension.
+    """The requested format, or that of the path's suffix.
 
     Raises:
-        InputError: there is no such format, the ending does not fit, the folder does not exist, or there is something
-            that evonas did not write, or that was changed since.
+        InputError: the format does not exist, the suffix does not match, the folder does not exist, or the path is
+            taken by a file that evonas did not write or that was changed since.
     """
     if not path.name:
         raise InputError(f"export path must name a file, not {str(path)!r}: write model.keras")
@@ -51,17 +51,17 @@ def format_of(path: Path, asked: str | None = None) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ExportTask:
-    """One network to write as a Keras file.
+    """The request to write one network as a Keras file.
 
     Attributes:
-        architecture: what to build, as in `TrainingTask`.
-        path: where to write; the name has the format's ending, the folder exists.
+        architecture: the network, as in `TrainingTask`.
+        path: path to write; the name has the format's suffix, and the folder exists.
         format: one of `FORMATS`.
-        weights: those of the scored epoch; only a retraining does without.
-        scores: what was recorded of these weights on the validation split; empty compares nothing.
+        weights: those of the scored epoch; None only for a retraining.
+        scores: recorded validation scores of these weights; if empty, nothing is compared.
         retrain: whether to train again on training and validation rows together, for `best_epoch` epochs.
-        seed, epochs, best_epoch: of the recorded training; used by a retraining only. The learning-rate schedule spans
-            `epochs`.
+        seed, epochs, best_epoch: those of the recorded training; used for a retraining only. The learning-rate schedule
+            spans `epochs`.
         calibrate: whether logits are divided by the temperature that fits the (first) validation rows best.
         resize: whether the model takes images of any size, which it resizes.
     """
@@ -81,19 +81,20 @@ class ExportTask:
 
 @dataclass(frozen=True, eq=False)
 class EnsembleTask:
-    """Several networks to write as one Keras file.
+    """The request to write several networks as one Keras file.
 
     Attributes:
-        networks: what to choose from, best first: architecture, as in `TrainingTask`, and weights of the scored epoch.
-        size: the most of them to take.
-        objective: what they are chosen by.
-        path: where to write; the name ends in `.keras`, the folder exists.
-        calibrate: as of `ExportTask`.
-        folds: the fold that each network was trained on, where all are to be members; empty if members are chosen on
+        networks: networks to choose from, best first: architecture, as in `TrainingTask`, and weights of the scored
+            epoch.
+        size: maximum number of members.
+        objective: objective by which they are chosen.
+        path: path to write; the name ends in `.keras`, and the folder exists.
+        calibrate: as in `ExportTask`.
+        folds: the fold that each network was trained on, if all of them become members; empty if members are chosen on
             the validation rows.
         format: one of `FORMATS`.
-        shares: of each network in the mean, adding up to 1; empty if they are to be chosen.
-        all_rows: whether the networks were trained on the validation rows, too, whose scores then tell nothing.
+        shares: weight of each network in the mean, adding up to 1; empty if networks are to be chosen.
+        all_rows: whether the networks were also trained on the validation rows, whose scores are then meaningless.
     """
 
     networks: tuple[tuple[Mapping[str, Any], Weights], ...]
@@ -109,22 +110,22 @@ class EnsembleTask:
 
 @dataclass(frozen=True)
 class Exported:
-    """A Keras file that was written, opened again and scored.
+    """A Keras file that was written, reopened and scored.
 
     Attributes:
         path: the file.
-        validation_scores: of the file's model on the (first) validation split; empty after a retraining, which saw it.
-            Of members trained on several folds, the mean of each one's scores on the rows that it has not seen.
-        test_scores: of the file's model on the test split; empty when there is none.
+        validation_scores: scores of the file's model on the (first) validation split; empty after a retraining, which
+            used these rows. For members trained on several folds, the mean of each one's scores on its held-out rows.
+        test_scores: scores of the file's model on the test split; empty if there is none.
         retrained: whether the weights come from a retraining.
-        note: one line for a person: where the weights come from.
+        note: one line for users on the origin of the weights.
         format: one of `FORMATS`.
-        interface: the model's "inputs" and "outputs" (each with "name", "dtype" and "shape", and the "column" that an
-            input is made of), its "parameters", and the "backend" that it was written with; JSON values.
-        members: of an ensemble: place among the task's networks, and share.
-        card: the model card next to it, if there is one.
-        temperature: that logits are divided by; 1 if that was not asked for.
-        calibration: "validation" and "test" -> what `evonas.metrics.calibration.calibration_of` says of these rows.
+        interface: the model's "inputs" and "outputs" (each with "name", "dtype" and "shape"; inputs also with their
+            "column"), its "parameters", and the "backend" that wrote it; JSON values.
+        members: of an ensemble: index among the task's networks, and weight in the mean.
+        card: the model card next to it, if any.
+        temperature: divisor of the logits; 1 without calibration.
+        calibration: "validation" and "test" -> result of `evonas.metrics.calibration.calibration_of` for these rows.
     """
 
     path: Path

@@ -23,7 +23,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _NOTICE = (
-    "\nStopping: what is being trained has {:.0f} s to finish. Once more stops at once; nothing committed is lost.\n"
+    "\nStopping: running trainings have {:.0f} s to finish. Ctrl-C again stops immediately; committed results are "
+    "kept.\n"
 )
 
 

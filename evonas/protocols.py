@@ -146,7 +146,7 @@ class OneByOne(Strategy, Protocol):
 
     @property
     def out(self) -> Sequence[Candidate]:
-        """The pending candidates, asked for but not yet told, in the order of asking."""
+        """The pending candidates, asked for but without a result, in the order of asking."""
         ...
 
     def tell_one(self, candidate: Candidate, evaluation: Evaluation | float) -> None:

@@ -33,7 +33,7 @@ def duration(text: str | float, name: str = "time") -> float:
     5400.0
 
     Raises:
-        InputError: it is not a duration, or not above 0.
+        InputError: the value is not a duration, or not above 0.
     """
     seconds = 0.0
     if isinstance(text, str):
@@ -57,7 +57,7 @@ def byte_size(text: str | int, name: str = "size") -> int:
     (4294967296, 1500)
 
     Raises:
-        InputError: it is not a size, or not above 0.
+        InputError: the value is not a size, or not above 0.
     """
     size = 0
     if isinstance(text, str):

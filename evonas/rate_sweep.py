@@ -1,7 +1,7 @@
 """The learning-rate range test: its request, its result, and the rate that it suggests. Pure numpy.
 
-A network is trained for a few hundred steps while the rate of each step grows exponentially. The loss first stays, then
-falls, then explodes; a good rate lies where it falls fastest, well below where it explodes.
+A network is trained for a few hundred steps while the learning rate grows exponentially from step to step. The loss is
+first constant, then falls, then explodes; a good rate is where it falls fastest, well below where it explodes.
 
 Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3.
 """
@@ -23,7 +23,7 @@ __all__ = ["LearningRateCurve", "SweepTask", "sweep_rates"]
 
 Array = NDArray[np.float64]
 
-#: A sweep ends when the smoothed loss is this many times its lowest: what follows is noise.
+#: A range test ends when the smoothed loss is this many times its minimum: the rest is noise.
 EXPLODED = 4.0
 #: Share of the range, in its logarithm, over which losses are averaged.
 _SMOOTHING = 0.02
@@ -31,12 +31,12 @@ _SMOOTHING = 0.02
 
 @dataclass(frozen=True)
 class SweepTask:
-    """One network to be swept.
+    """The request for a range test of one network.
 
     Attributes:
-        architecture: the architecture graph as JSON values; its learning rate, schedule and warm-up play no part.
-        rates: of each step, shape `(num_steps,)`.
-        seeds: of the trainings, whose losses are averaged.
+        architecture: the architecture graph as JSON values; its learning rate, schedule and warm-up are ignored.
+        rates: learning rate of each step, shape `(num_steps,)`.
+        seeds: seeds of the trainings, whose losses are averaged.
     """
 
     architecture: Mapping[str, Any]
@@ -55,7 +55,7 @@ def sweep_rates(low: float = 1e-6, high: float = 10.0, steps: int = 300) -> tupl
             f"the lowest rate must be above 0 and below the highest, not {low:g} and {high:g}: try 1e-6 and 10"
         )
     if steps < 20:
-        raise InputError(f"steps must be at least 20, not {steps}: a curve of fewer shows nothing")
+        raise InputError(f"steps must be at least 20, not {steps}: a curve with fewer steps shows nothing")
     return tuple(float(rate) for rate in np.geomspace(low, high, steps))
 
 
@@ -64,8 +64,8 @@ class LearningRateCurve:
     """The outcome of a range test.
 
     Attributes:
-        rates: of the steps that were taken, shape `(num_steps,)`.
-        losses: training loss of each step's batch before the step, a mean over the seeds, shape `(num_steps,)`.
+        rates: learning rates of the steps taken, shape `(num_steps,)`.
+        losses: training loss of each step's batch before the step, averaged over the seeds, shape `(num_steps,)`.
     """
 
     rates: tuple[float, ...]
@@ -82,15 +82,15 @@ class LearningRateCurve:
 
     @property
     def lowest(self) -> int:
-        """The step at which the smoothed loss is lowest."""
+        """The step with the lowest smoothed loss."""
         return int(np.argmin(self.smoothed))
 
     @cached_property
     def suggested(self) -> float:
-        """The rate at which the smoothed loss falls fastest, before its lowest point.
+        """The rate at which the smoothed loss falls fastest, before its minimum.
 
         Raises:
-            InputError: the loss does not fall at any rate, or there is none.
+            InputError: the loss does not fall at any rate, or there are no losses.
         """
         if len(self.losses) < 2:
             raise InputError(
@@ -107,7 +107,7 @@ class LearningRateCurve:
 
 
 def _smooth(values: Array, width: float) -> Array:
-    """Averages with Gaussian weights of that width, in places; nothing is made up beyond the ends."""
+    """Averages with Gaussian weights of that width, in steps; values beyond the ends are not made up."""
     place = np.arange(len(values))
     weights = np.exp(-0.5 * ((place[:, None] - place[None, :]) / width) ** 2)
     return np.asarray((weights @ values) / weights.sum(axis=1))

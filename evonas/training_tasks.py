@@ -1,4 +1,4 @@
-"""`TrainingTask`: one network to train, and `Trainer`: what trains them in a worker. Imports no Keras."""
+"""`TrainingTask`: one network to train, and `Trainer`, which trains such tasks in a worker. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ __all__ = [
 ]
 
 
-#: In place of a fold: training and validation rows together, for all epochs, since no row tells when to stop.
+#: Used instead of a fold: training and validation rows together, for all epochs, since no held-out row decides when to
+#: stop.
 ALL_ROWS = -1
 
 
@@ -64,34 +65,36 @@ class TrainingTask:
     reduction: Reduction | None = None
 
     def folds(self, count: int) -> tuple[int, ...]:
-        """The folds to train on, of `count`."""
+        """The folds to train on, out of `count`."""
         return tuple(range(count)) if self.fold is None else (self.fold,)
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What is the same for every network of a run.
+    """Settings that are the same for every network of a run.
 
     Attributes:
-        trainer: "native" (each network by itself, for CPUs), "population" (all in one program, for GPUs) or "single"
+        trainer: "native" (each network individually, for CPUs), "population" (all in one program, for GPUs) or "single"
             (Keras fit, one at a time).
         loss: "mse", "mae" or "huber" for regression ("auto" is mse); ignored for classification.
-        epoch_rows: rows that an epoch takes of the training rows, the next ones in each epoch, of networks over images,
-            series and texts; None for all. Their orders, hence whole passes, are drawn as those of whole epochs.
+        epoch_rows: number of training rows per epoch, continuing through the data, for networks over images, series and
+            texts; None for all. Their orders, and hence whole passes, are drawn as for whole epochs.
         patience: epochs without improvement of the validation loss before a training stops; None never stops early.
-        min_delta: what counts as improvement, in units of the loss, >= 0.
+        min_delta: smallest decrease of the loss that counts as improvement, >= 0.
         replicates: trainings of each network from different seeds; scores are their means.
         precision: "float32", or "bfloat16" for mixed precision on a GPU.
-        memory_bytes: what one program of the population trainer may use; fixed for a run, since it decides grouping.
-        max_latency_ms: what one row may take; slower networks are not trained.
-        max_parameters: maximum number of trainable parameters; larger ones are not trained. What is known from
-            the genome is checked before it comes here.
-        objectives: of the run, when there are several.
-        threads: networks to train at a time, where each is trained by itself; None for all cores. Changes no result.
-        candidate_seconds: after which a network fails that is trained by itself; None means no bound.
-        worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
-            free.
-        extensions: metric and layer kinds from outside evonas, a `PackedBuild` of `evonas.training.extensions`.
+        memory_bytes: memory limit of one program of the population trainer; fixed for a run, since it determines
+            grouping.
+        max_latency_ms: maximum milliseconds for one row; slower networks are not trained.
+        max_parameters: maximum number of trainable parameters; larger networks are not trained. If the number follows
+            from the genome, it is checked earlier.
+        objectives: objectives of the run, if there are several.
+        threads: number of networks trained at a time by trainers that train them individually; None for all cores. Does
+            not affect results.
+        candidate_seconds: time after which a network that is trained individually fails; None means no limit.
+        worker_bytes: memory limit of the process, by which networks that need more are refused; None for most of the
+            free memory.
+        extensions: user-defined metric and layer kinds, a `PackedBuild` of `evonas.training.extensions`.
     """
 
     trainer: str = "native"
@@ -124,7 +127,7 @@ class TrainingSettings:
 
     @property
     def takes_latency(self) -> bool:
-        """Whether the latency of networks is to be measured."""
+        """Whether latencies are measured."""
         return self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
 
 
@@ -164,53 +167,53 @@ class Trainer(Protocol):
     """Trains networks and scores them on the validation split."""
 
     def state(self) -> Any:
-        """What it remembers of earlier generations, as JSON values; None if nothing."""
+        """State from earlier generations, as JSON values; None if there is none."""
         ...
 
     def restore(self, state: Any) -> None:
-        """Continues from `state`; None is the beginning."""
+        """Continues from `state`; None is the initial state."""
         ...
 
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
-        """As `Evaluator.evaluate`: yields position -> evaluation in parts; `done` never changes a result."""
+        """See `Evaluator.evaluate`: yields position -> evaluation in parts; `done` never affects a result."""
         ...
 
 
-#: Gives the next task and its number; None while there is none.
+#: Returns the next task and its number; None if there is none yet.
 Source = Callable[[], tuple[int, TrainingTask] | None]
 
 
 @runtime_checkable
 class StreamingTrainer(Protocol):
-    """A trainer of several networks at a time, each by itself, that takes another one as soon as one is done."""
+    """A trainer of several networks at a time, each individually, that starts another one as soon as one is done."""
 
     @property
     def threads(self) -> int:
-        """Networks in training at a time."""
+        """Number of networks trained at a time."""
         ...
 
     def stream(self, source: Source) -> Iterator[Mapping[int, Evaluation]]:
-        """Trains what `source` gives, and yields number -> evaluation as each is done, without end.
+        """Trains the tasks of `source`, and yields number -> evaluation as each is done, without end.
 
-        Asks `source` at once after a result was taken, and while a thread is free several times a second; yields
-        an empty mapping where nothing came for as long. Closing the iterator stops the trainings.
+        Calls `source` immediately after a result was taken, and several times a second while a thread is free; yields
+        an empty mapping if nothing has arrived for that long. Closing the iterator stops the trainings.
         """
         ...
 
 
 def in_training_of(trainer: object) -> tuple[InTraining, ...]:
-    """What a trainer trains now and how far; nothing of one that has no method `in_training`."""
+    """The networks in training and their progress; empty for a trainer without a method `in_training`."""
     found: Callable[[], Sequence[InTraining]] | None = getattr(trainer, "in_training", None)
     return () if found is None else tuple(found())
 
 
 def slots_of(trainer: Trainer) -> int:
-    """Networks that a trainer has in training at a time when it is given them one by one."""
+    """Number of networks that a trainer trains at a time if it gets them one by one."""
     return trainer.threads if isinstance(trainer, StreamingTrainer) else 1
 
 
 def stream_evaluations(trainer: Trainer, source: Source) -> Generator[Mapping[int, Evaluation], None, None]:
-    """What the trainer makes of the tasks that `source` gives, as `StreamingTrainer.stream`; one by one if need be."""
+    """Results for the tasks of `source`, as in `StreamingTrainer.stream`; one by one for other trainers."""
     if isinstance(trainer, StreamingTrainer):
         yield from trainer.stream(source)
         return

@@ -68,7 +68,7 @@ _HEADING = """\
 #     { low = 1e-6, high = 1e-3, zero = true }    0 (off), or at least 1e-6
 """
 #: Encoding -> other keys that identify its files.
-_LEFT_OUT = "# What is left out is as in the default space.\n"
+_LEFT_OUT = "# Omitted settings are those of the default space.\n"
 _REMARKS = {
     "dense": _LEFT_OUT,
     "convolutional": _LEFT_OUT,

@@ -65,7 +65,7 @@ def read_names(value: Any) -> tuple[str, ...]:
 
 
 def apply_mutation(name: str, genome: Any, space: Any, rng: np.random.Generator) -> Any:
-    """The mutate_once genome; None if the mutation does not apply.
+    """The mutated genome; None if the mutation does not apply.
 
     Raises:
         InputError: there is no such mutation, or its result is not another member of the space.

@@ -28,7 +28,7 @@ SPACE = HyperparameterSpace(
 
 
 def build_model(genes: Any) -> Any:
-    """The network of some genes, which evonas compiles with their learning rate and trains with their batch size."""
+    """Builds the network for the genes; evonas compiles it with their learning rate and uses their batch size."""
     from keras import Input, Sequential, layers
 
     stack = [Input((8, 8, 1)), layers.Rescaling(1 / 16)]

@@ -1,4 +1,4 @@
-"""A clock that a test advances: what sleeps and reads the time in tests of deadlines, which are instant and exact."""
+"""A clock that a test advances in place of sleeping and reading the time: deadline tests are instant and exact."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-#: Seconds that no test waits for: whoever sleeps for longer in all is waited for in vain.
+#: Total seconds of sleep after which a test is assumed to be waiting for something that never happens.
 FOR_EVER = 3600.0
 
 
 class Clock:
-    """Stands where a module has `time`: a sleep advances it, and nothing else does.
+    """Replaces a module's `time`: only a sleep advances it.
 
     Args:
-        busy: seed of a machine on which a sleep takes up to ten times as long; none takes longer if None.
+        busy: seed of a simulated busy machine, on which a sleep takes up to ten times as long; None for exact sleeps.
     """
 
     def __init__(self, busy: int | None = None) -> None:
@@ -35,7 +35,7 @@ class Clock:
         return getattr(time, name)
 
     def replace_time_in(self, patch: pytest.MonkeyPatch, *modules: ModuleType) -> Clock:
-        """Has modules that `import time` read this clock."""
+        """Makes modules that `import time` read this clock."""
         for module in modules:
             patch.setattr(module, "time", self)
         return self

@@ -1,8 +1,8 @@
-"""No test depends on the speed of the machine, nor, in `make test`, on what is drawn: two runs of it try the same.
+"""No test depends on the speed of the machine nor, in `make test`, on chance: two runs try the same cases.
 
-A test that waits for something waits far longer than the slowest machine takes for it, and less long than what it is
-told from: who hangs, waits for a patience of minutes, or trains to the end. Deadlines of toy searches are tested with a
-clock that the test advances (`tests.clock`).
+A test that waits for something allows far longer than the slowest machine needs, but less than the failure it guards
+against would take: a hang, a wait of minutes, or training to the end. Deadlines of toy searches are tested with a clock
+that the test advances (`tests.clock`).
 """
 
 import gc
@@ -12,20 +12,20 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-# Before numpy is loaded, here and in the processes that tests start. The matrices are small, and several processes
-# share the machine: threads of OpenBLAS that wait for one another then take three times the time of one alone.
+# Set before numpy is loaded, here and in the processes that tests start. The matrices are small and several processes
+# share the machine: OpenBLAS threads that wait for each other take three times as long as a single one.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Those of OpenMP, which scikit-learn's boosting uses, spin while they wait: thirty times the processor time of one.
+# OpenMP threads, which scikit-learn's boosting uses, spin while they wait: thirty times the processor time of one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Each search would start one more process, and wait for it; the tests of baselines switch them on.
+# Otherwise each search would start and wait for one more process; the tests of baselines turn them on.
 os.environ.setdefault("EVONAS_BASELINE", "off")
-# As would each report, of seconds; the tests of reports switch them on.
+# Otherwise each run would spend seconds on a report; the tests of reports turn them on.
 os.environ.setdefault("EVONAS_NO_REPORT", "1")
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Before it is imported: its checks show the values that differ.
+# Before the import, so that its assertions show the values that differ.
 pytest.register_assert_rewrite("evonas.testing")
 
 untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -34,21 +34,22 @@ settings.register_profile("repeatable", derandomize=True, **untimed)
 settings.load_profile("soak" if os.environ.get("EVONAS_BATTERY") else "repeatable")
 
 
-#: The checkout.
+#: The root of the repository.
 ROOT = Path(__file__).parents[1]
-#: Where there is memory for files.
+#: A folder in memory.
 MEMORY = Path("/dev/shm")
 
 
 def pytest_configure() -> None:
-    """Files of tests are in memory where there is enough: else each commit waits for the disk.
+    """Puts test files in memory if there is room: on a disk each commit waits for it.
 
-    Those of disks make their own. Not where no programs may be run, as tests do.
+    Tests of disks create their own. Folders whose programs may not be executed are not used, since some tests run
+    programs.
 
-    Tests start some hundred processes: without bytecode each compiles evonas, Keras and TensorFlow, which was half of
-    the whole suite's processor time. Who wants none beside the sources gets it in pytest's own folder.
+    Tests start some hundred processes. Without bytecode each of them compiles evonas, Keras and TensorFlow, which was
+    half of the suite's processor time. If bytecode beside the sources is disabled, it goes to pytest's own folder.
     """
-    # A shell that starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+    # A shell that starts the tests in the background makes them, and all their processes, ignore Ctrl-C.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
@@ -62,13 +63,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _libraries_are_no_garbage() -> None:
-    """Keras collects garbage with every model, a third of a second each time once the libraries are loaded."""
+    """Keras collects garbage for every model, which takes a third of a second once the libraries are loaded."""
     gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves evenly spaced parameter sets of a test marked `sampled` in `make test`; the others are for the soak."""
+    """In `make test`, keeps evenly spaced parameter sets of tests marked `sampled`; the soak runs all of them."""
     tables = defaultdict(list)
     for item in items:
         if item.get_closest_marker("sampled") and not item.get_closest_marker("soak"):

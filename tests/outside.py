@@ -1,4 +1,4 @@
-"""A package of a researcher's own, as an installer leaves it: a mutation, a metric, a layer kind and an encoding."""
+"""A researcher's package as an installer leaves it: a mutation, a metric, a layer kind and an encoding."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ depthwise_first = {name}_module:DepthwiseSpace
 
 
 def install(folder: Path, name: str = "outside", version: str = "1.2") -> None:
-    """The distribution, in a folder that Python is to import from."""
+    """Writes the distribution to a folder; Python must be able to import from that folder."""
     about = folder / f"{name}-{version}.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

@@ -1,4 +1,4 @@
-"""A file as a user has one: a build function for the command line, and a layer of its own."""
+"""A user's file for the command line: a build function and a custom layer."""
 
 import keras
 
@@ -10,7 +10,7 @@ class Doubling(keras.layers.Layer):
 
 
 def build_model(genes, problem):
-    """A small network with a layer of its own."""
+    """A small network with a custom layer."""
     if genes.units > 6:
         raise ValueError(f"{genes.units} units are too many")
     shape = problem.input_shapes[0] if problem.input_shapes else (problem.num_features,)

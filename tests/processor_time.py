@@ -1,7 +1,7 @@
 """A plugin that prints which tests cost most processor time: `pytest -p tests.processor_time`.
 
-Of the test's process and of the children that it waited for, in seconds; with what its fixtures took, which is the
-first test's that wants them. Unlike `--durations`, it means the same on a busy machine, nearly.
+Counts, in seconds, the test's process and the child processes that it waited for. The cost of a fixture is charged to
+the first test that uses it. Unlike `--durations`, the result is nearly the same on a busy machine.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import pytest
 PROPERTY = "processor_seconds"
 SHOWN = 40
 _BEGAN = pytest.StashKey[float]()
-#: Of the process that prints: test -> seconds.
+#: Seconds by test, in the process that prints.
 _seconds: defaultdict[str, float] = defaultdict(float)
 
 
 def processor_seconds() -> float:
-    """Of this process so far, and of its children that have ended."""
+    """Processor time of this process so far, and of its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
@@ -36,7 +36,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        # Goes with the report of the teardown from a process of xdist to the one that prints.
+        # With xdist, the teardown's report carries it from the worker to the printing process.
         item.user_properties.append((PROPERTY, processor_seconds() - item.stash[_BEGAN]))
 
 
@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     files: defaultdict[str, float] = defaultdict(float)
     for test, seconds in _seconds.items():
         files[test.partition("::")[0]] += seconds
-    whole = processor_seconds()  # of xdist's processes too, which have ended
+    whole = processor_seconds()  # includes the xdist workers, which have ended
     terminalreporter.section("processor seconds")
     terminalreporter.line(f"{whole:9.1f} all, {sum(_seconds.values()):.1f} of it {len(_seconds)} tests")
     for costs in (files, _seconds):

@@ -1,9 +1,9 @@
-"""A run in a process of its own, to be killed: `python -m tests.runner DIRECTORY GENERATIONS SLEEP [SEAM COUNT]`.
+"""A run in its own process, to be killed: `python -m tests.runner DIRECTORY GENERATIONS SLEEP [SEAM COUNT]`.
 
-Starts the run or continues with it; prints the number of committed evaluations after every commit. With a seam, kills
-itself at the COUNT-th time that it comes there. The environment names the STRATEGY, and the WINDOW of an asynchronous
-run (and its GENERATIONS), of which three are trained at a time and come back in another order each time; and the GATE,
-a file without which no training ends.
+Starts the run or continues it; prints the number of committed evaluations after every commit. If a seam is given, it
+kills itself the COUNT-th time it gets there. The environment sets the STRATEGY; the WINDOW of an asynchronous run (and
+its GENERATIONS), which trains three candidates at a time and returns them in a different order each time; and the GATE,
+a file that must exist before any training ends.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from evonas.runs.weights import WeightFiles
 from evonas.strategies import make_strategy
 from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_evaluation, toy_settings, toy_store
 
-#: Where a run can be cut: SQL statements by their beginning, and calls, each before and after it.
+#: Where a run can be cut: SQL statements, given by their beginning, and calls; before and after each.
 STATEMENTS = ("BEGIN", "INSERT INTO candidate", "INSERT INTO evaluation", "UPDATE evaluation", "UPDATE state", "COMMIT")
 STATEMENTS += ("INSERT INTO event", "INSERT INTO finals", "INSERT INTO retraining", "UPDATE retraining")
 CALLS = ("put", "remove", "fsync", "replace", "link")
-#: Those of a run by generations.
+#: The seams of a run by generations.
 SEAMS = (
     *(each for each in STATEMENTS if "event" not in each),
     *(f"{when} {call}" for call in CALLS for when in ("before", "after")),
@@ -42,7 +42,7 @@ SEAMS = (
 
 
 class Trap:
-    """Kills this process at the `count`-th hit of a seam."""
+    """Kills this process the `count`-th time it reaches a seam."""
 
     def __init__(self, seam: str, count: int) -> None:
         self.seam, self.left = seam, count
@@ -76,7 +76,7 @@ class Trap:
 
 
 def behind(gate: Path, candidate: Candidate) -> Evaluation:
-    """The evaluation of a candidate, once there is such a file."""
+    """Evaluates a candidate once the file exists."""
     if not gate.exists():
         print("training", flush=True)
     while not gate.exists():

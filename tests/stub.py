@@ -1,4 +1,4 @@
-"""An evaluator over real spaces and data that trains nothing, and a search with it that is shown by a display."""
+"""An evaluator over real spaces and data that does not train, and a displayed search that uses it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evonas.runs import RunReader
 
 
 class StubEvaluator:
-    """Scores a network by its digest; each is a part of its own."""
+    """Scores a network by its digest; each network is a separate part."""
 
     closed = False
     evaluation: Evaluation | None = None
@@ -30,10 +30,10 @@ class StubEvaluator:
         StubEvaluator.closed = False
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Has no state."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Has no state."""
 
     def evaluate(
         self,
@@ -41,12 +41,12 @@ class StubEvaluator:
         done: frozenset[int] = frozenset(),
         starts: Mapping[int, Start] = MappingProxyType({}),
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
-            if place not in done:
+        for index, candidate in enumerate(candidates):
+            if index not in done:
                 scores = {self.metric: int(candidate.digest[:8], 16) / 2**32}
                 weights = {"output/bias": np.zeros(1, np.float32)}
                 good = Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, 1.0), weights=weights)
-                yield {place: self.evaluation or good}
+                yield {index: self.evaluation or good}
 
     def close(self) -> None:
         StubEvaluator.closed = True
@@ -65,7 +65,7 @@ def stub_search(
     data: PreparedData | None = None,
     asynchronous: bool | None = None,
 ) -> None:
-    """A search of four networks a generation."""
+    """Returns a search of four networks a generation."""
 
     class Evaluator(StubEvaluator):
         pass

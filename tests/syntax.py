@@ -1,4 +1,4 @@
-"""What source files import, which several tests go through: each file is parsed once a process."""
+"""Imports in source files, shared by several tests: each file is parsed once per process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @functools.cache
 def imports_in(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    """All imports of a Python file, wherever they are."""
+    """All imports in a Python file, at any depth."""
     return tuple(
         node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
     )
@@ -17,7 +17,7 @@ def imports_in(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
 
 @functools.cache
 def imports_for_types_in(path: Path) -> frozenset[ast.AST]:
-    """Those of them that are for annotations alone; nodes of `imports_in`."""
+    """The nodes of `imports_in` that are used for annotations only."""
     if "TYPE_CHECKING" not in (text := path.read_text()):
         return frozenset()
     lines = {

@@ -1,4 +1,4 @@
-"""Settings and budgets: what is refused and how, durations, and how a budget is extended."""
+"""Settings and budgets: what is refused and how, durations, and extending a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is imported is declared, and no package's private names are."""
+"""All imported packages are declared, and no package's private names are imported."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "typing_extensions"
 OURS = {"evonas", "genomes", "tests"}
 
 
-def imported(package: str) -> Iterator[tuple[Path, str]]:
-    """Files with the modules and names that they import, absolutely."""
+def find_imports(package: str) -> Iterator[tuple[Path, str]]:
+    """Returns the files with the modules and names that they import absolutely."""
     for path in sorted((ROOT / package).rglob("*.py")):
         for node in imports_in(path):
             if isinstance(node, ast.Import):
@@ -27,8 +27,8 @@ def imported(package: str) -> Iterator[tuple[Path, str]]:
                 yield from ((path, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def declared(*sections: str) -> set[str]:
-    """Distributions of setup.cfg."""
+def read_declared(*sections: str) -> set[str]:
+    """The distributions in setup.cfg."""
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg")
     texts = [parser["options"]["install_requires"]]
@@ -38,13 +38,15 @@ def declared(*sections: str) -> set[str]:
 
 
 def foreign(package: str) -> list[tuple[Path, str]]:
-    """Imports of other people's packages."""
-    found = [(path, name) for path, name in imported(package) if name.partition(".")[0] not in sys.stdlib_module_names]
+    """Imports of third-party packages."""
+    found = [
+        (path, name) for path, name in find_imports(package) if name.partition(".")[0] not in sys.stdlib_module_names
+    ]
     return [(path, name) for path, name in found if name.partition(".")[0] not in OURS]
 
 
 def test_everything_that_is_imported_is_declared():
-    known = declared()
+    known = read_declared()
     for package in ("genomes", "evonas"):
         for path, name in foreign(package):
             module = name.partition(".")[0]

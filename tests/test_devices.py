@@ -1,4 +1,4 @@
-"""Which trainer a machine gets, told from its devices and what is installed, without loading any of it."""
+"""Choosing a trainer from the machine's devices and the installed packages, without loading any of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evonas.devices import chosen_trainer, has_gpu, keras_backend
 
 
 def machine(folder: Path, *names: str) -> Path:
-    """A folder of devices."""
+    """Creates a folder of device files."""
     for name in names:
         (folder / name).touch()
     return folder

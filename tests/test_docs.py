@@ -1,4 +1,4 @@
-"""README and docs: links lead somewhere, generated parts are current, commands are ones, snippets run."""
+"""README and docs: links resolve, generated parts are current, commands exist, snippets run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PROJECT = "https://github.com/evonas/evonas/blob/main/"
 RAW = "https://raw.githubusercontent.com/evonas/evonas/main/"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
-#: Other blocks would go unchecked. `text` is for what cannot run, `output` for what the block above prints.
+#: Blocks of any other kind would not be checked. `text` marks what cannot run, `output` what the block above prints.
 KINDS = {"python", "console", "output", "toml", "text"}
-#: Pages whose blocks need no training of networks.
+#: Pages whose blocks train no network.
 QUICK = ("extending", "spaces", "strategies", "coding")
-#: What is shown, and less of it that runs in a second.
+#: Text of the page -> a shorter variant that runs in a second.
 SHORTER = {
     r"--time 10m": "--generations 1 --population 2 --epochs 2 --finalists 1",
     r"--evaluations 60": "--evaluations 4 --population 4 --epochs 2 --finalists 1",
@@ -45,7 +45,7 @@ SHORTER = {
     r"max_trials=30": "max_trials=2",
     r"epochs=10\b": "epochs=1",
 }
-#: Page -> what its snippets take as given.
+#: Page -> the names that its snippets expect to exist.
 GIVEN = {
     "export": "import pandas\npandas.read_csv('houses.csv').head().to_csv('new.csv', index=False)\n",
     "own-models": """
@@ -95,12 +95,12 @@ def blocks(path: Path) -> list[Block]:
 
 
 def commands(block: Block) -> list[str]:
-    """The commands of a console block, each in a line behind a prompt."""
+    """The commands of a console block: the lines that start with a prompt."""
     return [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
 
 
 def prose(path: Path) -> str:
-    """The page without its code."""
+    """The page without its code blocks."""
     return re.sub(
         r"`[^`\n]*`", "", re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     )
@@ -114,12 +114,12 @@ def anchors(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     "path", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "README.md"], ids=lambda p: p.stem
 )
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_resolve(path: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
         local = next((link.removeprefix(base) for base in (PROJECT, RAW) if link.startswith(base)), None)
         if local is None and re.match(r"https?:", link):
             continue
-        # A package index shows the page alone.
+        # Package indexes show the page without the repository.
         assert local is not None or path.name != "README.md" or path.parent != ROOT, link
         name, _, anchor = (local or link).partition("#")
         target = (ROOT if local else path.parent) / name if name else path
@@ -191,7 +191,7 @@ def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def run_snippet(block: Block, path: Path, names: dict[str, Any]) -> str:
-    """What the snippet prints. It is a file, so that functions of it have a source."""
+    """Returns what the snippet prints. It is run as a file so that `inspect` finds the source of its functions."""
     file = Path(f"snippet_{block.line}.py")
     file.write_text(block.text if path.stem == "README" else shorter(block.text))
     output = io.StringIO()
@@ -207,30 +207,30 @@ def shorter(text: str) -> str:
 
 
 def assert_alike(printed: str, shown: str, loosely: bool) -> None:
-    """Equal; or, of what was trained, equal but for the numbers, which other processors round in other ways."""
+    """Asserts that outputs are equal; after a training, without the numbers, since processors round differently."""
     if loosely:
         printed, shown = (re.sub(r"[\d.]+", "0", re.sub(r" +", " ", text)) for text in (printed, shown))
     assert printed == shown
 
 
 def prepare_folder() -> None:
-    """Data and a run, as the pages take for granted."""
+    """Creates the data and the run that the pages assume."""
     write_table(Path("houses.csv"), name="price")
     type_command("evonas inspect houses.csv --target price")
     small = "--generations 1 --population 3 --epochs 2 --finalists 1 --quiet"
     type_command(f"evonas run houses.csv --target price {small} --out evonas-runs/20250101-120000 --export best.keras")
     pillow = pytest.importorskip("PIL.Image")
-    for place in range(24):
-        folder = Path("pets") / ("cats", "dogs")[place % 2]
+    for index in range(24):
+        folder = Path("pets") / ("cats", "dogs")[index % 2]
         folder.mkdir(parents=True, exist_ok=True)
-        pillow.fromarray(np.full((8, 8, 3), place * 10, np.uint8)).save(folder / f"{place}.png")
+        pillow.fromarray(np.full((8, 8, 3), index * 10, np.uint8)).save(folder / f"{index}.png")
 
 
 def type_command(command: str) -> None:
-    """Runs a command of evonas in a shell."""
+    """Runs an evonas command in a shell."""
     shell = f'evonas() {{ {shlex.quote(sys.executable)} -m evonas "$@"; }}; {command}'
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if command.startswith("evonas dashboard"):  # until Ctrl-C
+    if command.startswith("evonas dashboard"):  # runs until Ctrl-C
         with subprocess.Popen(
             [sys.executable, "-m", *shlex.split(command, comments=True)],
             env=environment,

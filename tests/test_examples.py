@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and the public classes of `genomes` have one."""
+"""The examples in docstrings run, and every public class of `genomes` has one."""
 
 from __future__ import annotations
 

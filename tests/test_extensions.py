@@ -1,4 +1,4 @@
-"""Mutations, metrics, layer kinds and encodings from outside evonas: given as objects, or installed."""
+"""Mutations, metrics, layer kinds and encodings from outside evonas: given as objects or installed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SMALL: dict[str, Any] = {"population": 4, "generations": 1, "finalists": 0, "bas
 
 @pytest.fixture
 def module(site: Path) -> Any:
-    """The module of the distribution, which is installed."""
+    """Installs the distribution and returns its module."""
     install(site)
     importlib.invalidate_caches()
     return importlib.import_module("outside_module")
@@ -61,22 +61,22 @@ class Stub:
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
+        for index, candidate in enumerate(candidates):
             score = {self.metric: int(candidate.digest[:8], 16) / 2**32}
             weights = {"output/bias": np.zeros(1, np.float32)}
-            if place not in done:
-                yield {place: Evaluation(Status.OK, score, best_epoch=1, epochs=1, curve=(1.0,), weights=weights)}
+            if index not in done:
+                yield {index: Evaluation(Status.OK, score, best_epoch=1, epochs=1, curve=(1.0,), weights=weights)}
 
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Searches train nothing."""
+    """Replaces training in searches."""
     monkeypatch.setattr(api, "_worker", Stub)
     monkeypatch.setattr(api.launch, "standby_for", no_standby)
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_contract_kit_passes_what_keeps_its_promises(module: Any) -> None:
+def test_the_contract_kit_passes_correct_extensions(module: Any) -> None:
     check_mutation_function(module.equalise, DenseSpace(), range(8))
     check_metric(module.WORST)
     check_metric(module.SURE)
@@ -90,7 +90,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("kind", sorted(set(DEFAULTS) - {"tokens", "bag_of_words"}))
-def test_kinds_of_evonas_go_through_the_same_kit(kind: str) -> None:
+def test_kinds_of_evonas_pass_the_same_kit(kind: str) -> None:
     check_layer_kind(kind, DEFAULTS[kind], SAMPLES.get(kind, (5, 4, 3)), keras=False)
 
 
@@ -186,7 +186,7 @@ def largest(y: Any, predicted: Any) -> float:
 LARGEST = evonas.Metric("largest", "min", largest, ("regression",))
 
 
-def test_a_run_with_objects_wants_them_again(stub: None) -> None:
+def test_a_run_with_objects_requires_them_again(stub: None) -> None:
     evonas.search(X, Y, mutations=[squeeze], objective=LARGEST, out="run", **SMALL)
     with RunReader("run") as run:
         assert run.objective.name == "largest"
@@ -212,7 +212,7 @@ def test_a_run_with_objects_wants_them_again(stub: None) -> None:
         assert run.evaluated == 8
 
 
-def test_a_run_with_installed_ones_wants_the_same_distribution(
+def test_a_run_with_installed_extensions_requires_the_same_distribution(
     stub: None, module: Any, site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evonas.search(X, Y, mutations=["equalise"], objective="worst", out="run", **SMALL)
@@ -232,7 +232,7 @@ def test_a_run_with_installed_ones_wants_the_same_distribution(
         evonas.search(X, Y, mutations=["equalise"], out="other", **SMALL)
 
 
-def test_what_cannot_be_is_refused_in_words(stub: None, module: Any) -> None:
+def test_impossible_options_are_refused_with_a_message(stub: None, module: Any) -> None:
     for given, text in [
         ({"mutations": "equalise"}, "must be a list of functions or names"),
         ({"mutations": [3]}, "must be a function of genome, space and rng"),
@@ -249,7 +249,7 @@ def test_what_cannot_be_is_refused_in_words(stub: None, module: Any) -> None:
 def test_a_layer_kind_and_a_metric_from_outside_are_trained_in_a_worker_and_exported(
     module: Any, tmp_path: Path
 ) -> None:
-    """One row from outside, and its encoding and objective, known by their names alone: to a file that Keras opens."""
+    """Takes one layer kind, its encoding and an objective, all known by name only, to a file that Keras opens."""
     y = np.arange(60) % 2
     x = RNG.integers(0, 256, (60, 8, 8, 3)).astype(np.uint8)
     space = module.DepthwiseSpace(

@@ -1,6 +1,7 @@
-"""Names and cells made to be taken for something else, from a search through every format to predictions, card, report.
+"""Names and cells crafted to be mistaken for something else, in every format, from the search to the report.
 
-One table holds them all: each format is written once for every name.
+One table holds them all; each format is written once and covers every name. Predictions and the model card are checked,
+too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.keras
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 ESCAPE = "\x1b]52;c;cm0gLXJmIH4=\x07\x1b[2J"
-#: Names of columns of numbers; some differ only in what a format cannot hold.
+#: Names of numeric columns; some differ only in characters that a format cannot represent.
 NUMBERS = (
     *("a/b", "a_b", "..", ".hidden", "-o", "=1+1", SCRIPT, ESCAPE, "two\nlines", "größer ☃ 数", "x" * 300, " ", "0"),
     *("label", "log", "input", "dense"),
@@ -34,7 +35,7 @@ MORE = (
 )
 # Each costs every model half a second.
 NUMBERS += MORE if SOAK is not None else ()
-#: Of columns of categories.
+#: Names of categorical columns.
 CATEGORIES = ("c/d", "probability", "<script>alert(2)</script>", "=cmd|' /C calc'!A0")
 CELLS = ("a/b", "a_b", SCRIPT, ESCAPE, "=1+1", "-1-1", "größer ☃", "'", '"', "a,b", "two\nlines", "\u202e", "z" * 300)
 CLASSES = (SCRIPT, "=1+1", "a/b|c `d`", ESCAPE, "größer ☃")
@@ -67,7 +68,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> evonas.SearchResult:
 
 
 class Elements(HTMLParser):
-    """The names of a page's elements, and of their attributes."""
+    """Collects the names of a page's elements and their attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +94,7 @@ def test_a_keras_file_a_card_and_predictions_keep_every_name(found: evonas.Searc
     assert "<img" not in outside
     assert "<script>" not in outside
     assert all(line.isprintable() for line in text.split("\n"))
-    # By plain Keras: inputs are found by the card alone.
+    # With plain Keras: the model card is the only guide to the inputs.
     model = keras.models.load_model(path)
     inputs = {each["column"]: each["name"] for each in card["model"]["inputs"]}
     assert len(set(inputs.values())) == len(inputs) == len(NUMBERS) + len(CATEGORIES)
@@ -102,7 +103,7 @@ def test_a_keras_file_a_card_and_predictions_keep_every_name(found: evonas.Searc
     assert given["probability"] == pytest.approx(found.predict_proba(frame), abs=1e-5)
     labels = [label.decode() for label in np.asarray(given["label"]).ravel()]
     assert labels == found.predict(frame).tolist()
-    # By the commands, from files, of the run and of the file.
+    # With the commands, from files; with the run and with the exported file.
     frame.to_parquet(tmp_path / "new.parquet")
     for source, place in ((found.run_dir, tmp_path / "run.csv"), (path, tmp_path / "file.parquet")):
         done = command("predict", str(source), str(tmp_path / "new.parquet"), "-o", str(place))
@@ -140,7 +141,7 @@ def test_other_formats_keep_every_name(found: evonas.SearchResult, tmp_path: Pat
         if format == "onnx":
             pytest.importorskip(package)
     path = tmp_path / {"savedmodel": "saved"}.get(format, f"best.{format}")
-    found.export(path, format=format)  # opened again and scored before it is put there
+    found.export(path, format=format)  # it is reopened and scored before it is moved to its final name
     about = json.loads(path.with_name(f"{path.name}.json").read_text())
     inputs = {each["column"]: each["name"] for each in about["inputs"]}
     assert set(inputs) == {*NUMBERS, *CATEGORIES}

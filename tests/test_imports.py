@@ -1,4 +1,4 @@
-"""Who may import whom: the rules of the design, on `sys.modules` of a fresh process."""
+"""Who may import whom: the design's rules, checked on `sys.modules` in a new process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAVY = ("keras", "tensorflow", "jax", "pandas", "sklearn", "plotly", "matplotli
 
 
 def modules_after(statement: str, **environment: str) -> set[str]:
-    """Names of the modules loaded in a fresh process after the statement."""
+    """Returns the modules loaded in a new process after the statement."""
     script = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
     output = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True
@@ -34,14 +34,14 @@ def modules_of(package: str) -> list[str]:
     return [name.removesuffix(".__init__") for name in names]
 
 
-def loaded(modules: set[str], *packages: str) -> set[str]:
-    """Those of the packages that are among the modules."""
+def find_loaded(modules: set[str], *packages: str) -> set[str]:
+    """Returns those of the packages that are among the modules."""
     return {package for package in packages if any(f"{name}.".startswith(f"{package}.") for name in modules)}
 
 
 def test_importing_evonas_loads_nothing_heavy() -> None:
     modules = modules_after("import evonas")
-    assert not loaded(modules, *HEAVY, "deap", "rich", "typer", "networkx")
+    assert not find_loaded(modules, *HEAVY, "deap", "rich", "typer", "networkx")
     assert len([name for name in modules if name.startswith(("evonas", "genomes"))]) < 40
 
 
@@ -49,7 +49,7 @@ def test_importing_evonas_loads_nothing_heavy() -> None:
 def test_importing_evonas_is_quick() -> None:
     seconds = []
     for _ in range(5):
-        # Of this process: another one may have the machine.
+        # Processor time: the machine may be busy with something else.
         script = "import time; t = time.process_time(); import evonas; print(time.process_time() - t)"
         output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
         seconds.append(float(output.stdout))
@@ -58,18 +58,18 @@ def test_importing_evonas_is_quick() -> None:
     assert min(seconds) < 0.5
 
 
-def test_what_is_wanted_at_once_is_not_kept_waiting_by_what_is_heavy() -> None:
-    """A command's help; the start of a worker, before all else; a search up to its first generation."""
+def test_fast_starts_do_not_import_heavy_packages() -> None:
+    """Covers a command's help, a worker's start up to its first message, and a search up to its first generation."""
     heavy = (*HEAVY, "scipy", "deap", "rich")
-    assert not loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
+    assert not find_loaded(modules_after("import evonas.cli.app"), *heavy, "numpy", "networkx", "evonas.runs")
     standby = modules_after("import evonas.execution.launch, evonas.execution.evaluator, evonas.execution.messages")
-    assert not loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.user_model")
-    assert not loaded(
+    assert not find_loaded(standby, *heavy, "numpy", "networkx", "pydantic", "evonas.runs", "evonas.user_model")
+    assert not find_loaded(
         modules_after("import evonas.api.search, evonas.strategies.surrogate.evolution"), *(set(heavy) - {"deap"})
     )
 
 
-def test_public_names_are_there_whatever_was_imported_first() -> None:
+def test_public_names_exist_whatever_was_imported_first() -> None:
     imports = "import evonas.evolution.finalists, evonas.deploy.export, evonas.api.search, evonas, genomes"
     names = "[getattr(m, n) for m in (evonas, genomes) for n in m.__all__ if not n.startswith('Evolution')]"
     functions = (
@@ -78,14 +78,14 @@ def test_public_names_are_there_whatever_was_imported_first() -> None:
     modules_after(f"{imports}; from inspect import isfunction as f; {names}; assert {functions}")
 
 
-def test_genomes_know_nothing_of_evonas() -> None:
+def test_genomes_do_not_import_evonas() -> None:
     statement = "; ".join(f"import {name}" for name in modules_of("genomes"))
-    assert not loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")
+    assert not find_loaded(modules_after(statement), "evonas", *HEAVY, "deap", "pydantic")
 
 
 def test_strategies_and_training_do_not_know_each_other() -> None:
     statement = "; ".join(f"import {name}" for name in modules_of("evonas.strategies"))
-    assert not loaded(modules_after(statement), "evonas.training", "evonas.execution", *HEAVY)
+    assert not find_loaded(modules_after(statement), "evonas.training", "evonas.execution", *HEAVY)
     assert not any(path.startswith("evonas/training/") for path in importers("evonas.strategies"))
     assert not any(path.startswith("evonas/strategies/") for path in importers("evonas.training", "evonas.runs"))
 
@@ -94,21 +94,21 @@ def test_importing_packages_of_the_driver_loads_nothing_heavy() -> None:
     packages = ("evonas.runs", "evonas.data", "evonas.execution", "evonas.deploy", "evonas.io")
     names = [name for package in packages for name in modules_of(package)]
     light = [name for name in names if not name.endswith(("__main__", "readers.text_column"))]
-    assert not loaded(modules_after("; ".join(f"import {name}" for name in light)), *HEAVY)
+    assert not find_loaded(modules_after("; ".join(f"import {name}" for name in light)), *HEAVY)
 
 
 def test_the_contract_checks_need_no_test_framework() -> None:
-    assert not loaded(modules_after("import evonas.testing"), "pytest", "hypothesis", *HEAVY)
+    assert not find_loaded(modules_after("import evonas.testing"), "pytest", "hypothesis", *HEAVY)
 
 
 def test_the_loop_joins_its_parts_through_protocols() -> None:
     modules = modules_after("import evonas.evolution.loop")
-    assert not loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
+    assert not find_loaded(modules, "evonas.training", "evonas.execution", "evonas.cli", "deap", *HEAVY)
 
 
 @functools.cache
 def imports_of(path: Path) -> set[str]:
-    """First words of what a file imports, wherever in it."""
+    """Top-level names of the packages that a file imports, at any depth."""
     found: set[str] = set()
     for node in imports_in(path):
         if isinstance(node, ast.Import):
@@ -121,7 +121,7 @@ def imports_of(path: Path) -> set[str]:
 def importers(*packages: str) -> set[str]:
     """Files of genomes and evonas that import one of the packages, even inside a function."""
     paths = [path for folder in ("genomes", "evonas") for path in (ROOT / folder).rglob("*.py")]
-    return {str(path.relative_to(ROOT)) for path in paths if loaded(imports_of(path), *packages)}
+    return {str(path.relative_to(ROOT)) for path in paths if find_loaded(imports_of(path), *packages)}
 
 
 def test_only_training_imports_keras() -> None:
@@ -132,7 +132,7 @@ def test_only_strategies_import_deap() -> None:
     assert all(path.startswith("evonas/strategies/") for path in importers("deap", "optuna"))
 
 
-def test_nobody_imports_what_sits_on_top() -> None:
+def test_nobody_imports_the_top_packages() -> None:
     assert importers("evonas.cli.app") <= {"evonas/__main__.py"}
     assert all(path.startswith(("evonas/cli/", "evonas/__main__.py")) for path in importers("evonas.cli"))
     assert not importers("scripts")
@@ -140,27 +140,27 @@ def test_nobody_imports_what_sits_on_top() -> None:
     for package in ("evonas.estimators", "evonas.tuner"):
         folder = package.replace(".", "/")
         others = {path for path in importers(package) if not path.startswith(f"{folder}/")}
-        assert others <= {"evonas/__init__.py"}  # where it waits to be asked for
+        assert others <= {"evonas/__init__.py"}  # where it waits for requests
 
 
-def test_nothing_that_is_read_can_run_code() -> None:
-    # A user's function goes to the worker over a socket that only the two hold, and never to the disk.
+def test_nothing_read_from_disk_can_run_code() -> None:
+    # A user's function reaches the worker over a socket that only the two hold, never through the disk.
     assert importers("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve") <= {"evonas/user_model.py"}
 
 
-#: Packages from the bottom up: each may import itself and those before it. The modules at the root of evonas are one.
+#: Packages from the bottom up: each may import itself and those before it. The root modules of evonas count as one.
 ORDER = (
     *("genomes", "io", "evonas", "data", "metrics", "networks", "strategies", "runs", "training"),
     *("execution", "baselines", "evolution", "display", "deploy", "reporting", "trackers"),
     *("api", "estimators", "tuner", "cli", "testing"),
 )
-#: The public page, which is loaded by name (`evonas.__getattr__`), and the command line's door.
+#: The public names, which are loaded lazily (`evonas.__getattr__`), and the command line's entry point.
 DOORS = ("evonas", "evonas.__main__")
 
 
 @functools.cache
 def arrows() -> frozenset[tuple[str, str]]:
-    """Pairs of modules, the first of which imports the second, even inside a function; not for types alone."""
+    """Pairs (importing module, imported module), including imports inside functions but not those for types only."""
     modules = {name for package in ("genomes", "evonas") for name in modules_of(package)}
     found = set()
     for name in modules:
@@ -188,7 +188,7 @@ def test_no_circle_of_modules() -> None:
 
 
 def home_of(module: str) -> int:
-    """Place of a module's package in `ORDER`."""
+    """Index of a module's package in `ORDER`."""
     names = module.split(".")
     if names[0] == "genomes":
         return ORDER.index("genomes")

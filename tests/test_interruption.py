@@ -1,4 +1,4 @@
-"""What of a process is the caller's stays the caller's: signals, alarms and timers, also while its functions run."""
+"""Signal handlers, alarms and timers of the calling process are preserved, also while its functions run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _handlers():
         signal.signal(number, handler)
 
 
-def test_an_alarm_of_the_callers_fires_and_is_there_afterwards() -> None:
+def test_an_alarm_of_the_caller_fires_and_is_restored() -> None:
     fired: list[int] = []
     signal.signal(signal.SIGALRM, lambda number, _: fired.append(number))
     signal.setitimer(signal.ITIMER_REAL, 0.05)
@@ -36,7 +36,7 @@ def test_an_alarm_of_the_callers_fires_and_is_there_afterwards() -> None:
     assert signal.getitimer(signal.ITIMER_REAL)[0] > 900
 
 
-def test_what_does_not_finish_in_time_is_abandoned() -> None:
+def test_a_call_that_takes_too_long_is_abandoned() -> None:
     fired: list[int] = []
     signal.signal(signal.SIGALRM, lambda number, _: fired.append(number))
     before = threading.active_count()
@@ -45,7 +45,7 @@ def test_what_does_not_finish_in_time_is_abandoned() -> None:
         started = time.monotonic()
         with pytest.raises(Abandoned), listening.waiting():
             time.sleep(120)
-        assert time.monotonic() - started < 60  # not slept to the end
+        assert time.monotonic() - started < 60  # it did not sleep to the end
         with pytest.raises(Abandoned), listening.waiting():
             pytest.fail("it is over")
         assert listening.exit_code == 143

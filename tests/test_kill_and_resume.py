@@ -1,4 +1,4 @@
-"""A run that is killed, at any instant and however often, ends as the run that never was; nothing committed is lost."""
+"""A run that is killed, at any instant and however often, ends like one that was never killed; no commit is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts or continues a run in its own process: `start(directory, sleep_seconds, *seam, **environment)`."""
+    """Starts or continues a run in a new process: `start(directory, sleep_seconds, *seam, **environment)`."""
     server = ForkServer(tmp_path_factory.mktemp("server"), "tests.runner", *STRATEGIES)
 
     def started(directory: Path, sleep_seconds: float = 0.0, *seam: str, **environment: str) -> Process:
@@ -36,12 +36,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 
 def finish(process: Process) -> tuple[int, list[int], str]:
-    """The exit code, the counts of evaluations that the process reported as committed, and all that it printed."""
+    """Returns the exit code, the reported counts of committed evaluations, and all output."""
     return process.wait(), process.numbers(), process.text()
 
 
 def wait_for_line(process: Process, number: int = 1) -> None:
-    """Until it has printed as many lines, or is dead."""
+    """Waits until the process has printed that many lines or is dead."""
     until = time.monotonic() + 60
     while process.text().count("\n") < number and Path(f"/proc/{process.pid}/exe").exists():
         assert time.monotonic() < until
@@ -49,7 +49,7 @@ def wait_for_line(process: Process, number: int = 1) -> None:
 
 
 def wait_for_stopping(process: Process) -> None:
-    """Until it says that it has heard a signal, or is dead."""
+    """Waits until the process reports a signal or is dead."""
     until = time.monotonic() + 60
     while "Stopping" not in process.text() and Path(f"/proc/{process.pid}/exe").exists():
         assert time.monotonic() < until
@@ -63,7 +63,7 @@ def digest(directory: Path) -> str:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of a Python of its own: with another hash seed than those that are forked."""
+    """Computed in a separate Python process, whose hash seed differs from that of forked ones."""
     directory = tmp_path_factory.mktemp("straight") / "run"
     command = [sys.executable, "-m", "tests.runner", str(directory), str(GENERATIONS), "0"]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
@@ -73,7 +73,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("strategy", ["hyperband", "pbt"])
 def test_states_that_others_start_from_survive_kills(start: Start, tmp_path: Path, strategy: str) -> None:
-    """Of what was kept to start from, after a kill at each commit, all is there and nothing more."""
+    """After a kill at each commit, exactly the weights that later networks start from are present."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     assert finish(start(straight, STRATEGY=strategy))[0] == 0
     for seam, count in (
@@ -93,25 +93,25 @@ def test_states_that_others_start_from_survive_kills(start: Start, tmp_path: Pat
 
 
 def test_an_asynchronous_run_in_order_survives_kills(start: Start, tmp_path: Path) -> None:
-    """Whoever is ready first is another one in each process."""
+    """Which candidate finishes first differs from process to process."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     environment = {"STRATEGY": "aging", "WINDOW": "4", "GENERATIONS": "2"}
     assert finish(start(straight, **environment))[0] == 0
     seams = ("INSERT INTO event", "INSERT INTO evaluation", "COMMIT", "UPDATE state", "before remove", "after put")
-    for place, seam in enumerate(seams):
-        assert finish(start(killed, 0.0, seam, str(2 + 3 * place), **environment))[0] in (-signal.SIGKILL, 0), seam
+    for index, seam in enumerate(seams):
+        assert finish(start(killed, 0.0, seam, str(2 + 3 * index), **environment))[0] in (-signal.SIGKILL, 0), seam
     assert finish(start(killed, **environment))[0] == 0
     assert digest(killed) == digest(straight)
     held = [{path.name for path in (directory / "weights").iterdir()} for directory in (straight, killed)]
     assert held[0] == held[1]
 
 
-def test_an_asynchronous_run_as_results_arrive_goes_on_from_what_is_on_record(start: Start, tmp_path: Path) -> None:
+def test_an_asynchronous_run_by_arrival_continues_from_its_records(start: Start, tmp_path: Path) -> None:
     folder, environment = tmp_path / "run", {"STRATEGY": "aging", "WINDOW": "0", "GENERATIONS": "2"}
     assert finish(start(folder, 0.0, "INSERT INTO event", "21", **environment))[0] == -signal.SIGKILL
     with RunReader(folder) as run:
         events, evaluated = run.events.since(), [record.digest for record in run.records()]
-    assert len(events) in (19, 20)  # that one was told and that the next was asked for is one transaction
+    assert len(events) in (19, 20)  # recording one result and the next request is one transaction
     assert finish(start(folder, **environment))[0] == 0
     with RunReader(folder) as run:
         assert run.events.since()[: len(events)] == events
@@ -162,7 +162,7 @@ def test_a_kill_at_a_seam_changes_nothing(start: Start, tmp_path: Path, expected
 
 
 def wait_until_training(process: Process) -> None:
-    """Until it is in a training, which the file `GATE` ends."""
+    """Waits until the run is in a training, which only the file `GATE` ends."""
     wait_for_line(process, 2)
     assert process.text() == "ready\ntraining\n"
 
@@ -200,6 +200,6 @@ def test_the_second_signal_ends_at_once(start: Start, tmp_path: Path, expected: 
     process.kill(signal.SIGINT)
     wait_for_stopping(process)
     process.kill(signal.SIGTERM)
-    assert finish(process)[0] == 143  # neither the training nor the patience is over
+    assert finish(process)[0] == 143  # neither the training nor the wait has ended
     assert finish(start(tmp_path / "run"))[0] == 0
     assert digest(tmp_path / "run") == expected

@@ -1,4 +1,4 @@
-"""What a training program may take."""
+"""Limits on what a training program may use."""
 
 from __future__ import annotations
 

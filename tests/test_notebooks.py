@@ -1,4 +1,4 @@
-"""The notebooks of the documentation run as they stand, and keep outputs of the kinds that they give."""
+"""The notebooks of the documentation run unchanged, and their stored outputs have the kinds that the cells produce."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCRIPT: Any = runpy.run_path(str(ROOT / "docs" / "execute_notebooks.py"))
 
 
 def kinds(notebook: Any) -> list[set[str]]:
-    """What each cell gives: text, tables, figures."""
+    """The kinds of output of each cell: text, table, figure."""
     figures = {"image/png": "figure", "application/vnd.plotly.v1+json": "figure"}
     return [
         {figures.get(kind, kind) for output in cell.outputs for kind in output.get("data", {output.output_type: 0})}

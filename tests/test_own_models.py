@@ -18,7 +18,7 @@ from tests.cli.commands import process
 pytestmark = pytest.mark.keras
 
 SPACE = {"units": Range(2, 8), "activation": ["relu", "tanh"], "learning_rate": Range(1e-3, 1e-1, log=True)}
-#: In one worker: another one would import Keras once more.
+#: One worker only: a second one would import Keras again.
 QUICK = {"population": 2, "epochs": 1, "finalists": 0, "execution": Execution("processes", 1)}
 NET = f"{Path(__file__).with_name('own_net.py')}:build_model"
 X = np.random.default_rng(0).normal(size=(90, 4, 3))
@@ -37,7 +37,7 @@ def build_model(genes):
     return keras.Sequential([keras.Input((4, 3)), keras.layers.Flatten(), *layers, keras.layers.Dense(1)])
 
 
-def test_a_function_of_this_session(tmp_path):
+def test_a_function_defined_in_this_session(tmp_path):
     result = evonas.search(X, Y, build=build_model, space=SPACE, generations=1, out=tmp_path / "run", **QUICK)
     with pytest.raises(InputError, match="build must be given again"):
         evonas.resume(tmp_path / "run", generations=3)
@@ -60,7 +60,7 @@ def test_a_resumed_run_is_the_unbroken_one(tmp_path):
 
 
 @pytest.mark.soak
-def test_a_file_on_the_command_line(tmp_path):
+def test_predicting_with_a_file_on_the_command_line(tmp_path):
     np.savez(tmp_path / "data.npz", x=X, y=Y)
     (tmp_path / "space.toml").write_text(
         '[genes]\nunits = { low = 4, high = 8 }\nactivation = "relu"\nlearning_rate = 0.01\n'

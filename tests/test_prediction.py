@@ -1,4 +1,4 @@
-"""New rows predicted and labelled rows scored, in Python and on the command line."""
+"""Predicting new rows and scoring labelled rows, in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "new.csv"
 
 
-def test_outputs_go_to_raw_ones_and_back():
+def test_outputs_convert_to_raw_ones_and_back():
     rng = np.random.default_rng(0)
     for problem in (
         Problem("regression", 2, 2, (1.0, -5.0), (2.0, 0.1)),
@@ -96,7 +96,7 @@ def test_labelled_rows_are_scored(runs: dict[str, Path], table: Path):
     assert regression.evaluate(numbers)["mae"] == pytest.approx(error.abs().mean(), rel=1e-5)
 
 
-def test_what_predicts_is_a_run_or_a_file(tmp_path: Path, table: Path):
+def test_predictions_come_from_a_run_or_a_file(tmp_path: Path, table: Path):
     done = evonas("predict", str(table), str(table))
     assert (done.exit_code, "must be a run directory or a .keras file" in done.output) == (2, True)
     (tmp_path / "bad.keras").write_bytes(b"no model")
@@ -105,7 +105,7 @@ def test_what_predicts_is_a_run_or_a_file(tmp_path: Path, table: Path):
 
 @pytest.mark.keras
 def test_a_file_predicts_as_its_run(runs: dict[str, Path], table: Path, tmp_path: Path):
-    # Not `export`, which compares with the scores of the run, and these are made up.
+    # `export` is not used: it compares with the run's scores, which are made up here.
     result = SearchResult(runs["classes"])
     with RunReader(runs["classes"]) as run:
         weights = run.weights(result.best)

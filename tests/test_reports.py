@@ -1,4 +1,4 @@
-"""Benchmarks write over no file of others."""
+"""Benchmarks overwrite no file that they did not write."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def benchmark(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_no_benchmark_writes_a_report_by_itself() -> None:
     for path in (ROOT / "benchmarks").glob("*.py"):
-        if path.stem not in ("throughput", "search_quality"):  # the latter keeps searches in a folder of its own
+        if path.stem not in ("throughput", "search_quality"):  # the latter keeps each search in a separate folder
             assert "write_text" not in path.read_text(), path
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.sampled(4)
-def test_a_file_of_others_stays_and_nothing_is_measured(name: str, tmp_path: Path) -> None:
+def test_a_foreign_file_is_kept_and_nothing_is_measured(name: str, tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     path.write_text('{"mine": 1}')
     done = benchmark(name, OPTIONS[name], str(path))

@@ -1,4 +1,4 @@
-"""The scripts: short, helpful, and the same three jobs as the command line through the Python API."""
+"""The scripts: short, documented, and equivalent to three commands, but through the Python API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def script(name: str, *arguments: str, folder: Path = ROOT) -> subprocess.Comple
 
 
 class Here(NamedTuple):
-    """What a script that was run in this process ended with."""
+    """How a script that was run in this process ended."""
 
     code: object
     stdout: str
@@ -32,7 +32,7 @@ class Here(NamedTuple):
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Here]:
-    """Runs a script as `script` does, without another Python, which would import evonas once more."""
+    """Runs a script like `script`, but without a new Python process, which would have to import evonas again."""
 
     def run(name: str, *arguments: str) -> Here:
         path = ROOT / "scripts" / f"{name}.py"
@@ -46,7 +46,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_scripts_are_short_and_say_how_they_are_used(name: str, in_this_process: Callable[..., Here]) -> None:
+def test_scripts_are_short_and_documented(name: str, in_this_process: Callable[..., Here]) -> None:
     assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) < 80
     result = in_this_process(name, "--help")
     assert result.code == 0
@@ -109,7 +109,7 @@ def test_evolve_resume_and_export(tmp_path: Path) -> None:
 
 @pytest.mark.keras
 @pytest.mark.soak
-def test_a_model_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_model(tmp_path: Path) -> None:
     result = script("own_model", "--generations", "1", "--out", "run", "--export", "digits.keras", folder=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "accuracy 0.9" in result.stdout
@@ -117,7 +117,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
-def test_make_refuses_an_old_python_in_words(target: str, tmp_path: Path) -> None:
+def test_make_refuses_an_old_python_with_a_message(target: str, tmp_path: Path) -> None:
     old = tmp_path / "python3.9"
     old.write_text('#!/bin/sh\ncase "$1" in -V) echo "Python 3.9.1";; *) exit 1;; esac\n')
     old.chmod(0o755)

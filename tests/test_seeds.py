@@ -1,4 +1,4 @@
-"""Every stream has a tag of its own, and no two streams give the same numbers, whatever the seed and the numbers."""
+"""Every stream has a distinct tag, and no two streams give the same numbers, whatever the seed and the indices."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_seeds_of_trainings_are_positive_and_differ() -> None:
     assert all(0 <= seed < 2**31 for seed in seeds)
 
 
-def test_nobody_else_makes_seed_sequences() -> None:
-    """Entropy of your own would be a stream without a tag."""
+def test_no_other_module_makes_seed_sequences() -> None:
+    """Custom entropy would be a stream without a tag."""
     found = {
         str(path.relative_to(ROOT))
         for package in ("evonas", "genomes")
@@ -60,5 +60,5 @@ def test_nobody_else_makes_seed_sequences() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("SeedSequence", "default_rng")
     }
-    # What checks spaces and strategies draws for itself.
+    # The checks of spaces and strategies draw their own numbers.
     assert {path for path in found if not path.startswith("evonas/testing/")} == {"evonas/seeds.py"}

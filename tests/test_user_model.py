@@ -1,4 +1,4 @@
-"""A user's build function in the driver: what it is told by, how it travels, and when it is refused. No Keras."""
+"""A user's build function in the driver: how it is identified and sent, and when it is refused. No Keras."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def file(tmp_path):
     return f"{tmp_path / 'net.py'}:build_model"
 
 
-def test_a_function_is_told_by_its_code_and_not_by_how_it_is_written(file, tmp_path):
+def test_a_function_is_identified_by_its_code_and_not_by_its_formatting(file, tmp_path):
     by_file, by_function = Build.from_function(file), Build.from_function(build_model)
     assert by_file.digest == by_function.digest
     assert (by_file.name, by_function.name) == ("build_model", "build_model")
@@ -85,7 +85,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("build", "words"), BAD.values(), ids=BAD.keys())
-def test_what_is_no_function_is_refused(build, words, file, tmp_path, monkeypatch):
+def test_anything_but_a_function_is_refused(build, words, file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("bad.py").write_text("def build_model(:")
     with pytest.raises(InputError) as caught:
@@ -93,7 +93,7 @@ def test_what_is_no_function_is_refused(build, words, file, tmp_path, monkeypatc
     assert words in str(caught.value)
 
 
-def test_functions_travel(tmp_path):
+def test_functions_can_be_sent(tmp_path):
     factor = 3
 
     def build(genes):
@@ -108,7 +108,7 @@ def test_functions_travel(tmp_path):
     assert packed.load()[0](5) == 10
 
 
-def test_what_cannot_travel_is_refused(file):
+def test_functions_that_cannot_be_sent_are_refused(file):
     lock = threading.Lock()
     with pytest.raises(InputError, match=r"cannot pickle '_thread.lock' object.*without models, locks"):
         Build.from_function(lambda genes: lock).pack()
@@ -150,7 +150,7 @@ X, Y = np.zeros((40, 3, 2)), np.arange(40) % 4
         ({"space": SPACE, "build": None}, "space.units is not a setting"),
     ],
 )
-def test_what_does_not_fit_together_is_refused_before_anything_is_written(options, words, tmp_path, monkeypatch):
+def test_mismatched_arguments_are_refused_before_anything_is_written(options, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:
         evonas.search(X, Y, **{"build": build_model} | options)

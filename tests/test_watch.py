@@ -1,4 +1,4 @@
-"""Watching a run that another process searches."""
+"""Watching a run while another process searches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_dir(tmp_path: Path) -> Path:
     return synthetic_run(tmp_path / "run", hostile=True, classes=2)
 
 
-def test_a_run_is_seen_at_one_moment(run_dir: Path):
+def test_a_snapshot_of_a_run_is_consistent(run_dir: Path):
     snapshot = take_snapshot(run_dir, top=3)
     assert (snapshot.state, snapshot.is_over) == ("evaluations", True)
     assert (snapshot.trained, snapshot.generation, len(snapshot.best)) == (60, 3, 3)
@@ -38,7 +38,7 @@ def test_a_run_is_seen_at_one_moment(run_dir: Path):
     assert sparkline(()) == ""
 
 
-def test_the_command_looks_once_or_until_the_end(run_dir: Path):
+def test_the_command_shows_a_run_once_or_until_the_end(run_dir: Path):
     text = evonas("watch", str(run_dir), "--once").output
     assert "best log_loss" in text
     assert len(text.splitlines()) <= 10
@@ -65,7 +65,7 @@ def test_the_writer_is_not_kept_waiting(run_dir: Path):
         assert take_snapshot(run_dir).state == "interrupted"
 
 
-def test_what_trains_now_and_how_far(run_dir: Path, monkeypatch: pytest.MonkeyPatch):
+def test_current_trainings_and_their_progress(run_dir: Path, monkeypatch: pytest.MonkeyPatch):
     network = NetworkInTraining(
         generation=3, index=1, kind="search", name="48-48", parameters=3361, epoch=22, epochs=50, seconds=12.0
     )

@@ -1,4 +1,4 @@
-"""A dense search needs no Keras, TensorFlow or JAX: neither driver nor worker can import them here."""
+"""A dense search needs no Keras, TensorFlow or JAX: neither the driver nor a worker can import them here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
-#: Run when any Python process starts, whoever starts it.
+#: Code that every Python process runs at its start, whoever starts it.
 BLOCKING = """
 import sys
 for name in ("keras", "tensorflow", "jax", "torch", "sklearn", "scipy.stats"):

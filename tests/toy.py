@@ -1,7 +1,7 @@
-"""A search space and an evaluator that need no training: what the search, the store and the loop are tested with.
+"""A search space and an evaluator without training, for tests of the search, the store and the loop.
 
-A toy genome (`evonas.testing.ToySpace`) is a tuple of three numbers in 0..9 and a letter that builds nothing: genomes
-that differ in the letter alone have the same digest. Its score is a pure function of the digest.
+A toy genome (`evonas.testing.ToySpace`) is a tuple of three numbers in 0..9 and a letter that has no effect: genomes
+that differ only in the letter have the same digest. The score is a pure function of the digest.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from evonas.testing import ToyGenome, ToySpace
 
 
 def toy_score(genome: ToyGenome) -> float:
-    """Lowest, 0.5, at (3, 7, 5)."""
+    """The minimum is 0.5, at (3, 7, 5)."""
     return 0.5 + sum((number - best) ** 2 for number, best in zip(genome[:3], (3, 7, 5), strict=True)) / 7
 
 
 def toy_evaluation(candidate: Candidate) -> Evaluation:
-    """A pure function of the genome; some fail, in every way that a training can."""
+    """A pure function of the genome; some evaluations fail, in every way that a training can."""
     number = int(candidate.digest[:8], 16)
     if number % 11 == 0:
         return Evaluation(Status.FAILED, reason="diverged", epochs=3, curve=(1.0, float("inf"), float("nan")))
@@ -51,7 +51,7 @@ def toy_evaluation(candidate: Candidate) -> Evaluation:
 
 
 def toy_evaluation_from(candidate: Candidate, evaluation: Evaluation, start: Start | None) -> Evaluation:
-    """The evaluation of a candidate that may start from another one: its curve continues with the one behind it."""
+    """Evaluates a candidate that may start from another one: its curve continues the other one's."""
     weights = evaluation.weights or {}
     before = start.snapshots[0] if start else None
     if before is not None and candidate.origin is not None and candidate.origin.kind == "inherit":
@@ -66,7 +66,7 @@ def toy_evaluation_from(candidate: Candidate, evaluation: Evaluation, start: Sta
 
 
 class ToyEvaluator:
-    """Gives parts of `part_size`; notes what it trained. Parts begin at fixed places, whatever is done."""
+    """Returns parts of `part_size` and records what it trained. What is already done does not move the parts."""
 
     def __init__(
         self,
@@ -89,22 +89,22 @@ class ToyEvaluator:
         self.plans.append(tuple(candidate.digest for candidate in candidates))
         self.remembered += 1
         for start in range(0, len(candidates), self.part_size):
-            places = [
-                place for place in range(start, min(start + self.part_size, len(candidates))) if place not in done
+            indices = [
+                index for index in range(start, min(start + self.part_size, len(candidates))) if index not in done
             ]
-            if places:
+            if indices:
                 time.sleep(self.sleep_seconds)
-                self.trained += [candidates[place].digest for place in places]
+                self.trained += [candidates[index].digest for index in indices]
                 yield {
-                    place: toy_evaluation_from(candidates[place], self.evaluation(candidates[place]), starts.get(place))
-                    for place in places
+                    index: toy_evaluation_from(candidates[index], self.evaluation(candidates[index]), starts.get(index))
+                    for index in indices
                 }
 
     def close(self) -> None:
         self.closed = True
 
     def state(self) -> Any:
-        """Remembers how many generations it planned, as an evaluator with a memory does."""
+        """State: how many generations it has planned."""
         return self.remembered
 
     def restore(self, state: Any) -> None:
@@ -127,7 +127,7 @@ def toy_store(
 
 
 class ToyStreamingEvaluator(ToyEvaluator):
-    """Trains `slots` candidates at a time; which of them comes back next is drawn."""
+    """Trains `slots` candidates at a time and returns them in random order."""
 
     def __init__(self, slots: int = 1, seed: int = 0, sleep_seconds: float = 0.0, **options: Any) -> None:
         super().__init__(1, sleep_seconds, **options)
@@ -138,7 +138,7 @@ class ToyStreamingEvaluator(ToyEvaluator):
 
 
 class ToyStream:
-    """Meets `Stream`."""
+    """Implements `Stream`."""
 
     def __init__(self, evaluator: ToyStreamingEvaluator) -> None:
         self.evaluator, self.slots = evaluator, evaluator.slots

@@ -25,7 +25,7 @@ def given_extensions(
         mutations: functions, or names of installed ones.
         layer_kinds: `genomes.architecture.LayerKind`s.
         objective: an `evonas.Metric`; anything else is ignored.
-        space: whose class is registered by its encoding, unless built in.
+        space: a space whose class is registered under its encoding, unless built in.
 
     Returns:
         Kind of extension, as in `evonas.api.provenance.TABLES` -> names of the objects.
@@ -55,7 +55,7 @@ def given_extensions(
 
 
 def _know_encoding(space: Any) -> None:
-    """Registers the class of a user-defined space by its encoding, under which files of a run refer to it."""
+    """Registers the class of a user-defined space under its encoding, by which files of a run refer to it."""
     if hasattr(type(space), "from_json") and hasattr(space, "to_json"):
         encoding = space.to_json().get("encoding")
         if isinstance(encoding, str) and encoding not in ENCODINGS:
@@ -76,7 +76,8 @@ def with_mutations(space: Any, mutations: Sequence[Any]) -> Any:
         return space
     if not is_dataclass(space) or "extra_mutations" not in {field.name for field in fields(space)}:
         raise InputError(
-            f"mutations must be left out with a {type(space).__name__}, which takes none from outside: give it its own"
+            f"mutations must be left out with a {type(space).__name__}, which does not support user-defined ones: "
+            "define them in the class"
         )
     names = tuple(mutation_name(each) for each in mutations)
     for name in names:

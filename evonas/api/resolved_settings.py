@@ -166,10 +166,10 @@ def resolve_objectives(
     """The ranking objective, and the settings with all objectives resolved.
 
     Args:
-        settings: as given.
-        problem: what is predicted.
+        settings: the settings as given.
+        problem: the prediction problem.
         own_models: whether the models are user-defined.
-        space: of the networks, which determines the trainer; dense by default.
+        space: space of the networks, which determines the trainer; dense by default.
 
     Raises:
         InputError: a setting is incompatible with the others or with the networks.

@@ -46,7 +46,7 @@ def fit_baselines(
 
     Args:
         data: prepared data of a table.
-        seed: seed of the rows that are drawn if there are too many.
+        seed: seed of the sample of rows if there are too many.
         seconds: processor time of this process after which no further portion of trees is started.
         all_rows: whether test scores are those of models retrained on training and validation rows, like the final
             model of the run.
@@ -64,7 +64,7 @@ def fit_baselines(
 def fit_boosting(
     data: PreparedData, seed: int = 0, seconds: float = float("inf"), *, all_rows: bool = False
 ) -> Iterator[BaselineModel]:
-    """Gradient boosting after each portion of its trees, or with several folds, after all; see `fit_baselines`."""
+    """Gradient boosting after each portion of its trees; with several folds, after all. See `fit_baselines`."""
     columns, folds, rows, began = tree_columns(data), [], 0, time.process_time()
     for fold in data.splits:
         training = _draw(_training_rows(fold), seed, MOST_ROWS, MOST_CELLS)

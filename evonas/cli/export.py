@@ -75,7 +75,7 @@ def export(
 
 
 def _say_exported(run_dir: Path, output: Path, exported: Exported, as_json: bool) -> None:
-    """Prints what was written, with its scores."""
+    """Prints the exported file and its scores."""
     from evonas.display import next_steps, scores
     from evonas.runs.reader import RunReader
 

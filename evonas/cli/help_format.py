@@ -83,7 +83,7 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
 _ENABLE_THEMSELVES = ("run", "resume")
 #: Fewer options than this need no groups.
 _FEWEST = 8
-#: Characters of what a shell says of an option.
+#: Maximum number of characters of an option's description in a shell.
 _LONGEST_HINT = 70
 
 
@@ -118,9 +118,9 @@ class GroupedCommand(TyperCommand):
                     formatter.write_dl(records)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """Options that begin so, with a short help each.
+        """Options that begin with the text, with a short description each.
 
-        Defaults stand in brackets, which shells would be shown without what is in them: typer takes it for markup.
+        Defaults are shown in brackets, whose content shells would lose: typer interprets it as markup.
         """
         found = super().shell_complete(ctx, incomplete)
         for item in found:

@@ -35,7 +35,7 @@ def resume(
     """
     from evonas.api.resume import resume
 
-    placed, callbacks = place.placed(), trackers.callbacks()
+    placed, callbacks = place.to_execution(), trackers.callbacks()
     show_search(
         lambda **listeners: resume(
             run_dir,

@@ -90,7 +90,7 @@ def run(
     from evonas.execution import launch
 
     launch.resolve_threads(place.threads)
-    placed = place.placed()
+    placed = place.to_execution()
     with launch.standby_for(settings, build, placed) as standby:
         # Slow imports, while the worker does the same.
         from evonas.api.prepared_search import search_data

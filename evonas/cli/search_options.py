@@ -207,7 +207,7 @@ class ExecutionFlags:
     devices: DevicesOption = None
     address: AddressOption = None
 
-    def placed(self) -> Execution:
+    def to_execution(self) -> Execution:
         """The options as `Execution`. Raises InputError if invalid."""
         from evonas.execution_options import Execution
 

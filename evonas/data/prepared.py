@@ -121,21 +121,21 @@ class Problem:
 
     def for_views(self, *views: str) -> Problem:
         """The problem as networks with these views (numeric encodings and neighbour marks) see it."""
-        places, marks = self.columns(*views), self.absent(*views)
-        if len(places) == self.num_features and not marks:
+        indices, marks = self.columns(*views), self.absent(*views)
+        if len(indices) == self.num_features and not marks:
             return self
         new = [mark for mark in marks for _ in range(self.num_outputs)]
-        names = [self.feature_names[place] for place in places] if self.feature_names else []
-        kept = [self.views[place] for place in places] if self.views else ["standard"] * len(places)
+        names = [self.feature_names[index] for index in indices] if self.feature_names else []
+        kept = [self.views[index] for index in indices] if self.views else ["standard"] * len(indices)
         if "robust" not in kept:
             kept = ["standard" if view == UNLESS_ROBUST else view for view in kept]
         numeric, categorical = (
-            (*(columns[place] for place in places), *(-1 for _ in new)) if columns else ()
+            (*(columns[index] for index in indices), *(-1 for _ in new)) if columns else ()
             for columns in (self.numeric, self.categorical)
         )
         return replace(
             self,
-            num_features=len(places) + len(new),
+            num_features=len(indices) + len(new),
             feature_names=(*names, *names_of_marks(marks, self)),
             views=(*kept, *new),
             numeric=numeric,
@@ -263,12 +263,12 @@ class PreparedData:
         if not training and self.problem.absent(*views):
             features = neighbours or NeighbourFeatures(self)
             return self._without_training_rows().for_views(*views, neighbours=features)
-        problem, places = self.problem.for_views(*views), self.problem.columns(*views)
+        problem, indices = self.problem.for_views(*views), self.problem.columns(*views)
         if problem is self.problem:
             return self
 
         def cut(x: Any) -> Any:
-            return None if x is None else np.ascontiguousarray(x[:, places])
+            return None if x is None else np.ascontiguousarray(x[:, indices])
 
         splits = (replace(s, x_train=cut(s.x_train), x_validation=cut(s.x_validation)) for s in self.splits)
         preparation = None if self.preparation is None else self.preparation.for_views(views)

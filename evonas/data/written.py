@@ -46,7 +46,7 @@ class Written:
         if self.dates not in ("", *FORMATS):
             raise InputError(
                 f"format of the dates of {self.column!r} must be one of {', '.join(FORMATS)}, not {self.dates!r:.40}: "
-                "take the preparation that the run wrote"
+                "use the preparation that the run wrote"
             )
 
 

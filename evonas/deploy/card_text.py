@@ -230,9 +230,9 @@ def _limits(card: Mapping[str, Any]) -> str:
             "its scores on them are optimistic because of that choice."
         )
     if rows["test"]:
-        lines.append(f"The {rows['test']:,} test rows had no part in the search.")
+        lines.append(f"The {rows['test']:,} test rows were not used in the search.")
     else:
-        lines.append("There are no scores on rows that had no part in the search.")
+        lines.append("There are no scores on rows that the search did not use.")
     if any(column["role"] == "categorical" for column in data["columns"]):
         lines.append("A category that did not occur in training counts as a rare one, or is ignored.")
     lines.append("Numbers are computed in float32.")

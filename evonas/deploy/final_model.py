@@ -1,4 +1,4 @@
-"""What a run ends with, its best network or a mean of several, as numpy computes it. Imports no Keras."""
+"""The final model of a run in numpy: its best network, or a mean of several. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 __all__ = ["best_network", "choose_ensemble", "final_network", "score_final_model"]
 
-#: Rows scored between two checks of the clock: about 0.2 s of processor time with features of neighbours.
+#: Rows scored between two checks of the clock: about 0.2 s of processor time with neighbour features.
 _ROWS_AT_A_TIME = 1024
 
 
 def final_network(run: RunReader, model: FinalModel, data: PreparedData) -> CombinedNetwork:
-    """The final model, calibrated where the run's settings say so.
+    """The final model, calibrated if the run's settings say so.
 
     Args:
-        run: whose it is.
-        model: which networks it is of.
-        data: of the run.
+        run: the run.
+        model: the networks of the final model.
+        data: data of the run.
 
     Raises:
-        InputError: the weights of a member are gone.
+        InputError: the weights of a member are missing.
     """
-    found = _combined(run, model.members, data, model.shares)
-    return _calibrated(found, run, data, model.folds)
+    found = _combine_members(run, model.members, data, model.shares)
+    return _calibrate(found, run, data, model.folds)
 
 
 def best_network(run: RunReader, record: Record, data: PreparedData) -> CombinedNetwork:
-    """The same of a single network.
+    """The same for a single network.
 
     Raises:
         InputError: its weights were not kept.
     """
-    return _calibrated(_combined(run, [record], data), run, data)
+    return _calibrate(_combine_members(run, [record], data), run, data)
 
 
 def score_final_model(
@@ -69,7 +69,7 @@ def choose_ensemble(
 ) -> tuple[list[str], list[float]]:
     """Names of weights, and their shares in the ensemble of `Settings.ensemble`, chosen on the validation rows.
 
-    Empty where there is nothing to choose: members of folds, or a single network; and when it gives up.
+    Empty if there is no choice (members of folds, or a single network), and if `gives_up` returns true.
     """
     size, held = run.settings.ensemble or 0, networks_to_choose_from(run)
     if not size or len(held) < 2 or fold_members(run, size):
@@ -77,7 +77,7 @@ def choose_ensemble(
     split, objective = data.splits[0], run.objective
     outputs = []
     for record in held.values():
-        network = _combined(run, [record], data)
+        network = _combine_members(run, [record], data)
         raw = _outputs_unless(gives_up, network, data, split.x_validation)
         if raw is None:
             return [], []
@@ -93,9 +93,9 @@ def choose_ensemble(
 def _outputs_unless(
     gives_up: Callable[[], bool], network: CombinedNetwork, data: PreparedData, rows: NDArray[Any]
 ) -> NDArray[Any] | None:
-    """Outputs for rows that are not training rows; None once `gives_up`, called every few rows, returns true.
+    """Outputs for rows other than training rows; None if `gives_up`, which is called every few rows, returns true.
 
-    Features of neighbours take seconds on a busy machine, which a run near its time limit does not have.
+    Neighbour features take seconds on a busy machine, which a run near its time limit does not have.
     """
     outputs = []
     for first in range(0, len(rows), _ROWS_AT_A_TIME):
@@ -106,7 +106,7 @@ def _outputs_unless(
     return np.concatenate(outputs)
 
 
-def _combined(
+def _combine_members(
     run: RunReader, members: Sequence[Record], data: PreparedData, shares: Sequence[float] = ()
 ) -> CombinedNetwork:
     space = space_from_json(run.space_json)
@@ -114,15 +114,15 @@ def _combined(
     return combine(networks, data.problem, shares)
 
 
-def _calibrated(
+def _calibrate(
     network: CombinedNetwork, run: RunReader, data: PreparedData, folds: Sequence[int] = ()
 ) -> CombinedNetwork:
-    """The network with the temperature that fits the validation rows, where the run's settings ask for it."""
+    """The network with the temperature that fits the validation rows, if requested by the run's settings."""
     if not run.settings.calibrate or data.refits:
         return network
     pairs = []
-    for place, fold in enumerate(folds or (0,)):
-        alone = network if not folds else _member(network, place)
+    for index, fold in enumerate(folds or (0,)):
+        alone = network if not folds else _member(network, index)
         split = data.splits[fold]
         raw = alone.raw_outputs(data.new_rows(split.x_validation, *network.views))
         pairs.append((split.y_validation, raw))
@@ -131,7 +131,7 @@ def _calibrated(
 
 
 def _member(network: CombinedNetwork, place: int) -> CombinedNetwork:
-    """One of its networks, which sees the same features."""
+    """One of its networks; all of them see the same features."""
     own = slice(place, place + 1)
     parts = {name: getattr(network, name)[own] for name in ("graphs", "weights", "columns")}
     return replace(network, **parts, shares=(1.0,))

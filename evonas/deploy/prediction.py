@@ -301,7 +301,7 @@ def _column_of(name: str, rows: pd.DataFrame, known: Mapping[str, str]) -> pd.Se
     if len(found) > 1:
         raise InputError(
             f"table must have one column for the model's input {name!r}, not {', '.join(map(repr, found[:5]))}: keep "
-            "the card (.card.json), which says which it is, beside the file, or predict with the run directory"
+            "the card (.card.json), which names it, next to the file, or predict with the run directory"
         )
     if not found or found[0] not in columns:
         raise InputError(f"table must have the column {(found or [name])[0]!r}, which the model takes: add it")

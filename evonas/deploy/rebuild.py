@@ -75,16 +75,18 @@ def rebuilt(
     loss: str | None = None,
     space: SearchSpace | str | Path | None = None,
 ) -> Rebuilt:
-    """As `build_model`, with details.
+    """Like `build_model`, with details.
 
     Args:
-        genome, path: as for `build`.
+        genome, path: see `build_model`.
         features, outputs, task: width of input and output, and "regression", "binary" or "multiclass"; model cards,
-            `status --json` and run directories have them.
-        seed: of the initial weights; by default the seed that the search trained from, if known, else 0.
-        rows, epochs: training rows and epochs, length of a learning-rate schedule; model cards have them.
-        loss: of a regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that of
-            the median, since Keras has no other.
+            `status --json` and run directories contain them.
+        seed: seed of the initial weights; by default the seed with which the search trained, if known, else 0.
+        rows, epochs: training rows and epochs, which determine the length of a learning-rate schedule; model cards
+        contain
+            them.
+        loss: loss for regression: "auto" (mse), "mse", "mae" or "huber"; "pinball" is compiled as "mae", which is that
+            of the median, since Keras has no pinball loss.
         space: the space of the genome, or the path of its TOML file; any if None.
     """
     if path is not None and (Path(path).suffix != ".keras" or not Path(path).absolute().parent.is_dir()):
@@ -147,7 +149,7 @@ def _size(facts: Mapping[str, Any], name: str, option: str) -> int:
 
 
 def _sample_shape(facts: Mapping[str, Any], width: int) -> tuple[int, ...]:
-    """The shape of a sample, if the file gives it; empty for rows of a table."""
+    """The shape of a sample, if the file contains it; empty for rows of a table."""
     shape = facts.get("sample_shape") or ()
     good = isinstance(shape, Sequence) and all(type(size) is int and size > 0 for size in shape) and len(shape) <= 3
     if not good or (shape and math.prod(shape) != width):

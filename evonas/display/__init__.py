@@ -13,11 +13,11 @@ The events, each with a key `event`; times are in seconds, scores in the target'
   evaluated (more than 0 when a run is resumed).
 - `progress`, after every commit: generation (from 1), trained, planned, evaluated, failed, best, seconds, seconds_left.
 - `generation`, when one is complete: generation, trained, evaluated, failed, best, median, seconds.
-- `finalists`, while the best networks are trained again: done, planned.
-- `finish`: what `evonas status --json` prints (`baselines`: their scores, and which is better; null if none were
-  requested), and `model`, the file; `validation_scores` and `test_scores`, always of one and the same model; and
-  `scores_of`, which that is: "model", "best network", or what the final model is, "mean of 8 ...", whose
-  `validation_scores` are null. All are null when the search was interrupted or no network has a score.
+- `finalists`, while the best networks are retrained: done, planned.
+- `finish`: the output of `evonas status --json` (`baselines`: their scores, and which is better; null if none were
+  requested), and `model`, the file; `validation_scores` and `test_scores`, always of the same model; and `scores_of`,
+  which names it: "model", "best network", or the final model, "mean of 8 ...", whose `validation_scores` are null. All
+  are null if the search was interrupted or no network has a score.
 """
 
 from evonas.display.choose import make_display

@@ -25,11 +25,11 @@ class Verdict:
 
     Attributes:
         part: rows on which they are compared: "test", or "validation" if not all have test scores.
-        winner: its name; `ours` for what the run ends with.
+        winner: its name; `ours` for the run's own model.
         margin: difference between the winner and the network, or the network and the next best, relative to the loser's
             score; None if undefined.
         complete: whether all baselines were trained completely.
-        ours: what the run ends with: `NETWORK`, or `FINAL_MODEL` where that is a mean of several.
+        ours: the run's own model: `NETWORK`, or `FINAL_MODEL` if that is a mean of several.
     """
 
     part: str
@@ -64,7 +64,7 @@ def verdict_of(
         objective: of the run.
         validation, test: scores of the network, or of the final model.
         baselines: the models to compare it with.
-        ours: what has the scores, see `Verdict`.
+        ours: the model with these scores, see `Verdict`.
     """
     name = objective.name
     for part, scores in (("test", test), ("validation", validation)):
@@ -79,7 +79,7 @@ def verdict_of(
 
 
 def ours_of(run: RunReader) -> str:
-    """What the scores of a run are of that are compared: `NETWORK` or `FINAL_MODEL`."""
+    """The model to which the compared scores of a run belong: `NETWORK` or `FINAL_MODEL`."""
     model = run.final_model
     return NETWORK if model is None or not run.final_test.scores_of(model) else FINAL_MODEL
 
@@ -124,7 +124,7 @@ def baseline_rows(run: RunReader, test: Mapping[str, float]) -> list[tuple[str, 
         return []
     model = run.final_model
     label, about = (NETWORK, "") if model is None else (FINAL_MODEL, model.note)
-    # A mean has no validation score: its members are re-trainings, or have seen those rows.
+    # A mean has no validation score: its members are re-trainings, or were trained on those rows.
     rows = [(label, run.ranked(1).evaluation.scores.get(name) if model is None else None, test.get(name), about)]
     for each in found.models:
         about = each.about + ("" if each.complete else " so far")

@@ -95,7 +95,7 @@ class Live(Plain):
     def _stopping_line(self) -> str:
         if not self._interruption.requested:
             return ""
-        return "Stopping: networks in training are abandoned. Ctrl-C again stops at once."
+        return "Stopping: networks in training are abandoned. Ctrl-C again stops immediately."
 
     def _how_to_stop(self) -> str:
         return "Press Ctrl-C to stop; trained networks are kept."

@@ -22,7 +22,7 @@ _ENDINGS = (".html", ".png", ".svg")
 def text_plot(curve: LearningRateCurve) -> list[str]:
     """The smoothed loss over the logarithm of the rate, for a terminal of 80 columns.
 
-    What lies above the first loss by more than the fall below it is cut off: the explosion would flatten the rest.
+    Values that exceed the first loss by more than the fall below it are cut off: the explosion would flatten the rest.
     """
     losses = curve.smoothed
     ceiling = max(losses[0], losses[0] + 0.5 * (losses[0] - min(losses)))
@@ -36,10 +36,11 @@ def text_plot(curve: LearningRateCurve) -> list[str]:
 
 
 def check_plot_path(path: Path) -> None:
-    """Refuses a path where no plot can be written, before anything is trained for it.
+    """Raises InputError if no plot can be written to the path, before anything is trained for it.
 
     Raises:
-        InputError: the ending is of no plot, there is no such folder, or what draws it is not installed.
+        InputError: the suffix is not that of a plot, the folder does not exist, or the plotting library is not
+            installed.
     """
     if path.suffix not in _ENDINGS:
         raise InputError(f"plot file must end in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}, not {path.name!r}")
@@ -59,10 +60,10 @@ def check_plot_path(path: Path) -> None:
 
 
 def write_plot(curve: LearningRateCurve, path: Path) -> None:
-    """Writes the curve as a plot: `.html` to look into, `.png` or `.svg` to print.
+    """Writes the curve as a plot: `.html` for viewing, `.png` or `.svg` for printing.
 
     Raises:
-        InputError: as `check_plot_path`, or the file cannot be written.
+        InputError: as in `check_plot_path`, or the file cannot be written.
     """
     check_plot_path(path)
     try:
@@ -106,7 +107,7 @@ def _still(curve: LearningRateCurve, kind: str) -> bytes:
 
 
 def _visible(curve: LearningRateCurve) -> tuple[float, float]:
-    """Losses to show: the explosion is cut off, it would flatten the rest."""
+    """Losses to show: the explosion is cut off, since it would flatten the rest."""
     low, first = min(curve.smoothed), curve.smoothed[0]
     room = 0.5 * max(first - low, 1e-12)
     return low - 0.2 * room, max(first, low) + room

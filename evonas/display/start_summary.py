@@ -1,4 +1,4 @@
-"""What a run begins with, in sentences and as values."""
+"""The start of a run as sentences and as values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TASKS = {"regression": "regression", "binary": "binary classification", "multic
 
 
 def start_lines(run: RunReader, budget: Budget) -> list[str]:
-    """What was read, what is searched and until when."""
+    """Lines on the data, the search and its bounds."""
     data = run.data()
     problem, settings = data.problem, run.settings
     lines = []
@@ -97,7 +97,7 @@ def _budget(budget: Budget, objective: str) -> str:
 
 
 def ask_mode(run: RunReader) -> str:
-    """How networks are proposed, where that is not a generation at once."""
+    """Describes one-by-one proposals; empty for whole generations."""
     if not run.settings.asynchronous:
         return ""
     return f", asynchronously ({run.settings.window} out)" if run.settings.window else ", asynchronously"

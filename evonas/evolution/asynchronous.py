@@ -5,13 +5,13 @@ is the first that depends on it. Proposals depend only on the order of asks and 
 run is therefore resumed by replaying the asks and tells recorded since the last saved state and retraining the pending
 candidates.
 
-With a window, results are told in the order of asking, and only when the window of pending candidates is full. The
-order, and thus the whole run, is then independent of speed and of the number of threads; other candidates are trained
-meanwhile. Without a window, results are told as they arrive, which depends on timing;
+With a window, the strategy receives results in the order of asking, and only when the window of pending candidates is
+full. The order, and thus the whole run, is then independent of speed and of the number of threads; other candidates are
+trained meanwhile. Without a window, it receives results as they arrive, which depends on timing;
 `evonas.evolution.candidate_streams.Repeated` reproduces the order of such a run.
 
-The size of a generation is set in the settings, and its candidates follow the order of asking; it is complete when that
-many results have been told. No random numbers are drawn here. Imports no Keras, pandas or DEAP.
+The size of a generation is defined by the settings, and its candidates follow the order of asking; it is complete when
+the strategy has received that many results. No random numbers are drawn here. Imports no Keras, pandas or DEAP.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class _Loop:
     ) -> None:
         self._strategy, self._store, self._space, self._session = strategy, store, space, session
         self._budget, self._timetable = budget, timetable
-        #: Number of pending candidates, which are told in the order of asking; 0 to tell results as they arrive.
+        #: Number of pending candidates, whose results are passed on in the order of asking; 0 to pass results on as
+        #: they arrive.
         self._window = store.settings.window or 0
         #: Pending candidates by generation and index, in the order of asking. Of these: candidates to be trained,
         #: candidates in training by number, and (`_ready`) evaluated candidates in the order of arrival.
@@ -273,7 +274,7 @@ class _Loop:
         return True
 
     def _tell(self, candidate: Candidate) -> None:
-        # Read back from the store so that a resumed run tells exactly the same values.
+        # Read back from the store so that a resumed run passes on exactly the same values.
         evaluation = self._session.known(candidate)
         self._strategy.tell_one(candidate, evaluation)
         self._told.append((candidate, evaluation))
@@ -282,7 +283,7 @@ class _Loop:
     def _complete(self) -> Generation:
         """Commits the state after a generation."""
         store, number = self._store, self._store.generations
-        # The strategy does not know of candidates that are evaluated but not told.
+        # The strategy does not know of evaluated candidates whose results it has not received.
         retained = self._strategy.retained() | set(filter(store.events.was_trained, self._out))
         store.complete_generation(number, self._strategy.state(), self._timetable.session_seconds, None, retained)
         candidates, evaluations = zip(*self._told, strict=True)

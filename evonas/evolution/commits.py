@@ -5,7 +5,7 @@ confirms commits, committing each result separately would take longer than the r
 soon after a commit are therefore held for the next one, so that commits take at most `SHARE` of the time.
 
 Results that are held are lost if the process is killed. Only results of evaluators that return at least once a second
-(`Prompt`) are held; those of other evaluators are committed at once.
+(`Prompt`) are held; those of other evaluators are committed immediately.
 
 References:
     DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984 (group commit).
@@ -44,7 +44,7 @@ class CommitPacing:
     """
 
     def __init__(self, evaluator: object) -> None:
-        """Starts with a commit due, so that the first results are committed at once.
+        """Starts with a commit due, so that the first results are committed immediately.
 
         Args:
             evaluator: the evaluator whose results are committed.

@@ -168,7 +168,7 @@ class Assignments:
             return lease.token
 
     def answer(self, token: int) -> Outcome | None:
-        """The answer to a request, once; None while there is none."""
+        """The answer to a request, returned once; None until it arrives."""
         with self.changed:
             return self._answers.pop(token, None)
 
@@ -250,7 +250,7 @@ class Assignments:
         """Takes leases for a worker with room for this many networks; empty if nothing is waiting.
 
         Args:
-            worker: by which it is known.
+            worker: id of the worker.
             room: number of networks that it can train in addition to those it already has.
             workers: number of workers, which determines the size of a group.
             single_networks: whether the worker takes neither groups nor requests.
@@ -305,9 +305,9 @@ class Assignments:
         """Records what a worker is training and its progress, by number.
 
         Args:
-            worker: by which it is known.
-            found: replaces what it said before.
-            floor: the floor that it knew; what it says of leases that were revoked since then is dropped.
+            worker: id of the worker.
+            found: replaces the worker's last report.
+            floor: the floor known to the worker; reports on leases that were revoked since then are dropped.
         """
         with self.changed:
             if floor is None or floor >= self.floor:

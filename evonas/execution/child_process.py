@@ -1,4 +1,4 @@
-"""Child processes of this one: command, environment, memory, and how they end. Linux's own calls; no Keras."""
+"""Child processes: command, environment, memory, and how they end. Uses Linux's own calls; no Keras."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ProcessMemory:
             self._file = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> int:
-        """Bytes; 0 if the system does not tell, or when the process has ended."""
+        """Bytes; 0 if the system does not report it, or if the process has ended."""
         try:
             return int(os.pread(self._file, 100, 0).split()[1]) * self._page_bytes
         except (OSError, IndexError):
@@ -72,10 +72,10 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def reap(process: subprocess.Popen[bytes], patience_seconds: float = math.inf) -> int | None:
-    """The exit status of a child, as of `Popen.wait`; None while it runs. Its process group is killed with it.
+    """The exit status of a child, as from `Popen.wait`; None while it runs. Its process group is killed with it.
 
     Args:
-        process: started in a session of its own.
+        process: started in a new session.
         patience_seconds: how long to wait for its end.
     """
     until = time.monotonic() + patience_seconds
@@ -91,7 +91,7 @@ def reap(process: subprocess.Popen[bytes], patience_seconds: float = math.inf) -
 
 
 def cause_of_end(status: int) -> str:
-    """What an exit status says of the end of a process that should have answered.
+    """Describes the end of a process that should have answered, given its exit status.
 
     >>> cause_of_end(3)
     'crashed: it exited with status 3'

@@ -53,9 +53,8 @@ class RayCluster:
         of the program is reused.
 
         Args:
-            address: see `Execution.address`; None for a cluster of its own, unless RAY_ADDRESS names one.
-            workers: workers that must fit on a local cluster, with that many CPUs each; None for this machine's
-                cores.
+            address: see `Execution.address`; None for a new cluster, unless RAY_ADDRESS names one.
+            workers: workers that must fit on a local cluster, with that many CPUs each; None for this machine's cores.
             cpus: see `workers`.
             data_bytes: size of the data in its object store.
 
@@ -78,7 +77,8 @@ class RayCluster:
                 self._connect(address, workers, cpus, data_bytes)
         host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
         self._head, self._failures = (host.strip("[]"), int(port)), 0
-        #: Connection to the head since it was last asked: the first one from now on, for a head lost before the next.
+        #: Connection to the head since the last check: opened now, so that a head lost before the next check is
+        #: noticed.
         self._line: socket.socket | None = None
         self.check_head()
 
@@ -107,25 +107,25 @@ class RayCluster:
                 ) from error
             raise InputError(
                 f"address must be that of a Ray cluster that runs, not {address or 'a new one'} ({why:.200}): start "
-                "one with `ray start --head`, set RAY_AUTH_MODE=token if it wants a token, or leave the address out"
+                "one with `ray start --head`, set RAY_AUTH_MODE=token if it requires a token, or leave the address out"
             ) from None
 
     def resources(self) -> dict[str, float]:
-        """What the cluster has now: "CPU", "GPU" and so on."""
+        """The current resources of the cluster: "CPU", "GPU" and so on."""
         found: dict[str, float] = self.ray.cluster_resources()
         return found
 
     @property
     def answers(self) -> bool:
-        """Whether Ray may be called: the head answered when it was last asked, and has not ended since then."""
+        """Whether Ray may be called: the head answered the last check, and has not ended since then."""
         return not self._failures and not _is_closed(self._line)
 
     def check_head(self) -> None:
-        """Raises HeadLost when the head has not answered several times in a row, or was restarted.
+        """Raises HeadLost if the head has not answered several times in a row, or was restarted.
 
-        To be asked every few seconds. As long as the head does not answer, Ray must not be called: it would block, and
-        silently end this process after a minute. A head that was restarted knows nothing of this run, and Ray ends a
-        process that asks it for anything. It is recognised by the connection of the last check, which it has closed.
+        Must be called every few seconds. While the head does not answer, Ray must not be called: it would block, and
+        silently end this process after a minute. A restarted head does not know this run, and Ray ends a process that
+        sends it any request. It is recognised because it has closed the connection of the last check.
         """
         try:
             line = socket.create_connection(self._head, _HEAD_SECONDS)
@@ -138,7 +138,7 @@ class RayCluster:
             return
         before, self._line = self._line, line
         if _is_closed(before):
-            raise HeadLost(f"Ray's head was restarted, and knows nothing of this search. {_RESUME}")
+            raise HeadLost(f"Ray's head was restarted, and does not know this search. {_RESUME}")
         self._failures = 0
         if before is not None:
             before.close()

@@ -245,7 +245,7 @@ class WorkerEvaluator(TrainerState, Closing):
         return worker
 
     def _ready_worker(self) -> WorkerProcess:
-        if self._worker is None or not self._worker.settled():
+        if self._worker is None or not self._worker.settle():
             self.close()
             standby, self._standby = self._standby, None
             if standby is not None and standby.alive:

@@ -243,7 +243,7 @@ class _Port:
             InputError: it cannot be started because of a user error.
         """
         news = self._mailbox.news(0.0)
-        if news:  # how far trainings were is of no interest any more
+        if news:  # a result makes earlier progress obsolete
             self._unsent = deque(each for each in self._unsent if not isinstance(each, UnderWay))
         self._unsent.extend(news)
         self._beat.beat()

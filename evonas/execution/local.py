@@ -56,7 +56,7 @@ class LocalEvaluator(TrainerState):
         self._on_progress = listener
 
     def report_progress(self) -> None:
-        """Says what is in training; nothing in another thread than the one that waits for results."""
+        """Reports the networks in training, but only from the thread that waits for results."""
         if self._trainer is not None and threading.get_ident() == self._waiting:
             self._on_progress(in_training_of(self._trainer))
 
@@ -79,12 +79,12 @@ class LocalEvaluator(TrainerState):
     def stream(self) -> LocalStream:
         """See `StreamingEvaluator.stream`. The global generators are as before after each result, too."""
         self._waiting = threading.get_ident()
-        return LocalStream(self._space, self._made(), self.report_progress)
+        return LocalStream(self._space, self._get_trainer(), self.report_progress)
 
     def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
-        return self._made()
+        return self._get_trainer()
 
-    def _made(self) -> Trainer:
+    def _get_trainer(self) -> Trainer:
         if self._trainer is None:
             self._trainer = self._make()
         return self._trainer
@@ -98,7 +98,7 @@ class LocalStream:
     """Candidates in training in this process. Implements `Stream`."""
 
     def __init__(self, space: Any, trainer: Trainer, report: Callable[[], None] = lambda: None) -> None:
-        """Of genomes of the space, by the trainer; `report` is called whenever something may have changed."""
+        """Trains genomes of the space with the trainer; `report` is called whenever something may have changed."""
         self._space, self.slots, self._report = space, slots_of(trainer), report
         self._given: deque[tuple[int, TrainingTask]] = deque()
         self._parts = stream_evaluations(trainer, lambda: self._given.popleft() if self._given else None)
@@ -119,7 +119,7 @@ class LocalStream:
 
 
 def _next_part(parts: Iterator[Mapping[int, Evaluation]]) -> Mapping[int, Evaluation] | None:
-    """The next part, None if there is none; the global generators of `random` and numpy stay as they are."""
+    """The next part, None if there is none; the global generators of `random` and numpy are left unchanged."""
     with unchanged_random():
         return next(parts, None)
 
@@ -146,7 +146,7 @@ class LocalRun(LocalEvaluator):
         """Scores of a genome's weights on the test split; empty when there is none."""
         from evonas.training.held_out import test_scores
 
-        self._made()
+        self._get_trainer()
         assert self._data is not None, "trials are not tested"
         return dict(test_scores(architecture_of(self._space, genome), weights, self._data, self._build))
 
@@ -154,14 +154,14 @@ class LocalRun(LocalEvaluator):
         """Sweeps a network's learning rate."""
         from evonas.training.sweep import sweep
 
-        self._made()
+        self._get_trainer()
         assert self._data is not None, "trials have no learning rate that evonas knows"
         return sweep(task, self._data, self._settings)
 
     def _trainer_of(self, tasks: Sequence[TrainingTask]) -> Trainer:
         from evonas.training.registry import make_scorer
 
-        trainer = self._made()
+        trainer = self._get_trainer()
         if not any(task.lineage for task in tasks):
             return trainer
         if self._data is None or self._build is not None:

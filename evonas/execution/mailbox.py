@@ -22,7 +22,7 @@ __all__ = ["NEWS_SECONDS", "PROGRESS_SECONDS", "Mailbox", "News", "Started", "Un
 _IDLE_SECONDS, _GIVEN_SECONDS = 0.5, 0.2
 #: Timeout of `news`.
 NEWS_SECONDS = 5.0
-#: Least seconds from one message to the next, where the latter only says how far trainings are.
+#: Minimum seconds before a message that contains only progress.
 PROGRESS_SECONDS = 1.0
 
 
@@ -35,11 +35,11 @@ class Started:
 
 @dataclass(frozen=True)
 class UnderWay:
-    """How far the trainings of a worker are.
+    """Progress of the trainings of a worker.
 
     Attributes:
-        networks: in training, by the numbers of their leases.
-        floor: leases with lower tokens were not valid when this was noted.
+        networks: networks in training, by the numbers of their leases.
+        floor: leases with lower tokens were invalid when this was noted.
     """
 
     networks: tuple[InTraining, ...]
@@ -53,11 +53,11 @@ class Mailbox:
     """Implements `Port`."""
 
     def __init__(self) -> None:
-        """Empty."""
+        """Starts empty."""
         self._changed = threading.Condition()
         self._given: deque[Lease] = deque()
         self._news: list[News] = []
-        #: How far trainings are, as noted last, None once that was sent; and when anything was sent last.
+        #: Latest progress, None once it was sent; and the time of the last message.
         self._under_way: UnderWay | None = None
         self._sent_at, self._progress_seconds = -math.inf, PROGRESS_SECONDS
         self._networks: tuple[InTraining, ...] = ()
@@ -74,9 +74,9 @@ class Mailbox:
             self._changed.notify_all()
 
     def news(self, seconds: float = NEWS_SECONDS, progress_seconds: float = PROGRESS_SECONDS) -> list[News]:
-        """Returns what has arrived since the last call; waits up to this many seconds for something.
+        """Returns everything that has arrived since the last call; waits up to this many seconds for something.
 
-        How far trainings are goes with it, and by itself at most every `progress_seconds`.
+        Progress is included, and is sent alone at most every `progress_seconds`.
         """
         with self._changed:
             self._progress_seconds = progress_seconds
@@ -144,18 +144,18 @@ class Mailbox:
 
     @property
     def _spare(self) -> int:
-        """A single network beyond the room is passed on at once; groups and requests wait for their turn."""
+        """A single network beyond the room is passed on immediately; groups and requests wait for their turn."""
         return int(bool(self._given) and not (self._given[0].grouped or self._given[0].request))
 
     def note_progress(self, found: Sequence[InTraining]) -> None:
-        """See `Port.note_progress`. Only the latest is sent, and nobody waits for that."""
+        """See `Port.note_progress`. Only the latest is sent, and no call waits for it."""
         networks = tuple(found)
         with self._changed:
-            if networks == self._networks:  # of a trainer that does not say it
+            if networks == self._networks:  # a trainer that does not report progress
                 return
             first, self._networks = self._under_way is None, networks
             self._under_way = UnderWay(networks, self._floor)
-            if first:  # whoever waits in `news` does not know yet until when
+            if first:  # a waiting call of `news` does not know the new deadline yet
                 self._changed.notify_all()
 
     def is_valid(self, token: int) -> bool:

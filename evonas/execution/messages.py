@@ -41,7 +41,7 @@ __all__ = [
     "Warm",
 ]
 
-#: Most characters of an exception that stand in one line.
+#: Maximum number of characters of an exception in one line.
 _REASON_CHARACTERS = 200
 
 
@@ -146,7 +146,7 @@ class Ping:
 
 @dataclass(frozen=True)
 class Cancel:
-    """The answers to that request are no longer wanted: stop at the next part. Not answered."""
+    """The answers to that request are no longer needed: stop at the next part. Not answered."""
 
     number: int
 
@@ -169,7 +169,7 @@ class Beat:
 class PartialResult:
     """Evaluations by position in the generation; an empty part signals progress.
 
-    `in_training` is what is being trained at that moment, None if not determined.
+    `in_training` lists the networks in training at that moment, None if not determined.
     """
 
     number: int
@@ -201,7 +201,7 @@ class Refused:
     mistake: bool
 
     def exception(self) -> Exception:
-        """What the driver raises of it."""
+        """The exception to raise in the driver."""
         if self.mistake:
             return InputError(self.text)
         last = (self.text.strip() or "an exception").splitlines()[-1]

@@ -143,7 +143,7 @@ class PoolEvaluator(TrainerState, Closing):
             if not self.trained:
                 # Nothing was ever trained successfully here, so these networks are not the cause.
                 raise fault.exception()
-            yield {number: _failed(fault)}
+            yield {number: _evaluation_of_fault(fault)}
 
     def stream(self) -> PoolStream:
         """See `StreamingEvaluator.stream`. Waits until a worker is ready.
@@ -249,7 +249,7 @@ class PoolStream:
             self._raised += 1
             if not pool.trained and self._raised > _RAISED:
                 raise fault.exception()
-            found[number] = _failed(fault)
+            found[number] = _evaluation_of_fault(fault)
         if found:
             pool.assignments.forget(found)
         return found | pool.results()
@@ -259,5 +259,5 @@ class PoolStream:
         self._pool.assignments.revoke()
 
 
-def _failed(fault: Fault) -> Evaluation:
+def _evaluation_of_fault(fault: Fault) -> Evaluation:
     return Evaluation(Status.FAILED, reason=f"it raised {fault.raised}")

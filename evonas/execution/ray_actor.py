@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]
 
 _LEAST_BYTES = 2 << 30
-#: Interval of looks at the worker process: it is not asked to give up as often as one of the driver's own machine is.
+#: Interval of checks of the worker process: the driver asks an actor to give up less often than a local worker.
 _LOOK_SECONDS = 0.25
 #: Seconds for the worker process to end.
 _STOP_SECONDS = 2.0
@@ -102,19 +102,19 @@ class RayWorker:
         return os.getpid()
 
     def give(self, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> None:
-        """Leases for the worker.
+        """Adds leases for the worker.
 
         Args:
-            floor: leases with tokens below are not wanted any more.
-            leases: new ones.
-            tasks: of the whole generation, if those are not in the leases.
+            floor: leases with tokens below it are no longer needed.
+            leases: new leases.
+            tasks: those of the whole generation, if they are not in the leases.
         """
         self._port.revoke(floor)
         if leases:
             self._port.give([lease if tasks is None else replace(lease, tasks=tasks) for lease in leases])
 
     def news(self, progress_seconds: float, floor: int, leases: Sequence[Lease] = (), tasks: Any = None) -> list[News]:
-        """Returns what has arrived since the last call; waits a while for something. See `Mailbox.news` and `give`."""
+        """Returns the messages since the last call; waits a while for one. See `Mailbox.news` and `give`."""
         self.give(floor, leases, tasks)
         return self._port.news(progress_seconds=progress_seconds)
 

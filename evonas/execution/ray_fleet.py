@@ -36,7 +36,7 @@ __all__ = ["RayFleet", "WorkerSpec"]
 _LOOK_SECONDS = 3.0
 #: Silence after which a worker is lost; it answers every five seconds.
 _UNHEARD_SECONDS = 60.0
-#: Messages a second, of all workers together, that only say how far trainings are.
+#: Messages per second, of all workers together, that contain only progress.
 _PROGRESS_MESSAGES = 16.0
 #: Idle seconds after which a worker is released.
 _IDLE_SECONDS = 60.0
@@ -52,7 +52,7 @@ _STOP_SECONDS = 3.0
 class _Actor:
     number: int
     handle: Any
-    #: The answer that it owes, as Ray's reference and as a future; None until it is asked again.
+    #: The pending answer, as Ray's reference and as a future; None until the worker is asked again.
     owed: tuple[Any, Future[Any]] | None = None
     slots: int = 0
     heard: float = 0.0
@@ -90,8 +90,8 @@ class RayFleet:
         #: Seconds of waiting, counted as in `WorkerProcess`, so that suspending the machine causes no failure.
         self._clock, self._looked, self._begun = 0.0, 0.0, 0.0
         self._generation: tuple[int, Any] = (0, None)
-        #: Answers that have come. Ray's own thread puts them there: to look through all workers for them takes longer
-        #: the more there are.
+        #: Answers that have arrived. Ray's own thread puts them there, since checking every worker for answers would
+        #: take longer with more workers.
         self._answered: SimpleQueue[tuple[_Actor, Future[Any]]] = SimpleQueue()
 
     @property
@@ -130,7 +130,7 @@ class RayFleet:
         self._look()
 
     def _next_answers(self, seconds: float) -> Iterator[tuple[_Actor, Future[Any]]]:
-        """What has come, or comes first within that many seconds."""
+        """Returns the answers that have arrived, or the first one that arrives within that many seconds."""
         with suppress(Empty):
             yield self._answered.get(timeout=seconds)
             while True:
@@ -166,7 +166,7 @@ class RayFleet:
         for _ in range(wanted - len(self._actors)):
             self._ask()
         for actor in sorted(self._actors.values(), key=lambda each: each.worked)[: len(self._actors) - wanted]:
-            if actor.slots and not self._held(actor) and self._clock - actor.worked > _IDLE_SECONDS:
+            if actor.slots and not self._count_leases(actor) and self._clock - actor.worked > _IDLE_SECONDS:
                 del self._actors[actor.number]
                 actor.handle.stop.remote()  # without a handle, the actor exits afterwards
 
@@ -190,7 +190,7 @@ class RayFleet:
         self._expect(actor, handle.versions.remote())
 
     def _expect(self, actor: _Actor, reference: Any) -> None:
-        """Has the answer put to `_answered` once it is there."""
+        """Puts the answer into `_answered` when it arrives."""
         future: Future[Any] = reference.future()
         actor.owed = (reference, future)
         future.add_done_callback(lambda answer: self._answered.put((actor, answer)))
@@ -215,17 +215,17 @@ class RayFleet:
 
     # Sending work and receiving results.
 
-    def _held(self, actor: _Actor) -> int:
+    def _count_leases(self, actor: _Actor) -> int:
         return self._assignments.held_by(actor.number)
 
     def _give(self) -> None:
-        """Gives every worker that has room what waits, and asks those that have answered again."""
+        """Sends waiting work to every worker that has room, and asks those that have answered again."""
         assert self._cluster is not None
         if not self._cluster.answers:
             return
         ready = sum(actor.slots > 0 for actor in self._actors.values())
         for actor in self._actors.values():
-            room = actor.slots + self._assignments.spare(self.slots) - self._held(actor) if actor.slots else 0
+            room = actor.slots + self._assignments.spare(self.slots) - self._count_leases(actor) if actor.slots else 0
             leases = self._assignments.take(actor.number, room, ready) if self._assignments.has_work else ()
             if leases:
                 actor.worked = self._clock
@@ -233,7 +233,7 @@ class RayFleet:
                 self._send(actor, leases)
 
     def _send(self, actor: _Actor, leases: Sequence[Lease]) -> None:
-        """In one message with the question for its next answer, unless it still owes one."""
+        """Sends it in one message with the request for the next answer, unless an answer is pending."""
         assert self._cluster is not None
         tasks = None
         if leases and leases[0].grouped:

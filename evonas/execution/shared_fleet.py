@@ -178,7 +178,7 @@ class SharedFleet:
             try:
                 message = from_bytes(content)
             except ValueError as error:
-                each.reason = f"it sent what is not a message ({error})"
+                each.reason = f"it sent an invalid message ({error})"
                 return
             match message:
                 case Started(slots):
@@ -234,7 +234,7 @@ def session_of(settings: Any, limits: Any, data_sha256: str, build: dict[str, An
     if settings.extensions is not None:
         raise InputError(
             f"execution must be local, processes or ray with {settings.extensions.name} from outside evonas, not "
-            "shared: nothing that runs code is read from a shared folder"
+            "shared: a shared folder must not contain code that is run"
         )
     given = asdict(settings)
     del given["threads"], given["worker_bytes"], given["extensions"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerStream"]
 
-#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is killed, since its trainer may stop by itself.
+#: Seconds beyond `WorkerLimits.candidate_seconds` before the worker is killed, so that its trainer can stop first.
 _GRACE_SECONDS = 1.0
 #: Number of failing networks, before any success, after which the networks are not considered the cause.
 _RAISED = 2
@@ -101,7 +101,7 @@ class WorkerStream:
         self._owes, self._idle_deaths = True, 0
         self._trained |= any(evaluation.status is Status.OK for evaluation in answer.evaluations.values())
         for number in answer.evaluations:
-            self._done(number)
+            self._remove_task(number)
         return answer.evaluations
 
     def close(self) -> None:
@@ -150,9 +150,9 @@ class WorkerStream:
                 raise WorkerError(f"the worker {reason}")
             return {}
         if late is not None:
-            return self._failed(late, f"the worker process {reason}")
+            return self._report_failure(late, f"the worker process {reason}")
         if len(sent) == 1 and sent[0] in self._suspects:
-            return self._failed(sent[0], f"the worker process {reason}")
+            return self._report_failure(sent[0], f"the worker process {reason}")
         self._suspect(sent)
         return {}
 
@@ -165,20 +165,20 @@ class WorkerStream:
         self._raised += 1
         if not self._trained and self._raised > _RAISED:
             raise error
-        return self._failed(sent[0], f"it raised {error.raised}")
+        return self._report_failure(sent[0], f"it raised {error.raised}")
 
     def _suspect(self, numbers: list[int]) -> None:
         self._suspects = deque(dict.fromkeys([*numbers, *self._suspects]))
 
-    def _failed(self, number: int, reason: str) -> Mapping[int, Evaluation]:
-        self._done(number)
+    def _report_failure(self, number: int, reason: str) -> Mapping[int, Evaluation]:
+        self._remove_task(number)
         return {number: Evaluation(Status.FAILED, reason=reason)}
 
     @property
     def _in_training(self) -> list[int]:
         return list(self._sent)[: self.slots]
 
-    def _done(self, number: int) -> None:
+    def _remove_task(self, number: int) -> None:
         del self._tasks[number]
         before = self._in_training
         if self._sent.pop(number, None) is not None and self._worker is not None:

@@ -114,7 +114,7 @@ class _Driven:
         if grouped:
             self._evaluator.ask_once(Ping)
         else:
-            self._slots = self._opened().slots
+            self._slots = self._get_stream().slots
         return self._slots
 
     def step(self) -> None:
@@ -136,12 +136,12 @@ class _Driven:
             self._run_alone(self._later.popleft())
 
     def _give(self, lease: Lease) -> None:
-        stream = self._opened()
+        stream = self._get_stream()
         for number, task in zip(lease.numbers, lease.tasks, strict=True):
             stream.give_task(number, task)
 
     def _wait(self) -> None:
-        for number, evaluation in self._opened().wait().items():
+        for number, evaluation in self._get_stream().wait().items():
             self._port.put(Outcome(self._held.pop(number), {number: evaluation}, finished=True))
 
     def _guard(self, step: Callable[[], None]) -> None:
@@ -170,7 +170,7 @@ class _Driven:
             self._numbers = None if lease.grouped else lease.numbers
             self._evaluator.restore(lease.state)
             for part in self._evaluator.evaluate_tasks(lease.tasks, done):
-                named = part if lease.grouped else {lease.numbers[place]: found for place, found in part.items()}
+                named = part if lease.grouped else {lease.numbers[index]: found for index, found in part.items()}
                 self._port.put(Outcome(lease.token, named))
             self._port.put(Outcome(lease.token, finished=True, state=self._evaluator.state()))
         except Abandoned:
@@ -180,7 +180,7 @@ class _Driven:
         finally:
             self._held, self._numbers = {}, None
 
-    def _opened(self) -> WorkerStream:
+    def _get_stream(self) -> WorkerStream:
         if self._stream is None:
             self._stream = self._evaluator.stream()
         return self._stream

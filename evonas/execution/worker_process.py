@@ -86,7 +86,7 @@ class WorkerProcess:
 
     Attributes:
         gives_up: polled ten times a second while waiting for an answer; if true, `Abandoned` is raised.
-        on_progress: called with what is in training whenever the worker reports it, by the thread that waits.
+        on_progress: called with the networks in training whenever the worker reports them, by the waiting thread.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class WorkerProcess:
 
     def warm(self, trainer: str, own: bool) -> None:
         """Loads the libraries of a trainer while the driver reads the data."""
-        with suppress(OSError):  # if it is dead already, the first request says so
+        with suppress(OSError):  # if it is already dead, the first request reports it
             self._connection.send(Warm(trainer, own))
 
     def begin(
@@ -181,7 +181,7 @@ class WorkerProcess:
         """
         self._send(request(self._number, *arguments))
 
-    def settled(self) -> bool:
+    def settle(self) -> bool:
         """Whether it accepts requests; waits briefly for the end of a cancelled request.
 
         The wait is shorter than starting another worker; a worker that does not end the request must be replaced.
@@ -207,7 +207,7 @@ class WorkerProcess:
     @property
     def start_seconds(self) -> float | None:
         """Seconds that it took to become ready; None until then. Does not wait."""
-        with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again when it is asked
+        with suppress(OSError, WorkerDied, WorkerError, InputError):  # raised again at the next request
             if not self._ready and self._alive and self._connection.poll(0):
                 self._accept(self._read())
         return self._start_seconds if self._ready else None
@@ -251,8 +251,8 @@ class WorkerProcess:
     def stop(self, patience_seconds: float = 1.0) -> None:
         """Ends the process and its children.
 
-        It exits by itself when the socket closes, and is killed if it does not. Idempotent; in a process forked from
-        the driver, it only closes the socket.
+        It exits when the socket closes, and is killed if it does not. Idempotent; in a process forked from the driver,
+        it only closes the socket.
         """
         self._alive = False
         self._connection.close()

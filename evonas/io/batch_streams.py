@@ -68,10 +68,10 @@ class Stream:
         """
         with Client(self.address, authkey=self.key) as connection:
             while True:
-                answer, value = _asked(connection, f"{self.place} next")
+                answer, value = _ask(connection, f"{self.place} next")
                 if answer == "end":
                     return
-                yield _given(self.name, answer, value)
+                yield _check_answer(self.name, answer, value)
 
     def called(self, request: str) -> Any:
         """Calls a source with batches by number; the request is "batch NUMBER", "epoch begin" or "epoch end".
@@ -80,16 +80,16 @@ class Stream:
             RuntimeError: the source raised an error; the message contains its traceback.
         """
         with Client(self.address, authkey=self.key) as connection:
-            return _given(self.name, *_asked(connection, f"{self.place} {request}"))
+            return _check_answer(self.name, *_ask(connection, f"{self.place} {request}"))
 
 
-def _asked(connection: Connection, request: str) -> tuple[str, Any]:
+def _ask(connection: Connection, request: str) -> tuple[str, Any]:
     connection.send_bytes(request.encode())
     answer: tuple[str, Any] = connection.recv()
     return answer
 
 
-def _given(name: str, answer: str, value: Any) -> Any:
+def _check_answer(name: str, answer: str, value: Any) -> Any:
     if answer == "refused":
         raise InputError(value)
     if answer == "raised":

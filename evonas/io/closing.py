@@ -1,4 +1,4 @@
-"""`Closing`: what is closed at the end of a `with` block."""
+"""`Closing`: objects that are closed at the end of a `with` block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Closing:
     """
 
     def close(self) -> None:
-        """Releases what is held. May be called twice."""
+        """Releases the resources. May be called twice."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

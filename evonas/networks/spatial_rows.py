@@ -111,10 +111,10 @@ def _conv(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | 
         z = convolve(z, parts["pointwise_kernel"])
     else:
         z = convolve(x, parts["kernel"], stride, dilation)
-    return _after_product(attributes, parts, z), _strided(mask, stride)
+    return _after_product(attributes, parts, z), _apply_stride(mask, stride)
 
 
-def _strided(mask: Array | None, stride: int) -> Array | None:
+def _apply_stride(mask: Array | None, stride: int) -> Array | None:
     return mask if mask is None or stride == 1 else pool_windows(mask, stride, "max")
 
 
@@ -170,7 +170,7 @@ def _identity_weights(
 
 def _pool(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, Array | None]:
     x, size = mask_steps(side_by_side(sources), mask), attributes["size"]
-    return pool_windows(x, size, attributes["pooling"]), _strided(mask, size)
+    return pool_windows(x, size, attributes["pooling"]), _apply_stride(mask, size)
 
 
 def _global_pool(attributes: Attributes, parts: Parts, sources: Sources, mask: Array | None) -> tuple[Array, None]:

@@ -45,7 +45,7 @@ def answer_section(
         references: name of a reference model -> its scores on the same rows as `found`.
     """
     if run.champion is None:
-        text = "No network has a score yet. The figures below fill as networks are trained: make the report again then."
+        text = "No network has a score yet. The figures fill up during the search: generate the report again later."
         return Section("answer", "The answer", [Text(text, large=True), *_training_now(run)])
     name, scores = run.objective.name, run.champion.evaluation.scores
     known, tested = _known_scores(run, found)
@@ -141,7 +141,7 @@ def _belief(is_within: bool, is_worse: bool) -> str:
     """The interpretation of the search's score in comparison with retraining."""
     if is_within:
         return "can be believed"
-    return f"was {'lucky' if is_worse else 'unlucky'}; believe the re-trained one"
+    return f"was {'lucky' if is_worse else 'unlucky'}; trust the re-trained one"
 
 
 def _comparison(

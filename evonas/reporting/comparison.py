@@ -281,14 +281,14 @@ def _score(run: RunData, rescored: bool) -> float:
 
 def _compare(run: RunData) -> dict[str, Any]:
     """What distinguishes groups: settings, the bound, and the file and target."""
-    left_out = _NOT_COMPARED | _measured(run)
+    left_out = _NOT_COMPARED | _measured_settings(run)
     values: dict[str, Any] = {k: v for k, v in run.settings.model_dump().items() if k not in left_out}
     values |= {f"bound: {name}": bound for name, bound in run.budget.model_dump().items() if bound is not None}
     data = run.source.get("sha256") or run.source.get("path") or ""
     return values | {"data": str(data), "target": ", ".join(run.problem.get("target_names", ()))}
 
 
-def _measured(run: RunData) -> set[str]:
+def _measured_settings(run: RunData) -> set[str]:
     """Settings that the run chose by the measured speed of the machine, which differ between repetitions."""
     if run.budget.seconds is None:
         return set()

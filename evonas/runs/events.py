@@ -57,7 +57,7 @@ class Events:
         return next(iter(self._rows("SELECT * FROM candidate WHERE generation = ? AND position = ?", *place)), None)
 
     def was_trained(self, place: tuple[int, int]) -> bool:
-        """Whether a told candidate was trained itself: neither known before nor over a limit."""
+        """Whether a candidate with a result was trained itself: neither known before nor over a limit."""
         query = "SELECT 1 FROM evaluation WHERE generation = ? AND position = ? AND status != 'infeasible'"
         return bool(self._rows(query, *place))
 

@@ -195,7 +195,7 @@ class Retrainings:
 
     @property
     def stopped(self) -> int:
-        """Re-trainings that the time was too short for."""
+        """Number of re-trainings for which there was no time."""
         query = "SELECT count(*) FROM retraining WHERE status = ?"
         return int(self._connection.execute(query, (Status.STOPPED.value,)).fetchone()[0])
 
@@ -351,7 +351,7 @@ def all_rows_members(
     finalists = near_the_best(finalists)
     rounds = -(-count // max(len(finalists), 1))
     numbers = [retraining_seeds(run_seed, each.record.digest, seeds + rounds)[seeds:] for each in finalists]
-    turns = [(each, numbers[place][turn]) for turn in range(rounds) for place, each in enumerate(finalists)]
+    turns = [(each, numbers[index][turn]) for turn in range(rounds) for index, each in enumerate(finalists)]
     return turns[:count]
 
 

@@ -38,10 +38,10 @@ def read_described(source: Any, space: SearchSpace | None = None) -> tuple[Searc
     Args:
         source: a genome; the JSON values or the file of a genome, a population (its first genome), a model card or
             `evonas status --json`; or a run directory, whose best network is used.
-        space: the space that the genome must be in; None for the source's own, or any.
+        space: the space that must contain the genome; None for the source's own space, or any.
 
     Returns:
-        the space, the genome, and the known ones of "num_features", "num_outputs", "task", "loss", "seed", "rows" and
+        The space, the genome, and the known ones of "num_features", "num_outputs", "task", "loss", "seed", "rows" and
         "epochs".
 
     Raises:
@@ -82,14 +82,14 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
         facts |= {"sample_shape": list(problem["sample_shape"]), "masked": bool(problem.get("masked"))}
     if hasattr(space, "architecture"):
         graph = space.architecture(genome)
-        places, new = features_seen(graph, views, width, problem["num_outputs"])
-        width = len(places) + new
+        indices, new = features_seen(graph, views, width, problem["num_outputs"])
+        width = len(indices) + new
         if "category_units" in graph.nodes[0] and categorical:
-            facts["categorical"] = [*(categorical[place] for place in places), *[-1] * new]
+            facts["categorical"] = [*(categorical[index] for index in indices), *[-1] * new]
         if "embedding" in graph.nodes[0] and numeric:
             facts |= {
-                "numeric": [*(numeric[place] for place in places), *[-1] * new],
-                "views": [*(views[place] for place in places), *["standard"] * new] if views else [],
+                "numeric": [*(numeric[index] for index in indices), *[-1] * new],
+                "views": [*(views[index] for index in indices), *["standard"] * new] if views else [],
             }
     return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"], **facts}
 

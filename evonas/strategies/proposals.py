@@ -29,8 +29,8 @@ __all__ = [
     "to_candidates",
 ]
 
-#: Attempts to draw a genome that was not tried before. Duplicates, as in exhausted spaces, cost nothing, since their
-#: evaluations are already known.
+#: Attempts to draw an untried genome. Duplicates, as in exhausted spaces, cost nothing, since their evaluations are
+#: already known.
 ATTEMPTS = 20
 
 

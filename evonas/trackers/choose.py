@@ -1,4 +1,4 @@
-"""Creation of the requested trackers. Their libraries are loaded here, so that a missing one is reported at once."""
+"""Creation of the requested trackers. Their libraries are loaded here, so that a missing one is reported early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency of networks for one row, as a limit and as the objective `latency_ms`."""
+"""Latency of networks for a single row, as a limit and as the objective `latency_ms`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Clock = Callable[[nx.DiGraph, PreparedData, str], float]
 
 
 def clock_of(settings: TrainingSettings) -> Clock:
-    """The measuring function: without Keras if the networks are trained without it."""
+    """The function that measures: without Keras if the networks are trained without it."""
     return measure_native_latency if settings.trainer == "native" else measure_latency
 
 
 def measure_native_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "float32") -> float:
-    """Milliseconds that the network takes for a batch of one row in numpy, on one core, measured as `measure_latency`.
+    """Milliseconds for a batch of one row in numpy, on one core, measured as in `measure_latency`.
 
-    Calls of numpy are most of it for a small network, as the dispatch of a compiled program is.
+    For small networks, calls of numpy dominate, as dispatch does for a compiled program.
     """
     problem = data.problem.for_views(*views_of(graph))
     graph = problem.attach_columns(graph)
@@ -46,12 +46,11 @@ def measure_native_latency(graph: nx.DiGraph, data: PreparedData, precision: str
 
 
 def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "float32") -> float:
-    """Milliseconds that the network takes for a batch of one row, in Keras's backend. Imports Keras.
+    """Milliseconds that the network takes for a batch of one row in Keras's backend. Imports Keras.
 
-    The network is compiled by the backend (XLA) into one program with untrained weights, called from Python in this
-    process with a row already in memory: the time from the call to the result, including dispatch, which dominates for
-    small networks. The median of 200 calls after 20 that are not counted; it depends on the machine and on what else
-    runs there.
+    The backend (XLA) compiles the network with untrained weights into one program. The time from the call in Python,
+    with a row already in memory, to the result is measured, including dispatch, which dominates for small networks.
+    Returns the median of 200 calls after 20 uncounted ones; it depends on the machine and its load.
     """
     import keras
 
@@ -98,25 +97,25 @@ class LatencyTrainer:
         self._known: dict[str, float] = {}
 
     def state(self) -> Any:
-        """As the trainer's."""
+        """See the wrapped trainer."""
         return self._trainer.state()
 
     def restore(self, state: Any) -> None:
-        """As the trainer's."""
+        """See the wrapped trainer."""
         self._trainer.restore(state)
 
     def in_training(self) -> Sequence[InTraining]:
-        """As the trainer's."""
+        """See the wrapped trainer."""
         return in_training_of(self._trainer)
 
     def cancel(self) -> None:
-        """As the trainer's if it has one, to stop at once."""
+        """Stops the wrapped trainer immediately, if it supports that."""
         cancel = getattr(self._trainer, "cancel", None)
         if cancel is not None:
             cancel()
 
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
-        """As `Trainer.train`; networks that are too slow come first, as INFEASIBLE."""
+        """See `Trainer.train`; networks that are too slow come first, as INFEASIBLE."""
         latencies: dict[int, float] = {}
         too_slow: set[int] = set()
         for index, task in enumerate(tasks):

@@ -47,11 +47,11 @@ class Node:
     """A node to build.
 
     Attributes:
-        name: of its layer, and the first part of the names of others.
-        attributes: of the graph's node; of an output with "units".
-        seed: of its dropout.
-        dtype: policy of its layers.
-        mask: `(num_samples, steps, 1)`, 1 for steps that are not padding, else 0; None if all are.
+        name: name of its layer, and prefix of the names of auxiliary ones.
+        attributes: attributes of the graph's node; those of an output with "units".
+        seed: seed of its dropout.
+        dtype: dtype policy of its layers.
+        mask: `(num_samples, steps, 1)`, 1 for real steps, 0 for padding; None if there is no padding.
         batch_normalization: layer class to use.
     """
 
@@ -71,12 +71,12 @@ class Node:
         return h if self.mask is None else h * self.mask
 
     def regularizer(self) -> Any:
-        """The penalty of its kernels."""
+        """The penalty of the node's kernels."""
         l2 = self.attributes.get("l2")
         return keras.regularizers.L2(l2) if l2 else None
 
     def finish(self, h: Any) -> Any:
-        """After the product: normalisation, activation and dropout, if any."""
+        """Applies normalisation, activation and dropout, if any, after the product."""
         kind = self.attributes.get("normalization", "none")
         if kind != "none":
             h = self.layer(self.batch_normalization if kind == "batch" else NORMALIZATIONS[kind], "normalization")(h)
@@ -109,7 +109,7 @@ def part_of(name: str, path: str) -> str:
     if name.startswith("layer_"):
         first, number, *rest = name.split("_", 2)
         node, suffix = f"{first}_{number}", rest[0] if rest else ""
-    # A recurrent layer's cell and what holds a direction say nothing that the first of them does not.
+    # The cell of a recurrent layer and the wrapper of a direction add no information to the path.
     inner = [each for each in path.split("/")[1:-1] if not each.endswith("_cell") and each not in ("gru", "lstm")]
     words = [] if suffix in ("", "normalization") else [suffix]
     words += [each.split("_")[0] if each.startswith(("forward_", "backward_")) else each for each in inner[:1]]
@@ -147,7 +147,7 @@ def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     }
     stride = int(attributes["stride"])
     if stride > 1 and all(width == 1 for width in options["kernel_size"]):
-        # The same numbers; one convolution of both ends a process of one thread in oneDNN (TensorFlow 2.21).
+        # The same result; a single convolution for both crashes oneDNN in a process with one thread (TensorFlow 2.21).
         every = _BY_RANK["average"][len(shape)]
         h, options["strides"] = node.layer(every, "subsample", pool_size=1, strides=stride, padding="same")(h), 1
     initializer, regularizer = attributes["initializer"], node.regularizer()
@@ -157,10 +157,10 @@ def _conv(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     else:
         options |= {"kernel_initializer": initializer, "kernel_regularizer": regularizer}
     kind = _BY_RANK["separable" if attributes["separable"] else "conv"][len(shape)]
-    return node.finish(node.layer(kind, **options)(h)), _strided(node, stride)
+    return node.finish(node.layer(kind, **options)(h)), _apply_stride(node, stride)
 
 
-def _strided(node: Node, stride: int) -> Any:
+def _apply_stride(node: Node, stride: int) -> Any:
     if node.mask is None or stride == 1:
         return node.mask
     return node.layer(layers.MaxPooling1D, "mask", pool_size=stride, padding="same")(node.mask)
@@ -169,7 +169,7 @@ def _strided(node: Node, stride: int) -> Any:
 def _pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     h, size = node.mask_steps(_join(node, sources)), int(node.attributes["size"])
     kind = _BY_RANK[node.attributes["pooling"]][len(h.shape) - 1]
-    return node.layer(kind, pool_size=size, padding="same")(h), _strided(node, size)
+    return node.layer(kind, pool_size=size, padding="same")(h), _apply_stride(node, size)
 
 
 def _global_pool(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
@@ -214,7 +214,7 @@ def _recurrent(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     attributes, h = node.attributes, _join(node, sources)
     kind = {"gru": layers.GRU, "lstm": layers.LSTM}[attributes["cell"]]
     options: dict[str, Any] = {"units": int(attributes["units"]), "return_sequences": bool(attributes["sequences"])}
-    # A seed that is drawn from nowhere would be part of the state of a training.
+    # Without an explicit seed, the generator would become a part of the training state.
     options |= {"kernel_initializer": attributes["initializer"], "seed": node.seed}
     if attributes["bidirectional"]:
         layer = node.layer(layers.Bidirectional, layer=kind(name=attributes["cell"], dtype=node.dtype, **options))
@@ -240,7 +240,7 @@ def _positions(node: Node, sources: Sequence[Any]) -> tuple[Any, Any]:
     steps, channels = h.shape[1:]
     if node.attributes["positions"] == "sine":
         return h + sine_positions(steps, channels)[None], node.mask
-    # An embedding of the numbers of the steps, of one row for all: Keras has no layer that adds a trained table.
+    # An embedding of the step numbers, computed once for all rows: Keras has no layer that adds a trained table.
     numbers = ops.zeros_like(h[:1, :, 0], dtype="int32") + np.arange(steps, dtype=np.int32)
     return h + node.layer(layers.Embedding, input_dim=steps, output_dim=channels)(numbers), node.mask
 

@@ -56,9 +56,9 @@ def default_loss(
     """The loss of the task.
 
     Args:
-        problem, settings: what is predicted, and which loss a regression has.
-        from_logits: whether a classifier's outputs are logits; else they are probabilities.
-        columns: how many outputs; two of a binary classifier are one per class.
+        problem, settings: the prediction problem, and the loss for regression.
+        from_logits: whether a classifier's outputs are logits rather than probabilities.
+        columns: number of outputs; two outputs of a binary classifier are one per class.
     """
     if problem.task == "multiclass" or (problem.task == "binary" and columns == 2):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)

@@ -1,6 +1,6 @@
 """Conversion of architecture graphs to `keras.Model`s, and of their weights to weights by name.
 
-Only built-in Keras layers, so that plain `keras.models.load_model` opens whatever is built here.
+Only built-in Keras layers are used, so that plain `keras.models.load_model` opens the models.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ def build_model(
 ) -> keras.Model:
     """The network of the graph, from `(num_samples, num_features)` to raw outputs `(num_samples, num_outputs)`.
 
-    Raw outputs are standardised predictions or logits. Initial values are Keras's own; call `set_weights` for others.
+    Raw outputs are standardised predictions or logits. Initial weights are Keras's; use `set_weights` for others.
 
     Args:
         graph: an architecture graph.
         num_features, num_outputs: width of the input and of the output.
-        seed: of dropout.
+        seed: seed of dropout.
         precision: "float32", or "bfloat16" for mixed precision.
-        sample_shape: of a sample before it was flattened, for layers that take one; by default the shape that
+        sample_shape: shape of a sample before flattening, for layers that need it; by default the shape that
             `Problem.attach_columns` stored in the graph.
-        batch_normalization: the layer class to use for it in networks with other than dense layers.
-        behind: a node of such a network with a flat output; only the part after it, which takes that output, is built.
+        batch_normalization: layer class to use for it in layered networks.
+        behind: a node of a layered network with a flat output; only the part after it, which takes that output, is
+            built.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
@@ -77,7 +78,7 @@ def build_model(
             h = _each(h, f"{name}_adapter", None, dtype)
         scaled = members is not None and node in members.scaled
         h = keras.layers.Dense(
-            # Keras refuses numpy integers.
+            # Keras rejects numpy integers.
             int(num_outputs if node == last else attributes["units"]),
             kernel_initializer=attributes["initializer"],
             # Batch normalisation cancels any bias.
@@ -94,7 +95,7 @@ def build_model(
 
 
 def _behind_dense(h: Any, name: str, attributes: Mapping[str, Any], scaled: bool, seed: int, dtype: str) -> Any:
-    """What follows a hidden dense layer: scales of members, normalisation, activation and dropout."""
+    """Layers after a hidden dense layer: scales of members, normalisation, activation and dropout."""
     if scaled:
         h = _each(h, f"{name}_scale", "kd", dtype)
     if attributes["normalization"] != "none":
@@ -117,7 +118,7 @@ def _build_layered(
     batch_normalization: Callable[..., Any],
     behind: int = 0,
 ) -> keras.Model:
-    """The network of a graph with other layers than dense ones: features get the shape of a sample first."""
+    """The network of a graph with layers other than dense ones: features are first reshaped to samples."""
     shape = tuple(map(int, node_shapes(graph, sample.shape, num_outputs)[behind] if behind else sample.shape))
     features, last = keras.Input((math.prod(shape),), name="features"), len(graph) - 1
     first = features if len(shape) == 1 else keras.layers.Reshape(shape, name="sample", dtype=dtype)(features)
@@ -140,8 +141,8 @@ def _build_layered(
 def members_model(model: keras.Model) -> keras.Model:
     """The trained part of a network of `build_model`; with members, outputs are `(num_samples, members, num_outputs)`.
 
-    The loss of these is the mean of the members' losses, where that of the model would be the loss of their mean. The
-    weights are the model's.
+    Its loss is the mean of the members' losses, whereas the loss of the whole model would be that of their mean. The
+    weights are those of the model.
     """
     if "mean" not in {layer.name for layer in model.layers}:
         return model
@@ -189,7 +190,7 @@ def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
     """Concatenates the embeddings of columns."""
     name = "categories" if embedding.kind == "categories" else "embedding"
     count, fan_in = len(embedding.groups), max(len(group) for group in embedding.groups)
-    # Shorter groups are filled up with a feature that then counts 0.
+    # Shorter groups are padded with a feature that has no effect.
     padded = [[*group, *[group[0]] * (fan_in - len(group))] for group in embedding.groups]
     real = [[float(k < len(group)) for k in range(fan_in)] for group in embedding.groups]
     h = keras.ops.take(features, [place for group in padded for place in group], axis=1)
@@ -197,7 +198,7 @@ def _by_column(features: Any, embedding: Embedding, dtype: str) -> Any:
         h = h * np.array([number for group in real for number in group], np.float32)
     if embedding.kind == "periodic":
         h = keras.layers.EinsumDense("af,fp->afp", (count, FREQUENCIES), bias_axes="fp", name="waves", dtype=dtype)(h)
-        # Whole turns are removed, since they would cost precision in float32.
+        # Whole periods are removed, since they would cost precision in float32.
         h = keras.ops.cos(2.0 * np.pi * (h - keras.ops.floor(h)))
     else:
         h = keras.layers.Reshape((count, fan_in), name=f"{name}_grouped")(h)
@@ -240,13 +241,13 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
 
 
 def weights_behind(weights: Weights, node: int) -> Weights:
-    """The weights of what follows a node, see `build_model`; all of them for node 0."""
+    """Names of the weights after a node, see `build_model`; all weights for node 0."""
     before = tuple(f"layer_{each}/" for each in range(1, node + 1))
     return {name: value for name, value in weights.items() if not name.startswith(before)} if node else weights
 
 
 def trainable_names(model: keras.Model) -> list[str]:
-    """Names of the weights that are trained, in the order of the model's trainable variables."""
+    """Names of the trained weights, in the order of the model's trainable variables."""
     names = {id(variable): name for name, variable in _variables(model)}
     return [names[id(variable)] for variable in model.trainable_variables]
 

@@ -107,7 +107,7 @@ def step_coefficients(
             c[:, 2], c[:, 3] = 1.0, 1.0
             c[:, 5], c[:, 7], c[:, 8], c[:, 9] = rates, 1.0, epsilon, 0.0
         case "adam" | "adamw":
-            # Keras takes 1 - beta in float64 here and in float32 in Nadam: 0.001 and 0.00100005.
+            # Keras computes 1 - beta in float64 here and in float32 in Nadam: 0.001 and 0.00100005.
             _moments(c, constants, np.float32(1 - constants.beta1), np.float32(1 - constants.beta2))
             c[:, 4] = rates * np.sqrt(_ONE - beta2**step) / (_ONE - beta1**step)
             if optimizer == "adamw":

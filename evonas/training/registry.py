@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-#: What a full or protected place answers, rather than a fault of the program.
+#: Errors of a full or protected file system, as opposed to errors of the program.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 _ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -43,7 +43,7 @@ _ONE_THREAD = {
 def settle_environment(trainer: str, own: bool) -> None:
     """Environment variables for TensorFlow, set before it is imported in a worker process unless the user has set them.
 
-    A worker of the single trainer has one thread: a sum then has the same bits whatever the number of cores.
+    A worker of the single trainer has one thread, so that sums have the same bits for any number of cores.
     """
     if trainer == "single" and not own:
         for name, value in _ONE_THREAD.items():

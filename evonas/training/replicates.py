@@ -16,7 +16,7 @@ __all__ = ["combine_evaluations", "member_seed"]
 
 
 def member_seed(seed: int, fold: int, replicate: int) -> int:
-    """Seed of one fold and replicate; the first of each has the candidate's own seed."""
+    """Seed of one fold and replicate; the first one is the candidate's own seed."""
     if fold in (0, ALL_ROWS) and replicate == 0:
         return seed
     return stream_seed(RandomStream.REPLICATE, seed, fold, replicate)
@@ -61,7 +61,7 @@ def _spans(evaluations: Sequence[Evaluation]) -> tuple[Span, ...]:
 
 
 def _notes(evaluations: Sequence[Evaluation]) -> Mapping[str, Any]:
-    """The notes of the first one, with how all models were trained."""
+    """The notes of the first one, with the trainer counts of all."""
     given = [each.notes["trained"] for each in evaluations if "trained" in each.notes]
     if not given:
         return evaluations[0].notes

@@ -1,4 +1,4 @@
-"""`evaluate_snapshot`: the evaluation of a training from the state that it ended in."""
+"""`evaluate_snapshot`: the evaluation of a training from its final state."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def evaluate_snapshot(
     """Scores the best epoch of a training; failed if a validation loss or an output was not finite.
 
     Args:
-        snapshot: after the last epoch.
-        problem: that the network solves.
+        snapshot: state after the last epoch.
+        problem: the prediction problem.
         y_validation: targets of the validation rows, in the order of `snapshot.outputs`.
-        seconds: that the training took.
+        seconds: duration of the training.
         parameters: number of trainable parameters.
-        keep_snapshot: whether the evaluation holds the snapshot.
+        keep_snapshot: whether the evaluation includes the snapshot.
     """
     curve, scores, reason = snapshot.curve, {}, ""
     finite = [loss for loss in curve if math.isfinite(loss)]

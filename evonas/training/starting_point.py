@@ -1,4 +1,4 @@
-"""Where a member's training starts: from its seed, from what another network has learned, or where one has stopped."""
+"""How a member's training starts: from its seed, from the weights of another network, or where one stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from genomes.errors import InputError
 
 __all__ = ["start_of"]
 
-#: Rows that inherited weights are fitted on.
+#: Number of rows used to correct inherited weights.
 _ROWS = 256
 
 Initial = Callable[[], dict[str, NDArray[Any]]]
@@ -31,18 +31,18 @@ Initial = Callable[[], dict[str, NDArray[Any]]]
 def start_of(
     task: TrainingTask, graph: nx.DiGraph, number: int, initial: Initial, rows: NDArray[Any], problem: Problem
 ) -> tuple[Initial, Snapshot | None]:
-    """What gives a member's initial weights, and the training that it continues with, if any.
+    """Returns a member's initial weights, and the training that it continues, if any.
 
     Args:
-        task: whose.
+        task: the task of the member.
         graph: the task's architecture.
-        number: of the fold and replicate.
-        initial: gives the weights of the seed.
+        number: number of the fold and replicate.
+        initial: returns the initial weights of the seed.
         rows: features of the fold's training rows that the network sees, shape `(num_rows, num_features)`.
-        problem: what is predicted, with all features.
+        problem: the prediction problem, with all features.
 
     Raises:
-        InputError: it is to continue with a network of other layers.
+        InputError: the task continues a network with other layers.
     """
     if not task.start:
         return initial, None
@@ -65,14 +65,14 @@ def start_of(
     wanted, there = ({name: value.shape for name, value in w.items()} for w in (initial(), snapshot.weights))
     if wanted != there:
         raise InputError(
-            "a training can continue only with the layers that it began with, but the candidate's are others: let it "
-            "inherit the weights"
+            "a training can continue only with its original layers, but the candidate has others: let it inherit the "
+            "weights"
         )
     return initial, _with_other_settings(snapshot, task.origin["training"], task.architecture["training"])
 
 
 def _with_other_settings(snapshot: Snapshot, before: Any, after: Any) -> Snapshot:
-    """The training with its patience reset, and, for another optimizer, its moments."""
+    """The training with its patience reset and, for another optimizer, its moments."""
     if before["optimizer"] != after["optimizer"]:
         snapshot = replace(snapshot, first=_zeros(snapshot.first), second=_zeros(snapshot.second))
     return replace(snapshot, waited=0)

@@ -1,6 +1,6 @@
 """The learning-rate range test in the worker process: a few hundred steps of one network, each at the next rate.
 
-What takes the steps is the native trainer; with `trainer="single"`, Keras itself (`keras_steps.py`).
+The native trainer takes the steps; with `trainer="single"`, Keras does (`keras_steps.py`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["Steps", "batches", "sweep"]
 
-#: Share of the smoothed loss that a step leaves; what is smoothed only decides where a test ends.
+#: Weight of the previous value in the smoothed loss, which only decides where a test ends.
 _MEMORY = 0.9
 
 
 class Steps(Protocol):
-    """What trains a network for as many steps as there are rates."""
+    """A function that trains a network, one step per rate."""
 
     def __call__(
         self,
@@ -39,24 +39,24 @@ class Steps(Protocol):
         """Trains on the first split, from the seed's initial weights.
 
         Args:
-            graph: the network; its learning rate, schedule and warm-up play no part.
-            data: as the network sees them.
-            settings: which loss.
-            seed: of weights and dropout.
-            rates: of the optimizer in each step, shape `(num_steps,)`.
+            graph: the network; its own learning rate, schedule and warm-up are ignored.
+            data: the data as the network sees them.
+            settings: settings with the loss.
+            seed: seed of weights and dropout.
+            rates: learning rate of each step, shape `(num_steps,)`.
             rows: training rows of each step's batch, shape `(num_steps, batch_size)`.
 
         Returns:
-            loss of each step's batch before the step, penalties included, shape `(num_steps,)`; fewer, or values that
-            are not finite, where training cannot continue.
+            Loss of each step's batch before the step, penalties included, shape `(num_steps,)`; fewer values, or
+            non-finite ones, if training cannot continue.
         """
         ...
 
 
 def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> LearningRateCurve:
-    """Trains the network on the first split once from each seed, each step at the next rate.
+    """Trains the network on the first split once from each seed, one step per rate.
 
-    It ends where the first of the seeds' losses explodes.
+    It ends when the first of the seeds' losses explodes.
     """
     graph, steps = data.problem.attach_columns(graph_from_json(task.architecture)), _steps_of(settings)
     data = data.for_views(*views_of(graph))
@@ -71,9 +71,9 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
 
 
 def batches(seed: int, num_rows: int, size: int, steps: int) -> NDArray[np.int32]:
-    """Rows of each step, shape `(steps, min(size, num_rows))`; each pass over the rows is in an order of its own.
+    """Rows of each step, shape `(steps, min(size, num_rows))`; each pass over the rows has a separate random order.
 
-    A short rest of a pass is left out.
+    An incomplete last batch of a pass is left out.
     """
     size = min(size, num_rows)
     a_pass = num_rows // size
@@ -82,7 +82,7 @@ def batches(seed: int, num_rows: int, size: int, steps: int) -> NDArray[np.int32
 
 
 def _until_explosion(losses: NDArray[Any]) -> list[float]:
-    """The losses up to where they are a multiple of their lowest, or not finite."""
+    """The losses up to where one exceeds a multiple of the lowest, or is not finite."""
     kept: list[float] = []
     lowest, recent = math.inf, None
     for loss in map(float, losses):

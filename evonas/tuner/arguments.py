@@ -119,7 +119,7 @@ def portable(name: str, value: Any, streams: Streams) -> Any:
         _check_spec(name, value.element_spec)
         count, spec = int(value.cardinality()), value.element_spec
         known = None if count == -2 else count  # -1 is infinite
-        return streams.add("dataset", name, value, _begun, spec, known, f"{spec} {known}")
+        return streams.add("dataset", name, value, _start_epoch, spec, known, f"{spec} {known}")
     if any(kind.__name__ == "PyDataset" for kind in type(value).__mro__) and not can_be_sent(value):
         options = {each: getattr(value, each, default) for each, default in (("workers", 1), ("max_queue_size", 10))}
         identity = f"{type(value).__name__} {value.num_batches}"
@@ -131,7 +131,7 @@ def _is(one: Any, other: Any) -> bool:
     return one is other
 
 
-def _begun(dataset: Any) -> Iterator[Any]:
+def _start_epoch(dataset: Any) -> Iterator[Any]:
     batches: Iterator[Any] = dataset.as_numpy_iterator()
     return batches
 

@@ -283,10 +283,10 @@ def _steps(kind: str, low: Any, high: Any, step: Any, sampling: str) -> list[Any
         raise InputError(
             f"step must give at most {MAX_OPTIONS**2} values, not {count}: leave it out, or make it larger"
         )
-    places = range(count)
+    indices = range(count)
     if sampling == "linear":
-        return [_to_python(kind, low + place * step) for place in places]
-    powers = [low * step**place for place in places]
+        return [_to_python(kind, low + index * step) for index in indices]
+    powers = [low * step**index for index in indices]
     if sampling == "log":
         return [_to_python(kind, power) for power in powers]
     return [_to_python(kind, high + low - power) for power in reversed(powers)]

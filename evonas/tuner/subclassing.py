@@ -36,7 +36,7 @@ def check_subclass(cls: type, base: type) -> None:
     """Rejects subclasses with KerasTuner methods that would never be called, or with misspelt hooks.
 
     Raises:
-        InputError: there is such a method; the message names it.
+        InputError: the class has such a method; the message names it.
     """
     mine = (kind for kind in cls.__mro__ if kind not in base.__mro__)
     for kind in mine:

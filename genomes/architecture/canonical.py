@@ -114,7 +114,7 @@ def _writer(kind: Readable) -> Callable[[Any], Any]:
             return _real
         case Wholes():
             return _widths
-    return _unchanged
+    return _identity
 
 
 def _real(value: Any) -> float:
@@ -125,7 +125,7 @@ def _widths(value: Any) -> list[int]:
     return [int(value[0])] if len(set(value)) == 1 else [int(each) for each in value]
 
 
-def _unchanged(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 

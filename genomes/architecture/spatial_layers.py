@@ -39,7 +39,7 @@ def kernel_of(attributes: Attributes, taken: Shape) -> tuple[int, ...]:
     return kernel * (len(taken) - 1) if len(kernel) == 1 else kernel
 
 
-def _strided(taken: Shape, stride: int, channels: int) -> Shape:
+def _apply_stride(taken: Shape, stride: int, channels: int) -> Shape:
     return (*(math.ceil(size / stride) for size in taken[:-1]), channels)
 
 
@@ -49,7 +49,7 @@ def _conv_shape(attributes: Attributes, taken: Shape) -> Shape:
         raise InputError(
             f"must be given as many axes as its kernel {list(attributes['kernel'])} has, not {len(taken) - 1}"
         )
-    return _strided(taken, attributes["stride"], attributes["filters"])
+    return _apply_stride(taken, attributes["stride"], attributes["filters"])
 
 
 def _conv_kernel(attributes: Attributes, taken: Shape) -> int:
@@ -83,7 +83,7 @@ def _conv_check(attributes: Attributes) -> str | None:
 
 def _pool_shape(attributes: Attributes, taken: Shape) -> Shape:
     needs_rank(taken, 2, 3)
-    return _strided(taken, attributes["size"], taken[-1])
+    return _apply_stride(taken, attributes["size"], taken[-1])
 
 
 def _pool_label(attributes: Attributes) -> str:

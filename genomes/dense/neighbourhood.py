@@ -57,8 +57,8 @@ def _sample_columns(space: DenseSpace, rng: np.random.Generator) -> tuple[str, .
         shares = 1.0 / np.arange(1, len(ranked) + 1)
         return ranked[int(rng.choice(len(ranked), p=shares / shares.sum()))]
     size = 1 + int(rng.choice(len(_SIZES), p=_SIZES))
-    places = rng.permutation(len(known))[: min(size, len(known))].tolist()
-    return tuple(sorted(known[place] for place in places))
+    indices = rng.permutation(len(known))[: min(size, len(known))].tolist()
+    return tuple(sorted(known[index] for index in indices))
 
 
 def vary_neighbours(neighbours: Neighbours | None, space: DenseSpace, rng: np.random.Generator) -> Neighbours | None:

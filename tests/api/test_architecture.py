@@ -1,4 +1,4 @@
-"""Which networks are searched over which rows, and what is said of them from the start to the card."""
+"""Which networks are searched for which kind of rows, and how messages, reports and the model card describe them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_space_and_the_option_of_texts_name_an_architecture() -> None:
             resolve_samples(*given)
 
 
-def test_what_is_done_to_images_is_not_done_to_series() -> None:
+def test_image_augmentation_does_not_apply_to_series() -> None:
     space: Any = fit_space(ConvolutionalSpace(), SERIES)
     assert not space.domain("rotation").greatest
     assert space.domain("mixup") == ConvolutionalSpace().domain("mixup")
@@ -88,7 +88,7 @@ ROWS: dict[str, tuple[Any, type, str]] = {
 
 
 @pytest.mark.parametrize("kind", list(ROWS))
-def test_a_search_says_what_rows_are(kind: str, tmp_path: Path) -> None:
+def test_a_search_reports_the_kind_of_its_rows(kind: str, tmp_path: Path) -> None:
     x, space, said = ROWS[kind]
     data, _ = read_data(x, LABELS)
     found = chosen_space(resolve_samples(None)[0], False, "", data.problem)

@@ -1,4 +1,4 @@
-"""Settings as keyword arguments that a type checker knows: the same names as `Settings` has, and their types."""
+"""Settings as typed keyword arguments: the same names and types as the fields of `Settings`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_options_are_the_settings():
 
 
 @pytest.mark.parametrize("name", ["trainer", "loss", "precision"])
-def test_words_are_the_same(name):
+def test_option_texts_are_the_same(name):
     literal = typing.get_type_hints(RunOptions)[name]
     assert set(typing.get_args(literal)) == set(typing.get_args(Settings.model_fields[name].annotation))
 

@@ -1,4 +1,4 @@
-"""The learning-rate range test: its suggestion on curves that are known, its files, and one real sweep."""
+"""The learning-rate range test: its suggestion on known curves, its files, and one real sweep."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_loss_that_never_falls_suggests_nothing() -> None:
         (1e-6, 1, 19, "20"),
     ],
 )
-def test_a_range_that_is_none_is_refused(low: float, high: float, steps: int, words: str) -> None:
+def test_an_invalid_range_is_refused(low: float, high: float, steps: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
         sweep_rates(low, high, steps)
 

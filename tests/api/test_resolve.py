@@ -1,4 +1,4 @@
-"""What of a space is searched on which data, for which objective and by which trainer."""
+"""Which part of a space is searched, given the data, the objective and the trainer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_no_embeddings_where_there_are_no_numbers_or_too_many(numeric: tuple[int
     assert space.members == DenseSpace().members
 
 
-def test_the_population_trainer_has_neither() -> None:
+def test_the_population_trainer_supports_neither() -> None:
     space = fit_space(DenseSpace(), PROBLEM, "population")
     assert (space.embedding, space.members) == (Choice(("none",)), Choice((1,)))
     assert fit_space(space, PROBLEM, "population") == space
@@ -52,7 +52,7 @@ def test_a_space_without_anything_else_is_refused(genes: dict[str, object]) -> N
         fit_space(DenseSpace(**genes), PROBLEM, "population")
 
 
-def test_categories_are_embedded_where_there_are_some() -> None:
+def test_categories_are_embedded_if_there_are_any() -> None:
     told = replace(PROBLEM, categorical=(-1,) * (PROBLEM.num_features - 1) + (0,))
     wanted = DenseSpace(category_units=Range(2, 16, log=True, zero=True))
     for problem, trainer, left in [
@@ -78,20 +78,20 @@ def test_rates_of_single_variables_are_off_in_a_population() -> None:
     assert [note.partition(" ")[0] for note in notes] == ["scaling", "bias_rate", "parametrization", "decay_schedule"]
 
 
-def test_a_space_asks_for_the_forms_that_its_embeddings_take() -> None:
+def test_a_space_asks_for_the_encodings_that_its_embeddings_need() -> None:
     assert set(space_and_numbers(DenseSpace(numbers="log"), None)[1]) == {"log", "piecewise", "tree", "quantile"}
     assert space_and_numbers(DenseSpace(numbers="log", embedding="none"), None)[1] == ("log",)
     assert set(space_and_numbers(None, None)[1]) == set(NUMERIC_ENCODINGS)
 
 
 @pytest.mark.parametrize(("form", "left"), [("log", ("none",)), ("piecewise", ("none", "linear"))])
-def test_one_form_for_all_leaves_the_embeddings_that_take_it(form: str, left: tuple[str, ...]) -> None:
+def test_one_encoding_for_all_leaves_the_embeddings_that_use_it(form: str, left: tuple[str, ...]) -> None:
     space, forms = space_and_numbers(None, form)
     assert isinstance(space, DenseSpace)
     assert (space.embedding, forms) == (Choice(left), (form,))
 
 
-def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> None:
+def test_a_space_from_before_embeddings_has_none() -> None:
     value = DenseSpace(layers=2).to_json()
     later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start", "category_units")
     later += ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
@@ -100,14 +100,14 @@ def test_a_space_that_was_written_before_there_were_embeddings_has_none() -> Non
     space = DenseSpace.from_json(value)
     assert (space.embedding, space.members, space.layers) == (Choice(("none",)), Choice((1,)), Choice((2,)))
     assert space.category_units == Choice((0,))
-    del value["network"]["layers"]  # somebody wrote it by hand, for the default of what is left out
+    del value["network"]["layers"]  # as in a file written by hand that relies on the default
     assert DenseSpace.from_json(value).embedding == DenseSpace().embedding
 
 
-def searched(
+def find_options(
     task: str, metric: str, space: DenseSpace | None = None, **settings: Any
 ) -> tuple[Any, Any, tuple[str, ...]]:
-    """Options of label smoothing and of scaling, and what is said."""
+    """Returns the options searched for label smoothing and for scaling, and the notes about them."""
     options = {"trainer": "native", **settings}
     found, notes = trainable(space or DenseSpace(), Settings(**options).resolve(metric), Objective(metric, "max"), task)
     return found.domain("label_smoothing").options, found.domain("scaling").options, notes
@@ -116,30 +116,30 @@ def searched(
 def test_labels_are_smoothed_where_classes_are_scored() -> None:
     smoothing = DenseSpace().domain("label_smoothing").options
     for task in ("binary", "multiclass"):
-        assert searched(task, "accuracy") == (smoothing, (False, True), ())
-        assert searched(task, "log_loss") == ((0.0,), (False, True), ())
-    assert searched("regression", "rmse") == ((0.0,), (False, True), ())
+        assert find_options(task, "accuracy") == (smoothing, (False, True), ())
+        assert find_options(task, "log_loss") == ((0.0,), (False, True), ())
+    assert find_options("regression", "rmse") == ((0.0,), (False, True), ())
 
 
-def test_a_value_that_a_space_fixes_stays_where_it_does_something() -> None:
+def test_a_fixed_value_of_a_space_is_kept_where_it_has_an_effect() -> None:
     space = DenseSpace(label_smoothing=0.1)
-    assert searched("binary", "log_loss", space)[0] == (0.1,)
-    assert searched("regression", "rmse", space)[0] == (0.0,)
+    assert find_options("binary", "log_loss", space)[0] == (0.1,)
+    assert find_options("regression", "rmse", space)[0] == (0.0,)
 
 
 @pytest.mark.parametrize(("task", "metric", "count"), [("binary", "accuracy", 2), ("regression", "rmse", 1)])
-def test_a_population_has_neither_and_says_so(task: str, metric: str, count: int) -> None:
-    *options, notes = searched(task, metric, trainer="population")
+def test_a_population_supports_neither_and_reports_it(task: str, metric: str, count: int) -> None:
+    *options, notes = find_options(task, metric, trainer="population")
     assert options == [(0.0,), (False,)]
     assert len(notes) == count
     assert "scaling is off" in notes[0]
 
 
-def test_where_weights_evolve_nothing_is_said() -> None:
-    assert searched("binary", "accuracy", strategy="neuroevolution") == ((0.0,), (False,), ())
+def test_neuroevolution_adds_no_note() -> None:
+    assert find_options("binary", "accuracy", strategy="neuroevolution") == ((0.0,), (False,), ())
 
 
-def test_a_space_of_texts_has_no_more_than_the_texts_and_takes_nothing_else():
+def test_a_text_space_has_the_vocabulary_of_the_texts_and_accepts_text_only():
     texts = replace(PROBLEM, num_features=40, sample_shape=(40,), vocabulary=3000, views=(), numeric=())
     found: Any = fit_space(SequenceSpace.for_text(length=Range(16, 256)), texts)
     assert found.vocabulary == Choice((2000, 3000))
@@ -162,7 +162,7 @@ def test_labels_of_convolutions_are_smoothed_where_classes_are_scored():
     assert off.label_smoothing == Choice((0.0,))
 
 
-def test_an_epoch_takes_a_part_of_many_samples_and_all_rows_of_a_table() -> None:
+def test_an_epoch_uses_a_part_of_many_samples_but_all_rows_of_a_table() -> None:
     images, settings = Problem("regression", 4, 1, sample_shape=(2, 2, 1)), Settings(trainer="single")
     assert with_epoch_rows(settings, images, 8192).epoch_rows is None
     assert with_epoch_rows(settings, images, 54_000).epoch_rows == 6750
@@ -172,7 +172,7 @@ def test_an_epoch_takes_a_part_of_many_samples_and_all_rows_of_a_table() -> None
         with_epoch_rows(Settings(epoch_rows=7), PROBLEM, 54_000)
 
 
-def test_evolution_over_samples_has_rungs_unless_they_are_named() -> None:
+def test_evolution_over_samples_has_rungs_unless_given() -> None:
     images = replace(PROBLEM, sample_shape=(8, 8, 1))
     single = Settings(trainer="single")
     assert with_rungs(single, images).rungs == 2
@@ -210,7 +210,7 @@ def test_samples_are_trained_in_mixed_precision_on_a_gpu_unless_one_is_named(mon
         assert with_precision(Settings(trainer="single", precision="float32"), images).precision == "float32"
 
 
-def test_few_samples_are_trained_on_for_more_epochs_unless_they_are_named() -> None:
+def test_few_samples_get_more_epochs_unless_given() -> None:
     images = Problem("binary", 192, 1, ("yes", "no"), sample_shape=(8, 8, 3))
     few = with_epoch_rows(Settings(trainer="single"), images, 100)
     assert (few.epochs, few.patience) == (500, 100)

@@ -1,4 +1,4 @@
-"""`evonas.search`, `resume` and `load_run` over the dense space, with an evaluator that trains nothing."""
+"""`evonas.search`, `resume` and `load_run` over the dense space, with an evaluator that does not train."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class StubEvaluator:
         self.metric = settings.objective or ""
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Has no state."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Has no state."""
 
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), starts: Any = None
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
-            if place not in done:
+        for index, candidate in enumerate(candidates):
+            if index not in done:
                 score = int(candidate.digest[:8], 16) / 2**32
                 weights = {"output/bias": np.zeros(1, np.float32)}
                 scores = {self.metric: score}
                 yield {
-                    place: Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, score), weights=weights)
+                    index: Evaluation(Status.OK, scores, best_epoch=1, epochs=2, curve=(2.0, score), weights=weights)
                 }
 
     def close(self) -> None:
@@ -73,18 +73,18 @@ def digest(run_dir: Path) -> str:
         return run.digest()
 
 
-def test_search_gives_what_was_found(tmp_path: Path) -> None:
+def test_search_returns_its_result(tmp_path: Path) -> None:
     x, y = table()
     result = evonas.search(x, y, generations=3, population=5, out=tmp_path / "run")
     assert result.run_dir == tmp_path / "run"
     assert result.stop == "generations"
     assert result.settings.objective == "rmse"
-    # Filled in from the data; and what the objective has no use for.
+    # These are derived from the data, or dropped because the objective does not use them.
     found = {"neighbour_columns": (), "neighbour_sets": (), "label_smoothing": DenseSpace().label_smoothing}
-    found["embedding"] = DenseSpace().embedding  # of too few rows to be cut by a tree
+    found["embedding"] = DenseSpace().embedding  # too few rows for a tree to split
     assert set(result.space.neighbour_columns) == {"x0", "x1", "x2"}
     assert replace(result.space, numbers=DenseSpace().numbers, **found) == DenseSpace()
-    assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # what these data have no use for
+    assert set(result.space.numbers.options) < set(DenseSpace().numbers.options)  # without those unsuited to these data
     assert result.space.contains(result.best_genome)
     assert result.population[0] == result.best_genome
     assert len(result.population) == 5
@@ -96,7 +96,7 @@ def test_search_gives_what_was_found(tmp_path: Path) -> None:
     assert "15 evaluations, 3 generations" in repr(result)
 
 
-def test_a_run_gets_a_directory_of_its_own() -> None:
+def test_each_run_gets_its_own_directory() -> None:
     x, y = table()
     first = evonas.search(x, y, generations=1, population=2)
     second = evonas.search(x, y, generations=1, population=2)
@@ -115,7 +115,7 @@ def test_seeds(tmp_path: Path) -> None:
     assert len({run("c", 0), run("d", 1), run("e", None), run("f", None)}) == 4
 
 
-def test_resume_extends_to_what_the_longer_run_is(tmp_path: Path) -> None:
+def test_a_resumed_run_equals_a_longer_one(tmp_path: Path) -> None:
     x, y = table()
     long = evonas.search(x, y, generations=5, population=4, out=tmp_path / "long")
     short = evonas.search(x, y, generations=2, population=4, out=tmp_path / "short")
@@ -138,7 +138,7 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     )
 
 
-def test_signals_stop_the_search_in_good_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signals_stop_the_search_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = table()
     straight = evonas.search(x, y, generations=4, population=4, out=tmp_path / "straight")
 
@@ -169,7 +169,7 @@ def test_spaces_and_populations_come_from_files(tmp_path: Path) -> None:
     first = evonas.search(
         x, y, space=tmp_path / "space.toml", generations=2, population=4, out=tmp_path / "first", known_defaults=False
     )
-    # Of label smoothing a regression has none.
+    # Regression does not use label smoothing.
     assert replace(first.space, neighbour_columns=(), neighbour_sets=()) == replace(space, label_smoothing=0.0)
     second = evonas.search(
         x,
@@ -220,7 +220,7 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options
     assert not list(tmp_path.iterdir())
 
 
-def test_a_strategy_for_a_loop_of_ones_own() -> None:
+def test_a_strategy_in_a_custom_loop() -> None:
     space = DenseSpace(layers=Range(1, 3))
     strategy = evonas.strategy("ga", space, seed=0, population=6)
     for _ in range(3):
@@ -261,14 +261,14 @@ def test_any_network_of_a_real_search_is_exported(tmp_path: Path) -> None:
 
 
 class Wander(RandomSearch):
-    """Random search, of a user."""
+    """A user's own random search."""
 
 
 class Drift(RandomSearch):
-    """Another one."""
+    """A second user-defined strategy."""
 
 
-def test_a_strategy_of_ones_own_searches_and_is_wanted_again(tmp_path: Path) -> None:
+def test_a_custom_strategy_searches_and_is_required_again(tmp_path: Path) -> None:
     (x, y), out = table(), tmp_path / "run"
     result = evonas.search(x, y, strategy=Wander, generations=2, population=4, out=out)
     assert result.settings.strategy == f"{__name__}:Wander"
@@ -286,7 +286,7 @@ def test_a_strategy_of_ones_own_searches_and_is_wanted_again(tmp_path: Path) -> 
         evonas.search(x, y, strategy=Wander, tournament=5)
 
 
-def test_an_installed_strategy_searches_by_its_name_and_is_wanted_again(
+def test_an_installed_strategy_searches_by_its_name_and_is_required_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (x, y), out, site = table(), tmp_path / "run", tmp_path / "site"

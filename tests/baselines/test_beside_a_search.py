@@ -1,4 +1,4 @@
-"""Baselines beside a search: trained in a process of their own, committed, compared, and never waited for long."""
+"""Baselines beside a search: trained in a separate process, committed and compared, never holding up the run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from evonas.objective import Objective
 from evonas.runs.baselines import BaselineModel, Baselines
 from evonas.runs.reader import RunReader
 from evonas.runs.store import RunStore
-from tests.baselines.test_fitting import prepared, table
+from tests.baselines.test_fitting import prepare, table
 from tests.reporting.synthetic import synthetic_run
 from tests.stub import StubEvaluator
 
@@ -40,18 +40,18 @@ RMSE = Objective("rmse", "min")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "data.npz"
-    prepared(table()).save(path)
+    prepare(table()).save(path)
     return path
 
 
-def test_the_process_gives_both(data: Path):
+def test_the_process_trains_both_baselines(data: Path):
     with BaselineProcess(data, 0) as process:
         found = process.outcome(120.0)
     assert [model.name for model in found.models] == ["gradient boosting", "linear model"]
     assert found.complete
 
 
-def test_what_has_not_finished_is_said_and_ended(data: Path):
+def test_an_unfinished_baseline_is_reported_and_ended(data: Path):
     with BaselineProcess(data, 0) as process:
         found = process.outcome(0.0)
         assert process._process.poll() is not None
@@ -59,7 +59,7 @@ def test_what_has_not_finished_is_said_and_ended(data: Path):
     assert not found.complete
 
 
-def test_data_that_cannot_be_read_are_said(tmp_path: Path):
+def test_unreadable_data_are_reported(tmp_path: Path):
     with BaselineProcess(tmp_path / "none.npz", 0) as process:
         assert "none.npz" in process.outcome(60.0).missing
 
@@ -84,7 +84,7 @@ def test_it_ends_with_the_process_that_started_it(data: Path):
     pytest.fail("it continued")
 
 
-def test_reasons_against(data: Path, monkeypatch: pytest.MonkeyPatch):
+def test_reasons_for_leaving_out_baselines(data: Path, monkeypatch: pytest.MonkeyPatch):
     assert reason_against(data, None) == reason_against(data, 60.0) == ""
     assert "too short" in reason_against(data, 5.0)
     monkeypatch.setattr(start, "free_bytes", lambda: 1000)
@@ -102,7 +102,7 @@ def test_reasons_against(data: Path, monkeypatch: pytest.MonkeyPatch):
         ({}, NETWORK, "validation", "on the validation rows"),
     ],
 )
-def test_the_verdict_is_of_test_rows_where_there_are_any(test: dict[str, float], winner: str, part: str, words: str):
+def test_the_verdict_uses_test_rows_if_there_are_any(test: dict[str, float], winner: str, part: str, words: str):
     found = verdict_of(RMSE, {"rmse": 1.0}, test, Baselines((BOOSTED, LINEAR)))
     assert found is not None
     assert (found.winner, found.part) == (winner, part)
@@ -112,14 +112,14 @@ def test_the_verdict_is_of_test_rows_where_there_are_any(test: dict[str, float],
     assert (winner != NETWORK) or "as far as they were trained" in unfinished.words
 
 
-def test_equal_scores_are_said_to_be_equal() -> None:
+def test_equal_scores_are_called_equal() -> None:
     theirs = BOOSTED.test["rmse"]
     found = verdict_of(RMSE, {}, {"rmse": theirs}, Baselines((BOOSTED, LINEAR)))
     assert found is not None
     assert found.words == "The network and the best baseline are equally good on the test rows."
 
 
-def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
+def test_a_run_stores_baselines_and_compares_them(tmp_path: Path):
     run_dir = synthetic_run(tmp_path / "run", 20)
     with RunReader(run_dir) as run:
         assert run.baselines.found is None
@@ -140,13 +140,13 @@ def test_a_run_keeps_them_and_says_who_is_better(tmp_path: Path):
 
 
 @pytest.mark.soak
-def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_baselines_are_trained_once_and_kept_by_a_resumed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
     monkeypatch.setattr(session, "_BASELINE_SECONDS", 120.0)
     monkeypatch.setattr(session, "_BASELINE_SHARE", 1e3)
     told: list[Any] = []
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
-    search = partial(search_prepared, prepared(table()), budget=Budget(generations=1), **options)
+    search = partial(search_prepared, prepare(table()), budget=Budget(generations=1), **options)
     off = search(out=tmp_path / "off")
     assert off.baselines.empty
     found = search(out=tmp_path / "on", baseline=True, on_end=lambda run, *_: told.append(run.baselines.found))
@@ -154,16 +154,16 @@ def test_a_search_trains_them_once_and_a_resumed_one_knows_them(tmp_path: Path, 
     assert list(found.baselines["name"]) == ["gradient boosting", "linear model"]
     with RunReader(tmp_path / "on") as on, RunReader(tmp_path / "off") as without:
         assert on.digest() == without.digest()
-    monkeypatch.setattr(session, "BaselineProcess", None)  # would fail if it were started
+    monkeypatch.setattr(session, "BaselineProcess", None)  # starting it would fail
     again = resume(tmp_path / "on", generations="+1", evaluator=StubEvaluator)
     assert again.baselines.equals(found.baselines)
 
 
-def test_a_resumed_run_keeps_the_choice_to_train_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_resumed_run_keeps_the_choice_of_no_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_BASELINE", raising=False)
-    monkeypatch.setattr(session, "BaselineProcess", None)  # fails if it is started
+    monkeypatch.setattr(session, "BaselineProcess", None)  # starting it would fail
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
-    search_prepared(prepared(table()), budget=Budget(generations=1), out=tmp_path / "run", baseline=False, **options)
+    search_prepared(prepare(table()), budget=Budget(generations=1), out=tmp_path / "run", baseline=False, **options)
     assert resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator).baselines.empty
     with pytest.raises(TypeError):
         resume(tmp_path / "run", generations="+1", evaluator=StubEvaluator, baseline=True)
@@ -175,7 +175,7 @@ def test_a_stopped_search_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.
     options: dict[str, Any] = {"settings": Settings(seed=0, population=3, finalists=0), "evaluator": StubEvaluator}
     options |= {"interruption": interruption, "on_generation": lambda _: os.kill(os.getpid(), signal.SIGTERM)}
     with pytest.raises(Interrupted):
-        search_prepared(prepared(table()), budget=Budget(generations=3), out=tmp_path / "run", baseline=True, **options)
+        search_prepared(prepare(table()), budget=Budget(generations=3), out=tmp_path / "run", baseline=True, **options)
     with RunReader(tmp_path / "run") as run:
         assert run.baselines.found is not None
         assert run.baselines.found.missing == "the search was stopped"

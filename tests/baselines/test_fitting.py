@@ -1,4 +1,4 @@
-"""Gradient boosting and the linear model on prepared tables: what they see, and what their scores are of."""
+"""Gradient boosting and the linear model on prepared tables: which rows they see and which rows they are scored on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def table(rows: int = 300) -> pd.DataFrame:
     return frame
 
 
-def prepared(frame: pd.DataFrame, target: Any = "y", **options: Any) -> PreparedData:
+def prepare(frame: pd.DataFrame, target: Any = "y", **options: Any) -> PreparedData:
     return read_data(frame, target, seed=0, **{"folds": None, **options})[0]
 
 
@@ -35,18 +35,18 @@ def last(data: PreparedData, seconds: float = float("inf")) -> dict[str, Baselin
 
 def test_trees_see_categories_as_codes_and_gaps_as_gaps():
     frame = table()
-    data = prepared(frame)
+    data = prepare(frame)
     assert data.preparation is not None
     columns = tree_columns(data)
     found = columns.apply(data.preparation.apply(frame))
     assert found.shape == (300, 3)
     assert columns.categorical == [0]
-    assert len(pd.crosstab(found[:, 0], frame["kind"]).to_numpy().nonzero()[0]) == 3  # one code a category
+    assert len(pd.crosstab(found[:, 0], frame["kind"]).to_numpy().nonzero()[0]) == 3  # one code per category
     np.testing.assert_array_equal(np.isnan(found).any(axis=1), frame["gap"].isna())
 
 
 def test_boosting_beats_the_linear_model_where_columns_interact():
-    found = last(prepared(table()))
+    found = last(prepare(table()))
     boosting, linear = found["gradient boosting"], found["linear model"]
     assert boosting.complete
     assert boosting.about.startswith("HistGradientBoostingRegressor, ")
@@ -56,11 +56,11 @@ def test_boosting_beats_the_linear_model_where_columns_interact():
 
 
 def test_where_the_final_model_learns_from_validation_rows_so_do_the_tested_baselines():
-    data = prepared(table())
+    data = prepare(table())
     plain, again = last(data), {model.name: model for model in fitting.fit_baselines(data, all_rows=True)}
     (split,) = data.splits
     for name, model in again.items():
-        assert model.validation == plain[name].validation  # these rows were not trained on
+        assert model.validation == plain[name].validation  # no model was trained on these rows
         assert model.test != plain[name].test
         assert model.about == f"{plain[name].about}; tested after training on all rows"
     joined = replace(
@@ -76,7 +76,7 @@ def test_where_the_final_model_learns_from_validation_rows_so_do_the_tested_base
     assert again["linear model"].test == pytest.approx(last(joined)["linear model"].test)
 
 
-def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
+def with_labels(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
     names: NDArray[Any] = np.array(["low", "mid", "high"])[-classes:]
     return frame.assign(y=names[pd.qcut(frame["y"], classes, labels=False)])
 
@@ -85,33 +85,33 @@ def labelled(frame: pd.DataFrame, classes: int) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "options"),
     [
-        (labelled(table(), 2), {}),
-        (labelled(table(), 3), {"class_weight": "balanced"}),
-        (labelled(table(), 3), {"folds": 3}),
+        (with_labels(table(), 2), {}),
+        (with_labels(table(), 3), {"class_weight": "balanced"}),
+        (with_labels(table(), 3), {"folds": 3}),
         (table(), {"folds": 3}),
         (table().assign(words=["good day", "bad night", "good night"] * 100), {"roles": {"words": "text"}}),
     ],
     ids=["binary", "weighted", "folds of classes", "folds", "text"],
 )
 def test_every_kind_of_table_has_scores(frame: pd.DataFrame, options: dict[str, Any]):
-    data = prepared(frame, **options)
+    data = prepare(frame, **options)
     for model in last(data).values():
         assert model.validation
         assert model.validation.keys() == model.test.keys()
         assert model.rows == len(data.splits[0].y_train)
 
 
-def test_several_targets_have_a_model_each():
+def test_each_of_several_targets_has_a_model():
     frame = table()
     frame["z"] = -frame["y"]
-    data = prepared(frame, frame.pop("y").to_frame().assign(z=frame.pop("z")))
+    data = prepare(frame, frame.pop("y").to_frame().assign(z=frame.pop("z")))
     assert data.problem.num_outputs == 2
     assert last(data)["gradient boosting"].test["r2"] > 0.5
 
 
 @pytest.mark.soak
-def test_weights_of_rows_count():
-    data = prepared(table())
+def test_row_weights_have_an_effect():
+    data = prepare(table())
     split = data.splits[0]
     weight = (np.asarray(split.y_train)[:, 0] > 0).astype(np.float32)
     weighted = replace(data, splits=(replace(split, weight_train=weight),))
@@ -119,9 +119,9 @@ def test_weights_of_rows_count():
         assert model.validation["rmse"] > last(data)[name].validation["rmse"]
 
 
-def test_many_rows_are_drawn_from_and_a_spent_time_ends_it(monkeypatch: pytest.MonkeyPatch):
+def test_many_rows_are_sampled_and_a_time_limit_is_kept(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(fitting, "MOST_ROWS", 50)
-    found = last(prepared(table()), seconds=0.0)
+    found = last(prepare(table()), seconds=0.0)
     assert {model.rows for model in found.values()} == {50}
     assert not found["gradient boosting"].complete
     assert found["gradient boosting"].test
@@ -129,7 +129,7 @@ def test_many_rows_are_drawn_from_and_a_spent_time_ends_it(monkeypatch: pytest.M
 
 @pytest.mark.soak
 def test_a_class_without_a_training_row_stops_nothing():
-    data = prepared(labelled(table(), 3))
+    data = prepare(with_labels(table(), 3))
     split = data.splits[0]
     known = split.y_train != 2
     fewer = replace(split, x_train=np.asarray(split.x_train)[known], y_train=split.y_train[known])
@@ -137,16 +137,16 @@ def test_a_class_without_a_training_row_stops_nothing():
     assert all(np.isfinite(model.test["log_loss"]) for model in found.values())
 
 
-def test_words_of_texts_and_no_trees_for_them():
+def test_texts_get_a_bag_of_words_and_no_trees():
     rng = np.random.default_rng(0)
     words = np.array(["great", "awful", "film", "plot", "scene", "music"])
     texts = [" ".join([words[row % 2], *rng.choice(words[2:], 4)]) for row in range(200)]
-    data = prepared(texts, np.arange(200) % 2)
+    data = prepare(texts, np.arange(200) % 2)
     found = last(data)
     assert set(found) == {"linear model"}
     assert found["linear model"].about == "LogisticRegression over TF-IDF"
     assert found["linear model"].test["accuracy"] > 0.95
-    regression = last(prepared(texts, np.arange(200) % 2 + rng.normal(0, 0.1, 200)))["linear model"]
+    regression = last(prepare(texts, np.arange(200) % 2 + rng.normal(0, 0.1, 200)))["linear model"]
     assert regression.about == "Ridge over TF-IDF"
     assert regression.test["r2"] > 0.5
 
@@ -154,7 +154,7 @@ def test_words_of_texts_and_no_trees_for_them():
 def test_images_of_many_pixels_have_no_trees(monkeypatch: pytest.MonkeyPatch):
     pixels = np.random.default_rng(0).integers(0, 256, (60, 5, 4, 3)).astype(np.uint8)
     pixels[::2] //= 4
-    data = prepared(pixels, np.arange(60) % 2)
+    data = prepare(pixels, np.arange(60) % 2)
     assert set(last(data)) == {"linear model", "gradient boosting"}
     monkeypatch.setattr(fitting, "MOST_PIXELS", 59)
     assert set(last(data)) == {"linear model"}

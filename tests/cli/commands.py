@@ -1,4 +1,4 @@
-"""Typing commands: in this process, and in one of its own."""
+"""Running commands: in this process or in a separate one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def search(*arguments: str) -> Result:
 
 
 def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """A real process; `table.csv` and run directories are those of the current folder."""
+    """Starts a real process; `table.csv` and the run directories are in the current folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
     command = [sys.executable, "-m", "evonas", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)

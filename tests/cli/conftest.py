@@ -1,4 +1,4 @@
-"""A folder with a table, and a stub in place of what trains in this process."""
+"""A folder with a table, and a stub that replaces training in this process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.stub import StubEvaluator, no_standby
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A table and nothing else; what trains is a stub."""
+    """The folder holds one table and nothing else; a stub replaces training."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "_worker", StubEvaluator)
     monkeypatch.setattr("evonas.execution.launch.standby_for", no_standby)
-    # No network is scored on the test split, which takes Keras.
+    # Scoring on the test split would need Keras.
     monkeypatch.setattr("evonas.api.result.SearchResult.exported", None)
     write_table(tmp_path / "table.csv")
     return tmp_path

@@ -1,4 +1,4 @@
-"""Options of images, series and texts, and what is refused, without training anything."""
+"""Options for images, series and texts, and what is refused. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_table(tmp_path / "table.csv")
 
 
-def test_inspect_says_which_networks_take_the_rows() -> None:
+def test_inspect_shows_which_networks_suit_the_rows() -> None:
     for arguments, said in [
         (("m.npz", "--target", "y_train"), "images of 8 x 8 pixels, 1 channel: convolutional networks"),
         (("reviews.csv", "--target", "y", "--text", "review"), "texts of up to 6 words"),
@@ -59,7 +59,7 @@ def test_inspect_says_which_networks_take_the_rows() -> None:
         (("table.csv", "--target", "price", "--split", "half"), "split must be random or time"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(arguments: tuple[str, ...], words: str) -> None:
+def test_impossible_options_are_refused_with_a_message(arguments: tuple[str, ...], words: str) -> None:
     result = evonas("inspect", *arguments)
     assert result.exit_code == 2, result.output
     assert words in " ".join(result.output.split())

@@ -1,4 +1,4 @@
-"""Every kind of bad input on the command line: exit code 2, a message that helps, nothing lost."""
+"""Every kind of bad input on the command line: exit code 2, a helpful message, nothing lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from evonas.runs.lock import RunLock
 from tests.cli.commands import OWN, ROOT, evonas, process, search
 
-# Each row: what is there, what is typed, and words of the message: constraint, value, fix.
+# Each row: the files that exist, the command, and words of the message: constraint, value, fix.
 
 
 def nothing() -> None:
@@ -46,24 +46,24 @@ def space_file(old: str, new: str) -> Callable[[], None]:
     return write
 
 
-def finished_run() -> None:
+def make_finished_run() -> None:
     assert search("--generations", "1", "--out", "there").exit_code == 0
 
 
 def newer_run() -> None:
-    finished_run()
+    make_finished_run()
     with Path("there/run.sqlite").open("r+b") as file:
         file.seek(60)
         file.write(struct.pack(">I", 99))
 
 
-def damaged_run() -> None:
-    finished_run()
+def make_damaged_run() -> None:
+    make_finished_run()
     Path("there/run.sqlite").write_bytes(b"not a database" * 100)
 
 
-def changed_data() -> None:
-    finished_run()
+def change_data() -> None:
+    make_finished_run()
     with Path("there/data.npz").open("ab") as file:
         file.write(b"x")
 
@@ -130,7 +130,7 @@ BAD_INPUT: dict[str, tuple[Callable[[], None], list[str], list[str]]] = {
     "unknown option": (nothing, [*OWN, "--generation", "5"], ["--generation"]),
     "no target": (nothing, ["run", "table.csv"], ["--target"]),
     "unknown command": (nothing, ["rnu"], ["'rnu'", "run"]),
-    "run there": (finished_run, [*OWN, "--out", "there"], ["holds a run", "evonas resume there", "--overwrite"]),
+    "run there": (make_finished_run, [*OWN, "--out", "there"], ["holds a run", "evonas resume there", "--overwrite"]),
     "other files there": (
         text("", "out/letter"),
         [*OWN, "--out", "out"],
@@ -139,19 +139,19 @@ BAD_INPUT: dict[str, tuple[Callable[[], None], list[str], list[str]]] = {
     "out is a file": (nothing, [*OWN, "--out", "table.csv"], ["table.csv"]),
     "newer format": (newer_run, ["resume", "there"], ["99", "upgrade"]),
     "newer format, status": (newer_run, ["status", "there"], ["99", "upgrade"]),
-    "damaged run": (damaged_run, ["resume", "there"], ["run.sqlite"]),
-    "changed data": (changed_data, ["resume", "there"], ["data.npz", "changed", "restore"]),
+    "damaged run": (make_damaged_run, ["resume", "there"], ["run.sqlite"]),
+    "changed data": (change_data, ["resume", "there"], ["data.npz", "changed", "restore"]),
     "no run": (nothing, ["resume", "gone"], ["gone"]),
     "no run, export": (nothing, ["export", "gone", "-o", "x.keras"], ["gone"]),
-    "no rank": (finished_run, ["export", "there", "-o", "x.keras", "--rank", "99"], ["rank", "99", "1 to 4"]),
-    "wrong suffix": (finished_run, ["export", "there", "-o", "x.h5"], [".keras", "x.h5"]),
-    "no folder": (finished_run, ["export", "there", "-o", "gone/x.keras"], ["gone"]),
-    "bad extension of a run": (finished_run, ["resume", "there", "--generations", "more"], ["'more'", "+10"]),
+    "no rank": (make_finished_run, ["export", "there", "-o", "x.keras", "--rank", "99"], ["rank", "99", "1 to 4"]),
+    "wrong suffix": (make_finished_run, ["export", "there", "-o", "x.h5"], [".keras", "x.h5"]),
+    "no folder": (make_finished_run, ["export", "there", "-o", "gone/x.keras"], ["gone"]),
+    "bad extension of a run": (make_finished_run, ["resume", "there", "--generations", "more"], ["'more'", "+10"]),
 }
 
 
 def snapshot() -> dict[str, bytes]:
-    """Every file, by name; the lock file holds nothing."""
+    """Returns the content of every file by name; that of the lock file is left out."""
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name != "run.lock"}
 
 
@@ -177,8 +177,8 @@ def test_bad_input_in_a_real_process() -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_a_run_that_another_process_uses() -> None:
-    finished_run()
+def test_a_run_in_use_by_another_process() -> None:
+    make_finished_run()
     script = "import sys, time; from pathlib import Path; from evonas.runs.lock import RunLock\n"
     script += "lock = RunLock(Path('there')); print('held', flush=True); time.sleep(60)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -204,7 +204,7 @@ def test_a_directory_that_cannot_be_written(folder: Path) -> None:
 
 
 def test_overwriting_replaces_the_run() -> None:
-    finished_run()
+    make_finished_run()
     result = search("--generations", "2", "--out", "there", "--overwrite")
     assert result.exit_code == 0
     with sqlite3.connect("there/run.sqlite") as connection:
@@ -212,7 +212,7 @@ def test_overwriting_replaces_the_run() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "inspect", "lr-find"])
-def test_a_missing_target_is_asked_for_by_its_option(command: str) -> None:
+def test_a_missing_target_names_its_option(command: str) -> None:
     Path("t.csv").write_text("a,b\n1,2\n")
     done = evonas(command, "t.csv")
     assert done.exit_code == 2

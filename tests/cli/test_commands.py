@@ -115,7 +115,7 @@ def test_spaces_are_printed_as_they_are_read() -> None:
     assert search("--space", "space.toml", "--generations", "1").exit_code == 0
 
 
-def test_inspect_shows_what_columns_are_taken_for() -> None:
+def test_inspect_shows_the_roles_of_columns() -> None:
     result = evonas("inspect", *OWN[1:], "--categorical", "rooms", "--drop", "colour")
     assert result.exit_code == 0
     assert "regression" in result.output
@@ -128,10 +128,10 @@ def test_inspect_shows_what_columns_are_taken_for() -> None:
 
 def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
     image = pytest.importorskip("PIL.Image")
-    for place in range(20):
-        inside = folder / "pets" / ("cat", "dog")[place % 2]
+    for index in range(20):
+        inside = folder / "pets" / ("cat", "dog")[index % 2]
         inside.mkdir(parents=True, exist_ok=True)
-        image.fromarray(np.full((6, 8, 3), place, np.uint8)).save(inside / f"{place}.png")
+        image.fromarray(np.full((6, 8, 3), index, np.uint8)).save(inside / f"{index}.png")
     result = evonas("inspect", "pets")
     assert result.exit_code == 0
     assert "class: binary of 2 classes (cat, dog)" in result.output
@@ -147,11 +147,11 @@ def test_inspect_takes_folders_of_images_and_arrays(folder: Path) -> None:
 
 def test_folders_of_images_and_columns_of_text(folder: Path) -> None:
     image = pytest.importorskip("PIL.Image")
-    for place in range(30):
-        inside = folder / "pets" / ("cat", "dog")[place % 2]
+    for index in range(30):
+        inside = folder / "pets" / ("cat", "dog")[index % 2]
         inside.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(place).integers(0, 256, (5, 4, 3)).astype(np.uint8)
-        image.fromarray(pixels).save(inside / f"{place}.png")
+        pixels = np.random.default_rng(index).integers(0, 256, (5, 4, 3)).astype(np.uint8)
+        image.fromarray(pixels).save(inside / f"{index}.png")
     result = evonas("run", "pets", "--population", "4", "--generations", "1", "--image-size", "3x2", "--out", "images")
     assert result.exit_code == 0, result.output
     preparation = PreparedData.load(Path("images/data.npz")).preparation
@@ -190,7 +190,7 @@ def test_a_search_without_a_score_fails(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_stop_in_good_order(number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signals_stop_the_command_cleanly(number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     class Stopped(StubEvaluator):
         given = 0
 
@@ -211,7 +211,7 @@ def test_signals_stop_in_good_order(number: signal.Signals, code: int, monkeypat
 
 
 def test_ctrl_c_while_a_compiled_module_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python then raises ImportError: a signal at a random instant found it."""
+    """Python raises ImportError in this case: a signal at a random moment exposed it."""
 
     def open_run(directory: Path) -> RunReader:
         try:

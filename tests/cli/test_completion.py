@@ -1,4 +1,4 @@
-"""What a shell is offered to complete."""
+"""Shell completion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_shell_completes_the_names_that_an_option_takes() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_what_a_shell_asks_for_and_is_answered(shell: str) -> None:
+def test_a_shell_gets_the_expected_completions(shell: str) -> None:
     from typer.testing import CliRunner
 
     def ask(words: str) -> str:

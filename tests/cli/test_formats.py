@@ -1,4 +1,4 @@
-"""What commands print for programs: JSON lines and CSV."""
+"""Machine-readable output of the commands: JSON lines and CSV."""
 
 from __future__ import annotations
 

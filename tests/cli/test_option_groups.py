@@ -1,4 +1,4 @@
-"""Options in groups: what is not given is as it is by default, and what is given comes through."""
+"""Groups of options: those left out keep their defaults, and those given reach the search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genomes import InputError
 
 
 @pytest.mark.parametrize("group", [BudgetFlags, SettingsFlags, ExecutionFlags, TrackerFlags, OutcomeFlags, FileFlags])
-def test_what_is_not_given_asks_for_nothing(group: type) -> None:
+def test_an_omitted_option_asks_for_nothing(group: type) -> None:
     found = group()
     assert {getattr(found, field.name) for field in fields(group)} <= {None, False}
 
@@ -27,7 +27,7 @@ def test_defaults_are_those_of_the_library() -> None:
     assert DataFlags().options(None) == DataOptions(roles={})
 
 
-def test_what_is_given_comes_through() -> None:
+def test_given_options_reach_the_search() -> None:
     given = SettingsFlags(objectives="rmse, parameters", no_known_defaults=True, repair=True, inherit="off")
     settings = given.settings(3, 8)
     assert settings.objectives == ("rmse", "parameters")

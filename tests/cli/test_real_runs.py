@@ -1,4 +1,4 @@
-"""Commands as processes that train: from start to end, stopped, killed and resumed."""
+"""Commands as processes that really train: run to the end, stopped, killed and resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.cli.commands import OWN, ROOT, process, write_table
 
 
 def small_search(folder: Path) -> list[str]:
-    """Options of one that takes no time."""
+    """Returns the options of a search that takes almost no time."""
     write_table(folder / "table.csv", rows=200)
     Path("space.toml").write_text(
         '[network]\nlayers = 1\nunits = 8\nactivation = "relu"\n[training]\nbatch_size = 32\n'
@@ -42,7 +42,7 @@ def test_run_and_load(folder: Path) -> None:
 
 
 def card_script() -> str:
-    """What the model card says of loading the model, where there is no evonas."""
+    """Returns the code with which the model card loads the model, runnable without evonas."""
     (usage,) = re.findall(r"```python\n(.*?)```", Path("best.keras.card.md").read_text(), re.DOTALL)
     assert "'colour': np.array(['blue'], \"object\")" in usage
     return (
@@ -84,16 +84,16 @@ def test_run_status_resume_export_load(folder: Path) -> None:
         ("rooms", "float32"),
         ("colour", "string"),
     ]
-    result = process("build", "best.keras.card.json", "-o", "anew.keras", "--json")
+    result = process("build", "best.keras.card.json", "-o", "rebuilt.keras", "--json")
     assert json.loads(result.stdout)["parameters"] == card["model"]["parameters"], result.stderr
     assert json.loads(result.stdout)["seed"] == card["networks"][0]["seed"]
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
-    """Starts a real search; gives it, when it has committed something, and the number of its worker process.
+    """Starts a real search; yields it with its worker's process number as soon as something has been committed.
 
-    Ends what a failed test leaves, which would train for hours.
+    Ends whatever a failed test leaves behind, which would otherwise train for hours.
     """
     runs: list[subprocess.Popen[str]] = []
 
@@ -115,16 +115,16 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
 
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["native", pytest.param("single", marks=pytest.mark.soak)])
-def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
+def test_a_real_run_is_stopped_and_continued_by_the_printed_command(
     folder: Path, trainer: str, start: Callable[..., tuple[subprocess.Popen[str], int]]
 ) -> None:
-    """Ctrl-C once; what it prints, typed, is stopped by two signals."""
+    """Presses Ctrl-C once; the command that it then prints is run and stopped by two signals."""
     generations = {"single": "6", "native": "1000"}[trainer]
     options = ["--generations", generations, "--population", "12", "--epochs", "20", "--finalists", "0"]
     options += ["--trainer", trainer]
     run, worker = start(*OWN, "--out", "my run", *options)
     run.send_signal(signal.SIGINT)
-    output, words = run.communicate(timeout=120)  # far less than its generations take
+    output, words = run.communicate(timeout=120)  # far less time than its generations take
     assert run.returncode == 130
     assert "Traceback" not in words
     assert not Path(f"/proc/{worker}").exists()
@@ -138,8 +138,8 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
     time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
     run.communicate(timeout=120)
-    assert run.returncode in (143, -signal.SIGTERM)  # a shell says 143 too: the first may have been enough by then
-    deadline = time.monotonic() + 60  # it ends by itself, since its driver is gone
+    assert run.returncode in (143, -signal.SIGTERM)  # 143: what a shell reports for SIGTERM
+    deadline = time.monotonic() + 60  # it ends on its own because its driver is gone
     while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not Path(f"/proc/{worker}").exists()
@@ -149,8 +149,8 @@ def test_a_real_run_is_stopped_and_the_printed_command_goes_on(
 
 @pytest.mark.keras
 @pytest.mark.soak
-def test_rungs_go_on_after_a_kill(folder: Path) -> None:
-    """Killed while the second rung of a bracket is trained from what was kept of the first."""
+def test_rungs_continue_after_a_kill(folder: Path) -> None:
+    """Kills the run while the second rung of a bracket continues from the weights kept from the first."""
     Path("space.toml").write_text(
         '[network]\nlayers = 1\nunits = [8, 12]\nactivation = "relu"\nnormalization = "batch"\n'
     )

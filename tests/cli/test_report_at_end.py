@@ -1,4 +1,4 @@
-"""The report that a search writes when it is done."""
+"""The report that a search writes when it ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.commands import search
 from tests.reporting.synthetic import synthetic_run
 
 
-def test_a_run_writes_a_report_unless_told_not_to(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_writes_a_report_unless_turned_off(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EVONAS_NO_REPORT")
     done = search("--generations", "1", "--out", "one")
     assert done.exit_code == 0, done.output
@@ -26,7 +26,7 @@ def test_a_run_writes_a_report_unless_told_not_to(folder: Path, monkeypatch: pyt
     assert "Report" not in again.output
 
 
-def test_what_keeps_it_from_being_written_fails_no_search(
+def test_a_report_that_cannot_be_written_fails_no_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     run = synthetic_run(tmp_path / "run", 20)
@@ -40,13 +40,13 @@ def test_what_keeps_it_from_being_written_fails_no_search(
     assert "pip install 'evonas[report]'" in capsys.readouterr().err
 
 
-def test_it_never_delays_a_run_that_has_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_report_never_delays_a_run_with_a_time_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     from evonas.config import Budget
 
     run = synthetic_run(tmp_path / "run", 20)
     with RunStore.open(run) as store:
         store.begin_session(Budget(seconds=10.0))
-        store.end_session("time", 7.9)  # 9.9 s with those of the first session
+        store.end_session("time", 7.9)  # 9.9 s including the first session
     report_at_end(run, time.monotonic(), False, False)
     assert "no time was left for it; evonas report" in capsys.readouterr().out
     assert not (run / "report.html").exists()

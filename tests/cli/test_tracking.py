@@ -19,7 +19,7 @@ def test_a_run_and_its_resumption_log_every_network_once() -> None:
     assert len(networks) == len(set(networks)) == 8
 
 
-def test_a_missing_package_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     result = search("--out", "run", "--mlflow", "default")
     assert result.exit_code == 2

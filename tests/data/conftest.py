@@ -1,4 +1,4 @@
-"""The real tables, which lie beside the project and are no part of it."""
+"""Real tables, which are kept beside the project and are not part of it."""
 
 from pathlib import Path
 

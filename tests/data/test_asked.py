@@ -1,4 +1,4 @@
-"""Tables whose splits and roles of columns are asked for: by group, by time, given parts, roles."""
+"""Splits and column roles given by the user: by group, by time, as separate files, and roles."""
 
 import numpy as np
 import pandas as pd
@@ -56,7 +56,7 @@ def test_given_tables_are_the_parts() -> None:
         prepare_table(frame[:80], "y", seed=0, test=frame[80:].drop(columns="house"))
 
 
-def test_roles_are_as_asked() -> None:
+def test_requested_roles_are_used() -> None:
     frame = split_table()
     data = prepare_table(frame, "y", seed=0, roles={"code": "categorical", "house": "numeric"})
     names = data.problem.feature_names

@@ -1,4 +1,4 @@
-"""Roles of columns: each rule once, and the real tables."""
+"""Roles of columns: one test for each rule, and the real tables."""
 
 import datetime
 import json
@@ -17,7 +17,7 @@ from genomes.errors import InputError
 
 ROWS = 24
 OTHER = pd.Series(np.linspace(0.5, 3, ROWS))
-LETTERS = [chr(ord("a") + place) for place in range(ROWS)]
+LETTERS = [chr(ord("a") + index) for index in range(ROWS)]
 
 ROLES: dict[str, tuple[Role, str, list[Any]]] = {
     "floats": (Role.NUMERIC, "c", [0.5 * n for n in range(ROWS)]),
@@ -60,13 +60,13 @@ def test_role(role: Role, name: str, cells: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "float32", "uint8", "object", "string", "category"])
-def test_role_does_not_hang_on_how_pandas_stores_it(dtype: str) -> None:
+def test_role_does_not_depend_on_how_pandas_stores_the_column(dtype: str) -> None:
     frame = pd.DataFrame({"c": pd.Series([n % 3 for n in range(ROWS)]).astype(dtype), "other": OTHER})
     expected = Role.CATEGORICAL if dtype in ("string", "category") else Role.NUMERIC
     assert infer_columns(frame).columns[0].role is expected
 
 
-def test_a_lone_count_and_a_nameless_array_are_no_ids() -> None:
+def test_a_single_count_and_an_unnamed_array_are_not_ids() -> None:
     count = pd.DataFrame({"year": range(ROWS)})
     assert infer_columns(count).columns[0].role is Role.NUMERIC
     count["other"] = OTHER
@@ -113,7 +113,7 @@ def test_a_column_that_cannot_be_used_is_refused(frame: pd.DataFrame, said: list
 
 
 @pytest.mark.parametrize("cells", [["1,5", "2,25", "7"], ["1,234", "12,345.5", "999"], ["1 234", "5", "1\u00a0000,5"]])
-def test_numbers_in_the_ways_of_other_countries_are_said(cells: list[str]) -> None:
+def test_numbers_in_foreign_notation_are_reported(cells: list[str]) -> None:
     frame = pd.DataFrame({"price": cells * 8, "other": OTHER})
     plan = infer_columns(frame)
     assert plan.columns[0].role is Role.CATEGORICAL
@@ -139,7 +139,7 @@ def test_titanic_and_california(real_files: list[Path]) -> None:
         assert {column.role for column in infer_columns(tables[name]).columns} == {Role.NUMERIC}
 
 
-def test_what_an_owner_may_not_expect_is_said() -> None:
+def test_surprising_choices_are_reported() -> None:
     frame = pd.DataFrame(
         {
             "stamp": np.arange(100) * 7 % 101 * 3 + 1_700_000_000,

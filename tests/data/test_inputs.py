@@ -1,4 +1,4 @@
-"""Arrays of any shape: what is taken, how they are dealt, saved and fingerprinted."""
+"""Arrays of any shape: what is accepted, and how they are split, saved and fingerprinted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_rows_stay_together_and_survive_the_disk(x, tmp_path):
 
 
 @every_form
-def test_fingerprints_tell_values_shapes_and_targets_apart(x):
+def test_fingerprints_distinguish_values_shapes_and_targets(x):
     def fingerprint(x, y=Y, **options):
         return prepare_inputs(x, y, seed=0, **options).fingerprint
 

@@ -1,4 +1,4 @@
-"""Features of neighbours: what they are, that no target leaks into them, and that they are computed once."""
+"""Neighbour features: their values, that no target leaks into them, and that they are computed once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(rows: int = 120, seed: int = 0) -> pd.DataFrame:
 
 
 def estimate(point, centres, values, bandwidth):
-    """The sum as it is written, in float64."""
+    """The sum exactly as in the formula, in float64."""
     squares = [sum((float(p) - float(c)) ** 2 for p, c in zip(point, centre, strict=True)) for centre in centres]
     nearest = min(squares)
     kernel = [math.exp(-(square - nearest) / (2 * bandwidth**2)) for square in squares]
@@ -73,7 +73,7 @@ def test_a_row_far_from_all_gets_the_target_of_the_nearest():
     assert found(np.array([[1e5], [-1e5]], np.float32)).tolist() == [[1.0], [-1.0]]
 
 
-def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
+def test_many_rows_always_give_the_same_centres(monkeypatch):
     monkeypatch.setattr(kernel_regression, "MOST_CENTRES", 10)
     points = np.arange(50, dtype=np.float32)[:, None]
     one, two = (fit_kernel_regression("", ("a",), 1.0, points, points) for _ in range(2))
@@ -83,7 +83,7 @@ def test_of_many_rows_always_the_same_ones_are_centres(monkeypatch):
 
 
 @pytest.mark.parametrize(("target", "width"), [("y", 1), ("kind", 3)])
-def test_they_stand_behind_the_other_features_of_each_part(target, width):
+def test_neighbour_features_follow_the_other_features(target, width):
     data = prepare_table(table(), target, seed=0)
     seen = data.for_views("standard", *NEAR.views)
     problem, split = seen.problem, seen.splits[0]
@@ -143,7 +143,7 @@ def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows
         for k, (before, after) in enumerate(zip(seen.splits, moved.splits, strict=True)):
             assert (k != fold) == np.array_equal(before.x_train, after.x_train)
         before, after = (each.splits[fold].x_train[:, -1] for each in (seen, moved))
-        # Targets are scaled by all training rows: the row's own place among the means has to stay.
+        # Targets are scaled by all training rows, so compare the row's position relative to the other means.
         scale = np.polyfit(before[1:], after[1:], 1)
         assert after[0] == pytest.approx(np.polyval(scale, before[0]), abs=0.5)
 
@@ -154,7 +154,7 @@ def test_columns_that_the_table_does_not_have_are_refused():
         data.for_views("standard", neighbours_view(("a", "c"), 0.1))
 
 
-def test_views_are_made_once_also_by_several_threads(monkeypatch):
+def test_several_threads_make_each_view_once(monkeypatch):
     made, lock = [], threading.Lock()
     original = neighbours.NeighbourFeatures._compute
 
@@ -168,7 +168,7 @@ def test_views_are_made_once_also_by_several_threads(monkeypatch):
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: views("standard", *NEAR.views), range(16)))
     assert all(each is found[0] for each in found)
-    assert len(made) == len(set(made)) == 6  # two bandwidths; training, validation and test rows
+    assert len(made) == len(set(made)) == 6  # two bandwidths, for training, validation and test rows each
     views("standard", NEAR.views[1])
     assert len(made) == 6
 
@@ -180,7 +180,7 @@ def test_a_memo_keeps_within_its_memory():
     assert computed == [1, 2, 3, 2]
 
 
-def test_marks_are_read_back_in_order():
+def test_view_names_are_parsed_back_in_order():
     marks = [neighbours_view(("b",), 0.1), neighbours_view(("a", 'q"[, '), 1.5), neighbours_view(("a",), 1.5)]
     assert marks_of([marks[0], "standard", *marks]) == [marks[2], marks[1], marks[0]]
     assert neighbours_of_view(marks[1]) == (("a", 'q"[, '), 1.5)

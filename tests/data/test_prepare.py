@@ -1,4 +1,4 @@
-"""From raw rows to `PreparedData`: shapes, coding, what is never fitted, saving, fingerprints, refusals."""
+"""From raw rows to `PreparedData`: shapes, encoding, what is never fitted, saving, fingerprints, refusals."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def assert_same(one: PreparedData, other: PreparedData) -> None:
 
 
 def check(data: PreparedData) -> None:
-    """The promises of `Split` and `PreparedData`."""
+    """Checks the invariants of `Split` and `PreparedData`."""
     problem = data.problem
     assert len(problem.feature_names) == problem.num_features
     parts = [(s.x_train, s.y_train) for s in data.splits] + [(s.x_validation, s.y_validation) for s in data.splits]
@@ -111,8 +111,8 @@ def test_regression_targets_are_standardised_by_the_training_rows() -> None:
     assert set(back[:, 0].round(2)) <= set(table()["price"].round(2))
 
 
-def test_nothing_but_training_rows_is_fitted() -> None:
-    # The row numbers travel through the preparation in a column that is merely scaled.
+def test_only_training_rows_are_fitted() -> None:
+    # Row numbers pass through the preparation in a column that is only scaled.
     frame = table().assign(place=np.arange(120) + 0.5)
     data = prepare_table(frame, "price", seed=1)
     column = data.problem.feature_names.index("place")
@@ -143,7 +143,7 @@ def test_each_fold_has_its_own_fit_and_the_test_rows_none() -> None:
         assert a.std() == pytest.approx(1, abs=1e-6)
 
 
-def test_features_are_told_of_their_columns_of_categories() -> None:
+def test_features_know_their_categorical_columns() -> None:
     rng = np.random.default_rng(0)
     kinds = {"a": rng.choice(list("xyz"), 60), "b": rng.normal(size=60), "c": rng.choice(list("uvw"), 60)}
     problem = prepare_table(pd.DataFrame({**kinds, "y": rng.normal(size=60)}), "y", seed=0).problem
@@ -293,7 +293,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
 
 @pytest.mark.parametrize(("attempt", "said"), BAD.values(), ids=BAD)
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
-def test_what_cannot_be_used_is_refused(attempt: Any, said: list[str]) -> None:
+def test_unusable_tables_are_refused(attempt: Any, said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
         attempt()
     for words in said:
@@ -335,9 +335,9 @@ def test_an_outlier_outside_training_is_held_in_or_refused() -> None:
 def test_any_table_is_prepared_or_refused(data: st.DataObject) -> None:
     rows = data.draw(st.integers(0, 12))
     columns = {}
-    for place, kind in enumerate(data.draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=3))):
+    for index, kind in enumerate(data.draw(st.lists(st.sampled_from(list(CELLS)), min_size=1, max_size=3))):
         cells = data.draw(st.lists(CELLS[kind], min_size=rows, max_size=rows))
-        columns[f"{kind}{place}"] = pd.Series(cells, dtype=data.draw(st.sampled_from(["object", None])))
+        columns[f"{kind}{index}"] = pd.Series(cells, dtype=data.draw(st.sampled_from(["object", None])))
     columns["y"] = pd.Series(data.draw(st.lists(st.sampled_from([0.5, 1, 2]), min_size=rows, max_size=rows)))
     frame = pd.DataFrame(columns)
     try:

@@ -51,7 +51,7 @@ def test_one_column_of_text_is_a_sequence_of_words() -> None:
     assert not dense.problem.sample_shape
 
 
-def test_text_beside_other_columns_stays_as_it_is_and_says_so() -> None:
+def test_text_beside_other_columns_is_unchanged_and_reported() -> None:
     table = reviews().assign(length=RNG.normal(size=60), picture=[f"{row}.png" for row in range(60)])
     data = read(table, "liked", roles={"review": "text"})
     assert not data.problem.sample_shape
@@ -80,7 +80,7 @@ def test_rows_of_one_id_are_one_sample_in_the_order_of_time() -> None:
     data = read(table.sample(frac=1, random_state=0), "label", series_id="id", time_column="day")
     assert data.problem.sample_shape == (6, 3)
     assert data.problem.masked
-    assert data.y_test is None  # they are few
+    assert data.y_test is None  # too few for a test split
     assert {len(split.y_train) + len(split.y_validation) for split in data.splits} == {30}
     assert sum(len(split.y_validation) for split in data.splits) == 30
     assert data.preparation is not None

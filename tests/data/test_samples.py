@@ -1,4 +1,4 @@
-"""Images, series and texts as samples of a shape: what is fitted, split, kept and refused."""
+"""Samples with a shape (images, series and texts): what is fitted, how they are split, what is kept and refused."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SERIES = RNG.normal(3, 2, (60, 7, 2)).astype(np.float32)
 TEXTS = ["A good film, really!", "bad film", "so good", "bad. so BAD", "", "a film"] * 10
 
 
-def prepared(kind: str, x: Any, y: Any = LABELS, **options: Any) -> PreparedData:
+def prepare(kind: str, x: Any, y: Any = LABELS, **options: Any) -> PreparedData:
     return prepare_samples({"training": read_samples(kind, x, "x")}, {"training": y}, seed=0, **options)
 
 
 def test_images_are_standardised_channel_by_channel_and_keep_their_shape(tmp_path: Path) -> None:
     pixels = PIXELS.copy()
-    pixels[:, 0, 0] = 7  # no pixel is dropped for being constant
-    data = prepared("image", pixels)
+    pixels[:, 0, 0] = 7  # constant pixels are not dropped
+    data = prepare("image", pixels)
     assert data.problem.sample_shape == (5, 4, 3)
     assert data.problem.num_features == 60 == data.splits[0].x_train.shape[1]
     maps = data.splits[0].x_train.reshape(-1, 5, 4, 3)
@@ -49,7 +49,7 @@ def test_images_are_standardised_channel_by_channel_and_keep_their_shape(tmp_pat
     np.testing.assert_array_equal(again.preparation.apply(again.raw["test"]), data.x_test)
     other = PIXELS.copy()
     other[3, 0, 0, 0] += 1
-    assert prepared("image", other).fingerprint != prepared("image", PIXELS).fingerprint
+    assert prepare("image", other).fingerprint != prepare("image", PIXELS).fingerprint
 
 
 def test_grey_images_need_no_axis_of_channels() -> None:
@@ -68,7 +68,7 @@ def test_grey_images_need_no_axis_of_channels() -> None:
         ([np.zeros((3, 3)), np.zeros((4, 3))], "images of one size"),
     ],
 )
-def test_what_is_no_image_is_refused(x: Any, message: str) -> None:
+def test_arrays_that_are_not_images_are_refused(x: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         as_images(x, "x")
 
@@ -76,7 +76,7 @@ def test_what_is_no_image_is_refused(x: Any, message: str) -> None:
 def test_series_of_one_length_with_gaps() -> None:
     series = SERIES.copy()
     series[3, 2, 1] = np.nan
-    data = prepared("series", series)
+    data = prepare("series", series)
     assert data.problem.sample_shape == (7, 2)
     assert not data.problem.masked
     assert any("1 values of series are missing" in note for note in data.notes)
@@ -87,7 +87,7 @@ def test_series_of_one_length_with_gaps() -> None:
 
 
 def test_few_series_are_validated_in_folds_and_none_held_out() -> None:
-    data = prepared("series", SERIES, few_in_folds=True)
+    data = prepare("series", SERIES, few_in_folds=True)
     assert [len(split.y_validation) for split in data.splits] == [12] * 5
     assert data.x_test is None
     assert data.refits
@@ -95,25 +95,25 @@ def test_few_series_are_validated_in_folds_and_none_held_out() -> None:
     assert said.startswith("60 series are few: networks are validated in 5 folds (cv)")
     assert "held out" in said
     rare = np.array(["a"] * 58 + ["b"] * 2)
-    assert len(prepared("series", SERIES, rare, few_in_folds=True).splits) == 2
-    assert len(prepared("series", np.tile(SERIES, (5, 1, 1)), np.tile(LABELS, 5), few_in_folds=True).splits) == 1
-    assert len(prepared("image", PIXELS, few_in_folds=True).splits) == 1
-    assert len(prepared("series", SERIES).splits) == 1
+    assert len(prepare("series", SERIES, rare, few_in_folds=True).splits) == 2
+    assert len(prepare("series", np.tile(SERIES, (5, 1, 1)), np.tile(LABELS, 5), few_in_folds=True).splits) == 1
+    assert len(prepare("image", PIXELS, few_in_folds=True).splits) == 1
+    assert len(prepare("series", SERIES).splits) == 1
     parts = {"training": read_samples("series", SERIES, "x"), "test": read_samples("series", SERIES[:9], "x")}
     given = prepare_samples(parts, {"training": LABELS, "test": LABELS[:9]}, seed=0, few_in_folds=True)
     assert (len(given.splits), len(given.y_test)) == (5, 9)  # type: ignore[arg-type]
     assert "held out" not in given.notes[0]
 
 
-def test_a_series_without_a_value_is_said() -> None:
+def test_a_series_without_values_is_reported() -> None:
     series = SERIES.copy()
     series[3] = np.nan
-    assert any("1 of 60 series have no value at all" in note for note in prepared("series", series).notes)
+    assert any("1 of 60 series have no value at all" in note for note in prepare("series", series).notes)
 
 
 def test_series_of_several_lengths_are_padded_and_masked() -> None:
     samples = [SERIES[row, : 4 + row % 4] for row in range(60)]
-    data = prepared("series", samples)
+    data = prepare("series", samples)
     assert data.problem.sample_shape == (7, 3)
     assert data.problem.masked
     assert any("from 4 to 7 steps" in note for note in data.notes)
@@ -122,7 +122,7 @@ def test_series_of_several_lengths_are_padded_and_masked() -> None:
     assert features[0, :, 2].tolist() == [1, 1, 1, 1, 0, 0, 0]
     assert not features[0, 4:].any()
     inner = SERIES[:1].copy()
-    inner[0, 2] = np.nan  # a gap of all channels is not an end
+    inner[0, 2] = np.nan  # a gap in all channels is not the end
     assert data.preparation.apply(inner).reshape(7, 3)[:, 2].all()
 
 
@@ -135,7 +135,7 @@ def test_series_of_several_lengths_are_padded_and_masked() -> None:
         (np.zeros((2, 3, 4, 5)), "reshape it"),
     ],
 )
-def test_what_is_no_series_is_refused(x: Any, message: str) -> None:
+def test_arrays_that_are_not_series_are_refused(x: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         as_series(x, "x")
 
@@ -146,7 +146,7 @@ def test_texts_become_ids_of_the_most_frequent_words() -> None:
     assert preparation.length == 4
     ids = preparation.apply(np.array(["Film! a   unheard-of", "so so so so so"], object))
     assert ids.tolist() == [[3, 4, 1, 0], [6, 6, 6, 6]]
-    data = prepared("text", TEXTS)
+    data = prepare("text", TEXTS)
     assert data.problem.sample_shape == (4,)
     assert data.problem.vocabulary == 8
     assert any("10 of 60 texts are empty" in note for note in data.notes)
@@ -156,21 +156,21 @@ def test_texts_become_ids_of_the_most_frequent_words() -> None:
         read_samples("text", ["a", 3], "x")
 
 
-def test_a_preparation_of_others_is_refused() -> None:
+def test_a_foreign_preparation_is_refused() -> None:
     preparation = fit_series(SERIES, masked=False)
     for change in ({"mean": (0.0,)}, {"std": (1.0, 0.0)}, {"shape": (7,)}, {"shape": (0, 2)}):
-        with pytest.raises(InputError, match="take the preparation that the run wrote"):
+        with pytest.raises(InputError, match="use the preparation that the run wrote"):
             replace(preparation, **change)  # type: ignore[arg-type]
 
 
 def test_windows_that_overlap_are_split_in_their_order() -> None:
     line = np.cumsum(RNG.normal(size=500))
-    windows = np.lib.stride_tricks.sliding_window_view(line, 10)[::2].copy()  # each with the 4 behind it
+    windows = np.lib.stride_tricks.sliding_window_view(line, 10)[::2].copy()  # each overlaps the next four
     target = windows[:, -1] ** 2
     assert overlap_of(windows[..., None]) == 4
     assert overlap_of(RNG.permutation(windows)[..., None]) == 0
     assert overlap_of(np.zeros((50, 10, 1))) == 0
-    data = prepared("series", windows, target)
+    data = prepare("series", windows, target)
     split = data.splits[0]
     assert any("overlapping windows of one series" in note for note in data.notes)
     assert data.preparation is not None
@@ -180,15 +180,15 @@ def test_windows_that_overlap_are_split_in_their_order() -> None:
     np.testing.assert_array_equal(data.x_test, features[-len(data.y_test) :])  # type: ignore[arg-type]
     first = int(np.flatnonzero((features == split.x_validation[0]).all(axis=1))[0])
     assert first - train == 4
-    assert len(prepared("series", windows, target, split="random").splits[0].y_train) > train
+    assert len(prepare("series", windows, target, split="random").splits[0].y_train) > train
     with pytest.raises(InputError, match="cv must not be given with windows"):
-        prepared("series", windows, target, folds=3)
+        prepare("series", windows, target, folds=3)
 
 
-def test_rows_tell_which_networks_take_them() -> None:
+def test_the_shape_of_rows_decides_their_networks() -> None:
     assert kind_of_array(PIXELS) == "image"
     assert kind_of_array(np.zeros((3, 28, 28), np.uint8)) == "image"
-    assert kind_of_array(PIXELS[..., 0] / 255.0) == "series"  # no squares
+    assert kind_of_array(PIXELS[..., 0] / 255.0) == "series"  # not square
     assert kind_of_array(RNG.random((4, 8, 8))) == "image"
     assert kind_of_array(RNG.normal(size=(4, 8, 8))) == "series"
     assert kind_of_array(RNG.random((4, 8, 8)), series=True) == "series"
@@ -208,7 +208,7 @@ def test_rows_tell_which_networks_take_them() -> None:
 
 
 def test_folds_share_one_vocabulary() -> None:
-    data = prepared("text", TEXTS, folds=3)
+    data = prepare("text", TEXTS, folds=3)
     assert len({split.x_train.shape[1] for split in data.splits}) == 1
     assert len(prepared("image", PIXELS, folds=3).splits) == 3
 

@@ -1,4 +1,4 @@
-"""A run refuses to continue with a file that has changed, and does not need one that is gone."""
+"""A run refuses to continue with a changed file, and does not need a file that has been deleted."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_the_same_file_is_accepted_and_a_changed_one_refused(tmp_path):
         check_origin(origin)
 
 
-def test_a_file_that_is_gone_is_no_matter(tmp_path):
+def test_a_deleted_file_does_not_matter(tmp_path):
     file = tmp_path / "houses.csv"
     file.write_text("a,b\n1,2\n")
     origin = origin_of(file)

@@ -1,4 +1,4 @@
-"""Dealing rows: every row once, shares and classes kept, tiny tables too."""
+"""Splitting rows: every row is used once, and shares and classes are kept, also for tiny tables."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_every_row_is_as_likely_to_be_tested() -> None:
     taken = np.zeros(20)
     for seed in range(2000):
         taken[split_rows(np.zeros(20, np.intp), seed=seed).test] += 1
-    # One row, not the same for two seeds, is kept for training.
+    # One row is kept for training, a different one for each of two seeds.
     assert taken.mean() == 400
     assert np.abs(taken - 400).max() < 100
 
@@ -108,7 +108,7 @@ def test_groups_stay_together(seed: int, count: int, test_share: float, folds: i
 
 
 @given(st.integers(0, 99), st.integers(3, 40), st.sampled_from([0.0, 0.1, 0.2, 0.6]))
-def test_what_is_tested_is_later(seed: int, count: int, test_share: float) -> None:
+def test_test_rows_are_the_latest(seed: int, count: int, test_share: float) -> None:
     stamps = np.random.default_rng(seed).permutation(np.arange(60) % count).astype(float)
     rows = split_by_time(stamps, test_share=test_share)
     ((train, validation),) = rows.splits
@@ -119,7 +119,7 @@ def test_what_is_tested_is_later(seed: int, count: int, test_share: float) -> No
         assert stamps[validation].max() < stamps[rows.test].min()
 
 
-def test_groups_and_instants_that_are_too_few_are_refused() -> None:
+def test_too_few_groups_or_instants_are_refused() -> None:
     with pytest.raises(InputError, match="at least 3 groups"):
         split_groups(np.arange(20) % 2, seed=0)
     with pytest.raises(InputError, match="at least 3 different values"):

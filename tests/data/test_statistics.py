@@ -1,4 +1,4 @@
-"""What is fitted to a column is what scikit-learn fits."""
+"""Statistics of a column equal those that scikit-learn fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets and weights of a file that does not fit its problem: kernels would read and write beyond their arrays."""
+"""Stored targets and weights that contradict their problem are refused: kernels would access memory out of bounds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.training.networks import data
 
 @pytest.mark.parametrize("kind", ["regression", "multi", "binary", "multiclass"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_what_evonas_writes_is_read(tmp_path: Path, kind: str, weighted: bool) -> None:
+def test_splits_written_by_evonas_are_read(tmp_path: Path, kind: str, weighted: bool) -> None:
     written = data(kind, weighted=weighted)
     written.save(tmp_path / "data.npz")
     (read,), (split,) = PreparedData.load(tmp_path / "data.npz").splits, written.splits
@@ -47,7 +47,7 @@ def test_targets_and_weights_of_another_problem_are_refused(tmp_path, kind, name
         PreparedData.load(tmp_path / "data.npz")
 
 
-def test_test_targets_are_looked_at_too(tmp_path: Path) -> None:
+def test_test_targets_are_checked_too(tmp_path: Path) -> None:
     given = data("multiclass")
     assert given.y_test is not None
     replace(given, y_test=given.y_test + 3).save(tmp_path / "data.npz")

@@ -1,4 +1,4 @@
-"""The task that a target makes, and the targets that are refused."""
+"""The task that follows from a target, and the targets that are refused."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_task(cells: list[Any], task: str, classes: tuple[str, ...], dtype: str 
         assert [classes[code] for code in target.values] == labels
 
 
-def test_task_asked_for() -> None:
+def test_requested_task() -> None:
     numbers = pd.DataFrame({"y": [1, 2, 3] * 4})
     assert infer_target(numbers, "classification").task == "multiclass"
     assert infer_target(numbers, "regression").task == "regression"

@@ -1,4 +1,4 @@
-"""Networks that see numbers in different forms: trained, inherited, exported and put together on one set of data."""
+"""Networks with different numeric encodings over the same data: trained, inherited from, exported and combined."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.keras
 
 
 def table() -> pd.DataFrame:
-    """A table of numbers alone."""
+    """A table with numeric columns only."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=300), "b": np.exp(rng.normal(0, 1, 300))})
     return frame.assign(y=np.sin(3 * frame.a) + frame.b)
@@ -45,23 +45,23 @@ def architecture(numbers: str) -> dict:
 
 @pytest.fixture(scope="module")
 def trained(prepared: PreparedData) -> list[tuple[TrainingTask, Evaluation]]:
-    """A network of each form, all by one trainer."""
+    """One network for each encoding, all trained by the same trainer."""
     from evonas.training.native import NativeTrainer
 
     tasks = [TrainingTask(architecture(numbers), 3, 2, keep_snapshots=True) for numbers in NUMERIC_ENCODINGS]
     found: dict[int, Evaluation] = {}
     for part in NativeTrainer(prepared, TrainingSettings()).train(tasks):
         found |= part
-    return [(task, found[place]) for place, task in enumerate(tasks)]
+    return [(task, found[index]) for index, task in enumerate(tasks)]
 
 
-def test_a_form_that_is_not_named_is_the_standard_one() -> None:
+def test_an_unnamed_encoding_is_the_standard_one() -> None:
     assert numbers_of(graph_from_json(architecture("standard"))) == "standard"
 
 
 @pytest.mark.parametrize("numbers", NUMERIC_ENCODINGS)
 @pytest.mark.sampled(1)
-def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: str) -> None:
+def test_an_encoding_is_used_as_if_it_were_the_only_one(prepared, trained, numbers: str) -> None:
     from evonas.training.single.trainer import SingleTrainer
 
     task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
@@ -71,7 +71,7 @@ def test_a_form_is_seen_as_if_there_were_no_other(prepared, trained, numbers: st
 
 
 @pytest.mark.soak
-def test_a_child_of_another_form_keeps_what_both_see(prepared, trained) -> None:
+def test_a_child_with_another_encoding_keeps_shared_features(prepared, trained) -> None:
     (task, parent), _, (_, stranger), *_ = trained
     child = replace(task, architecture=architecture("log"), origin=task.architecture, start=parent.snapshots)
     child = replace(child, inherit=True, keep_snapshots=False)
@@ -92,7 +92,7 @@ def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, nu
 
     task, evaluation = trained[NUMERIC_ENCODINGS.index(numbers)]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
-    written = export(order, prepared, TrainingSettings())  # raises unless the raw validation rows score the same
+    written = export(order, prepared, TrainingSettings())  # raises if the scores on raw validation rows differ
     assert written.validation_scores["rmse"] == pytest.approx(evaluation.scores["rmse"], rel=1e-5)
     tested = test_scores(task.architecture, evaluation.weights, prepared, None)
     assert written.test_scores["rmse"] == pytest.approx(tested["rmse"], rel=1e-5)
@@ -100,7 +100,7 @@ def test_the_exported_model_takes_raw_rows(prepared, trained, tmp_path: Path, nu
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
-def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: str) -> None:
+def test_other_formats_support_every_encoding(prepared, trained, tmp_path: Path, kind: str) -> None:
     from evonas.training.export.export import export
 
     if kind == "onnx":
@@ -115,7 +115,7 @@ def test_other_formats_hold_every_form(prepared, trained, tmp_path: Path, kind: 
 
 
 @pytest.mark.soak
-def test_an_ensemble_of_different_forms(prepared, trained, tmp_path: Path) -> None:
+def test_an_ensemble_of_different_encodings(prepared, trained, tmp_path: Path) -> None:
     from evonas.training.export.ensemble import export_ensemble
     from evonas.training.export.keras_file import check_keras_file
 

@@ -1,4 +1,4 @@
-"""Numbers and dates as text: one recogniser for features, target and time column, on the rows that decide."""
+"""Numbers and dates written as text: one parser for features, target and time column, applied to the same rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NUMBERS: dict[str, tuple[list[str], Style, list[float]]] = {
 
 
 @pytest.mark.parametrize(("cells", "style", "wanted"), NUMBERS.values(), ids=NUMBERS)
-def test_numbers_are_read_where_the_whole_column_agrees(cells: list[str], style: Style, wanted: list[float]) -> None:
+def test_numbers_are_parsed_if_the_whole_column_agrees(cells: list[str], style: Style, wanted: list[float]) -> None:
     notation = find_notation(cells, style)
     assert notation is not None
     np.testing.assert_array_equal([notation.number(cell) for cell in cells], wanted)
@@ -70,7 +70,7 @@ def test_numbers_are_read_where_the_whole_column_agrees(cells: list[str], style:
     ],
     ids=str,
 )
-def test_what_is_no_number_stays_text(cells: list[str]) -> None:
+def test_cells_that_are_not_numbers_stay_text(cells: list[str]) -> None:
     assert find_notation(cells, Style()) is None
 
 
@@ -89,14 +89,14 @@ DATES: dict[str, tuple[list[str], str, list[str | None]]] = {
 
 
 @pytest.mark.parametrize(("cells", "format", "days"), DATES.values(), ids=DATES)
-def test_dates_are_read_in_the_order_that_the_cells_tell(cells: list[str], format: str, days: list[str | None]) -> None:
+def test_the_order_of_dates_is_inferred_from_the_cells(cells: list[str], format: str, days: list[str | None]) -> None:
     assert find_format(cells) == format
     stamps = instants(cells, format)
     found = [None if np.isnan(stamp) else str(np.datetime64(int(stamp // 86400), "D")) for stamp in stamps]
     assert found == days
 
 
-def test_the_order_of_dates_may_be_said() -> None:
+def test_the_order_of_dates_may_be_given() -> None:
     assert find_format(["01/02/2020"], "mdy") == "m/d/Y"
     assert find_format(["20200131"]) is None
     assert find_format(["20200131"], asked=True) == "Ymd"
@@ -131,7 +131,7 @@ def test_features_target_and_time_column_are_read_alike() -> None:
     assert again == data.preparation
 
 
-def test_numbers_stored_as_text_are_numbers_unless_the_owner_says_other() -> None:
+def test_numbers_stored_as_text_are_numbers_unless_a_role_is_given() -> None:
     frame = table(a=lambda row: str(1000 + 7 * row), b=lambda row: row % 3)
     data = prepare_table(frame, "y", seed=0)
     assert data.problem.feature_names == ("a", "b")
@@ -140,7 +140,7 @@ def test_numbers_stored_as_text_are_numbers_unless_the_owner_says_other() -> Non
     assert "a=0" in prepare_table(frame, "y", seed=0, roles={"a": "categorical"}).problem.feature_names
 
 
-def test_rows_of_the_test_part_do_not_say_what_columns_are() -> None:
+def test_test_rows_do_not_affect_column_roles() -> None:
     frame = table(a=lambda row: row % 9, b=lambda row: f"{row % 5}.5", c=lambda row: "xyz"[row % 3])
     odd = pd.DataFrame({"a": ["unknown", 3], "b": ["many", "2.5"], "c": ["w", None], "y": [1.5, 2.5]})
     plain = pd.DataFrame({"a": [1, 3], "b": ["1.5", "2.5"], "c": ["x", "y"], "y": [1.5, 2.5]})
@@ -150,7 +150,7 @@ def test_rows_of_the_test_part_do_not_say_what_columns_are() -> None:
     assert any("'unknown'" in note and "read as missing" in note for note in with_odd.notes)
 
 
-def test_what_is_missing_in_pandas_is_missing_here() -> None:
+def test_missing_values_of_pandas_are_missing() -> None:
     from pandas._libs.parsers import STR_NA_VALUES  # type: ignore[import-untyped]
 
     from evonas.data.read_options import MISSING

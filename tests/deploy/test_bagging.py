@@ -1,4 +1,4 @@
-"""Of a cross-validation, an ensemble is a network trained on each fold: together they have seen every row."""
+"""The ensemble of a cross-validated run has one network for each fold, so that together they have used every row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evonas.runs.reader import RunReader
 
 @pytest.mark.keras
 @pytest.mark.soak
-def test_members_are_trained_on_each_fold_and_scored_where_they_were_not(
+def test_members_train_on_each_fold_and_are_scored_on_the_held_out_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras

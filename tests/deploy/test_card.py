@@ -1,4 +1,4 @@
-"""The model card of a run whose networks a stub scored: what it holds, and that names of a user's cannot break it."""
+"""The model card of a run scored by a stub: its content, and that user-supplied names cannot break it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a run."""
+    """Returns the directory of a run."""
     from evonas.data.prepare import prepare_table
 
     data = prepare_table(table(), "kind", seed=0)
@@ -74,7 +74,7 @@ def values(directory: Path, path: Path, **changes: Any) -> dict[str, Any]:
         return card_values(exhibit(run, data, path, **changes), run, data)
 
 
-def test_a_card_holds_what_a_reader_asks_for(found: Path) -> None:
+def test_a_card_answers_a_readers_questions(found: Path) -> None:
     card = values(found, Path("best.keras"))
     assert json.loads(json.dumps(card, allow_nan=False)) == card
     assert card["data"]["rows"] == {"training": 72, "validation": 24, "test": 24}
@@ -118,7 +118,7 @@ def test_escaped_text_is_one_line_of_plain_words(text: str) -> None:
 
 
 def test_usage_runs_as_it_is_written(found: Path) -> None:
-    """The rows are those that Keras would be given; the load is left out."""
+    """Checks the rows that Keras would get; loading the model is left out."""
     usage = values(found, Path("best.keras"))["model"]["usage"]
     known: dict[str, Any] = {"np": np}
     exec(usage[usage.index("rows = {") : usage.index("print")], known)
@@ -133,7 +133,7 @@ def test_usage_runs_as_it_is_written(found: Path) -> None:
         compile(usage, "usage", "exec")
 
 
-def test_cards_are_replaced_but_nobody_elses_files_are(found: Path, tmp_path: Path) -> None:
+def test_only_cards_of_evonas_are_replaced(found: Path, tmp_path: Path) -> None:
     path = tmp_path / "best.keras"
     with RunReader(found) as run:
         data = PreparedData.load(found / DATA_NAME)
@@ -150,8 +150,8 @@ def test_cards_are_replaced_but_nobody_elses_files_are(found: Path, tmp_path: Pa
         check_card_paths(tmp_path / "other.keras")
 
 
-def test_no_text_of_a_card_is_taken_for_anything_else(found: Path) -> None:
-    """Neither by Markdown and HTML nor by a terminal, wherever the text came from."""
+def test_no_text_of_a_card_is_interpreted(found: Path) -> None:
+    """Neither Markdown and HTML nor a terminal interprets the text, wherever it comes from."""
     attack = "\x1b]52;c;x\x07\u202e<script>alert(1)</script>[a](javascript:b)`|\n# Forged"
 
     def spoilt(value: Any) -> Any:

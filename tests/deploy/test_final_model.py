@@ -1,4 +1,4 @@
-"""The final model: the mean of trainings of the finalists, on training and validation rows together where few."""
+"""The final model: the mean of the finalists' trainings, which use training and validation rows if there are few."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def search(classes: bool = False, **options: Any) -> evonas.SearchResult:
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(finalists, "_NEAR", 100.0)  # four epochs say little of who is far behind
+    monkeypatch.setattr(finalists, "_NEAR", 100.0)  # after four epochs a poor score means little
 
 
-def predicted_by(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
+def predict_with(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any:
     space = space_from_json(run.space_json)
     graph = data.problem.attach_columns(graph_from_json(blueprint(space, space.genome_from_json(record.genome))))
     raw = raw_outputs(graph, run.weights(record), data.new_rows(x, *views_of(graph)))
@@ -99,7 +99,7 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
         assert [each.digest for each in model.members] == [each.record.digest for each in (first, second, first)]
         assert [each.epochs for each in model.members] == [each.best_epoch for each in (first, second, first)]
         data = PreparedData.load(Path("run") / DATA_NAME)
-        mean = np.mean([predicted_by(each, run, data, data.x_test) for each in model.members], axis=0)[:, 0]
+        mean = np.mean([predict_with(each, run, data, data.x_test) for each in model.members], axis=0)[:, 0]
         truth = np.asarray(data.y_test)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
         scores = run.final_test.scores_of(model)
     assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - truth) ** 2)), rel=1e-5)
@@ -138,7 +138,7 @@ def test_scoring_stops_between_rows_when_the_time_is_over(monkeypatch: pytest.Mo
 
 
 def test_it_is_the_mean_of_the_finalists_own_trainings_where_rows_are_many_or_given() -> None:
-    search(all_rows=False, finalist_seeds=2)  # four trainings, of which three are taken
+    search(all_rows=False, finalist_seeds=2)  # four trainings, three of which are used
     with RunReader("run") as run:
         model = run.final_model
         assert model is not None
@@ -176,11 +176,11 @@ def test_the_searchs_best_join_where_the_time_was_too_short(monkeypatch: pytest.
         alone = run.final_model
         assert alone is not None
         assert alone.names == [record.weights for record in run.best(3)]
-        monkeypatch.setattr(finalists, "_NEAR", 0.0)  # those that are worse would make the mean worse
+        monkeypatch.setattr(finalists, "_NEAR", 0.0)  # the worse ones would worsen the mean
         assert run.final_model is None
 
 
-def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_far_behind_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     good, near, far = finalist(1.0, 1.0, 1.02), finalist(1.1, 1.04, 1.05), finalist(1.0, 1.0, 1.2)
     assert finalists.near_the_best([good, near, far]) == [good, near]
@@ -191,7 +191,7 @@ def test_who_is_far_behind_takes_no_part(monkeypatch: pytest.MonkeyPatch) -> Non
     assert finalists.near_the_best([close, worse]) == [close]
 
 
-def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
+def test_a_requested_ensemble_is_the_final_model() -> None:
     result = search(average=None, ensemble=3, finalists=2, finalist_seeds=2)
     with RunReader("run") as run:
         model = run.final_model
@@ -199,13 +199,13 @@ def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
         assert 2 <= len(model.members) <= 3
         data = PreparedData.load(Path("run") / DATA_NAME)
         pairs = zip(model.members, model.shares, strict=True)
-        mean = sum(share * predicted_by(record, run, data, data.x_test)[:, 0] for record, share in pairs)
+        mean = sum(share * predict_with(record, run, data, data.x_test)[:, 0] for record, share in pairs)
         held = networks_to_choose_from(run)
         x, y = data.splits[0].x_validation, data.splits[0].y_validation
         target = np.asarray(y)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
-        errors = {name: np.mean((predicted_by(each, run, data, x)[:, 0] - target) ** 2) for name, each in held.items()}
+        errors = {name: np.mean((predict_with(each, run, data, x)[:, 0] - target) ** 2) for name, each in held.items()}
         together = sum(
-            share * predicted_by(each, run, data, x)[:, 0]
+            share * predict_with(each, run, data, x)[:, 0]
             for each, share in zip(model.members, model.shares, strict=True)
         )
         assert np.mean((together - target) ** 2) <= min(errors.values()) * 1.0001
@@ -215,14 +215,14 @@ def test_an_ensemble_is_the_final_model_of_a_run_that_asks_for_one() -> None:
     answer = markdown(make_report(read_run("run"))).split("## ")[1]
     assert f"**rmse {format_score(result.test_scores['rmse'])} on " in answer
     assert "is the ensemble of" in answer
-    with RunReader("run") as run:  # what was chosen holds for these networks only
+    with RunReader("run") as run:  # the choice is valid for these networks only
         assert run.final_test.ensemble_of(list(held)[1:]) == {}
 
 
 @pytest.mark.keras
 @pytest.mark.soak
 @pytest.mark.parametrize("options", [{}, {"average": None, "ensemble": 3}], ids=["mean", "ensemble"])
-def test_all_that_is_shown_of_the_final_model_is_of_its_file(options: dict[str, Any]) -> None:
+def test_everything_shown_about_the_final_model_comes_from_its_file(options: dict[str, Any]) -> None:
     import keras
 
     from evonas.reporting.column_importance import permutation_importance

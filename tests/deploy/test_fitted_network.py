@@ -1,4 +1,4 @@
-"""Predictions in numpy are those of the Keras model."""
+"""Predictions in numpy equal those of the Keras model."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LABELS = np.array(["cat", "dog"] * 20)
 
 
 def predictor(data: PreparedData) -> Predictor:
-    """Predicts the second class of all rows."""
+    """Predicts the second class for all rows."""
 
     def outputs(x: Any) -> Any:
         assert data.preparation is not None
@@ -32,12 +32,12 @@ def predictor(data: PreparedData) -> Predictor:
     return Predictor(data.problem, SimpleNamespace(_data=data, _outputs=outputs))
 
 
-def test_images_of_a_folder_by_their_names(tmp_path: Path) -> None:
+def test_images_in_a_folder_by_name(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     known = predictor(read_data(RNG.integers(0, 256, (40, 5, 4, 3)).astype(np.uint8), LABELS)[0])
-    for place, label in enumerate(["cat", "dog", "dog"]):
+    for index, label in enumerate(["cat", "dog", "dog"]):
         (tmp_path / "new" / label).mkdir(parents=True, exist_ok=True)
-        image.new("L", (9, 7), place).save(tmp_path / "new" / label / f"{place}.png")
+        image.new("L", (9, 7), index).save(tmp_path / "new" / label / f"{index}.png")
     rows = read_new_rows(tmp_path / "new", known)
     assert rows.x.shape == (3, 5, 4, 3)
     table = prediction_table(known, rows.x, rows.names)
@@ -49,7 +49,7 @@ def test_images_of_a_folder_by_their_names(tmp_path: Path) -> None:
         read_new_rows(tmp_path / "new", series)
 
 
-def test_arrays_of_a_file(tmp_path: Path) -> None:
+def test_arrays_in_a_file(tmp_path: Path) -> None:
     known = predictor(read_data(RNG.integers(0, 256, (40, 8, 8)).astype(np.uint8), LABELS)[0])
     np.savez(tmp_path / "m.npz", x_train=np.zeros((9, 8, 8)), x_test=np.zeros((4, 8, 8)), y_test=LABELS[:4])
     rows = read_new_rows(tmp_path / "m.npz", known)
@@ -60,7 +60,7 @@ def test_arrays_of_a_file(tmp_path: Path) -> None:
         read_new_rows(tmp_path / "other.npz", known)
 
 
-def test_series_in_long_form_are_one_row_an_id() -> None:
+def test_series_in_long_form_give_one_row_per_id() -> None:
     steps = [pd.DataFrame({"id": f"s{k}", "t": range(5), "a": RNG.normal(size=5), "y": LABELS[k]}) for k in range(40)]
     table = pd.concat(steps)
     options = SampleOptions(series_id="id")
@@ -82,7 +82,7 @@ def test_arrays_with_their_targets_beside() -> None:
 
 
 @pytest.mark.parametrize("carded", [True, False])
-def test_columns_go_into_the_inputs_that_were_made_for_them(carded: bool) -> None:
+def test_columns_go_to_their_inputs(carded: bool) -> None:
     columns = ["a/b", "a_b", "label", "log", "x"]
     frame = pd.DataFrame([[1.0, 2.0, 3.0, 4.0, 5.0]] * 2, columns=columns)
     data, _ = read_data(pd.DataFrame(RNG.normal(size=(30, 6)), columns=[*columns, "y"]), "y")
@@ -110,7 +110,7 @@ def test_columns_go_into_the_inputs_that_were_made_for_them(carded: bool) -> Non
         Predictor(data.problem, model, known).outputs(frame.drop(columns=["label"]))
 
 
-def test_what_samples_are_known_by_is_beside_what_is_predicted() -> None:
+def test_predictions_are_listed_with_the_names_of_samples() -> None:
     known = predictor(read_data(RNG.integers(0, 256, (40, 5, 4, 3)).astype(np.uint8), LABELS)[0])
     table = prediction_table(known, np.zeros((2, 5, 4, 3), np.uint8), {"label": ["a", "b"], "file": ["c", "d"]})
     assert list(table.columns) == ["label_", "file", "label", "probability_cat", "probability_dog"]

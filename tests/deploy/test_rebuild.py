@@ -1,4 +1,4 @@
-"""`evonas build`: a champion's network from its genome alone, as the search built and compiled it."""
+"""`evonas build`: rebuilds a champion's network from its genome alone, as the search built and compiled it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run_dir(tmp_path: Path) -> Path:
     return directory
 
 
-def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -> None:
+def test_every_file_with_a_genome_is_read(run_dir: Path, tmp_path: Path) -> None:
     with RunReader(run_dir) as run:
         best = run.ranked(1)
     (tmp_path / "genome.json").write_text(json.dumps(best.genome))
@@ -54,7 +54,7 @@ def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -
     near = best.genome.get("neighbours", {"bandwidths": []})
     count = len(near["bandwidths"])
     facts = {"num_features": 3 + count, "num_outputs": 1, "task": "regression", "seed": best.seed}
-    assert best.genome["embedding"] != "none"  # so that the columns of numbers are told, too
+    assert best.genome["embedding"] != "none"  # so that the card lists the numeric columns, too
     facts |= {"numeric": [0, 1, 2, *[-1] * count], "views": []}
     network = {"genome": best.genome, "rows": 36, "epochs": 50, "loss": "auto", "share": 1.0, **facts}
     (tmp_path / "x.card.json").write_text(json.dumps({"card": 1, "networks": [network]}))
@@ -84,7 +84,7 @@ def test_every_file_that_holds_a_genome_is_read(run_dir: Path, tmp_path: Path) -
         ([1], [], "genome"),
     ],
 )
-def test_what_is_not_told_is_asked_for(
+def test_missing_facts_are_asked_for(
     value: Any, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -110,7 +110,7 @@ def test_the_file_s_name_is_checked_first(tmp_path: Path) -> None:
         ({"optimizer": "rmsprop", "warmup": 0.3}, "regression", 1),
     ],
 )
-def test_it_is_the_network_that_the_search_trains(
+def test_it_is_the_network_that_the_search_trained(
     training: dict[str, Any], task: str, outputs: int, tmp_path: Path
 ) -> None:
     import keras
@@ -142,6 +142,6 @@ def test_it_is_the_network_that_the_search_trains(
 
 
 def _rates(model: Any, steps: int) -> list[float]:
-    """The rate of every step."""
+    """The learning rate of every step."""
     given = model.optimizer._learning_rate
     return [float(given(step) if callable(given) else given) for step in range(steps)]

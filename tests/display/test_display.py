@@ -1,4 +1,4 @@
-"""What a search shows: words, pace, plain lines, events and the live block."""
+"""The output of a search: wording, rate, plain lines, events and the live block."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_durations_and_metrics() -> None:
     assert scores_words({"mae": 2.0, "rmse": 3.0}, "rmse") == "rmse 3.0000, mae 2.0000"
 
 
-def test_the_first_bound_tells_the_time_that_is_left() -> None:
+def test_the_first_bound_gives_the_remaining_time() -> None:
     pace = ProgressRate(Budget(generations=2, evaluations=100, seconds=1000), RMSE, 0, 0, 0.0)
     assert pace.seconds_left(4) == 996
     pace.part(progress())
@@ -61,7 +61,7 @@ def test_the_first_bound_tells_the_time_that_is_left() -> None:
     assert ProgressRate(Budget(target=0.1), RMSE, 0, 0, 0.0).seconds_left(1) is None
 
 
-def test_the_pace_of_a_resumed_run_is_that_of_its_session() -> None:
+def test_the_rate_of_a_resumed_run_is_that_of_its_session() -> None:
     pace = ProgressRate(Budget(evaluations=110), RMSE, 3, 90, 500.0)
     pace.part(progress(generation=3, evaluated=100, seconds=520.0))
     assert pace.per_second == 0.5
@@ -98,7 +98,7 @@ def test_plain_lines(tmp_path: Path) -> None:
         assert expected in text
 
 
-def test_a_generation_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_generation_shows_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evonas.display.text._SILENCE_SECONDS", 0.0)
     stream = io.StringIO()
     stub_search(tmp_path / "run", Plain(stream), generations=1)
@@ -152,7 +152,7 @@ def test_the_live_block(tmp_path: Path) -> None:
     assert "Press Ctrl-C" not in text[text.index("Stopped: all 2 generations") :]
     interruption.signal = 2
     console.print(live)
-    assert "Ctrl-C again stops at once" in stream.getvalue()
+    assert "Ctrl-C again stops immediately" in stream.getvalue()
 
 
 class Terminal(io.StringIO):
@@ -172,13 +172,13 @@ def test_the_display_fits_the_output() -> None:
     assert kind(pipe, terminal, as_json=True, quiet=True) == "Events"
 
 
-def test_several_displays_are_told_the_same(tmp_path: Path) -> None:
+def test_several_displays_receive_the_same_events(tmp_path: Path) -> None:
     streams = [io.StringIO(), io.StringIO()]
     stub_search(tmp_path / "run", Several([Plain(stream) for stream in streams]))
     assert streams[0].getvalue() == streams[1].getvalue() != ""
 
 
-def test_folds_are_said(tmp_path: Path) -> None:
+def test_folds_are_shown(tmp_path: Path) -> None:
     stream = io.StringIO()
     x = [[row, row % 7, row % 3] for row in range(60)]
     data = prepare_arrays(x, [float(row % 5) for row in range(60)], seed=0, folds=4, task="regression")

@@ -9,7 +9,7 @@ from evonas.estimators import EvolutionClassifier, EvolutionRegressor
 
 pytestmark = pytest.mark.keras
 
-#: One small network, a few epochs: what is checked is the estimator, not the search.
+#: One small network, a few epochs: the checks are about the estimator, not the search.
 TINY = {
     "evaluations": 1,
     "population": 1,
@@ -23,7 +23,7 @@ TINY = {
 ESTIMATORS = {"classifier": EvolutionClassifier(**TINY), "regressor": EvolutionRegressor(**TINY)}
 _WEIGHTS = "weights count in training; the best epoch and network are chosen by the validation rows, unweighted"
 _ROWS = "two equal rows may lie in two minibatches, or one in training and one in validation; a row of weight 2 may not"
-#: Check -> why it cannot pass.
+#: Check -> the reason why it cannot pass.
 EXPECTED: dict[str, dict[str, str]] = {
     "classifier": {
         "check_sample_weight_equivalence_on_dense_data": _ROWS,
@@ -31,7 +31,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     },
     "regressor": {"check_sample_weight_equivalence_on_dense_data": _ROWS},
 }
-#: Those that `make test` runs, the cheap ones; `make soak` runs all.
+#: The cheap checks, which `make test` runs; `make soak` runs all.
 CHOSEN: dict[str, tuple[str, ...]] = {
     "classifier": (
         "check_classifiers_one_label_sample_weights",
@@ -49,7 +49,7 @@ CHOSEN: dict[str, tuple[str, ...]] = {
 }
 
 
-def chosen():
+def cheap_checks():
     """The cheap checks, each with its estimator."""
     for kind, estimator in ESTIMATORS.items():
         for each, check in estimator_checks_generator(estimator):
@@ -58,7 +58,7 @@ def chosen():
                 yield pytest.param(each, check, id=f"{kind}-{name}")
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(chosen()))
+@pytest.mark.parametrize(("estimator", "check"), list(cheap_checks()))
 def test_cheap_checks(estimator, check):
     check(estimator)
 
@@ -68,8 +68,8 @@ def test_cheap_checks(estimator, check):
 def test_all_checks(kind):
     found = check_estimator(ESTIMATORS[kind], expected_failed_checks=EXPECTED[kind], on_skip=None)
     assert len(found) > 50
-    # Equal rows never pass; whether weights of classes do depends on the network that is drawn.
+    # The check of equal rows never passes; whether the one of class weights does depends on the sampled network.
     failed = {each["check_name"] for each in found if each["status"] == "xfail"}
     assert {"check_sample_weight_equivalence_on_dense_data"} <= failed <= EXPECTED[kind].keys()
     skipped = {each["check_name"] for each in found if each["status"] == "skipped"}
-    assert skipped <= {"check_array_api_input"}  # wants SCIPY_ARRAY_API to be set before scipy is imported
+    assert skipped <= {"check_array_api_input"}  # needs SCIPY_ARRAY_API to be set before scipy is imported

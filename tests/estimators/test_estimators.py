@@ -1,4 +1,4 @@
-"""`EvolutionClassifier` and `EvolutionRegressor`: tables of mixed columns, and life among scikit-learn's tools."""
+"""`EvolutionClassifier` and `EvolutionRegressor`: tables of mixed columns, and use with scikit-learn's tools."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FRAME = pd.DataFrame(
 LABELS = np.where(NUMBER > 0, "yes", "no")
 
 
-def test_estimators_wait_in_evonas_and_load_nothing_before():
+def test_estimators_are_imported_lazily():
     assert evonas.EvolutionClassifier is EvolutionClassifier
     script = "import sys, evonas; evonas.__all__; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -60,12 +60,12 @@ def test_a_table_of_mixed_columns(classifier):
 
 
 @pytest.mark.keras
-def test_what_was_found(classifier):
+def test_attributes_of_the_result(classifier):
     assert classifier.best_estimator_ is classifier
     results = classifier.cv_results_
     assert results["params"][classifier.best_index_] == classifier.best_params_
     assert results["rank_test_score"].min() == 1
-    assert classifier.best_score_ == results["mean_test_score"].max() < 0  # minus the log loss
+    assert classifier.best_score_ == results["mean_test_score"].max() < 0  # the negative log loss
     assert list(classifier.history_["generation"]) == [0]
     given = classifier.best_model_.predict(classifier.network_.preparation.inputs(FRAME), verbose=0)  # raw columns
     assert given["probability"][:, 0] == pytest.approx(classifier.predict_proba(FRAME)[:, 1], abs=1e-5)
@@ -73,7 +73,7 @@ def test_what_was_found(classifier):
 
 
 @pytest.mark.keras
-def test_pickled_it_predicts_the_same_without_keras(classifier, tmp_path):
+def test_a_pickled_estimator_predicts_the_same_without_keras(classifier, tmp_path):
     FRAME.to_pickle(tmp_path / "rows")
     (tmp_path / "classifier").write_bytes(pickle.dumps(classifier))
     script = """
@@ -100,8 +100,8 @@ def test_several_targets_in_a_pipeline_under_cross_validation():
 
 @pytest.mark.soak
 @pytest.mark.keras
-def test_a_kept_run_in_the_worker_process_is_gone_on_with(tmp_path):
-    labels = np.where(np.arange(60) == 7, "rare", LABELS)  # a class of one row
+def test_a_kept_run_in_the_worker_process_is_continued(tmp_path):
+    labels = np.where(np.arange(60) == 7, "rare", LABELS)  # a class with one row
     given = {**TINY, "in_process": False, "run_dir": tmp_path / "run"}
     first = EvolutionClassifier(**given).fit(FRAME, labels, sample_weight=np.ones(60))
     assert first.predict_proba(FRAME).shape == (60, 3)

@@ -1,4 +1,4 @@
-"""Estimators as people use them: forms of targets, arrays after tables, meta-estimators, many fits in one process."""
+"""Typical uses of the estimators: forms of targets, arrays after tables, meta-estimators, many fits in one process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CODES = np.digitize(X[:, 0], [-0.5, 0.5])
 QUICK = {**TINY, "settings": {"trainer": "native"}}
 
 
-def test_one_column_a_class_is_classes_and_comes_back_as_columns():
+def test_one_column_per_class_is_accepted_and_returned_as_columns():
     columns = np.eye(3)[CODES]
     found = EvolutionClassifier(**QUICK).fit(X, pd.DataFrame(columns, columns=list("abc")))
     predicted = found.predict(X)
@@ -60,12 +60,12 @@ def test_one_column_a_class_is_classes_and_comes_back_as_columns():
         (np.ones(90, np.int64), "not only the class 1: add"),
     ],
 )
-def test_what_cannot_be_classes_is_refused_in_words(y, text):
+def test_invalid_classes_are_refused_with_a_message(y, text):
     with pytest.raises(InputError, match=text):
         EvolutionClassifier(**QUICK).fit(X, y)
 
 
-def test_several_labels_a_row_work_as_the_message_says():
+def test_several_labels_per_row_work_as_the_message_says():
     several = np.c_[X[:, 0] > 0, X[:, 1] > 0].astype(int)
     assert MultiOutputClassifier(EvolutionClassifier(**QUICK)).fit(X, several).predict(X).shape == (90, 2)
 
@@ -80,7 +80,7 @@ def test_labels_keep_their_type(labels):
     assert set(predicted.tolist()) <= set(y.tolist())
 
 
-def test_an_array_after_a_table_goes_by_the_columns_places():
+def test_an_array_after_a_table_is_matched_by_column_order():
     frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "c": np.where(X[:, 0] > 0, "u", "v")})
     found = EvolutionClassifier(**QUICK).fit(frame, CODES)
     with pytest.warns(UserWarning, match="feature names"):
@@ -120,7 +120,7 @@ def test_a_pipeline_routes_weights_and_groups():
             cross_validate(EvolutionClassifier(**QUICK), X, CODES, params={"sample_weight": np.ones(90)})
 
 
-def test_weights_of_classes_change_what_is_predicted():
+def test_class_weights_change_predictions():
     rare = EvolutionClassifier(**QUICK, class_weight={0: 1e-3, 1: 1e3, 2: 1e-3}).fit(X, CODES)
     assert (rare.predict(X) == 1).mean() > (EvolutionClassifier(**QUICK).fit(X, CODES).predict(X) == 1).mean()
     EvolutionClassifier(**QUICK, class_weight="balanced").fit(X, np.array(list("abc"))[CODES])
@@ -142,7 +142,7 @@ def test_a_fitted_estimator_is_stored_and_cloned():
     assert not hasattr(fresh, "classes_")
 
 
-def test_other_estimators_take_it():
+def test_other_estimators_accept_it():
     estimator = EvolutionClassifier(**QUICK)
     CalibratedClassifierCV(estimator, cv=2).fit(X, CODES).predict_proba(X)
     VotingClassifier([("a", estimator), ("b", EvolutionClassifier(**QUICK))], voting="soft").fit(X, CODES).predict(X)
@@ -151,7 +151,7 @@ def test_other_estimators_take_it():
     assert np.isfinite(learning_curve(estimator, X, CODES, cv=2, train_sizes=[0.5, 1.0])[2]).all()
 
 
-def test_a_fit_without_bounds_has_one(monkeypatch):
+def test_a_fit_without_bounds_gets_one(monkeypatch):
     seen = []
 
     def search(data, *, budget, **given):
@@ -165,7 +165,7 @@ def test_a_fit_without_bounds_has_one(monkeypatch):
     assert seen == [Budget(generations=10, seconds=120), Budget(seconds=5), Budget(evaluations=3)]
 
 
-def test_what_stops_a_temporary_run_names_no_place_that_is_gone(tmp_path):
+def test_an_error_in_a_temporary_run_names_no_deleted_folder(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="give run_dir") as caught, run_directory(None) as place:
         raise Interrupted(place, 130)
     assert str(place) not in str(caught.value)
@@ -176,12 +176,12 @@ def test_what_stops_a_temporary_run_names_no_place_that_is_gone(tmp_path):
 
 
 def leftovers() -> tuple[int, int, int]:
-    """Threads, descriptors and temporary files of this process."""
+    """Counts the threads, descriptors and temporary files of this process."""
     return threading.active_count(), len(os.listdir("/proc/self/fd")), len(os.listdir(tempfile.gettempdir()))
 
 
 @pytest.mark.parametrize("fits", [3, pytest.param(30, marks=pytest.mark.soak)])
-def test_many_fits_leave_nothing(fits, tmp_path, monkeypatch):
+def test_many_fits_leave_nothing_behind(fits, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     EvolutionClassifier(**QUICK).fit(X, CODES)
     before, memory = leftovers(), resident()

@@ -1,4 +1,4 @@
-"""Labels as tables of pandas hold them: of numpy's kind, or refused where one is missing."""
+"""Labels with pandas types: they come back with numpy's type, and a missing one is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from genomes.errors import InputError
 @pytest.mark.parametrize(
     ("kind", "wanted"), [("Int64", "int64"), ("UInt8", "uint8"), ("boolean", "bool"), ("Float32", "float32")]
 )
-def test_labels_of_nullable_types_keep_their_kind(kind: str, wanted: str) -> None:
+def test_labels_of_nullable_types_keep_their_type(kind: str, wanted: str) -> None:
     labels = pd.Series([0, 1, 1]).astype(kind)
     assert check_labels(labels, None).dtype == wanted
     with pytest.raises(InputError, match=r"a label in every row, but 1 are missing \(the first in row 2\)"):
@@ -23,7 +23,7 @@ def test_labels_of_nullable_types_keep_their_kind(kind: str, wanted: str) -> Non
 
 
 @pytest.mark.parametrize("labels", [["a", None, "b"], np.array(["a", None, "b"], object)], ids=["list", "array"])
-def test_a_label_that_is_none_is_missing(labels: Any) -> None:
+def test_a_label_none_is_missing(labels: Any) -> None:
     with pytest.raises(InputError, match="missing"):
         plain_labels(labels)
 

@@ -1,4 +1,4 @@
-"""Distributions as `RandomizedSearchCV` takes them, as genes."""
+"""Distributions accepted by `RandomizedSearchCV`, converted to genes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genomes import Gene, HyperparameterSpace, InputError, Range
 
 
 class OnlyDraws:
-    """A distribution of somebody's own."""
+    """A third-party distribution."""
 
     def rvs(self, size=None, random_state=None):
         return np.random.default_rng(random_state).poisson(50, size)
@@ -49,7 +49,7 @@ def test_values_are_plain_numbers_of_the_distribution(case):
     [["relu", "tanh"], [True, False], [None, 0.5], [(32, 16), (8,)], [[30], [30, 30]], [1, 1.5, "auto"], "one", 3],
 )
 def test_lists_hold_anything(options):
-    parameters = read_parameters({"items": options}, seed=0)  # the name of a method
+    parameters = read_parameters({"items": options}, seed=0)  # a method's name
     rng = np.random.default_rng(0)
     found = [parameters(parameters.space.sample(rng))["items"] for _ in range(30)]
     wanted = options if isinstance(options, list) else [options]
@@ -68,6 +68,6 @@ def test_genes_of_evonas_may_depend_on_each_other():
 
 
 @pytest.mark.parametrize("space", [{}, [1], {"a": []}, {1: [1]}, {"a": {"low": 1}}, {"a": list("abc") * 600 + [None]}])
-def test_what_is_none_of_these_is_refused(space):
+def test_anything_else_is_refused(space):
     with pytest.raises(InputError, match=r"space|genes"):
         _ = read_parameters(space, seed=0).space

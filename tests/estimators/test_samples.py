@@ -1,4 +1,4 @@
-"""Estimators of images, series and texts: the right networks, labels back, and a model that takes raw samples."""
+"""Estimators for images, series and texts: suitable networks, original labels, and a model that takes raw samples."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SMALL = {"evaluations": 1, "population": 1, "epochs": 3, "random_state": 0}
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_what_rows_are_goes_by_their_shape(kind: str) -> None:
+def test_the_kind_of_rows_follows_from_their_shape(kind: str) -> None:
     assert kind_of_samples(SAMPLES[kind], None) == kind
     assert kind_of_samples(np.zeros((4, 2)), None) == ""
 
 
-def test_dense_networks_see_pixels_as_numbers_and_no_texts() -> None:
+def test_dense_networks_take_pixels_as_numbers_and_no_text() -> None:
     space = {"network": {"layers": 1, "units": 8}}
     assert kind_of_samples(IMAGES, space) == ""
     assert flatten(IMAGES).shape == (60, 90)

@@ -1,4 +1,4 @@
-"""`EvolutionSearchCV` as a textbook uses `RandomizedSearchCV` over a wrapped Keras model."""
+"""`EvolutionSearchCV`, used as textbooks use `RandomizedSearchCV` over a wrapped Keras model."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_randomised_search_becomes_an_evolved_one(tmp_path):
     assert {"param_n_hidden", "params", "mean_fit_time", "split1_test_score", "std_test_score"} <= results.keys()
     assert all(len(column) == 4 for column in results.values())
     scores, ranks = results["mean_test_score"], results["rank_test_score"]
-    assert np.isnan(scores).any()  # rates beyond reason
+    assert np.isnan(scores).any()  # absurd learning rates fail
     assert ranks[np.isnan(scores)].min() > ranks[~np.isnan(scores)].max()
     assert search.best_score_ == np.nanmax(scores) < 0
     assert search.best_params_ == results["params"][search.best_index_]
@@ -63,10 +63,10 @@ def test_a_randomised_search_becomes_an_evolved_one(tmp_path):
     )
     assert search.score(X, Y) == pytest.approx(-np.mean((search.predict(X) - Y) ** 2), rel=1e-3)
     assert len(search.history_["val_loss"]) == 2
-    # The copy predicts by Keras, the original by the kernels that trained it.
+    # The copy predicts with Keras, the original with the kernels that trained it.
     np.testing.assert_allclose(pickle.loads(pickle.dumps(search)).predict(X), search.predict(X), rtol=1e-5, atol=1e-6)
 
-    again = clone(search).fit(X, Y, **fitting)  # the run is there: nothing is searched again
+    again = clone(search).fit(X, Y, **fitting)  # the run exists: there is no second search
     assert again.best_params_ == search.best_params_
     with pytest.raises(InputError, match="these differ: data"):
         clone(search).fit(X, Y * 2, **fitting)
@@ -114,7 +114,7 @@ def test_mistakes(changes, text):
         EvolutionSearchCV(**{**given, **changes}).fit(X, Y)
 
 
-def test_a_model_that_raises_costs_itself_or_stops_the_search():
+def test_a_model_that_raises_fails_alone_or_stops_the_search():
     def fails(n_hidden):
         if n_hidden == 1:
             raise RuntimeError("one is too few")
@@ -137,7 +137,7 @@ def build_columns(units, last="softmax", loss="categorical_crossentropy"):
     return model
 
 
-def test_targets_of_one_column_a_class():
+def test_targets_with_one_column_per_class():
     y = np.eye(3)[np.digitize(X[:, 0], [-0.5, 0.5])]
     search = EvolutionSearchCV(build_columns, {"units": [2, 4]}, n_iter=1, cv=2, in_process=True).fit(X, y, epochs=1)
     assert np.isfinite(search.best_score_)
@@ -146,7 +146,7 @@ def test_targets_of_one_column_a_class():
 
 @dataclass
 class Stub:
-    """A compiled model that predicts what it is told."""
+    """A compiled model whose predictions are given."""
 
     loss: Any
     given: list
@@ -176,7 +176,7 @@ def test_predictions_have_the_form_of_the_target(loss, classes, given, predicted
     assert found.tolist() == (np.array(predicted, np.float32) if loss == "mse" else np.array(predicted)).tolist()
 
 
-def test_folds_are_dealt_by_classes_where_there_are_some():
+def test_folds_are_stratified_if_there_are_classes():
     codes = np.repeat([0, 1, 2], 20)
     for y in (codes, np.eye(3)[codes], codes.astype(str), codes[:, None]):
         assert np.array_equal(_stratification_labels(np.asarray(y)).astype(int), codes)

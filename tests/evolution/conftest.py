@@ -1,4 +1,4 @@
-"""What the tests of the loop share."""
+"""Fixtures shared by the tests of the loop."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from tests.clock import Clock
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What the timetable, the store and the toy evaluators take for the time."""
+    """Replaces the time for the timetable, the store and the toy evaluators."""
     return Clock().replace_time_in(monkeypatch, evonas.evolution.deadline, evonas.runs.store, tests.toy)

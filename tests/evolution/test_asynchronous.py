@@ -1,4 +1,4 @@
-"""The asynchronous loop: bounds, exact resumption from any moment, and the repetition of a run in its order."""
+"""The asynchronous loop: bounds, exact resumption from any moment, and repetition of a run in its order of arrival."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, ToyStreamingEvaluator, toy_s
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here loses power: what is written need not be on the disk before it continues."""
+    """No test here simulates a power failure, so no write has to reach the disk before the run continues."""
     configure = schema._configure
 
     def relaxed(connection: sqlite3.Connection, mode: str) -> None:
@@ -57,7 +57,7 @@ def records(store: RunReader) -> list[Any]:
     ]
 
 
-def test_generations_are_as_many_results_each(tmp_path: Path) -> None:
+def test_each_generation_has_as_many_results(tmp_path: Path) -> None:
     seen: list[Progress] = []
     evaluator = ToyStreamingEvaluator(3)
     with toy_store(tmp_path / "run", settings(offspring=5)) as store:
@@ -78,16 +78,16 @@ def test_generations_are_as_many_results_each(tmp_path: Path) -> None:
 
 
 def test_a_candidate_is_asked_for_as_soon_as_a_slot_is_free(tmp_path: Path) -> None:
-    """And no earlier: what is asked for has seen all but the others that are in training."""
+    """Nor earlier: each request takes into account every candidate except those in training."""
     with toy_store(tmp_path / "run", settings()) as store:
         run(store, Budget(generations=3), ToyStreamingEvaluator(3))
         kinds = [event.kind for event in store.events.since()]
         assert kinds[:7] == ["asked", "asked", "asked", "told", "asked", "told", "asked"]
         out = 0
-        for place, kind in enumerate(kinds):
+        for index, kind in enumerate(kinds):
             out += 1 if kind == "asked" else -1
             assert out <= 3
-            assert out > 1 or place == 0 or place > len(kinds) - 4
+            assert out > 1 or index == 0 or index > len(kinds) - 4
 
 
 @pytest.mark.parametrize("strategy", FAST)
@@ -108,7 +108,7 @@ def test_a_run_with_one_slot_is_the_same_however_it_is_cut(tmp_path: Path, strat
 
 @pytest.mark.parametrize("strategy", FAST)
 def test_a_run_is_repeated_in_the_order_of_its_arrivals(tmp_path: Path, strategy: str) -> None:
-    """With other slots and other times; also a run that was stopped on the way, and continued with other slots."""
+    """With different slots and durations; also for a run that was stopped and continued with different slots."""
     chosen = settings(strategy=strategy)
     with toy_store(tmp_path / "first", chosen) as store:
         run(store, Budget(evaluations=9), ToyStreamingEvaluator(4, seed=1))
@@ -120,7 +120,7 @@ def test_a_run_is_repeated_in_the_order_of_its_arrivals(tmp_path: Path, strategy
         assert store.digest() == digest
 
 
-def test_a_repeated_run_may_go_on(tmp_path: Path) -> None:
+def test_a_repeated_run_may_continue(tmp_path: Path) -> None:
     with toy_store(tmp_path / "first", settings()) as store:
         run(store, Budget(generations=2), ToyStreamingEvaluator(3, seed=1))
     with RunReader(tmp_path / "first") as first, toy_store(tmp_path / "goes_on", settings()) as store:
@@ -132,7 +132,7 @@ def test_a_repeated_run_may_go_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("strategy", FAST)
 @pytest.mark.sampled(2)
 def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, strategy: str) -> None:
-    """Nobody waits before the window is full, and a run that is cut by kills or in time ends as the straight one."""
+    """A worker waits only when the window is full; a run cut by kills or its budget ends like an uninterrupted one."""
     chosen, digests = settings(strategy=strategy, window=4, offspring=5), []
     for slots in (1, 2, 4):
         evaluator = ToyStreamingEvaluator(slots, seed=slots)
@@ -150,9 +150,9 @@ def test_in_the_order_of_asking_a_run_is_the_same_at_any_speed(tmp_path: Path, s
     assert len(set(digests)) == 1
 
 
-def test_a_slow_network_keeps_nobody_waiting_before_the_window_is_full(tmp_path: Path) -> None:
+def test_a_slow_network_blocks_nothing_before_the_window_is_full(tmp_path: Path) -> None:
     class Slow(ToyStreamingEvaluator):
-        """The first one comes back last."""
+        """Returns the first candidate last."""
 
         def stream(self) -> Any:
             stream = super().stream()
@@ -181,10 +181,10 @@ class Killed(BaseException):
     ],
     ids=["as they arrive", "in order", "in order and inheriting", "cmaes", "in rungs"],
 )
-def test_a_run_that_was_cut_at_any_commit_goes_on_with_what_was_out(
+def test_a_run_cut_at_any_commit_continues_with_the_pending_candidates(
     tmp_path: Path, chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The events on record stay, the candidates that were out are asked for again and trained, none else."""
+    """Recorded events stay; exactly the candidates that were in training are asked for again and trained."""
     folder, commits = tmp_path / "run", 0
     known: list[Any] = []
     evaluator = ToyStreamingEvaluator(3, seed=7)
@@ -241,7 +241,7 @@ def test_no_network_is_trained_twice_and_an_exhausted_space_ends_the_run(tmp_pat
 
 
 @pytest.mark.parametrize("window", [0, 4])
-def test_as_many_evaluations_as_the_space_holds_networks_end_the_run(tmp_path: Path, window: int) -> None:
+def test_evaluating_every_network_of_the_space_ends_the_run(tmp_path: Path, window: int) -> None:
     with toy_store(tmp_path / "run", settings(population=2, window=window), ToySpace(2)) as store:
         run(store, Budget(evaluations=8), ToyStreamingEvaluator(3))
         assert (store.stop, store.evaluated) == (Stop.EVALUATIONS, 8)
@@ -250,7 +250,7 @@ def test_as_many_evaluations_as_the_space_holds_networks_end_the_run(tmp_path: P
         assert (store.stop, store.events.asked) == (Stop.EVALUATIONS, asked)
 
 
-def test_bounds_are_exact_also_when_more_was_out(tmp_path: Path) -> None:
+def test_bounds_are_exact_even_with_pending_candidates(tmp_path: Path) -> None:
     interruption = Interruption()
 
     def stop(progress: Progress) -> None:
@@ -279,7 +279,7 @@ def test_leaving_the_loop_closes_the_stream(tmp_path: Path) -> None:
         assert store.stop == Stop.INTERRUPTED
 
 
-def test_what_has_no_score_has_failed_and_others_are_no_parents(tmp_path: Path) -> None:
+def test_evaluations_without_a_score_fail_and_are_never_parents(tmp_path: Path) -> None:
     def evaluation(candidate: Candidate) -> Evaluation:
         return Evaluation(Status.OK, {"rmse": float("nan")})
 
@@ -288,11 +288,11 @@ def test_what_has_no_score_has_failed_and_others_are_no_parents(tmp_path: Path) 
         assert {record.evaluation.status for record in store.records()} == {Status.FAILED}
 
 
-def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
+def test_an_evaluator_that_breaks_its_contract_gets_an_error(tmp_path: Path) -> None:
     class Twice(ToyEvaluator):
         def evaluate(self, candidates: Sequence[Candidate], *others: Any) -> Any:
             for part in super().evaluate(candidates, *others):
-                yield {place + 1: evaluation for place, evaluation in part.items()}
+                yield {index + 1: evaluation for index, evaluation in part.items()}
 
     with toy_store(tmp_path / "run", settings()) as store, pytest.raises(RuntimeError, match="return it exactly once"):
         run(store, Budget(generations=1), Twice())
@@ -308,14 +308,14 @@ def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
         ({"strategy": "evolution", "trainer": "population"}, "off with trainer population"),
     ],
 )
-def test_what_cannot_be_asynchronous_is_refused_in_words(values: dict[str, Any], text: str) -> None:
+def test_impossible_asynchronous_runs_are_refused_with_a_message(values: dict[str, Any], text: str) -> None:
     from evonas.strategies import check_settings
 
     with pytest.raises(InputError, match=text):
         check_settings(toy_settings(**{"trainer": "single", **values, "asynchronous": True}))
 
 
-def test_what_is_asynchronous_unless_told_otherwise() -> None:
+def test_which_runs_are_asynchronous_by_default() -> None:
     chosen = {name: toy_settings(strategy=name, trainer="single").asynchronous for name in STRATEGIES}
     assert [name for name, is_on in chosen.items() if is_on] == ["evolution", "aging"]
     assert toy_settings(strategy="evolution", trainer="single", asynchronous=False).asynchronous is False

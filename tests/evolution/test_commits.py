@@ -18,11 +18,11 @@ from evonas.strategies import make_strategy
 from tests.clock import Clock
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_store
 
-COMMIT_SECONDS = 0.1  # of a store on a slow disk; the share then lets results wait for 0.4 s
+COMMIT_SECONDS = 0.1  # of a store on a slow disk; results may then wait 0.4 s for their commit
 
 
 class PromptEvaluator(ToyEvaluator):
-    """One network at a time, each after that many seconds; ends with an exception after so many of them."""
+    """Evaluates one network at a time, each in that many seconds; raises an exception after a given number."""
 
     part_seconds = 1.0
 
@@ -44,8 +44,8 @@ class PromptEvaluator(ToyEvaluator):
             yield part
 
 
-def committed(directory: Path, patch: pytest.MonkeyPatch, evaluator: PromptEvaluator) -> list[int]:
-    """Networks in each commit of two generations of six."""
+def commit_sizes(directory: Path, patch: pytest.MonkeyPatch, evaluator: PromptEvaluator) -> list[int]:
+    """The number of networks in each commit of two generations of six."""
     sizes: list[int] = []
     put = RunStore.commit_part
 
@@ -72,7 +72,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_results_that_come_faster_than_the_disk_takes_them_are_committed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    sizes = committed(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 0.15))
+    sizes = commit_sizes(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 0.15))
     assert sizes[:2] == [1, 3]
     assert max(sizes) == 3
 
@@ -80,7 +80,7 @@ def test_results_that_come_faster_than_the_disk_takes_them_are_committed_togethe
 def test_results_that_come_slowly_are_committed_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    assert set(committed(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 1.0))) == {1}
+    assert set(commit_sizes(tmp_path / "run", monkeypatch, PromptEvaluator(clock, 1.0))) == {1}
 
 
 def test_results_of_an_evaluator_that_may_wait_for_long_are_committed_at_once(
@@ -88,18 +88,18 @@ def test_results_of_an_evaluator_that_may_wait_for_long_are_committed_at_once(
 ) -> None:
     evaluator = PromptEvaluator(clock, 0.0)
     evaluator.part_seconds = 10.0
-    assert set(committed(tmp_path / "run", monkeypatch, evaluator)) == {1}
+    assert set(commit_sizes(tmp_path / "run", monkeypatch, evaluator)) == {1}
 
 
 @pytest.mark.parametrize("error", [Abandoned, RuntimeError])
-def test_what_waits_is_committed_when_the_wait_ends_early(
+def test_waiting_results_are_committed_when_the_wait_ends_early(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, error: type[Exception]
 ) -> None:
     evaluator = PromptEvaluator(clock, 0.0, fails_after=3, error=error)
     sizes: list[int] = []
     if error is RuntimeError:
         with pytest.raises(RuntimeError):
-            committed(tmp_path / "run", monkeypatch, evaluator)
+            commit_sizes(tmp_path / "run", monkeypatch, evaluator)
     else:
-        sizes = committed(tmp_path / "run", monkeypatch, evaluator)
+        sizes = commit_sizes(tmp_path / "run", monkeypatch, evaluator)
         assert sizes == [1, 2]

@@ -1,4 +1,4 @@
-"""Limits and several objectives, through a whole run with an evaluator that trains nothing."""
+"""Limits and several objectives, through a whole run with an evaluator that does not train."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from genomes.architecture.cost import count_parameters
 from tests.genomes.dense_spaces import network
 from tests.stub import StubEvaluator
 
-#: Of plain networks, of which any with few parameters takes few operations.
+#: A space of plain networks, in which few parameters also mean few operations.
 SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(2, 64, log=True), embedding="none", members=1)
 LIMIT = 500
 
 
 class Noting(StubEvaluator):
-    """Notes what it was given; with `slow`, every fifth network is too slow for it."""
+    """Records the candidates that it gets; if `slow`, every fifth network exceeds the time limit."""
 
     seen: ClassVar[list[Candidate]] = []
     slow = False
@@ -67,7 +67,7 @@ def size(genome: Any) -> int:
 
 @pytest.mark.parametrize("strategy", ["ga", "aging", "nsga2", "tpe", "random"])
 @pytest.mark.sampled(3)
-def test_what_is_over_a_limit_is_shown_but_never_trained_nor_among_the_best(tmp_path: Path, strategy: str) -> None:
+def test_networks_over_a_limit_are_shown_but_never_trained_nor_ranked(tmp_path: Path, strategy: str) -> None:
     out = tmp_path / "run"
     search(out, Budget(generations=6), strategy=strategy, max_parameters=LIMIT, max_flops=4 * LIMIT)
     assert Noting.seen
@@ -95,7 +95,7 @@ def test_what_is_over_a_limit_is_shown_but_never_trained_nor_among_the_best(tmp_
 
 @pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.sampled(1)
-def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
+def test_a_stopped_run_with_limits_continues_as_if_uninterrupted(
     tmp_path: Path, slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Noting, "slow", slow)
@@ -105,14 +105,14 @@ def test_a_run_with_limits_that_stops_goes_on_as_if_it_never_had(
     for evaluations in (9, 11, 16):
         evonas.resume(tmp_path / "run", evaluations=evaluations, evaluator=Noting)
         with RunReader(tmp_path / "run") as run:
-            assert run.evaluated == evaluations  # exactly: what is over a limit costs none
+            assert run.evaluated == evaluations  # exactly: networks over a limit are not counted
     evonas.resume(tmp_path / "run", generations=6, evaluations=1000, evaluator=Noting)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:
         assert run.digest() == straight.digest()
 
 
 @pytest.mark.soak
-def test_a_limit_that_nothing_meets_ends_the_run(tmp_path: Path) -> None:
+def test_an_unattainable_limit_ends_the_run(tmp_path: Path) -> None:
     search(tmp_path / "run", Budget(evaluations=100), max_parameters=1)
     with RunReader(tmp_path / "run") as run:
         assert (run.evaluated, run.stop) == (0, "limits")
@@ -168,7 +168,7 @@ def test_a_space_without_architectures_has_no_limits_on_them(tmp_path: Path) -> 
         api.search_prepared(
             data(), space=space, settings=Settings(seed=0, max_flops=9), out=tmp_path / "run", evaluator=Noting
         )
-    # Parameters are counted by the worker; trials, which have no data, count nothing.
+    # The worker counts parameters; trials have no data, so nothing is counted.
     problem = {"num_features": 3, "num_outputs": 1}
     assert not Screen.from_settings(Settings(max_parameters=9), space, problem).limits
     with pytest.raises(InputError, match="parameters must be known"):
@@ -177,7 +177,7 @@ def test_a_space_without_architectures_has_no_limits_on_them(tmp_path: Path) -> 
 
 def test_measures_of_a_network() -> None:
     graph = SPACE.architecture(network(4, 2, normalization="batch"))
-    # Kernels 3 x 4, 4 x 2, 2 x 1; beta and gamma for each unit, a bias for the output; two moving averages a unit.
+    # Kernels 3 x 4, 4 x 2, 2 x 1; beta and gamma for each unit, a bias for the output; two moving averages per unit.
     assert measured_before(graph, 3, 1) == {"parameters": 22 + 12 + 1, "flops": 44, "memory_bytes": 4 * (35 + 12 + 10)}
     assert over_limit({"parameters": 35.0}, {"parameters": 35.0}) is None
     over = over_limit({"parameters": 30.0, "flops": 12.0}, {"parameters": 20.0, "flops": 10.0})
@@ -186,7 +186,7 @@ def test_measures_of_a_network() -> None:
     assert over.reason == "over the limit: 30 parameters, at most 20; 12 FLOPs, at most 10"
 
 
-def test_a_front_is_what_nothing_dominates() -> None:
+def test_a_front_holds_the_nondominated_networks() -> None:
     rng = np.random.default_rng(0)
     for count in (1, 2, 3):
         points = [tuple(point) for point in rng.integers(0, 6, size=(60, count)).astype(float)]

@@ -1,4 +1,4 @@
-"""The time of a run: it is kept whatever an evaluator does, shared between search, finalists and end, and recorded."""
+"""The run's time limit: kept whatever an evaluator does, divided between search, finalists and end, and recorded."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from tests.cli.commands import ROOT, write_table
 from tests.clock import Clock
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_settings, toy_store
 
-#: What a machine that is busy may make of an instant, in the soak; all other tests here read a clock that they advance.
+#: Seconds that a busy machine may add to an instant, in the soak; all other tests here read a clock that they advance.
 SOON = 1.0
-#: Seconds between two looks of whoever waits for a toy worker; and what rounding adds to a sum of them.
+#: Polling interval in seconds of whoever waits for a toy worker; and the rounding error of a sum of intervals.
 LOOK, EXACT = 0.005, 1e-6
 
 
 class Worker(ToyEvaluator):
-    """Is waited for as a worker process is: `hangs` says before which training it does for ever; gives empty parts."""
+    """A toy worker process: hangs forever before trainings for which `hangs` is true, and yields empty parts."""
 
     check: Callable[[], bool]
 
@@ -72,7 +72,7 @@ class Worker(ToyEvaluator):
 
 
 def taking(seconds: float) -> Callable[[Candidate], Evaluation]:
-    """Evaluations as if each training took so long."""
+    """Evaluations that each take that long."""
     return lambda candidate: replace(toy_evaluation(candidate), train_seconds=seconds)
 
 
@@ -97,7 +97,7 @@ def test_longest_first() -> None:
 def test_the_clock_of_a_command_starts_with_its_process() -> None:
     script = "import time; time.sleep(0.2); from evonas.machine import process_started as p"
     script += "; print(time.monotonic() - p())"
-    began = time.monotonic()  # before the process, and so a bound at any speed: its clock is of hundredths
+    began = time.monotonic()  # earlier than the process, so its age is below this at any speed
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout
     assert 0.2 < float(output) < time.monotonic() - began + 0.05
 
@@ -111,7 +111,7 @@ def test_time_ends_a_search_that_gets_no_result_and_a_resumed_one_ends_as_if_it_
         finals(store, ToyEvaluator())
         straight = store.digest()
     with toy_store(tmp_path / "run", toy_settings(finalists=2)) as store:
-        part = 0.0 if hangs else 0.08  # the fourth is in the second generation
+        part = 0.0 if hangs else 0.08  # the fourth belongs to the second generation
         worker = Worker(clock, lambda phase: hangs and len(worker.trained) >= 7, sleep_seconds=part)
         timetable = Timetable(store, 0.3)
         search(store, worker, Budget(seconds=0.3), timetable)
@@ -126,7 +126,7 @@ def test_time_ends_a_search_that_gets_no_result_and_a_resumed_one_ends_as_if_it_
 
 
 @pytest.mark.parametrize("phase", ["search", "finalist", "test"])
-def test_a_request_to_stop_acts_in_every_phase_while_nothing_comes(tmp_path: Path, clock: Clock, phase: str) -> None:
+def test_a_request_to_stop_acts_in_every_phase_without_results(tmp_path: Path, clock: Clock, phase: str) -> None:
     def ended(directory: Path, hangs: Callable[[str], bool], interruption: Interruption) -> bool:
         store = toy_store(directory) if not directory.exists() else RunStore.open(directory)
         with store:
@@ -171,10 +171,10 @@ def test_a_network_at_a_rung_takes_longer_to_train_in_full(tmp_path: Path) -> No
 
         assert in_full(epochs, epochs) == in_full(epochs - 1, epochs) == 2.0
         assert in_full(1, 1) == 2.0 * epochs
-        assert in_full(1, 2) == 2.0  # it stopped early, and would again
+        assert in_full(1, 2) == 2.0  # it stopped early, and would stop early again
 
 
-def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> None:
+def test_as_many_retrainings_as_fit_and_the_rest_later(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(1.0)), Budget(generations=2))
         timetable = Timetable(store, store.seconds + 3.3)
@@ -187,7 +187,7 @@ def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> 
         lines = summaries.finalist_lines(store)
         assert "the time was too short for 3 of 6 re-trainings" in lines[2]
         assert any("(2 trained)" in line for line in lines)
-        # As many as there are networks are trained once before any is trained twice, the best first.
+        # Every network is trained once before any is trained twice, in the order of rank.
         assert evaluator.trained == [each.digest for each in store.best(2)] + [store.best(1)[0].digest]
         again = ToyEvaluator(part_size=1, evaluation=taking(1.0))
         assert finals(store, again)
@@ -200,7 +200,7 @@ def test_as_many_are_trained_again_as_fit_and_the_rest_later(tmp_path: Path) -> 
         assert store.digest() == cut
 
 
-def test_what_was_not_trained_again_is_not_overtaken_by_what_was(tmp_path: Path) -> None:
+def test_networks_without_retrainings_keep_their_rank(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(1.0)), Budget(generations=2))
         best = store.best(1)[0]
@@ -228,7 +228,7 @@ def test_finalists_stop_at_the_deadline_and_keep_what_is_trained(tmp_path: Path,
         assert store.finalists
 
 
-def test_where_the_time_went_is_recorded_and_adds_up(tmp_path: Path, clock: Clock) -> None:
+def test_the_time_of_each_phase_is_recorded_and_adds_up(tmp_path: Path, clock: Clock) -> None:
     with toy_store(tmp_path / "run") as store:
         for session in range(2):
             timetable = Timetable(store, None, started=clock.monotonic() - 5)
@@ -246,7 +246,7 @@ def test_where_the_time_went_is_recorded_and_adds_up(tmp_path: Path, clock: Cloc
 
 @contextmanager
 def busy(count: int = 4, seconds: int = 60) -> Iterator[None]:
-    """So many processes that do nothing but compute."""
+    """Starts that many processes that only compute."""
     script = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
     processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(count)]
     try:
@@ -258,7 +258,7 @@ def busy(count: int = 4, seconds: int = 60) -> Iterator[None]:
 
 
 def keeps_its_time(store: RunStore, worker: Worker, late: float) -> None:
-    """Asserts that a search of 1.5 s and its finalists take no longer, but for so many seconds."""
+    """Asserts that a search of 1.5 s with its finalists takes at most that many seconds longer."""
     timetable = Timetable(store, 1.5, retrainings=(2, 3), has_end=True)
     with timetable.part("search"):
         search(store, worker, Budget(seconds=1.5), timetable)
@@ -269,7 +269,7 @@ def keeps_its_time(store: RunStore, worker: Worker, late: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_time_is_kept_where_a_training_takes_up_to_ten_times_as_long(
+def test_the_time_limit_holds_if_trainings_take_up_to_ten_times_as_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     clock = Clock(busy=seed).replace_time_in(monkeypatch, evonas.evolution.deadline, evonas.runs.store, tests.toy)
@@ -278,7 +278,7 @@ def test_time_is_kept_where_a_training_takes_up_to_ten_times_as_long(
 
 
 @pytest.mark.soak
-def test_time_is_kept_by_a_busy_machine(tmp_path: Path) -> None:
+def test_the_time_limit_holds_on_a_busy_machine(tmp_path: Path) -> None:
     with busy(seconds=5), toy_store(tmp_path / "run", toy_settings(population=20, strategy="evolution")) as store:
         keeps_its_time(store, Worker(Clock(), sleep_seconds=0.02, evaluation=taking(0.02), part_size=1), SOON)
 

@@ -1,4 +1,4 @@
-"""What an evaluation is taken to cost, and the effort that follows from it."""
+"""The estimated cost of an evaluation, and the effort that follows from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evonas.strategies.surrogate.effort import effort_of
 from genomes import DenseSpace, HyperparameterSpace, Range
 
 
-def expected(rows: int = 400, space: Any = None, data: bool = True, **options: Any) -> float | None:
+def cost_of(rows: int = 400, space: Any = None, data: bool = True, **options: Any) -> float | None:
     x = np.random.default_rng(0).normal(size=(rows, 6))
     prepared: PreparedData | None = prepare_arrays(x, x @ np.arange(6), seed=0) if data else None
     settings = Settings(**{"seed": 0, "trainer": "native", **options}).resolve("rmse")
@@ -24,25 +24,25 @@ def expected(rows: int = 400, space: Any = None, data: bool = True, **options: A
 
 
 def test_more_rows_and_epochs_cost_more_and_a_seed_nothing() -> None:
-    few, more, longer = expected(), expected(rows=4000), expected(epochs=500)
+    few, more, longer = cost_of(), cost_of(rows=4000), cost_of(epochs=500)
     assert few is not None
     assert more is not None
     assert longer is not None
     assert 0 < few < more
     assert longer == pytest.approx(10 * few, rel=0.3)
-    assert expected(seed=1) == few
+    assert cost_of(seed=1) == few
 
 
-def test_models_of_ones_own_are_dear_and_what_was_given_stays() -> None:
-    own = expected(space=HyperparameterSpace({"x": Range(0.0, 1.0)}), data=False, trainer="single")
+def test_custom_models_are_expensive_and_given_settings_are_kept() -> None:
+    own = cost_of(space=HyperparameterSpace({"x": Range(0.0, 1.0)}), data=False, trainer="single")
     assert own is not None
     assert own >= 1.0
-    assert expected(evaluation_seconds=3.0) == 3.0
-    assert expected(strategy="ga") is None
-    assert expected(trainer="population") is None
+    assert cost_of(evaluation_seconds=3.0) == 3.0
+    assert cost_of(strategy="ga") is None
+    assert cost_of(trainer="population") is None
 
 
-def test_the_dearer_an_evaluation_the_more_is_looked_at() -> None:
+def test_the_effort_grows_with_the_cost_of_an_evaluation() -> None:
     levels = [effort_of(500, seconds) for seconds in (None, 0.3, 2.0, 60.0)]
     for less, more in pairwise(levels):
         assert less.rows.samples < more.rows.samples

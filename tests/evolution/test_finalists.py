@@ -1,4 +1,4 @@
-"""Finalists: how they are ranked, what counts as the best network then, and that the exported one is the scored one."""
+"""Finalists: how they are ranked, which network is then the best, and that the exported network is the scored one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RMSE, R2 = Objective("rmse", "min"), Objective("r2", "max")
 
 
 def finalist(search: float, *scores: float | None, objective: Objective = RMSE) -> Finalist:
-    """A finalist with that score in the search and in its re-trainings; None is one that failed."""
+    """A finalist with that score in the search and in its re-trainings; None stands for a failed one."""
     name = objective.name
     good = Evaluation(Status.OK, {name: search})
     record = Record(0, 0, "d", 1, 5, {}, (), "sample", good, objective.loss(search), "w", 5, None)
@@ -62,16 +62,16 @@ def test_failures_and_single_seeds() -> None:
 
 
 class SeededEvaluator(StubEvaluator):
-    """Scores by digest and, in part, by seed; a test score for every weights."""
+    """Scores depend on the digest and, in part, on the seed; any weights get a test score."""
 
     def evaluate(
         self, candidates: Sequence[Candidate], done: frozenset[int] = frozenset(), *starts: Any
     ) -> Iterator[Mapping[int, Evaluation]]:
-        for place, candidate in enumerate(candidates):
-            if place not in done:
+        for index, candidate in enumerate(candidates):
+            if index not in done:
                 score = int(candidate.digest[:8], 16) / 2**32 + candidate.seed / 2**31
                 weights = {"output/bias": np.array([score], np.float32)}
-                yield {place: Evaluation(Status.OK, {self.metric: score}, best_epoch=1, epochs=2, weights=weights)}
+                yield {index: Evaluation(Status.OK, {self.metric: score}, best_epoch=1, epochs=2, weights=weights)}
 
     def test(self, genome: Any, weights: Weights) -> dict[str, float]:
         return {self.metric: 2 * float(weights["output/bias"][0])}
@@ -110,7 +110,7 @@ def test_finalists_are_ranked_by_their_mean_and_lead_the_ranking() -> None:
 
 
 @pytest.mark.usefixtures("seeded")
-def test_more_are_trained_on_top_of_those_that_were_and_a_search_that_goes_on_forgets_them() -> None:
+def test_more_retrainings_are_added_and_a_continued_search_discards_them() -> None:
     search(finalists=2, finalist_seeds=2)
     counts: list[tuple[int, int]] = []
     result = evonas.finalists("run", 3, 3, on_finalists=lambda *count: counts.append(count))
@@ -123,17 +123,17 @@ def test_more_are_trained_on_top_of_those_that_were_and_a_search_that_goes_on_fo
     assert evonas.resume("run").finalists.equals(result.finalists)
     evonas.resume("run", generations="+1")
     with RunReader("run") as run:
-        assert run.retrainings.asked == (run.evaluated, 2, 2)  # as the settings say
+        assert run.retrainings.asked == (run.evaluated, 2, 2)  # as in the settings
         assert len(run.finalists) == 2
 
 
 @pytest.mark.usefixtures("seeded")
 def test_an_ensemble_takes_the_best_one_from_further_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The weights of these networks are placeholders, which predict nothing to choose by.
+    # These networks have placeholders for weights, whose predictions are meaningless.
     monkeypatch.setattr("evonas.api.session.choose_ensemble", lambda *_: ([], []))
     plain = search(finalists=2, finalist_seeds=2).finalists
     found = search(finalists=2, finalist_seeds=2, ensemble=3, overwrite=True)
-    assert found.finalists.equals(plain)  # nothing ranks by them
+    assert found.finalists.equals(plain)  # they do not affect the ranking
     with RunReader("run") as run:
         best, other = (each.record.digest for each in run.finalists)
         seeds = {each.seed for each in run.retrainings.trained(best)}
@@ -212,7 +212,7 @@ def test_mistakes_exit_with_2(options: list[str], words: str, monkeypatch: pytes
 @pytest.mark.parametrize("searches", [1, pytest.param(2, marks=pytest.mark.soak)])
 @pytest.mark.soak
 def test_the_exported_network_is_the_median_re_training(tmp_path: Path, searches: int) -> None:
-    """Of one search, and of another one alike."""
+    """The same holds for an identical second search."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 3))
     y = x[:, 0] - x[:, 1] ** 2 + 0.1 * rng.normal(size=300)

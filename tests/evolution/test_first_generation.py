@@ -1,4 +1,4 @@
-"""The first generation of a run of short time: small networks where the usual ones would take too long."""
+"""The first generation of a short run: small networks where the usual ones would take too long."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range, 
 from genomes.architecture.cost import count_flops, count_frozen_flops, count_parameters
 from tests.stub import StubEvaluator
 
-# Of plain networks, whose size says what they cost.
+# Plain networks, whose cost follows from their size.
 RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1)
 
 
@@ -75,7 +75,7 @@ def test_the_shorter_the_time_the_smaller_the_networks(data: PreparedData) -> No
     assert means[1] < means[0]
 
 
-def test_networks_that_a_user_begins_with_stay(data: PreparedData) -> None:
+def test_networks_given_by_the_user_are_kept(data: PreparedData) -> None:
     large = SPACE.sample(np.random.default_rng(1))
     first = began(data, 200, initial=(large,))
     assert first is not None
@@ -83,7 +83,7 @@ def test_networks_that_a_user_begins_with_stay(data: PreparedData) -> None:
     assert len(first.genomes) == 10
 
 
-def test_epochs_are_cut_where_nothing_is_cheap_enough_unless_they_were_asked_for(data: PreparedData) -> None:
+def test_epochs_are_reduced_if_nothing_is_cheap_enough_unless_given(data: PreparedData) -> None:
     first = began(data, 45)
     assert first is not None
     assert 3 <= first.epochs < 50
@@ -179,7 +179,7 @@ def test_members_and_embeddings_cost_time(data: PreparedData) -> None:
 
 
 @pytest.mark.soak
-def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
+def test_a_run_reports_it_and_a_resumed_one_asks_for_the_same(
     data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = partial(first_generation, flops=lambda: 1e9, share=lambda threads: 0.5)
@@ -199,7 +199,7 @@ def test_a_run_says_so_and_a_resumed_one_asks_for_the_same(
 
     search("straight", 14)
     search("run", 4)
-    # On a machine that is faster, too.
+    # Also if the machine is faster after the resumption.
     monkeypatch.setattr(api, "first_generation", partial(first_generation, flops=lambda: 1e12))
     evonas.resume(tmp_path / "run", evaluations=14, evaluator=StubEvaluator, threads=2)
     with RunReader(tmp_path / "run") as run, RunReader(tmp_path / "straight") as straight:

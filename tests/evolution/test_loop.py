@@ -145,7 +145,7 @@ def test_leaving_the_loop_is_an_interruption(tmp_path: Path) -> None:
         assert store.stop == Stop.INTERRUPTED
 
 
-def test_progress_tells_where_the_search_stands(tmp_path: Path) -> None:
+def test_progress_shows_the_state_of_the_search(tmp_path: Path) -> None:
     seen: list[Progress] = []
     with toy_store(tmp_path / "run") as store:
         run(store, Budget(generations=2), on_part=seen.append)
@@ -169,7 +169,7 @@ def test_an_evaluation_without_a_finite_score_has_failed(tmp_path: Path, score: 
         assert store.best(5) == []
 
 
-def test_an_evaluator_that_breaks_its_word_is_told(tmp_path: Path) -> None:
+def test_an_evaluator_that_breaks_its_contract_gets_an_error(tmp_path: Path) -> None:
     class Short(ToyEvaluator):
         def evaluate(self, *arguments: Any) -> Any:
             yield from list(super().evaluate(*arguments))[:-1]

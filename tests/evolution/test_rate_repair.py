@@ -1,4 +1,4 @@
-"""Children whose learning rate a range test sets: which, to what, the same after a stop, and one real search."""
+"""Children whose learning rate a range test sets: which ones, to what, the same after a stop, and one real search."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPACE = DenseSpace(layers=Range(1, 3), units=Range(2, 16))
 
 
 class Turned:
-    """Mends the children of one mutation of the toy space: their last number becomes another."""
+    """Repairs the children of one mutation of the toy space: replaces their last number."""
 
     operators = frozenset({"step"})
 
@@ -47,19 +47,19 @@ class Turned:
 
 
 def falling(task: SweepTask, at: float) -> LearningRateCurve:
-    """A loss that falls at one rate."""
+    """A loss curve that falls at the given rate."""
     rates = np.array(task.rates)
     losses = 1 - 0.8 / (1 + (at / rates) ** 3) + (rates / (30 * at)) ** 4
     return LearningRateCurve(tuple(rates), tuple(losses))
 
 
-def wanted(task: SweepTask) -> float:
-    """What the stub's tests suggest: a function of the task alone."""
+def rate_for(task: SweepTask) -> float:
+    """The rate that the stub's range test suggests: a function of the task alone."""
     return float(2e-4 * 1.5 ** (task.seeds[0] % 10))
 
 
 class Sweeping(StubEvaluator):
-    """An evaluator that sweeps; at a certain sweep, it is as if Ctrl-C had been pressed."""
+    """An evaluator that runs range tests; during a given one it simulates Ctrl-C."""
 
     interruption: Interruption | None = None
     left = 0
@@ -68,7 +68,7 @@ class Sweeping(StubEvaluator):
         Sweeping.left -= 1
         if Sweeping.left == 0 and Sweeping.interruption is not None:
             Sweeping.interruption.signal = 2
-        return falling(task, wanted(task))
+        return falling(task, rate_for(task))
 
 
 def data() -> Any:
@@ -77,13 +77,13 @@ def data() -> Any:
 
 
 @pytest.mark.parametrize("name", [name for name, row in STRATEGIES.items() if row.mutates])
-def test_children_of_such_mutations_are_repaired_and_say_so(name: str) -> None:
+def test_children_of_these_mutations_are_repaired_and_marked(name: str) -> None:
     options = {"objective": RMSE, "population": 8, "seed": 2}
     repair = Turned()
     strategy = make_strategy(name, ToySpace(), repair=repair, **options)  # type: ignore[arg-type]
     repaired, seen, space = [], set(), ToySpace()
     for generation in range(6):
-        if generation == 4:  # also continues from a state
+        if generation == 4:  # continuing from a saved state gives the same
             state = json.loads(json.dumps(strategy.state()))
             strategy = make_strategy(name, space, repair=repair, **options)  # type: ignore[arg-type]
             strategy.restore(state)
@@ -99,7 +99,7 @@ def test_children_of_such_mutations_are_repaired_and_say_so(name: str) -> None:
         seen |= {candidate.digest for candidate in candidates}
         strategy.tell([1.0 + sum(candidate.genome[:3]) for candidate in candidates])
     assert len(repaired) > 3
-    # Samples, and children of other mutations and of crossover, are not.
+    # Samples, and children of other mutations and of crossover, are not repaired.
     assert len(repaired) <= len(repair.given) < 48
 
 
@@ -129,7 +129,7 @@ def test_the_rate_is_the_suggested_one_within_the_space() -> None:
     assert chosen.training.learning_rate == 2e-3
 
 
-def test_a_test_that_shows_nothing_leaves_the_child_as_it_is() -> None:
+def test_an_inconclusive_range_test_leaves_the_child_unchanged() -> None:
     genome = SPACE.sample(np.random.default_rng(0))
 
     def dies(_: SweepTask) -> LearningRateCurve:
@@ -157,31 +157,31 @@ def test_a_test_that_shows_nothing_leaves_the_child_as_it_is() -> None:
         ({"inherit": True}, SPACE, "inherit on"),
     ],
 )
-def test_where_nothing_can_be_repaired_it_is_refused(settings: dict[str, Any], space: Any, words: str) -> None:
+def test_repair_is_refused_where_it_has_no_effect(settings: dict[str, Any], space: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         check_repair(Settings(repair=True, **settings), space)
     check_repair(Settings(**settings), space)
 
 
-def test_a_loop_of_ones_own_has_nothing_to_repair_with() -> None:
+def test_a_custom_loop_has_no_repair() -> None:
     with pytest.raises(InputError, match="in your own loop"):
         evonas.strategy("evolution", SPACE, repair=True)
 
 
-def test_an_evaluator_has_to_sweep(tmp_path: Path) -> None:
+def test_an_evaluator_must_support_sweeps(tmp_path: Path) -> None:
     chosen, out = Settings(seed=1, repair=True), tmp_path / "run"
     with pytest.raises(InputError, match="method sweep"):
         api.search_prepared(data(), space=SPACE, settings=chosen, out=out, evaluator=StubEvaluator)
 
 
 class Dying(Sweeping):
-    """Is killed in the midst of a certain sweep."""
+    """Is killed during a given range test."""
 
     def sweep(self, task: SweepTask) -> LearningRateCurve:
         Dying.left -= 1
         if Dying.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        return falling(task, wanted(task))
+        return falling(task, rate_for(task))
 
 
 def search(out: Path, interruption: Interruption | None = None, evaluator: Any = Sweeping) -> str:
@@ -198,7 +198,7 @@ def digest(out: Path) -> str:
         return run.digest()
 
 
-def test_a_search_that_is_stopped_in_the_midst_of_repairs_ends_as_the_straight_one(tmp_path: Path) -> None:
+def test_a_search_stopped_during_repairs_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     Sweeping.left = 0
     straight = search(tmp_path / "straight")
     with RunReader(tmp_path / "straight") as run:
@@ -220,7 +220,7 @@ def search_until_killed(out: Path, sweeps: int) -> None:
 
 @pytest.mark.parametrize("sweeps", [1, 4])
 @pytest.mark.sampled(1)
-def test_a_search_that_is_killed_in_the_midst_of_repairs_ends_as_the_straight_one(tmp_path: Path, sweeps: int) -> None:
+def test_a_search_killed_during_repairs_ends_like_an_uninterrupted_one(tmp_path: Path, sweeps: int) -> None:
     Sweeping.left = 0
     straight = search(tmp_path / "straight")
     process = multiprocessing.get_context("spawn").Process(

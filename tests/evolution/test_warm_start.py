@@ -23,7 +23,7 @@ from genomes.architecture.graph import graph_from_json, graph_to_json
 from tests.api.test_search import StubEvaluator, table
 from tests.stub import no_standby
 
-#: Of plain networks; what others take over is in tests/training/test_embeddings_and_members.py.
+#: Plain networks; tests/training/test_embeddings_and_members.py covers what others take over.
 SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(4, 16), embedding="none", members=1)
 
 
@@ -88,7 +88,7 @@ def test_weights_of_another_network_are_refused() -> None:
         transfer_weights(wrong, problem("a", "b", "c"), graph, initial_weights(graph, 3, 1, 5), rows, 5)
 
 
-def test_prepared_data_carry_the_donor(tmp_path: Path) -> None:
+def test_prepared_data_carry_the_pretrained_network(tmp_path: Path) -> None:
     data = replace(prepare_arrays(*table(), seed=0), pretrained=donor())
     data.save(tmp_path / "data.npz")
     back = PreparedData.load(tmp_path / "data.npz").pretrained
@@ -115,7 +115,7 @@ class TestSearch:
             begun = [SPACE.genome_from_json(record.genome) for record in run.records()]
             assert run.source["warm_start"] == "first"
         assert begun == first.population
-        assert second.best_score == first.best_score  # the stub scores networks, whatever the data
+        assert second.best_score == first.best_score  # the stub's scores do not depend on the data
 
     @pytest.mark.soak
     def test_published_defaults_are_among_the_first_networks(self) -> None:
@@ -133,11 +133,11 @@ class TestSearch:
         for options in ({"known_defaults": False}, {"strategy": "random"}):
             assert set(operators(options.get("strategy", "none"), **options)) == {"sample"}
 
-    def test_champions_take_forms_of_numbers_that_the_new_data_have(self) -> None:
+    def test_champions_take_encodings_that_the_new_data_have(self) -> None:
         x, y = table()
         space = DenseSpace(layers=1, units=8, numbers="piecewise")
         rng = np.random.default_rng(0)
-        # Without neighbours: two champions that differ in these alone would be one network here.
+        # Neighbour features are off: two champions that differ in these alone would be the same network here.
         given = {"space": space, "generations": 1, "neighbours": False, "out": "forms"}
         evonas.search(rng.normal(size=(300, 2)), rng.normal(size=300), **given)
         few = evonas.search(
@@ -151,12 +151,12 @@ class TestSearch:
         )
         assert few.space.domain("numbers").options == ("standard", "robust")
         with RunReader(few.run_dir) as run:
-            # The best of the other run: its known defaults keep their names.
+            # Includes the other run's best network; its known defaults keep their names.
             operators = [record.operator for record in run.records()]
         assert all(operator == "seed" or operator.startswith("known default") for operator in operators), operators
         assert len(operators) == 4
 
-    def test_warm_start_says_what_is_not_in_the_space(self) -> None:
+    def test_warm_start_reports_what_is_not_in_the_space(self) -> None:
         evonas.search(*table(), space=SPACE, generations=1, population=5, out="first")
         narrow = DenseSpace(layers=Range(1, 3), units=Range(100, 200))
         with pytest.raises(InputError, match="none of the best 5 of first is in it"):
@@ -180,7 +180,7 @@ class TestSearch:
 
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["population", "single"])
-def test_both_trainers_start_from_the_donor(trainer: str) -> None:
+def test_both_trainers_start_from_the_pretrained_weights(trainer: str) -> None:
     from evonas.training.population.trainer import PopulationTrainer
     from evonas.training.single.trainer import SingleTrainer
     from evonas.training_tasks import TrainingSettings, TrainingTask

@@ -1,6 +1,6 @@
-"""A head with one CPU, and a machine of two that is added while networks are trained: python added_node.py DATA.
+"""A head with one CPU, and a machine with two that is added while networks train: python added_node.py DATA.
 
-Prints, as JSON, how many networks are trained at a time before and after, and what came back.
+Prints as JSON how many networks train at a time before and after, and the results.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if __name__ == "__main__":
             before = pool.slots
             cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
             while pool.slots < 3 and time.monotonic() < until:
-                if given - len(found) < 4:  # there is always work
+                if given - len(found) < 4:  # so that there is always work
                     stream.give(given, Candidate(given + 1, str(given), 0, 20))
                     given += 1
                 found |= stream.wait()

@@ -1,4 +1,4 @@
-"""A small data file, and an evaluator on the stub worker."""
+"""A small data file, and an evaluator with a stub worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joins the search of a directory with a worker that trains nothing: python join_stub.py DIR UNHEARD_SECONDS."""
+"""Joins the search in a directory with a worker that does not train: python join_stub.py DIR UNHEARD_SECONDS."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A Ray head that is lost while a search trains there: python lost_head.py gone|restarted RUN_DIR COMMAND...
+"""A Ray head that is lost during a search: python lost_head.py gone|restarted RUN_DIR COMMAND...
 
-Starts a cluster, runs the command with `--address` of it, kills the head once something is committed in the run
-directory, and starts it again, or not. Prints, as JSON, how the command ended and what it said.
+Starts a cluster, runs the command with its `--address`, kills the head as soon as the run directory has a commit, and
+restarts it or not. Prints as JSON how the command ended and its output.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ray.cluster_utils import Cluster
 AWAY_SECONDS, MOST_SECONDS = 3.0, 300.0
 
 
-def committed(run_dir: Path) -> int:
-    """Evaluations in a run directory; 0 if there is none yet."""
+def count_committed(run_dir: Path) -> int:
+    """Evaluations in a run directory; 0 if it has none yet."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{run_dir / 'run.sqlite'}?mode=ro", uri=True)) as run:
         return int(run.execute("SELECT count(*) FROM evaluation").fetchone()[0])
     return 0
@@ -37,7 +37,7 @@ if __name__ == "__main__":
             [*command, "--address", cluster.address], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as run:
             until = time.monotonic() + MOST_SECONDS
-            while not committed(Path(run_dir)) and run.poll() is None and time.monotonic() < until:
+            while not count_committed(Path(run_dir)) and run.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
             cluster.head_node.kill_gcs_server()
             if what == "restarted":
@@ -48,6 +48,6 @@ if __name__ == "__main__":
             except subprocess.TimeoutExpired:
                 run.kill()
                 said, _ = run.communicate()
-        print(json.dumps({"code": run.returncode, "said": said, "committed": committed(Path(run_dir))}))
+        print(json.dumps({"code": run.returncode, "said": said, "committed": count_committed(Path(run_dir))}))
     finally:
         cluster.shutdown()

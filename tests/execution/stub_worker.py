@@ -1,4 +1,4 @@
-"""A worker whose trainer trains nothing: what a network does is its first layer's units, and no Keras is loaded."""
+"""A worker without training or Keras: the number of units in the first layer decides how a network behaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.execution import worker
 from genomes.errors import InputError
 
-# Units that misbehave; all others are scored by their number.
+# Numbers of units that misbehave; any other number is the network's score.
 EXIT, SEGFAULT, HANG, NAN, RAISE, MISTAKE, KILL, GROW, STOP, SPIN, INFINITE, PRINT, HUGE, FORK = range(901, 915)
 
 
@@ -32,10 +32,10 @@ class StubTrainer:
             raise RuntimeError("no luck today")
 
     def state(self) -> None:
-        """Remembers nothing."""
+        """Has no state."""
 
     def restore(self, state: Any) -> None:
-        """Has nothing to restore."""
+        """Has no state."""
 
     now: tuple[InTraining, ...] = ()
 
@@ -69,7 +69,7 @@ class StubTrainer:
                 case 913:
                     bytearray(1 << 60)  # a layer of absurd width
                 case 914:
-                    # As a library does it, of which Python knows nothing; then it crashes.
+                    # Forks as a library does, unknown to Python; then crashes.
                     if ctypes.CDLL(None).fork() == 0:
                         time.sleep(600)
                         os._exit(0)

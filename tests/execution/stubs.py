@@ -1,4 +1,4 @@
-"""A space of numbers, and an evaluator whose worker trains nothing."""
+"""A space of numbers of units, and an evaluator whose worker does not train."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}
 
 
 class UnitsSpace:
-    """Genomes are numbers of units of one hidden layer."""
+    """Genomes are numbers of units in one hidden layer."""
 
     def architecture(self, genome):
         layer = {"kind": "dense", "units": genome, "activation": "tanh", "dropout": 0.0, "normalization": "none"}
@@ -33,7 +33,7 @@ def candidates(*units, epochs=2):
     return [Candidate(genome=u, digest=str(u), seed=0, epochs=epochs, index=i) for i, u in enumerate(units)]
 
 
-def collected(parts):
+def collect(parts):
     found = {}
     for part in parts:
         assert part, "an evaluator yields no empty part"

@@ -1,4 +1,4 @@
-"""Leases: each network comes back once, whatever workers do; and what a pool makes of that is the same run."""
+"""Leases: each network comes back exactly once, whatever the workers do, and the run in a pool stays the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_evaluati
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here loses power: what is written need not be on the disk before it continues."""
+    """No test here simulates a power failure, so no write has to reach the disk before the run continues."""
     configure = schema._configure
 
     def relaxed(connection: sqlite3.Connection, mode: str) -> None:
@@ -61,7 +61,7 @@ def test_a_network_that_comes_twice_or_late_counts_once() -> None:
     assert assignments.results() == {}
 
 
-def test_a_network_that_workers_are_lost_with_has_failed() -> None:
+def test_a_network_that_loses_its_workers_fails() -> None:
     assignments = Assignments()
     assignments.add({7: "a"})
     for worker in range(MOST_LOSSES):
@@ -71,7 +71,7 @@ def test_a_network_that_workers_are_lost_with_has_failed() -> None:
     assert "one after the other, were lost with it, the last one: node down" in assignments.results()[7].reason
 
 
-def test_what_was_revoked_is_not_wanted_any_more() -> None:
+def test_results_of_revoked_leases_are_dropped() -> None:
     assignments = Assignments()
     assignments.add({0: "a", 1: "b"})
     (lease,) = assignments.take(1, 1)
@@ -96,7 +96,7 @@ def test_groups_plan_with_the_whole_generation_and_from_the_same_state() -> None
     assert (assignments.unfinished, assignments.state) == (0, "after")
 
 
-def test_a_generation_that_is_done_is_planned_and_a_plan_that_was_lost_is_made_again() -> None:
+def test_finished_generations_are_planned_and_lost_plans_are_repeated() -> None:
     assignments = Assignments()
     assignments.add_generation(["a", "b"], frozenset({0, 1}), 1)
     for worker in (1, 2):
@@ -109,7 +109,7 @@ def test_a_generation_that_is_done_is_planned_and_a_plan_that_was_lost_is_made_a
     assert (assignments.unfinished, assignments.state) == (0, 2)
 
 
-def test_a_worker_has_one_more_than_it_trains_only_while_many_wait() -> None:
+def test_a_worker_holds_an_extra_network_only_while_many_wait() -> None:
     assignments = Assignments()
     assignments.add(dict.fromkeys(range(6), "task"))
     assert assignments.spare(slots=2) == 1
@@ -155,7 +155,7 @@ def test_the_longest_trainings_of_a_generation_begin_first() -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """In place of a task of a real network."""
+    """Replaces the task of a real network."""
 
     candidate: Candidate
     start: Start | None
@@ -163,7 +163,7 @@ class Task:
 
 
 class WildFleet:
-    """Workers that come and go, die in the midst, answer twice, late and in any order; everything is drawn."""
+    """Workers that come and go at random, die during a task, and answer twice, late and in any order."""
 
     def __init__(self, assignments: Assignments, workers: int, seed: int, wild: float = 0.2) -> None:
         self.assignments, self.rng, self.wild = assignments, random.Random(seed), wild
@@ -172,10 +172,10 @@ class WildFleet:
         self.past: list[Outcome] = []
 
     def start(self) -> None:
-        """Nothing has to be started."""
+        """Nothing to start."""
 
     def close(self) -> None:
-        """Nothing has to be ended."""
+        """Nothing to end."""
 
     def wait(self, seconds: float) -> None:
         worker = self.rng.choice(self.workers)
@@ -184,7 +184,7 @@ class WildFleet:
         if self.rng.random() < self.wild / 4 and held:
             self.lost += 1
             self.assignments.lost(worker, "killed")
-            self.past += [self.outcome(lease) for lease in self.out.pop(worker)]  # what it says comes late
+            self.past += [self.outcome(lease) for lease in self.out.pop(worker)]  # its answer comes late
             self.workers[self.workers.index(worker)] = self.next = self.next + 1
         elif held and self.rng.random() < 0.7:
             lease = held.pop(self.rng.randrange(len(held)))
@@ -231,7 +231,7 @@ def test_the_run_is_the_same_on_any_number_of_workers_whatever_they_do(tmp_path,
     assert lost > 3
 
 
-def test_a_run_whose_results_are_told_as_they_arrive_is_repeated_on_other_workers(tmp_path, toy_tasks) -> None:
+def test_a_run_in_order_of_arrival_is_repeated_on_other_workers(tmp_path, toy_tasks) -> None:
     told: dict[str, Any] = {"strategy": "aging", "asynchronous": True, "window": 0}
     assignments = Assignments()
     first = PoolEvaluator(ToySpace(), WildFleet(assignments, 4, 1), assignments)

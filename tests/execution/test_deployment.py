@@ -1,4 +1,4 @@
-"""The files of deployment/ against Ray's own schema and reader. Skipped where Ray is not installed."""
+"""The files in deployment/ against Ray's own schema and parser. Skipped if Ray is not installed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_commands_of_the_files_are_evonas_s() -> None:
 
 
 def numbers(version: str) -> list[int]:
-    """Of the lowest version in a requirement, or of a version."""
+    """Parses a version, or the lowest version of a requirement."""
     return [int(number) for number in re.findall(r"\d+", version)]
 
 

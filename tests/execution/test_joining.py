@@ -1,4 +1,4 @@
-"""Further machines on one run, over a shared folder: here each is a process that has nothing else in common."""
+"""Further machines that join a run over a shared folder: here separate processes that share nothing else."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from genomes import InputError
 from tests.cli.commands import evonas as command_line
 from tests.execution.stub_worker import EXIT, NAN
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
-from tests.execution.test_pool import evaluated
+from tests.execution.test_pool import evaluate
 
 
 class NobodyHere:
-    """No workers of this machine: what is trained is trained by those who join."""
+    """No local workers: only machines that join train."""
 
     slots = 1
 
@@ -60,7 +60,7 @@ def shared_pool(run_dir, data_path, unheard=60.0, settings=None):
 
 
 class Machine:
-    """Another one, as a process."""
+    """Another machine, simulated by a process."""
 
     def __init__(self, run_dir, unheard=60.0, *more):
         command = [sys.executable, str(Path(__file__).with_name("join_stub.py")), str(run_dir), str(unheard), *more]
@@ -94,7 +94,7 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
         found = dict(next(part for part in parts if part))
         until(lambda: pool._fleet.joined == 2)
         first.process.kill()
-        # Late and repeated: what the other one said is there once more.
+        # Late and repeated: write the second machine's outcome once more.
         session = next(path for path in (tmp_path / "shared").iterdir() if path.is_dir())
         name = next(iter(pool._fleet._joined))
         message = to_bytes(Outcome(1, {0: Evaluation(Status.OK, {"rmse": -5.0})}, True))
@@ -111,7 +111,7 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
         assert found[9].reason == "diverged"
         assert pool._fleet.joined == 1
         pool.close()
-        assert second.process.wait(60) == 0  # the search has ended, and it has heard of that
+        assert second.process.wait(60) == 0  # the search has ended, and the machine has noticed
     assert any("trained here" in line for line in second.said)
     assert [path.name for path in (tmp_path / "shared").rglob("*")] == ["session.json"]
 
@@ -120,18 +120,18 @@ def test_machines_join_one_is_killed_and_nothing_is_lost_or_counted_twice(tmp_pa
 def test_a_machine_waits_for_an_owner_that_was_killed_and_trains_for_the_next_one(tmp_path, data_path):
     with Machine(tmp_path, 2.0) as machine:
         killed = shared_pool(tmp_path, data_path)
-        assert evaluated(killed, 1, 2)[1].scores == {"rmse": 2.0}
-        killed._fleet._ended.set()  # nothing is said, nothing is tidied up
+        assert evaluate(killed, 1, 2)[1].scores == {"rmse": 2.0}
+        killed._fleet._ended.set()  # no message is sent and nothing is cleaned up
         killed._fleet._thread.join()
         (tmp_path / "shared" / "note.txt").write_text("of somebody else")
         until(lambda: any("not heard from" in line for line in machine.said))
         with shared_pool(tmp_path, data_path) as resumed:
-            assert evaluated(resumed, 3, 4)[1].scores == {"rmse": 4.0}
+            assert evaluate(resumed, 3, 4)[1].scores == {"rmse": 4.0}
             assert resumed._fleet.joined == 1
     assert (tmp_path / "shared" / "note.txt").read_text() == "of somebody else"
 
 
-def test_who_may_not_join_is_told_why(tmp_path, data_path):
+def test_machines_that_may_not_join_get_a_reason(tmp_path, data_path):
     with pytest.raises(InputError, match=r"none was found in .* within 1 s"):
         evonas.join(tmp_path, wait=1)
     with pytest.raises(InputError, match="the shared folder is mounted"):
@@ -150,7 +150,7 @@ def test_who_may_not_join_is_told_why(tmp_path, data_path):
             evonas.join(tmp_path, wait=5)
 
 
-def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is_said(tmp_path, data_path):
+def test_a_wrong_directory_is_refused_immediately_and_an_ended_search_is_reported(tmp_path, data_path):
     began, said = time.monotonic(), []
     with pytest.raises(InputError, match="the shared folder is mounted"):
         evonas.join(tmp_path / "houzes")
@@ -161,7 +161,7 @@ def test_a_mistyped_or_empty_directory_is_refused_at_once_and_an_ended_search_is
     assert evonas.join(tmp_path, on_news=said.append) == 0
     assert said == [f"The search of {tmp_path} has ended.", "0 networks trained here."]
     assert time.monotonic() - began < 10
-    with pytest.raises(InputError, match="within 1 s"):  # it may be resumed
+    with pytest.raises(InputError, match="within 1 s"):  # the run can be resumed
         evonas.join(tmp_path, wait=1)
 
 
@@ -176,7 +176,7 @@ def test_the_command_is_refused_in_a_line_where_there_is_no_run(tmp_path, words)
 
 
 @pytest.mark.parametrize("side", ["to", "from"])
-def test_a_folder_that_takes_nothing_for_a_while_loses_nothing(tmp_path, data_path, monkeypatch, side):
+def test_a_temporarily_full_folder_loses_nothing(tmp_path, data_path, monkeypatch, side):
     sent, put, refused = [], shared_folder._put, []
 
     def full_for_a_while(path, content):
@@ -194,7 +194,7 @@ def test_a_folder_that_takes_nothing_for_a_while_loses_nothing(tmp_path, data_pa
             target=joining.join, args=(tmp_path,), kwargs={"threads": 1, "wait": 30, "on_news": said.append}
         )
         helping.start()
-        found = evaluated(pool, 1, 2, 3)
+        found = evaluate(pool, 1, 2, 3)
         assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(3)}
         assert pool._fleet.joined == 1
         pool.close()
@@ -205,10 +205,10 @@ def test_a_folder_that_takes_nothing_for_a_while_loses_nothing(tmp_path, data_pa
 
 def test_a_machine_that_was_given_up_joins_again(tmp_path, data_path):
     with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
-        assert evaluated(pool, 1)[0].scores == {"rmse": 1.0}
+        assert evaluate(pool, 1)[0].scores == {"rmse": 1.0}
         fleet = pool._fleet
         next(iter(fleet._joined.values())).reason = "it was not heard from"
-        assert evaluated(pool, 2)[0].scores == {"rmse": 2.0}
+        assert evaluate(pool, 2)[0].scores == {"rmse": 2.0}
         until(lambda: sum("Joined" in line for line in machine.said) == 2)
         assert fleet.joined == 1
 
@@ -217,7 +217,7 @@ def test_a_machine_that_was_given_up_joins_again(tmp_path, data_path):
     "change",
     [{"settings": {"trainer": "os.system"}}, {"settings": {"nonsense": 1}}, {"memory_bytes": 1 << 60}, {"format": 2}],
 )
-def test_a_session_that_cannot_be_is_refused(tmp_path, data_path, change):
+def test_an_invalid_session_is_refused(tmp_path, data_path, change):
     shutil.copyfile(data_path, tmp_path / "data.npz")
     session = session_of(TrainingSettings(), WorkerLimits(), sha256(tmp_path / "data.npz"), None)
     session["settings"] |= change.get("settings", {})
@@ -227,7 +227,7 @@ def test_a_session_that_cannot_be_is_refused(tmp_path, data_path, change):
         joining._settings_of(shared_folder.read_session(tmp_path / "shared"), 1)
 
 
-def test_a_folder_that_is_somebody_else_s_stays(tmp_path):
+def test_a_foreign_folder_is_left_alone(tmp_path):
     kept = tmp_path / "0123456789abcdef" / "letter.txt"
     kept.parent.mkdir()
     kept.write_text("dear")
@@ -250,7 +250,7 @@ def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
         def on_start(self, run, budget):
             joined.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
 
-        def on_evaluation(self, candidate):  # so that there is something left when it has started
+        def on_evaluation(self, candidate):  # so that work remains when it has started
             if candidate.generation == 1:
                 until(lambda: list((tmp_path / "there" / "shared").glob("*/*/to/*")), 60)
 
@@ -266,7 +266,7 @@ def test_a_search_that_another_process_joins_finds_the_same(tmp_path):
 
 
 @pytest.mark.soak
-def test_ctrl_c_ends_the_help_and_not_the_search(tmp_path, data_path):
+def test_ctrl_c_ends_the_joined_worker_and_not_the_search(tmp_path, data_path):
     with shared_pool(tmp_path, data_path) as pool, Machine(tmp_path) as machine:
         parts = pool.evaluate(candidates(*range(1, 5), epochs=40))
         found = dict(next(part for part in parts if part))
@@ -313,7 +313,7 @@ def test_an_owner_that_is_killed_and_resumed_ends_with_the_same_run_while_anothe
 
 @pytest.mark.parametrize("linked", ["shared", "session", "to", "file"])
 def test_nothing_behind_a_link_is_deleted_or_written(tmp_path, linked):
-    """A run directory of others may hold links to folders of frames, whose names are those of messages."""
+    """A foreign run directory may contain links to folders of frames that have the names of messages."""
     precious = tmp_path / "precious"
     name = "0123456789abcdef"
     inner = {"shared": [name, name, "to"], "session": [name, "to"], "to": []}.get(linked, [])

@@ -1,4 +1,4 @@
-"""What bounds the worker process of a run, and that it starts while the data are read."""
+"""Limits of a run's worker process, and its start while the data are read."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_sizes(text: str | int, expected: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "GiB", "-4GiB", "4 apples", "0", 0, -1, True, "1e9", "inf"])
-def test_what_is_no_size_is_refused(text: str | int) -> None:
+def test_invalid_sizes_are_refused(text: str | int) -> None:
     with pytest.raises(InputError, match=r"size must be a size above 0, not .* 4GiB"):
         byte_size(text)
 
 
-def test_bounds_are_settings_of_the_run_and_reach_its_worker(tmp_path: Path) -> None:
+def test_limits_are_settings_of_the_run_and_reach_its_worker(tmp_path: Path) -> None:
     settings = Settings(seed=0, candidate_timeout="1m30s", worker_memory="2GiB")
     assert (settings.candidate_timeout, settings.worker_memory) == (90.0, 2 << 30)
     assert Settings(**settings.model_dump()) == settings

@@ -1,4 +1,4 @@
-"""`LocalEvaluator`: trains in this process and leaves it as it was."""
+"""`LocalEvaluator`: trains in this process and leaves its state unchanged."""
 
 # ruff: noqa: NPY002  (the global generators are what is tested)
 
@@ -16,7 +16,7 @@ SPACE = HyperparameterSpace({"units": [1, 2, 4]})
 
 
 class Drawing:
-    """A trainer that seeds the global generators, and counts what it has trained."""
+    """A trainer that seeds the global generators, and counts the networks that it trains."""
 
     def __init__(self):
         self.count = 0
@@ -36,7 +36,7 @@ class Drawing:
                 yield {position: Evaluation(Status.OK, {"units": task.architecture["values"]["units"]})}
 
 
-def test_parts_come_one_by_one_and_the_callers_generators_stay():
+def test_parts_come_one_by_one_and_the_callers_generators_are_unchanged():
     made = []
     evaluator = LocalEvaluator(SPACE, lambda: made.append(Drawing()) or made[-1])
     genomes = [SPACE.from_values({"units": units}) for units in (4, 1, 2)]
@@ -48,7 +48,7 @@ def test_parts_come_one_by_one_and_the_callers_generators_stay():
     found = {}
     for part in evaluator.evaluate(candidates, frozenset({1})):
         found |= part
-    assert {place: evaluation.scores["units"] for place, evaluation in found.items()} == {0: 4, 2: 2}
+    assert {index: evaluation.scores["units"] for index, evaluation in found.items()} == {0: 4, 2: 2}
     assert evaluator.state() == 9
     drawn = random.random(), np.random.random()
     random.seed(1)

@@ -1,4 +1,4 @@
-"""The port of a worker elsewhere: results at once, how far trainings are every now and then."""
+"""The messages of a remote worker: results are sent immediately, progress of trainings at intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.clock import Clock
 
 
 class Waits:
-    """Stands for the condition of a mailbox: a wait advances the clock, and nobody else comes."""
+    """Replaces a mailbox's condition: a wait advances the clock, and nothing else happens."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -43,7 +43,7 @@ def at(epoch: int) -> list[InTraining]:
     return [InTraining(3, epoch, 50, 1.0, 17)]
 
 
-def test_how_far_trainings_are_is_sent_once_a_second_at_most_and_only_the_latest(box: Mailbox, clock: Clock) -> None:
+def test_progress_is_sent_at_most_once_a_second_and_only_the_latest(box: Mailbox, clock: Clock) -> None:
     box.note_progress(at(1))
     assert box.news() == [UnderWay(tuple(at(1)), 0)]
     began = clock.now
@@ -57,7 +57,7 @@ def test_how_far_trainings_are_is_sent_once_a_second_at_most_and_only_the_latest
     assert clock.now - began == pytest.approx(3.0)
 
 
-def test_results_do_not_wait_for_it_and_take_it_with_them(box: Mailbox, clock: Clock) -> None:
+def test_results_are_sent_immediately_together_with_progress(box: Mailbox, clock: Clock) -> None:
     box.note_progress(at(1))
     box.news()
     box.note_progress(at(2))
@@ -67,14 +67,14 @@ def test_results_do_not_wait_for_it_and_take_it_with_them(box: Mailbox, clock: C
     assert clock.now == began
 
 
-def test_a_trainer_that_does_not_say_it_sends_nothing(box: Mailbox, clock: Clock) -> None:
+def test_a_trainer_without_progress_sends_nothing(box: Mailbox, clock: Clock) -> None:
     box.note_progress([])
     began = clock.now
     assert box.news() == []
     assert clock.now - began == pytest.approx(mailbox.NEWS_SECONDS)
 
 
-def test_what_is_said_of_revoked_leases_is_dropped_on_both_sides(box: Mailbox) -> None:
+def test_messages_about_revoked_leases_are_dropped_on_both_sides(box: Mailbox) -> None:
     box.note_progress(at(1))
     box.revoke(7)
     assert box.news(0.0) == []

@@ -1,4 +1,4 @@
-"""Where networks may be trained, and what cannot be is refused in words."""
+"""Where networks may be trained, and how impossible options are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from genomes import InputError
         ({"address": "ray://head:10001"}, "address must be auto or HOST:PORT of a Ray cluster, not 'ray://head"),
     ],
 )
-def test_what_cannot_be_is_refused(given, said) -> None:
+def test_impossible_values_are_refused(given, said) -> None:
     with pytest.raises(InputError) as error:
         Execution.from_arguments(**given)
     assert said in str(error.value)
@@ -39,7 +39,7 @@ def test_an_address_is_a_cluster_and_devices_are_workers() -> None:
     assert Execution().environment(0) == {}
 
 
-def test_threads_are_shared_out() -> None:
+def test_threads_are_divided_between_workers() -> None:
     assert [share_of(8, 3, number) for number in range(3)] == [2, 3, 3]
     assert [share_of(2, 4, number) for number in range(4)] == [1, 1, 1, 1]
 

@@ -1,4 +1,4 @@
-"""Several worker processes of this machine: one that is killed or hangs is replaced, and nothing is lost."""
+"""Several worker processes on this machine: one that is killed or hangs is replaced, and no result is lost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pool(data_path):
         yield made
 
 
-def evaluated(pool, *units, done=frozenset()):
+def evaluate(pool, *units, done=frozenset()):
     found = {}
     for part in pool.evaluate(candidates(*units), done):
         assert not found.keys() & part.keys(), "yielded twice"
@@ -47,8 +47,8 @@ def evaluated(pool, *units, done=frozenset()):
     return found
 
 
-def test_each_network_comes_back_once_and_the_guilty_alone_have_failed(pool):
-    found = evaluated(pool, 1, 2, EXIT, 3, NAN, RAISE, 4, 5)
+def test_each_network_comes_back_once_and_only_the_culprits_fail(pool):
+    found = evaluate(pool, 1, 2, EXIT, 3, NAN, RAISE, 4, 5)
     assert {number: each.scores["rmse"] for number, each in found.items() if each.scores} == {
         0: 1.0,
         1: 2.0,
@@ -61,7 +61,7 @@ def test_each_network_comes_back_once_and_the_guilty_alone_have_failed(pool):
         4: "diverged",
         5: "it raised KeyError: 'a bug in the trainer'",
     }
-    assert evaluated(pool, 8)[0].scores == {"rmse": 8.0}
+    assert evaluate(pool, 8)[0].scores == {"rmse": 8.0}
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(pool):
@@ -72,17 +72,17 @@ def test_a_worker_that_is_killed_is_replaced_and_its_network_trained_by_another(
     for part in parts:
         assert not found.keys() & part.keys()
         found |= part
-    assert time.monotonic() - killed < 100.0  # not when the killed one has been silent for long enough
+    assert time.monotonic() - killed < 100.0  # and not only once the killed one has been silent for too long
     assert {number: each.scores for number, each in found.items()} == {n: {"rmse": n + 1.0} for n in range(8)}
 
 
 @pytest.mark.soak
-def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(data_path):
+def test_a_worker_killed_at_its_start_is_replaced_a_limited_number_of_times(data_path):
     with pool_of(data_path) as starting:
         starting._fleet.start()
         for pid in starting._fleet.pids:
             os.kill(pid, signal.SIGKILL)
-        assert evaluated(starting, 1, 2)[1].scores == {"rmse": 2.0}
+        assert evaluate(starting, 1, 2)[1].scores == {"rmse": 2.0}
 
     class Killed(StubEvaluator):
         started = 0
@@ -99,8 +99,8 @@ def test_a_worker_that_is_killed_while_it_starts_is_replaced_but_not_for_ever(da
 
 @pytest.mark.soak
 def test_a_stream_has_as_many_slots_as_there_are_workers(pool):
-    evaluated(pool, 1, 2)
-    while pool._fleet.slots < 2:  # one may be starting still
+    evaluate(pool, 1, 2)
+    while pool._fleet.slots < 2:  # one may still be starting
         time.sleep(0.01)
     stream = pool.stream()
     assert stream.slots == 2
@@ -113,31 +113,31 @@ def test_a_stream_has_as_many_slots_as_there_are_workers(pool):
     stream.close()
 
 
-def test_whoever_gives_up_is_not_kept_waiting_and_the_workers_are_free_again(pool):
-    evaluated(pool, 1, 2)
+def test_giving_up_is_immediate_and_frees_the_workers(pool):
+    evaluate(pool, 1, 2)
     pool.abandon_when(lambda: True)
     began = time.monotonic()
     with pytest.raises(Abandoned):
         list(pool.evaluate(candidates(HANG, HANG)))
-    assert time.monotonic() - began < 100.0  # not the ten minutes that both hang
+    assert time.monotonic() - began < 100.0  # instead of the ten minutes of both hangs
     pool.abandon_when(lambda: False)
-    assert evaluated(pool, 3, 4)[1].scores == {"rmse": 4.0}
+    assert evaluate(pool, 3, 4)[1].scores == {"rmse": 4.0}
 
 
 def test_a_user_s_mistake_and_a_worker_that_does_not_start_end_the_search(data_path, pool):
     with pytest.raises(Exception, match="units must be less"):
-        evaluated(pool, 1, MISTAKE)
+        evaluate(pool, 1, MISTAKE)
     with (
         pool_of(data_path, settings=TrainingSettings(patience=13)) as broken,
         pytest.raises(WorkerError, match="no luck"),
     ):
-        evaluated(broken, 1)
+        evaluate(broken, 1)
 
 
 def test_groups_of_a_generation(data_path):
     with pool_of(data_path, grouped=True) as pool:
-        assert evaluated(pool, *range(1, 10), done=frozenset({0})).keys() == set(range(1, 9))
-        assert not evaluated(pool, 1, 2, done=frozenset({0, 1}))
+        assert evaluate(pool, *range(1, 10), done=frozenset({0})).keys() == set(range(1, 9))
+        assert not evaluate(pool, 1, 2, done=frozenset({0, 1}))
 
 
 def test_cores_and_memory_are_shared_unless_memory_is_named():
@@ -166,7 +166,7 @@ def test_a_device_is_its_worker_s_alone(data_path, tmp_path):
 
 
 @pytest.mark.parametrize("grouped", [False, True])
-def test_what_its_workers_train_is_told_by_the_numbers_of_the_generation(data_path, grouped):
+def test_progress_uses_the_numbers_of_the_generation(data_path, grouped):
     heard = []
     with pool_of(data_path, grouped=grouped) as pool:
         pool.watch_training(heard.extend)

@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster on this machine, started here and stopped at the end. Skipped where Ray is not installed."""
+"""Workers of a Ray cluster that is started on this machine and stopped at the end. Skipped if Ray is not installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from evonas.training_tasks import TrainingSettings
 from genomes import InputError
 from tests.execution.stub_worker import EXIT, NAN, RAISE
 from tests.execution.stubs import UnitsSpace, candidates
-from tests.execution.test_pool import evaluated
+from tests.execution.test_pool import evaluate
 
 ray = pytest.importorskip("ray")
 STUB = (sys.executable, str(Path(__file__).with_name("stub_worker.py")))
@@ -34,13 +34,13 @@ STUB = (sys.executable, str(Path(__file__).with_name("stub_worker.py")))
 
 @pytest.fixture(scope="module", autouse=True)
 def _cluster():
-    """Small, and on the loopback interface alone."""
+    """Starts a small cluster, on the loopback interface only."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     before = signal.getsignal(signal.SIGTERM)
     options = {"num_cpus": 4, "include_dashboard": False, "object_store_memory": 100 << 20, "log_to_driver": False}
     try:
         ray.init(address="local", logging_level="error", _node_ip_address="127.0.0.1", **options)
-    except Exception as error:  # no shared memory, no sockets: a machine on which Ray itself does not run
+    except Exception as error:  # no shared memory or no sockets: Ray itself does not run on this machine
         pytest.skip(f"Ray does not start on this machine: {error}")
     signal.signal(signal.SIGTERM, before)
     yield
@@ -63,8 +63,8 @@ def pool(data_path):
         yield made
 
 
-def test_networks_come_back_once_and_fail_in_the_words_of_a_worker_of_this_machine(pool):
-    found = evaluated(pool, 1, 2, EXIT, 3, NAN, RAISE)
+def test_networks_come_back_once_and_failures_read_like_local_ones(pool):
+    found = evaluate(pool, 1, 2, EXIT, 3, NAN, RAISE)
     assert {number: each.scores["rmse"] for number, each in found.items() if each.scores} == {0: 1.0, 1: 2.0, 3: 3.0}
     assert {number: each.reason for number, each in found.items() if each.status is Status.FAILED} == {
         2: "the worker process crashed: it exited with status 7",
@@ -73,7 +73,7 @@ def test_networks_come_back_once_and_fail_in_the_words_of_a_worker_of_this_machi
     }
 
 
-def test_how_far_a_training_is_comes_from_the_actor(pool):
+def test_progress_comes_from_the_actor(pool):
     heard = []
     pool.watch_training(heard.extend)
     found = {}
@@ -87,7 +87,7 @@ def test_how_far_a_training_is_comes_from_the_actor(pool):
 
 @pytest.mark.soak
 def test_an_actor_that_is_killed_is_replaced_and_its_network_trained_by_another(pool):
-    evaluated(pool, 1)
+    evaluate(pool, 1)
     stream, found = pool.stream(), {}
     for number in range(6):
         stream.give(number, evonas.Candidate(number + 1, str(number), 0, 20))
@@ -122,7 +122,7 @@ def test_a_search_is_the_same_as_in_this_process_and_is_resumed_elsewhere(tmp_pa
 
 
 @pytest.mark.soak
-def test_a_machine_that_is_added_in_the_midst_of_a_search_is_used(data_path):
+def test_a_machine_added_during_a_search_is_used(data_path):
     script = Path(__file__).with_name("added_node.py")
     done = subprocess.run([sys.executable, str(script), str(data_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -130,13 +130,13 @@ def test_a_machine_that_is_added_in_the_midst_of_a_search_is_used(data_path):
 
 
 @pytest.mark.soak
-def test_workers_that_cannot_start_end_the_search_in_words(data_path):
+def test_workers_that_cannot_start_end_the_search_with_a_message(data_path):
     broken = pool_of(data_path, settings=TrainingSettings(patience=13))
     with broken, pytest.raises(WorkerError, match="no luck"):
-        evaluated(broken, 1)
+        evaluate(broken, 1)
 
 
-def test_a_head_that_is_gone_is_said(monkeypatch):
+def test_a_lost_head_is_reported(monkeypatch):
     connected = RayCluster("auto", None, 1)
     connected.check_head()
     monkeypatch.setattr(connected, "_head", ("127.0.0.1", 1))
@@ -145,10 +145,10 @@ def test_a_head_that_is_gone_is_said(monkeypatch):
     with pytest.raises(HeadLost, match=r"Ray's head no longer answers.*resume"):
         connected.check_head()
     connected.close()
-    assert ray.is_initialized()  # the connection was the program's
+    assert ray.is_initialized()  # the connection belongs to the program
 
 
-def test_a_head_that_was_restarted_is_said_before_ray_is_asked_for_anything(monkeypatch):
+def test_a_restarted_head_is_reported_before_any_request_to_ray(monkeypatch):
     connected = RayCluster("auto", None, 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(connected, "_head", server.getsockname())
@@ -157,7 +157,7 @@ def test_a_head_that_was_restarted_is_said_before_ray_is_asked_for_anything(monk
         first.sendall(b"what a head sends first")
         connected.check_head()
         second, _ = server.accept()
-        first.close()  # the connection of an earlier check
+        first.close()  # the connection belongs to an earlier check
         assert connected.answers
         second.close()
         assert not connected.answers
@@ -206,7 +206,7 @@ def test_no_cluster_at_an_address_is_a_mistake(monkeypatch):
     assert cluster.find_spec("ray")
 
 
-def test_a_ray_that_does_not_start_in_time_is_said(monkeypatch):
+def test_a_ray_that_does_not_start_in_time_is_reported(monkeypatch):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **options: (_ for _ in ()).throw(Exception("The current node timed out")))
     monkeypatch.setattr(ray, "shutdown", lambda: None)
@@ -223,7 +223,7 @@ def build_of_a_user(genes):
 
 @pytest.mark.soak
 @pytest.mark.keras
-def test_models_of_a_user_s_function_are_trained_there_and_come_out_the_same(tmp_path):
+def test_models_of_a_user_s_function_give_the_same_results_there(tmp_path):
     x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
     options = {"build": build_of_a_user, "space": {"units": [2, 3, 4, 5]}, "finalists": 0}
     options |= {"population": 2, "epochs": 1, "generations": 1}

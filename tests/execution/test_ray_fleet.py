@@ -1,4 +1,4 @@
-"""What `RayFleet` asks of a cluster and gives to its workers. The cluster is simulated: Ray need not be installed."""
+"""What `RayFleet` asks of a cluster and sends to its workers. The cluster is simulated: Ray need not be installed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reference:
 
 
 class Worker:
-    """An actor: takes leases, and returns each after `period` steps of the test."""
+    """An actor: takes leases and returns each after `period` steps of the test."""
 
     def __init__(self, options: dict[str, Any], period: int) -> None:
         self.options, self.period = options, period
@@ -73,7 +73,7 @@ class Worker:
 
 
 class Cluster:
-    """Stands for `RayCluster` and for the module `ray`."""
+    """Replaces `RayCluster` and the module `ray`."""
 
     answers = True
 
@@ -106,7 +106,7 @@ class Cluster:
     def close(self) -> None: ...
 
 
-def started(
+def start_fleet(
     monkeypatch: pytest.MonkeyPatch,
     periods: list[int],
     resources: dict[str, float],
@@ -119,7 +119,7 @@ def started(
     spec = WorkerSpec(settings or TrainingSettings(), WorkerLimits(), grouped=grouped)
     fleet = RayFleet(spec, None, Execution("ray", workers), assignments, unheard_seconds=1e9)
     fleet.start()
-    for _ in range(3):  # versions, then that they have started
+    for _ in range(3):  # versions, then the messages that they have started
         fleet.wait(0.01)
         for worker in cluster.workers:
             worker.steps = worker.steps or 1
@@ -140,7 +140,7 @@ def finish(cluster: Cluster, fleet: RayFleet, assignments: Assignments) -> int:
 
 
 def test_a_worker_that_is_three_times_as_fast_trains_three_times_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster, fleet, assignments = started(monkeypatch, [2, 6], {"CPU": 2.0}, 2)
+    cluster, fleet, assignments = start_fleet(monkeypatch, [2, 6], {"CPU": 2.0}, 2)
     assignments.add(dict.fromkeys(range(80), TASK))
     steps = finish(cluster, fleet, assignments)
     fast, slow = cluster.workers
@@ -152,7 +152,7 @@ def test_a_worker_that_is_three_times_as_fast_trains_three_times_as_many(monkeyp
 def test_workers_are_asked_for_where_work_waits_and_given_back_when_they_are_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cluster, fleet, assignments = started(monkeypatch, [2], {"CPU": 2.0}, 5)
+    cluster, fleet, assignments = start_fleet(monkeypatch, [2], {"CPU": 2.0}, 5)
     assert len(cluster.workers) == 2, "the cluster has room for these"
     assignments.add(dict.fromkeys(range(40), TASK))
     fleet.wait(0.001)
@@ -171,7 +171,7 @@ def test_workers_are_asked_for_where_work_waits_and_given_back_when_they_are_idl
 
 def test_a_gpu_takes_groups_of_a_generation_which_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = TrainingSettings(trainer="population", threads=2)
-    cluster, fleet, assignments = started(
+    cluster, fleet, assignments = start_fleet(
         monkeypatch, [2], {"CPU": 8.0, "GPU": 2.0}, None, settings=settings, grouped=True
     )
     assert [worker.options["num_gpus"] for worker in cluster.workers] == [1, 1]

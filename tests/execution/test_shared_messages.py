@@ -1,4 +1,4 @@
-"""Messages between machines, over a shared folder: sent and read, and refused if they are none."""
+"""Messages between machines over a shared folder: sent and read; files that are not messages are refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_messages_come_back_as_they_were_sent():
 
 
 @pytest.mark.parametrize("change", [{"epoch": -1}, {"seconds": math.inf}, {"parameters": 1 << 60}, {"name": "<b>"}])
-def test_how_far_a_training_is_that_cannot_be_is_refused(change):
+def test_impossible_progress_is_refused(change):
     network = {"number": 1, "epoch": 2, "epochs": 3, "seconds": 4.0, "parameters": 5, **change}
     text = json.dumps({"under_way": {"networks": [network], "floor": 0}})
     content = weights_to_bytes({"message": np.frombuffer(text.encode(), np.uint8)})
@@ -61,7 +61,7 @@ def test_how_far_a_training_is_that_cannot_be_is_refused(change):
 
 
 @pytest.mark.parametrize("damage", ["short", "bits", "pickle", "other"])
-def test_what_is_no_message_is_refused(damage):
+def test_invalid_messages_are_refused(damage):
     content = to_bytes(Outcome(7, {3: Evaluation(Status.OK, {"rmse": 1.0})}))
     if damage == "short":
         content = content[: len(content) // 2]
@@ -75,7 +75,7 @@ def test_what_is_no_message_is_refused(damage):
         from_bytes(content)
 
 
-def test_a_message_larger_than_any_is_not_read(tmp_path, monkeypatch):
+def test_oversized_messages_are_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(shared_folder, "_MOST_MESSAGE", 10)
     (tmp_path / "00000001.npz").write_bytes(b"x" * 11)
     (tmp_path / "00000002.npz").write_bytes(b"x" * 10)

@@ -1,4 +1,4 @@
-"""Candidates in training one by one: refilled at once, whatever happens to the worker, in this process too."""
+"""Candidates trained one by one: slots are refilled immediately, whatever happens to the worker, also locally."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def threaded(data_path):
         yield made
 
 
-def streamed(evaluator, units, epochs=2):
-    """Evaluations by number, in the order of arrival, of a driver that refills at once."""
+def run_stream(evaluator, units, epochs=2):
+    """Returns evaluations by number, in order of arrival, for a driver that refills slots immediately."""
     waiting, found, training = deque(enumerate(candidates(*units, epochs=epochs))), {}, set()
     stream = evaluator.stream()
     while waiting or training:
@@ -50,11 +50,11 @@ def streamed(evaluator, units, epochs=2):
 
 def test_each_is_trained_once_and_the_worker_is_free_again(threaded):
     assert isinstance(threaded, StreamingEvaluator)
-    found = streamed(threaded, [5, 6, 7, 8, 9])
+    found = run_stream(threaded, [5, 6, 7, 8, 9])
     assert {number: each.scores["rmse"] for number, each in found.items()} == dict(enumerate([5.0, 6.0, 7.0, 8.0, 9.0]))
     pid = threaded.pid
     assert next(iter(threaded.evaluate(candidates(3))))[0].scores == {"rmse": 3.0}
-    assert streamed(threaded, [4])[0].scores == {"rmse": 4.0}
+    assert run_stream(threaded, [4])[0].scores == {"rmse": 4.0}
     assert threaded.pid == pid
 
 
@@ -69,14 +69,14 @@ def test_a_free_thread_is_refilled_while_the_other_trains_on(threaded):
         order += list(stream.wait())
     order += list(stream.wait())
     assert sorted(order) == list(range(9))
-    assert order.index(0) > 1  # how many pass it by depends on the machine
+    assert order.index(0) > 1  # how many overtake it depends on the machine
     stream.close()
 
 
-def test_a_trainer_of_its_own_kind_takes_one_after_the_other(evaluator):
+def test_another_trainer_takes_one_after_the_other(evaluator):
     assert evaluator.stream().slots == 1
     evaluator.close()
-    found = streamed(evaluator, [5, NAN, 7])
+    found = run_stream(evaluator, [5, NAN, 7])
     assert [found[number].status for number in range(3)] == [Status.OK, Status.FAILED, Status.OK]
     assert found[1].reason == "diverged"
 
@@ -88,7 +88,7 @@ def test_a_trainer_of_its_own_kind_takes_one_after_the_other(evaluator):
 )
 def test_a_hostile_candidate_fails_alone(threaded, culprit, words):
     units = [3, culprit, 4, 5]
-    found = streamed(threaded, units)
+    found = run_stream(threaded, units)
     for number, evaluation in found.items():
         if units[number] == culprit:
             assert evaluation.status is Status.FAILED
@@ -98,15 +98,15 @@ def test_a_hostile_candidate_fails_alone(threaded, culprit, words):
     assert len(found) == 4
 
 
-def test_what_takes_too_long_fails_and_nobody_else(data_path):
+def test_only_the_network_that_takes_too_long_fails(data_path):
     limits = WorkerLimits(candidate_seconds=2.0, silence_seconds=60.0)
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=limits) as evaluator:
-        found = streamed(evaluator, [3, HANG, 4, 5, 6], epochs=20)
+        found = run_stream(evaluator, [3, HANG, 4, 5, 6], epochs=20)
     assert [found[number].status is Status.OK for number in range(5)] == [True, False, True, True, True]
     assert "longer than the limit of 2 s" in found[1].reason
 
 
-def test_what_waits_at_the_worker_is_not_timed():
+def test_waiting_networks_are_not_timed():
     late = []
 
     class Process:
@@ -149,17 +149,17 @@ def test_a_worker_that_retires_is_followed_by_another(data_path):
         options = ("--threads", "--small")
 
     with Small(UnitsSpace(), data_path, TrainingSettings()) as evaluator:
-        found = streamed(evaluator, [3, 4, 5, 6, 7])
+        found = run_stream(evaluator, [3, 4, 5, 6, 7])
     assert {number: each.scores["rmse"] for number, each in found.items()} == {k: 3.0 + k for k in range(5)}
 
 
-def test_mistakes_and_bugs_are_told(threaded, data_path):
+def test_mistakes_and_bugs_are_reported(threaded, data_path):
     from genomes.errors import InputError
 
     with pytest.raises(InputError, match="units must be less"):
-        streamed(threaded, [MISTAKE])
+        run_stream(threaded, [MISTAKE])
     with pytest.raises(WorkerError, match="a bug in the trainer"):
-        streamed(threaded, [RAISE] * 9)
+        run_stream(threaded, [RAISE] * 9)
     with (
         Threaded(UnitsSpace(), data_path, TrainingSettings(patience=13)) as unlucky,
         pytest.raises(WorkerError, match="no luck"),
@@ -176,14 +176,14 @@ def test_closing_stops_the_trainings(threaded):
     stream.close()
     began = time.monotonic()
     threaded.ping()
-    assert streamed(threaded, [7])[0].scores == {"rmse": 7.0}
-    assert time.monotonic() - began < 120  # not the quarter of an hour that the first would train
+    assert run_stream(threaded, [7])[0].scores == {"rmse": 7.0}
+    assert time.monotonic() - began < 120  # instead of the quarter of an hour that the first would train
 
 
 @pytest.mark.soak
 def test_a_stopped_worker_is_replaced(data_path):
     with Threaded(UnitsSpace(), data_path, TrainingSettings(), limits=WorkerLimits(beat_seconds=2.5)) as evaluator:
-        found = streamed(evaluator, [3, STOP])
+        found = run_stream(evaluator, [3, STOP])
     assert found[0].status is Status.OK
     assert "no sign of life" in found[1].reason
 

@@ -1,4 +1,4 @@
-"""The real worker, with Keras in it."""
+"""The real worker, with Keras."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evonas.interruption import Abandoned
 from evonas.training_tasks import TrainingSettings, task_of
 from genomes.architecture.graph import graph_to_json
 from genomes.errors import InputError
-from tests.execution.stubs import UnitsSpace, candidates, collected
+from tests.execution.stubs import UnitsSpace, candidates, collect
 from tests.training.trainers import TRAINERS
 
 pytestmark = pytest.mark.keras
@@ -32,10 +32,10 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
         parts = evaluator.evaluate(generation)
         found = dict(next(parts))
         os.kill(evaluator.pid, signal.SIGKILL)
-        found |= collected(parts)
+        found |= collect(parts)
 
         tasks = [task_of(space, candidate, None) for candidate in generation]
-        here = collected(p for p in TRAINERS[trainer](PreparedData.load(data_path), settings).train(tasks) if p)
+        here = collect(p for p in TRAINERS[trainer](PreparedData.load(data_path), settings).train(tasks) if p)
         for position, evaluation in here.items():
             assert found[position].status is Status.OK
             assert found[position].scores == evaluation.scores
@@ -47,10 +47,10 @@ def test_a_killed_worker_costs_nothing_but_time(data_path, tmp_path, trainer):
 
 @pytest.mark.soak
 def test_the_worker_exports(data_path, tmp_path):
-    """A whole search that does is in `tests.cli.test_real_runs`."""
+    """`tests.cli.test_real_runs` covers a whole search that does."""
     space, settings = UnitsSpace(), TrainingSettings(trainer="native")
     with WorkerEvaluator(space, data_path, settings, tmp_path / "worker.log") as evaluator:
-        found = collected(evaluator.evaluate(candidates(8, 9, epochs=3)))
+        found = collect(evaluator.evaluate(candidates(8, 9, epochs=3)))
         order = ExportTask(
             graph_to_json(space.architecture(9)), tmp_path / "best.keras", found[1].weights, found[1].scores
         )
@@ -61,7 +61,7 @@ def test_the_worker_exports(data_path, tmp_path):
             evaluator.export(ExportTask(order.architecture, tmp_path / "no" / "best.keras", found[1].weights))
 
 
-def test_the_native_trainer_says_how_far_it_is_while_its_kernels_run(data_path):
+def test_the_native_trainer_reports_progress_while_its_kernels_run(data_path):
     heard, most = [], 100_000
 
     def note(found):
@@ -72,7 +72,7 @@ def test_the_native_trainer_says_how_far_it_is_while_its_kernels_run(data_path):
     with WorkerEvaluator(UnitsSpace(), data_path, TrainingSettings(patience=None)) as evaluator:
         evaluator.watch_training(note)
         with pytest.raises(Abandoned):
-            collected(evaluator.evaluate(candidates(8, epochs=most)))
+            collect(evaluator.evaluate(candidates(8, epochs=most)))
     assert {(each.number, each.epochs) for each in heard} == {(0, most)}
     assert [each.epoch for each in heard] == sorted(each.epoch for each in heard)
     assert 0 < heard[-1].epoch < most

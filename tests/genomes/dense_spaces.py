@@ -1,4 +1,4 @@
-"""The dense spaces that the contract tests enrol: a new setting joins with a row."""
+"""The dense spaces that the contract tests run on: adding a row adds a space."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from genomes import Choice, DenseGenome, DenseSpace, Layer, Range, Training
 
-#: All genes that a network has once, fixed.
+#: Fixes all genes that a network has once.
 FIXED: dict[str, Any] = {
     "dropout": 0.1,
     "normalization": "batch",
@@ -76,7 +76,7 @@ SPACES: dict[str, DenseSpace] = {
 def network(
     *units: int, sources: Sequence[Sequence[int]] | None = None, activation: str = "relu", **genes: Any
 ) -> DenseGenome:
-    """A network of these units; `sources` are those of each layer and of the output, a chain unless given."""
+    """A network with these units; `sources` lists the sources of each layer and of the output, by default a chain."""
     training = Training(**{key: genes.pop(key) for key in list(genes) if key in Training.__dataclass_fields__})
     wiring = sources or [[node] for node in range(len(units) + 1)]
     layers = tuple(Layer(u, activation, tuple(s)) for u, s in zip(units, wiring, strict=False))

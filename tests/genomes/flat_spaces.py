@@ -1,4 +1,4 @@
-"""The hyperparameter spaces that the contract tests enrol."""
+"""The hyperparameter spaces that the contract tests run on."""
 
 from __future__ import annotations
 

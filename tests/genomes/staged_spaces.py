@@ -1,4 +1,4 @@
-"""The spaces of stages of blocks that the contract tests enrol: a new setting joins with a row."""
+"""The spaces of stages of blocks that the contract tests run on: adding a row adds a space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONCE: dict[str, Any] = {
     "cutout": 0.0,
     "mixup": 0.0,
 }
-#: All genes of networks of convolutions but for their stages, fixed.
+#: Fixes all genes of convolutional networks except their stages.
 FIXED = {**_ONCE, "input_pooling": 1, "flip": False, "rotation": 0.0, "zoom": 0.0}
 
 STAGED_SPACES: dict[str, StagedSpace] = {

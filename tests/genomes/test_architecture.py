@@ -47,7 +47,7 @@ EQUAL = {
 
 
 @pytest.mark.parametrize(("a", "b"), EQUAL.values(), ids=EQUAL.keys())
-def test_what_does_nothing_does_not_count(a, b):
+def test_attributes_without_effect_do_not_change_the_digest(a, b):
     assert digest_of(a) == digest_of(b)
 
 
@@ -75,12 +75,12 @@ DIFFERENT = [
 ]
 
 
-def test_everything_that_acts_counts():
+def test_attributes_with_an_effect_change_the_digest():
     assert len({digest_of(genome) for genome in DIFFERENT}) == len(DIFFERENT)
 
 
 def bipartite(*cycles):
-    """Branches in two ranks; those of the second take two of the first each, along cycles of these lengths."""
+    """A bipartite graph of branches; those of the second rank take two of the first, along cycles of these lengths."""
     width, sources, start = sum(cycles), [], 0
     for length in cycles:
         sources += [sorted({1 + start + k, 1 + start + (k + 1) % length}) for k in range(length)]
@@ -88,21 +88,21 @@ def bipartite(*cycles):
     return network(*[8] * 2 * width, sources=[*[[0]] * width, *sources, list(range(width + 1, 2 * width + 1))])
 
 
-def test_networks_that_refinement_cannot_tell_apart_differ():
+def test_networks_that_refinement_cannot_distinguish_differ():
     assert digest_of(bipartite(6)) != digest_of(bipartite(3, 3))
-    assert digest_of(bipartite(3, 3)) == digest_of(renumbered(bipartite(3, 3), np.random.default_rng(0)))
+    assert digest_of(bipartite(3, 3)) == digest_of(renumber(bipartite(3, 3), np.random.default_rng(0)))
     assert digest_of(bipartite(3, 5)) == digest_of(bipartite(5, 3))
 
 
-def renumbered(genome, rng):
-    """The same network, its layers listed in another topological order."""
+def renumber(genome, rng):
+    """The same network with its layers listed in another topological order."""
     wiring = [set(layer.sources) for layer in genome.layers]
     order, waiting = [0], set(range(1, len(wiring) + 1))
     while waiting:
         ready = sorted(node for node in waiting if wiring[node - 1] <= set(order))
         order.append(ready[int(rng.integers(len(ready)))])
         waiting.remove(order[-1])
-    number = {node: place for place, node in enumerate(order)}
+    number = {node: index for index, node in enumerate(order)}
     layers = tuple(
         replace(genome.layers[node - 1], sources=tuple(sorted(number[s] for s in wiring[node - 1])))
         for node in order[1:]
@@ -124,7 +124,7 @@ def test_digests_agree_with_graph_isomorphism():
     for _ in range(250):
         genome = random_network(rng, int(rng.integers(5)), [4, 8])
         graph = to_graph(genome)
-        assert digest(graph) == digest_of(renumbered(genome, rng))
+        assert digest(graph) == digest_of(renumber(genome, rng))
         for key, other in by_digest.items():
             same = nx.is_isomorphic(graph, other, node_match=lambda a, b: a == b)
             assert same == (key == digest(graph))
@@ -137,7 +137,7 @@ def test_canonical_order_maps_one_numbering_to_the_other():
     rng = np.random.default_rng(1)
     for _ in range(50):
         genome = random_network(rng, 6, [4])
-        a, b = to_graph(genome), to_graph(renumbered(genome, rng))
+        a, b = to_graph(genome), to_graph(renumber(genome, rng))
         to_b = dict(zip(canonical_order(a), canonical_order(b), strict=True))
         assert canonical_form(a) == canonical_form(b)
         assert {(to_b[u], to_b[v]) for u, v in a.edges} == set(b.edges)
@@ -154,7 +154,7 @@ def test_canonical_order_maps_one_numbering_to_the_other():
     ids=["small chain", "chain of 64", "64 twins", "8 branches of two"],
 )
 def test_digests_are_fast(genome, calls):
-    """By the calls of functions that they take, a microsecond each: trying all orders of twins would not end."""
+    """Counts function calls, a microsecond each: trying all orders of twins would never end."""
     graph, made = to_graph(genome), 0
 
     def count(_frame, event, _argument):
@@ -200,7 +200,7 @@ def test_graphs_survive_json():
     assert digest(back) == digest(graph)
 
 
-def broken(change):
+def break_graph(change):
     value = json.loads(json.dumps(graph_to_json(to_graph(network(10, 5)))))
     return change(value) or value
 
@@ -243,7 +243,7 @@ BAD_GRAPHS = {
 @pytest.mark.parametrize(("change", "message"), BAD_GRAPHS.values(), ids=BAD_GRAPHS.keys())
 def test_bad_graphs_are_refused(change, message):
     with pytest.raises(InputError, match=message):
-        graph_from_json(broken(change))
+        graph_from_json(break_graph(change))
 
 
 def test_check_graph_sees_wrong_node_numbers():

@@ -1,4 +1,4 @@
-"""Whatever is read, the only error is InputError, and it names the place, the value and the fix."""
+"""Whatever is read, the only error is InputError, which gives the location, the value and the fix."""
 
 from __future__ import annotations
 
@@ -231,24 +231,24 @@ many = settings(max_examples=count(60, 250), deadline=None, derandomize=True)
 
 
 def places(value, path=()):
-    """Paths to everything inside a JSON value."""
+    """Paths to all values inside a JSON value."""
     yield path
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
         yield from places(child, (*path, key))
 
 
-def spoiled(value, path, replacement):
-    """The value with something else at a place."""
+def spoil(value, path, replacement):
+    """The value with one nested value replaced."""
     if not path:
         return replacement
     copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[path[0]] = spoiled(value[path[0]], path[1:], replacement)
+    copied[path[0]] = spoil(value[path[0]], path[1:], replacement)
     return copied
 
 
 FLAT = FLAT_SPACES["conditional"]
-#: What is read: a value of it, how it is read, and how what was read is written.
+#: For each format: a valid value, the function that reads it, and the function that writes the result.
 GOOD = {
     "genome": (
         SPACES["default"].genome_to_json(network(32, 16)),
@@ -271,18 +271,18 @@ GOOD = {
 }
 
 
-def refused_or_sound(value, read, write):
-    """What is read can be written, and read again as the same."""
+def check_refused_or_sound(value, read, write):
+    """Whatever can be read can also be written, and reads back as the same value."""
     words = ""
     try:
         found = read(value)
     except InputError as error:
         words = str(error)
     if words:
-        assert len(words) < 1000  # however long the junk is
+        assert len(words) < 1000  # however long the input is
         return
     written = write(found)
-    assert repr(write(read(written))) == repr(written)  # NaN equals nothing
+    assert repr(write(read(written))) == repr(written)  # NaN differs from itself
 
 
 @pytest.mark.battery
@@ -291,7 +291,7 @@ def refused_or_sound(value, read, write):
 @given(data=st.data())
 def test_junk_anywhere_is_an_input_error_or_read(value, read, write, data):
     path = data.draw(st.sampled_from(list(places(value))))
-    refused_or_sound(spoiled(value, path, data.draw(junk)), read, write)
+    check_refused_or_sound(spoil(value, path, data.draw(junk)), read, write)
 
 
 @pytest.mark.battery
@@ -299,7 +299,7 @@ def test_junk_anywhere_is_an_input_error_or_read(value, read, write, data):
 @many
 @given(value=junk)
 def test_pure_junk_is_refused(read, value):
-    if read is not space_from_json or value != {}:  # an empty table is the default space
+    if read is not space_from_json or value != {}:  # an empty table stands for the default space
         with pytest.raises(InputError):
             read(value)
 
@@ -308,5 +308,5 @@ def test_pure_junk_is_refused(read, value):
 @many
 @given(text=st.text(max_size=60) | st.text("[]={}\"'.,\n 1eE-truefalsinw#_", max_size=60))
 def test_junk_text_is_an_input_error_or_read(text):
-    refused_or_sound(text, space_from_toml, space_to_toml)
-    refused_or_sound(text, lambda text: parse_json(text, "file"), json.dumps)
+    check_refused_or_sound(text, space_from_toml, space_to_toml)
+    check_refused_or_sound(text, lambda text: parse_json(text, "file"), json.dumps)

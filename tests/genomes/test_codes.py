@@ -1,4 +1,4 @@
-"""Genomes as rows of codes: the same genomes and features as one by one."""
+"""Genomes as rows of codes: the same genomes and features as when converted one by one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_sampled_rows_are_genomes_and_reach_every_gene(name: str) -> None:
     space = SPACES[name]
     rows = space.codes.sample(150, np.random.default_rng(1))
     genomes = [space.from_values(space.codes.values(row)) for row in rows]
-    # Numbers are kept to four digits.
+    # Numbers are stored with four digits.
     np.testing.assert_allclose(space.codes.features(rows), [space.features(each) for each in genomes], atol=1e-3)
     assert space.codes.active(rows).any(axis=0).all()
     assert (rows.std(axis=0) > 0).all()

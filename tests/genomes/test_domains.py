@@ -1,4 +1,4 @@
-"""Ranges and choices: what they hold, how values are drawn and varied."""
+"""Ranges and choices: their elements, and how values are drawn and varied."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ quick = settings(max_examples=50, deadline=None, derandomize=True)
 @every_domain
 @quick
 @given(seed=st.integers(0, 2**32 - 1))
-def test_values_are_members_of_the_kind(domain, kind, seed):
+def test_values_are_members_of_their_domain(domain, kind, seed):
     rng = np.random.default_rng(seed)
     value = domain.sample(rng)
     other = domain.vary(value, rng)

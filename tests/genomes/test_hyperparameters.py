@@ -1,4 +1,4 @@
-"""Flat genes: how they are given, conditions, features, and the way of other programs to a genome."""
+"""Flat genes: how they are specified, conditions, features, and genomes from samplers of other libraries."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_genomes_from_values():
     assert CONDITIONAL.values(genome) == FULL
     assert genome == CONDITIONAL.from_values(FULL)
     values = {}
-    for gene in CONDITIONAL.genes:  # as a sampler that asks gene by gene
+    for gene in CONDITIONAL.genes:  # like a sampler that asks for one gene at a time
         if gene.is_active(values):
             values[gene.name] = gene.domain.sample(np.random.default_rng(3))
     assert CONDITIONAL.contains(CONDITIONAL.from_values(values))
@@ -212,7 +212,7 @@ def test_mutation_reaches_every_genome():
     assert len(seen) == (2 + 2) * (1 + 2)
 
 
-def test_toml_is_told_by_its_genes():
+def test_toml_is_recognised_by_its_genes():
     units = "units = { low = 8, high = 256, log = true }"
     kind = 'kind = { options = ["a", "b"], when = { units = { low = 9 } } }'
     space = space_from_toml(f"[genes]\n{units}\n{kind}")
@@ -223,7 +223,7 @@ def test_toml_is_told_by_its_genes():
     assert space_from_toml(space_to_toml(space)) == space
 
 
-def test_genomes_from_before_a_gene_was_known_are_members_and_their_children_have_it():
+def test_genomes_from_before_a_gene_existed_are_members_and_their_children_have_it():
     before = HyperparameterSpace({"units": Range(4, 64)})
     old = before.sample(np.random.default_rng(0))
     space = HyperparameterSpace({"units": Range(4, 64), "late": Gene(Range(0.0, 1.0), optional=True)})

@@ -1,4 +1,4 @@
-"""Published defaults as genomes: members of every space that can express them, known by their names."""
+"""Published defaults as genomes: known by name, and contained in every space that can express them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_default_space_has_all_of_them() -> None:
     assert gene_of(realmlp, "beta2") == 0.95
     assert gene_of(realmlp, "label_smoothing") == 0.1
     assert [layer.units for layer in tabm.layers] == [128] * 3
-    assert tabm.members == max(DenseSpace().members.options)  # the nearest that the space has
+    assert tabm.members == max(DenseSpace().members.options)  # the closest option of the space
     assert tabm.embedding == "linear"
     without = DenseSpace(embedding=("none", "linear"))
     narrow = list(known_defaults(without, "regression")[0])
@@ -50,12 +50,12 @@ def test_neighbours_are_in_the_most_promising_columns() -> None:
     near = {name: genome.neighbours.columns for name, genome in found if genome.neighbours is not None}
     names = ("plain network with neighbours", "tree cuts with neighbours", "TabM with neighbours")
     assert near == dict.fromkeys(names, ("a", "c"))
-    assert found[0][0] == "plain network with neighbours"  # first, since a short search may have time for no other
+    assert found[0][0] == "plain network with neighbours"  # first, since a short search may not have time for another
     off = known_defaults(DenseSpace(neighbours=False), "regression")
     assert all(genome.neighbours is None for variants in off for genome in variants.values())
 
 
-def test_numbers_are_brought_into_the_space_and_words_must_be_in_it() -> None:
+def test_numbers_are_clipped_to_the_space_and_options_must_be_in_it() -> None:
     space = DenseSpace(layers=2, units=Range(8, 40), batch_size=[16, 32], dropout=0.0, schedule="constant")
     for variants in known_defaults(space, "regression"):
         genome = next(iter(variants.values()))

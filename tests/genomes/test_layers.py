@@ -1,4 +1,4 @@
-"""Layer kinds over images, series and texts: shapes, counts, digests, JSON, drawing, all by hand."""
+"""Layer kinds over images, series and texts: shapes, counts, digests, JSON and drawings, computed by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRAINING = {
 
 
 def layer(kind, **attributes):
-    """A node of a kind; what is not given is as in `DEFAULTS`."""
+    """A node of a kind; attributes that are not given come from `DEFAULTS`."""
     return {"kind": kind, **DEFAULTS[kind], **attributes}
 
 
@@ -75,19 +75,19 @@ DEFAULTS = {
 
 
 def chain(*nodes, edges=(), training=TRAINING):
-    """A network of these hidden nodes, one behind the other, with more edges."""
+    """A chain of these hidden nodes, with extra edges."""
     path = [(node, node + 1) for node in range(len(nodes) + 1)]
     return make_graph([{"kind": "input"}, *nodes, {"kind": "output", **KERNEL}], [*path, *edges], training)
 
 
-def test_every_kind_is_tried_here():
+def test_every_kind_is_covered_here():
     assert set(DEFAULTS) == set(LAYERS)
     assert all(set(DEFAULTS[kind]) == set(LAYERS[kind].attributes) - set(LAYERS[kind].off) for kind in LAYERS)
 
 
 IMAGE, SERIES, TEXT = (5, 4, 3), (7, 3), (9,)
 LAST = layer("global_pool")
-#: Network, shape of a sample -> shapes of the hidden nodes, parameters and FLOPs of those before the output.
+#: Network, sample shape -> shapes of the hidden nodes, parameters and FLOPs of those before the output.
 CASES = {
     "conv": (chain(layer("conv"), LAST), IMAGE, [(5, 4, 4), (4,)], 9 * 3 * 4 + 4, 2 * 20 * 9 * 12),
     "conv of a series": (chain(layer("conv"), LAST), SERIES, [(7, 4), (4,)], 3 * 3 * 4 + 4, 2 * 7 * 3 * 12),
@@ -146,7 +146,7 @@ def test_a_residual_block():
         node_shapes(chain(layer("conv"), layer("add"), LAST, edges=[(0, 2)]), IMAGE, 2)
 
 
-def test_sources_stand_side_by_side():
+def test_sources_are_concatenated():
     assert node_shapes(chain(layer("conv"), layer("pool"), LAST, edges=[(0, 2)]), IMAGE, 2)[2] == (3, 2, 7)
     with pytest.raises(InputError, match=r"graph.nodes\[2\] \(conv\) must be given .* \(5, 4, 3\) and \(3, 2, 3\)"):
         node_shapes(chain(layer("pool"), layer("conv"), LAST, edges=[(0, 2)]), IMAGE, 2)
@@ -156,7 +156,7 @@ def test_sources_stand_side_by_side():
     ("network", "sample", "message"),
     [
         (chain(layer("dense")), (5,), None),
-        (chain(layer("dense")), IMAGE, None),  # a network of flat layers takes images flat
+        (chain(layer("dense")), IMAGE, None),  # a network of flat layers flattens images
         (chain(layer("conv"), LAST), (5,), r"\[1\] \(conv\) must be given \(steps, channels\) or .*, not \(5\)"),
         (chain(layer("conv"), layer("dense")), IMAGE, r"\[2\] \(dense\) must be given \(units\), not \(5, 4, 4\)"),
         (chain(layer("conv", kernel=[3, 5]), LAST), SERIES, r"\[1\] \(conv\) must be given as many axes as its kernel"),
@@ -216,8 +216,8 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in DEFAULTS for name in DEFAULTS[kind]])
-def test_each_attribute_counts(kind, name):
-    """In the digest always; for what two networks compute of the same weights, if it acts beyond training."""
+def test_each_attribute_changes_the_digest(kind, name):
+    """It always changes the digest; it changes the outputs for given weights if it acts outside training."""
     value = "average" if (kind, name) == ("pool", "pooling") else OTHERS[name]
     one, other = chain(layer(kind)), chain(layer(kind, **{name: value}))
     assert digest(one) != digest(other)
@@ -249,14 +249,14 @@ def test_bad_layers_are_refused(attributes, message):
         graph_from_json(graph_to_json(chain(layer("attention", heads=3))))
 
 
-def test_members_are_of_dense_networks_alone():
+def test_only_dense_networks_have_members():
     value = graph_to_json(chain(layer("conv"), LAST))
     value["nodes"][0] |= {"members": 4, "adapters": "mini"}
     with pytest.raises(InputError, match=r"graph.nodes\[0\].members must be 1 with a conv layer"):
         graph_from_json(value)
 
 
-def test_augmentation_is_left_out_where_it_is_off():
+def test_augmentation_is_omitted_if_it_is_off():
     value = graph_to_json(chain(layer("conv"), LAST, training={**TRAINING, "flip": False, "mixup": 0.0, "shift": 0.1}))
     assert graph_from_json(value).graph["training"] == {**TRAINING, "shift": 0.1}
 

@@ -1,4 +1,4 @@
-"""The package as a whole: its manual page runs, and it imports nothing that it should not."""
+"""The package as a whole: the examples in its docstring run, and its imports are restricted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators reach every part of a space: small spaces are enumerated and searched by mutation alone."""
+"""Operators reach every part of a space: small spaces are enumerated and explored by mutation alone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SMALL = {
 
 
 def every_member(space: DenseSpace) -> set[str]:
-    """Digests of all members, listed without the space's own operators."""
+    """Digests of all members, enumerated without the space's own operators."""
     genes = {name: getattr(space, name).options for name in FIXED if name != "batch_size"}
     genes["batch_size"] = tuple(size for size in range(1, 64) if space.domain("batch_size").contains(size))
     digests = set()
@@ -72,8 +72,8 @@ def subsets(node: int) -> list[tuple[int, ...]]:
     return [subset for size in range(1, node + 1) for subset in combinations(range(node), size)]
 
 
-def reached(space: DenseSpace, steps: int) -> set[str]:
-    """Digests of a long walk by mutation."""
+def explore(space: DenseSpace, steps: int) -> set[str]:
+    """Digests visited by a long walk of mutations."""
     rng = np.random.default_rng(0)
     genome = space.sample(rng)
     digests = {space.digest(genome)}
@@ -89,7 +89,7 @@ def test_mutation_reaches_every_network(name):
     space = SMALL[name]
     members = every_member(space)
     assert len(members) > 5
-    assert reached(space, 60 * len(members)) == members
+    assert explore(space, 60 * len(members)) == members
 
 
 def test_samples_reach_both_ends_of_ranges():

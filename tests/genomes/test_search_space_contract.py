@@ -1,4 +1,4 @@
-"""What every space owes to a strategy (`evonas.testing`): one table of spaces, crossed with every operator."""
+"""The contract of every space (`evonas.testing`): one table of spaces, crossed with every operator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.reliability.counts import count
 pytestmark = pytest.mark.battery
 
 SPACES = DENSE_SPACES | FLAT_SPACES | STAGED_SPACES
-#: Names of the spaces that hold one genome only.
+#: Names of the spaces that contain a single genome.
 POINTS = ("fixed", "one fixed value", "fixed convolutions")
 
 
@@ -45,7 +45,7 @@ every_mutation = pytest.mark.parametrize(
 @every_space
 @quick
 @given(seed=seeds)
-def test_samples_are_members_and_repeat(space, seed):
+def test_samples_are_members_and_repeatable(space, seed):
     spaces.check_sample(space, seed)
 
 
@@ -74,7 +74,7 @@ def test_any_mutation_changes_the_genome_too(space, seed):
 @every_space
 @quick
 @given(seed=seeds)
-def test_crossover_keeps_the_contract(space, seed):
+def test_crossover_fulfils_the_contract(space, seed):
     spaces.check_crossover(space, seed)
 
 
@@ -122,7 +122,7 @@ def test_every_mutation_applies_somewhere(name):
 @every_space
 @quick
 @given(seed=seeds)
-def test_a_flat_space_gives_back_the_genome_of_its_values(space, seed):
+def test_a_flat_space_restores_the_genome_from_its_values(space, seed):
     assert isinstance(space, FlatSpace)
     spaces.check_flat_values(space, seed)
 

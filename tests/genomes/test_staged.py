@@ -1,4 +1,4 @@
-"""Networks of stages of blocks: valid for data of any size, children differ as they say, files say what is wrong."""
+"""Networks of stages of blocks: valid for data of any size, children differ as described, files report their errors."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ few = settings(max_examples=20, deadline=None, derandomize=True)
 SHAPES = [(1, 1, 1), (8, 8, 1), (13, 2, 3), (5, 3), (1, 1), (100, 12)]
 
 
-def evolved(space: StagedSpace, seed: int):
-    """A genome after some mutations and a crossover."""
+def evolve(space: StagedSpace, seed: int):
+    """A genome after a few mutations and a crossover."""
     rng = np.random.default_rng(seed)
     genomes = [space.sample(rng), space.sample(rng)]
     for _ in range(int(rng.integers(4))):
@@ -41,7 +41,7 @@ def evolved(space: StagedSpace, seed: int):
 def test_children_are_valid_for_data_of_any_size(seed, shape):
     spaces = [ConvolutionalSpace(), STAGED_SPACES["gaps in counts"]] + ([SequenceSpace()] if len(shape) == 2 else [])
     for space in spaces:
-        graph = space.architecture(evolved(space, seed))
+        graph = space.architecture(evolve(space, seed))
         assert node_shapes(graph, shape, 3)[len(graph) - 1] == (3,)
         assert count_parameters(graph, math.prod(shape), 3, shape) > 0
         assert count_flops(graph, math.prod(shape), 3, shape) > 0
@@ -52,7 +52,7 @@ def test_children_are_valid_for_data_of_any_size(seed, shape):
 @given(seed=seeds, length=st.integers(1, 300))
 def test_children_are_valid_for_texts_of_any_length(seed, length):
     space = SequenceSpace.for_text()
-    graph = space.architecture(evolved(space, seed))
+    graph = space.architecture(evolve(space, seed))
     assert graph.nodes[1]["kind"] in ("tokens", "bag_of_words")
     assert node_shapes(graph, (length,), 2)[len(graph) - 1] == (2,)
 
@@ -97,7 +97,7 @@ def test_graphs_by_hand():
     assert drawn[1:11] == block * 2
     assert node_shapes(graph, (9, 9, 3), 2)[10] == (3, 3, 4)
     same = ConvolutionalSpace().architecture(chain(PLAIN, residual, downsampling="none"))
-    assert Counter(same.nodes[node]["kind"] for node in same)["conv"] == 3  # equal shapes are added as they are
+    assert Counter(same.nodes[node]["kind"] for node in same)["conv"] == 3  # equal shapes are added directly
 
 
 def test_a_network_may_see_smaller_images():
@@ -111,7 +111,7 @@ def test_a_network_may_see_smaller_images():
     assert (child.input_pooling, name) == (2, "change_input_pooling")
 
 
-def test_convolutions_by_hand_cost_what_they_cost():
+def test_costs_of_convolutions_computed_by_hand():
     graph = ConvolutionalSpace().architecture(chain(PLAIN, replace_fields(PLAIN, filters=8)))
     first, second, output = 9 * 3 * 4 + 4, 9 * 4 * 8 + 8, 8 * 2 + 2
     assert count_parameters(graph, 192, 2, (8, 8, 3)) == first + second + output
@@ -139,7 +139,7 @@ def test_structural_mutations_change_counts_by_one(operator):
 
 
 @pytest.mark.parametrize("space", [ConvolutionalSpace(), SequenceSpace(), SequenceSpace.for_text()])
-def test_moves_change_their_genes_alone(space):
+def test_mutations_change_only_their_genes(space):
     rng, encoding = np.random.default_rng(1), space.encoding
     for operator, genes in encoding.moves.items():
         for _ in range(10):
@@ -175,7 +175,7 @@ def test_crossover_is_by_stages():
     assert mixed > 5
 
 
-def test_random_networks_get_wider_and_are_often_trained_on_samples_as_they_are():
+def test_random_networks_widen_and_often_use_unaugmented_samples():
     space, rng = ConvolutionalSpace(), np.random.default_rng(0)
     genomes = [space.sample(rng) for _ in range(200)]
     for genome in genomes:
@@ -233,7 +233,7 @@ def test_bad_genomes_are_refused(change, message):
         space.genome_from_json(value)
 
 
-def test_what_does_nothing_is_neither_in_genomes_nor_in_their_json():
+def test_genes_without_effect_are_neither_in_genomes_nor_in_their_json():
     space = SequenceSpace()
     for seed in range(20):
         genome = space.sample(np.random.default_rng(seed))
@@ -279,17 +279,17 @@ def test_published_networks_are_members_known_by_name(name, wanted):
     assert [known_default_name(space, genome) for _, genome in genomes] == [name for name, _ in genomes]
 
 
-def test_spaces_that_cannot_express_a_network_do_not_have_it():
+def test_spaces_that_cannot_express_a_published_network_omit_it():
     assert ConvolutionalSpace(stages=4).known_defaults("multiclass") == ()
     assert [next(iter(each)) for each in ConvolutionalSpace(residual=False).known_defaults("binary")][1:] == ["LeNet"]
 
 
-def test_genomes_are_read_without_their_space_and_named_in_short():
+def test_genomes_are_read_without_their_space_and_have_short_names():
     genome = chain(PLAIN, replace_fields(PLAIN, filters=300))
     value = ConvolutionalSpace().genome_to_json(genome)
     space, back = genome_of_any_space(value)
     assert isinstance(space, ConvolutionalSpace)
-    assert back == genome  # which its default space does not hold
+    assert back == genome  # though its default space does not contain it
     assert not space.contains(back)
     assert short_name(value) == "4-300 conv"
     assert "conv 300 of 3 relu" in describe(space, genome)

@@ -1,6 +1,6 @@
-"""Makes the golden run directory anew: `python -m tests.golden.make`, at each release and after a change of format.
+"""Regenerates the golden run directory: `python -m tests.golden.make`, at each release and after a change of format.
 
-The one of a release stays as it is; that later versions open it is what tests/runs/test_golden.py shows.
+The directory of a release is never changed; tests/runs/test_golden.py shows that later versions open it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Streams`: sources stay where they are, and are read batch by batch as somebody else asks for them."""
+"""`Streams`: sources stay in their process and are read batch by batch on request from another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genomes import InputError
 
 
 class Batches:
-    """Batches by number, that hear of epochs."""
+    """Numbered batches that are notified of epochs."""
 
     def __init__(self):
         self.epochs = []
@@ -25,7 +25,7 @@ class Batches:
         self.epochs.append("end")
 
 
-def test_a_generator_goes_on_and_a_data_set_begins_anew():
+def test_a_generator_continues_and_a_data_set_restarts():
     with Streams() as streams:
         counting = streams.add("generator", "x", (number for number in itertools.count()))
         passes = itertools.count()
@@ -48,7 +48,7 @@ def test_batches_by_number_and_epochs():
     assert source.epochs == ["end"]
 
 
-def test_what_a_source_raises_is_told_and_a_generator_that_has_ended_is_refused():
+def test_errors_of_a_source_are_passed_on_and_exhausted_generators_are_refused():
     with Streams() as streams:
         short = streams.add("generator", "validation_data", iter([1]))
         assert list(short.batches()) == [1]
@@ -61,7 +61,7 @@ def test_what_a_source_raises_is_told_and_a_generator_that_has_ended_is_refused(
             list(bad.batches())
 
 
-def test_nothing_is_left_and_nobody_without_the_key_is_answered():
+def test_nothing_is_left_behind_and_requests_need_the_key():
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
     with Streams() as streams:
         stream = streams.add("dataset", "x", [1, 2])
@@ -69,7 +69,7 @@ def test_nothing_is_left_and_nobody_without_the_key_is_answered():
             list(type(stream)(stream.address, b"guessed", 0, "dataset", "x").batches())
         assert list(stream.batches()) == [1, 2]
         reading = stream.batches()
-        assert next(reading) == 1  # somebody still reads
+        assert next(reading) == 1  # someone is still reading
     assert not os.path.exists(stream.address)
     assert threading.active_count() == threads
     reading.close()

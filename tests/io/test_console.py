@@ -1,4 +1,4 @@
-"""What libraries write to standard error by themselves."""
+"""Suppressing what libraries print to standard error."""
 
 from __future__ import annotations
 

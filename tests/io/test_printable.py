@@ -1,4 +1,4 @@
-"""Text from data on its way to a terminal, and terminals that cannot take it."""
+"""Text from data that is printed to a terminal, and terminals that cannot display it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ATTACK = "\x1b]52;c;cm0gLXJmIH4=\x07\x1b[2J\nContinue: rm -rf ~\u202e"
 
 
 @given(st.text())
-def test_what_is_printed_is_one_line_of_signs(text: str) -> None:
+def test_printed_text_is_one_line_of_printable_characters(text: str) -> None:
     assert printable(text).isprintable()
     assert printable("plain text, größer") == "plain text, größer"
 
@@ -67,7 +67,7 @@ class Closed(io.StringIO):
         raise BrokenPipeError
 
 
-def test_a_search_goes_on_when_nobody_listens(tmp_path: Path) -> None:
+def test_a_search_continues_if_its_output_is_closed(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         fill_failed(store)
     with RunReader(tmp_path / "run") as run:
@@ -86,7 +86,7 @@ def test_rows_of_data_move_no_cursor(terminal: bool, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("where", ["latin-1", "closed", "full"])
-def test_output_that_cannot_be_written_loses_signs_and_no_command(tmp_path: Path, where: str) -> None:
+def test_unencodable_output_loses_characters_but_no_command_fails(tmp_path: Path, where: str) -> None:
     with toy_store(tmp_path / "run ● größer") as store:
         fill_failed(store)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "latin-1" if where == "latin-1" else ""}
@@ -99,7 +99,7 @@ def test_output_that_cannot_be_written_loses_signs_and_no_command(tmp_path: Path
     assert done.returncode == (1 if where == "full" else 0), done.stderr
 
 
-def test_what_a_library_prints_fits_the_stream_or_is_lost() -> None:
+def test_output_of_libraries_fits_the_stream_or_is_dropped() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     say_lines("", f"größer {ATTACK}", stream=stream)
     stream.seek(0)
@@ -110,7 +110,7 @@ def test_what_a_library_prints_fits_the_stream_or_is_lost() -> None:
     say_lines("a", stream=Closed())
 
 
-def test_drop_ins_print_by_the_one_door() -> None:
+def test_drop_ins_print_through_the_common_function() -> None:
     for folder in ("tuner", "estimators", "display"):
         for path in (ROOT / "evonas" / folder).rglob("*.py"):
             code = [line for line in path.read_text().splitlines() if not line.lstrip().startswith(">>>")]

@@ -1,4 +1,4 @@
-"""Calibration errors and temperatures of made-up logits, whose right temperature is known."""
+"""Calibration errors and temperatures of synthetic logits whose correct temperature is known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PROBLEMS = {
 }
 
 
-def drawn(task: str, count: int = 4000):
-    """Classes that are drawn by the probabilities of the logits."""
+def draw(task: str, count: int = 4000):
+    """Classes drawn with the probabilities of the logits."""
     rng, problem = np.random.default_rng(0), PROBLEMS[task]
     logits = rng.normal(size=(count, problem.num_outputs)) * 2
     chances = predictions(problem, logits)
@@ -25,8 +25,8 @@ def drawn(task: str, count: int = 4000):
 
 @pytest.mark.parametrize("task", PROBLEMS)
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
-def test_the_temperature_is_found_and_mends_the_error(task: str, temperature: float):
-    problem, y, logits = drawn(task)
+def test_the_temperature_is_found_and_reduces_the_error(task: str, temperature: float):
+    problem, y, logits = draw(task)
     assert expected_calibration_error(problem, y, logits) < 0.03
     raw = logits * temperature
     found = temperature_of(problem, y, raw)
@@ -46,11 +46,11 @@ def test_sure_and_wrong_is_an_error_of_one_and_sure_and_right_of_none():
     assert expected_calibration_error(problem, np.ones(10), logits) == pytest.approx(0.0)
 
 
-def test_what_is_never_wrong_has_a_temperature_within_bounds():
+def test_a_model_that_is_never_wrong_has_a_bounded_temperature():
     problem = PROBLEMS["binary"]
     assert 0.05 <= temperature_of(problem, np.ones(10), np.full((10, 1), 2.0)) < 1.0
 
 
-def test_a_regression_has_nothing_to_be_said_of():
+def test_a_regression_has_no_calibration():
     problem = Problem("regression", 1, 1, (0.0,), (1.0,))
     assert calibration_of(problem, np.zeros((3, 1)), np.zeros((3, 1))) == {}

@@ -1,4 +1,4 @@
-"""Objectives by the names of scikit-learn and Keras: known directions, refusals, values."""
+"""Objectives named as in scikit-learn and Keras: known directions, refusals, values."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_refusals(text: str, task: str, words: str) -> None:
 
 @pytest.mark.parametrize("task", PROBLEMS)
 @pytest.mark.parametrize("name", sorted(set(get_scorer_names()) - set(METRICS)))
-def test_every_scorer_is_tried_before_the_first_training(name: str, task: str) -> None:
+def test_every_scorer_is_checked_before_the_first_training(name: str, task: str) -> None:
     problem, given = PROBLEMS[task], split(task)
     objective = chosen_metric(name, task)
     refusal = ""
@@ -98,7 +98,7 @@ def test_every_scorer_is_tried_before_the_first_training(name: str, task: str) -
     y, outputs = rows(task)
     try:
         value = scorer_value(name, found, y, outputs)
-    except ValueError:  # such as logarithms of predictions below 0: the network then has no score
+    except ValueError:  # for example logarithms of negative predictions: the network then has no score
         return
     assert isinstance(value, float)
 
@@ -127,7 +127,7 @@ def test_a_search_goes_the_right_way_and_resumes(monkeypatch: pytest.MonkeyPatch
 
 
 def as_keras_takes_them(problem: Problem, name: str, y: Any, outputs: Any) -> tuple[Any, Any]:
-    """Targets and predictions, float32."""
+    """Targets and predictions in float32, shaped for Keras."""
     found = predictions(problem, outputs).astype(np.float32)
     if problem.task == "regression":
         return predictions(problem, y).astype(np.float32), found
@@ -148,7 +148,7 @@ def test_keras_metrics_are_those_of_the_table() -> None:
         assert {"up": "max", "down": "min"}.get(getattr(metric, "_direction", "")) == direction, name
         for task in tasks:
             problem, (y, outputs) = replace(PROBLEMS[task], metric=name, direction="min"), rows(task)
-            # Of one column, Keras compares each row with itself unless it is told to take the column.
+            # Given one column, Keras compares each row with itself unless the column is extracted.
             of_columns = name in ("cosine_similarity", "pearson_correlation", "concordance_correlation")
             metric = getattr(keras.metrics, class_name)(**({"axis": 0} if of_columns else {}))
             metric.update_state(*as_keras_takes_them(problem, name, y, outputs))
@@ -162,7 +162,7 @@ def test_keras_metrics_are_those_of_the_table() -> None:
     found = compute_scores(
         replace(PROBLEMS["multiclass"], metric="categorical_crossentropy", direction="min"), y, outputs
     )
-    assert 0 < found["categorical_crossentropy"] < found["log_loss"]  # its probabilities are never below 1e-7
+    assert 0 < found["categorical_crossentropy"] < found["log_loss"]  # Keras clips its probabilities at 1e-7
     y, outputs = rows("binary")
     found = compute_scores(replace(PROBLEMS["binary"], metric="balanced_accuracy", direction="max"), y, outputs)
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(y[:, 0], outputs[:, 0] > 0))

@@ -1,4 +1,4 @@
-"""Scores against scikit-learn, and if there are none."""
+"""Scores against scikit-learn, and cases without scores."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Biases that begin at training rows."""
+"""Biases initialised at training rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = data().splits[0].x_train
 
 
 @pytest.mark.parametrize("inputs", [{}, LINEAR, FULL, LINEAR | FULL])
-def test_each_unit_turns_at_a_row(inputs):
+def test_each_unit_has_its_kink_at_a_row(inputs):
     network = graph((8, 6), activation="relu", inputs=inputs)
     weights = with_data_biases(network, initial_weights(network, 4, 2, 3), ROWS, 3)
     values = forward(network, weights, ROWS)
@@ -27,7 +27,7 @@ def test_each_unit_turns_at_a_row(inputs):
     assert not weights["output/bias"].any()
 
 
-def test_members_of_one_bias_turn_there_on_average():
+def test_members_that_share_a_bias_have_their_kink_there_on_average():
     network = graph((8, 6), activation="relu", inputs={"members": 3})
     weights = with_data_biases(network, initial_weights(network, 4, 2, 3), ROWS, 3)
     assert np.abs(forward(network, weights, ROWS).arguments[2].mean(axis=1)).min(axis=0).max() < 1e-5
@@ -41,7 +41,7 @@ def test_other_seeds_take_other_rows_and_batch_normalisation_has_no_biases():
     assert "layer_1/bias" not in with_data_biases(normalized, initial_weights(normalized, 4, 2, 3), ROWS, 1)
 
 
-def test_networks_begin_so_where_their_gene_says_it():
+def test_networks_start_this_way_if_their_gene_says_so():
     problem = data().problem
     for how, begins in (("zeros", False), ("rows", True)):
         weights = first_weights(graph((8,), bias_initializer=how), problem, 3, None, ROWS)()

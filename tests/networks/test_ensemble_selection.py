@@ -1,4 +1,4 @@
-"""Greedy selection of ensembles on made-up predictions."""
+"""Greedy ensemble selection on synthetic predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRIC = {"regression": "rmse", "binary": "log_loss", "multiclass": "log_loss"}
 
 
 def noisy(task: str, count: int, seed: int = 0) -> tuple[Any, list[Any]]:
-    """Targets, and outputs that are right but for noise of their own."""
+    """Targets, and outputs that equal them up to independent noise."""
     y, _ = rows(task)
     rng = np.random.default_rng(seed)
     if task == "regression":
@@ -45,7 +45,7 @@ def test_an_ensemble_is_no_worse_than_the_best_and_no_larger_than_asked(task: st
     best = min(map(loss, outputs))
     assert mean <= best + 1e-9
     if size > 1:
-        assert mean < (0.8 if task == "regression" else 1.0) * best  # independent errors cancel out
+        assert mean < (0.8 if task == "regression" else 1.0) * best  # independent errors cancel
     else:
         assert mean == pytest.approx(best)
 

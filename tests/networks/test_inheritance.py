@@ -1,4 +1,4 @@
-"""What a child computes with its parent's weights: the same, where its change allows; near it, where not."""
+"""What a child computes with its parent's weights: the same where its change allows it, nearly the same elsewhere."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NORMALIZATIONS = ("none", "batch", "layer")
 ROWS = np.random.default_rng(0).normal(size=(300, 4))
 
 
-def trained(network, num_outputs=2, seed=3):
-    """Weights as after a training: nothing is at its initial value."""
+def weights_after_training(network, num_outputs=2, seed=3):
+    """Weights as after a training: none has its initial value."""
     weights = initial_weights(network, 4, num_outputs, seed)
     rng = np.random.default_rng(seed)
     return {
@@ -29,8 +29,8 @@ def trained(network, num_outputs=2, seed=3):
 
 
 def child_outputs(parent, child, num_outputs=2, seed=3):
-    """Of the parent, and of the child with the parent's weights, and whether it says to be the same."""
-    weights = trained(parent, num_outputs, seed)
+    """Outputs of the parent and of the child with its weights, and whether inheritance claims that they are equal."""
+    weights = weights_after_training(parent, num_outputs, seed)
     initial = initial_weights(child, 4, num_outputs, 5)
     found, same = inherit_weights(parent, weights, child, initial, ROWS[:200], np.random.default_rng(1))
     assert {name: value.shape for name, value in found.items()} == {n: value.shape for n, value in initial.items()}
@@ -92,7 +92,7 @@ def test_the_function_is_kept(name, num_outputs):
 
 
 @pytest.mark.parametrize("name", NEAR)
-def test_what_cannot_be_kept_is_near(name):
+def test_functions_that_cannot_be_kept_are_close(name):
     errors = []
     for seed in range(8):
         before, after, same = child_outputs(*NEAR[name], seed=seed)
@@ -102,9 +102,9 @@ def test_what_cannot_be_kept_is_near(name):
 
 
 def test_copies_of_a_unit_learn_differently():
-    """What they feed differs, hence so do their gradients, also in sign, which is all that Adam sees."""
+    """Their outgoing weights differ, hence so do their gradients, also in sign, which is all that matters to Adam."""
     parent, child = relu(8), relu(16)
-    weights = trained(parent, 1)
+    weights = weights_after_training(parent, 1)
     found, _ = inherit_weights(parent, weights, child, initial_weights(child, 4, 1, 5), ROWS, np.random.default_rng(1))
     np.testing.assert_array_equal(
         np.unique(found["layer_1/kernel"], axis=1), np.unique(weights["layer_1/kernel"], axis=1)
@@ -121,7 +121,7 @@ def test_networks_are_aligned_layer_by_layer():
     assert align_nodes(relu(), relu(8)) == {0: 0, 2: 1}
 
 
-def told(space, genome):
+def graph_of(space, genome):
     return with_columns(space.architecture(genome), NUMERIC)
 
 
@@ -133,11 +133,11 @@ def test_every_mutation_and_crossover_can_be_inherited(skips):
         genome = space.sample(rng)
         for name in kept:
             child, operator = space.mutate(genome, rng, name)
-            _, after, same = child_outputs(told(space, genome), told(space, child))
+            _, after, same = child_outputs(graph_of(space, genome), graph_of(space, child))
             assert np.isfinite(after).all()
             kept[operator].append(same)
         crossed = space.crossover(genome, space.sample(rng), rng)
-        assert np.isfinite(child_outputs(told(space, genome), told(space, crossed))[1]).all()
+        assert np.isfinite(child_outputs(graph_of(space, genome), graph_of(space, crossed))[1]).all()
     assert all(kept["scale_learning_rate"])
     assert np.mean(kept["change_training_gene"]) > 0.5
 
@@ -149,7 +149,7 @@ def test_the_forward_pass_is_that_of_keras(normalization):
 
     for activation in ACTIVATIONS:
         network = graph((6, 5), SKIPS, activation=activation, normalization=normalization)
-        model, weights = build_model(network, 4, 2), trained(network)
+        model, weights = build_model(network, 4, 2), weights_after_training(network)
         set_weights(model, weights)
         expected = model(ROWS.astype(np.float32)).numpy()
         np.testing.assert_allclose(forward(network, weights, ROWS).outputs[3], expected, rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What a training starts from: weights and data order, from a seed."""
+"""How a training starts: initial weights and data order, derived from a seed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_kernels_are_distributed_as_keras_draws_them(initializer):
     # The standard error of a standard deviation is at most 1 / sqrt(2 * count), that of a mean std / sqrt(count).
     assert mine.std() == pytest.approx(theirs.std(), rel=6 / np.sqrt(count))
     assert abs(mine.mean()) < 5 * mine.std() / np.sqrt(count)
-    # Bounds: exact for uniform ones, two standard deviations before truncation for normal ones.
+    # Bounds: exact for uniform values, two standard deviations before truncation for normal ones.
     assert np.abs(mine).max() == pytest.approx(np.abs(theirs).max(), rel=2e-3)
     for q in (0.05, 0.25, 0.75, 0.95):
         assert np.quantile(mine, q) == pytest.approx(np.quantile(theirs, q), abs=0.03 * float(mine.std()))
@@ -50,7 +50,7 @@ def test_the_output_has_its_own_fans():
     assert weights["output/kernel"].var() == pytest.approx(2 / (OUT + 100), rel=0.03)
 
 
-def test_skips_widen_what_a_node_takes():
+def test_skips_widen_the_input_of_a_node():
     network = graph((6, 5), edges=[(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)])
     assert [input_width(network, node, 4) for node in (1, 2, 3)] == [4, 10, 15]
     weights = initial_weights(network, 4, 2, 0)
@@ -82,7 +82,7 @@ def test_weights_depend_on_the_seed_and_the_layer_and_on_nothing_else():
         assert (one[name] != other[name]).all()
     for name in kernels[1:]:
         assert (one[name] != one["layer_1/kernel"]).all()
-    # Training genes draw nothing.
+    # Training genes use no random numbers.
     trained_otherwise = initial_weights(graph((7, 7, 7), optimizer="sgd", activation="relu", dropout=0.5), 7, 7, 3)
     for name in kernels:
         np.testing.assert_array_equal(one[name], trained_otherwise[name])
@@ -105,10 +105,10 @@ def test_orders_of_seeds_and_epochs_are_independent():
             assert (orders[a] == orders[b]).sum() < 10
 
 
-def test_every_row_is_anywhere_in_the_order():
+def test_every_row_can_be_anywhere_in_the_order():
     places = np.stack([epoch_order(9, epoch, 8) for epoch in range(800)])
     counts = np.stack([(places == row).sum(axis=0) for row in range(8)])
-    # 100 expected each, standard deviation 9.4.
+    # Each has 100 expected hits, standard deviation 9.4.
     assert np.abs(counts - 100).max() < 48
 
 

@@ -1,4 +1,4 @@
-"""A child of convolutions, recurrence or attention computes what its parent does, where a change can keep that."""
+"""A child with convolutions, recurrence or attention computes what its parent does, if the change can preserve it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from tests.training.layered import (
     TOKENS,
     conv,
     dense,
-    layered,
+    make_layered,
     pool,
     recurrent,
     rows,
 )
 
 
-def taken_over(parent, child):
-    """Outputs of both on rows of their own, and what the child says of them."""
+def inherit(parent, child):
+    """Outputs of both on separate rows, what the child claims about them, and its weights."""
     (sample, masked), width = parent.graph["sample"], math.prod(parent.graph["sample"][0])
     fitted_to = rows(sample, masked, 70)
     found = perturb(fit_frozen(parent, initial_weights(parent, width, 3, 0), fitted_to), 5)
@@ -71,41 +71,41 @@ KEEPING = {
     "new residual": (layered([conv(4), MEAN]), layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
     "wider side by side": (layered(branches(3, 4), SIDE_BY_SIDE), layered(branches(5, 7), SIDE_BY_SIDE)),
     "wider recurrent": (
-        layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
-        layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),
+        make_layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
+        make_layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),
     ),
     "new attention": (
-        layered([EMBEDDING, conv(5), MEAN], sample=TOKENS),
-        layered([EMBEDDING, LEARNED, ATTENTION, conv(5), MEAN], sample=TOKENS),
+        make_layered([EMBEDDING, conv(5), MEAN], sample=TOKENS),
+        make_layered([EMBEDDING, LEARNED, ATTENTION, conv(5), MEAN], sample=TOKENS),
     ),
 }
 
 
 @pytest.mark.parametrize(("parent", "child"), KEEPING.values(), ids=KEEPING)
 def test_the_function_is_kept(parent, child):
-    theirs, ours, kept, _ = taken_over(parent, child)
+    theirs, ours, kept, _ = inherit(parent, child)
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
     assert kept
 
 
-def test_copies_are_told_apart():
-    *_, weights = taken_over(layered([conv(3), conv(3), MEAN]), layered([conv(6), conv(3), MEAN]))
+def test_copies_become_different():
+    *_, weights = inherit(make_layered([conv(3), conv(3), MEAN]), make_layered([conv(6), conv(3), MEAN]))
     kernel = weights["layer_2/kernel"]
     assert np.abs(kernel[:, :, :3] - kernel[:, :, 3:]).min(axis=(0, 1, 3)).max() > 0
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("other", ["images", "residual", "series", "text"])
-def test_any_network_takes_over_something_or_nothing_from_any_other(name, other):
+def test_any_network_may_inherit_from_any_other(name, other):
     if NETWORKS[name].graph["sample"] == NETWORKS[other].graph["sample"]:
-        _, ours, kept, _ = taken_over(NETWORKS[other], NETWORKS[name])
+        _, ours, kept, _ = inherit(NETWORKS[other], NETWORKS[name])
         assert np.isfinite(ours).all()
         assert kept == (name == other)
         assert np.ptp(ours, axis=0).max() > 0
 
 
-def test_what_cannot_be_kept_is_said():
+def test_inexact_inheritance_is_reported():
     for child in ([conv(4), conv(8, stride=2, activation="gelu"), MEAN, dense(5)], [PLAIN[0], PLAIN[2], PLAIN[3]]):
-        *_, kept, weights = taken_over(layered(PLAIN), layered(child))
+        *_, kept, weights = inherit(make_layered(PLAIN), make_layered(child))
         assert not kept
         assert weights["layer_1/kernel"].shape[:3] == (3, 3, IMAGE[-1])

@@ -46,7 +46,7 @@ def test_noise_is_gaussian_of_a_drawn_power_and_leaves_statistics_alone() -> Non
     assert POWERS[1] / 3 < max(powers) < POWERS[1] * 1.2
 
 
-def test_what_keeps_its_shape_keeps_its_weights_when_the_architecture_changes() -> None:
+def test_layers_of_unchanged_shape_keep_their_weights() -> None:
     genome = SPACE.typical()
     layers = list(genome.layers)
     layers[2] = replace(layers[2], units=20)

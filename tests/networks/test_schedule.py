@@ -1,4 +1,4 @@
-"""Learning rates of a whole training."""
+"""Learning rates over a whole training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_warm_up_rises_in_equal_steps_to_the_peak():
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1])
-def test_what_follows_the_warm_up_is_the_schedule_of_the_steps_that_remain(warmup):
+def test_after_warm_up_the_schedule_covers_the_remaining_steps(warmup):
     steps, warm = 200, round(warmup * 200)
     share = np.arange(steps - warm) / (steps - warm)
     expected = {

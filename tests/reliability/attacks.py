@@ -1,6 +1,7 @@
-"""Files made to run code, to be written through, or to fill the memory: one function each, `(folder, golden) -> read`.
+"""Files crafted to run code, to be written through, or to fill the memory: one function each.
 
-`attempt` makes one and reads it in a process that may do nothing but read (`fuzzing.watched`).
+Each is `(folder, golden) -> read`. `attempt` creates a file and reads it in a process that is only allowed to read
+(`fuzzing.watched`).
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from genomes.dense import DenseSpace
 from genomes.encodings import read_space
 from genomes.errors import InputError
 from genomes.population import read_population
-from tests.reliability.fuzzing import watched
+from tests.reliability.fuzzing import watch
 
 __all__ = ["ATTACKS", "attempt"]
 
 Read = Callable[[], Any]
 ATTACKS: dict[str, Callable[[Path, Path], Read]] = {}
-#: What the attacks try to make.
+#: The file that the attacks try to create.
 MARK = "executed"
 
 
@@ -46,12 +47,12 @@ def attack(make: Callable[[Path, Path], Read]) -> Callable[[Path, Path], Read]:
 
 
 def attempt(folder: str, name: str, golden: str) -> int:
-    """0 when the attack is refused with `InputError`."""
+    """Returns 0 if the attack is refused with `InputError`."""
     os.chdir(folder)
-    check_keras_file(Path(golden) / "model.keras")  # its imports, before anything is forbidden
+    check_keras_file(Path(golden) / "model.keras")  # imports now, before anything is forbidden
     read = ATTACKS[name](Path(folder), Path(golden))
     files = sorted(os.walk(folder))
-    watched(Path(folder))
+    watch(Path(folder))
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     try:
         read()
@@ -235,7 +236,7 @@ def prepared_data_whose_json_fills_the_memory(folder: Path, golden: Path) -> Rea
 
 
 def _data_attack(name: str, **arrays: Any) -> None:
-    """Of the golden run's data, with other arrays: kernels read targets and weights by place, without bounds."""
+    """Replaces arrays of the golden run's data: kernels index targets and weights without bounds checks."""
 
     def make(folder: Path, golden: Path) -> Read:
         with np.load(golden / "run" / "data.npz") as file:
@@ -269,7 +270,7 @@ def _run(folder: Path, golden: Path) -> Path:
     return folder / "run"
 
 
-def _opened(directory: Path) -> Read:
+def _open(directory: Path) -> Read:
     def read() -> None:
         with RunReader(directory) as run:
             for record in run.records():
@@ -287,7 +288,7 @@ def _sql_attack(name: str, *statements: str) -> None:
             connection.execute(statement)
         connection.commit()
         connection.close()
-        return _opened(directory)
+        return _open(directory)
 
     ATTACKS[name] = make
 
@@ -312,7 +313,7 @@ def weights_name_that_leads_out(folder: Path, golden: Path) -> Read:
                        (changed[-3], changed[-1], *row[:2]))  # fmt: skip
     connection.commit()
     connection.close()
-    return _opened(directory)
+    return _open(directory)
 
 
 def _link_attack(name: str, *parts: str) -> None:
@@ -324,7 +325,7 @@ def _link_attack(name: str, *parts: str) -> None:
             path.rename(outside)
         path.parent.mkdir(exist_ok=True)
         path.symlink_to(outside)
-        return lambda: RunStore.open(directory) if parts == ("run.lock",) else _opened(directory)()
+        return lambda: RunStore.open(directory) if parts == ("run.lock",) else _open(directory)()
 
     ATTACKS[name] = make
 

@@ -1,4 +1,4 @@
-"""Shared by the tests of the battery: a row of the table, and stub searches that are stopped in every way."""
+"""Shared by the tests of the battery: a row of the table, and stub searches that are stopped in various ways."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Row:
 
 
 class Runs:
-    """Stub searches of three small generations, and the result of one that was never stopped.
+    """Stub searches of three small generations, and the result of an uninterrupted one.
 
-    `calls` are the calls of a run that change a file, as (name, n), determined on first use.
+    `calls` are the calls of a run that change a file, as (name, n), collected on first use.
     """
 
     def __init__(self, server: ForkServer, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Runs:
             assert not committed
 
     def finish(self, directory: Path, seconds: float = 180.0) -> None:
-        """Resumes to the end, and checks that the result is that of the straight run."""
+        """Resumes to the end, and checks that the result equals that of the uninterrupted run."""
         process = self.start(directory)
         assert process.wait(seconds) == 0, process.text()
         with RunReader(directory) as run:

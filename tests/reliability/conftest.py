@@ -1,4 +1,4 @@
-"""The table that `make soak` prints, and what the tests of the battery share."""
+"""The table printed by `make soak`, and fixtures of the battery."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from tests.execution.conftest import data_path
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import SOAK
-from tests.reliability.disks import Disk, mounted
+from tests.reliability.disks import Disk, mount_disk
 from tests.reliability.forkserver import ForkServer
 
 __all__ = ["data_path"]
 
-#: Memory, where there is such a place: a killed process leaves what is there as on any file system, only faster.
+#: A folder in memory, if there is one: a killed process leaves the same files as on a disk, only faster.
 MEMORY = Path("/dev/shm")
 
 
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def row(record_property: Callable[[str, Any], None]) -> Row:
     """Description, criterion and number of repetitions of a test: `row("test", "criterion")`, `row.count += 1`."""
     made = Row()
-    record_property("battery", vars(made))  # not a copy: the report of the test has what came of it
+    record_property("battery", vars(made))  # not a copy: the test's report includes later changes
     return made
 
 
@@ -85,5 +85,5 @@ def runs(server: ForkServer) -> Iterator[Runs]:
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:
-    with mounted() as made:
+    with mount_disk() as made:
         yield made

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["Disk", "mounted"]
+__all__ = ["Disk", "mount_disk"]
 
 _SHUTDOWN, _NO_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH
 
 
 class Disk:
-    """An ext4 file system in a file, of which `cut_power` keeps what has reached the file."""
+    """An ext4 file system in a file; `cut_power` keeps only what has been flushed to the file."""
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         self._image, self.path = folder / "image", folder / "mounted"
@@ -37,7 +37,7 @@ class Disk:
         self._run("umount", str(self.path))
 
     def cut_power(self) -> None:
-        """From here on every call fails; what was not on the disk is lost."""
+        """From now on every call fails; whatever was not on the disk is lost."""
         folder = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(folder, _SHUTDOWN, struct.pack("I", _NO_FLUSH))
@@ -45,14 +45,14 @@ class Disk:
             os.close(folder)
 
     def become_read_only(self) -> None:
-        """As Linux does with a file system in which it has found an error, files that are open for writing or not."""
+        """Does what Linux does when it finds an error in a file system, even if files are open for writing."""
         device = subprocess.run(
             ["findmnt", "-no", "SOURCE", str(self.path)], capture_output=True, text=True, check=True
         ).stdout.strip()
         Path(f"/sys/fs/ext4/{Path(device).name}/trigger_fs_error").write_text("evonas")
 
     def repair(self) -> None:
-        """Takes the mark of the error off."""
+        """Clears the error flag."""
         subprocess.run(["e2fsck", "-fy", str(self._image)], capture_output=True)
 
     @staticmethod
@@ -61,8 +61,8 @@ class Disk:
 
 
 @contextmanager
-def mounted() -> Iterator[Disk]:
-    """A disk, where there can be one; the test is skipped where not."""
+def mount_disk() -> Iterator[Disk]:
+    """Yields a disk; skips the test where none can be created."""
     if os.geteuid() != 0 or shutil.which("mkfs.ext4") is None or not Path("/dev/loop-control").exists():
         pytest.skip("needs root, mkfs.ext4 and loop devices")
     folder = Path(tempfile.mkdtemp(prefix="evonas-disk-"))

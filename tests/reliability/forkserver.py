@@ -1,12 +1,12 @@
-"""Runs of a stub search, each a process of its own, started in milliseconds: forked where the imports are done.
+"""Runs of a stub search in separate processes that start in milliseconds: they are forked after the imports.
 
 `python -m tests.reliability.forkserver` reads one JSON request a line and answers with one JSON value:
 
     {"call": "tests.runner:main", "arguments": [...], "out": FILE, "gate": FIFO or null, "environment": {...}}  ->  pid
-    {"wait": pid, "seconds": 30}  ->  exit code, negative for a signal; null when it still runs
+    {"wait": pid, "seconds": 30}  ->  exit code, negative for a signal; null if it is still running
 
-A forked child has a session of its own, default signal handlers and its standard streams in the file `out`; with a gate
-it waits until the gate is opened, so that somebody may attach to it first.
+A forked child has a new session, default signal handlers and its standard streams in the file `out`; if a gate is
+given, it waits until the gate is opened, so that a tracer can attach first.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Process:
     out: Path
 
     def wait(self, seconds: float = 180.0) -> int:
-        """The exit code, negative for a signal. Kills the process, and fails, when it is not done in time."""
+        """Returns the exit code, negative for a signal. If time runs out, kills the process and fails."""
         deadline = time.monotonic() + seconds
         while (code := self.poll(min(0.5, seconds))) is None and time.monotonic() < deadline:
-            # Seen once, under strace and load: stopped, by whom is not known. It continues.
+            # Observed once, under strace and load: the process was stopped for an unknown reason. Continue it.
             if re.search(r"^State:\s+T ", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE):
                 self.kill(signal.SIGCONT)
         if code is None:
@@ -63,11 +63,11 @@ class Process:
             os.kill(self.pid, number)
 
     def text(self) -> str:
-        """What it has printed so far."""
+        """All output so far."""
         return self.out.read_text(errors="replace") if self.out.exists() else ""
 
     def numbers(self) -> list[int]:
-        """The whole numbers among the lines that it has printed, whole lines only."""
+        """The whole numbers in its output, from complete lines only."""
         return [int(line) for line in self.text().split("\n")[:-1] if line.isdigit()]
 
 

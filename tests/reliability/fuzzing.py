@@ -1,6 +1,6 @@
-"""Files that somebody has tampered with, read in a process of its own that may not do anything but read.
+"""Tampered files, read in a separate process that is only allowed to read.
 
-Each function takes (folder, seed, count), reads that many tampered values, and fails on anything but `InputError`.
+Each function takes (folder, seed, count), reads that many tampered values, and fails on anything except `InputError`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from genomes.encodings import read_space, space_from_json, space_to_toml
 from genomes.errors import InputError
 from genomes.population import population_to_text, read_population
 
-__all__ = ["genomes", "keras_files", "populations", "run_directories", "settings", "spaces", "watched"]
+__all__ = ["genomes", "keras_files", "populations", "run_directories", "settings", "spaces", "watch"]
 
 SECONDS, BYTES = 5.0, 512 << 20
 
@@ -45,8 +45,8 @@ _FORBIDDEN = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.P
 _FORBIDDEN |= {"socket.connect", "socket.bind", "ctypes.dlopen", "os.chmod", "os.link", "os.symlink"}
 
 
-def watched(folder: Path) -> None:
-    """From here on this process is ended when it runs a program, connects, unpickles, or writes outside the folder."""
+def watch(folder: Path) -> None:
+    """From now on, ends this process when it runs a program, connects, unpickles, or writes outside the folder."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         wrong = event in _FORBIDDEN
@@ -65,11 +65,11 @@ def watched(folder: Path) -> None:
 
 def _each(folder: str, count: int, read: Callable[[int], None]) -> int:
     """Reads `count` values; prints how many were refused."""
-    watched(Path(folder))
+    watch(Path(folder))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused, slowest = 0, 0.0
     for number in range(count):
-        started = time.process_time()  # of this process: another one may have the machine
+        started = time.process_time()  # processor time: the machine may be busy
         try:
             read(number)
         except InputError:
@@ -116,7 +116,7 @@ def _nasty(rng: random.Random) -> Any:
 
 
 def _places(value: Any, found: list[tuple[Any, Any]] | None = None) -> list[tuple[Any, Any]]:
-    """(container, key) of everything inside."""
+    """(container, key) of all nested values."""
     found = [] if found is None else found
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -125,7 +125,7 @@ def _places(value: Any, found: list[tuple[Any, Any]] | None = None) -> list[tupl
     return found
 
 
-def tampered(value: Any, rng: random.Random) -> Any:
+def tamper(value: Any, rng: random.Random) -> Any:
     """The JSON value with one to three changes."""
     value = copy.deepcopy(value)
     for _ in range(rng.randint(1, 3)):
@@ -153,8 +153,8 @@ def as_text(value: Any) -> str:
     return json.dumps(value).replace(f'"{_DEEP}"', "[" * 50_000 + "]" * 50_000)
 
 
-def garbled(content: bytes, rng: random.Random) -> bytes:
-    """The bytes with some changed, cut out, or put in twice."""
+def garble(content: bytes, rng: random.Random) -> bytes:
+    """The bytes with parts changed, removed or duplicated."""
     changed = bytearray(content)
     for _ in range(rng.randint(1, 8)):
         place = rng.randrange(len(changed) + 1)
@@ -178,7 +178,7 @@ def genomes(folder: str, seed: int, count: int) -> int:
     values = [space.genome_to_json(space.sample(np.random.default_rng(k))) for k in range(20)]
 
     def read(_: int) -> None:
-        genome = space.genome_from_json(parse_json(as_text(tampered(rng.choice(values), rng)), "genome"))
+        genome = space.genome_from_json(parse_json(as_text(tamper(rng.choice(values), rng)), "genome"))
         space.architecture(genome)
         space.digest(genome)
 
@@ -192,7 +192,7 @@ def populations(folder: str, seed: int, count: int) -> int:
     value, path = json.loads(text), Path(folder) / "population.json"
 
     def read(number: int) -> None:
-        content = garbled(text.encode(), rng) if number % 2 else as_text(tampered(value, rng)).encode()
+        content = garble(text.encode(), rng) if number % 2 else as_text(tamper(value, rng)).encode()
         path.write_bytes(content)
         read_population(path, space if number % 4 < 2 else None)
 
@@ -205,10 +205,10 @@ def spaces(folder: str, seed: int, count: int) -> int:
 
     def read(number: int) -> None:
         if number % 2:
-            path.write_bytes(garbled(text.encode(), rng))
+            path.write_bytes(garble(text.encode(), rng))
             found: Any = read_space(path)
         else:
-            found = space_from_json(parse_json(as_text(tampered(space.to_json(), rng)), "space"))
+            found = space_from_json(parse_json(as_text(tamper(space.to_json(), rng)), "space"))
         found.sample(np.random.default_rng(number))
 
     return _each(folder, count, read)
@@ -221,7 +221,7 @@ def settings(folder: str, seed: int, count: int) -> int:
 
     def read(number: int) -> None:
         kind: Any = Budget if number % 3 == 0 else Settings
-        value = parse_json(as_text(tampered(bounds if kind is Budget else made, rng)), "settings")
+        value = parse_json(as_text(tamper(bounds if kind is Budget else made, rng)), "settings")
         if not isinstance(value, dict):
             raise InputError("settings must be a table")
         kind(**value)
@@ -239,7 +239,7 @@ _JSON_COLUMNS = {
 
 
 def run_directories(folder: str, seed: int, count: int, source: str) -> int:
-    """Rows are changed and sealed again, as somebody would who knows how; data files are garbled."""
+    """Changes rows and seals them again, as an informed attacker would; garbles data files."""
     rng, directory = random.Random(seed), Path(folder) / "run"
     shutil.copytree(source, directory)
     original, data = (directory / "run.sqlite").read_bytes(), (directory / "data.npz").read_bytes()
@@ -247,7 +247,7 @@ def run_directories(folder: str, seed: int, count: int, source: str) -> int:
     def read(number: int) -> None:
         (directory / "run.sqlite").write_bytes(original)
         if number % 5 == 0:
-            (directory / "data.npz").write_bytes(garbled(data, rng))
+            (directory / "data.npz").write_bytes(garble(data, rng))
             PreparedData.load(directory / "data.npz")
         _tamper_with_rows(directory / "run.sqlite", rng)
         with RunReader(directory) as run:
@@ -280,7 +280,7 @@ def _tamper_with_rows(path: Path, rng: random.Random) -> None:
     row = dict(zip(names, chosen, strict=True))
     column = rng.choice([*_JSON_COLUMNS[table]] * 3 + names[:-1])
     if column in _JSON_COLUMNS[table] and str(row[column])[:1] in ("{", "["):
-        row[column] = as_text(tampered(json.loads(row[column]), rng)).replace("\\ud800", "?")
+        row[column] = as_text(tamper(json.loads(row[column]), rng)).replace("\\ud800", "?")
     else:
         row[column] = rng.choice([0, -1, 2**62, 1.5, "", "../../x", "ok", "failed", "x" * 3000, None])
     try:
@@ -289,12 +289,12 @@ def _tamper_with_rows(path: Path, rng: random.Random) -> None:
         setting = ", ".join(f"{name} = ?" for name in names)
         connection.execute(f"UPDATE {table} SET {setting} WHERE {where}", (*values, *chosen[:-1]))
     except sqlite3.Error:
-        pass  # the table itself does not take that
+        pass  # violates the schema
     connection.close()
 
 
 def keras_files(folder: str, seed: int, count: int, source: str) -> int:
-    """Bytes are garbled; or the configuration is changed and packed again, or the weights are."""
+    """Garbles bytes, or changes the configuration or the weights and repacks the file."""
     rng, path = random.Random(seed), Path(folder) / "model.keras"
     content = Path(source).read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -303,17 +303,17 @@ def keras_files(folder: str, seed: int, count: int, source: str) -> int:
 
     def read(number: int) -> None:
         if number % 3 == 0:
-            path.write_bytes(garbled(content, rng))
+            path.write_bytes(garble(content, rng))
         else:
             changed = dict(parts)
             if number % 3 == 1:
-                changed["config.json"] = as_text(tampered(config, rng)).encode()
+                changed["config.json"] = as_text(tamper(config, rng)).encode()
             else:
-                changed["model.weights.h5"] = garbled(parts["model.weights.h5"], rng)
+                changed["model.weights.h5"] = garble(parts["model.weights.h5"], rng)
             with zipfile.ZipFile(path, "w") as archive:
                 for name, value in changed.items():
                     archive.writestr(name, value)
         check_keras_file(path)
 
-    check_keras_file(Path(source))  # its imports, before anything is forbidden
+    check_keras_file(Path(source))  # imports now, before anything is forbidden
     return _each(folder, count, read)

@@ -1,4 +1,4 @@
-"""A long search in a process of its own that watches what it takes: memory, descriptors, threads, time of a commit."""
+"""A long search in a separate process that records its resources: memory, descriptors, threads, time of a commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 
 class WideSpace(ToySpace):
-    """Of more networks than any search tries."""
+    """Contains more networks than any search tries."""
 
     def __init__(self) -> None:
         super().__init__(1000)
@@ -31,10 +31,10 @@ class WideSpace(ToySpace):
 
 def _evaluation(candidate: Candidate) -> Evaluation:
     genome: ToyGenome = candidate.genome
-    return _scored(1 + sum((number - 500) ** 2 for number in genome[:3]) / 1e6)
+    return _evaluation_with(1 + sum((number - 500) ** 2 for number in genome[:3]) / 1e6)
 
 
-def _scored(score: float) -> Evaluation:
+def _evaluation_with(score: float) -> Evaluation:
     curve = tuple(score + 1 / (1 + epoch) for epoch in range(50))
     weights = {"output/kernel": np.full((8, 8), score, np.float32)}
     return Evaluation(
@@ -47,11 +47,11 @@ def _memory() -> int:
 
 
 def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) -> int:
-    """Prints what was taken at `warm` evaluations and at the end, and how long commits take after 100 and after all.
+    """Prints the resources in use at `warm` evaluations and at the end, and commit times after 100 and after all.
 
     Args:
         disk: folder on the disk whose commits are timed.
-        rounds: of twenty commits in each of two stores.
+        rounds: repetitions of twenty commits in each of two stores.
     """
     settings = toy_settings(population=50, strategy="evolution")
     space = WideSpace()
@@ -75,15 +75,18 @@ def main(directory: str, evaluations: int, warm: int, disk: str, rounds: int) ->
         evaluator = ToyEvaluator(part_size=5, evaluation=_evaluation)
         for _ in evolve(strategy, evaluator, store, space, Budget(evaluations=evaluations), on_part=on_part):
             pass
-    seconds = _paired(early, Path(shutil.copytree(directory, Path(disk) / "late")), rounds)
+    seconds = _time_commits(early, Path(shutil.copytree(directory, Path(disk) / "late")), rounds)
     found = {name: {"p50": _percentile(times, 0.5), "p99": _percentile(times, 0.99)} for name, times in seconds.items()}
     print(json.dumps({"marks": [marks[0], marks[-1]], **found}))
     return 0
 
 
-def _paired(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
-    """Wall-clock seconds of commits to a store of about 100 rows and to another one, in turns: what else the machine
-    and its disk do meets both alike. Every fourth commit brings the best network so far, whose weights are written."""
+def _time_commits(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
+    """Wall-clock seconds of commits to a store of about 100 rows and to another one.
+
+    They alternate, so that other load on the machine and its disk affects both alike. Every fourth commit includes a
+    new best network, whose weights are written.
+    """
     space, rng = WideSpace(), np.random.default_rng(1)
     seconds: dict[str, list[float]] = {"early": [], "late": []}
     with RunStore.open(late) as old:
@@ -105,7 +108,7 @@ def _paired(early: Path, late: Path, rounds: int) -> dict[str, list[float]]:
                 for turn in range(20):
                     for name, store in (("early", young), ("late", old)):
                         score = 1e-6 / (1 + 20 * number + turn) if turn % 4 == 0 else 9.0
-                        part = [(each, _scored(score)) for each in parts[name][turn]]
+                        part = [(each, _evaluation_with(score)) for each in parts[name][turn]]
                         started = time.perf_counter()
                         store.commit_part(part, 0.0)
                         seconds[name].append(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""Searches with real Keras, in a process of their own."""
+"""Searches with real Keras, in a separate process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPACE = {"network": {"layers": {"low": 1, "high": 2}, "units": {"low": 4, "high"
 
 
 def main(directory: str, generations: int, population: int, epochs: int) -> None:
-    """Starts the search or continues with it; prints "ready", then the number of evaluations after every commit."""
+    """Starts the search or continues it; prints "ready", then the number of evaluations after every commit."""
 
     def on_part(progress: Progress) -> None:
         print(progress.evaluated, flush=True)

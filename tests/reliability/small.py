@@ -1,4 +1,4 @@
-"""The run of the battery: three small generations of a stub search, in a process of its own."""
+"""The run of the battery: three small generations of a stub search, in a separate process."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
 __all__ = ["main"]
 
 GENERATIONS = 3
-#: The default of the command line in the soak; in `make test` one that has nothing to compute.
+#: In the soak, the command line's default; in `make test` a strategy with nothing to compute.
 STRATEGY = "ga" if SOAK is None else "evolution"
 
 
 def main(directory: str, sleep_seconds: float = 0.0, seconds: float | None = None) -> int:
-    """Starts the run or continues with it; prints "ready", then the number of evaluations after every commit.
+    """Starts the run or continues it; prints "ready", then the number of evaluations after every commit.
 
     Args:
-        sleep_seconds: of each part.
-        seconds: budget, instead of the three generations.
+        sleep_seconds: duration of each part.
+        seconds: budget that replaces the three generations.
     """
     try:
         return _search(Path(directory), sleep_seconds, seconds)
@@ -67,13 +67,13 @@ def _search(directory: Path, sleep_seconds: float, seconds: float | None) -> int
 
 
 def _owners(directory: Path) -> int:
-    """The file of those who had the run; standard output where the test lets nothing be opened."""
+    """The file that records the run's owners; standard output if the test allows no file to be opened."""
     with suppress(OSError):
         return os.open(directory.with_suffix(".owners"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return 1
 
 
 def _say(words: object, file: int = 1) -> None:
-    """Prints; that fails like any other write when the test makes it, and then is no matter."""
+    """Prints; if the test makes printing fail, the failure is ignored."""
     with suppress(OSError):
         os.write(file, f"{words}\n".encode())

@@ -1,4 +1,4 @@
-"""Files made by hand to do harm."""
+"""Files crafted to do harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock on the wall is set a day forward and back while a run continues."""
+"""The wall clock is set a day forward and back during a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import count
 from tests.reliability.forkserver import ForkServer
 
-#: Shifts the wall clock, and nothing else, by the seconds that the file CLOCK_FILE holds.
+#: Shifts the wall clock, and nothing else, by the seconds in the file CLOCK_FILE.
 SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -86,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[F
 
 @pytest.mark.soak
 def test_the_clock_is_set_a_day_forward_and_back(runs: Runs, row: Row, server: ForkServer, clock: Clock) -> None:
-    # A process that waits for its turn on a busy machine is late, whatever the clock says; a day's jump is 86,400 s.
+    # On a busy machine a waiting process is late whatever the clock shows; the jump of a day is 86,400 s.
     row("clock set forward and back by a day", "same digest; budget accurate to 10 s, across a resume")
     rng, worst = random.Random(), 0.0
     for _ in range(count(1, 20)):
@@ -101,7 +101,7 @@ def test_the_clock_is_set_a_day_forward_and_back(runs: Runs, row: Row, server: F
         runs.finish(directory)
         runs.shut(directory)
 
-        # 0.6 s, then to 1.2 s in all, while the clock jumps; the space holds more networks than that tries.
+        # Runs 0.6 s, then up to 1.2 s in all, while the clock jumps; the space has more networks than that can try.
         for shift, seconds, more in ((DAY, 0.6, 0.6), (-DAY, 1.2, 0.6)):
             process = server.start("tests.reliability.small:main", directory, 0.05, seconds)
             time.sleep(0.3)

@@ -17,9 +17,9 @@ from evonas.runs import RunReader
 from tests.reliability.battery import Row, Runs
 from tests.reliability.counts import count
 from tests.reliability.disks import Disk
-from tests.reliability.tracing import needs_strace, traced
+from tests.reliability.tracing import needs_strace, trace_process
 
-#: What may fail at which calls; printing is not among them.
+#: What may fail at which calls; printing is excluded.
 _WRITES = {"write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "mkdir"}
 _FAULTS = {"ENOSPC": _WRITES - {"unlink"}, "EIO": _WRITES, "EROFS": {"rename", "unlink", "mkdir"}}
 
@@ -39,14 +39,14 @@ def test_a_fault_at_each_call(runs: Runs, row: Row, fault: str, lasting: bool) -
     codes: dict[int, int] = {}
     for name, number in places if wanted == len(places) else random.Random(3).sample(places, wanted):
         inject = f"inject={name}:error={fault}:when={number}{'+' if lasting else ''}"
-        with traced(
+        with trace_process(
             lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
         ) as process:
             code = process.wait()
         text = process.text()
         assert code in (0, 74), f"{inject}: {code} {text}"
         assert "Traceback" not in text, f"{inject}: {text}"
-        if code == 74 and not (lasting and name == "write"):  # else nothing can be printed either
+        if code == 74 and not (lasting and name == "write"):  # otherwise printing would fail, too
             assert re.search(r"could not be written: |on a full disk|could not be opened: ", text), text
         codes[code] = codes.get(code, 0) + 1
         runs.check(directory, process.numbers())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.battery import Row
-from tests.reliability.counts import count, drawn
+from tests.reliability.counts import count, make_rng
 from tests.reliability.forkserver import ForkServer
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 )
 def test_tampered_files(server: ForkServer, fast_path: Path, row: Row, kind: str, few: int, whole: int) -> None:
     row(f"fuzzed {kind.replace('_', ' ')}", CRITERION)
-    rng = drawn()
+    rng = make_rng()
     source = {"run_directories": GOLDEN / "run", "keras_files": GOLDEN / "model.keras"}.get(kind)
     left, refused, slowest, megabytes = count(few, whole), 0, 0.0, 0
     while left:

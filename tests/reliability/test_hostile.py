@@ -1,4 +1,4 @@
-"""Networks that do what they can to end the search."""
+"""Networks that do everything to end the search."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIMITS = WorkerLimits(silence_seconds=4.0, beat_seconds=2.5, memory_bytes=600 <<
 
 
 class HostileSpace(ToySpace):
-    """Three of ten networks are hostile, in ways that take turns."""
+    """Three of ten networks are hostile, in alternating ways."""
 
     def units(self, digest: str) -> int:
         number = int(digest[:8], 16)
@@ -50,13 +50,13 @@ class HostileSpace(ToySpace):
 
 
 class TwoScores(StubEvaluator):
-    """What is well has a second score, so that there is a front."""
+    """Healthy networks have a second score, so that there is a front."""
 
     def evaluate(self, *arguments: Any) -> Iterator[dict[int, Evaluation]]:
         for part in super().evaluate(*arguments):
             yield {
-                place: replace(each, scores={**each.scores, "mae": 1000 - each.scores["rmse"]}) if each.scores else each
-                for place, each in part.items()
+                index: replace(each, scores={**each.scores, "mae": 1000 - each.scores["rmse"]}) if each.scores else each
+                for index, each in part.items()
             }
 
 

@@ -1,4 +1,4 @@
-"""A run that is killed at any call that changes a file, or at any instant, and however often."""
+"""A run that is killed at any call that changes a file, or at any instant, and any number of times."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import signal
 import time
 
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import count, drawn
-from tests.reliability.tracing import needs_strace, traced
+from tests.reliability.counts import count, make_rng
+from tests.reliability.tracing import needs_strace, trace_process
 
 
 @needs_strace
@@ -21,15 +21,15 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
     assert len(places) > 300
     assert {"pwrite64", "fdatasync", "fsync", "rename", "unlink"} <= {name for name, _ in places}
     wanted = count(2, len(places))
-    chosen = places if wanted == len(places) else drawn().sample(places, wanted)
+    chosen = places if wanted == len(places) else make_rng().sample(places, wanted)
     spared = 0
     for name, number in chosen:
         inject = f"inject={name}:signal=KILL:when={number}"
-        with traced(
+        with trace_process(
             lambda gate: runs.start(directory, gate=gate), runs.folder, "-e", f"trace={name}", "-e", inject
         ) as process:
             code = process.wait()
-        # How often reports are written depends on the time that it takes: of the last calls some may not come.
+        # How often reports are written depends on timing, so some of the last calls may not occur.
         assert code in (-signal.SIGKILL, 0), f"{name} {number}: {process.text()}"
         spared += code == 0
         runs.check(directory, process.numbers())
@@ -42,7 +42,7 @@ def test_sigkill_at_every_call_that_changes_a_file(runs: Runs, row: Row) -> None
 
 def test_random_sigkills(runs: Runs, row: Row) -> None:
     row("random SIGKILLs of the driver, up to 20 in a run", "same; each evaluation committed exactly once")
-    rng, wanted = drawn(), count(10, 1000)
+    rng, wanted = make_rng(), count(10, 1000)
     finished = 0
     while row.count < wanted:
         directory, sleep_seconds = runs.folder / "run", rng.choice([0.0, 0.005, 0.02])

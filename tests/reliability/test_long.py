@@ -1,4 +1,4 @@
-"""Long searches take no more than short ones."""
+"""Long searches use no more resources than short ones."""
 
 from __future__ import annotations
 

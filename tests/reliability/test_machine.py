@@ -1,4 +1,4 @@
-"""Any order of what a run may come to: ask, commit, kill, reopen, export; and round trips of what it writes."""
+"""Any order of the events of a run (ask, commit, kill, reopen, export), and round trips of what it writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPACE = ToySpace()
 
 
 class RunMachine(RuleBasedStateMachine):
-    """A search by hand. A kill is a copy of the directory as it is at that instant, from which everything continues."""
+    """A search by hand. A kill is a copy of the directory at that instant, from which everything continues."""
 
     tried = 0
 

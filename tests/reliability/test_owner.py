@@ -1,4 +1,4 @@
-"""Many processes that want one directory."""
+"""Many processes that try to open one directory."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 
 from evonas.runs import RunReader
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import SOAK, count, drawn
+from tests.reliability.counts import SOAK, count, make_rng
 
 
 def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> None:
     row("8 processes start or resume one directory", "one owner at a time, nothing lost, same digest")
-    rng, refused = drawn(), 0
+    rng, refused = make_rng(), 0
     for _ in range(count(1, 100)):
         directory = runs.folder / "run"
-        if rng.random() < 0.5:  # else they create it
+        if rng.random() < 0.5:  # otherwise they create it
             process = runs.start(directory, 0.02)
             time.sleep(rng.uniform(0.05, 0.2))
             process.kill()
@@ -32,7 +32,7 @@ def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> 
             if code == 2:
                 assert re.search(r"used by process|holds a run|must be new|there is none", process.text())
             runs.check(directory, process.numbers())
-        # Whoever was in went out before another came in.
+        # Each owner left before the next one entered.
         assert re.fullmatch(r"(in (\d+)\nout \2\n)+", owners.read_text())
         with RunReader(directory) as run:
             assert run.digest() == runs.digest
@@ -42,9 +42,12 @@ def test_eight_processes_start_or_resume_one_directory(runs: Runs, row: Row) -> 
 
 
 def test_an_owner_that_is_stopped_stays_the_owner(runs: Runs, row: Row) -> None:
-    # The owner is not waited for: in `make test`, where it does not go on before all are told, that would be for ever.
+    # In `make test`, the owner continues only after all others have been refused, so they must not wait for it.
     seconds, most = (1.0, 60.0) if SOAK is None else (60.0, 1.0)
-    row(f"owner stopped for {seconds:.0f} s, others try to resume", "each told the owner's pid within 1 s; same digest")
+    row(
+        f"owner stopped for {seconds:.0f} s, others try to resume",
+        "each refused with the owner's pid within 1 s; same digest",
+    )
     directory = runs.folder / "run"
     owner = runs.start(directory, 0.05)
     while len(owner.numbers()) < 2:
@@ -57,7 +60,7 @@ def test_an_owner_that_is_stopped_stays_the_owner(runs: Runs, row: Row) -> None:
         assert process.wait(max(most, 20.0)) == 2
         assert time.monotonic() - started < most
         assert f"used by process {owner.pid}" in process.text()
-        with RunReader(directory) as run:  # nor are readers kept waiting
+        with RunReader(directory) as run:  # nor do readers have to wait
             assert run.owner == owner.pid
             assert run.evaluated >= max(owner.numbers())
         row.count += 1

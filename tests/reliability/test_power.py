@@ -1,4 +1,4 @@
-"""The power goes: a file system that forgets, at one instant, whatever was not flushed."""
+"""A power failure: a file system that loses, at one instant, whatever was not flushed."""
 
 from __future__ import annotations
 

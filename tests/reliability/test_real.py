@@ -1,4 +1,4 @@
-"""What the stub cannot show: kills, exports and long searches with real Keras. Minutes: in `make soak` only."""
+"""What the stub cannot show: kills, exports and long searches with real Keras. Takes minutes: in `make soak` only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start(directory: Path, out: Path, *numbers: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
 
 
-def committed(out: Path) -> int:
+def count_committed(out: Path) -> int:
     return max((int(line) for line in out.read_text().split() if line.isdigit()), default=0)
 
 
@@ -63,7 +63,7 @@ def test_sigkills_of_a_real_search(tmp_path: Path, row: Row) -> None:
             row.count += not done
             if (directory / "run.sqlite").exists():
                 with RunReader(directory) as run:
-                    assert run.evaluated >= committed(out)
+                    assert run.evaluated >= count_committed(out)
         assert start(directory, tmp_path / "end", *shape).wait(300) == 0
         assert digest(directory) == digest(tmp_path / "straight")
         out.unlink()
@@ -114,8 +114,8 @@ def test_an_absurdly_large_network_fails_alone(tmp_path: Path, row: Row) -> None
         asked = [Candidate(g, space.digest(g), 0, 2, 0, k) for k, g in enumerate(genomes)]
         limits = WorkerLimits(memory_bytes=cap)
         with WorkerEvaluator(space, data, TrainingSettings(trainer=trainer), limits=limits) as evaluator:
-            found = {place: each for part in evaluator.evaluate(asked) for place, each in part.items()}
-        assert [found[place].status for place in range(3)] == [Status.OK, Status.FAILED, Status.OK], found
+            found = {index: each for part in evaluator.evaluate(asked) for index, each in part.items()}
+        assert [found[index].status for index in range(3)] == [Status.OK, Status.FAILED, Status.OK], found
         assert found[1].reason
         row.notes += f"{trainer}: {found[1].reason[:60]}; "
         row.count += 1
@@ -140,9 +140,9 @@ def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
             try:
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
                 workers = [resident(int(child)) for child in children]
-                if committed(tmp_path / "out") >= 100:
+                if count_committed(tmp_path / "out") >= 100:
                     held.append(tuple(len(os.listdir(f"/proc/{process.pid}/{name}")) for name in ("fd", "task")))
-                sizes.append((committed(tmp_path / "out"), resident(process.pid), max(workers, default=0)))
+                sizes.append((count_committed(tmp_path / "out"), resident(process.pid), max(workers, default=0)))
             except (OSError, IndexError):
                 pass
             time.sleep(0.5)
@@ -151,12 +151,12 @@ def test_a_thousand_real_trainings(tmp_path: Path, row: Row) -> None:
     watcher.start()
     assert process.wait(3000) == 0, (tmp_path / "out").read_text()[-2000:]
     watcher.join()
-    row.count = committed(tmp_path / "out")
+    row.count = count_committed(tmp_path / "out")
     early = next(driver for done, driver, _ in sizes if done >= 100 or done >= row.count // 2)
     late, worker = sizes[-1][1], max(worker for *_, worker in sizes)
     row.notes = f"driver {(late - early) / 1e6:.1f} MB more; worker {worker / 1e6:.0f} MB at most"
     assert late - early < 10e6
     row.notes += f"; descriptors, threads {held[0]} after 100, {max(held)} at most"
-    # A worker that is followed by another one has its socket and its log opened anew, not more of them.
+    # When a worker is replaced, its socket and its log are reopened, so their number does not grow.
     assert all(now[0] <= held[0][0] + 2 and now[1] <= held[0][1] for now in held)
     assert worker < WorkerLimits().memory

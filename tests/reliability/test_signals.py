@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.reliability.battery import Row, Runs
-from tests.reliability.counts import SOAK, count, drawn
+from tests.reliability.counts import SOAK, count, make_rng
 
 
 @pytest.mark.sampled(1)
@@ -18,10 +18,10 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
         f"SIGINT and SIGTERM at random instants{', twice' * twice}",
         "within 1 s of the second" if twice else "exit code 130 or 143 within 10 s, same digest",
     )
-    # In `make test`, where the machine may be anybody's: not at the end of the search, not when the patience ends.
+    # In `make test`, where the machine may be busy, the limits are neither the search's duration nor the grace period.
     most = (1.0 if twice else 10.0) if SOAK is not None else 60.0
     patience = {} if SOAK is not None else {"GRACE_SECONDS": "600"}
-    rng, slowest, done = drawn(), 0.0, 0
+    rng, slowest, done = make_rng(), 0.0, 0
     for _ in range(count(6, 300)):
         directory, number = runs.folder / "run", rng.choice([signal.SIGINT, signal.SIGTERM])
         sleep_seconds = rng.choice([0.005, 0.02, 0.02, 0.05]) if not twice else 0.3
@@ -35,7 +35,8 @@ def test_signals_at_random_instants(runs: Runs, row: Row, twice: bool) -> None:
         asked = time.monotonic()
         code = process.wait(2 * most)
         seconds = time.monotonic() - asked
-        # Before and after it listens, a signal ends the process the plain way; a shell says 130 and 143 then too.
+        # Before and after the search handles it, a signal ends the process directly; a shell reports 130 and 143 then,
+        # too.
         ended = {130, 143, -signal.SIGINT, -signal.SIGTERM} if twice else {128 + number, -number}
         assert code in ended | {0}, process.text()
         assert code >= 0 or max(process.numbers(), default=0) in (0, runs.evaluated), process.text()

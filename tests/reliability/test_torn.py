@@ -1,4 +1,4 @@
-"""Run directories that were cut off or changed by a bit: opened rightly, or refused."""
+"""Run directories that are truncated or have a flipped bit: opened correctly or refused."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from evonas.runs import RunReader, RunStore
 from evonas.strategies import make_strategy
 from genomes.errors import InputError
 from tests.reliability.battery import Row
-from tests.reliability.counts import count, drawn
+from tests.reliability.counts import count, make_rng
 from tests.runs.cases import toy_data
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_settings, toy_store
 
 
 class Torn:
-    """A small run; its files are put back after each change."""
+    """A small run whose files are restored after each change."""
 
     def __init__(self, folder: Path) -> None:
         self.directory = folder / "run"
@@ -39,7 +39,7 @@ class Torn:
         self.originals = [path.read_bytes() for path in self.paths]
 
     def read(self) -> str:
-        """All that a reader can get at, as text."""
+        """Everything that a reader can access, as text."""
         with RunReader(self.directory) as run:
             found = [
                 run.digest(),
@@ -69,8 +69,8 @@ class Torn:
             return repr(found)
 
     def try_with(self, number: int, content: bytes) -> bool:
-        """Whether it is opened, which it then has to be rightly."""
-        path, started = self.paths[number], time.process_time()  # of this process: another one may have the machine
+        """Whether the changed file is opened; if so, it must be read correctly."""
+        path, started = self.paths[number], time.process_time()  # processor time: the machine may be busy
         path.write_bytes(content)
         try:
             return self.read() == self.content or pytest.fail(f"{path.name} was read wrongly")
@@ -86,8 +86,8 @@ def torn(fast_path: Path) -> Torn:
     return Torn(fast_path)
 
 
-def tried(torn: Torn, row: Row, changes: list[tuple[int, Callable[[bytes], bytes]]]) -> int:
-    """How many of the changed files were opened, and rightly."""
+def count_opened(torn: Torn, row: Row, changes: list[tuple[int, Callable[[bytes], bytes]]]) -> int:
+    """The number of changed files that were opened, all correctly."""
     opened = 0
     for number, change in changes:
         content = change(torn.originals[number])
@@ -98,8 +98,8 @@ def tried(torn: Torn, row: Row, changes: list[tuple[int, Callable[[bytes], bytes
     return opened
 
 
-def flipped(content: bytes, rng: random.Random) -> bytes:
-    """The content with one bit changed."""
+def flip_bit(content: bytes, rng: random.Random) -> bytes:
+    """The content with one bit flipped."""
     place = rng.randrange(len(content))
     return content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
 
@@ -109,24 +109,24 @@ def test_truncated_files(torn: Torn, row: Row) -> None:
     places = [(k, size) for k, original in enumerate(torn.originals) for size in range(0, len(original), 512)]
     wanted = count(40, len(places))
     chosen = places if wanted == len(places) else random.Random(0).sample(places, wanted)
-    opened = tried(torn, row, [(k, lambda content, size=size: content[:size]) for k, size in chosen])
+    opened = count_opened(torn, row, [(k, lambda content, size=size: content[:size]) for k, size in chosen])
     assert row.count == wanted
-    assert opened < wanted / 4  # pages at the end of a database may hold nothing
+    assert opened < wanted / 4  # pages at the end of a database may be empty
 
 
 def test_flipped_bits(torn: Torn, row: Row) -> None:
     row("bit flips in the database, the data and the weights", "opened correctly or refused, within 5 s")
-    rng = drawn()
+    rng = make_rng()
     numbers = [rng.choice((0, 0, 0, 1, 2)) for _ in range(count(150, 10_000))]
-    opened = tried(torn, row, [(number, lambda content: flipped(content, rng)) for number in numbers])
-    # Much of a database is room to spare; the rest is under a checksum.
+    opened = count_opened(torn, row, [(number, lambda content: flip_bit(content, rng)) for number in numbers])
+    # Much of a database is free space; the rest has a checksum.
     assert 0.2 < opened / row.count < 0.8
 
 
 def test_a_torn_journal(torn: Torn, row: Row) -> None:
-    """A crash in the midst of a commit, and then of the file that would undo it."""
+    """A crash during a commit, followed by damage to the file that would undo it."""
     row("torn rollback journal after a crash in a commit", "the state before, or refused")
-    rng, copy, started = drawn(), torn.directory.with_name("copy"), torn.directory.with_name("started")
+    rng, copy, started = make_rng(), torn.directory.with_name("copy"), torn.directory.with_name("started")
     with RunStore.open(torn.directory) as store:
         store.begin_session(Budget(generations=3))
         shutil.copytree(torn.directory, started)
@@ -140,7 +140,7 @@ def test_a_torn_journal(torn: Torn, row: Row) -> None:
     with RunReader(started) as run:
         expected = run.digest()
     for _ in range(count(20, 500)):
-        changed = flipped(journal, rng) if rng.random() < 0.5 else journal[: rng.randrange(len(journal))]
+        changed = flip_bit(journal, rng) if rng.random() < 0.5 else journal[: rng.randrange(len(journal))]
         (copy / "run.sqlite-journal").write_bytes(changed)
         (copy / "run.sqlite").write_bytes(database)
         try:

@@ -1,4 +1,4 @@
-"""strace on one process: how often it calls what changes files, and what happens at the n-th of those calls."""
+"""strace on one process: counts the calls that change files, and interferes with the n-th of them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from tests.reliability.forkserver import Process
 
-__all__ = ["CALLS", "calls_of", "needs_strace", "traced"]
+__all__ = ["CALLS", "calls_of", "needs_strace", "trace_process"]
 
-#: The calls that change what is on a disk.
+#: The calls that change data on a disk.
 CALLS = (
     *("write", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat", "renameat2"),
     *("unlink", "unlinkat", "ftruncate", "truncate", "mkdir", "mkdirat"),
@@ -36,13 +36,13 @@ needs_strace = pytest.mark.skipif(not _can_trace(), reason="needs strace, and th
 
 
 @contextmanager
-def traced(start: Callable[[Path], Process], folder: Path, *options: str) -> Iterator[Process]:
-    """A process that strace is attached to from its first instruction on; `start` takes a gate."""
+def trace_process(start: Callable[[Path], Process], folder: Path, *options: str) -> Iterator[Process]:
+    """A process that strace is attached to from its first instruction; `start` takes a gate."""
     gate, log = folder / "gate", folder / "strace.log"
     log.unlink(missing_ok=True)
     gate.unlink(missing_ok=True)
     os.mkfifo(gate)
-    opened = os.open(gate, os.O_RDWR)  # held: the tracer may interrupt the other end in opening it
+    opened = os.open(gate, os.O_RDWR)  # kept open: the tracer may interrupt the other end while it opens the pipe
     process = start(gate)
     command = ["strace", "-f", "-q", "-o", str(log), "-p", str(process.pid), *options]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -62,8 +62,8 @@ def traced(start: Callable[[Path], Process], folder: Path, *options: str) -> Ite
 
 
 def calls_of(start: Callable[[Path], Process], folder: Path) -> list[tuple[str, int]]:
-    """Every (call, n) that the process comes to, n counted from 1 for each call."""
-    with traced(start, folder, "-e", f"trace={','.join(CALLS)}") as process:
+    """Every (call, n) of the process, n counted from 1 for each call."""
+    with trace_process(start, folder, "-e", f"trace={','.join(CALLS)}") as process:
         assert process.wait() == 0, process.text()
     counts: dict[str, int] = {}
     found = []

@@ -1,4 +1,4 @@
-"""Runs of any size that trained nothing: real genomes and data, made-up scores, by the store's own commits."""
+"""Runs of any size without training: real genomes and data, made-up scores, written by the store's normal commits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evonas.runs.store import RunStore
 from genomes.architecture.graph import numbers_of
 from genomes.dense import DenseSpace
 
-#: A name of a column that runs a script where it is taken for HTML.
+#: The name of a column that runs a script if it is interpreted as HTML.
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 _GENERATION = 20
 
@@ -32,15 +32,15 @@ def synthetic_run(
     finish: bool = True,
     spans: bool = False,
 ) -> Path:
-    """A run of so many networks, a twentieth of them failed.
+    """Creates a run with that many networks, a twentieth of them failed.
 
     Args:
         directory: of the run, new.
         networks: how many.
         classes: of the target; 0 for a regression.
         hostile: whether a column, a class and a reason are HTML with a script.
-        finish: whether the session ended; else it looks as if it was killed.
-        spans: whether it is known when each network was trained, on two threads.
+        finish: whether the session ended; otherwise the run looks as if it was killed.
+        spans: whether the time of each training is recorded, on two threads.
     """
     rng, space = np.random.default_rng(0), DenseSpace()
     odd = HOSTILE if hostile else "odd"
@@ -73,7 +73,7 @@ def synthetic_run(
 
 
 def _spans(index: int) -> tuple[Span, ...]:
-    """A tenth of a second each, in the last one."""
+    """Spans of a tenth of a second each, the last one ending now."""
     began = time.time() - 1.0 + 0.1 * (index // 2)
     return (Span("1-synthetic", index % 2, began, began + 0.1),)
 
@@ -87,7 +87,7 @@ def _candidate(space: DenseSpace, best: list[Any], generation: int, index: int, 
             parents = (digest,)
         digest = space.digest(genome)
         if all(digest != other for _, _, other in best):
-            # Genomes come again; the seed makes each an evaluation of its own.
+            # Genomes repeat; the seed makes each a separate evaluation.
             return Candidate(genome, digest, int(rng.integers(1 << 40)), 30, generation, index, parents, operator)
 
 

@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""Comparing runs."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def small_run(
     epochs: int = 100,
     measured: list[str] | None = None,
 ) -> Path:
-    """A run without data, of networks with these scores; `columns` are those searched for neighbours.
+    """A run without data, with networks of these scores; `columns` are those searched for neighbours.
 
-    With `measured`, the run has a time limit, by which these settings were chosen.
+    If `measured` is given, the run has a time limit, from which these settings were chosen.
     """
     import numpy as np
 
@@ -62,7 +62,7 @@ def test_groups_of_seeds_are_tested(runs: list[Path]):
     assert comparison.groups[0].scores == pytest.approx([1.0, 1.1, 1.2, 1.3, 1.4])
     (contrast,) = comparison.contrasts
     assert (contrast.delta, contrast.effect) == (1.0, "large")
-    assert contrast.p_value == pytest.approx(2 / 252)  # the exact test: 1 of 252 orders, on either side
+    assert contrast.p_value == pytest.approx(2 / 252)  # the exact test: 1 of 252 orders on either side
     (turned,) = _contrasts(comparison.groups, -1.0)
     assert turned.delta == -1.0
     report = comparison_report(comparison)
@@ -112,7 +112,7 @@ def test_the_command_writes_what_it_is_asked_for(runs: list[Path], tmp_path: Pat
     assert evonas("compare", *given, "-o", str(tmp_path / "mine.md")).exit_code == 2
 
 
-def test_what_cannot_be_compared_is_refused(runs: list[Path], tmp_path: Path):
+def test_incomparable_runs_are_refused(runs: list[Path], tmp_path: Path):
     with pytest.raises(InputError, match="at least two, not 1"):
         compare_runs([runs[0], runs[0]])
     other = small_run(tmp_path / "other", "ga", 0, [1.0], "mae")

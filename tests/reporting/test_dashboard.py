@@ -1,4 +1,4 @@
-"""The dashboard, as a browser asks it: pages for those with the token, renewed when a run changes, and nothing else."""
+"""The dashboard as a browser sees it: pages only for those with the token, refreshed when a run changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a token of this test"
 
 
 class Browser:
-    """Asks the server, with a cookie once it has one."""
+    """Sends requests to the server, with a cookie once it has one."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -117,7 +117,7 @@ def test_only_runs_of_the_folder_are_shown(address: str) -> None:
         assert "business" not in text
 
 
-def test_a_run_that_changes_has_another_version(tmp_path: Path) -> None:
+def test_a_changed_run_has_a_new_version(tmp_path: Path) -> None:
     synthetic_run(tmp_path / "run", 20, finish=False)
     pages = Pages(tmp_path / "run")
     assert pages.single == "run"
@@ -131,14 +131,14 @@ def test_a_run_that_changes_has_another_version(tmp_path: Path) -> None:
     assert pages.report("run") is not page
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_anything_but_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a run or a folder with runs"):
         Pages(tmp_path / "gone")
     with closing(_listening(0)) as taken, pytest.raises(InputError, match="port must be free"):
         _listening(taken.getsockname()[1])
 
 
-def test_a_report_that_takes_long_is_announced_and_what_fails_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_slow_reports_are_announced_and_failures_reported(folder: Path, monkeypatch: pytest.MonkeyPatch):
     going = threading.Event()
     monkeypatch.setattr(Pages, "_current", lambda pages, name: going.wait(30) and "made")
     pages = Pages(folder, patience_seconds=0.01)

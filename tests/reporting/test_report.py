@@ -1,4 +1,4 @@
-"""The report of a run: what it says, that it is whole, and that nothing in it runs but its own scripts."""
+"""The report of a run: its content, that it is self-contained, and that it runs no scripts except its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Parsed(html.parser.HTMLParser):
-    """Tags with attributes, and the text of scripts by id."""
+    """Collects tags with attributes, and the text of scripts by id."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Parsed(html.parser.HTMLParser):
             self.scripts[self._script] = self.scripts.get(self._script, "") + data
 
 
-def test_the_page_is_whole_and_leaves_the_run_as_it_is(run_dir: Path, tmp_path: Path):
+def test_the_page_is_self_contained_and_does_not_change_the_run(run_dir: Path, tmp_path: Path):
     before = (run_dir / DATABASE).read_bytes()
     path = write_report(run_dir, tmp_path / "report.html")
     text = path.read_text()
@@ -97,7 +97,7 @@ def test_text_from_data_is_text(hostile: Path, tmp_path: Path):
     assert "&lt;img" in words
 
 
-def test_markdown_says_of_each_figure_what_to_see_and_has_the_numbers(run_dir: Path, tmp_path: Path):
+def test_markdown_explains_each_figure_and_lists_its_numbers(run_dir: Path, tmp_path: Path):
     words = write_report(run_dir, tmp_path / "report.md", "md").read_text()
     sections = dict(part.split("\n", 1) for part in words.split("\n## ")[1:])
     assert all(text.strip() for text in sections.values())
@@ -122,7 +122,7 @@ def test_a_running_search_and_one_without_a_score_can_be_read(tmp_path: Path):
     assert [section.name for section in make_report(run).sections] == ["answer", "cost"]
 
 
-def test_files_of_others_stay(run_dir: Path, tmp_path: Path):
+def test_foreign_files_are_kept(run_dir: Path, tmp_path: Path):
     path = tmp_path / "report.html"
     path.write_text("mine")
     with pytest.raises(InputError, match="report must be new"):
@@ -196,14 +196,14 @@ def test_lineage_leads_from_the_champion_back_in_time(run_dir: Path):
     assert all(0 <= each.better <= each.children for each in rates)
 
 
-def test_the_front_holds_what_no_other_beats():
+def test_the_front_holds_the_nondominated_networks():
     losses, sizes = np.array([3.0, 1.0, 2.0, 2.5, 1.0]), np.array([1.0, 9.0, 4.0, 5.0, 8.0])
     assert pareto_indices(losses, sizes, np.arange(5)) == [0, 2, 4]
 
 
 @pytest.mark.soak
 def test_in_a_browser(hostile: Path, tmp_path: Path):
-    """Opens, sorts, filters and clicks, in the dark and on a phone; no script of the data's runs."""
+    """Opens, sorts, filters and clicks, in dark mode and at phone width; no script from the data runs."""
     playwright: Any = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium")
     if chromium is None:

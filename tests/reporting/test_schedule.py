@@ -1,4 +1,4 @@
-"""When networks were trained, as a report draws it; and what its words make of training again."""
+"""The chart of training times in a report, and how its text describes re-trainings."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     return read_run(synthetic_run(tmp_path_factory.mktemp("run") / "run", 20))
 
 
-def measured(run: RunData, *trainings: TrainingSpan) -> RunData:
+def with_trainings(run: RunData, *trainings: TrainingSpan) -> RunData:
     return replace(run, trainings=trainings)
 
 
 def test_measured_trainings_are_drawn_where_they_were(run: RunData):
     where = [("p", 0, 1.0, 2.0), ("p", 1, 1.0, 3.0), ("q", 0, 2.0, 2.5), ("p", 0, 2.0, 4.0), ("p", 0, 3.0, 5.0)]
-    trainings = [TrainingSpan((0, place), *each) for place, each in enumerate(where)]
-    schedule = schedule_of(measured(run, *trainings))
+    trainings = [TrainingSpan((0, index), *each) for index, each in enumerate(where)]
+    schedule = schedule_of(with_trainings(run, *trainings))
     assert schedule.exact
     names = [schedule.names[lane] for lane in schedule.lanes]
     assert names == [
@@ -44,7 +44,7 @@ def test_measured_trainings_are_drawn_where_they_were(run: RunData):
     ]
     assert schedule.starts.tolist() == [1.0, 1.0, 2.0, 2.0, 3.0]
     assert schedule.ends.tolist() == [2.0, 3.0, 2.5, 4.0, 5.0]
-    figure = timeline(measured(run, *trainings))
+    figure = timeline(with_trainings(run, *trainings))
     assert figure is not None
     assert "as measured" in figure.caption
     assert "15 other networks" in figure.caption
@@ -63,7 +63,7 @@ def test_finalists_are_drawn_and_do_not_count_as_search(run: RunData):
     assert best_by(both, "seconds")[0].max() == best_by(searched, "seconds")[0].max() < 7.0
 
 
-def test_a_run_without_times_is_reckoned_and_says_so(run: RunData):
+def test_a_run_without_times_is_estimated_and_says_so(run: RunData):
     assert not schedule_of(run).exact
     figure = timeline(run)
     assert figure is not None
@@ -71,9 +71,9 @@ def test_a_run_without_times_is_reckoned_and_says_so(run: RunData):
 
 
 def test_the_best_by_time_counts_a_network_when_it_is_trained(run: RunData):
-    late = [TrainingSpan((0, place), "p", 0, 0.0, 100.0 - place) for place in range(20)]
-    x, best = best_by(measured(run, *late), "seconds")
-    assert x.tolist() == sorted(100.0 - place for place in range(20))
+    late = [TrainingSpan((0, index), "p", 0, 0.0, 100.0 - index) for index in range(20)]
+    x, best = best_by(with_trainings(run, *late), "seconds")
+    assert x.tolist() == sorted(100.0 - index for index in range(20))
     np.testing.assert_array_equal(best, np.fmin.accumulate(run.losses[::-1]) * run.sign)
 
 
@@ -81,7 +81,7 @@ def test_the_best_by_time_counts_a_network_when_it_is_trained(run: RunData):
     ("gap", "words"),
     [(0.1, r"0\.10* worse.*can be believed"), (3.0, r"3\.0* worse.*was lucky"), (-3.0, r"3\.0* better.*was unlucky")],
 )
-def test_luck_has_a_direction(gap: float, words: str):
+def test_the_luck_estimate_respects_the_direction(gap: float, words: str):
     finalist = SimpleNamespace(gap=gap, mean=1.0, spread=1.0, scores=(1.0, 2.0))
     trusted: Any = SimpleNamespace(finalists=(finalist,))
     assert re.search(words, _trust(trusted))

@@ -1,4 +1,4 @@
-"""Prediction tables in each format that they can be written in."""
+"""Prediction tables in every format that can be written."""
 
 from __future__ import annotations
 

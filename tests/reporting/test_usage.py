@@ -1,4 +1,4 @@
-"""How a card says that a model with many inputs is used."""
+"""How the model card explains the use of a model with many inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evonas.deploy.usage import usage_of
 
 
 def test_a_model_of_many_inputs_reads_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    names = [f"c{place}" for place in range(12)]
+    names = [f"c{index}" for index in range(12)]
     inputs = [{"name": name, "column": name, "dtype": "float32", "shape": [None]} for name in names]
     inputs.append({"name": "a_b", "column": "a/b", "dtype": "string", "shape": [None]})
     inputs.append({"name": "a_b_", "column": "a_b", "dtype": "string", "shape": [None]})

@@ -1,4 +1,4 @@
-"""What a result shows in Python; runs and candidates as rows, on the command line."""
+"""How results are displayed in Python, and runs and candidates as rows on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run directories of earlier formats and of this release open; one of format 2 is brought up, with a copy kept."""
+"""Run directories of earlier formats and of this release open; one of format 2 is migrated, and a copy is kept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_golden_run_opens_and_is_resumed(run: Path) -> None:
 
 
 def as_format_2(path: Path) -> None:
-    """Takes out what format 3 brought; such runs are of the first version of the trainer."""
+    """Removes what format 3 added; such runs are from the first version of the trainer."""
     connection = sqlite3.connect(path, isolation_level=None)
     rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in migrations.TABLES}
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
@@ -62,9 +62,7 @@ def as_format_2(path: Path) -> None:
     connection.close()
 
 
-def test_an_older_format_is_read_as_it_is_and_brought_up_with_a_copy(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_format_is_read_directly_and_migrated_with_a_copy(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", 1)
     path = run / schema.DATABASE
     now = everything(run)
@@ -100,7 +98,7 @@ def test_a_migration_that_fails_leaves_the_old_format(run: Path, monkeypatch: py
     assert everything(run) == before
 
 
-def test_a_run_of_another_trainer_is_read_but_not_gone_on_with(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_another_trainer_is_read_but_not_continued(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evonas.runs.store.TRAINER_VERSION", TRAINER_VERSION + 1)
     everything(run)
     with pytest.raises(InputError, match=f"trained by version {TRAINER_VERSION + 1} of the trainer"):

@@ -1,4 +1,4 @@
-"""`in-training.json`: written for whoever watches, believed only as far as it can be, and nobody else's file."""
+"""`in-training.json`: written for observers, validated when read, and never overwriting a foreign file."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ NETWORK = NetworkInTraining(
 )
 
 
-class Told:
-    """An evaluator that is told from outside what it trains."""
+class Reporting:
+    """An evaluator whose trainings are set by the test."""
 
     def watch_training(self, listener):
         self.tell = listener
 
 
-def test_it_says_what_is_in_training_until_nothing_is(tmp_path: Path):
-    told, (first, second) = Told(), candidates(2)
+def test_it_lists_what_is_in_training_until_nothing_is(tmp_path: Path):
+    evaluator, (first, second) = Reporting(), candidates(2)
     with toy_store(tmp_path) as store:
-        with watching(told, store, ToySpace(), lambda number: {7: first, 8: second}.get(number)):
-            told.tell([InTraining(7, 3, 10, 1.5, 20), InTraining(9)])
+        with watching(evaluator, store, ToySpace(), lambda number: {7: first, 8: second}.get(number)):
+            evaluator.tell([InTraining(7, 3, 10, 1.5, 20), InTraining(9)])
             (noted,) = store.in_training
             assert (noted["generation"], noted["index"], noted["epoch"]) == (0, 0, 3)
             with RunReader(tmp_path) as run:
                 assert run.in_training == store.in_training
-            told.tell([])
+            evaluator.tell([])
             assert store.in_training == (noted,), "written at most once a second"
         assert store.in_training == ()
         assert not (tmp_path / IN_TRAINING).exists()
@@ -64,12 +64,12 @@ def test_a_run_without_an_owner_trains_nothing(tmp_path: Path):
         json.dumps({"encoding": "in training", "networks": [NETWORK]}) + " " * (1 << 16),
     ],
 )
-def test_what_evonas_did_not_write_is_not_believed(tmp_path: Path, content: str):
+def test_foreign_content_is_not_trusted(tmp_path: Path, content: str):
     (tmp_path / IN_TRAINING).write_text(content)
     assert read_in_training(tmp_path) == ()
 
 
-def test_a_file_of_that_name_is_somebody_else_s_unless_it_says_otherwise(tmp_path: Path):
+def test_a_file_of_that_name_is_foreign_unless_marked(tmp_path: Path):
     path = tmp_path / IN_TRAINING
     toy_store(tmp_path).close()
     path.write_text("years of work")
@@ -79,12 +79,12 @@ def test_a_file_of_that_name_is_somebody_else_s_unless_it_says_otherwise(tmp_pat
     assert path.read_text() == "years of work"
     with pytest.raises(InputError, match=r"in-training\.json"):
         claim(tmp_path, True, lambda digest: {})
-    path.write_text(json.dumps({"encoding": "in training", "networks": []}))  # of an owner that was killed
+    path.write_text(json.dumps({"encoding": "in training", "networks": []}))  # left by a killed owner
     TrainingNotes(tmp_path)
     assert not path.exists()
 
 
-def test_a_disk_that_takes_nothing_ends_no_search(tmp_path: Path):
+def test_a_full_disk_ends_no_search(tmp_path: Path):
     notes = TrainingNotes(tmp_path / "gone")
     notes.note([NETWORK])
     assert notes.latest == (NETWORK,)

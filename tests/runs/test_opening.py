@@ -1,4 +1,4 @@
-"""Opening what others made changes nothing, runs nothing, and ends: journals, holes, and words that are believed."""
+"""Opening foreign files changes nothing, runs nothing and terminates: journals, sparse files, untrusted text."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ATTACKS = (with_super_journal, with_endless_journal, with_write_ahead_log, in_an
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_what_sqlite_would_play_back_is_refused_untouched(
+def test_journals_that_sqlite_would_replay_are_refused_untouched(
     run: Path, tmp_path: Path, attack: Callable[[Path, Path], None]
 ) -> None:
     victim = tmp_path / "thesis.txt"
@@ -131,7 +131,7 @@ def test_only_a_file_as_long_as_the_run_says_is_read(tmp_path: Path) -> None:
         check_origin({**origin, "absolute": str(tmp_path / "link.csv")})
 
 
-def test_a_run_of_a_function_that_is_not_told_is_refused() -> None:
+def test_a_run_without_its_function_is_refused() -> None:
     with pytest.raises(InputError, match=r"function 'a\\\\x1b'"):
         check_build(None, {"name": "a\x1b"}, Path("run"))
 
@@ -148,7 +148,7 @@ def test_a_space_as_toml_is_short() -> None:
         space_from_toml("a = 1\n" * 50_000)
 
 
-# What is stored comes back as it was.
+# Stored values come back unchanged.
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé\0"),
@@ -165,7 +165,7 @@ def test_json_values_come_back_bit_by_bit(value: dict[str, Any]) -> None:
 
 
 @given(st.floats() | st.sampled_from([-0.0, 5e-324, -1.7976931348623157e308, np.float64(-0.0), np.float32(0.1)]))
-def test_a_row_of_any_number_is_as_it_was_written(number: float) -> None:
+def test_numbers_in_rows_come_back_unchanged(number: float) -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE session (number INTEGER, x REAL, n INTEGER, checksum TEXT) STRICT")
     for table in ("about", "candidate", "evaluation", "state", "finals", "retraining"):
@@ -176,7 +176,7 @@ def test_a_row_of_any_number_is_as_it_was_written(number: float) -> None:
     row = connection.execute("SELECT * FROM session").fetchone()
     assert seal(row[:-1]) == row
     infinite = pytest.raises(sqlite3.DatabaseError, match="infinite") if math.isinf(number) else nullcontext()
-    with infinite:  # as evonas writes none
+    with infinite:  # evonas writes no such rows
         verify(connection, 3)
 
 
@@ -200,7 +200,7 @@ def test_arrays_come_back_bit_by_bit(tmp_path: Path) -> None:
         assert back[name].tobytes() == array.tobytes(), name
 
 
-# Two at once, and what a process inherits.
+# Two owners at once, and what a child process inherits.
 
 FORKING = """
 import os, sys, time
@@ -222,7 +222,7 @@ os.kill(os.getpid(), 9)
 
 @pytest.mark.parametrize("how", ["python", "library"])
 def test_a_lock_does_not_outlive_its_owner_in_a_child(tmp_path: Path, how: str) -> None:
-    # Into a file: of a pipe the end is not seen before the child's, and it is the living child that must hold no lock.
+    # To a file: a pipe stays open until the child ends, but the child has to be alive, and must hold no lock.
     with (tmp_path / "child").open("w") as written:
         subprocess.run([sys.executable, "-c", FORKING, tmp_path, how], stdout=written, check=False)
     child = int((tmp_path / "child").read_text())
@@ -245,10 +245,10 @@ def _two_locks(folder: Path) -> None:
 
 
 class OwnSpace(DenseSpace):
-    """With operators of its own."""
+    """A space with custom operators."""
 
 
-def test_a_space_of_a_class_of_ones_own_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_space_of_a_custom_class_is_required_again(tmp_path: Path) -> None:
     space = OwnSpace(layers=1)
     source = space_class(space)
     assert not space_class(DenseSpace())

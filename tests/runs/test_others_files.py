@@ -1,4 +1,4 @@
-"""evonas deletes and overwrites what it wrote, and nothing else: random foreign files survive every command."""
+"""evonas deletes and overwrites only what it wrote: random foreign files survive every command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.reporting.synthetic import synthetic_run
 from tests.runs.cases import fill, toy_data
 from tests.toy import toy_settings, toy_store
 
-#: Names that evonas itself gives, and others.
+#: Names that evonas uses itself, and others.
 NAMES = st.sampled_from(
     [
         *("data.npz", "run.sqlite", "run.sqlite-journal", "run.sqlite-wal", "results.csv", "population.json"),
@@ -54,7 +54,7 @@ FILES = st.dictionaries(NAMES, CONTENTS.filter(bool), min_size=1, max_size=4)
 
 
 def put(folder: Path, files: dict[str, bytes]) -> dict[Path, bytes]:
-    """Writes those of the files for whose names there is room, none of them evonas's own."""
+    """Writes the files whose names are usable; none of them is evonas's own."""
     written = {}
     for name, content in files.items():
         path = folder / name
@@ -91,23 +91,23 @@ def fill_once(folder: Path) -> None:
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own
+@example(files={"ballast": b"x" * (256 << 10)}, there=True)  # as long as the run's own file
 @given(files=FILES, there=st.booleans())
 def test_foreign_files_survive_every_command(toy_runs: Path, files: dict[str, bytes], there: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        if there:  # a run, among whose files others are put, also in the place of its own
+        if there:  # a run with foreign files among its own or instead of some of them
             shutil.copytree(toy_runs, folder)
         foreign = put(folder, files)
         for command in commands(folder):
             with contextlib.suppress(InputError, StorageError):
                 command()
-            gone = [str(path) for path, content in foreign.items() if not kept(path, content)]
+            gone = [str(path) for path, content in foreign.items() if not is_kept(path, content)]
             assert not gone
 
 
-def kept(path: Path, content: bytes) -> bool:
-    """A lock may hold the number of a process: its content is nobody's work."""
+def is_kept(path: Path, content: bytes) -> bool:
+    """A lock may contain a process number, which is not anyone's work."""
     lock = path.name == "run.lock" and content.isdigit()
     return path.exists() and (lock or path.read_bytes() == content)
 
@@ -159,7 +159,7 @@ def test_a_mark_is_that_of_its_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.keras", "x.onnx", "x.onnx.json", "x.keras.card.md", "saved"])
-def test_nothing_is_written_over_what_others_wrote(tmp_path: Path, name: str) -> None:
+def test_foreign_files_are_not_overwritten(tmp_path: Path, name: str) -> None:
     place, path = tmp_path / name, tmp_path / name.removesuffix(".json").removesuffix(".card.md")
     place.write_bytes(b"mine")
     card = name.endswith(".card.md")
@@ -172,7 +172,7 @@ def test_nothing_is_written_over_what_others_wrote(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_refused_as_a_place_to_write_to(tmp_path: Path, make: Callable[[Path], Any]) -> None:
+def test_only_regular_files_are_accepted_as_output(tmp_path: Path, make: Callable[[Path], Any]) -> None:
     make(tmp_path / "x.keras")
     with pytest.raises(InputError, match="neither"):
         format_of(tmp_path / "x.keras")
@@ -184,13 +184,13 @@ def test_an_export_without_a_name_is_refused(name: str) -> None:
         format_of(Path(name))
 
 
-def test_a_folder_without_a_run_is_called_that_whatever_else_it_holds(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_described_so_whatever_it_contains(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     with pytest.raises(InputError, match="there is none in"):
         RunReader(tmp_path)
 
 
-def test_a_name_that_is_taken_meanwhile_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_created_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"mine")
     with pytest.raises(FileExistsError):
@@ -223,7 +223,7 @@ def test_foreign_files_survive_commands_that_show_a_run(
     write_table(tmp_path / "table.csv")
     (tmp_path / "work").write_bytes(b"years of work")
     places = ["a/report.html", "a/report.md", "out.html", "out.md", "out.json", "out.csv", "out.keras", "logs"]
-    if link:  # a run directory that holds links is refused whole
+    if link:  # a run directory that contains links is refused as a whole
         places = places[2:]
     for place in places:
         os.symlink(tmp_path / "work", place) if link else Path(place).write_bytes(b"years of work")

@@ -1,4 +1,4 @@
-"""Run directories that are refused and left untouched: others', damaged, of other formats, in use."""
+"""Run directories that are refused and left untouched: foreign, damaged, of other formats, in use."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
             toy_store(locked)
 
 
-def test_a_creation_that_was_killed_leaves_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever that was; with the data of the run in place, too, as long as its database says that they are its own."""
+def test_a_killed_creation_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At whatever step; even if the run's data exist, as long as its database shows that they belong to it."""
     folder = tmp_path / "run"
     for call in ("sync", "sha256", "place_new", "sync_directory"):
         if (child := os.fork()) == 0:
@@ -78,7 +78,7 @@ sys.stdin.read()
 """
 
 
-def test_a_second_process_is_told_the_owner_and_readers_are_not_blocked(tmp_path: Path) -> None:
+def test_a_second_process_gets_the_owner_and_readers_are_not_blocked(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with toy_store(folder) as store:
         fill(store, [1.0])
@@ -144,7 +144,7 @@ def damage(folder: Path, how: str) -> None:
         ("missing", "there is none in"),
     ],
 )
-def test_what_is_no_run_of_this_format_is_refused_untouched(tmp_path: Path, how: str, text: str) -> None:
+def test_unsupported_formats_are_refused_untouched(tmp_path: Path, how: str, text: str) -> None:
     folder = tmp_path / "run"
     with toy_store(folder) as store:
         fill(store, [1.0])

@@ -1,4 +1,4 @@
-"""One small test for each defect that the reliability battery has found in what a run directory holds."""
+"""One small test for each defect that the reliability battery has found in run directories."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refusing(code: int) -> Any:
 
 
 @pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "disk is full"), (errno.EIO, "Input/output error")])
-def test_a_fault_of_the_disk_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
+def test_disk_errors_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
     with toy_store(tmp_path / "run") as store:
         asked = candidates(2)
         store.begin_session(Budget())
@@ -66,13 +66,13 @@ def test_data_that_name_another_compression_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         offset = archive.start_dir
     content = bytearray(path.read_bytes())
-    content[offset + 10] = 99  # a method that no Python knows
+    content[offset + 10] = 99  # a method that Python does not have
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"data\.npz"):
         PreparedData.load(path)
 
 
-def test_text_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_invalid_text_is_refused(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run") as store:
         fill(store, [1.0])
         store._connection.execute("UPDATE evaluation SET result = CAST(x'ff' AS TEXT)")

@@ -1,4 +1,4 @@
-"""When networks were trained, by the clock of the search."""
+"""When networks were trained, on the search's clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.toy import ToySpace, toy_store
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> float:
-    """The time, which stands still: a machine that is busy changes nothing."""
+    """A clock that stands still, so that a busy machine has no effect."""
     moment = time.time()
     monkeypatch.setattr(spans_of_runs, "time", SimpleNamespace(time=lambda: moment))
     return moment
@@ -46,7 +46,7 @@ def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path, now: floa
         fill(store, [folds, ()], 10.0)
         store.end_session("interrupted", 12.0)
     with RunStore.open(tmp_path / "run") as store:
-        # By a clock that is off, it began before this session and ends in the future.
+        # By a wrong clock, it began before this session and ends in the future.
         fill(store, [(Span("b", 0, now - 100.0, now + 100.0),)], 4.0, generation=1)
     with RunReader(tmp_path / "run") as run:
         found = run.trainings()
@@ -61,7 +61,7 @@ def test_spans_are_seconds_of_the_search_over_sessions(tmp_path: Path, now: floa
     assert (found[2].started, found[2].ended) == (12.0, 16.0)
 
 
-def test_finalists_that_are_trained_again_have_theirs_until_the_search_goes_on(tmp_path: Path, now: float) -> None:
+def test_retrained_finalists_have_spans_until_the_search_continues(tmp_path: Path, now: float) -> None:
     with toy_store(tmp_path / "run") as store:
         fill(store, [(Span("a", 0, now - 3.0, now - 2.0),)], 10.0)
         store.retrainings.ask(1, 1, 1)

@@ -1,4 +1,4 @@
-"""The run directory: what is kept, and what a reader sees."""
+"""The run directory: what is stored, and what a reader sees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.runs.cases import candidates, files_under, fill, scored
 from tests.toy import ToySpace, toy_evaluation, toy_settings, toy_store
 
 
-def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
+def test_committed_data_are_read_back(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run", source={"path": "table.csv"}) as store:
         asked = fill(store, [3.0, 1.0, 2.0])
         store.complete_generation(0, {"generation": 1}, 4.0)
@@ -53,7 +53,7 @@ def test_what_was_committed_is_read_back(tmp_path: Path) -> None:
         assert (summary.candidates, summary.evaluations, summary.best_loss, summary.median_loss) == (3, 3, 1.0, 2.0)
 
 
-def test_weights_of_the_best_are_kept_and_no_others(tmp_path: Path) -> None:
+def test_only_weights_of_the_best_are_kept(tmp_path: Path) -> None:
     with toy_store(tmp_path / "run", toy_settings(keep=2)) as store:
         fill(store, [5.0, 3.0, 4.0, 1.0, 3.0, 6.0])
         assert [record.weights is not None for record in store.best(9)] == [True, True] + [False] * 4
@@ -87,7 +87,7 @@ def test_a_row_that_was_changed_is_refused(tmp_path: Path) -> None:
             attempt(tmp_path / "run")
 
 
-def test_a_reader_leaves_what_a_crash_left(tmp_path: Path) -> None:
+def test_a_reader_does_not_clean_up_after_a_crash(tmp_path: Path) -> None:
     folder, copy = tmp_path / "run", tmp_path / "copy"
     with toy_store(folder) as store:
         fill(store, [2.0, 1.0])
@@ -137,7 +137,7 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
         files.get(name)
 
 
-def test_what_a_crash_left_is_collected_and_nothing_else(tmp_path: Path) -> None:
+def test_only_leftovers_of_a_crash_are_collected(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with toy_store(folder) as store:
         fill(store, [1.0])
@@ -158,7 +158,7 @@ def snapshot(number: float) -> Snapshot:
     return Snapshot(arrays, {}, arrays, arrays, np.ones((3, 1), np.float32), np.inf, 0.5, 2, (1.0, np.nan), (2.0, 0.1))
 
 
-def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -> None:
+def test_snapshots_are_kept_for_possible_starting_points(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with toy_store(folder) as store:
         first = [replace(each, keep_snapshots=True) for each in candidates(3)]
@@ -174,7 +174,7 @@ def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -
         assert held.keys() == expected.keys()
         assert all(np.array_equal(value, expected[name], equal_nan=True) for name, value in held.items())
         assert store.kept(Origin(0, 0, "continue")) is store.kept(Origin(0, 2, "continue")) is None
-        # A candidate that was known is started from where it was trained; another origin is another training.
+        # A known candidate continues from its own training; a different origin is a different training.
         again = replace(first[1], generation=1, index=0)
         store.add_candidates([again], ToySpace())
         known = store.evaluation(again)
@@ -194,7 +194,7 @@ def test_snapshots_are_kept_for_those_that_may_be_started_from(tmp_path: Path) -
 
 
 def test_the_best_are_networks_each_with_its_best_evaluation(tmp_path: Path) -> None:
-    """Also when one was evaluated after more and more epochs."""
+    """Also if one was evaluated after more and more epochs."""
     with toy_store(tmp_path / "run", toy_settings(keep=2)) as store:
         a, b, c = candidates(3)
         rungs = [replace(a, epochs=epochs, index=index) for index, epochs in enumerate((1, 3, 9))]
@@ -282,8 +282,8 @@ def test_settings_differences_are_shown() -> None:
     ]
 
 
-def test_what_a_store_counts_is_what_its_rows_say(tmp_path: Path) -> None:
-    """Also after a commit that failed; a store does not look at every row after every part."""
+def test_counts_of_a_store_match_its_rows(tmp_path: Path) -> None:
+    """Also after a failed commit; a store does not count all rows after every part."""
     with toy_store(tmp_path / "run") as store, RunReader(tmp_path / "run") as run:
         asked = candidates(4)
         store.begin_session(Budget())
@@ -304,6 +304,6 @@ def test_what_a_store_counts_is_what_its_rows_say(tmp_path: Path) -> None:
         store.commit_part([(asked[3], scored(2.0))], 0.0)
         assert (store.evaluated, store.failed, store.infeasible) == (3, 1, 1)
         store._connection.set_trace_callback(None)
-        assert len([each for each in statements if "count(*)" in each]) == 1  # for the commit that failed
+        assert len([each for each in statements if "count(*)" in each]) == 1  # for the failed commit
     with RunStore.open(tmp_path / "run") as store:
         assert store.counts == Counts(trained=3, failed=1, infeasible=1)

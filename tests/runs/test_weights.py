@@ -1,4 +1,4 @@
-"""Weights come back as they were, bit by bit: every shape and type that a model may have."""
+"""Weights are restored bit by bit: every shape and type that a model may have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-def test_weights_are_as_they_were(case, tmp_path):
+def test_weights_come_back_unchanged(case, tmp_path):
     files = WeightFiles(tmp_path)
     found = files.get(files.put({"w": ARRAYS[case]}))["w"]
     assert (found.shape, found.dtype) == (ARRAYS[case].shape, ARRAYS[case].dtype)

@@ -1,4 +1,4 @@
-"""What every strategy promises (`evonas.testing`). A new one joins with its row in `STRATEGIES`."""
+"""The contract of every strategy (`evonas.testing`). A row in `STRATEGIES` enrols a new one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from evonas.testing.cases import RMSE, as_text, ok, play
 from genomes.space import SearchSpace
 from tests.toy import toy_score
 
-#: torch takes gigabytes, hence it is no part of the test extra; and its models minutes, where others take seconds.
+#: torch takes gigabytes, so the test extra does not include it, and its models take minutes where others take seconds.
 needs_torch = [pytest.mark.soak, pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")]
-#: A strategy in another mode, which promises the same.
+#: A strategy in another mode, with the same contract.
 MODES: dict[str, tuple[str, dict[str, Any]]] = {
     "evolution, in rungs": ("evolution", {"rungs": 3, "eta": 2, "inherit": True, "reduced_rungs": True}),
 }
@@ -35,7 +35,7 @@ def case(name: str) -> StrategyCase:
     return StrategyCase(name, tuple(more.items()))
 
 
-def made(name: str, space: SearchSpace, **options: Any) -> Strategy:
+def make_strategy_of(name: str, space: SearchSpace, **options: Any) -> Strategy:
     return case(name).make(space, **options)
 
 
@@ -44,9 +44,9 @@ every_space = pytest.mark.parametrize("kind", SPACES)
 
 
 @functools.cache
-def played(name: str, kind: str, generations: int = 4, seed: int = 0) -> list[list[Candidate]]:
-    """What a strategy asks for on a space; several tests want to know."""
-    return play(made(name, SPACES[kind], objective=RMSE, population=6, seed=seed), generations)
+def proposals_of(name: str, kind: str, generations: int = 4, seed: int = 0) -> list[list[Candidate]]:
+    """The candidates that a strategy proposes on a space; cached for several tests."""
+    return play(make_strategy_of(name, SPACES[kind], objective=RMSE, population=6, seed=seed), generations)
 
 
 @pytest.mark.sampled(22)
@@ -60,17 +60,17 @@ def test_candidates_are_in_the_space_and_complete(name: str, kind: str) -> None:
 @every_space
 @pytest.mark.sampled(17)
 def test_the_same_seed_asks_the_same_and_another_seed_asks_other(name: str, kind: str) -> None:
-    strategies.check_seeds(case(name), SPACES[kind], played(name, kind))
+    strategies.check_seeds(case(name), SPACES[kind], proposals_of(name, kind))
 
 
-def asked_everywhere(name: str) -> list[Any]:
-    """What a strategy asks for on each space, as JSON values."""
-    return [as_text(played(name, kind), space) for kind, space in SPACES.items()]
+def proposals_everywhere(name: str) -> list[Any]:
+    """The candidates that a strategy proposes on each space, as JSON values."""
+    return [as_text(proposals_of(name, kind), space) for kind, space in SPACES.items()]
 
 
 @pytest.fixture(scope="session")
 def asked_elsewhere(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
-    """What each strategy of this session asks for in a process with another hash seed."""
+    """The candidates that each strategy of this session proposes in a process with another hash seed."""
     names = {
         item.callspec.params["name"]
         for item in request.session.items
@@ -84,10 +84,10 @@ def asked_elsewhere(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
 @pytest.mark.sampled(3)
 @every_strategy
 def test_processes_with_other_hash_seeds_ask_the_same(name: str, asked_elsewhere: dict[str, list[Any]]) -> None:
-    assert asked_elsewhere[name] == json.loads(json.dumps(asked_everywhere(name)))
+    assert asked_elsewhere[name] == json.loads(json.dumps(proposals_everywhere(name)))
 
 
-#: On spaces where a generation takes some strategies seconds, they are stopped once in `make test`.
+#: On spaces where a generation takes some strategies seconds, `make test` stops them only once.
 STOPS = [
     pytest.param(kind, stop, marks=pytest.mark.soak if kind != "hyperparameters" and stop != 3 else ())
     for kind in SPACES
@@ -98,12 +98,12 @@ STOPS = [
 @every_strategy
 @pytest.mark.parametrize(("kind", "stop"), STOPS)
 @pytest.mark.sampled(14)
-def test_a_restored_strategy_goes_on_as_if_it_never_stopped(name: str, kind: str, stop: int) -> None:
+def test_a_restored_strategy_continues_as_if_uninterrupted(name: str, kind: str, stop: int) -> None:
     strategies.check_restored(case(name), SPACES[kind], stop)
 
 
 @every_strategy
-def test_as_many_as_asked_for_and_plain_numbers(name: str) -> None:
+def test_the_requested_count_and_plain_numbers(name: str) -> None:
     text, zero = strategies.check_any_count(case(name))
     assert "positive integer, not '3'" in text
     assert "positive integer, not 0" in zero
@@ -134,7 +134,7 @@ def test_all_may_fail(name: str) -> None:
 @every_strategy
 @pytest.mark.parametrize("bad", FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.sampled(22)
-def test_what_failed_never_becomes_a_parent(name: str, bad: Evaluation) -> None:
+def test_failed_candidates_never_become_parents(name: str, bad: Evaluation) -> None:
     strategies.check_failures_have_no_children(case(name), bad)
 
 
@@ -144,14 +144,14 @@ def test_a_space_of_one_network_can_be_searched(name: str) -> None:
 
 
 @every_strategy
-def test_the_one_feasible_network_is_found_and_kept_to(name: str) -> None:
-    """All others break a limit, the less the nearer they are: found by the violation, and better than any of them."""
+def test_the_only_feasible_network_is_found_and_kept(name: str) -> None:
+    """All others exceed a limit, by less the nearer they are: the best is found through the violation."""
     found = strategies.check_one_feasible(case(name))
     assert found or name in ("random", "hyperband")  # 216 networks, 300 candidates
 
 
 @every_strategy
-def test_duplicates_are_told_like_others(name: str) -> None:
+def test_duplicates_are_handled_like_others(name: str) -> None:
     strategies.check_duplicates(case(name))
 
 
@@ -172,10 +172,10 @@ def test_the_global_generator_is_left_alone(name: str) -> None:
 
 @functools.cache
 def mean_of_the_best(strategy_name: str, seeds: int) -> float:
-    """Of as many searches of eight generations on a smooth problem."""
+    """Mean over several searches of eight generations on a smooth problem."""
 
     def best(seed: int) -> float:
-        strategy, found = made(strategy_name, ToySpace(), population=10, seed=seed), []
+        strategy, found = make_strategy_of(strategy_name, ToySpace(), population=10, seed=seed), []
         for _ in range(8):
             candidates = strategy.ask()
             scores = [toy_score(candidate.genome) for candidate in candidates]
@@ -189,6 +189,6 @@ def mean_of_the_best(strategy_name: str, seeds: int) -> float:
 @every_strategy
 @pytest.mark.parametrize("seeds", [4, pytest.param(10, marks=pytest.mark.soak)])
 def test_every_strategy_is_better_than_random_on_a_smooth_problem(name: str, seeds: int) -> None:
-    # What trains a network several times is compared in `test_rungs`.
+    # Strategies that train a network several times are compared in `test_rungs`.
     exempt = name == "random" or case(name).in_rungs
     assert exempt or mean_of_the_best(name, seeds) < mean_of_the_best("random", seeds)

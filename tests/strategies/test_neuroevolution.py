@@ -1,4 +1,4 @@
-"""What is particular to neuroevolution: chains of seeds, selection by training loss, and genomes without weights."""
+"""What is specific to neuroevolution: chains of seeds, selection by training loss, and genomes without weights."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from evonas.strategies import make_strategy
 from tests.toy import RMSE, ToySpace
 
 
-def weighed(candidate: Candidate) -> Evaluation:
-    """Fitness is the last seed of the chain; the score says the opposite."""
+def evaluate_chain(candidate: Candidate) -> Evaluation:
+    """The fitness is the chain's last seed; the score says the opposite."""
     fitness = candidate.lineage[-1] / 2**31
     return Evaluation(Status.OK, {"rmse": 1 - fitness}, epochs=1, curve=(1 - fitness,), train_curve=(fitness,))
 
@@ -28,7 +28,7 @@ def test_children_continue_the_chains_of_the_best_fifth_by_training_loss() -> No
             assert candidate.seed not in seeds
             assert candidate.lineage[:-1] in ([()] if generation == 0 else parents)
             seeds.add(candidate.seed)
-        evaluations = [weighed(candidate) for candidate in candidates]
+        evaluations = [evaluate_chain(candidate) for candidate in candidates]
         strategy.tell(evaluations)
         living |= {
             candidate.lineage: evaluation.train_curve[-1]
@@ -42,15 +42,15 @@ def test_children_continue_the_chains_of_the_best_fifth_by_training_loss() -> No
 
 def test_most_children_keep_their_architecture_and_a_few_do_not() -> None:
     strategy = make_strategy("neuroevolution", ToySpace(), objective=RMSE, population=10, offspring=400)
-    strategy.tell([weighed(candidate) for candidate in strategy.ask()])
+    strategy.tell([evaluate_chain(candidate) for candidate in strategy.ask()])
     changed = sum(candidate.operator != "perturb_weights" for candidate in strategy.ask())
     assert 5 <= changed <= 40
 
 
-def test_a_restored_search_of_weights_goes_on_with_the_same_chains() -> None:
+def test_a_restored_search_of_weights_continues_with_the_same_chains() -> None:
     strategies = [make_strategy("neuroevolution", ToySpace(), objective=RMSE, population=10) for _ in "ab"]
     for _ in range(3):
-        strategies[0].tell([weighed(candidate) for candidate in strategies[0].ask()])
+        strategies[0].tell([evaluate_chain(candidate) for candidate in strategies[0].ask()])
     strategies[1].restore(json.loads(json.dumps(strategies[0].state())))
     assert strategies[0].ask() == strategies[1].ask()
 
@@ -61,4 +61,4 @@ def test_without_weights_genomes_evolve() -> None:
         candidates = strategy.ask()
         assert all(bool(candidate.lineage) == (generation == 0) for candidate in candidates)
         assert len({candidate.digest for candidate in candidates}) == 10
-        strategy.tell([Evaluation(Status.OK, {"rmse": float(place)}) for place in range(10)])
+        strategy.tell([Evaluation(Status.OK, {"rmse": float(index)}) for index in range(10)])

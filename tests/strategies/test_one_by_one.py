@@ -1,4 +1,4 @@
-"""What every strategy promises that can propose while candidates are out."""
+"""The contract of every strategy that can propose while other candidates are in training."""
 
 from __future__ import annotations
 
@@ -30,36 +30,39 @@ every_strategy = pytest.mark.parametrize("name", NAMES)
 every_space = pytest.mark.parametrize("kind", SPACES)
 
 
-def made(name: str, space: SearchSpace, **options: Any) -> OneByOne:
+def make_one_by_one(name: str, space: SearchSpace, **options: Any) -> OneByOne:
     name, more = MODES.get(name, (name, {}))
     strategy: Any = make_strategy(name, space, objective=RMSE, **{"population": 6, **options}, **more)
     return strategy
 
 
-def told(candidate: Candidate) -> Evaluation | float:
-    """From the digest alone; some have failed."""
+def result_of(candidate: Candidate) -> Evaluation | float:
+    """A function of the digest; some fail."""
     number = int(candidate.digest[:8], 16)
     return number / 2**32 if number % 5 else Evaluation(Status.FAILED, reason="diverged")
 
 
 def play(strategy: OneByOne, count: int, workers: int, out: list[Candidate], order: random.Random) -> list[Candidate]:
-    """So many results of so many workers, in a random order of arrival; what was asked for. `out` is what is left."""
+    """Returns the candidates asked for while results of several workers arrive in random order.
+
+    `out` holds the candidates in training, also those left at the end.
+    """
     asked = []
     for _ in range(count):
         while len(out) < workers:
             out.append(strategy.ask_one())
             asked.append(out[-1])
         candidate = out.pop(order.randrange(len(out)))
-        strategy.tell_one(candidate, told(candidate))
+        strategy.tell_one(candidate, result_of(candidate))
     return asked
 
 
 @pytest.mark.sampled(12)
 @every_strategy
 @every_space
-def test_candidates_are_in_the_space_and_no_network_is_out_twice(name: str, kind: str) -> None:
+def test_candidates_are_in_the_space_and_no_network_is_pending_twice(name: str, kind: str) -> None:
     space = SPACES[kind]
-    strategy = made(name, space, epochs=7, offspring=5)
+    strategy = make_one_by_one(name, space, epochs=7, offspring=5)
     out: list[Candidate] = []
     asked = play(strategy, 20, 4, out, random.Random(0))
     settings = Settings(population=6, offspring=5, seed=0)
@@ -76,15 +79,15 @@ def test_candidates_are_in_the_space_and_no_network_is_out_twice(name: str, kind
 @every_space
 @pytest.mark.parametrize("stop", [0, 1, 9])
 @pytest.mark.sampled(27)
-def test_a_restored_strategy_goes_on_with_what_is_out(name: str, kind: str, stop: int) -> None:
+def test_a_restored_strategy_continues_with_pending_candidates(name: str, kind: str, stop: int) -> None:
     space = SPACES[kind]
-    initial = [space.sample(np.random.default_rng(place)) for place in range(3)]
-    straight = made(name, space, seed=5, initial=initial)
+    initial = [space.sample(np.random.default_rng(index)) for index in range(3)]
+    straight = make_one_by_one(name, space, seed=5, initial=initial)
     out: list[Candidate] = []
     play(straight, stop, 3, out, random.Random(1))
     state = json.loads(json.dumps(straight.state(), allow_nan=False))
-    restored = made(name, space, seed=5)
-    play(restored, 2, 2, [], random.Random(0))  # whatever it did before is forgotten
+    restored = make_one_by_one(name, space, seed=5)
+    play(restored, 2, 2, [], random.Random(0))  # its former state is discarded
     restored.restore(state)
     assert restored.state() == state
     assert restored.retained() == straight.retained()
@@ -96,19 +99,19 @@ def test_a_restored_strategy_goes_on_with_what_is_out(name: str, kind: str, stop
 
 @every_strategy
 def test_the_order_of_arrival_is_all_that_differs(name: str) -> None:
-    first, again = (made(name, ToySpace(), seed=1) for _ in range(2))
+    first, again = (make_one_by_one(name, ToySpace(), seed=1) for _ in range(2))
     assert play(first, 15, 3, [], random.Random(3)) == play(again, 15, 3, [], random.Random(3))
     if name != "random":
-        other = made(name, ToySpace(), seed=1)
+        other = make_one_by_one(name, ToySpace(), seed=1)
         assert play(other, 15, 3, [], random.Random(4)) != play(
-            made(name, ToySpace(), seed=1), 15, 3, [], random.Random(3)
+            make_one_by_one(name, ToySpace(), seed=1), 15, 3, [], random.Random(3)
         )
 
 
 @every_strategy
 def test_initial_genomes_come_first(name: str) -> None:
     initial = [(1, 2, 3, "a"), (4, 5, 6, "a")]
-    strategy = made(name, ToySpace(), initial=initial)
+    strategy = make_one_by_one(name, ToySpace(), initial=initial)
     candidates = [strategy.ask_one() for _ in range(3)]
     assert [candidate.genome for candidate in candidates[:2]] == initial
     assert [candidate.operator == "seed" for candidate in candidates] == [True, True, False]
@@ -116,7 +119,7 @@ def test_initial_genomes_come_first(name: str) -> None:
 
 @every_strategy
 def test_a_space_of_few_networks_can_be_searched(name: str) -> None:
-    strategy = made(name, ToySpace(1))
+    strategy = make_one_by_one(name, ToySpace(1))
     assert {candidate.digest for candidate in play(strategy, 12, 3, [], random.Random(0))} == {
         ToySpace(1).digest((0, 0, 0, "a"))
     }
@@ -124,14 +127,14 @@ def test_a_space_of_few_networks_can_be_searched(name: str) -> None:
 
 @every_strategy
 def test_calls_that_make_no_sense_raise(name: str) -> None:
-    strategy = made(name, ToySpace())
+    strategy = make_one_by_one(name, ToySpace())
     candidate = strategy.ask_one()
     with pytest.raises(RuntimeError, match="must not follow ask_one"):
         strategy.ask()
     strategy.tell_one(candidate, 1.0)
     with pytest.raises(RuntimeError, match="is not pending"):
         strategy.tell_one(candidate, 1.0)
-    generations = made(name, ToySpace())
+    generations = make_one_by_one(name, ToySpace())
     generations.tell([1.0] * len(generations.ask()))
     with pytest.raises(RuntimeError, match="must not follow ask"):
         generations.ask_one()
@@ -142,25 +145,25 @@ def test_calls_that_make_no_sense_raise(name: str) -> None:
 
 @every_strategy
 def test_all_may_fail(name: str) -> None:
-    strategy = made(name, ToySpace())
+    strategy = make_one_by_one(name, ToySpace())
     for _ in range(15):
         strategy.tell_one(strategy.ask_one(), float("nan"))
     assert ToySpace().contains(strategy.ask_one().genome)
 
 
 @pytest.mark.parametrize("name", ["evolution", "evolution, in rungs", "random", "tpe", "cmaes"])
-def test_with_one_worker_it_asks_as_for_generations_of_one(name: str) -> None:
-    single, generations = made(name, ToySpace(), seed=2), made(name, ToySpace(), seed=2)
+def test_with_one_worker_it_proposes_like_generations_of_one(name: str) -> None:
+    single, generations = make_one_by_one(name, ToySpace(), seed=2), make_one_by_one(name, ToySpace(), seed=2)
     for _ in range(14):
         candidate, (other,) = single.ask_one(), generations.ask(1)
         assert candidate.genome == other.genome
-        single.tell_one(candidate, told(candidate))
-        generations.tell([told(other)])
+        single.tell_one(candidate, result_of(candidate))
+        generations.tell([result_of(other)])
 
 
-def test_evolution_expects_something_of_what_is_out() -> None:
-    """Asked again with nothing told, it looks elsewhere."""
-    strategy = made("evolution", ToySpace(), seed=0)
+def test_evolution_predicts_pending_candidates() -> None:
+    """Asked again without a result, it looks elsewhere."""
+    strategy = make_one_by_one("evolution", ToySpace(), seed=0)
     play(strategy, 12, 1, [], random.Random(0))
     out = [strategy.ask_one() for _ in range(6)]
     gaps = [abs(np.subtract(a.genome[:3], b.genome[:3])).sum() for a in out for b in out if a is not b]
@@ -168,7 +171,7 @@ def test_evolution_expects_something_of_what_is_out() -> None:
     assert max(gaps) > 3
 
 
-def test_strategies_of_generations_do_not_offer_it() -> None:
+def test_generational_strategies_do_not_offer_it() -> None:
     for name, row in STRATEGIES.items():
         if not row.one_by_one:
             assert not hasattr(make_strategy(name, ToySpace()), "ask_one"), name

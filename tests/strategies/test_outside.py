@@ -39,7 +39,7 @@ class Stroll(RandomSearch):
 
 
 def install(folder: Path, points: str, name: str = "wandering", version: str = "1.2", module: str = MODULE) -> None:
-    """A distribution that has a module and entry points, as an installer leaves it."""
+    """A distribution with a module and entry points, as an installer leaves it."""
     about = folder / f"{name}-{version}.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
@@ -59,20 +59,20 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             del sys.modules[name]
 
 
-def asked(strategy) -> list:
+def ask_genomes(strategy) -> list:
     return [candidate.genome for candidate in strategy.ask()]
 
 
-def test_a_class_of_ones_own_asks_like_one_with_a_row() -> None:
-    expected = asked(make_strategy("random", ToySpace(), population=4, seed=3))
-    assert asked(make_strategy(Stroll, ToySpace(), population=4, seed=3)) == expected
+def test_a_custom_class_proposes_like_a_built_in_one() -> None:
+    expected = ask_genomes(make_strategy("random", ToySpace(), population=4, seed=3))
+    assert ask_genomes(make_strategy(Stroll, ToySpace(), population=4, seed=3)) == expected
     row = StrategyRow(Stroll, "strolls", "", ("population", "tournament"))
-    assert asked(evonas.strategy(row, ToySpace(), population=4, seed=3, tournament=2)) == expected
+    assert ask_genomes(evonas.strategy(row, ToySpace(), population=4, seed=3, tournament=2)) == expected
     assert strategy_row(strategy_name(Stroll)).description == "Strolls about."
     assert strategy_row(strategy_name(Stroll)).one_by_one
 
 
-def test_what_a_class_does_not_use_is_refused() -> None:
+def test_settings_that_a_class_does_not_use_are_refused() -> None:
     with pytest.raises(InputError, match=r"brackets must be left at its default with strategy .*:Stroll"):
         make_strategy(Stroll, ToySpace(), brackets=2)
     with pytest.raises(InputError, match="objectives must be one"):
@@ -80,7 +80,7 @@ def test_what_a_class_does_not_use_is_refused() -> None:
 
 
 class Lacking:
-    """No strategy."""
+    """Not a strategy."""
 
     def ask(self) -> None: ...
 
@@ -96,7 +96,7 @@ class Lacking:
     ],
     ids=["class", "instance", "number", "row", "function"],
 )
-def test_what_is_no_strategy_is_refused_in_words(wrong: object, text: str) -> None:
+def test_anything_but_a_strategy_is_refused_with_a_message(wrong: object, text: str) -> None:
     with pytest.raises(InputError, match=text):
         make_strategy(wrong, ToySpace())  # type: ignore[arg-type]
 
@@ -108,8 +108,8 @@ def test_an_installed_strategy_is_known_by_its_name(site: Path) -> None:
     assert (row.where, row.settings) == ("wandering_module:Wander", ("population",))
     assert strategy_row("stroll").settings == ("population", "offspring")
     assert installed_names(()) == ["stroll", "wander"]
-    expected = asked(make_strategy("random", ToySpace(), population=4))
-    assert asked(make_strategy("wander", ToySpace(), population=4)) == expected
+    expected = ask_genomes(make_strategy("random", ToySpace(), population=4))
+    assert ask_genomes(make_strategy("wander", ToySpace(), population=4)) == expected
     with pytest.raises(InputError, match="eta must be left at its default with strategy wander"):
         check_given("wander", {"eta": 2})
     with pytest.raises(InputError, match="cmaes, stroll, wander, not 'wandr': did you mean 'wander'"):
@@ -134,7 +134,7 @@ def test_a_name_of_evonas_is_refused_and_never_replaces_it(site: Path) -> None:
         find_row("wander")
 
 
-def test_no_path_is_imported_that_a_name_holds(site: Path) -> None:
+def test_a_path_in_a_name_is_not_imported(site: Path) -> None:
     install(site, "wander = wandering_module:ROW", module="raise SystemExit('imported')")
     with pytest.raises(InputError, match="must be given again as an object"):
         strategy_row("wandering_module:ROW")
@@ -149,17 +149,17 @@ def test_entry_points_are_not_read_for_strategies_of_evonas() -> None:
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=True)
 
 
-def recorded(directory: Path, name: str):
-    """A run by that strategy."""
+def make_run(directory: Path, name: str):
+    """A run with that strategy."""
     settings = Settings(population=4, strategy=name, seed=0).resolve("rmse")
     source = json.loads(json.dumps(strategy_provenance(name)))
     return toy_store(directory, settings=settings, source=source)
 
 
-def test_a_run_by_a_class_wants_it_again(tmp_path: Path) -> None:
+def test_a_run_with_a_class_requires_it_again(tmp_path: Path) -> None:
     assert not strategy_provenance("ga")
     name = strategy_name(Stroll)
-    with recorded(tmp_path / "run", name) as run:
+    with make_run(tmp_path / "run", name) as run:
         assert run.source["strategy"] == {"class": name, "entry_point": False, "trains": True}
         assert trains_networks(run)
         same_strategy(run, Stroll)
@@ -168,18 +168,18 @@ def test_a_run_by_a_class_wants_it_again(tmp_path: Path) -> None:
                 same_strategy(run, given)
         with pytest.raises(InputError, match="must be that of the run"):
             same_strategy(run, RandomSearch)
-    with recorded(tmp_path / "plain", "ga") as run:
+    with make_run(tmp_path / "plain", "ga") as run:
         same_strategy(run)
         same_strategy(run, "ga")
         with pytest.raises(InputError, match="must be that of the run"):
             same_strategy(run, Stroll)
 
 
-def test_a_run_by_an_installed_strategy_wants_the_same_distribution(
+def test_a_run_with_an_installed_strategy_requires_the_same_distribution(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(site, "wander = wandering_module:ROW")
-    with recorded(tmp_path / "run", "wander") as run:
+    with make_run(tmp_path / "run", "wander") as run:
         about = {"class": "wandering_module:Wander", "entry_point": True, "trains": True}
         assert run.source["strategy"] == {**about, "distribution": "wandering", "version": "1.2"}
         same_strategy(run)
@@ -195,7 +195,7 @@ def test_a_run_by_an_installed_strategy_wants_the_same_distribution(
         assert trains_networks(run)
 
 
-def test_a_run_over_an_installed_space_wants_the_same_distribution(site: Path, tmp_path: Path) -> None:
+def test_a_run_over_an_installed_space_requires_the_same_distribution(site: Path, tmp_path: Path) -> None:
     module = "from evonas.testing import ToySpace\nclass Roomy(ToySpace): pass"
     install(site, "", "roomy", module=module)
     space = importlib.import_module("roomy_module").Roomy()

@@ -1,4 +1,4 @@
-"""Strategies that train a network in several evaluations: what continues from what, and that it pays."""
+"""Strategies that train a network in several evaluations: which evaluation continues which, and that it pays off."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ in_rungs = pytest.mark.parametrize(("name", "options"), RUNGS)
 
 
 def curve_value(candidate: Candidate) -> float:
-    """Falls with the epochs, for all alike."""
+    """Falls with the epochs, equally for all."""
     return toy_score(candidate.genome) + 3.0 / candidate.epochs
 
 
-def told(strategy: Strategy) -> list[tuple[Candidate, float]]:
+def run_generation(strategy: Strategy) -> list[tuple[Candidate, float]]:
     """One generation, with its scores."""
     pairs = [(each, curve_value(each)) for each in strategy.ask()]
     strategy.tell([value for _, value in pairs])
     return pairs
 
 
-def played(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, float]]:
-    """Candidates and their scores, which fall with the epochs; checks that states are there when they are wanted."""
+def play(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, float]]:
+    """Candidates and their scores, which fall with the epochs; checks that states exist when they are needed."""
     known: dict[tuple[int, int], Candidate] = {}
     retained: frozenset[tuple[int, int]] = frozenset()
     for _ in range(generations):
@@ -59,7 +59,7 @@ def played(strategy: Strategy, generations: int) -> Iterator[tuple[Candidate, fl
 @pytest.mark.sampled(6)
 def test_origins_are_kept_trainings_with_fewer_epochs(name: str, options: dict[str, Any], population: int) -> None:
     strategy = make_strategy(name, ToySpace(), population=population, epochs=27, **options)
-    asked = [each for each, _ in played(strategy, 25)]
+    asked = [each for each, _ in play(strategy, 25)]
     assert {each.horizon for each in asked} == {27}
     assert max(each.epochs for each in asked) == 27
     assert any(each.origin for each in asked)
@@ -88,13 +88,13 @@ def test_brackets_are_those_of_the_paper() -> None:
 
 def test_one_bracket_is_successive_halving() -> None:
     strategy = make_strategy("hyperband", ToySpace(), population=8, epochs=8, eta=2, brackets=1)
-    sizes = [len({each.digest for each, _ in told(strategy)}) for _ in range(8)]
+    sizes = [len({each.digest for each, _ in run_generation(strategy)}) for _ in range(8)]
     assert sizes == [8, 4, 2, 1] * 2
 
 
-def test_the_best_of_a_rung_go_on() -> None:
+def test_the_best_of_a_rung_continue() -> None:
     strategy = make_strategy("hyperband", ToySpace(), population=9, epochs=9)
-    first = list(played(strategy, 1))
+    first = list(play(strategy, 1))
     second = strategy.ask()
     best = sorted(first, key=lambda pair: pair[1])[:3]
     assert [each.genome for each in second] == [each.genome for each, _ in best]
@@ -102,11 +102,11 @@ def test_the_best_of_a_rung_go_on() -> None:
 
 
 def epochs_until(name: str, options: dict[str, Any], seed: int, score: float) -> int:
-    """Epochs trained in all until a network is as good, those of states that are continued from counted once."""
+    """Epochs trained until a network is as good; those of a continued state count once."""
     strategy, spent = make_strategy(name, ToySpace(), population=27, epochs=27, seed=seed, **options), 0
     behind: dict[tuple[int, int], int] = {}
     while True:
-        for each, value in told(strategy):
+        for each, value in run_generation(strategy):
             continued = each.origin is not None and each.origin.kind == "continue"
             spent += each.epochs - (behind[each.origin.place] if continued and each.origin else 0)
             behind[each.generation, each.index] = each.epochs

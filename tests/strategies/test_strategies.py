@@ -1,4 +1,4 @@
-"""The table, and what is particular to one strategy."""
+"""The table of strategies, and what is specific to each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genomes.errors import InputError
 from tests.toy import RMSE, ToySpace
 
 
-def test_every_row_leads_to_a_class_and_says_where_it_is_from() -> None:
+def test_every_row_names_a_class_and_its_source() -> None:
     for row in STRATEGIES.values():
         module, _, attribute = row.path.partition(":")
         assert isinstance(getattr(import_module(module), attribute), type)
@@ -69,7 +69,7 @@ def test_shares_of_the_operators_are_respected() -> None:
             count.update("mutation" if each.operator in ToySpace.mutations else each.operator for each in candidates)
         scores = [int(candidate.digest[:6], 16) for candidate in candidates]
         strategy.tell([Evaluation(Status.OK, {"rmse": value}) for value in scores])
-    # Networks that were tried before are drawn again, which takes most from the renamings and the crossovers of equals.
+    # Known networks are drawn again, which mostly affects renamings and crossovers of equal parents.
     for operator, share in (("crossover", 0.2), ("mutation", 0.3), ("sample", 0.5)):
         assert abs(count[operator] / count.total() - share) < 0.15
 
@@ -136,7 +136,7 @@ def test_several_objectives_are_for_strategies_that_take_them() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_whole_fronts_survive_and_what_breaks_a_limit_only_where_there_is_room(count: int) -> None:
+def test_whole_fronts_survive_and_infeasible_candidates_only_fill_gaps(count: int) -> None:
     names = ("first", "second", "third")[:count]
     strategy = make_strategy("nsga2", ToySpace(), objective="first", objectives=names, population=12, seed=3)
     everything: dict[str, tuple[float, ...]] = {}
@@ -155,7 +155,7 @@ def test_whole_fronts_survive_and_what_breaks_a_limit_only_where_there_is_room(c
         population = strategy.state()["population"]
         if len(everything) >= 12:
             assert all(member["digest"] in everything for member in population)
-        # Of parents and offspring: of a front that was too large for the population, not everything lived on.
+        # Counting parents and offspring: if the front was too large for the population, not all of it survived.
         losses_of = {key: everything[key] for key in rivals if key in everything}
         front = {key for key, losses in losses_of.items() if not any(dominates(b, losses) for b in losses_of.values())}
         kept = {member["digest"] for member in population}

@@ -1,4 +1,4 @@
-"""The contract checks fail where a contract is broken, and pass where a class from outside keeps it."""
+"""The contract checks fail where a contract is broken, and pass for an external class that fulfils it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOY = {"toy": ToySpace()}
 
 
 class Wander(RandomSearch):
-    """Random search, of a user."""
+    """A user's random search."""
 
 
 ROW = StrategyRow(Wander, "random search", "", ("population", "offspring"))
@@ -38,7 +38,7 @@ def test_a_strategy_from_outside_passes_also_in_another_process() -> None:
 
 
 class Unseeded(RandomSearch):
-    """Draws from a generator that nobody seeded."""
+    """Uses an unseeded generator."""
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         self._settings = self._settings.model_copy(update={"seed": random.randrange(1 << 30)})
@@ -46,7 +46,7 @@ class Unseeded(RandomSearch):
 
 
 class Forgetful(RandomSearch):
-    """Restores all but the generation."""
+    """Restores all state except the generation."""
 
     def restore(self, state: Any) -> None:
         super().restore(state)
@@ -54,7 +54,7 @@ class Forgetful(RandomSearch):
 
 
 class Hashing(RandomSearch):
-    """Depends on the hashes of texts."""
+    """Depends on the hashes of strings."""
 
     def ask(self, count: int | None = None) -> list[Candidate]:
         self._settings = self._settings.model_copy(update={"seed": hash("seed") % 1000})
@@ -62,7 +62,7 @@ class Hashing(RandomSearch):
 
 
 class Patient(RandomSearch):
-    """Takes any number of evaluations."""
+    """Accepts any number of evaluations."""
 
     def tell(self, evaluations: Any) -> None:
         super().tell([*evaluations, *[float("nan")] * (len(self._ask_tell._asked or ()) - len(evaluations))])

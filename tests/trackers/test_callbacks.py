@@ -1,4 +1,4 @@
-"""Callbacks of a search: what they are told and in which order, over stops and resumes, and when they fail."""
+"""Callbacks of a search: which events they receive and in which order, over stops and resumes, and when they fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class Heard(evonas.Callback):
-    """Keeps what it is told."""
+    """Records its events."""
 
     def __init__(self, fails: str = "") -> None:
         self.told: list[str] = []
@@ -55,7 +55,7 @@ class Heard(evonas.Callback):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_what_is_told_and_when(asynchronous: bool) -> None:
+def test_events_and_their_order(asynchronous: bool) -> None:
     heard = Heard()
     options = {
         "population": 3,
@@ -74,7 +74,7 @@ def test_what_is_told_and_when(asynchronous: bool) -> None:
     assert first.genes.keys() >= {"optimizer", "learning_rate"}
 
 
-def test_a_resumed_session_is_told_of_what_it_trains_itself() -> None:
+def test_a_resumed_session_gets_only_its_own_events() -> None:
     first, second = Heard(), Heard()
     evonas.search(X, Y, evaluations=5, population=4, out="run", strategy="random", callbacks=[first])
     evonas.resume("run", evaluations=8, callbacks=[second])
@@ -83,7 +83,7 @@ def test_a_resumed_session_is_told_of_what_it_trains_itself() -> None:
 
 
 @pytest.mark.parametrize("moment", ["start", "evaluation", "generation", "end"])
-def test_one_that_fails_keeps_nobody_from_anything(moment: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_callback_affects_nothing_else(moment: str, capsys: pytest.CaptureFixture[str]) -> None:
     bad, good = Heard(moment), Heard()
     result = evonas.search(X, Y, generations=2, population=3, out="run", strategy="random", callbacks=[bad, good])
     assert result.stop == "generations"
@@ -93,7 +93,7 @@ def test_one_that_fails_keeps_nobody_from_anything(moment: str, capsys: pytest.C
 
 
 @pytest.mark.parametrize("callbacks", [Heard(), [Heard], [print], "ab"])
-def test_what_is_no_callback_is_refused_before_anything_is_written(callbacks: Any) -> None:
+def test_invalid_callbacks_are_refused_before_anything_is_written(callbacks: Any) -> None:
     with pytest.raises(InputError, match="callbacks must be"):
         evonas.search(X, Y, callbacks=callbacks, out="run")
     assert not Path("run").exists()

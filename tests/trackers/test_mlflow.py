@@ -1,4 +1,4 @@
-"""The MLflow tracker, read back from MLflow's own store. Skipped where it is not installed."""
+"""The MLflow tracker, read back from MLflow's own store. Skipped if MLflow is not installed."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def logged(uri: str) -> tuple[Any, Any, list[Any]]:
-    """A client, the parent run, and its nested runs by place."""
+def read_logged(uri: str) -> tuple[Any, Any, list[Any]]:
+    """A client, the parent run, and its nested runs in order."""
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("evonas")
     runs = client.search_runs([experiment.experiment_id])
@@ -43,12 +43,12 @@ def logged(uri: str) -> tuple[Any, Any, list[Any]]:
 def test_what_is_read_back_over_a_stop(tmp_path: Path) -> None:
     uri = (tmp_path / "store").as_uri()
     evonas.search(X, Y, evaluations=3, population=4, out="run", strategy="random", callbacks=trackers_of(mlflow=uri))
-    client, parent, nested = logged(uri)
+    client, parent, nested = read_logged(uri)
     # As if the search had been killed while it logged a network.
     client.delete_run(nested[0].info.run_id)
     client.update_run(nested[1].info.run_id, status="RUNNING")
     evonas.resume("run", evaluations=6, callbacks=trackers_of(mlflow=uri))
-    client, parent, nested = logged(uri)
+    client, parent, nested = read_logged(uri)
     assert parent.info.run_name == "run"
     assert parent.info.status == "FINISHED"
     assert parent.data.params["population"] == "4"
@@ -71,7 +71,7 @@ def test_runs_begin_and_end_with_their_trainings(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(StubEvaluator, "evaluation", good, raising=False)
     uri = (tmp_path / "store").as_uri()
     evonas.search(X, Y, evaluations=2, population=2, out="run", strategy="random", callbacks=trackers_of(mlflow=uri))
-    assert {(each.info.start_time, each.info.end_time) for each in logged(uri)[2]} == {(1_000_000, 1_005_500)}
+    assert {(each.info.start_time, each.info.end_time) for each in read_logged(uri)[2]} == {(1_000_000, 1_005_500)}
 
 
 def test_the_report_is_an_artifact_of_the_run(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_report_is_an_artifact_of_the_run(tmp_path: Path) -> None:
     result = evonas.search(X, Y, **search)
     result.report()
     evonas.resume("run", evaluations=3, callbacks=trackers_of(mlflow=uri))
-    client, parent, _ = logged(uri)
+    client, parent, _ = read_logged(uri)
     assert [each.path for each in client.list_artifacts(parent.info.run_id)] == ["report.html"]
 
 

@@ -1,4 +1,4 @@
-"""The TensorBoard tracker, read back by TensorBoard's own loader."""
+"""The TensorBoard tracker, read back with TensorBoard's own loader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-#: In a process of its own, in which TensorBoard does not load TensorFlow, as it would where that is installed.
+#: Runs in a separate process so that TensorBoard does not load TensorFlow, as it would if that is installed.
 READ = """
 import json, sys, types
 import tensorboard.compat
@@ -87,7 +87,7 @@ def test_nothing_is_logged_twice_and_nothing_is_missed() -> None:
     evonas.search(X, Y, evaluations=2, population=4, out="run", callbacks=tensorboard)
     before = {path: path.stat().st_mtime_ns for path in Path("logs").rglob("*tfevents*")}
     lost = next(path for path in before if path.parent.parent.parent.name == "logs")
-    lost.unlink()  # as if it had been killed between the commit and the log
+    lost.unlink()  # as if the search had been killed between the commit and the log
     Path("run").rename("renamed")
     evonas.resume("renamed", evaluations=5, callbacks=trackers_of(tensorboard="logs"))
     after = {path: path.stat().st_mtime_ns for path in Path("logs").rglob("*tfevents*")}

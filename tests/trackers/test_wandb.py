@@ -1,4 +1,4 @@
-"""The tracker of Weights & Biases: what its library is given, over a stop; and that the real one takes it."""
+"""The Weights & Biases tracker: what its library receives over a stop, and that the real library accepts it."""
 
 from __future__ import annotations
 

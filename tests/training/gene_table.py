@@ -1,4 +1,4 @@
-"""Networks that together have every value of every gene, by what they are trained on. No Keras."""
+"""Networks that together cover every value of every gene, grouped by training data. No Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.training.networks import data, graph
 LINEAR = {"embedding": "linear", "embedding_units": 5, "embedding_sigma": 0.1}
 PERIODIC = {"embedding": "periodic", "embedding_units": 4, "embedding_sigma": 0.5}
 
-#: Kind of the data, loss, whether rows are weighted -> name -> network. One call of a trainer a key.
+#: (kind of data, loss, weighted rows) -> name -> network. Each key is one call of a trainer.
 TABLE = {
     ("regression", "mse", False): {
         "relu adam": graph((16,), activation="relu", batch_size=32),
@@ -103,7 +103,7 @@ TABLE = {
         "multiclass members": graph((9, 6), inputs={"members": 3, "adapters": "full"}),
     },
 }
-#: The same, of what a population of networks is not trained with.
+#: The same for networks that the population trainer does not support.
 ALONE = {
     ("regression", "mse", False): {
         "scaled": graph((11, 6), None, "mish", scaling=True, beta2=0.95, schedule="coslog4"),
@@ -137,7 +137,7 @@ ALONE = {
     ("binary", "auto", True): {"binary smoothed": graph((9,), label_smoothing=0.1, batch_size=50)},
     ("multiclass", "auto", True): {"multiclass smoothed": graph((9, 6), None, "relu", label_smoothing=0.2)},
 }
-# What `graph` gives all layers alike, here layer by layer.
+# Attributes that `graph` sets equally for all layers, here set layer by layer.
 _mixed = graph((9, 10, 11, 12), initializer="lecun_normal")
 for _node, _activation, _kind, _initializer in zip(
     range(1, 5),
@@ -156,5 +156,5 @@ SEEDS = {
 
 
 def rows(kind, weighted):
-    """600 rows; 489 to train on, so that hardly any batch size divides them."""
+    """600 rows, 489 of them for training, a number that hardly any batch size divides."""
     return data(kind, num_rows=489, num_validation=111, weighted=weighted)

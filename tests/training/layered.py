@@ -38,8 +38,8 @@ def recurrent(cell, units, bidirectional=False, sequences=False, dropout=0.0):
     return {"kind": "recurrent", "cell": cell, "units": units, "initializer": "glorot_uniform"} | about
 
 
-def layered(nodes, edges=None, sample=IMAGE, masked=False, **training):
-    """A chain unless edges are given, told of the sample's shape as `Problem.attach_columns` does."""
+def make_layered(nodes, edges=None, sample=IMAGE, masked=False, **training):
+    """A chain unless edges are given; it knows the sample's shape, as set by `Problem.attach_columns`."""
     whole = [{"kind": "input"}, *nodes, {"kind": "output"} | ENDS]
     made = make_graph(whole, edges or [(k, k + 1) for k in range(len(whole) - 1)], TRAINING | training)
     made.graph["sample"] = (sample, masked)
@@ -55,9 +55,9 @@ BAG = {"kind": "bag_of_words", "vocabulary": 20, "length": 8, "buckets": 16, "un
 SEPARABLE = {"separable": True, "normalization": "layer", "activation": "gelu"}
 RESIDUAL = [(0, 1), (1, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8)]
 
-#: Of every kind, each over what it can take.
+#: Networks of every kind, each over data that it can take.
 NETWORKS = {
-    "images": layered(
+    "images": make_layered(
         [
             conv(),
             pool("max", 2),
@@ -66,11 +66,11 @@ NETWORKS = {
             dense(normalization="batch"),
         ]
     ),
-    "residual": layered(
+    "residual": make_layered(
         [conv(), conv(activation="linear"), ADD, EXCITE, NORMALIZE, pool("average", 3), FLAT],
         RESIDUAL,
     ),
-    "dilated images": layered(
+    "dilated images": make_layered(
         [conv(4, dilation=2, separable=True, l2=1e-3), {"kind": "global_pool", "pooling": "max"}],
     ),
     "series": layered(
@@ -84,21 +84,21 @@ NETWORKS = {
         [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6)],
         sample=SERIES,
     ),
-    "series of several lengths": layered(
+    "series of several lengths": make_layered(
         [recurrent("gru", 5, True, True, 0.1), conv(4, stride=2), recurrent("lstm", 4)], sample=SERIES, masked=True
     ),
-    "both directions": layered([recurrent("lstm", 3, True)], sample=SERIES),
-    "text": layered([EMBEDDING, LEARNED, ATTENTION, SINE, conv(6), EXCITE, MEAN], sample=TOKENS),
-    "random convolutions": layered([RANDOM, dense()], sample=SERIES),
-    "random convolutions of several lengths": layered([RANDOM], sample=SERIES, masked=True),
-    "bag of words and pairs": layered([BAG, dense()], sample=TOKENS),
-    "bag of words": layered([BAG | {"buckets": 0, "length": 20, "dropout": 0.0}], sample=TOKENS),
-    "recurrent text": layered([EMBEDDING, pool("average", 2), recurrent("gru", 4)], sample=TOKENS),
+    "both directions": make_layered([recurrent("lstm", 3, True)], sample=SERIES),
+    "text": make_layered([EMBEDDING, LEARNED, ATTENTION, SINE, conv(6), EXCITE, MEAN], sample=TOKENS),
+    "random convolutions": make_layered([RANDOM, dense()], sample=SERIES),
+    "random convolutions of several lengths": make_layered([RANDOM], sample=SERIES, masked=True),
+    "bag of words and pairs": make_layered([BAG, dense()], sample=TOKENS),
+    "bag of words": make_layered([BAG | {"buckets": 0, "length": 20, "dropout": 0.0}], sample=TOKENS),
+    "recurrent text": make_layered([EMBEDDING, pool("average", 2), recurrent("gru", 4)], sample=TOKENS),
 }
 
 
 def rows(sample, masked=False, count=20, seed=0):
-    """Samples, flat."""
+    """Samples, flattened."""
     rng = np.random.default_rng(seed)
     if len(sample) == 1:
         x = rng.integers(1, 30, (count, *sample))
@@ -112,7 +112,7 @@ def rows(sample, masked=False, count=20, seed=0):
 
 
 def layered_data(sample=IMAGE, masked=False, count=90, folds=1):
-    """Three classes that can be told apart, for networks over such samples."""
+    """Three separable classes, for networks over such samples."""
     x = rows(sample, masked, count)
     width = math.prod(sample)
     score = x[:, : width // 2].mean(axis=1) - x[:, width // 2 :].mean(axis=1)

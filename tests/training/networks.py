@@ -11,9 +11,9 @@ from evonas.training_tasks import TrainingTask
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import graph_to_json, make_graph
 
-#: Of each feature of `data`, the number of its column: two of one, so that sizes differ; the last is of none.
+#: For each feature of `data`, its column number: one column has two features, so that sizes differ; the last has none.
 NUMERIC = (0, 1, 1, -1)
-#: The same of columns of categories: one of three features, one of one.
+#: The same for categorical columns: one with three features, one with one.
 CATEGORICAL = (-1, 0, 0, 1)
 TRAINING = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32}
 TRAINING |= {"schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}
@@ -34,7 +34,7 @@ def graph(
 ):
     """A chain of these widths, unless edges are given; `inputs` are attributes of the input.
 
-    It knows the columns of `data`, all of which are numbers.
+    It knows the columns of `data`, all of which are numeric.
     """
     ends = {"initializer": initializer, "l2": l2}
     layer = {"activation": activation, "dropout": dropout, "normalization": normalization}
@@ -52,7 +52,7 @@ def task(network, epochs=3, seed=0):
 
 
 def data(kind="regression", num_rows=150, num_validation=50, weighted=False, folds=1):
-    """Learnable rows with 4 features: "regression" of 1 target, "multi" of 2, "binary", "multiclass" of 3."""
+    """Learnable rows with 4 features: "regression" with 1 target, "multi" with 2, "binary", "multiclass" with 3."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(num_rows + num_validation + 20, 4)).astype(np.float32)
     signal = np.stack([x[:, 0] - x[:, 1] ** 2, x[:, 2] + 0.5 * x[:, 3]], axis=1)
@@ -77,7 +77,7 @@ def data(kind="regression", num_rows=150, num_validation=50, weighted=False, fol
     return PreparedData(problem, tuple(splits), x[-20:], y[-20:])
 
 
-def trained(trainer, tasks, done=frozenset()):
+def train_all(trainer, tasks, done=frozenset()):
     """Evaluations of all parts."""
     found = {}
     for part in trainer.train(tasks, done):

@@ -10,7 +10,7 @@ SPACE = HyperparameterSpace({"units": Range(4, 16), "learning_rate": 0.01, "batc
 
 
 def rows(shape, count=120, seed=0):
-    """Noise of a shape, with a signal in its mean."""
+    """Noise of that shape, with a signal in its mean."""
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=count)
     return rng.normal(size=(count, *shape)) * 0.5 + signal.reshape(-1, *[1] * len(shape)), signal
@@ -32,7 +32,7 @@ def convolutional(genes):
 
 
 def recurrent(genes):
-    """Compiled, a regression in the target's own units, on sequences."""
+    """Compiled, a regression in the target's original units, on sequences."""
     import keras
 
     x = keras.Input((6, 2))
@@ -64,8 +64,8 @@ def sequences():
     return x, 50 + 3 * signal
 
 
-def mixed():
-    """Yes or no, of words and numbers."""
+def mixed_inputs():
+    """A yes/no target from words and numbers."""
     x, signal = rows((3,))
     words = np.random.default_rng(1).integers(0, 10, (len(x), 5))
     return {"words": words, "numbers": x}, np.where(signal > 0, "yes", "no")
@@ -74,5 +74,5 @@ def mixed():
 KINDS = {
     "convolutional": (convolutional, images),
     "recurrent": (recurrent, sequences),
-    "two inputs": (two_inputs, mixed),
+    "two inputs": (two_inputs, mixed_inputs),
 }

@@ -1,4 +1,4 @@
-"""Augmentation changes samples by as much as it says, and the same seed changes them alike."""
+"""Augmentation changes samples by the specified amounts, and equal seeds change them equally."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ IMAGE = (8, 6, 2)
 X = np.random.default_rng(0).normal(size=(40, 96)).astype(np.float32)
 
 
-def applied(x=X, shape=IMAGE, seed=1, masked=False, **options):
+def augment(x=X, shape=IMAGE, seed=1, masked=False, **options):
     rng = np.random.default_rng(seed)
     return Augmentation(shape, masked=masked, **options).apply(x, rng).reshape(-1, *shape)
 
 
 def test_half_of_the_images_are_mirrored():
-    given, found = X.reshape(-1, *IMAGE), applied(flip=True)
+    given, found = X.reshape(-1, *IMAGE), augment(flip=True)
     mirrored = [bool((a == b[:, ::-1]).all()) for a, b in zip(found, given, strict=True)]
     same = [bool((a == b).all()) for a, b in zip(found, given, strict=True)]
     assert all(a != b for a, b in zip(mirrored, same, strict=True))
@@ -26,7 +26,7 @@ def test_half_of_the_images_are_mirrored():
 
 @pytest.mark.parametrize("shape", [IMAGE, (48, 2)], ids=["images", "series"])
 def test_a_shift_moves_by_whole_places_within_its_bound(shape):
-    given, found = X.reshape(-1, *shape), applied(shape=shape, shift=0.25)
+    given, found = X.reshape(-1, *shape), augment(shape=shape, shift=0.25)
     furthest = [int(0.25 * side) for side in shape[:-1]]
     moves = set()
     for before, after in zip(given, found, strict=True):
@@ -38,11 +38,11 @@ def test_a_shift_moves_by_whole_places_within_its_bound(shape):
     assert len(moves) > 5
 
 
-def test_what_is_turned_by_nothing_stays_and_by_half_a_turn_is_upside_down():
+def test_rotation_by_zero_is_the_identity_and_by_half_a_turn_flips():
     from evonas.training.augmentation import _move
 
     class Fixed:
-        """Draws the upper bound."""
+        """Always draws the upper bound."""
 
         def uniform(self, low, high, size):
             return np.full(size, high)
@@ -56,16 +56,16 @@ def test_what_is_turned_by_nothing_stays_and_by_half_a_turn_is_upside_down():
 
 
 def test_cutout_is_a_square_of_that_side():
-    cut = (applied(np.ones_like(X), cutout=0.5) == 0).all(axis=-1)
+    cut = (augment(np.ones_like(X), cutout=0.5) == 0).all(axis=-1)
     assert max(area.sum() for area in cut) == 4 * 3
     assert all(area.any() for area in cut)
 
 
-def test_what_is_not_there_stays_so():
+def test_masked_steps_stay_masked():
     series = X.reshape(-1, 16, 6).copy()
     series[:, :, -1] = 1.0
     series[:, 10:] = 0.0
-    found = applied(series.reshape(40, -1), (16, 6), masked=True, noise=0.5)
+    found = augment(series.reshape(40, -1), (16, 6), masked=True, noise=0.5)
     np.testing.assert_array_equal(found[:, 10:], 0.0)
     np.testing.assert_array_equal(found[..., -1], series[..., -1])
     assert np.std(found[:, :10, :-1] - series[:, :10, :-1]) == pytest.approx(0.5, rel=0.1)
@@ -80,11 +80,11 @@ def test_mixup_mixes_samples_and_targets_alike():
     np.testing.assert_allclose(weight, mixed[:, 0])
 
 
-def test_the_same_draws_change_alike_and_nothing_is_asked_of_tokens():
+def test_equal_draws_change_samples_equally_and_tokens_are_left_alone():
     options = {"flip": True, "shift": 0.2, "rotation": 0.1, "zoom": 0.2, "noise": 0.1, "cutout": 0.2}
-    np.testing.assert_array_equal(applied(**options), applied(**options))
-    assert (applied(**options) != applied(seed=2, **options)).any()
-    assert applied(**options).dtype == np.float32
+    np.testing.assert_array_equal(augment(**options), augment(**options))
+    assert (augment(**options) != augment(seed=2, **options)).any()
+    assert augment(**options).dtype == np.float32
     assert augmentation_of({"flip": True}, (10,)) is None
     assert augmentation_of({"flip": False}, IMAGE) is None
     assert augmentation_of({"flip": True}, IMAGE) == Augmentation(IMAGE, flip=True)

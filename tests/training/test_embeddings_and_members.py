@@ -1,4 +1,4 @@
-"""Networks with embeddings of numbers, and of members: whoever computes, trains, inherits or exports them."""
+"""Networks with numeric embeddings and with members: computed, trained, inherited and exported everywhere alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genomes.architecture.graph import digest, graph_from_json, graph_to_json
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
 from tests.training.gene_table import ALONE, LINEAR, PERIODIC, TABLE
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 NETWORKS = {
     name: network
@@ -34,7 +34,7 @@ SETTINGS = TrainingSettings(patience=None)
 
 
 def some_weights(network, num_outputs=2, seed=3):
-    """Nothing is at its initial value, so that whatever is left out shows."""
+    """No value is initial, so that any omission shows."""
     return perturb(initial_weights(network, 4, num_outputs, seed), 5)
 
 
@@ -86,7 +86,7 @@ def test_what_is_shared_and_what_is_each_member_s_own():
     full = members_of(graph((6, 5, 4), inputs=FULL))
     assert (full.adapted, full.scaled) == ({2, 3}, {2, 3})
     assert members_of(graph((6, 5), inputs={"members": 3, "member_start": "input"})).shared == {0}
-    assert members_of(graph((6,), inputs={"members": 3})).first == {1}  # there is nothing behind it to differ
+    assert members_of(graph((6,), inputs={"members": 3})).first == {1}  # no later layer could differ
     assert members_of(graph((), inputs={"members": 3})) is None
 
 
@@ -97,7 +97,7 @@ def test_cost_grows_with_members_and_units():
     assert count_flops(wide, 4, 1) > count_flops(graph((6,), inputs=LINEAR), 4, 1)
 
 
-def test_a_graph_s_json_keeps_them_and_has_nothing_of_them_where_they_are_off():
+def test_a_graph_s_json_keeps_them_and_omits_them_if_off():
     for network in NETWORKS.values():
         assert digest(graph_from_json(graph_to_json(network))) == digest(network)
     off = graph_to_json(graph((6,), inputs={"embedding": "none", "embedding_units": 9, "members": 1}))
@@ -115,7 +115,7 @@ def test_columns_of_the_data_decide_what_is_embedded():
         replace(data().problem, numeric=(-1, -1, -1, -1)).attach_columns(untold)
 
 
-def test_each_column_of_categories_has_a_map_of_its_own_beside_its_features():
+def test_each_categorical_column_has_its_own_map_beside_its_features():
     network = graph((6,), inputs={"category_units": 3})
     found = categories_of(network)
     assert (found.groups, found.rest, found.width) == (((1, 2), (3,)), (), 6)
@@ -141,14 +141,14 @@ def test_a_child_that_begins_to_embed_categories_computes_what_its_parent_does(i
         assert not found["layer_1/kernel"][rest:].any()
 
 
-def test_a_training_goes_on_where_it_stopped():
+def test_a_training_continues_where_it_stopped():
     from evonas.training.native import NativeTrainer
 
     trainer = NativeTrainer(data(weighted=True), SETTINGS, threads=2)
     for inputs in (LINEAR | FULL, PERIODIC | {"members": 3, "member_start": "input"}):
         whole = replace(task(graph((9, 7), normalization="batch", dropout=0.2, inputs=inputs), 4), keep_snapshots=True)
-        (half,) = trained(trainer, [replace(whole, epochs=2, horizon=4)]).values()
-        expected, found = trained(trainer, [whole, replace(whole, start=half.snapshots)]).values()
+        (half,) = train_all(trainer, [replace(whole, epochs=2, horizon=4)]).values()
+        expected, found = train_all(trainer, [whole, replace(whole, start=half.snapshots)]).values()
         assert found.curve == expected.curve
         one, other = (snapshots_to_arrays(each.snapshots) for each in (expected, found))
         for part, value in one.items():
@@ -168,7 +168,7 @@ def assert_equal(one, other):
 
 
 @pytest.mark.parametrize("inputs", [LINEAR, PERIODIC, FULL, {"members": 2}, FULL | PERIODIC, {}])
-def test_a_child_takes_over_what_fits(inputs):
+def test_a_child_inherits_what_fits(inputs):
     x, parent = data().splits[0].x_validation, graph((9, 7), inputs=FULL | LINEAR)
     weights, child = some_weights(parent), graph((9, 7, 6), inputs=inputs, normalization="layer")
     initial = initial_weights(child, 4, 2, 1)
@@ -216,7 +216,7 @@ def test_the_exported_file_gives_the_recorded_scores_and_opens_in_safe_mode(name
     from evonas.training.native import NativeTrainer
 
     prepared, network = data(kind), NETWORKS[name]
-    (found,) = trained(NativeTrainer(prepared, SETTINGS), [task(network, 3)]).values()
+    (found,) = train_all(NativeTrainer(prepared, SETTINGS), [task(network, 3)]).values()
     order = ExportTask(graph_to_json(network), tmp_path / "m.keras", found.weights, found.scores)
     report = export(order, prepared, TrainingSettings(trainer="native"))
     assert dict(report.validation_scores) == pytest.approx(dict(found.scores), rel=1e-5)
@@ -226,10 +226,10 @@ def test_the_exported_file_gives_the_recorded_scores_and_opens_in_safe_mode(name
 
 
 @pytest.mark.keras
-def test_the_population_trainer_says_that_it_has_none():
+def test_the_population_trainer_refuses_members():
     from evonas.training.population.trainer import PopulationTrainer
 
     trainer = PopulationTrainer(data(), SETTINGS)
     for inputs in (LINEAR, FULL):
         with pytest.raises(InputError, match="another trainer"):
-            trained(trainer, [task(graph((6, 5), inputs=inputs), 1)])
+            train_all(trainer, [task(graph((6, 5), inputs=inputs), 1)])

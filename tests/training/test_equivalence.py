@@ -25,7 +25,7 @@ from evonas.training_tasks import TrainingSettings
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 from genomes.errors import InputError
 from tests.training.gene_table import ALONE, SEEDS, TABLE, rows
-from tests.training.networks import graph, task, trained
+from tests.training.networks import graph, task, train_all
 from tests.training.trainers import TRAINERS
 
 EPOCHS = 5
@@ -34,10 +34,10 @@ ROWS = [(key, name) for key, networks in TABLE.items() for name in networks]
 ROWS_ALONE = [(key, name) for key, networks in ALONE.items() for name in networks]
 
 
-#: Those that are compared with Keras.
+#: Networks that are compared with Keras.
 OURS = [name for name in TRAINERS if name != "single"]
-#: What `make test` holds against Keras, by the native trainer: all that Keras computes otherwise for another value of a
-#: gene. All of the table, and the population trainer, are for `make soak`.
+#: What `make test` compares with Keras, for the native trainer: every gene whose value changes what Keras computes.
+#: `make soak` covers the whole table and the population trainer.
 AT_ONCE = (
     *("every layer otherwise", "leaky_relu sgd", "elu momentum cosine warm-up", "gelu rmsprop warm-up"),
     *("silu adamw cosine", "tanh nadam exponential warm-up", "skips, batch norm", "batch larger than the data"),
@@ -56,13 +56,13 @@ def settings(loss):
 def together(trainer, kind, loss, weighted, networks):
     """Name -> evaluation of networks trained in one call."""
     made = TRAINERS[trainer](rows(kind, weighted), settings(loss))
-    found = trained(made, [task(network, EPOCHS, SEEDS.get(name, 7)) for name, network in networks.items()])
+    found = train_all(made, [task(network, EPOCHS, SEEDS.get(name, 7)) for name, network in networks.items()])
     return {name: found[k] for k, name in enumerate(networks)}
 
 
 @pytest.fixture(scope="module")
 def crowd():
-    """(trainer, key) -> name -> evaluation, each key trained when it is first asked for."""
+    """(trainer, key) -> name -> evaluation; each key is trained on first use."""
     held = {}
 
     def of(trainer, key):
@@ -75,12 +75,12 @@ def crowd():
 
 @functools.cache
 def reference_of(key, name):
-    """The evaluation of a network of the table that Keras trained."""
+    """Keras's evaluation of a network of the table."""
     from evonas.training.single.trainer import SingleTrainer
 
     kind, loss, weighted = key
     one = task((TABLE.get(key, {}) | ALONE.get(key, {}))[name], EPOCHS, SEEDS[name])
-    (reference,) = trained(SingleTrainer(rows(kind, weighted), settings(loss)), [one]).values()
+    (reference,) = train_all(SingleTrainer(rows(kind, weighted), settings(loss)), [one]).values()
     return reference
 
 
@@ -89,7 +89,7 @@ def assert_same(found, curve, train_curve, rel=CLOSE):
     assert len(found.curve) == len(found.train_curve) == found.epochs == len(curve)
     np.testing.assert_allclose(found.curve, curve, rtol=rel)
     np.testing.assert_allclose(found.train_curve, train_curve, rtol=rel)
-    # Something was learnt: equal constants would be no proof.
+    # Something was learned: equal constants would prove nothing.
     assert len(set(found.curve)) == len(curve)
 
 
@@ -133,12 +133,12 @@ def test_the_numbers_are_those_of_keras(crowd, key, name, trainer):
 @pytest.mark.sampled(2)
 @pytest.mark.keras
 @pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
-def test_the_numbers_of_what_a_population_is_not_trained_with(key, name):
+def test_the_numbers_for_genes_that_a_population_does_not_support(key, name):
     assert_numbers_of_keras(together("native", *key, {name: ALONE[key][name]})[name], reference_of(key, name))
 
 
 @pytest.mark.parametrize(("key", "name"), ROWS_ALONE, ids=[name for _, name in ROWS_ALONE])
-def test_a_population_refuses_what_it_is_not_trained_with(key, name):
+def test_a_population_refuses_genes_that_it_does_not_support(key, name):
     with pytest.raises(InputError, match="must be off with the population trainer"):
         Network.from_graph(ALONE[key][name])
 
@@ -155,7 +155,7 @@ def assert_numbers_of_keras(found, reference):
 
 
 def by_hand(model, network, prepared, seed, optimizer, loss):
-    """(curve, train_curve) of a plain loop over `fit`, one call an epoch, the rate set before every batch."""
+    """(curve, train_curve) of a plain loop over `fit`, one call per epoch, setting the rate before every batch."""
     import keras
 
     split, genes = prepared.splits[0], network.graph["training"]
@@ -265,7 +265,7 @@ DROPOUTS = {
 
 
 @functools.cache
-def dropped(trainer):
+def train_with_dropout(trainer):
     """The networks with dropout, and "plain ..." ones without."""
     plain = {f"plain {name}": network.copy() for name, network in DROPOUTS.items()}
     for network in plain.values():
@@ -325,14 +325,14 @@ def test_dropout_with_shared_masks_gives_the_numbers_of_keras(name, trainer):
         optimizer(),
         keras.losses.MeanSquaredError(),
     )
-    assert_same(dropped(trainer)[name], curve, train_curve)
+    assert_same(train_with_dropout(trainer)[name], curve, train_curve)
 
 
 @pytest.mark.keras
 @every_one_of_ours
 @pytest.mark.parametrize("name", DROPOUTS)
 def test_dropout_does_something(name, trainer):
-    found = dropped(trainer)
+    found = train_with_dropout(trainer)
     assert abs(found[f"plain {name}"].train_curve[-1] / found[name].train_curve[-1] - 1.0) > 1e-2
 
 
@@ -340,7 +340,7 @@ def test_dropout_does_something(name, trainer):
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 @pytest.mark.skipif(os.environ.get("KERAS_BACKEND") == "jax", reason="this is that run")
 def test_the_whole_table_on_jax():
-    """This file once more, in a process of its own."""
+    """Runs this file again in a separate process."""
     found = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(Path(__file__))],
         env=os.environ | {"KERAS_BACKEND": "jax"},

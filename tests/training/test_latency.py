@@ -1,4 +1,4 @@
-"""Latency: what is measured, and what comes of it."""
+"""Latency: what is measured, and how it is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.genomes.dense_spaces import network
 
 
 class Trainer:
-    """Trains nothing; notes what it was given."""
+    """Does not train; records its arguments."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, frozenset[int]]] = []
@@ -34,17 +34,17 @@ class Trainer:
     def train(self, tasks: Sequence[TrainingTask], done: frozenset[int]) -> Iterator[Mapping[int, Evaluation]]:
         self.calls.append((len(tasks), done))
         yield {}
-        for place in range(len(tasks)):
-            if place not in done:
+        for index in range(len(tasks)):
+            if index not in done:
                 failed = Evaluation(Status.FAILED, reason="diverged")
-                yield {place: failed if place == 3 else Evaluation(Status.OK, {"rmse": float(place)})}
+                yield {index: failed if index == 3 else Evaluation(Status.OK, {"rmse": float(index)})}
 
 
 def task(*units: int, **genes: Any) -> TrainingTask:
     return TrainingTask(graph_to_json(to_graph(network(*units, **genes))), 0, 5)
 
 
-def trained(
+def train_with_limit(
     limit: float | None, done: frozenset[int] = frozenset()
 ) -> tuple[dict[int, Evaluation], Trainer, list[int]]:
     clocked: list[int] = []
@@ -65,20 +65,20 @@ def trained(
     return found, inner, clocked
 
 
-def test_what_is_too_slow_is_not_trained_and_the_rest_carry_their_latency() -> None:
-    found, inner, clocked = trained(2.5)
+def test_slow_networks_are_not_trained_and_the_others_carry_their_latency() -> None:
+    found, inner, clocked = train_with_limit(2.5)
     assert found[1].status is Status.INFEASIBLE
     assert found[1].scores == {"latency_ms": 4.0, "violation": pytest.approx(0.6)}
     assert {place: found[place].scores for place in (0, 2, 4)} == {
         place: {"rmse": float(place), "latency_ms": latency} for place, latency in ((0, 1.0), (2, 2.0), (4, 1.0))
     }
     assert found[3].status is Status.FAILED
-    assert inner.calls == [(5, frozenset({1}))]  # the whole generation, to plan for
-    assert clocked == [1, 4, 2, 1]  # the same layers once
+    assert inner.calls == [(5, frozenset({1}))]  # the whole generation, for planning
+    assert clocked == [1, 4, 2, 1]  # equal layers once
 
 
-def test_without_a_limit_nothing_is_too_slow_and_what_is_done_is_not_measured() -> None:
-    found, inner, clocked = trained(None, frozenset({0, 1}))
+def test_without_a_limit_nothing_is_too_slow_and_finished_tasks_are_not_measured() -> None:
+    found, inner, clocked = train_with_limit(None, frozenset({0, 1}))
     assert sorted(found) == [2, 3, 4]
     assert inner.calls == [(5, frozenset({0, 1}))]
     assert clocked == [2, 1, 1]

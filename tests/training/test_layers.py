@@ -1,4 +1,4 @@
-"""Each kind of layer computes the same in numpy and in Keras, and has what its rows say."""
+"""Each kind of layer computes the same in numpy and in Keras, and matches its rows in the tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.keras
 
 
 def weights_of(network, width, seed=0):
-    """Weights none of which are 0 or 1 any more."""
+    """Weights without any 0 or 1."""
     found = perturb(initial_weights(network, width, 3, seed), 5)
     return {name: np.abs(value) + 0.5 if "variance" in name else value for name, value in found.items()}
 

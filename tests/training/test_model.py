@@ -1,4 +1,4 @@
-"""The network that is built is the network that the graph says."""
+"""The Keras model matches the graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.keras
 SKIPS = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
 
 
-def test_parameters_are_those_that_the_graph_counts():
+def test_parameters_match_the_graph_s_count():
     from evonas.training.model import build_model
 
     space, rng = DenseSpace(), np.random.default_rng(0)

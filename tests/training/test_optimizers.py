@@ -1,4 +1,4 @@
-"""The one formula for every optimizer, stepped in numpy, against Keras' optimizers."""
+"""The common formula of all optimizers, stepped in numpy, against Keras's optimizers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DECAY = 0.05
 
 
 def gradients():
-    """Of very different sizes, with exact zeros: shape `(STEPS, 40)`."""
+    """Gradients of very different sizes, with exact zeros: shape `(STEPS, 40)`."""
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=(STEPS, 40)) * np.logspace(-4, 2, 40)
     drawn[rng.uniform(size=drawn.shape) < 0.1] = 0.0
     return drawn.astype(np.float32)
 
 
-def stepped(p, rows, gs):
+def run_steps(p, rows, gs):
     """The formula of `optimizers.py`, in float32."""
     first, second = np.zeros_like(p), np.zeros_like(p)
     path = []
@@ -34,7 +34,7 @@ def stepped(p, rows, gs):
 
 
 def by_keras(optimizer, p, rates, gs):
-    """The path of Keras' optimizer whose rate is set before every step."""
+    """The trajectory of Keras's optimizer if the rate is set before every step."""
     import keras
 
     made = {
@@ -60,11 +60,11 @@ def by_keras(optimizer, p, rates, gs):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.sampled(7)
-def test_steps_are_those_of_keras(optimizer, schedule):
+def test_steps_match_keras(optimizer, schedule):
     peak = 0.01
     rates = learning_rates(peak, schedule, 0.2, STEPS)
     start = np.random.default_rng(1).normal(size=40).astype(np.float32)
-    mine = stepped(start, step_coefficients(optimizer, rates, DECAY), gradients())
+    mine = run_steps(start, step_coefficients(optimizer, rates, DECAY), gradients())
     theirs = by_keras(optimizer, start, rates, gradients())
     moved = np.abs(theirs - start).max()
     assert moved > 1e-3
@@ -90,9 +90,9 @@ def test_coefficients_stay_finite_over_a_long_training(optimizer):
 
 
 def test_optimizers_differ_from_each_other():
-    """All the same would pass no test above, but two the same might go unseen in a formula."""
+    """Optimizers that are all equal would fail the tests above, but two equal ones could go unnoticed."""
     rates = np.full(STEPS, 0.01, np.float32)
-    paths = [stepped(np.ones(40, np.float32), step_coefficients(o, rates, DECAY), gradients()) for o in OPTIMIZERS]
+    paths = [run_steps(np.ones(40, np.float32), step_coefficients(o, rates, DECAY), gradients()) for o in OPTIMIZERS]
     for k, path in enumerate(paths):
         for other in paths[k + 1 :]:
             assert np.abs(path - other).max() > 1e-4

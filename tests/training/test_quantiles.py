@@ -1,4 +1,4 @@
-"""Quantile regression: trained alike by the native trainer and by Keras, never crossing, with outputs by name."""
+"""Quantile regression: trained alike by the native trainer and Keras, never crossing, with named outputs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from evonas.metrics.scores import compute_scores, constant_outputs, predictions
 from evonas.networks.forward import raw_outputs
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 from tests.training.trainers import TRAINERS
 
 SHARES = (0.1, 0.5, 0.9)
 
 
-def prepared() -> Any:
+def prepare() -> Any:
     return with_quantiles(data("regression", weighted=True), SHARES)
 
 
 def test_the_least_pinball_loss_is_that_of_the_quantiles():
-    found = prepared()
+    found = prepare()
     y, problem = found.splits[0].y_train, found.problem
     best = constant_outputs(problem, y)
     np.testing.assert_allclose(best, np.quantile(y[:, 0], SHARES))
@@ -42,7 +42,7 @@ def test_the_least_pinball_loss_is_that_of_the_quantiles():
 
 
 def test_crossing_outputs_are_sorted():
-    found = prepared()
+    found = prepare()
     problem, y = found.problem, found.splits[0].y_validation
     raw = np.random.default_rng(0).normal(size=y.shape)
     assert (np.diff(predictions(problem, raw), axis=1) >= 0).all()
@@ -65,7 +65,7 @@ def test_the_rmse_of_an_interval_is_that_of_its_middle():
 
 
 def test_coverage_is_the_share_of_rows_between():
-    found = prepared()
+    found = prepare()
     y, problem = found.splits[0].y_train, found.problem
     (interval,) = coverage(problem, y, np.tile(np.quantile(y[:, 0], SHARES), (len(y), 1)))
     assert (interval["low"], interval["high"], interval["nominal"]) == (0.1, 0.9, 0.8)
@@ -73,9 +73,9 @@ def test_coverage_is_the_share_of_rows_between():
 
 
 def test_the_native_trainer_learns_intervals_that_hold():
-    found = prepared()
+    found = prepare()
     network = graph((24,), activation="relu", learning_rate=0.01)
-    (evaluation,) = trained(TRAINERS["native"](found, TrainingSettings(patience=20)), [task(network, 60)]).values()
+    (evaluation,) = train_all(TRAINERS["native"](found, TrainingSettings(patience=20)), [task(network, 60)]).values()
     split = found.splits[0]
     raw = raw_outputs(network, evaluation.weights, split.x_train)
     (interval,) = coverage(found.problem, split.y_train, raw)
@@ -88,9 +88,9 @@ def test_the_native_trainer_learns_intervals_that_hold():
 @pytest.mark.soak
 @pytest.mark.keras
 def test_keras_trains_the_same():
-    found, network = prepared(), graph((9, 6), activation="relu", learning_rate=0.003)
+    found, network = prepare(), graph((9, 6), activation="relu", learning_rate=0.003)
     ours, theirs = (
-        trained(TRAINERS[name](found, TrainingSettings(patience=None)), [task(network, 4)])[0]
+        train_all(TRAINERS[name](found, TrainingSettings(patience=None)), [task(network, 4)])[0]
         for name in ("native", "single")
     )
     np.testing.assert_allclose(ours.curve, theirs.curve, rtol=1e-4)
@@ -107,8 +107,8 @@ def test_an_exported_model_has_an_output_for_each(tmp_path: Path):
     from evonas.training.export.export import export
     from evonas.training.export.keras_file import check_keras_file
 
-    found, network, settings = prepared(), graph((5,)), TrainingSettings()
-    (evaluation,) = trained(TRAINERS["native"](found, settings), [task(network, 3)]).values()
+    found, network, settings = prepare(), graph((5,)), TrainingSettings()
+    (evaluation,) = train_all(TRAINERS["native"](found, settings), [task(network, 3)]).values()
     order = ExportTask(graph_to_json(network), tmp_path / "q.keras", evaluation.weights, evaluation.scores)
     exported = export(order, found, settings)
     assert exported.validation_scores["pinball"] == pytest.approx(evaluation.scores["pinball"], rel=1e-5)
@@ -128,7 +128,7 @@ def test_an_exported_model_has_an_output_for_each(tmp_path: Path):
 def test_a_table_of_predictions_has_a_column_for_each():
     import pandas as pd
 
-    found = prepared()
+    found = prepare()
 
     class Fixed:
         def _outputs(self, rows: Any) -> Any:

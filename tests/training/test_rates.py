@@ -1,4 +1,4 @@
-"""Rates of single variables, and weight decay of each step. `gene_table.py` holds them against Keras."""
+"""Learning rates of single variables, and weight decay in each step. `gene_table.py` compares them with Keras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evonas.training.native import NativeTrainer
 from evonas.training.rates import decays, has_factors, rate_factor
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import digest
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_decay_is_one_number_unless_it_has_a_schedule():
     np.testing.assert_array_equal(found, learning_rates(0.1, "flat_cosine", 0.0, 8))
 
 
-def test_what_does_nothing_is_in_no_digest():
+def test_settings_without_effect_are_in_no_digest():
     for how in ({"optimizer": "adam", "weight_decay": 0.1}, {"optimizer": "adamw", "weight_decay": 0.0}):
         assert digest(graph(decay_schedule="flat_cosine", **how)) == digest(graph(**how))
     how = {"optimizer": "adamw", "weight_decay": 0.1}
@@ -48,10 +48,10 @@ def test_what_does_nothing_is_in_no_digest():
 
 
 def test_a_step_of_adam_is_as_long_as_its_factor():
-    """The first step of adam moves every weight with a gradient by the rate."""
+    """Adam's first step moves every weight that has a gradient by the rate."""
     rate, prepared = 1e-3, data()
     network = graph((8,), bias_rate=0.5, parametrization="ntk", learning_rate=rate, batch_size=150)
-    (found,) = trained(NativeTrainer(prepared, TrainingSettings(patience=None)), [task(network, 1)]).values()
+    (found,) = train_all(NativeTrainer(prepared, TrainingSettings(patience=None)), [task(network, 1)]).values()
     before = initial_weights(network, 4, 1, 0)
     moved = {name: np.median(np.abs(found.weights[name] - value)) / rate for name, value in before.items()}
     assert moved == pytest.approx(

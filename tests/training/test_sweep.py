@@ -1,4 +1,4 @@
-"""Range tests: the native steps are Keras's, and a test ends where the loss explodes."""
+"""Range tests: the native steps equal Keras's, and a test ends where the loss explodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RATES = sweep_rates(1e-4, 1e-1, 30)
         ("multiclass", {"optimizer": "adamw", "normalization": "layer", "activation": "gelu", "l2": 0.01}),
     ],
 )
-def test_native_steps_are_those_of_keras(kind: str, genes: dict[str, Any]) -> None:
+def test_native_steps_match_keras(kind: str, genes: dict[str, Any]) -> None:
     prepared = data(kind, weighted=True)
     task = SweepTask(graph_to_json(graph((8, 5), **genes)), RATES, (3, 4))
     native, keras = (
@@ -38,7 +38,7 @@ def test_native_steps_are_those_of_keras(kind: str, genes: dict[str, Any]) -> No
     assert native.losses == pytest.approx(keras.losses, rel=1e-4)
 
 
-def test_batches_pass_over_all_rows_in_an_order_of_their_own() -> None:
+def test_batches_pass_over_all_rows_in_a_separate_order() -> None:
     rows = batches(5, 10, 4, 7)
     assert rows.shape == (7, 4)
     assert all(len(set(rows[k : k + 2].reshape(-1))) == 8 for k in (0, 2, 4))

@@ -1,4 +1,4 @@
-"""Every trainer of dense networks, in one table: what `test_contract.py` and `test_equivalence.py` enrol."""
+"""Every trainer of dense networks, in one table: `test_contract.py` and `test_equivalence.py` run on its rows."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _single(data: Any, settings: TrainingSettings) -> Any:
     return SingleTrainer(data, settings)
 
 
-#: Name -> what makes the trainer of data and settings.
+#: Name -> function that makes the trainer from data and settings.
 TRAINERS: Mapping[str, Callable[[Any, TrainingSettings], Any]] = {
     "native": _native,
     "population": _population,
     "single": _single,
 }
-#: Those whose results have the same bits whoever is trained beside them, in programs of any shape.
+#: Trainers whose bits do not depend on the networks trained beside, in programs of any shape.
 EXACT = ("native", "single")
 
 
@@ -48,13 +48,13 @@ def params() -> list[Any]:
 def the_default_at_once(
     cases: str | None = None, all_of: Sequence[Any] = (), some: Sequence[Any] = (), compiled: bool = False
 ) -> Any:
-    """Parameters of a test that takes a trainer built on Keras long: the whole of it is for `make soak`.
+    """Parameters of a test that is slow for trainers built on Keras; the complete set runs in `make soak`.
 
     Args:
         cases: names of further parameters.
-        all_of: their values: the native trainer takes all of them at once.
-        some: those of them that `fit` takes at once, too.
-        compiled: whether the population trainer does as well, which compiles for seconds.
+        all_of: their values; in `make test` the native trainer runs all of them.
+        some: those that `fit` runs in `make test`, too.
+        compiled: whether the population trainer, which compiles for seconds, runs them in `make test` as well.
     """
     rows = []
     for name in TRAINERS:

@@ -1,4 +1,4 @@
-"""`HyperParameters`, their discovery and their genes: what KerasTuner documents of them, without Keras."""
+"""`HyperParameters`, their discovery and their genes: the behaviour that KerasTuner documents, without Keras."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ NUMBERS = {
 }
 
 
-def asked(hp, call, **more):
+def ask(hp, call, **more):
     method, *arguments = call
     return getattr(hp, method)(*arguments, **more)
 
 
 @pytest.mark.parametrize("case", NUMBERS)
-def test_values_are_those_that_were_asked_for(case):
+def test_values_are_the_requested_ones(case):
     call, more, wanted = NUMBERS[case]
     hp = HyperParameters()
-    first = asked(hp, call, **more)
+    first = ask(hp, call, **more)
     (known,) = hp.space
     drawn = [known.draw(np.random.default_rng(seed)) for seed in range(80)]
     if wanted is None:
@@ -78,9 +78,9 @@ def test_sampling_says_where_numbers_crowd(sampling, low, high):
         ),
     ],
 )
-def test_what_cannot_be_is_refused(call, more, text):
+def test_impossible_values_are_refused(call, more, text):
     with pytest.raises(InputError, match=text):
-        asked(HyperParameters(), call, **more)
+        ask(HyperParameters(), call, **more)
 
 
 def test_defaults_names_and_conditions():
@@ -105,7 +105,7 @@ def test_defaults_names_and_conditions():
 
 
 def documented(hp):
-    """Conditions of every sort: scopes, scopes within, Python's own."""
+    """Conditions of every sort: scopes, nested scopes, Python's own `if`."""
     kind = hp.Choice("kind", ["mlp", "cnn", "rnn"])
     with hp.conditional_scope("kind", ["cnn"]):
         if kind == "cnn":
@@ -140,7 +140,7 @@ def test_everything_is_found_that_conditions_hide():
     assert names.index("pool") < names.index("pooling")
 
 
-def test_a_fit_is_asked_up_to_where_it_uses_the_model():
+def test_a_fit_is_traced_until_it_uses_the_model():
     def fit(hp, model, x, callbacks=None):
         assert callbacks == []
         if hp.Boolean("augment"):
@@ -154,7 +154,7 @@ def test_a_fit_is_asked_up_to_where_it_uses_the_model():
     assert from_json(to_json(found)) == found
 
 
-def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
+def test_errors_with_the_defaults_are_raised_and_other_failures_are_not():
     def fails(hp):
         if hp.Boolean("bad"):
             raise RuntimeError("too wide")
@@ -164,7 +164,7 @@ def test_what_the_defaults_raise_is_raised_and_other_failures_are_not():
         discover(lambda hp: 1 / 0)
 
 
-def test_genes_stand_for_what_is_there():
+def test_genes_correspond_to_the_hyperparameters():
     coding = GeneCodec(discover(documented))
     rng = np.random.default_rng(0)
     for _ in range(50):
@@ -180,7 +180,7 @@ def test_genes_stand_for_what_is_there():
         assert hp.copy().values == values
 
 
-def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
+def test_hyperparameters_revealed_by_a_trial_are_drawn_from_its_seed():
     coding = GeneCodec(discover(lambda hp: hp.Int("units", 100, 1000)))
 
     def build(seed):
@@ -191,7 +191,7 @@ def test_what_only_a_trial_reveals_is_drawn_from_its_seed():
     assert build(1)[0] == 900
 
 
-def test_entries_given_beforehand_take_the_place_of_those_asked_for():
+def test_entries_given_beforehand_override_those_asked_for():
     given = HyperParameters()
     given.Fixed("kind", "rnn")
     given.Int("num_layers", 1, 2)
@@ -228,7 +228,7 @@ def test_objectives_that_evonas_does_not_know_are_asked_for():
 
 
 def published(hp):
-    """Python's own `if` around `for`, as in a guide of KerasTuner's."""
+    """Python's own `if` around `for`, as in one of KerasTuner's guides."""
     if hp.Choice("kind", ["mlp", "cnn"]) == "mlp":
         for layer in range(hp.Int("mlp_layers", 1, 3)):
             hp.Int(f"units_{layer}", 32, 128, step=32)
@@ -259,7 +259,7 @@ def test_bounds_that_depend_on_others_are_searched_whole_and_kept_where_they_are
         assert 1 <= units <= most
 
 
-def test_one_name_for_two_things_is_said():
+def test_one_name_for_two_hyperparameters_is_reported():
     hp = HyperParameters()
     assert hp.Int("units", 2, 4) == 2
     with pytest.warns(UserWarning, match="'units' was requested twice with different values.*different names"):
@@ -277,7 +277,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("case", LATE)
-def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
+def test_hyperparameters_revealed_by_trials_get_a_gene_of_their_name(case):
     first = GeneCodec(discover(lambda hp: hp.Int("units", 100, 1000)))
     old = first.space.sample(np.random.default_rng(0))
     hp = first.fill(old, seed=3)
@@ -290,7 +290,7 @@ def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
     told = set()
     for seed in range(40):
         genome, _ = coding.space.mutate(coding.space.sample(np.random.default_rng(seed)), np.random.default_rng(seed))
-        # The worker process knows the first coding only; driver and worker are to agree.
+        # The worker process knows the first encoding only; driver and worker must agree.
         there = LATE[case](first.fill(genome, seed))
         assert there == coding.fill(genome, seed).values[new.name]
         told.add(there)
@@ -298,7 +298,7 @@ def test_what_trials_reveal_gets_a_gene_that_a_trial_knows_by_its_name(case):
     assert type(had) in {type(value) for value in told}
 
 
-def test_genes_of_what_is_late_survive_more_values():
+def test_late_genes_survive_further_values():
     coding = GeneCodec(discover(lambda hp: hp.Boolean("other"))).extend(from_json([]))
     for most in (10, 100, 50):
         hp = HyperParameters()

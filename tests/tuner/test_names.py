@@ -1,4 +1,4 @@
-"""What becomes of KerasTuner's names: the table is complete, true, and the page that people read."""
+"""The fate of KerasTuner's names: the table is complete and correct, and the page is generated from it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def test_the_page_is_the_table():
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_what_is_said_to_be_there_is(kind):
+def test_names_listed_as_available_exist(kind):
     source = inspect.getsource(OURS[kind])
     for name, text in NAMES[kind].items():
         there = not text.startswith("not supported: ")
         assert there == (hasattr(OURS[kind], name) or bool(re.search(rf"self\.{name}\b", source))), name
 
 
-def test_arguments_that_are_there_are_taken():
+def test_available_arguments_are_accepted():
     taken = inspect.signature(tuner.Evolution).parameters
     for name, text in ARGUMENTS.items():
         assert (name in taken or name == "kwargs") != text.startswith("not supported: "), name
@@ -67,13 +67,13 @@ def test_a_method_that_would_never_be_called_is_refused_with_its_class(name):
         type("Mine", (mixin, tuner.Evolution), {})
 
 
-def test_a_hook_that_is_misspelt_is_refused_and_a_method_of_ones_own_is_not():
+def test_a_misspelt_hook_is_refused_and_a_custom_method_is_not():
     with pytest.raises(InputError, match="did you mean 'on_trial_end'"):
         type("Mine", (tuner.Evolution,), {"on_trail_end": lambda self, trial: None})
     type("Mine", (tuner.Evolution,), {"on_request": lambda self: None, "run": lambda self: None})
 
 
-def test_what_is_not_there_says_what_is():
+def test_missing_names_point_to_alternatives():
     with pytest.raises(AttributeError, match="'create_trial': strategies of evonas decide"):
         Oracle(None).create_trial("tuner0")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="max_epochs must be left out, since it is not supported: pass `epochs`"):

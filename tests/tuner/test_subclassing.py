@@ -1,4 +1,4 @@
-"""Tuners that derive from `Evolution`, and spaces that grow: what KerasTuner's guides do, without training anything."""
+"""Tuners that derive from `Evolution`, and spaces that grow, as in KerasTuner's guides. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_black_box_is_searched_in_this_process_and_its_space_grows(tmp_path):
     options = {"max_trials": 30, "directory": tmp_path, "project_name": "run"}
     search = Black(**options)
     search.search(-1.0, verbose=0)
-    assert [each for each in search.heard if each[0] == "run"] == [("run", f"{place:02d}") for place in range(30)]
+    assert [each for each in search.heard if each[0] == "run"] == [("run", f"{index:02d}") for index in range(30)]
     assert search.heard[0] == ("begin", "00")
     assert search.heard[2][0] == "COMPLETED"
     assert search.heard[-1] == "end"
@@ -59,18 +59,18 @@ def test_a_black_box_is_searched_in_this_process_and_its_space_grows(tmp_path):
             (values["x"] + 1) ** 2 + values.get("late", 0.0) * (values["x"] < 0) + values["deep"]
         )
     (best,) = search.get_best_hyperparameters()
-    assert best.get("x") < 0  # tuned: the target is there
+    assert best.get("x") < 0  # tuned: the target is reached
     assert best.get("late") < 0.5
     with pytest.raises(InputError, match=r"weights"):
         search.get_best_models()
     again = Black(**options)
     again.search(-1.0, verbose=0)
-    assert again.heard == ["end"]  # all is done
+    assert again.heard == ["end"]  # all trials are done
     with pytest.raises(InputError, match="these differ: data"):
         Black(**options).search(2.0, verbose=0)
 
 
-def test_trials_that_fail_end_a_search_where_that_is_wanted(tmp_path):
+def test_failing_trials_end_a_search_if_requested(tmp_path):
     class Failing(Black):
         fails = (3, 4, 5)
 
@@ -91,7 +91,7 @@ def build(hp):
 
 
 class Routed(tuner.Evolution):
-    """Tunes how a model is fitted, as KerasTuner's FAQ says, and listens."""
+    """Tunes the fit, as in KerasTuner's FAQ, and overrides callbacks."""
 
     epochs = 0
 
@@ -131,7 +131,7 @@ def test_mistakes_are_named(given, text):
         tuner.Evolution(objective="val_loss", **given)
 
 
-def test_a_project_of_another_program_is_left_alone_and_the_mend_is_the_tuners_own(tmp_path):
+def test_a_foreign_project_is_left_alone_and_the_message_names_the_tuner_s_fix(tmp_path):
     (tmp_path / "untitled_project").mkdir()
     (tmp_path / "untitled_project" / "oracle.json").write_text("{}")
     with pytest.raises(InputError, match=r"holds a KerasTuner project \(oracle.json\), which overwrite=True"):
@@ -139,6 +139,6 @@ def test_a_project_of_another_program_is_left_alone_and_the_mend_is_the_tuners_o
     assert (tmp_path / "untitled_project" / "oracle.json").exists()
 
 
-def test_what_evonas_has_no_use_for_is_said():
+def test_unused_arguments_are_reported():
     with pytest.warns(UserWarning, match="tuner_id has no effect"):
         tuner.Evolution(build, objective="val_loss", tuner_id="tuner7", directory="/nonexistent")

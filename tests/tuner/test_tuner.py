@@ -1,4 +1,4 @@
-"""`Evolution` with real Keras: searches as KerasTuner's guides write them."""
+"""`Evolution` with real Keras: searches written as in KerasTuner's guides."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def build(hp):
 
 
 class Tuned(tuner.HyperModel):
-    """With a fit of its own, which tunes how it is trained."""
+    """A tuner with a custom `fit`, which tunes the training."""
 
     def build(self, hp):
         if hp.Choice("act", ["relu", "tanh"]) == "none":
@@ -54,7 +54,7 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     fitting = {"epochs": 2, "validation_split": 0.25, "callbacks": [keras.callbacks.EarlyStopping("val_loss")]}
     search.search(X, Y, **fitting)
     search.get_best_models()
-    assert random.getstate() == drawn  # which Keras draws from when it builds
+    assert random.getstate() == drawn  # Keras draws from it when it builds the model
     with pytest.raises(InputError, match="was created in Python with 'build'"):
         evonas.resume(tmp_path / "run", evaluations=9)
     search.results_summary()
@@ -65,7 +65,7 @@ def test_a_search_in_the_worker_process(tmp_path, capsys):
     first, second = search.get_best_hyperparameters(2)
     assert first.values != second.values
 
-    search.search(X, Y, **fitting)  # all is done
+    search.search(X, Y, **fitting)  # all trials are done
     assert search.remaining_trials == 0
     assert "Trial" not in capsys.readouterr().out
     with pytest.raises(InputError, match="these differ: data"):
@@ -100,7 +100,7 @@ def test_models_have_the_score_of_their_best_epoch(tmp_path):
 
 
 class Priced(tuner.HyperModel):
-    """Trains nothing, and may be stopped in the midst."""
+    """Does not train, and may be stopped midway."""
 
     def __init__(self):
         self.left = 99
@@ -118,7 +118,7 @@ class Priced(tuner.HyperModel):
         return hp.get("units") + hp.Float("price", 0.0, 9.0) + float(np.abs(model.get_weights()[0]).sum())
 
 
-def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(tmp_path):
+def test_a_stopped_search_continues_as_if_uninterrupted(tmp_path):
     def search(name, left=99):
         options = {"directory": tmp_path, "project_name": name, "in_process": True, "executions_per_trial": 2}
         tuned = tuner.Evolution(Priced(), max_trials=6, **options)
@@ -151,7 +151,7 @@ def test_mistakes_stop_the_search(tmp_path, objective, fit, text):
 
 
 class Reading(tuner.HyperModel):
-    """Looks at what it is given to train on."""
+    """Inspects the data that it is given to train on."""
 
     def build(self, hp):
         import keras
@@ -164,7 +164,7 @@ class Reading(tuner.HyperModel):
         return {
             "val_loss": hp.get("units"),
             "rows": len(first),
-            "anew": first != second and sorted(first) == sorted(second),
+            "reshuffled": first != second and sorted(first) == sorted(second),
             "number": next(numbers)[0],
             "batches": remote.num_batches,
             "third": float(remote[2][0][0, 0]),
@@ -203,10 +203,10 @@ def test_data_sets_generators_and_batches_are_read_while_trials_train_on_them(tm
     found = [trial.metrics.metrics for trial in search.done_trials()]
     assert [each["number"] for each in found] == [1, 2]  # every trial continues
     assert len(read) == 2  # nothing is read ahead
-    assert all((each["rows"], each["anew"], each["batches"], each["third"]) == (32, 1, 3, 2) for each in found)
+    assert all((each["rows"], each["reshuffled"], each["batches"], each["third"]) == (32, 1, 3, 2) for each in found)
 
 
-def test_what_cannot_be_sent_is_named(tmp_path):
+def test_objects_that_cannot_be_sent_are_named(tmp_path):
     import threading
 
     import keras

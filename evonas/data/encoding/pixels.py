@@ -38,7 +38,7 @@ class ImagePreparation(SamplePreparation):
     def __post_init__(self) -> None:
         if len(self.shape) != 3:
             raise InputError(
-                f"shape of images must be height, width and channels, not {self.shape}: take the preparation that the "
+                f"shape of images must be height, width and channels, not {self.shape}: use the preparation that the "
                 "run wrote"
             )
         check_channels("images", self.shape, self.mean, self.std)

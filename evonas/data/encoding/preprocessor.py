@@ -181,7 +181,7 @@ class Preparation:
         if self.shape and math.prod(self.shape) != len(self.array):
             raise InputError(
                 f"shape of a preparation must have as many values as its array has columns, {len(self.array)}, not "
-                f"{self.shape}: take the one that the run wrote"
+                f"{self.shape}: use the one that the run wrote"
             )
         if not self.steps:
             raise InputError(
@@ -353,7 +353,7 @@ class Preparation:
             first = min(errors, key=lambda each: branches[each["loc"][:3]])
             place = ".".join(map(str, first["loc"])) or "preparation"
             raise InputError(
-                f"{place} of a preparation: {first['msg']}, not {first['input']!r:.80}; take the one that the run wrote"
+                f"{place} of a preparation: {first['msg']}, not {first['input']!r:.80}; use the one that the run wrote"
             ) from None
 
 

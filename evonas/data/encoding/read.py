@@ -27,5 +27,5 @@ def preparation_from_json(value: Mapping[str, Any]) -> Preparation:
         InputError: the value is not a preparation; the message names the first invalid location.
     """
     if not isinstance(value, Mapping):
-        raise InputError(f"a preparation must be a table of values, not {value!r:.80}: take the one that the run wrote")
+        raise InputError(f"a preparation must be a table of values, not {value!r:.80}: use the one that the run wrote")
     return _CLASSES.get(str(value.get("kind", "")), Preparation).from_json(value)

@@ -128,5 +128,5 @@ def check_channels(what: str, shape: tuple[int, ...], mean: tuple[float, ...], s
     if not fits or not all(map(math.isfinite, (*mean, *std))) or not all(each > 0 for each in std):
         raise InputError(
             f"{what} of a preparation must have a mean and a positive std for each of its channels, not shape {shape}, "
-            f"{len(mean)} means and {len(std)} stds: take the preparation that the run wrote"
+            f"{len(mean)} means and {len(std)} stds: use the preparation that the run wrote"
         )

@@ -49,7 +49,7 @@ class SeriesPreparation(SamplePreparation):
     def __post_init__(self) -> None:
         if len(self.shape) != 2:
             raise InputError(
-                f"shape of series must be steps and channels, not {self.shape}: take the preparation that the run wrote"
+                f"shape of series must be steps and channels, not {self.shape}: use the preparation that the run wrote"
             )
         check_channels("series", self.shape, self.mean, self.std)
         if self.names and len(self.names) != (self.shape[1] if self.series_id else math.prod(self.shape)):

@@ -57,7 +57,7 @@ class TextPreparation(SamplePreparation):
         if not whole or not 0 < len(self.words) <= MOST_IDS or not 1 <= self.length <= MOST_TOKENS:
             raise InputError(
                 f"words of {self.column!r} must be 1 to {MOST_IDS:,} different words, and texts 1 to {MOST_TOKENS} "
-                f"tokens long, not {len(self.words):,} and {self.length}: take the preparation that the run wrote"
+                f"tokens long, not {len(self.words):,} and {self.length}: use the preparation that the run wrote"
             )
 
     @property

@@ -68,5 +68,5 @@ def check_by_trial(data: bytes, path: Path) -> None:
     if done.returncode:
         raise InputError(
             f"{path} must be read with at most {memory >> 20:,} MB and {seconds} s of processor time, but takes more: "
-            "delete what stands far below or beside the table, or save it as .xlsx or CSV"
+            "delete cells far below or beside the table, or save it as .xlsx or CSV"
         )

@@ -1,5 +1,5 @@
 "use strict";
-// Asks what has changed, and shows the report again where it was scrolled to. The page of all runs is loaded again.
+// Polls for changes and reloads the report at its scroll position. The page that lists all runs is reloaded as a whole.
 const report = document.getElementById("report");
 const state = document.getElementById("state");
 const training = document.getElementById("training");
@@ -34,7 +34,7 @@ async function look() {
     }
     wait = Math.max(wait, found.wait * 1000);
   } catch (error) {
-    show("The dashboard does not answer: it has ended, or is busy.");
+    show("The dashboard does not respond: it was stopped, or is busy.");
     wait = 5000;
   }
   setTimeout(look, wait);

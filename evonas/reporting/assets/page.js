@@ -1,6 +1,6 @@
 "use strict";
-// Draws the figures when they come into view, in the colours of the page, and runs the table of all networks.
-// Text from data is written as text, never as HTML.
+// Draws the figures when they come into view, in the page's colours, and drives the table of all networks.
+// Text from data is inserted as text, never as HTML.
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const make = (tag, text, attributes = {}) => {
@@ -50,11 +50,11 @@
   };
   const unpack = async (id) => {
     const text = atob(document.getElementById(id).textContent.trim()), packed = new Uint8Array(text.length);
-    for (let k = 0; k < text.length; k++) packed[k] = text.charCodeAt(k);  // a function a character takes ten times as long
+    for (let k = 0; k < text.length; k++) packed[k] = text.charCodeAt(k);  // a callback per character is ten times slower
     return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
   const places = [...document.querySelectorAll(".plot[data-figure]")];
-  // One after the other, with a frame in between: the first is seen, and the page scrolls, before the next is drawn.
+  // One at a time, with a frame in between, so that the first one is visible and the page scrolls meanwhile.
   const wanted = [];
   let drawing = false;
   const drawWanted = async () => {
@@ -75,7 +75,7 @@
       const script = make("script", await unpack("plotly-data"));
       document.head.append(script);
     } catch (error) {
-      places.forEach((place) => place.append(make("p", "Figures need a browser that knows DecompressionStream.")));
+      places.forEach((place) => place.append(make("p", "Figures need a browser that supports DecompressionStream.")));
       return;
     }
     places.forEach((place) => seen.observe(place));
@@ -129,7 +129,7 @@
     if (!dialog.open) dialog.showModal();
     let more;
     try { more = details = details || JSON.parse(await unpack("details-data")); } catch (error) {
-      dialog.append(make("p", "Genes and curves cannot be shown: this browser does not know DecompressionStream."));
+      dialog.append(make("p", "Genes and curves cannot be shown: this browser does not support DecompressionStream."));
       return;
     }
     const [epochs, validation, training] = more.curves[position];

@@ -29,17 +29,16 @@ def deployable(
     temperature: float = 1.0,
     resize: bool = False,
 ) -> keras.Model:
-    """Builds the deployable model, from raw columns to predictions in the target's units, or to probabilities and
-    labels.
+    """Builds the model from raw columns to predictions in the target's units, or to probabilities and labels.
 
-    A regression gives `(num_samples, num_outputs)`; with quantiles, the outputs are "quantile_0.1", ..., each
-    `(num_samples, 1)`; they are sorted, so that they never cross. A classifier gives the outputs "probability" (binary:
-    of the second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
+    A regression returns `(num_samples, num_outputs)`; with quantiles, the outputs are "quantile_0.1", ..., each
+    `(num_samples, 1)`, sorted so that they never cross. A classifier returns the outputs "probability" (binary: of the
+    second class, `(num_samples, 1)`; multiclass: `(num_samples, num_classes)`) and "label", see
     `preprocessing.with_label`.
 
     Args:
         network: maps features to raw outputs; a model or a combination of several.
-        problem: what is predicted.
+        problem: the prediction problem.
         preparation: preparation of the raw columns; None for a model that takes features and outputs only
             probabilities.
         coded: whether text columns are given as integer codes, see `evonas.data.encoding.codes`.

@@ -192,7 +192,7 @@ def verify(
     Args:
         outputs, given: the model's outputs for the rows, see `Deployment.outputs`.
         tolerance: relative difference allowed between a recorded score and the model's.
-        problem: what is predicted.
+        problem: the prediction problem.
         y: their target, encoded as in `Split`.
         recorded: scores to reproduce; others are not compared.
 

@@ -96,7 +96,7 @@ def export(
     note += input_note(data, deployment.takes_raw) + found.note
     if task.retrain:
         found = replace(found, validation_scores={}, calibration=_of_test(found))
-    elif data.refits and build is None:  # they have seen the validation rows: only the folds' scores are known
+    elif data.refits and build is None:  # only the folds' scores are known: the weights are from all of these rows
         found = replace(found, validation_scores=dict(task.scores), calibration=_of_test(found))
     return replace(found, retrained=task.retrain, note=note)
 

@@ -54,7 +54,7 @@ class Written:
         model: as in the `.keras` file.
         coded: the same with codes instead of text (`evonas.data.encoding.codes`); None if there is no text.
         preparation: preparation of the raw columns that it takes; None if it takes other inputs.
-        problem: what is predicted.
+        problem: the prediction problem.
     """
 
     model: keras.Model
@@ -66,12 +66,12 @@ class Written:
 def write_format(
     written: Written, kind: str, path: Path, folder: Path, rows: Inputs
 ) -> tuple[str, list[dict[str, Any]], keras.Model]:
-    """Writes the model and opens it again.
+    """Writes the model and reopens it.
 
     Args:
-        written: what to write.
+        written: the model to write.
         kind: "savedmodel", "onnx" or "tflite".
-        path: where to write.
+        path: path to write.
         folder: folder for temporary files.
         rows: inputs of the model; the first 100 are compared.
 
@@ -204,7 +204,7 @@ def _description_text(
         says.append(f"has other names for the columns {_list(renamed)}")
     if kind in WITHOUT_TEXT:
         if texts := [each["column"] for each in coding if each["kind"] in ("text", "date", "words", "tokens")]:
-            says.append(f"takes the columns of text {_list(texts)} as numbers")
+            says.append(f"takes the text columns {_list(texts)} as numbers")
             holds.append("the codes of text")
         if problem.classes:
             says.append("gives probabilities only")

@@ -171,7 +171,7 @@ def _dense(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) 
     return (*sources[0][:-1], units), (sources[0][-1] + bool(settings["use_bias"])) * units
 
 
-def _strided(shape: Shape, strides: Any, channels: int) -> Shape:
+def _apply_stride(shape: Shape, strides: Any, channels: int) -> Shape:
     sizes = zip(shape[:-1], _all_axes(strides, len(shape) - 1), strict=True)
     return (*(-(-size // stride) for size, stride in sizes), channels)
 
@@ -181,7 +181,7 @@ def _conv(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -
     if settings["padding"] != "same" or settings["groups"] != 1:
         raise ValueError(settings["padding"])
     area = math.prod(_all_axes(settings["kernel_size"], len(shape) - 1))
-    return _strided(shape, settings["strides"], filters), (area * shape[-1] + bool(settings["use_bias"])) * filters
+    return _apply_stride(shape, settings["strides"], filters), (area * shape[-1] + bool(settings["use_bias"])) * filters
 
 
 def _separable(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -> tuple[Shape, int]:
@@ -190,13 +190,13 @@ def _separable(settings: Settings, sources: Sequence[Shape], others: Sequence[An
         raise ValueError(settings["padding"])
     area = math.prod(_all_axes(settings["kernel_size"], len(shape) - 1))
     weights = shape[-1] * (area + filters) + bool(settings["use_bias"]) * filters
-    return _strided(shape, settings["strides"], filters), weights
+    return _apply_stride(shape, settings["strides"], filters), weights
 
 
 def _pool(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -> tuple[Shape, int]:
     if settings["padding"] != "same":
         raise ValueError(settings["padding"])
-    return _strided(sources[0], settings["strides"], sources[0][-1]), 0
+    return _apply_stride(sources[0], settings["strides"], sources[0][-1]), 0
 
 
 def _global_pool(settings: Settings, sources: Sequence[Shape], others: Sequence[Any]) -> tuple[Shape, int]:

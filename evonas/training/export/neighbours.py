@@ -1,8 +1,8 @@
-"""Layers that compute features of neighbours (`evonas.data.neighbours`) in an exported model: Dense, Softmax, Dense.
+"""Layers that compute neighbour features (`evonas.data.neighbours`) in an exported model: Dense, Softmax, Dense.
 
-Training rows are weights: a layer that subtracts every centre from a column, with kernels of ones and the centres as
-biases, so that small differences keep their precision in float32, as in `evonas.data.kernel_regression`; squares are
-summed, scaled and passed through a softmax; the kernel of the last layer holds the targets.
+Training rows are stored as weights: a layer subtracts every centre from a column, with kernels of ones and the centres
+as biases, so that small differences keep their precision in float32, as in `evonas.data.kernel_regression`; squares are
+summed, scaled and passed through a softmax; the kernel of the last layer contains the targets.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _squared_distances(features: Any, columns: Sequence[int], regression: Kernel
     """Squared distances of each row to each centre, `(num_rows, num_centres)`."""
     total = None
     for k, index in enumerate(columns):
-        # Shapes are written out, so that a check of the file can count the weights of its layers.
+        # Explicit shapes let the check of a file count the weights of its layers.
         column = layers.Reshape((1,))(ops.take(features, [index], axis=1))
         centre = regression.centres[:, k]
         away = _dense(column, np.ones((1, len(centre)), np.float32), f"distances_{number}_{k + 1}", -centre)

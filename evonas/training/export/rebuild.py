@@ -31,15 +31,7 @@ def build_untrained(
     num_rows: int | None,
     epochs: int | None,
 ) -> tuple[keras.Model, str]:
-    """Builds the network with the initial weights of the seed; also returns notes on training that Keras cannot do.
-
-    Args:
-        graph: what to build and how to train it.
-        num_features, num_outputs, task: as in `Problem`.
-        loss: as in `TrainingSettings`.
-        seed: seed of weights and dropout.
-        num_rows, epochs: extent of the learning-rate schedule; required if there is one.
-    """
+    """Builds the network with the seed's initial weights; also returns notes on settings that Keras lacks."""
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)
     set_weights(model, initial_weights(graph, num_features, num_outputs, seed))

@@ -242,7 +242,7 @@ class NativeTrainer:
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
             raise InputError(
-                f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
+                f"a task's epochs must exceed those already trained and be at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
         problem = self._problem.for_views(*view)  # the rows are prepared in the training thread
@@ -302,7 +302,7 @@ class NativeTrainer:
 
     def _make_training(self, member: _QueuedTraining) -> NetworkTraining:
         task, graph, fold = member.work.task, member.graph, member.fold
-        data, x = self._seen(member.view, fold)
+        data, x = self._visible_data(member.view, fold)
         rows = self._rows((member.view, fold))
         seed = member_seed(task.seed, fold, member.replicate)
         own = first_weights(graph, data.problem, seed, self._pretrained, x)
@@ -315,7 +315,7 @@ class NativeTrainer:
 
     def _rows_of(self, key: tuple[View, int]) -> TrainingRows:
         view, fold = key
-        data, _ = self._seen(view, fold)
+        data, _ = self._visible_data(view, fold)
         return rows_of(data.splits[max(fold, 0)], self._problem.quantiles)
 
     @cached_property
@@ -323,7 +323,7 @@ class NativeTrainer:
         """The data with the first fold's validation rows added to its training rows."""
         return Views(replace(self._data, splits=(join_split(self._data.splits[0]),)))
 
-    def _seen(self, view: View, fold: int) -> tuple[PreparedData, Any]:
+    def _visible_data(self, view: View, fold: int) -> tuple[PreparedData, Any]:
         """The data in the view that the networks see, and the training rows of the fold."""
         data = (self._joined if fold == ALL_ROWS else self._views)(*view)
         return data, data.splits[max(fold, 0)].x_train

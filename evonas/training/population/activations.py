@@ -111,7 +111,7 @@ def activate(
         slope = f["scale"] * tail * (1.0 - tail)
     step = ops.where(positive, 1.0 - tail, tail)
     if mish:
-        # With w = 1 + exp(z): tanh(log(w)) = (w^2 - 1) / (w^2 + 1), of which w^2 is taken out above 0.
+        # With w = 1 + exp(z): tanh(log(w)) = (w^2 - 1) / (w^2 + 1); above 0, both are divided by w^2.
         part = ops.where(positive, 1.0 + 2.0 * e, e * (e + 2.0))
         whole = part + ops.where(positive, 2.0 * e * e, 2.0)
         is_mish = f["mish"] > 0.0

@@ -1,6 +1,6 @@
-"""The seam between the population program and the array library that Keras runs on.
+"""The interface between the population program and the array library used by Keras.
 
-One module a library (`tensorflow_backend`, `jax_backend`), each with the same few functions; everything else in the
+Each library has a module (`tensorflow_backend`, `jax_backend`) with the same few functions; everything else in the
 program is `keras.ops`.
 """
 
@@ -17,10 +17,10 @@ BACKENDS = ("tensorflow", "jax")
 
 
 def current_backend() -> ModuleType:
-    """The seam of the backend that Keras was started with.
+    """The module for the backend that Keras was started with.
 
     Raises:
-        InputError: that backend has none.
+        InputError: there is no module for that backend.
     """
     import keras
 

@@ -18,14 +18,15 @@ class Device:
 
     Attributes:
         slots: group sizes to choose from.
-        width_buckets: widths that hidden layers are rounded up to.
-        step_overhead, node_overhead: microseconds a step, and a node a step, whatever the size.
-        product_overhead: microseconds a node and slot a step, whatever the size: each slot's products are calls.
-        flops: floating point operations a microsecond in matrix products of one program.
-        element, parameter: microseconds an activation (all terms of its formula) and a weight (both moments) a step.
-        compile_seconds, node_compile_seconds: to compile a program, and for each node of it.
-        compile_weight: what a second of compilation counts against one of training. Above 1: fewer, wider programs are
-            more often reused by later generations.
+        width_buckets: widths to which hidden layers are rounded up.
+        step_overhead, node_overhead: microseconds per step, and per node and step, whatever the size.
+        product_overhead: microseconds per node, slot and step, whatever the size, since each slot's products are calls.
+        flops: floating-point operations per microsecond in matrix products of one program.
+        element, parameter: microseconds per activation (all terms of its formula) and per weight (both moments) and
+        step.
+        compile_seconds, node_compile_seconds: to compile a program, and for each of its nodes.
+        compile_weight: weight of a second of compilation relative to one of training. Above 1, since fewer, wider
+            programs are more often reused by later generations.
     """
 
     slots: tuple[int, ...]
@@ -78,7 +79,7 @@ def step_microseconds(shape: ProgramShape, device: Device) -> float:
 
 
 def step_parts(shape: ProgramShape, device: Device) -> tuple[float, float]:
-    """Estimated microseconds of a step whatever the slots, and for each slot."""
+    """Estimated microseconds of a step regardless of the slots, and for each slot."""
     weights = weights_of(shape)
     elements = float(shape.rows * sum(shape.widths))
     # Normalisation and dropout read the activations several times more.

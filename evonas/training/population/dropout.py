@@ -37,7 +37,7 @@ def keep_mask(seed: Any, step: Any, layer: int, rate: Any, rows: int, units: int
         float32, shape `(slots, rows, units)`.
     """
     ops = keras.ops
-    salt = (layer * _LAYER + 2**31) % 2**32 - 2**31  # what int32 makes of it; JAX takes no larger number
+    salt = (layer * _LAYER + 2**31) % 2**32 - 2**31  # the value after overflow in int32; JAX accepts no larger number
     key = _mix(seed + step * _STEP + salt)[:, None, None]
     row = ops.arange(rows, dtype="int32")[None, :, None] * _ROW
     h = _mix(key + row + ops.arange(units, dtype="int32")[None, None, :])

@@ -1,4 +1,4 @@
-"""The seam to JAX: compile, loop, gradient, and the tensor operations where `keras.ops` would cost speed."""
+"""Interface to JAX: compilation, loops, gradients, and the tensor operations for which `keras.ops` would be slow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OutOfMemory = jax.errors.JaxRuntimeError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is an `OutOfMemory` that says that the device's memory ran out."""
+    """Whether it is an `OutOfMemory` error caused by the device's memory."""
     return isinstance(error, OutOfMemory) and "RESOURCE_EXHAUSTED" in str(error)
 
 
@@ -41,7 +41,7 @@ def configure() -> None:
 
 
 def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as one XLA program, compiled at its first call for the shapes met there."""
+    """The function as one XLA program, compiled at its first call for the shapes of its arguments."""
     return jax.jit(function)  # type: ignore[no-any-return]
 
 
@@ -56,14 +56,14 @@ def gradients(function: Callable[[Any], tuple[Any, Any]], parameters: Any) -> tu
 
 
 def constant(value: Any) -> Any:
-    """The value, through which no gradient flows."""
+    """The value, with gradients stopped."""
     return lax.stop_gradient(value)
 
 
 def custom_gradient(
     function: Callable[..., tuple[Any, Any]], pullback: Callable[[Any, Any], tuple[Any, ...]]
 ) -> Callable[..., Any]:
-    """`function(*arguments) -> (value, kept)`; gradients by its first arguments are `pullback(upstream, kept)`."""
+    """`function(*arguments) -> (value, kept)` whose gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @jax.custom_vjp  # type: ignore[untyped-decorator]
     def wrapper(*arguments: Any) -> Any:

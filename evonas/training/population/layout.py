@@ -1,7 +1,7 @@
-"""Between a network and its slot in a program: initial state, per-slot constants and schedules, and weights back out.
+"""Conversion between a network and its slot in a program: initial state, constants, schedules, and weights back out.
 
-All numpy. A network's layers are the first ones of the program's shape. A node's kernel has one block of rows for each
-source in the shape, padded to that source's width; blocks of sources and layers that the network lacks stay zero.
+All in numpy. A network's layers are the first ones of the program's shape. A node's kernel has one block of rows for
+each source in the shape, padded to that source's width; blocks of sources and layers that the network lacks are zero.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Fold:
-    """Where a fold's rows lie among all folds' rows.
+    """The range of a fold's rows among the rows of all folds.
 
     Attributes:
         train_start, train_rows, validation_start, validation_rows: in rows.
@@ -44,13 +44,13 @@ class PopulationMember:
     """One training: a network on a fold with a seed.
 
     Attributes:
-        network: what is trained.
+        network: the network.
         initial: draws the initial weights by name.
-        seed: of the data order and dropout.
-        epochs: the epoch at which it ends at the latest, counted from the training's beginning.
+        seed: seed of the data order and dropout.
+        epochs: maximum number of epochs, counted from the beginning of the training.
         horizon: epochs that the learning-rate schedule spans.
         fold: its rows.
-        start: what it continues from; None at the beginning.
+        start: the state that it continues; None for a new training.
     """
 
     network: Network
@@ -63,12 +63,12 @@ class PopulationMember:
 
     @property
     def first_epoch(self) -> int:
-        """Epochs after it."""
+        """Number of epochs already trained; 0 for a new training."""
         return self.start.epoch if self.start else 0
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps per epoch."""
         return -(-self.fold.train_rows // self.network.batch_size)
 
 
@@ -78,7 +78,8 @@ _IDENTITY = {"bias": 0.0, "gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving
 def pack(weights: Weights, network: Network, shape: ProgramShape, identity: bool = True) -> dict[str, Array]:
     """Padded arrays by name: kernels `(inputs, units)`, vectors `(1, units)`.
 
-    With `identity`, normalisation that the network lacks, and pads, are the identity; else (for moments) pads are 0.
+    With `identity`, padding and normalisation that the network lacks are the identity; otherwise (for moments) padding
+    is 0.
     """
     arrays = {}
     for name in weights:
@@ -105,7 +106,7 @@ def pack(weights: Weights, network: Network, shape: ProgramShape, identity: bool
 
 
 def unpack(arrays: Mapping[str, Array], names: Weights, network: Network, shape: ProgramShape) -> dict[str, Array]:
-    """The weights called as in `names`, cut out of padded arrays."""
+    """The weights with these names, cut out of padded arrays."""
     weights = {}
     for name in names:
         node, part = _place(name, shape)
@@ -121,34 +122,34 @@ def unpack(arrays: Mapping[str, Array], names: Weights, network: Network, shape:
 
 
 def _place(name: str, shape: ProgramShape) -> tuple[int, str]:
-    """Node and part of a weight's name."""
+    """Node and part in the name of a weight."""
     layer, part = name.split("/")
     return shape.output if layer == "output" else int(layer.removeprefix("layer_")), part
 
 
 def _has_edge(network: Network, shape: ProgramShape, source: int, node: int) -> bool:
-    """Whether the network has an edge of the shape."""
+    """Whether the network has this edge of the shape."""
     if node == shape.output:
         return (source, network.output) in network.edges
     return node < network.output and (source, node) in network.edges
 
 
 def _blocks(node: int, network: Network, shape: ProgramShape) -> Iterator[tuple[slice | Array, slice]]:
-    """(rows in the padded kernel, rows in the network's kernel) of each source that the network has."""
+    """(rows in the padded kernel, rows in the network's kernel) of each source of the network."""
     mixed = shape.view == MIXED and bool(network.columns)
     widths = (len(network.columns) if mixed else shape.num_features, *network.widths)
     there = here = 0
     for source in shape.sources(node):
         if _has_edge(network, shape, source, node):
             rows = slice(there, there + widths[source])
-            # The input comes first: its rows begin at 0.
+            # The input comes first: its rows start at 0.
             yield np.array(network.columns) if mixed and source == 0 else rows, slice(here, here + widths[source])
             here += widths[source]
         there += shape.width(source)
 
 
 def constants(member: PopulationMember, shape: ProgramShape, patience: int, min_delta: float) -> dict[str, Array]:
-    """What a slot's network is, as the `members` arrays of `build_program` without the slot axis."""
+    """The constants of a network, as the `members` arrays of `build_program` without the slot axis."""
     network, fold = member.network, member.fold
     whole = {
         "patience": patience,
@@ -189,9 +190,9 @@ def schedule(member: PopulationMember, epoch: int, count: int) -> Array:
     """Optimizer coefficients of the steps of some epochs, shape `(count, steps, NUM_COEFFICIENTS)`.
 
     Args:
-        member: whose.
-        epoch: the first of them, from 0.
-        count: how many.
+        member: the training.
+        epoch: first epoch, from 0.
+        count: number of epochs.
     """
     network, steps = member.network, member.steps
     rates = learning_rates(network.learning_rate, network.schedule, network.warmup, member.horizon * steps)

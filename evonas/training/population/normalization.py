@@ -1,7 +1,7 @@
-"""Batch, layer or no normalisation in one formula, each network's kind being data; with the gradient in closed form.
+"""Batch, layer or no normalisation in one formula that takes each network's kind as data; gradients in closed form.
 
-The gradient by automatic differentiation passes over the activations several times more (Ioffe & Szegedy 2015 and
-Ba et al. 2016 have the closed forms). Programs in which only one of the kinds occurs pay for that one only.
+Automatic differentiation would pass over the activations several times more (Ioffe & Szegedy 2015 and Ba et al. 2016
+have the closed forms). Programs in which only one kind occurs compute only that one.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from evonas.training.population.shape import ProgramShape
 
 __all__ = ["EPSILON", "MOVING_MOMENTUM", "Rows", "batch_moments", "layer_moments", "make_normalize", "rows_of"]
 
-#: Keras' default for BatchNormalization.
+#: Keras's default for BatchNormalization.
 MOVING_MOMENTUM = 0.99
-# XLA turns a product with one row into a reduction fused with whatever made its operand, which it does not vectorise on
-# CPUs: several times slower than a true product with a few equal rows, of which one is taken.
+# XLA turns a product with one row into a reduction fused with the computation of its operand, which it does not
+# vectorise on CPUs: several times slower than a real product with a few equal rows, one of which is used.
 _SUM_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a batch as normalisation needs them.
+    """The rows of a batch in the form that normalisation needs.
 
     Attributes:
         sums: ones, (slots, 8, rows): a product with it sums over rows.
-        means: share of each row in the mean, 0 for rows that are not there, (slots, 8, rows).
+        means: share of each row in the mean, 0 for missing rows, (slots, 8, rows).
         share: the same, (slots, rows, 1).
         trained: whether the slot trains in this step, (slots, 1, 1).
     """
@@ -42,7 +42,7 @@ class Rows:
 
 
 def rows_of(row_mask: Any) -> Rows:
-    """The rows of a batch whose mask is 1 if a row is there, (slots, rows)."""
+    """The rows of a batch whose mask is 1 for existing rows, (slots, rows)."""
     ops = keras.ops
     count = ops.sum(row_mask, axis=1, keepdims=True)
     share = row_mask / ops.maximum(count, 1.0)
@@ -57,17 +57,18 @@ def batch_moments(z: Any, rows: Rows) -> tuple[Any, Any]:
 
 
 def layer_moments(z: Any, share: Any) -> tuple[Any, Any]:
-    """Mean and variance over units, each (slots, rows, 1); `share` is 1 / units for real units, 0 for pads."""
+    """Mean and variance over units, each (slots, rows, 1); `share` is 1 / units for real units, 0 for padding."""
     mean = keras.ops.sum(z * share, axis=2, keepdims=True)
     return mean, keras.ops.sum(keras.ops.square(z - mean) * share, axis=2, keepdims=True)
 
 
 def make_normalize(shape: ProgramShape, backend: ModuleType) -> Any:
-    """The function `(z, bias, gamma, beta, ...) -> normalised z`; gradients by these four.
+    """The function `(z, bias, gamma, beta, ...) -> normalised z`, with gradients by these four.
 
-    The rest: `batch`, `layer`, 1 if a network has that kind, (slots, 1, 1), and `unbatched`, `plain`, 1 if it has
-    not the first and neither; `share` as in `layer_moments`; `sums`, `rows` as `Rows.sums`, `Rows.share`; `mean` and
-    `variance` of `batch_moments`. Batch normalisation takes any bias away again, so such networks train without.
+    Other arguments: `batch` and `layer`, 1 if a network has that kind, (slots, 1, 1); `unbatched` and `plain`, 1 if it
+    does not have the former, or neither; `share` as in `layer_moments`; `sums` and `rows`, `Rows.sums` and
+    `Rows.share`; `mean` and `variance` of `batch_moments`. Batch normalisation cancels any bias, so such networks have
+    none.
     """
     ops = keras.ops
 

@@ -26,15 +26,15 @@ __all__ = ["Planner", "ProgramRun", "Workload"]
 
 @dataclass(frozen=True)
 class Workload:
-    """What all networks of a plan have in common.
+    """Properties common to all networks of a plan.
 
     Attributes:
-        num_features: of all features.
+        num_features: number of all features.
         num_outputs, loss, weighted, precision: as in `ProgramShape`.
         train_rows, validation_rows: of the largest fold.
         memory_bytes: maximum memory of one program's state.
         stops_early: whether trainings may end before their epochs; slots are then idle for longer at the end.
-        views: view -> number of its features; all if not listed.
+        views: view -> number of its features; views not listed have all.
     """
 
     num_features: int
@@ -49,13 +49,13 @@ class Workload:
     views: Mapping[str, int] = field(default_factory=dict)
 
     def width(self, view: str) -> int:
-        """Features of a view."""
+        """Number of features of a view."""
         return self.views.get(view, self.num_features)
 
 
 @dataclass(frozen=True)
 class ProgramRun:
-    """Members that pass through one program, in this order.
+    """Members that are trained by one program, in this order.
 
     Attributes:
         shape: the program.
@@ -114,10 +114,10 @@ class Planner:
             ) from None
 
     def plan(self, networks: Sequence[Network], epochs: Sequence[int], workload: Workload) -> list[ProgramRun]:
-        """Partitions the networks into parts, one per program, the costliest first.
+        """Partitions the networks into parts, one per program, the most expensive first.
 
         Args:
-            networks: what to train.
+            networks: networks to train.
             epochs: maximum epochs of each.
             workload: their common properties.
         """

@@ -1,8 +1,9 @@
-"""The compiled program: trains `slots` networks of one padded shape for some epochs. Owns the mathematics only.
+"""The compiled program: trains `slots` networks of one padded shape for some epochs. Contains only the mathematics.
 
-Every tensor leads with the slot axis. A network narrower than the program has zero rows and columns in its kernels;
-unit masks after each activation keep them zero under every optimizer. A network with fewer edges masks what it lacks.
-What differs between networks (activation, optimizer, rate, normalisation, dropout, batch size) is data, not code.
+The first axis of every tensor is that of the slots. A network narrower than the program has zero rows and columns in
+its kernels; unit masks after each activation keep them zero under every optimizer. Edges that a network lacks are
+masked. Differences between networks (activation, optimizer, rate, normalisation, dropout, batch size) are data, not
+code.
 
 The function that `build_program` returns is pure: arrays in, arrays out. `slots.py` assigns members to slots.
 """
@@ -69,12 +70,12 @@ def build_program(shape: ProgramShape, backend: ModuleType) -> Callable[..., tup
 
 @dataclass(frozen=True, eq=False)
 class _Program:
-    """What `build_program` compiles.
+    """The parts of the function that `build_program` compiles.
 
     Attributes:
-        shape, backend: as given.
-        activation: of `(z, coefficients)`, with its own gradient.
-        normalized: of `make_normalize`.
+        shape, backend: arguments of `build_program`.
+        activation: function of `(z, coefficients)` with a custom gradient.
+        normalized: result of `make_normalize`.
         frozen: settings of a step that changes nothing.
     """
 
@@ -89,7 +90,7 @@ class _Program:
         return x * members["seen"] if self.shape.view == MIXED else x
 
     def product(self, h: Any, kernel: Any, training: bool) -> Any:
-        # Validation is in float32 whatever the precision: scores must be those of the exported network.
+        # Validation uses float32 in any precision: scores must be those of the exported network.
         if self.shape.precision == "float32" or not training:
             return ops.matmul(h, kernel)
         return ops.cast(
@@ -99,7 +100,7 @@ class _Program:
     def normalize(
         self, z: Any, node: int, p: Arrays, moving: Arrays, members: Arrays, rows: Rows | None
     ) -> tuple[Any, Arrays]:
-        """Bias and batch, layer or no normalisation, as each slot says; `rows` is None at inference."""
+        """Bias and batch, layer or no normalisation, as selected by each slot; `rows` is None at inference."""
         name = f"layer_{node}"
         batch, layer = members[f"batch_norm_{node}"], members[f"layer_norm_{node}"]
         unbatched, plain = members[f"unbatched_{node}"], members[f"plain_{node}"]

@@ -1,4 +1,4 @@
-"""`ProgramShape`: all that is static in a compiled program. No Keras: the planner and its tests need none."""
+"""`ProgramShape`: the static properties of a compiled program. No Keras: the planner and its tests do not need it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 __all__ = ["MIXED", "ProgramShape", "node_name", "shape_from_json"]
 
-#: The view of a program whose networks see different features: it takes all of them, and masks what each does not see.
+#: The view of a program whose networks see different features: it takes all features and masks those that a network
+#: does not see.
 MIXED = "mixed"
 
 
 @dataclass(frozen=True)
 class ProgramShape:
-    """All that is static in a program: two groups with equal shapes share one compilation.
+    """The static properties of a program: groups with equal shapes share one compilation.
 
     Attributes:
         slots: networks trained side by side.
@@ -23,16 +24,16 @@ class ProgramShape:
         widths: padded units of each hidden layer.
         edges: (source, node) pairs, sorted; 0 is the input, `len(widths) + 1` the output.
         rows: rows of the largest batch.
-        steps: the most steps of an epoch.
-        epochs: the most epochs of a call.
-        chunks: parts of `chunk_rows` rows in which the validation rows pass.
+        steps: maximum number of steps per epoch.
+        epochs: maximum number of epochs per call.
+        chunks: number of chunks of `chunk_rows` rows in which validation rows are evaluated.
         batch_norm, layer_norm, dropout, penalised: whether any network has it (penalised: an L2 penalty).
-        saturating, smooth, gaussian, mish: terms of the activations' formula that they need, see `activations.py`.
-        first_moment, second_moment: which of the optimizer's moments any network keeps.
+        saturating, smooth, gaussian, mish: terms of the activations' formula that are needed, see `activations.py`.
+        first_moment, second_moment: whether any network's optimizer keeps the moment.
         weighted: whether rows have weights.
         mixed_edges: whether some network lacks some edge.
         precision: dtype of matrix products, "float32" or "bfloat16".
-        view: which features its networks see, see `evonas.data.prepared.Problem.view`; or `MIXED`.
+        view: the features that its networks see, see `evonas.data.prepared.Problem.view`; or `MIXED`.
     """
 
     slots: int
@@ -63,7 +64,7 @@ class ProgramShape:
 
     @property
     def normalized(self) -> bool:
-        """Whether any network normalises."""
+        """Whether any network has normalisation."""
         return self.batch_norm or self.layer_norm
 
     @property
@@ -72,7 +73,7 @@ class ProgramShape:
         return len(self.widths) + 1
 
     def sources(self, node: int) -> tuple[int, ...]:
-        """Nodes that `node` concatenates, ascending."""
+        """Nodes concatenated by `node`, ascending."""
         return tuple(source for source, target in self.edges if target == node)
 
     def width(self, node: int) -> int:
@@ -81,15 +82,15 @@ class ProgramShape:
 
 
 def node_name(node: int, output: int) -> str:
-    """Name of a node in weights."""
+    """Name of a node in the names of weights."""
     return "output" if node == output else f"layer_{node}"
 
 
 def shape_from_json(value: Mapping[str, Any]) -> ProgramShape:
-    """The shape whose `dataclasses.asdict` went through JSON.
+    """Restores the shape from `dataclasses.asdict` after a round trip through JSON.
 
     Raises:
-        KeyError, TypeError, ValueError: it is none.
+        KeyError, TypeError, ValueError: the value is not a shape.
     """
     widths = tuple(int(width) for width in value["widths"])
     edges = tuple((int(source), int(node)) for source, node in value["edges"])

@@ -1,4 +1,4 @@
-"""The seam to TensorFlow: compile, loop, gradient, and the tensor operations where `keras.ops` would cost speed."""
+"""Interface to TensorFlow: compilation, loops, gradients, and tensor operations for which `keras.ops` would be slow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OutOfMemory = tf.errors.ResourceExhaustedError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether it is an `OutOfMemory`, which in TensorFlow says that the device's memory ran out."""
+    """Whether it is an `OutOfMemory` error, which TensorFlow raises for the device's memory."""
     return isinstance(error, OutOfMemory)
 
 
@@ -37,9 +37,9 @@ def on_gpu() -> bool:
 
 
 def configure() -> None:
-    """One thread on a CPU, where programs are tested: no sum then depends on the number of cores.
+    """One thread on a CPU, where programs are tested, so that no sum depends on the number of cores.
 
-    TensorFlow takes this only before the first operation of the process.
+    TensorFlow accepts this only before the first operation of the process.
     """
     if not on_gpu():
         with contextlib.suppress(RuntimeError):
@@ -47,7 +47,7 @@ def configure() -> None:
 
 
 def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as one XLA program, compiled at its first call for the shapes met there."""
+    """The function as one XLA program, compiled at its first call for the shapes of its arguments."""
     return tf.function(function, jit_compile=True, autograph=False)  # type: ignore[no-any-return]
 
 
@@ -65,14 +65,14 @@ def gradients(function: Callable[[Any], tuple[Any, Any]], parameters: Any) -> tu
 
 
 def constant(value: Any) -> Any:
-    """The value, through which no gradient flows."""
+    """The value, with gradients stopped."""
     return tf.stop_gradient(value)
 
 
 def custom_gradient(
     function: Callable[..., tuple[Any, Any]], pullback: Callable[[Any, Any], tuple[Any, ...]]
 ) -> Callable[..., Any]:
-    """`function(*arguments) -> (value, kept)`; gradients by its first arguments are `pullback(upstream, kept)`."""
+    """`function(*arguments) -> (value, kept)` whose gradients by its first arguments are `pullback(upstream, kept)`."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def wrapper(*arguments: Any) -> Any:

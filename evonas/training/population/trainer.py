@@ -1,7 +1,8 @@
 """`PopulationTrainer`: trains a whole generation of different dense networks in a few compiled programs.
 
 Meant for GPUs; it runs on CPUs for tests, where the native trainer is faster. Every fold and replicate of a candidate
-is one more member. The planner says which members share a program; programs run one after the other (`workers.py`).
+is a separate member. The planner decides which members share a program; programs run one after the other
+(`workers.py`).
 """
 
 from __future__ import annotations
@@ -162,12 +163,12 @@ class PopulationTrainer:
         problem, horizon = data.problem, task.horizon or task.epochs
         columns = () if problem is self._problem else tuple(self._problem.columns(view))
         network = replace(Network.from_graph(graph), view=view, columns=columns)
-        for seen in (view, MIXED):  # whichever the planner chooses, and the other one if memory runs out
+        for seen in (view, MIXED):  # the program that the planner chooses, and the other one if memory runs out
             self._rows_of(seen)
         behind = 0 if task.inherit else max((snapshot.epoch for snapshot in task.start), default=0)
         if not behind < task.epochs <= horizon:
             raise InputError(
-                f"a task's epochs must be above those behind it and at most its horizon, not {task.epochs} with "
+                f"a task's epochs must exceed those already trained and be at most its horizon, not {task.epochs} with "
                 f"{behind} behind and a horizon of {horizon}: set them so"
             )
         members: list[PopulationMember] = []

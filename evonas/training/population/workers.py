@@ -1,7 +1,7 @@
 """Scheduling of members: a queue for each program, and one thread that runs the programs.
 
-The costliest program comes first. A member's result does not depend on its slot or on other members. The thread allows
-waiting callers to be notified of progress while a program runs.
+The most expensive program comes first. A member's result does not depend on its slot or on other members. The thread
+allows waiting callers to be notified of progress while a program runs.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def run_parts(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Training:
-    """What the training thread does; the arguments are those of `run_parts`.
+    """The body of the training thread; the arguments are those of `run_parts`.
 
     Attributes:
         finished: results of members as they end, or the error that ends the thread.
@@ -147,7 +147,7 @@ class _Training:
         rows, device = self.data[shape.view], self.planner.device
         try:
             for ended in run_slots(
-                self.programs, shape, take, rows, self.stopping, device, self._cancelled, self.seated
+                self.programs, shape, take, rows, self.stopping, device, self._is_cancelled, self.seated
             ):
                 occupied.difference_update(ended)
                 for k, outcome in ended.items():
@@ -157,7 +157,7 @@ class _Training:
                 raise
             self._retry(shape, sorted(occupied))
 
-    def _cancelled(self) -> bool:
+    def _is_cancelled(self) -> bool:
         self.headway.set()
         return self.stop.is_set()
 
@@ -166,7 +166,7 @@ class _Training:
             waiting = self.queues.take(shape, len(self.members))
             self.queues.put(replace(shape, slots=shape.slots // 2), [*occupied, *waiting])
             return
-        # The last attempt trains each network in a program of its own.
+        # The last attempt trains each network in a separate program.
         for k in occupied:
             network = self.members[k].network
             need = self.planner.need(network, self.workload)

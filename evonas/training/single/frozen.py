@@ -77,7 +77,7 @@ def begins_frozen(graph: nx.DiGraph) -> bool:
 
 def split_behind(graph: nx.DiGraph, weights: Weights, split: Split) -> Split:
     """The split with the outputs of the network's frozen first layer, with these weights, in place of the features."""
-    parts = [_given(graph, weights, x) for x in (split.x_train, split.x_validation)]
+    parts = [_compute_first_layer(graph, weights, x) for x in (split.x_train, split.x_validation)]
     return replace(split, x_train=parts[0], x_validation=parts[1])
 
 
@@ -86,10 +86,10 @@ def _compute(key: _Key) -> Frozen:
     rows = np.asarray(split.x_train)
     weights = fit_frozen(graph, initial_layered(graph, rows.shape[1], 1, 0), rows)
     own = {name: value for name, value in weights.items() if name.startswith(f"{name_of(graph, 1)}/")}
-    return Frozen(own, *(_given(graph, own, x) for x in (split.x_train, split.x_validation)))
+    return Frozen(own, *(_compute_first_layer(graph, own, x) for x in (split.x_train, split.x_validation)))
 
 
-def _given(graph: nx.DiGraph, weights: Weights, x: Any) -> NDArray[np.float32]:
+def _compute_first_layer(graph: nx.DiGraph, weights: Weights, x: Any) -> NDArray[np.float32]:
     """Outputs of the first layer, shape `(num_rows, features)`."""
     prefix = f"{name_of(graph, 1)}/"
     parts = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

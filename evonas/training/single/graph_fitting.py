@@ -51,7 +51,7 @@ class GraphFitting:
         size = problem.num_features, problem.num_outputs, problem.sample_shape
         self.parameters = count_parameters(self._graph, *size)
         self._find_frozen = frozen
-        own = first_weights(self._graph, problem, seed, pretrained, split.x_train, self._fitted)
+        own = first_weights(self._graph, problem, seed, pretrained, split.x_train, self._get_frozen_weights)
         self._initial, self.start = start_of(task, self._graph, number, own, split.x_train, whole)
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
@@ -150,7 +150,7 @@ class GraphFitting:
         """See `Fitting.state`."""
         return state_of(self._model, self.weights())
 
-    def _fitted(self) -> Weights | None:
+    def _get_frozen_weights(self) -> Weights | None:
         """Weights of a frozen first layer whose outputs are cached."""
         frozen = self._find_frozen(self._graph)
         return None if frozen is None else frozen.weights

@@ -137,7 +137,7 @@ def encode_target(y: NDArray[Any], problem: Problem, outputs: Outputs, loss: Any
 
     Args:
         y: as in `Split`.
-        problem: what is predicted.
+        problem: the prediction problem.
         outputs: kind of the model's outputs.
         loss: the model's loss.
     """

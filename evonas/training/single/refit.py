@@ -12,10 +12,10 @@ from evonas.evaluation import Evaluation, Status, Weights
 from evonas.training.single.fitting import Fitting
 from evonas.training_tasks import TrainingTask
 
-__all__ = ["refitted"]
+__all__ = ["refit_on_all_rows"]
 
 
-def refitted(
+def refit_on_all_rows(
     task: TrainingTask,
     found: Evaluation,
     split: Split,

@@ -101,7 +101,7 @@ class SingleTrainer:
         """The evaluation of all folds, with weights trained on all rows."""
         began, started = time.time(), time.perf_counter()
         try:
-            weights = yield from refitted(task, found, joined, self._fitting_on)
+            weights = yield from refit_on_all_rows(task, found, joined, self._fitting_on)
         finally:
             self._traces.release_gradients()
             keras.utils.clear_session(free_memory=True)

@@ -1,4 +1,4 @@
-"""Words of free text: cut alike however it is written, chosen by their rows, weighed by training rows alone."""
+"""Words of free text: spelling variants are equal, words are chosen by document count, weights fit training rows."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_weights_and_lengths() -> None:
     step = fit_bag_of_words("c", TEXTS, TEXTS)
     assert step.words == ("a", "house", "red", "the")
     assert step.weights == (math.log(7 / 3) + 1,) * 4
-    assert step.scale == math.sqrt(8 / 5)  # known words of a text that there is
+    assert step.scale == math.sqrt(8 / 5)  # known words per text that is not missing
     rows = step.encode(pd.Series(TEXTS))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), step.scale * np.array([1, 1, 1, 0, 0, 1]))
     np.testing.assert_allclose(rows[1], step.scale * np.array([0.5**0.5, 0, 0.5**0.5, 0]))
@@ -36,7 +36,7 @@ def test_weights_and_lengths() -> None:
 
 
 def test_the_most_frequent_words_are_chosen_in_any_order_of_rows() -> None:
-    texts = [f"w{place} w{place // 2}" for place in range(2000)]
+    texts = [f"w{index} w{index // 2}" for index in range(2000)]
     first, last = fit_bag_of_words("c", texts, texts), fit_bag_of_words("c", texts[::-1], texts[::-1])
     assert first.words == last.words
     assert len(first.words) == MOST_WORDS
@@ -69,7 +69,7 @@ def test_a_table_with_text() -> None:
 @pytest.mark.parametrize(
     "change", [{"weights": (1.0,)}, {"weights": (1.0, -1.0)}, {"words": ("a", "B")}, {"scale": 0.0}]
 )
-def test_what_is_damaged_is_refused(change: dict[str, object]) -> None:
+def test_damaged_vocabularies_are_refused(change: dict[str, object]) -> None:
     whole = {"column": "c", "words": ("a", "b"), "weights": (1.0, 2.0), "scale": 1.0}
     assert BagOfWords(**whole).words == ("a", "b")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="words of 'c' must be different words"):

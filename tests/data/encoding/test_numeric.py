@@ -1,4 +1,4 @@
-"""Forms of numbers: what each gives, which there is room for, and what a network with one of them sees."""
+"""Numeric encodings: the values of each, which of them fit the limits, and what a network that uses one receives."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def table(count: int = 400) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_logarithms_take_the_skew_away(sign: int) -> None:
+def test_logarithms_remove_skew(sign: int) -> None:
     values = sign * np.exp(np.random.default_rng(0).normal(0, 2, 2000))
     step = fit_logarithm("x", values, 0.0)
     assert step is not None
@@ -38,11 +38,11 @@ def test_logarithms_take_the_skew_away(sign: int) -> None:
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.0] * 50, list(range(100))])
-def test_what_is_not_skewed_has_no_logarithm(values: list[float]) -> None:
+def test_an_unskewed_column_has_no_logarithm(values: list[float]) -> None:
     assert fit_logarithm("x", np.array(values, float), 1.0) is None
 
 
-def test_waves_are_sines_and_cosines_of_the_rank() -> None:
+def test_periodic_encodings_are_sines_and_cosines_of_the_rank() -> None:
     rank = PiecewiseLinear("x", 1.0, (0.0, 1.0, 3.0), (-2.0, 0.0, 2.0))
     waves = Periodic(rank, (0.25, 0.5))
     np.testing.assert_allclose(waves.encode(pd.Series([1.0, 2.0])), [[0, 0, 1, 1], [1, 0, 0, -1]], atol=1e-6)
@@ -68,7 +68,7 @@ def test_the_scale_of_robust_numbers_without_quartiles(values: list[float], scal
     assert fit_robust("x", np.array(values), 0.0, False).scale == scale
 
 
-def test_networks_of_robust_numbers_see_them_in_place_of_the_standard_ones() -> None:
+def test_networks_with_the_robust_encoding_get_it_instead_of_the_standard_one() -> None:
     frame = table().assign(gaps=[None, *range(399)])
     data = prepare_table(frame, "y", seed=0, numbers=("standard", "robust", "log"))
 
@@ -98,7 +98,7 @@ def test_networks_of_robust_numbers_see_them_in_place_of_the_standard_ones() -> 
         lambda steps: steps["periodic"]["rank"].update(values=[]),
     ],
 )
-def test_forms_go_through_json_and_damage_is_seen(damage) -> None:
+def test_encodings_survive_json_and_damage_is_detected(damage) -> None:
     frame = table()[["skewed"]]
     found = fit_encoding(frame, infer_columns(frame), np.arange(300), numbers=NUMERIC_ENCODINGS)
     assert Preparation.from_json(found.to_json()) == found
@@ -108,7 +108,7 @@ def test_forms_go_through_json_and_damage_is_seen(damage) -> None:
         Preparation.from_json(value)
 
 
-def test_a_view_is_what_data_of_that_form_alone_are() -> None:
+def test_a_view_equals_data_with_that_encoding_only() -> None:
     frame = table()
     data = prepare_table(frame, "y", seed=0, numbers=NUMERIC_ENCODINGS)
     for numbers in NUMERIC_ENCODINGS:
@@ -123,16 +123,16 @@ def test_a_view_is_what_data_of_that_form_alone_are() -> None:
     assert [data.problem.feature_names[place] for place in more] == ["skewed:log"]
 
 
-def test_forms_that_the_data_do_not_have_are_not_searched() -> None:
+def test_encodings_that_the_data_lack_are_not_searched() -> None:
     words = table()[["word", "y"]]
     data = prepare_table(words, "y", seed=0, numbers=NUMERIC_ENCODINGS)
     assert fit_space(DenseSpace(), data.problem).domain("numbers").options == ("standard",)
     even = prepare_table(table()[["even", "y"]], "y", seed=0, numbers=NUMERIC_ENCODINGS)
     assert "log" not in fit_space(DenseSpace(), even.problem).domain("numbers").options
-    assert data.for_views("piecewise") is data  # a network that asks for it sees the standard form
+    assert data.for_views("piecewise") is data  # a network that asks for it gets the standard encoding
 
 
-def test_one_form_for_all_networks() -> None:
+def test_one_encoding_for_all_networks() -> None:
     space, forms = space_and_numbers(None, "log")
     assert forms == ("log",)
     assert space.domain("numbers").is_fixed
@@ -142,7 +142,7 @@ def test_one_form_for_all_networks() -> None:
         space_and_numbers(None, "cubic")
 
 
-def test_room_for_forms() -> None:
+def test_limits_of_encodings() -> None:
     single = {"log": 1, "robust": 1, "quantile": 1}
     assert affordable_encodings(NUMERIC_ENCODINGS, 8, 20_000) == {**single, "piecewise": 48, "tree": 48, "periodic": 16}
     share = MOST_FEATURES // 64

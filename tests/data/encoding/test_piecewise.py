@@ -1,4 +1,4 @@
-"""Numbers between knots: exact at the knots, monotone, level or continuing outside, and only where there are enough."""
+"""Piecewise-linear encodings: exact at the knots, monotone, constant or linear outside, used only with enough knots."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def test_quantiles_make_a_skewed_column_normal() -> None:
     assert abs(coded[3000] - 0.6745) < 0.02
 
 
-def test_few_values_make_no_pieces() -> None:
+def test_few_values_get_no_pieces() -> None:
     assert fit_piecewise("x", np.arange(30.0), 15.0, ranks=False) is None
     assert fit_piecewise("x", np.repeat([0.0, 1.0], 500), 0.0, ranks=False) is None
     ties = fit_piecewise("x", np.repeat([0.0, 1.0, 2.0, 3.0], 500), 1.0, ranks=True)
@@ -44,7 +44,7 @@ def test_few_values_make_no_pieces() -> None:
     assert np.all(np.diff(ties.values) > 0)
 
 
-def test_they_come_behind_their_number_and_go_through_json() -> None:
+def test_pieces_follow_their_number_and_survive_json() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.choice(["u", "v"], 200)})
     fitted = fit_encoding(frame, infer_columns(frame), np.arange(150), numbers=["piecewise"])

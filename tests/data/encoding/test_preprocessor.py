@@ -1,4 +1,4 @@
-"""Encoding: equal to scikit-learn's own transform, from training rows only, and a value of plain JSON."""
+"""Encoding: equal to scikit-learn's own transformers, fitted to training rows only, serialised as plain JSON."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ from evonas.data.readers.csv import read_table
 from genomes.errors import InputError
 
 
-def mixed(count: int = 300, seed: int = 0) -> pd.DataFrame:
+def mixed_table(count: int = 300, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -53,7 +53,7 @@ def scikit_learn(frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> np.ndarray[
                 sparse_output=False,
             )
         elif column.role is Role.NUMERIC:
-            cells = cells.astype(np.float32).astype(np.float64)  # as models take them
+            cells = cells.astype(np.float32).astype(np.float64)  # in the order of the models' inputs
             step = make_pipeline(
                 SimpleImputer(strategy="median", add_indicator=True),
                 ColumnTransformer([("scale", StandardScaler(), [0])], remainder="passthrough"),
@@ -65,7 +65,7 @@ def scikit_learn(frame: pd.DataFrame, rows: np.ndarray[Any, Any]) -> np.ndarray[
 
 
 def test_equals_scikit_learn() -> None:
-    frame = mixed()[["size", "rooms", "town"]]
+    frame = mixed_table()[["size", "rooms", "town"]]
     rows = np.arange(0, 300, 2)
     preparation = fit_encoding(frame, infer_columns(frame), rows)
     assert preparation.feature_names() == (
@@ -88,7 +88,7 @@ def test_equals_scikit_learn_on_real_tables(real_files: list[Path]) -> None:
 
 
 def test_flags_dates_and_presence() -> None:
-    frame = mixed()
+    frame = mixed_table()
     frame["cabin"] = [None if row % 3 else f"C{row}" for row in range(300)]
     rows = np.arange(200)
     preparation = fit_encoding(frame, infer_columns(frame), rows)
@@ -109,7 +109,7 @@ def test_flags_dates_and_presence() -> None:
 
 
 def test_only_training_rows_are_fitted() -> None:
-    frame, rows = mixed(), np.arange(0, 300, 2)
+    frame, rows = mixed_table(), np.arange(0, 300, 2)
     plan = infer_columns(frame)
     changed = frame.copy()
     others = np.setdiff1d(np.arange(300), rows)
@@ -122,7 +122,7 @@ def test_only_training_rows_are_fitted() -> None:
 
 
 def test_applies_to_rows_it_has_not_seen() -> None:
-    frame = mixed()
+    frame = mixed_table()
     preparation = fit_encoding(frame, infer_columns(frame), np.arange(300))
     expected = preparation.apply(frame[:50])
     np.testing.assert_array_equal(preparation.apply(frame[:50][list(reversed(frame.columns))].assign(more=1)), expected)
@@ -148,7 +148,7 @@ def test_applies_to_rows_it_has_not_seen() -> None:
     ],
 )
 def test_rows_that_do_not_fit_are_refused(change: Any, said: list[str]) -> None:
-    frame = mixed()
+    frame = mixed_table()
     preparation = fit_encoding(frame, infer_columns(frame), np.arange(300))
     with pytest.raises(InputError) as refusal:
         preparation.apply(change(frame))
@@ -211,7 +211,7 @@ NUMBER = {"column": "a", "part": "number", "imputed": 0.0, "mean": 0.0, "std": 1
         ([], ["preparation"]),
     ],
 )
-def test_json_that_is_no_preparation_is_refused(value: Any, said: list[str]) -> None:
+def test_json_of_anything_but_a_preparation_is_refused(value: Any, said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
         Preparation.from_json(value)
     for words in said:

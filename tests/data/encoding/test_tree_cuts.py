@@ -1,4 +1,4 @@
-"""Where a decision tree of one column cuts it: as scikit-learn's would, never by rows that are held out."""
+"""Cuts by a decision tree over one column: equal to scikit-learn's, and independent of held-out rows."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_a_spike_between_quantiles_has_an_interval_of_its_own():
     assert len(set(map(tuple, pieces.encode(pd.Series([0.0, 7688.0, 99999.0]))))) == 3
 
 
-def test_nothing_to_tell_apart_is_not_cut():
+def test_a_column_without_information_is_not_cut():
     values = np.arange(100.0)
     assert fit_tree_piecewise("x", values, 0.0, impurity_columns(np.zeros(100, int), "binary")) is None
     assert fit_tree_piecewise("x", np.full(100, np.nan), 0.0, impurity_columns(np.arange(100) % 2, "binary")) is None
     assert tree_cuts(np.ones(100), impurity_columns(np.arange(100.0)[:, None], "regression"), 5, 2).size == 0
 
 
-def test_targets_of_rows_that_are_held_out_move_no_cut_and_folds_have_none():
+def test_held_out_targets_move_no_cut_and_folds_have_none():
     rng = np.random.default_rng(0)
     x, y = pd.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)}), rng.normal(size=400)
     y += np.sign(x["a"]) * 2

@@ -1,4 +1,4 @@
-"""Small files that would take a machine's memory: refused before their parser allocates anything."""
+"""Small files that would fill a machine's memory are refused before their parser allocates anything."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ def cell(place: str, value: float) -> str:
     return f'<c r="{place}"><v>{value}</v></c>'
 
 
-def repeated(value: float, columns: int = 1) -> str:
+def repeat(value: float, columns: int = 1) -> str:
     given = f'office:value-type="float" office:value="{value}"'
     return f'<table:table-cell table:number-columns-repeated="{columns}" {given}/>'
 
 
 ROWS = "".join(f'<row r="{row}">{cell(f"A{row}", row)}{cell(f"B{row}", -row)}</row>' for row in range(1, 5))
 NOTHING = '<table:table-cell table:number-columns-repeated="16000"/>'
-OPEN_ROWS = "".join(f"<table:table-row>{repeated(i)}{repeated(-i)}{NOTHING}</table:table-row>" for i in range(1, 5))
+OPEN_ROWS = "".join(f"<table:table-row>{repeat(i)}{repeat(-i)}{NOTHING}</table:table-row>" for i in range(1, 5))
 
 
-def test_workbooks_with_nothing_far_away_are_read(tmp_path: Path) -> None:
+def test_workbooks_without_distant_cells_are_read(tmp_path: Path) -> None:
     pytest.importorskip("python_calamine")
-    # LibreOffice repeats what is empty to the end of the sheet.
+    # LibreOffice repeats empty cells to the end of the sheet.
     end = f'<table:table-row table:number-rows-repeated="1048572">{NOTHING}</table:table-row>'
     for path in (excel(tmp_path / "t.xlsx", ROWS), opendocument(tmp_path / "t.ods", OPEN_ROWS + end)):
         assert read_file(path).to_numpy().tolist() == [[2, -2], [3, -3], [4, -4]]
@@ -96,7 +96,7 @@ def test_cells_far_apart_in_a_workbook_are_refused(tmp_path: Path, rows: str) ->
 @pytest.mark.parametrize("between", ["", ' x=">"'])
 def test_cells_repeated_without_end_are_refused(tmp_path: Path, between: str) -> None:
     pytest.importorskip("python_calamine")
-    row = f'<table:table-row{between} table:number-rows-repeated="1048576">{repeated(1, 16384)}</table:table-row>'
+    row = f'<table:table-row{between} table:number-rows-repeated="1048576">{repeat(1, 16384)}</table:table-row>'
     with pytest.raises(InputError, match="sheets of at most 4,194,304 cells"):
         read_file(opendocument(tmp_path / "t.ods", OPEN_ROWS + row))
 
@@ -164,7 +164,7 @@ def test_arrow_files_are_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.
     ):
         with pytest.raises(InputError, match="a Feather or Arrow file must take at most"):
             read_file(write_arrow(tmp_path / "t.feather", column, compression))
-    # One long text that many rows name is held once.
+    # A long text that many rows refer to is held once.
     codes = pa.array(np.zeros(100_000, np.int8))
     read = read_file(write_arrow(tmp_path / "t.arrow", pa.DictionaryArray.from_arrays(codes, ["x" * 500_000])))
     assert read["a"].cat.categories.str.len().tolist() == [500_000]
@@ -176,7 +176,7 @@ def test_arrow_files_whose_footer_lists_a_batch_again_and_again_are_refused(
     from evonas.data.readers import arrow_file
 
     monkeypatch.setattr("evonas.io.opened.LEAST_BOUND", 1 << 20)
-    path = write_arrow(tmp_path / "t.feather", np.arange(4000))  # 100 times its size holds it 99 times
+    path = write_arrow(tmp_path / "t.feather", np.arange(4000))  # stored 99 times, it takes 100 times its size
     listed = arrow_file._Table.structs
     monkeypatch.setattr(arrow_file._Table, "structs", lambda *given: [*listed(*given)] * 110)
     with pytest.raises(InputError, match="a Feather or Arrow file must take at most"):
@@ -190,7 +190,7 @@ def test_arrow_files_whose_footer_lists_a_batch_again_and_again_are_refused(
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "x" * 5000])
-def test_time_zones_that_nobody_knows_are_named(tmp_path: Path, zone: str) -> None:
+def test_unknown_time_zones_are_named(tmp_path: Path, zone: str) -> None:
     import pyarrow as pa
 
     with pytest.raises(InputError, match=r"column 'a' of .* must have a time zone that is known") as caught:
@@ -237,7 +237,7 @@ def test_lists_of_values_may_hold_one_twice_or_a_null(tmp_path: Path) -> None:
 
 
 def excel_97(path: Path, cells: list[tuple[int, int, float | str]]) -> Path:
-    """A workbook of the older binary format, as small as one can be: a compound file with one stream of records."""
+    """Writes a minimal workbook of the older binary format: a compound file with one stream of records."""
 
     def record(kind: int, body: bytes = b"") -> bytes:
         return struct.pack("<HH", kind, len(body)) + body
@@ -252,7 +252,7 @@ def excel_97(path: Path, cells: list[tuple[int, int, float | str]]) -> Path:
         return record(0x203, struct.pack("<HHHd", row, column, 0, value))
 
     start = begin(5) + record(0x42, struct.pack("<H", 1200))
-    sheet = len(start) + 17  # bytes before the sheet: those of the next two records are 13 and 4
+    sheet = len(start) + 17  # bytes before the sheet: the next two records have 13 and 4
     stream = start + record(0x85, struct.pack("<IBBBB", sheet, 0, 0, 1, 0) + b"S") + record(0xA)
     stream += begin(0x10) + b"".join(cell(*each) for each in cells) + record(0xA)
     stream = stream.ljust(4096, b"\0")
@@ -275,7 +275,7 @@ def test_workbooks_of_excel_97_are_read_up_to_a_bound(tmp_path: Path) -> None:
     pytest.importorskip("python_calamine")
     cells: list[tuple[int, int, float | str]] = [(0, 0, "a"), (0, 1, "b"), (1, 0, 1), (1, 1, 2), (2, 0, 3), (2, 1, 4)]
     assert read_file(excel_97(tmp_path / "t.xls", cells)).to_numpy().tolist() == [[1, 2], [3, 4]]
-    # Its parser asks for 128 GB, and ends the process without them.
+    # Its parser would ask for 128 GB, and failing to get them ends the process.
     with pytest.raises(InputError, match="must be read with at most 512 MB"):
         read_file(excel_97(tmp_path / "t.xls", [*cells, (65535, 65535, 1)]))
     (tmp_path / "t.xls").write_bytes((tmp_path / "t.xls").read_bytes()[:1500])

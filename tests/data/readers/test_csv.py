@@ -1,4 +1,4 @@
-"""Reading files: every good one as it is, every bad one refused with the location and the fix."""
+"""Reading CSV files: good ones are read unchanged, bad ones are refused with the location and the fix."""
 
 import gzip
 import os
@@ -19,7 +19,7 @@ from genomes.errors import InputError
 GOOD = "a,b,c\n1,x,0.5\n2,,1e3\n3,y,\n"
 
 
-def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
+def write(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -61,7 +61,7 @@ def written(folder: Path, content: str | bytes, name: str = "table.csv") -> Path
     ],
 )
 def test_reads_the_same_table_however_it_is_written(tmp_path: Path, content: str | bytes) -> None:
-    table = read_table(written(tmp_path, content))
+    table = read_table(write(tmp_path, content))
     assert list(table.columns) == ["a", "b", "c"]
     assert table["a"].tolist() == [1, 2, 3]
     assert table["b"].isna().tolist() == [False, True, False]
@@ -71,7 +71,7 @@ def test_reads_the_same_table_however_it_is_written(tmp_path: Path, content: str
 
 def test_types(tmp_path: Path) -> None:
     table = read_table(
-        written(
+        write(
             tmp_path,
             "id,zip,mixed,long,formula,quoted,big,word\n"
             '00123,02134,1,1234567890123456789,=1+1,"a,b\n""c""",-123456789012,inf\n'
@@ -88,7 +88,7 @@ def test_types(tmp_path: Path) -> None:
     assert table["word"].tolist() == ["inf", "outf"]
 
 
-@settings(deadline=None)  # the machine may be another's
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(
         st.tuples(
@@ -103,7 +103,7 @@ def test_types(tmp_path: Path) -> None:
 def test_a_written_frame_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, float, str]]
 ) -> None:
-    # A blank or missing-like text has no way through a CSV file, nor has a NUL byte or space around a cell.
+    # CSV cannot represent blank or missing-like text, NUL bytes or spaces around a cell.
     rows = [(a, b, "t" + "".join(c for c in text if c.isprintable()) + "t") for a, b, text in rows]
     frame = pd.DataFrame(rows, columns=["a", "b", "c"])
     path = tmp_path_factory.mktemp("csv") / "table.csv"
@@ -145,7 +145,7 @@ BAD: dict[str, tuple[bytes | Callable[[], bytes], list[str]]] = {
     "cut gzip": (gzip.compress(GOOD.encode() * 99)[:-20], ["gzip", "again"]),
     "damaged gzip": (b"\x1f\x8b" + bytes(40), ["gzip"]),
     "a million columns": (
-        lambda: b",".join(b"c%d" % n for n in range(10**6)) + b"\n1\n",  # not where tests are only collected
+        lambda: b",".join(b"c%d" % n for n in range(10**6)) + b"\n1\n",  # not while tests are only collected
         ["100,000 columns", "1,000,000"],
     ),
 }
@@ -154,20 +154,20 @@ BAD: dict[str, tuple[bytes | Callable[[], bytes], list[str]]] = {
 @pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
 def test_a_bad_file_is_refused(tmp_path: Path, content: bytes | Callable[[], bytes], said: list[str]) -> None:
     with pytest.raises(InputError) as refusal:
-        read_table(written(tmp_path, content() if callable(content) else content))
+        read_table(write(tmp_path, content() if callable(content) else content))
     for words in said:
         assert words in str(refusal.value)
 
 
 def test_long_cells_and_many_columns_are_read(tmp_path: Path) -> None:
-    table = read_table(written(tmp_path, "a,b\n1," + "x" * 131_000 + "\n2,y\n"))
+    table = read_table(write(tmp_path, "a,b\n1," + "x" * 131_000 + "\n2,y\n"))
     assert table["b"].map(len).tolist() == [131_000, 1]
-    wide = ",".join(f"c{place}" for place in range(5_000)) + "\n" + ",".join(["1"] * 5_000) + "\n"
-    assert read_table(written(tmp_path, wide)).shape == (1, 5_000)
+    wide = ",".join(f"c{index}" for index in range(5_000)) + "\n" + ",".join(["1"] * 5_000) + "\n"
+    assert read_table(write(tmp_path, wide)).shape == (1, 5_000)
 
 
 def test_a_bad_path_is_refused(tmp_path: Path) -> None:
-    written(tmp_path, GOOD, "titanic.csv")
+    write(tmp_path, GOOD, "titanic.csv")
     with pytest.raises(InputError, match=r"titanc\.csv.*correct the path.*titanic\.csv"):
         read_table(tmp_path / "titanc.csv")
     with pytest.raises(InputError, match="a folder"):
@@ -179,7 +179,7 @@ def test_a_bad_path_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD)
+    path = write(tmp_path, GOOD)
     path.chmod(0)
     with pytest.raises(InputError, match="permissions"):
         read_table(path)
@@ -202,7 +202,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def big_table(path: Path, kind: str) -> None:
     rng = np.random.default_rng(0)
     if kind == "a million columns":
-        path.write_bytes(b",".join(b"c%d" % place for place in range(10**6)) + b"\n")
+        path.write_bytes(b",".join(b"c%d" % index for index in range(10**6)) + b"\n")
         return
     if kind == "numbers":
         frame = pd.DataFrame(rng.normal(size=(60_000, 10)).round(5)).add_prefix("x")
@@ -223,6 +223,6 @@ def test_memory_stays_below_three_times_the_file(tmp_path: Path, kind: str) -> N
     big_table(path, kind)
     run = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
     unit = 1 if sys.platform == "darwin" else 1024
-    # Beside the table there are a batch and the texts that are known again, which do not grow with the file.
+    # Besides the table, memory holds one batch and the cache of known texts, neither of which grows with the file.
     beside = 150e6 if kind == "a million columns" else 20e6
     assert int(run.stdout) * unit < 3 * path.stat().st_size + beside

@@ -1,4 +1,4 @@
-"""A `tf.data.Dataset` read into arrays: every form of its elements, and what is refused."""
+"""Reading a `tf.data.Dataset` into arrays: every form of its elements, and what is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Spec:
 
 @dataclass
 class Fake:
-    """What is used of a Dataset."""
+    """The part of the Dataset interface that is used."""
 
     elements: list[Any]
     element_spec: Any = None
@@ -149,7 +149,7 @@ def test_a_dataset_of_tensorflow() -> None:
 
 @dataclass
 class Batches:
-    """What is used of a PyDataset."""
+    """The part of the PyDataset interface that is used."""
 
     batches: list[Any]
     endless: bool = False
@@ -188,7 +188,7 @@ def test_only_the_given_number_of_batches_of_an_infinite_dataset_is_read(dataset
 
 @pytest.mark.parametrize("kind", ["image", "series"])
 @pytest.mark.parametrize("batched", [True, False])
-def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batched: bool, tmp_path: Any) -> None:
+def test_data_larger_than_memory_are_the_same_from_the_disk(kind: str, batched: bool, tmp_path: Any) -> None:
     x = IMAGES if kind == "image" else np.random.default_rng(2).normal(size=(COUNT, 9, 4)).astype(np.float32)
     dataset = Fake(batches(x, Y) if batched else list(zip(x, Y, strict=True)))
     read, _, _ = read_dataset(dataset, most_bytes=4000)
@@ -206,7 +206,7 @@ def test_what_is_too_large_for_memory_is_the_same_from_the_disk(kind: str, batch
         assert is_on_disk(loaded.splits[0].x_train)
         for part in ("x_train", "x_validation", "y_train"):
             np.testing.assert_array_equal(getattr(loaded.splits[0], part), getattr(wanted.splits[0], part))
-        assert loaded.raw.keys() == wanted.raw.keys()  # of few series none are tested on
+        assert loaded.raw.keys() == wanted.raw.keys()  # few series: no test split
         for part, rows in wanted.raw.items():
             np.testing.assert_array_equal(loaded.raw[part], rows)
     assert is_on_disk(given.splits[0].x_train)

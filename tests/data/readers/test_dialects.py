@@ -1,4 +1,4 @@
-"""Files of text as other programs write them, and tables of other libraries: the same table in all."""
+"""Text files in the dialects of other programs, and tables of other libraries: all give the same table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAIN = "a,b,c\n1,x,0.5\n2,y,1.5\n3,z,2.5\n"
 QUOTED = 'a,b,c\n1,"x, ""y""",0.5\n2,y,1.5\n3,z,2.5\n'
 
 
-def zipped(text: str, *names: str) -> bytes:
+def zip_text(text: str, *names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
@@ -74,7 +74,7 @@ SAME: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
     "bz2": ("t.csv.bz2", bz2.compress(PLAIN.encode()), {}),
     "xz": ("t.csv.xz", lzma.compress(PLAIN.encode()), {}),
     "gzip without an ending": ("t", gzip.compress(PLAIN.encode()), {}),
-    "zip": ("t.zip", zipped(PLAIN, "folder/t.csv", "__MACOSX/t.csv"), {}),
+    "zip": ("t.zip", zip_text(PLAIN, "folder/t.csv", "__MACOSX/t.csv"), {}),
     "utf-16": ("t.csv", PLAIN.encode("utf-16"), {}),
     "utf-16 without a mark": ("t.csv", PLAIN.encode("utf-16-le"), {}),
     "Excel's Unicode text": ("t.txt", PLAIN.replace(",", "\t").encode("utf-16"), {}),
@@ -139,7 +139,7 @@ def test_decimal_commas_are_no_separators_where_spaces_are(tmp_path: Path) -> No
     assert frame.iloc[0].tolist() == ["110,25", "-0,10", "1,5"]
 
 
-def test_tables_that_are_drawn(tmp_path: Path) -> None:
+def test_random_tables(tmp_path: Path) -> None:
     drawn = "| a | b | c |\n|---|:-:|--:|\n| 1 | x | 0.5 |\n| 2 | y | 1.5 |\n"
     line = "+---+---+---+\n"
     boxed = line + drawn.replace("|---|:-:|--:|\n", line) + line
@@ -167,7 +167,7 @@ def test_quotes_in_quotes_are_doubled_or_escaped(tmp_path: Path) -> None:
     assert read(tmp_path, "t.csv", 'a,b\n1,"C:\\"\n2,"D:\\"\n').frame["b"].tolist() == ["C:\\", "D:\\"]
 
 
-def test_names_of_rows_have_no_name(tmp_path: Path) -> None:
+def test_row_names_have_no_header(tmp_path: Path) -> None:
     table = read(tmp_path, "t.csv", 'a,b\n"1",5,6\n"2",7,8\n')
     assert list(table.frame.columns) == ["Unnamed: 0", "a", "b"]
     assert "one cell more than the header" in table.notes[0]
@@ -176,7 +176,7 @@ def test_names_of_rows_have_no_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "word"), [("cp1252", "20 \u20ac"), ("latin-1", "caf\xe9 \x81")])
-def test_an_encoding_is_found_and_said(tmp_path: Path, encoding: str, word: str) -> None:
+def test_an_encoding_is_detected_and_reported(tmp_path: Path, encoding: str, word: str) -> None:
     table = read(tmp_path, "t.csv", f"a,b\n1,{word}\n2,x\n".encode(encoding))
     assert table.frame["b"].tolist()[0] == word.strip()
     assert f"t.csv is read as {encoding}" in table.notes[0]
@@ -194,7 +194,7 @@ def test_points_are_decimal_unless_the_table_writes_commas(tmp_path: Path) -> No
     assert read(tmp_path, "t.csv", "a\tb\n1.234\t2\n", decimal=",").frame["a"].tolist() == ["1.234"]
 
 
-def test_words_for_missing_may_be_said(tmp_path: Path) -> None:
+def test_words_for_missing_cells_may_be_given(tmp_path: Path) -> None:
     text = "a,b\n1,None\nNA,x\n"
     table = read(tmp_path, "t.csv", text)
     assert table.frame.isna().to_numpy().tolist() == [[False, True], [True, False]]
@@ -205,7 +205,7 @@ def test_words_for_missing_may_be_said(tmp_path: Path) -> None:
 BAD: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "another encoding": ("t.csv", "a\n\xe9\n".encode("latin-1"), {"encoding": "utf-8"}, "--encoding"),
     "no encoding": ("t.csv", PLAIN, {"encoding": "klingon"}, "one that Python knows"),
-    "two tables": ("t.zip", zipped(PLAIN, "a.csv", "b.csv"), {}, "one table, not 2 files"),
+    "two tables": ("t.zip", zip_text(PLAIN, "a.csv", "b.csv"), {}, "one table, not 2 files"),
     "cut": ("t.csv.bz2", bz2.compress(PLAIN.encode())[:-9], {}, "whole bzip2 file"),
     "a page": ("t.xls", "<html><table></table></html>", {}, "an HTML page"),
     "too many lines skipped": ("t.csv", PLAIN, {"skip_rows": 99}, "fewer than the lines"),
@@ -279,7 +279,7 @@ def test_tables_of_other_libraries_and_types() -> None:
     np.testing.assert_array_equal(made["span"], [1, 2, np.nan])
 
 
-def test_what_is_masked_is_missing() -> None:
+def test_masked_cells_are_missing() -> None:
     masked = np.ma.masked_array([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
     np.testing.assert_array_equal(feature_columns(masked, "x"), [[1, np.nan], [3, 4]])
     words = np.array([["a"], [None]], dtype=np.dtypes.StringDType(na_object=None))

@@ -1,4 +1,4 @@
-"""Tables from other files than CSV: the same table, or a message that names the place."""
+"""Tables in formats other than CSV: the same table, or a message that names the location."""
 
 import json
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, words: str) -> None:
         read_file(path)
 
 
-def test_a_parquet_file_of_another_name_is_known(tmp_path: Path) -> None:
+def test_a_parquet_file_with_another_suffix_is_recognised(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b"PAR1 and more")
     with pytest.raises(InputError, match="whole parquet file"):
@@ -102,7 +102,7 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         read_file(path)
 
 
-def test_signs_of_byte_order_are_no_part_of_a_name(tmp_path: Path) -> None:
+def test_byte_order_marks_are_not_part_of_a_name(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b"\xef\xbb\xbf\xef\xbb\xbfa,b\n1,2\n")
     assert list(read_file(path).columns) == ["a", "b"]

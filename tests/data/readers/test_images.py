@@ -1,4 +1,4 @@
-"""Folders of images: what is read, in which size, and what is refused."""
+"""Folders of images: what is read, at which size, and what is refused."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ RNG = np.random.default_rng(0)
 
 
 def write_folder(path: Path, count: int = 12, size: tuple[int, int] = (6, 4), channels: int = 3) -> Path:
-    for place in range(count):
-        label = ("cat", "dog")[place % 2]
+    for index in range(count):
+        label = ("cat", "dog")[index % 2]
         (path / label).mkdir(parents=True, exist_ok=True)
         pixels = RNG.integers(0, 256, (*size, channels)).astype(np.uint8)
-        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path / label / f"{place:02}.png")
+        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path / label / f"{index:02}.png")
     (path / "notes.txt").write_text("no image")
     (path / ".cache").mkdir()
     return path
@@ -166,7 +166,7 @@ def test_many_images_are_on_the_disk_for_networks_of_convolutions_alone(
         read_image_folder(folder)
 
 
-def test_files_that_programs_keep_for_themselves_are_no_images(tmp_path: Path) -> None:
+def test_hidden_files_of_programs_are_not_images(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets")
     for name in ("cat/._00.png", "cat/.ipynb_checkpoints/00.png", "__MACOSX/cat/._00.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def test_files_that_programs_keep_for_themselves_are_no_images(tmp_path: Path) -
     assert len(read_new_images(folder, None, 3)[1]) == 12
 
 
-def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets")
     name = os.fsdecode(b"\xff.png")
     Image.new("RGB", (4, 6)).save(folder / "dog" / name)

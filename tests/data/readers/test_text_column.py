@@ -1,4 +1,4 @@
-"""Text as a file's reader keeps it: the same cells as any other column of text, in less room."""
+"""The compact text column of the readers: the same cells as any other column of text, in less memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evonas.data.readers.text_column import PackedTexts
 WORDS = ["a", "é", None, "north end", "漢字", "a"]
 
 
-def packed(cells: list[str | None], few: bool = False, remembered: int = 1000) -> pd.Series:
+def pack(cells: list[str | None], few: bool = False, remembered: int = 1000) -> pd.Series:
     packing = Packing(len(cells), few, ["", "NA"], remembered)
     half = len(cells) // 2
     packing[:half] = tuple(cell or "" for cell in cells[:half])
@@ -26,8 +26,8 @@ def packed(cells: list[str | None], few: bool = False, remembered: int = 1000) -
 
 
 @pytest.mark.parametrize("few", [True, False])
-def test_cells_are_those_that_were_given(few: bool) -> None:
-    series = packed(WORDS, few)
+def test_cells_are_returned_unchanged(few: bool) -> None:
+    series = pack(WORDS, few)
     assert texts(series).tolist() == WORDS
     assert series.dropna().map(len).tolist() == [1, 1, 9, 2, 1]
     assert series.isna().tolist() == [False, False, True, False, False, False]
@@ -41,22 +41,22 @@ def test_cells_are_those_that_were_given(few: bool) -> None:
     assert np.asarray(series).tolist() == WORDS
     assert series.copy().tolist() == WORDS
     assert kind_of(series) == "text"
-    assert kind_of(packed(["2024-01-02", None, "2024/01/03"])) == "date"
-    joined = pd.concat([series, packed(["z", "a"]), series], ignore_index=True)
+    assert kind_of(pack(["2024-01-02", None, "2024/01/03"])) == "date"
+    joined = pd.concat([series, pack(["z", "a"]), series], ignore_index=True)
     assert joined.tolist() == [*WORDS, "z", "a", *WORDS]
     assert isinstance(joined.array, PackedTexts)
     assert pd.concat([series, pd.Series([1.5])], ignore_index=True).tolist()[-1] == 1.5
     assert "north end" in repr(series)
 
 
-def test_what_is_not_remembered_is_kept_again() -> None:
-    cells: list[str | None] = [f"t{place % 1000}" for place in range(5000)]
-    series = packed(cells, remembered=0)
+def test_texts_outside_the_cache_are_stored_again() -> None:
+    cells: list[str | None] = [f"t{index % 1000}" for index in range(5000)]
+    series = pack(cells, remembered=0)
     assert texts(series).tolist() == cells
     assert texts(series.iloc[4000:4003]).tolist() == cells[4000:4003]
-    assert packed(cells).array.nbytes < series.array.nbytes < 5000 * 16
-    assert packed(["a", "b"] * FEW, few=True).array.nbytes < 2 * FEW + 20
-    assert packed([None, None]).isna().all()
+    assert pack(cells).array.nbytes < series.array.nbytes < 5000 * 16
+    assert pack(["a", "b"] * FEW, few=True).array.nbytes < 2 * FEW + 20
+    assert pack([None, None]).isna().all()
 
 
 def test_a_table_of_a_file_is_prepared_as_a_frame_is(tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_a_table_of_a_file_is_prepared_as_a_frame_is(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
             "town": rng.choice(["north", "é", None], 200),
-            "day": [f"2024-01-{place % 28 + 1:02}" for place in range(200)],
+            "day": [f"2024-01-{index % 28 + 1:02}" for index in range(200)],
             "sure": rng.choice(["yes", "no"], 200),
-            "note": [f"text {place}" for place in range(200)],
+            "note": [f"text {index}" for index in range(200)],
             "rooms": rng.choice([1, 2, 9_999_999, None], 200),
             "y": rng.choice(["b", "a"], 200),
         }

@@ -1,4 +1,4 @@
-"""The archive that `evolution` learns from: its ranks are kept in order, whatever was added and forgotten."""
+"""The archive that `evolution` learns from: its ranks stay in order, whatever is added and forgotten."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.toy import ToySpace
 SPACE = ToySpace()
 
 
-def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
-    """An archive of so many entries with ranks drawn from a few, so that there are many equals."""
+def make_archive(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
+    """An archive of that many entries, with many ties."""
     rng, archive = np.random.default_rng(seed), Archive()
     for number in range(count):
         genome = SPACE.sample(rng)
@@ -27,7 +27,7 @@ def filled(count: int, ranks: list[Rank], seed: int = 0) -> Archive:
 
 
 def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
-    """The same as `Archive.best`, by definition."""
+    """`Archive.best` by its definition."""
     tier = min(entry.rank[0] for entry in archive.entries)
     found: dict[str, ArchiveEntry] = {}
     for entry in sorted((entry for entry in archive.entries if entry.rank[0] == tier), key=lambda r: r.rank):
@@ -35,18 +35,18 @@ def best_by_sorting(archive: Archive, count: int) -> list[tuple[int, int]]:
     return [entry.place for entry in found.values()][:count]
 
 
-def test_the_best_are_those_that_sorting_gives_also_of_many_and_after_json() -> None:
+def test_the_best_match_sorting_also_for_many_and_after_json() -> None:
     for ranks in ([(0, 1.0), (0, 0.5), (0, 2.0), (1, 0.1), (2, 0.0)], [(1, 0.3), (1, 0.2), (2, 0.0)]):
         for count in (3, 50, 1_000):
-            archive = filled(count, ranks)
+            archive = make_archive(count, ranks)
             assert len(archive.entries) < 800
             assert [entry.place for entry in archive.best(12)] == best_by_sorting(archive, 12)
             back = Archive.from_json(json.loads(json.dumps(archive.to_json(SPACE))), SPACE)
             assert [entry.place for entry in back.best(30)] == best_by_sorting(archive, 30)
 
 
-def test_evidence_is_of_the_best_tier_and_bounded() -> None:
-    archive = filled(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
+def test_observations_come_from_the_best_tier_and_are_bounded() -> None:
+    archive = make_archive(700, [(0, float(loss)) for loss in range(50)] + [(1, 0.5)] * 10 + [(2, 0.0)] * 20)
     observations = archive.observations(lambda entry: entry.features, 80)
     assert observations.features.shape == (80, 3)
     losses = sorted(entry.rank[1] for entry in archive.entries if entry.rank[0] == 0)
@@ -57,7 +57,7 @@ def test_evidence_is_of_the_best_tier_and_bounded() -> None:
 
 
 def test_few_are_taken_in_the_order_of_their_evaluation() -> None:
-    archive = filled(30, [(0, 2.0), (0, 1.0)])
+    archive = make_archive(30, [(0, 2.0), (0, 1.0)])
     observations = archive.observations(lambda entry: entry.features, 80)
     assert observations.losses.tolist() == [entry.rank[1] for entry in archive.entries]
     assert observations.failures.shape == (0, 3)

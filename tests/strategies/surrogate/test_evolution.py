@@ -33,7 +33,7 @@ SPACE = HyperparameterSpace(
 
 
 def bowl(values: dict[str, object]) -> float:
-    """Lowest, 0, at rate 0.01, 40 units, kind c and share 0.7; fails where the rate is large."""
+    """The minimum 0 is at rate 0.01, 40 units, kind c and share 0.7; large rates fail."""
     rate = float(np.log10(values["rate"]))  # type: ignore[arg-type]
     if rate > -0.5:
         return float("nan")
@@ -52,7 +52,7 @@ def test_the_gradient_of_the_hyperparameters_is_right() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_a_process_knows_what_it_saw_and_guesses_between() -> None:
+def test_a_process_interpolates_its_observations() -> None:
     rng = np.random.default_rng(1)
     x, new = rng.random((40, 3)), rng.random((20, 3))
 
@@ -155,7 +155,7 @@ def test_without_anything_feasible_it_looks_for_the_least_violation() -> None:
     assert min(sums) <= 1 < min(sums[:6])
 
 
-def test_rungs_go_on_with_the_best() -> None:
+def test_rungs_continue_with_the_best() -> None:
     strategy = make_strategy("evolution", ToySpace(), objective=RMSE, population=9, epochs=27, rungs=3, seed=0)
     origins: dict[tuple[int, int], tuple[str, int]] = {}
     scores: dict[str, float] = {}
@@ -182,7 +182,7 @@ def test_rungs_go_on_with_the_best() -> None:
     assert np.mean(gone_on) < np.mean([scores[digest] for digest, epochs in origins.values() if epochs == 3])
 
 
-def test_the_slope_of_what_is_promised_is_right() -> None:
+def test_the_gradient_of_the_acquisition_is_right() -> None:
     rng = np.random.default_rng(3)
     x, failures = rng.random((30, 3)), rng.random((4, 3))
     losses = np.sin(5 * x[:, 0]) + x[:, 1] ** 2
@@ -195,8 +195,8 @@ def test_the_slope_of_what_is_promised_is_right() -> None:
         np.testing.assert_allclose(gradient, expected, rtol=1e-2, atol=2e-2)
 
 
-def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> None:
-    best = np.array([0.4, 0.6])  # of the positions of rate and units
+def test_refining_maximises_the_acquisition_over_numbers_and_keeps_names() -> None:
+    best = np.array([0.4, 0.6])  # coordinates of rate and units
 
     def acquisition(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         away = np.zeros_like(features)
@@ -212,7 +212,7 @@ def test_refining_moves_numbers_to_where_most_is_promised_and_keeps_names() -> N
     np.testing.assert_allclose(positions, best, atol=0.02)
 
 
-def test_refining_leaves_alone_what_decides_which_genes_there_are() -> None:
+def test_refining_keeps_the_genes_that_conditions_depend_on() -> None:
     space = HyperparameterSpace(
         {"layers": Range(1, 4), "rate": Range(0.0, 1.0), "units_3": Gene(Range(8, 64), when={"layers": {"low": 3}})}
     )
@@ -248,10 +248,10 @@ def test_children_start_from_the_weights_of_their_parents() -> None:
 
 
 @pytest.mark.soak
-def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
+def test_a_stuck_search_restarts_beside_the_first_one() -> None:
     strategy = make_strategy("evolution", SPACE, seed=0)
     strategy.tell([-1.0] * len(strategy.ask(1)))
-    for _ in range(10):  # a hundred evaluations, of which none is better
+    for _ in range(10):  # a hundred evaluations without an improvement
         assert not strategy.state()["restart"]
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in strategy.ask(10)])
     own: set[str] = set()
@@ -263,7 +263,7 @@ def test_a_search_that_is_stuck_begins_anew_beside_the_first_one() -> None:
         restored.restore(state)
         assert [each.digest for each in restored.ask(10)] == [each.digest for each in candidates]
         parents |= {parent for candidate in candidates[-5:] for parent in candidate.parents}
-        assert bool(parents) == (generation > 0)  # spread, until there is something to learn from
+        assert bool(parents) == (generation > 0)  # spread out until there is something to learn from
         assert parents <= own
         own |= {candidate.digest for candidate in candidates[-5:]}
         strategy.tell([1.0 + bowl(candidate.genome) for candidate in candidates])
@@ -304,13 +304,13 @@ def test_the_first_network_within_the_limits_is_not_the_last() -> None:
     assert min(losses) < 0.1
 
 
-def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
+def test_a_smaller_violation_is_better_until_something_has_a_loss() -> None:
     exploration = LengthScaleShrinkage()
     for rank, waited in (
         ((2, 0.0), 1),
         ((1, 5.0), 0),
         ((1, 4.0), 0),
-        ((1, 3.99), 1),  # not worth the name
+        ((1, 3.99), 1),  # too small an improvement
         ((2, 0.0), 2),
         ((0, 9.0), 0),
         ((1, 0.1), 1),
@@ -323,7 +323,7 @@ def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
 
 
 def test_the_threads_of_scipy_s_library_are_limited_too() -> None:
-    """It has one of its own, and no other one is there before SciPy is: in a process that has not imported it."""
+    """SciPy has its own BLAS, which is not loaded before SciPy: checked in a process that has not imported it."""
     script = (
         "from evonas.strategies.surrogate.evolution import _linear_algebra as limited; import numpy, threadpoolctl; "
         "few = limited(); import scipy.linalg; every = threadpoolctl.ThreadpoolController().select(user_api='blas'); "

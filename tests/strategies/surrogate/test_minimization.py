@@ -11,7 +11,7 @@ LEAST = np.array([0.3, 0.7, -0.5])
 
 
 def bowls(places: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A bowl for each start, with axes that are unlike, whose bottoms lie at different heights."""
+    """A bowl for each start, with unequal axes and a different minimum."""
     away = places - LEAST
     return (SCALES * away * away).sum(axis=1) + starts, 2.0 * SCALES * away
 
@@ -19,7 +19,7 @@ def bowls(places: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def test_every_start_reaches_the_least_within_its_bounds() -> None:
     starts = np.random.default_rng(0).random((7, 3))
     low, high = np.zeros_like(starts), np.ones_like(starts)
-    low[0, 1] = high[0, 1] = starts[0, 1]  # a number that stays
+    low[0, 1] = high[0, 1] = starts[0, 1]  # a coordinate fixed by its bounds
     found, value = minimize_all(bowls, starts, low, high, 60)
     expected = np.tile([0.3, 0.7, 0.0], (7, 1))
     expected[0, 1] = starts[0, 1]

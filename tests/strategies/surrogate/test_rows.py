@@ -21,7 +21,7 @@ BEST = SPACE.from_values({"rate": 0.02, "layers": 3, "width": 222, "kind": "b", 
 
 
 def acquisition() -> AcquisitionFunction:
-    """Highest at `BEST`."""
+    """The maximum is at `BEST`."""
     target = SPACE.features(BEST)
 
     def values_and_gradients(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Dates read from text by the exported model: the same days and times as in the preparation."""
+"""Dates parsed from text by the exported model: the same days and times as in the preparation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from evonas.data.cells import date_parts, seconds
 from evonas.data.encoding.codes import DATE_PATTERN
 from evonas.data.encoding.preprocessor import DATE_PARTS
-from tests.training.export.test_preprocessing import computed
+from tests.training.export.test_preprocessing import compute
 
 pytestmark = pytest.mark.keras
 
@@ -27,16 +27,16 @@ def test_dates_are_those_of_the_calendar():
     model = keras.Model(given, date_numbers(fields, 0.0))
     days = np.arange(-719162, 2932896, 97)
     texts = days.astype("datetime64[D]").astype(str).astype(object)
-    numbers, present = computed(model, texts)
+    numbers, present = compute(model, texts)
     assert present.all()
     np.testing.assert_array_equal(numbers[:, 0], days)
     np.testing.assert_array_equal(numbers[:, 2], (days + 3) % 7)
     assert_zones_are_read(model)
     wrong = np.array(["", "soon", "2020-13-01", "2021-02-30", "2020-1/5", "01-02-2020", "2020"], dtype=object)
-    assert not computed(model, wrong)[1].any()
+    assert not compute(model, wrong)[1].any()
 
 
-#: Cells that are dates, nearly dates, or nothing of the kind.
+#: Cells that are dates, nearly dates, or something else.
 # fmt: off
 ODD = [
     "2021-02-30", "2000-2-29", "1900-02-29", "0000-00-00", "2020-12-31T24:00", "2020-12-31T23:60", "2020-12-31T9:05",
@@ -68,8 +68,8 @@ def test_odd_cells_are_the_same_dates_as_in_the_preparation(format):
     ]
     there, wanted = present[:, 0] > 0.5, date_parts(stamps)
     wanted["days"] -= 18000.0
-    for place, part in enumerate(DATE_PARTS):
-        np.testing.assert_allclose(numbers[there, place], wanted[part][there], rtol=1e-6, atol=1e-4, err_msg=part)
+    for index, part in enumerate(DATE_PARTS):
+        np.testing.assert_allclose(numbers[there, index], wanted[part][there], rtol=1e-6, atol=1e-4, err_msg=part)
 
 
 def assert_zones_are_read(model):
@@ -82,11 +82,11 @@ def assert_zones_are_read(model):
     wanted = date_parts(np.floor(seconds(pd.Series(texts, dtype=object))))
     numbers, present = model.predict(np.array(texts, dtype=object), verbose=0)
     assert present.all()
-    for place, part in enumerate(DATE_PARTS):
-        np.testing.assert_allclose(numbers[:, place], wanted[part], rtol=1e-6, atol=1e-5, err_msg=part)
+    for index, part in enumerate(DATE_PARTS):
+        np.testing.assert_allclose(numbers[:, index], wanted[part], rtol=1e-6, atol=1e-5, err_msg=part)
     coded = np.array([[int(field) for field in re.match(DATE_PATTERN, text).groups("0")] for text in texts], np.int32)
     fields = keras.Model(model.inputs, model.get_layer("fields").output).predict(
         np.array(texts, dtype=object), verbose=0
     )
-    fields[:, -1] = np.abs(fields[:, -1])  # coded minutes of a zone have no sign of their own
+    fields[:, -1] = np.abs(fields[:, -1])  # encoded minutes of a zone have no sign
     np.testing.assert_array_equal(coded, fields)

@@ -1,4 +1,4 @@
-"""What a `.keras` file tells of itself is data of whoever wrote it: read, or taken for none."""
+"""The description inside a `.keras` file is untrusted data: it is validated, or ignored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def data() -> PreparedData:
     return read_data(frame, "y")[0]
 
 
-def described(data: PreparedData, **changes: Any) -> bytes:
+def file_with_description(data: PreparedData, **changes: Any) -> bytes:
     """A file whose description has these values."""
     content, written = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -39,8 +39,8 @@ def described(data: PreparedData, **changes: Any) -> bytes:
     return written.getvalue()
 
 
-def test_a_file_tells_its_labels_and_columns(data: PreparedData, tmp_path: Path) -> None:
-    (tmp_path / "x.keras").write_bytes(described(data))
+def test_a_file_describes_its_labels_and_columns(data: PreparedData, tmp_path: Path) -> None:
+    (tmp_path / "x.keras").write_bytes(file_with_description(data))
     found = description_of(tmp_path / "x.keras")
     assert found is not None
     assert (found.targets, found.classes, found.label_type) == (("y",), ("no", "yes"), "text")
@@ -60,15 +60,15 @@ def test_a_file_tells_its_labels_and_columns(data: PreparedData, tmp_path: Path)
         {"series": {"kind": "series"}},
     ],
 )
-def test_what_cannot_be_is_no_description(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
-    (tmp_path / "x.keras").write_bytes(described(data, **changes))
+def test_impossible_descriptions_are_ignored(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
+    (tmp_path / "x.keras").write_bytes(file_with_description(data, **changes))
     assert description_of(tmp_path / "x.keras") is None
 
 
 @pytest.mark.parametrize(
     "changes", [{"label_type": "integer"}, {"label_type": "code"}, {"classes": ("a", "a"), "label_type": "text"}]
 )
-def test_labels_of_a_run_are_of_their_type(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_labels_of_a_run_keep_their_type(data: PreparedData, tmp_path: Path, changes: dict[str, Any]) -> None:
     replace(data, problem=replace(data.problem, **changes)).save(tmp_path / "data.npz")
     with pytest.raises(InputError, match=r"labels|invalid literal"):
         PreparedData.load(tmp_path / "data.npz")

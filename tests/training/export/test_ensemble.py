@@ -1,4 +1,4 @@
-"""An ensemble is one Keras file whose predictions are the mean of its networks'."""
+"""An ensemble is one Keras file that predicts the mean of its networks."""
 
 from __future__ import annotations
 

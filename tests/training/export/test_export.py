@@ -15,14 +15,14 @@ from evonas.metrics.scores import compute_scores, predictions
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from genomes.errors import InputError
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 pytestmark = pytest.mark.keras
 SETTINGS = TrainingSettings(trainer="single")
 KINDS = ("regression", "multi", "binary", "multiclass")
 NETWORK = graph((8, 6), [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)], normalization="batch", dropout=0.1, l2=1e-4)
 
-#: Opens the files with nothing but Keras and numpy; evonas and genomes cannot be imported.
+#: Opens the files with Keras and numpy only; evonas and genomes cannot be imported.
 READER = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -39,7 +39,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 class Exported(dict):
-    """Of a kind, once asked for: the data, the evaluation, the task and what the export gave."""
+    """The data, evaluation, task and export result of one kind; computed on first use."""
 
     def __init__(self, folder):
         super().__init__()
@@ -50,7 +50,7 @@ class Exported(dict):
         from evonas.training.native import NativeTrainer
 
         prepared = data(kind)
-        (found,) = trained(NativeTrainer(prepared, TrainingSettings()), [task(NETWORK, 4)]).values()
+        (found,) = train_all(NativeTrainer(prepared, TrainingSettings()), [task(NETWORK, 4)]).values()
         order = ExportTask(graph_to_json(NETWORK), self.folder / f"{kind}.keras", found.weights, found.scores)
         self[kind] = (prepared, found, order, export(order, prepared, SETTINGS))
         return self[kind]
@@ -115,7 +115,7 @@ def test_a_difference_is_noticed_and_leaves_the_old_file(exported):
 
 @every_kind
 @pytest.mark.sampled(2)
-def test_the_last_layer_speaks_the_target_s_units(exported, kind):
+def test_the_last_layer_has_the_target_s_units(exported, kind):
     import keras
 
     prepared, _, order, _ = exported[kind]
@@ -126,7 +126,7 @@ def test_the_last_layer_speaks_the_target_s_units(exported, kind):
 
 
 @pytest.mark.soak
-def test_retraining_uses_validation_rows_and_says_so(exported, tmp_path):
+def test_retraining_uses_validation_rows_and_reports_it(exported, tmp_path):
     from evonas.training.export.export import export, retrain
 
     prepared, found, order, _ = exported["regression"]
@@ -173,7 +173,7 @@ def test_a_fold_s_network_is_not_held_to_the_mean(exported, tmp_path):
     assert "first fold" in export(cut, data(folds=2), SETTINGS).note
 
 
-def test_an_ending_that_is_no_format_s_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must end in one of \.keras, \.onnx, \.tflite, not 'model\.foo'"):
         format_of(tmp_path / "model.foo")
     assert format_of(tmp_path / "model.onnx") == "onnx"

@@ -1,4 +1,4 @@
-"""Formats other than Keras's of models that take raw columns: what they predict, and what is written beside them."""
+"""Other formats than Keras's for models that take raw columns: their predictions, and the files written beside them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 from evonas.data.prepare import prepare_table
 from evonas.data.readers.files import read_file
-from tests.training.export.test_preprocessing import KINDS, ROLES, exported, table
+from tests.training.export.test_preprocessing import KINDS, ROLES, export_network, table
 
 pytestmark = pytest.mark.keras
 
 
 FEW = ("longitude", "take", "sure", "heated", "town", "kind")
-#: Dates and free text take TensorFlow minutes to write.
+#: TensorFlow takes minutes to write dates and free text.
 columns = [pytest.param(FEW, id="few"), pytest.param((*KINDS, "kind"), id="all", marks=pytest.mark.soak)]
 
 
@@ -28,7 +28,7 @@ def roles(names):
 
 @pytest.fixture(scope="module")
 def from_file(tmp_path_factory, request):
-    """A CSV file, what it is prepared to, its model as a `.keras` file, and the rows as that takes them."""
+    """A CSV file, its preparation, its model as a `.keras` file, and the rows in the form that the model takes."""
     path = tmp_path_factory.mktemp("file") / "table.csv"
     frame = table()[list(request.param)]
     for name, cell in {"town": "?", "heated": "N/A", "built": "soon"}.items():
@@ -36,7 +36,7 @@ def from_file(tmp_path_factory, request):
             frame.loc[0, name] = cell
     frame.to_csv(path, index=False)
     read = read_file(path)
-    # Two rows more, of which one has nothing and the other nothing that was seen before.
+    # Two more rows: one with missing values only, one with unseen values only.
     with path.open("a") as file:
         file.write("," * (len(frame.columns) - 1) + "\n")
         cells = "1e9, 7 ,-3,0.5,1,2,maybe,YES,nowhere,street 1,2001-02-03T04:05,"
@@ -44,7 +44,7 @@ def from_file(tmp_path_factory, request):
         row = dict(zip((*KINDS, "kind"), cells.split(","), strict=True))
         file.write(",".join(row[name] for name in frame) + "\n")
     prepared = prepare_table(read, "kind", seed=0, roles=roles(frame))
-    written, _, _ = exported(prepared, path.with_name("best.keras"))
+    written, _, _ = export_network(prepared, path.with_name("best.keras"))
     return path, prepared, written.path, prepared.preparation.inputs(read_file(path))
 
 
@@ -53,7 +53,7 @@ def from_file(tmp_path_factory, request):
 @pytest.mark.parametrize("from_file", columns, indirect=True)
 @pytest.mark.soak
 def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
-    """By the code in the documentation, which knows the JSON file alone."""
+    """Runs the code from the documentation, which uses only the JSON file."""
     import keras
 
     for package in ("tf2onnx", "onnxruntime"):
@@ -61,9 +61,9 @@ def test_formats_without_text_predict_coded_rows(from_file, tmp_path, format):
             pytest.importorskip(package)
     table_path, prepared, keras_path, rows = from_file
     path = tmp_path / f"best.{format}"
-    note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
+    note = export_network(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
     more = ", 'street', 'built' and 4 more" if "note" in prepared.preparation.input_names() else ""
-    assert f"takes the columns of text 'sure', 'heated', 'town'{more} as numbers" in note
+    assert f"takes the text columns 'sure', 'heated', 'town'{more} as numbers" in note
     assert (
         f"best.{format}.json holds the names and the order of the inputs, the codes of text and the 3 classes" in note
     )
@@ -88,7 +88,7 @@ def test_columns_of_any_name_are_written(tmp_path, format):
     frame = table()[["longitude", "rooms", "town", "heated", "kind"]]
     prepared = prepare_table(frame.set_axis(["1 Größe", "a b", "A_B", "class", "kind"], axis=1), "kind", seed=0)
     path = tmp_path / {"savedmodel": "saved"}.get(format, f"best.{format}")
-    note = exported(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
+    note = export_network(prepared, tmp_path / "x.keras", task={"path": path, "format": format})[0].note
     assert "differs from the Keras model by at most" in note
     assert "has other names for the columns '1 Größe', 'a b', 'class'" in note
     about = json.loads(path.with_name(path.name + ".json").read_text())
@@ -102,9 +102,9 @@ def test_columns_of_any_name_are_written(tmp_path, format):
 
 
 @pytest.mark.parametrize("names", columns)
-def test_a_savedmodel_takes_text_and_needs_nothing_beside(tmp_path, names):
+def test_a_savedmodel_takes_text_and_needs_no_other_file(tmp_path, names):
     mixed = prepare_table(table()[list(names)], "kind", seed=0, roles=roles(names))
-    order = exported(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
+    order = export_network(mixed, tmp_path / "best.keras", task={"path": tmp_path / "saved", "format": "savedmodel"})
     assert "differs from the Keras model by at most" in order[0].note
     assert (tmp_path / "saved" / "saved_model.pb").exists()
     assert not (tmp_path / "saved.json").exists()

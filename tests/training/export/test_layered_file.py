@@ -1,4 +1,4 @@
-"""Opens files of networks of every kind, and refuses what needs more than a file has or has unknown layers."""
+"""Opens files of networks of every kind; refuses those that need too many resources or contain unknown layers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def files(tmp_path_factory):
     return found
 
 
-def changed(path, place, change):
-    """The file with the configuration of one layer changed."""
+def change_layer(path, place, change):
+    """The file with one layer's configuration changed."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     config = json.loads(parts["config.json"])
@@ -45,7 +45,7 @@ def changed(path, place, change):
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
+def test_files_written_by_evonas_are_opened_and_their_weights_counted(files, name):
     from evonas.training.export.keras_file import load_keras_file
     from evonas.training.export.layered_file import layered_weights
 
@@ -56,7 +56,7 @@ def test_what_evonas_writes_is_opened_and_its_weights_are_counted(files, name):
         layered_weights(config, model.count_params() - 1)
 
 
-#: Of the layers that other formats have no operation of their own for.
+#: Layers for which other formats have no single operation.
 HARD = ("series of several lengths", "text")
 
 
@@ -105,8 +105,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("name", "place", "change", "words"), CHANGES.values(), ids=CHANGES)
-def test_what_needs_more_or_is_something_else_is_refused(files, name, place, change, words):
+def test_oversized_files_and_unknown_layers_are_refused(files, name, place, change, words):
     from evonas.training.export.keras_file import load_keras_file
 
     with pytest.raises(InputError, match=words):
-        load_keras_file(changed(files[name], place, change))
+        load_keras_file(change_layer(files[name], place, change))

@@ -1,4 +1,4 @@
-"""Networks with features of neighbours: trained alike by all trainers that can, exported, and put together."""
+"""Networks with neighbour features: trained alike by all trainers that support them, exported, and combined."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def architecture(columns: tuple[str, ...], bandwidths: tuple[float, ...]) -> dic
     return graph_to_json(graph_from_json(graph_to_json(network)))
 
 
-def trained(data: PreparedData, **fields):
+def train(data: PreparedData, **fields):
     """Tasks and evaluations of networks with different neighbours, by the native trainer."""
     from evonas.training.native import NativeTrainer
 
@@ -51,13 +51,13 @@ def trained(data: PreparedData, **fields):
     found = {}
     for part in NativeTrainer(data, TrainingSettings()).train(tasks):
         found |= part
-    return [(task, found[place]) for place, task in enumerate(tasks)]
+    return [(task, found[index]) for index, task in enumerate(tasks)]
 
 
 @pytest.fixture(scope="module")
 def regression():
     data = data_of("y")
-    return data, trained(data, keep_snapshots=True)
+    return data, train(data, keep_snapshots=True)
 
 
 @pytest.mark.soak
@@ -72,7 +72,7 @@ def test_trainers_agree(regression) -> None:
     assert found[0][1].parameters == 6 * (2 + 2 + 1) + 7
 
 
-def test_a_child_with_other_neighbours_keeps_what_both_see(regression) -> None:
+def test_a_child_with_other_neighbours_keeps_shared_features(regression) -> None:
     from evonas.training.native import NativeTrainer
 
     data, ((task, parent), *_) = regression
@@ -97,10 +97,10 @@ def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, met
     from evonas.training.export.keras_file import check_keras_file
     from evonas.training.held_out import test_scores
 
-    data, found = regression if target == "y" else ((other := data_of(target)), trained(other))
+    data, found = regression if target == "y" else ((other := data_of(target)), train(other))
     task, evaluation = found[0]
     order = ExportTask(task.architecture, tmp_path / "best.keras", evaluation.weights, evaluation.scores)
-    written = export(order, data, TrainingSettings())  # raises unless the raw validation rows score the same
+    written = export(order, data, TrainingSettings())  # raises if the scores on raw validation rows differ
     check_keras_file(order.path)
     assert written.validation_scores[metric] == pytest.approx(evaluation.scores[metric], rel=1e-5)
     tested = test_scores(task.architecture, evaluation.weights, data, None)
@@ -108,7 +108,7 @@ def test_the_exported_model_gives_the_recorded_scores_to_plain_keras(target, met
 
 
 @pytest.mark.soak
-def test_the_file_opens_where_evonas_is_not(regression, tmp_path: Path) -> None:
+def test_the_file_opens_without_evonas(regression, tmp_path: Path) -> None:
     from evonas.training.export.export import export
 
     data, ((task, evaluation), *_) = regression
@@ -142,7 +142,7 @@ def test_a_retrained_network_and_an_ensemble_are_exported(regression, tmp_path: 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
-def test_other_formats_hold_them(regression, tmp_path: Path, kind: str) -> None:
+def test_other_formats_support_them(regression, tmp_path: Path, kind: str) -> None:
     from evonas.training.export.export import export
 
     if kind == "onnx":

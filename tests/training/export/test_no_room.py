@@ -1,4 +1,4 @@
-"""A disk without room for an export is a sentence, not a traceback of the worker."""
+"""An export to a full disk ends with a one-line error instead of the worker's traceback."""
 
 from __future__ import annotations
 

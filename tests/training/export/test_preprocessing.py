@@ -32,7 +32,7 @@ Make = Callable[[np.random.Generator], Any]
 NETWORK = graph((5,))
 NETWORK.nodes[0]["numbers"] = "piecewise"
 
-#: Opens the file with nothing but Keras and numpy, and predicts what a CSV reader gave.
+#: Opens the file with Keras and numpy only, and predicts the output of a CSV reader.
 READER = """
 import os, sys, csv, json
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -52,7 +52,7 @@ print(json.dumps({"probability": found["probability"].tolist(), "label": [x.deco
 """
 
 
-def sampled(cells: Sequence[Any], p: Sequence[float] | None = None) -> Make:
+def make_sampler(cells: Sequence[Any], p: Sequence[float] | None = None) -> Make:
     return lambda rng: rng.choice(np.array(cells, dtype=object), COUNT, p=p)
 
 
@@ -65,7 +65,7 @@ def stamps(form: str) -> Make:
 
 
 def notes(rng: np.random.Generator) -> Any:
-    """Texts of a few of some words, written in many ways."""
+    """Texts made of a few words, in many spellings."""
     words = [
         "Good",
         "bad!",
@@ -86,7 +86,7 @@ def notes(rng: np.random.Generator) -> Any:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of column: its cells, whether some are missing, cells never seen, and types that hold the same cells."""
+    """A kind of column: its cells, whether some are missing, unseen cells, and types that represent the same cells."""
 
     make: Make
     gaps: bool = False
@@ -97,7 +97,7 @@ class Kind:
 
 FLOATS, WHOLE = ("float32", "Float64", "object"), ("float64", "Int64", "object", "string")
 TEXT = ("string", "category", "object")
-#: Column -> what it is: all inputs that a table may have, each in the same tests.
+#: Column -> kind: all inputs that a table may have, covered by the same tests.
 KINDS: dict[str, Kind] = {
     "longitude": Kind(lambda rng: rng.normal(-119.5, 2, COUNT).astype(np.float32), True, (1e9, -1e29, 0), FLOATS),
     "stamp": Kind(lambda rng: rng.integers(1_700_000_000, 1_700_900_000, COUNT), False, (0, -1), WHOLE),
@@ -105,10 +105,10 @@ KINDS: dict[str, Kind] = {
     "a/b": Kind(lambda rng: np.exp(rng.normal(0, 4, COUNT)), True, (1e-30, -1.0)),
     "take": Kind(lambda rng: rng.integers(0, 2, COUNT), False, (2, 0.5), (*WHOLE, "bool", "boolean")),
     "storey": Kind(lambda rng: rng.integers(0, 4, COUNT), False, (99, 0.5), ("float64", "Int64"), "categorical"),
-    "sure": Kind(sampled([True, False]), True, (), ("boolean", "object")),
-    "heated": Kind(sampled(["Yes", "no"]), True, ("TRUE", "off", "1"), TEXT),
-    "town": Kind(sampled(["north", "b,c", "é", "[UNK]"], [0.5, 0.3, 0.15, 0.05]), True, ("?", "North", "e"), TEXT),
-    "street": Kind(sampled([f"street {number}" for number in range(140)]), False, ("nowhere", "\n"), TEXT),
+    "sure": Kind(make_sampler([True, False]), True, (), ("boolean", "object")),
+    "heated": Kind(make_sampler(["Yes", "no"]), True, ("TRUE", "off", "1"), TEXT),
+    "town": Kind(make_sampler(["north", "b,c", "é", "[UNK]"], [0.5, 0.3, 0.15, 0.05]), True, ("?", "North", "e"), TEXT),
+    "street": Kind(make_sampler([f"street {number}" for number in range(140)]), False, ("nowhere", "\n"), TEXT),
     "built": Kind(stamps("%Y-%m-%d %H:%M:%S"), True, ("9999-12-31", "1700-02-29"), ("string", "object")),
     "day": Kind(stamps("%Y/%m/%d"), False, ("0001-01-01", "2024-02-29T23:59"), ("string", "object")),
     "sold": Kind(
@@ -135,7 +135,7 @@ def table() -> pd.DataFrame:
 
 
 def conditions() -> dict[tuple[str, str], pd.DataFrame]:
-    """(column, what of it) -> a table where only that column is other than in `table`."""
+    """(column, condition) -> a table that differs from `table` in that column only."""
     few = table().head(6)
     found: dict[tuple[str, str], pd.DataFrame] = {}
     for name, kind in KINDS.items():
@@ -156,7 +156,7 @@ def prepared() -> PreparedData:
 
 @pytest.fixture(scope="module")
 def whole(prepared) -> PreparedData:
-    """As one network sees it."""
+    """As seen by one network."""
     return prepared.for_views("piecewise")
 
 
@@ -171,15 +171,18 @@ def encode(prepared):
 
     def features(frame, **changes):
         given = prepared.preparation.inputs(frame)
-        return computed(model, given | {name: change(given[name]) for name, change in changes.items()})
+        return compute(model, given | {name: change(given[name]) for name, change in changes.items()})
 
-    features.of = lambda inputs: computed(model, inputs)
+    features.of = lambda inputs: compute(model, inputs)
     return features
 
 
-def computed(model, inputs):
-    """What `predict` gives, without the graph that it makes of so many columns for each type of them: that takes half
-    a minute. `test_plain_keras_predicts_the_rows_of_a_csv` predicts by one."""
+def compute(model, inputs):
+    """Returns the output of `predict` without compiling its graph.
+
+    With this many columns, a graph for each combination of types takes half a minute.
+    `test_plain_keras_predicts_the_rows_of_a_csv` uses one.
+    """
     import keras
 
     outputs = model(inputs, training=False)
@@ -187,7 +190,8 @@ def computed(model, inputs):
 
 
 def close(given, wanted):
-    # Numbers of size 16 to 32, of which a mean is taken away, are 1.9e-6 apart in float32: a step, and its rounding.
+    # Numbers between 16 and 32, from which a mean is subtracted, are 1.9e-6 apart in float32: allow a step and its
+    # rounding.
     np.testing.assert_allclose(given, wanted, rtol=2e-6, atol=3e-6)
 
 
@@ -198,7 +202,7 @@ def test_every_kind_of_column(prepared, encode):
 
 
 def test_every_kind_missing_unseen_of_other_types_and_in_other_orders(prepared, encode):
-    """All conditions of `KINDS` at once; in the same types of numbers, text and dates the features are the same."""
+    """All conditions of `KINDS` at once; equal types of numbers, text and dates give equal features."""
     preparation, usual = prepared.preparation, table().head(6)
     wanted, inputs = {}, []
     for place, frame in conditions().items():
@@ -233,8 +237,8 @@ def test_other_types_of_the_same_cells(prepared, encode, column, change):
     close(encode(frame, **{name: change}), prepared.preparation.apply(frame))
 
 
-def exported(prepared, path, task=None, **changes):
-    """A file of a network with random weights, held to what they score."""
+def export_network(prepared, path, task=None, **changes):
+    """A file of a network with random weights, together with its scores."""
     import keras
 
     from evonas.training.export.export import export
@@ -254,8 +258,8 @@ def exported(prepared, path, task=None, **changes):
 
 @pytest.fixture(scope="module")
 def whole_file(whole, tmp_path_factory):
-    """The file of a network of all kinds of columns."""
-    return exported(whole, tmp_path_factory.mktemp("whole") / "best.keras")
+    """The file of a network with all kinds of columns."""
+    return export_network(whole, tmp_path_factory.mktemp("whole") / "best.keras")
 
 
 @pytest.mark.soak
@@ -263,7 +267,7 @@ def test_plain_keras_predicts_the_rows_of_a_csv(whole, whole_file, tmp_path):
     written, _, network = whole_file
     frame = table().head(50)
     frame.drop(columns="kind").to_csv(tmp_path / "rows.csv", index=False)
-    # Python writes truth values as words, and this reader gives numbers.
+    # Python writes truth values as words, and this reader returns numbers.
     text = (tmp_path / "rows.csv").read_text().replace("True", "1").replace("False", "0").replace("a/b", "a_b")
     (tmp_path / "rows.csv").write_text(text.replace("take", "take_"))
     command = [sys.executable, "-I", "-c", READER, str(written.path), str(tmp_path / "rows.csv")]
@@ -275,7 +279,7 @@ def test_plain_keras_predicts_the_rows_of_a_csv(whole, whole_file, tmp_path):
 
 
 @pytest.mark.soak
-def test_what_is_written_is_let_in_again(whole_file, tmp_path):
+def test_written_files_are_accepted_again(whole_file, tmp_path):
     from evonas.training.export.keras_file import load_keras_file
 
     path = shutil.copy(whole_file[0].path, tmp_path / "best.keras")
@@ -304,14 +308,14 @@ def test_what_is_written_is_let_in_again(whole_file, tmp_path):
             check_keras_file(path)
 
 
-def test_a_difference_of_the_encoding_is_noticed(tmp_path):
+def test_a_difference_in_the_encoding_is_noticed(tmp_path):
     frame = table()[["longitude", "rooms", "town", "kind"]]
     small = prepare_table(frame, "kind", seed=0, numbers=NUMERIC_ENCODINGS).for_views("piecewise")
     first = small.preparation.steps[0]
     wrong = replace(first, mean=first.mean + 1e-2 * first.std)
     steps = (wrong, *small.preparation.steps[1:])
     with pytest.raises(RuntimeError, match="log_loss"):
-        exported(replace(small, preparation=replace(small.preparation, steps=steps)), tmp_path / "best.keras")
+        export_network(replace(small, preparation=replace(small.preparation, steps=steps)), tmp_path / "best.keras")
 
 
 @pytest.mark.soak
@@ -322,7 +326,7 @@ def test_an_array_is_one_input(tmp_path):
     x = rng.normal(size=(120, 4))
     x[:, 1], x[::7, 2] = 5.0, np.nan
     prepared = prepare_arrays(x, (x[:, 0] > 0).astype(int) + 3, seed=0)
-    written, wanted, _ = exported(prepared, tmp_path / "best.keras")
+    written, wanted, _ = export_network(prepared, tmp_path / "best.keras")
     model = keras.models.load_model(written.path)
     assert model.input.shape == (None, 4)
     found = model.predict(prepared.raw["validation"], verbose=0)
@@ -331,13 +335,13 @@ def test_an_array_is_one_input(tmp_path):
     check_keras_file(written.path)
 
 
-def test_images_are_taken_as_they_are(tmp_path):
+def test_images_are_accepted_unchanged(tmp_path):
     import keras
 
     images = np.random.default_rng(0).integers(0, 256, (90, 4, 3, 2)).astype(np.uint8)
-    images[:, 0, 0] = 7  # an edge
+    images[:, 0, 0] = 7  # an edge case
     prepared = prepare_arrays(images, np.where(images[:, 1, 1, 0] > 99, "light", "dark"), seed=0)
-    written, wanted, _ = exported(prepared, tmp_path / "best.keras")
+    written, wanted, _ = export_network(prepared, tmp_path / "best.keras")
     check_keras_file(written.path)
     model = keras.models.load_model(written.path)
     assert model.input.shape == (None, 4, 3, 2)

@@ -1,4 +1,4 @@
-"""Models that take raw images, series and texts: what they compute before their network, and every format."""
+"""Models that take raw images, series and texts: the computations before their network, in every format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from evonas.data.encoding.codes import code_rows, coding_of
 from evonas.data.prepare_samples import prepare_samples, read_samples
 from genomes.errors import InputError
-from tests.training.export.test_preprocessing import exported
+from tests.training.export.test_preprocessing import export_network
 
 pytestmark = pytest.mark.keras
 
@@ -54,7 +54,7 @@ def test_every_format_takes_raw_samples(data: Any, tmp_path: Path, format: str) 
     for package in ("tf2onnx", "onnxruntime") if format == "onnx" else ():
         pytest.importorskip(package)
     path = tmp_path / {"keras": "m.keras", "savedmodel": "m", "onnx": "m.onnx", "tflite": "m.tflite"}[format]
-    written, predicted, _ = exported(data, path, {"format": format})
+    written, predicted, _ = export_network(data, path, {"format": format})
     (given,) = written.interface["inputs"]
     if data.problem.vocabulary:
         assert given["column"] == "text"
@@ -74,7 +74,7 @@ def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
 
     data = prepare_samples({"training": read_samples(*SAMPLES["image"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
     path = tmp_path / ("m.keras" if format == "keras" else "m")
-    written, _, _ = exported(data, path, {"format": format, "resize": True})
+    written, _, _ = export_network(data, path, {"format": format, "resize": True})
     assert written.interface["inputs"][0]["shape"] == [None, None, None, 3]
     if format == "keras":
         from evonas.training.export.keras_file import load_keras_file
@@ -85,7 +85,7 @@ def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
         assert np.abs(model.predict(large, verbose=0)["probability"] - small).max() < 0.2
     series = prepare_samples({"training": read_samples(*SAMPLES["series"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="resize must be used with models of images"):
-        exported(series, tmp_path / "s.keras", {"resize": True})
+        export_network(series, tmp_path / "s.keras", {"resize": True})
 
 
 def test_a_file_of_series_alone_predicts_a_table_in_long_form(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_file_of_series_alone_predicts_a_table_in_long_form(tmp_path: Path) ->
     ]
     table = pd.concat(steps)
     data, _ = read_data(table, "y", time_column="t", samples=SampleOptions(series_id="id"))
-    exported(data, tmp_path / "m.keras", {})
+    export_network(data, tmp_path / "m.keras", {})
     known = predictor_of_file(tmp_path / "m.keras")
     some = (
         table[table.id.isin(["s3", "s0"])]

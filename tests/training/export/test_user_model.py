@@ -1,4 +1,4 @@
-"""Users' own models as files: what was scored, and opened by plain Keras in the form that a user expects."""
+"""Users' own models as files: the scored model, opened by plain Keras in the form that a user expects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evonas.metrics.scores import predictions
 from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
 from tests.training.own_models import KINDS, images, sequences
-from tests.training.single.test_user_model import learned, run, task
+from tests.training.single.test_user_model import run, task, train_kind
 
 pytestmark = pytest.mark.keras
 SETTINGS = TrainingSettings(trainer="single")
@@ -54,7 +54,7 @@ FORMS = {
 }
 
 
-def exported(build, data, given, path, found, **options):
+def export_model(build, data, given, path, found, **options):
     from evonas.training.export.export import export
 
     order = ExportTask(given.architecture, path, found.weights, found.scores, **options)
@@ -69,8 +69,8 @@ def test_the_file_is_the_model_that_was_scored(name, tmp_path):
     build, make = FORMS[name]
     x, y = make()
     data, given = prepare_inputs(x, y, seed=0), task(3)
-    found = learned(name) if name in KINDS else run(build, data, given)
-    written = exported(build, data, given, tmp_path / "best.keras", found)
+    found = train_kind(name) if name in KINDS else run(build, data, given)
+    written = export_model(build, data, given, tmp_path / "best.keras", found)
     assert written.validation_scores == pytest.approx(dict(found.scores), rel=1e-4)
     assert written.test_scores.keys() == found.scores.keys()
     model = keras.models.load_model(tmp_path / "best.keras")
@@ -96,12 +96,12 @@ def unregistered(genes):
     return keras.Sequential([keras.Input((6, 6, 1)), Mine(), keras.layers.Flatten(), keras.layers.Dense(3)])
 
 
-def test_what_keras_cannot_open_is_refused_in_words(tmp_path):
+def test_models_that_keras_cannot_open_are_refused_with_a_message(tmp_path):
     x, y = images()
     data, given = prepare_inputs(x, y, seed=0), task(1)
     found = run(unregistered, data, given)
     with pytest.raises(InputError, match=r"@keras.saving.register_keras_serializable\(\)"):
-        exported(unregistered, data, given, tmp_path / "best.keras", found)
+        export_model(unregistered, data, given, tmp_path / "best.keras", found)
     assert not list(tmp_path.iterdir())
 
 
@@ -110,8 +110,10 @@ def test_retraining_takes_all_rows(tmp_path):
     build, make = KINDS["two inputs"]
     x, y = make()
     data, given = prepare_inputs(x, y, seed=0, sample_weight=np.linspace(1, 2, len(y))), task(2)
-    found = learned("two inputs")  # its weights are not used
-    written = exported(build, data, given, tmp_path / "best.keras", found, retrain=True, best_epoch=2, seed=given.seed)
+    found = train_kind("two inputs")  # its weights are not used
+    written = export_model(
+        build, data, given, tmp_path / "best.keras", found, retrain=True, best_epoch=2, seed=given.seed
+    )
     assert written.retrained
     assert written.validation_scores == {}
     assert written.test_scores["log_loss"] < 0.8

@@ -1,4 +1,4 @@
-"""Models of a user's own are opened when all of it is Keras's, and no larger than its file says."""
+"""Users' own models are opened if all their layers are Keras's, and if they are no larger than their file claims."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_what_keras_itself_has_is_opened(path: Path) -> None:
+def test_models_with_layers_of_keras_only_are_opened(path: Path) -> None:
     model = load_keras_file(path, own=True)
     assert model.predict(np.zeros((2, 6, 1)), verbose=0).shape == (2, 2)
 
@@ -63,7 +63,7 @@ ATTACKS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_all_else_is_refused(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_all_other_models_are_refused(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
     for package in ("keras_hub", "keras_evil"):

@@ -1,4 +1,4 @@
-"""What each operation of a program computes, said once more in numpy and float64, and the loss of a batch."""
+"""A reference in numpy and float64 for each operation of a program and for the loss of a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["LOSSES", "MORE", "OPERATIONS", "Pass", "keep_mask", "outputs_of", "s
 
 
 class Pass:
-    """A batch on its way through a program: `tensors` by where they begin; flat `weights` and `statistics`."""
+    """A batch on its way through a program: `tensors` by offset; flat `weights` and `statistics`."""
 
     def __init__(self, program, weights, statistics, x, training=False, seed=0, step=0):
         self.weights, self.statistics = weights, statistics
@@ -20,7 +20,7 @@ class Pass:
         for instruction in program.instructions:
             at = instruction.integers
             source = self.tensors.get(at.get("source"))
-            if source is not None:  # a row for each member, or all members in one
+            if source is not None:  # one row per member, or all members in one row
                 source = source.reshape(len(x) * instruction.members, -1)
             made = OPERATIONS[instruction.operation](self, source, **instruction.reals, **at)
             if made is not None:
@@ -47,7 +47,7 @@ def softplus(x):
     return np.logaddexp(0, x)
 
 
-#: Activations that only a user's own models have.
+#: Activations that only users' own models have.
 MORE = {
     "relu6": lambda x: np.clip(x, 0, 6),
     "hard_tanh": lambda x: np.clip(x, -1, 1),
@@ -169,7 +169,7 @@ LOSSES = {
 
 
 def outputs_of(program, weights, statistics, x):
-    """Raw outputs, as when it is not in training."""
+    """Raw outputs in inference mode."""
     return _by_members(program, Pass(program, weights, statistics, x)).mean(axis=1)
 
 
@@ -178,7 +178,7 @@ def _by_members(program, run):
 
 
 def step_loss(program, weights, x, y, loss, weight=None, seed=0, step=0):
-    """A batch's loss with penalties."""
+    """The loss of a batch, including penalties."""
     run = Pass(program, weights, None, x, training=True, seed=seed, step=step)
     outputs = _by_members(program, run)
     rows = np.mean([LOSSES[loss](outputs[:, m], y) for m in range(outputs.shape[1])], axis=0)

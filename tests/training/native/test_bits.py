@@ -1,4 +1,4 @@
-"""The same training has the same bits, wherever and beside whatever it is done."""
+"""Repeating a training gives the same bits, wherever it runs and whatever trains beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from evonas.evaluation import snapshots_to_arrays
 
 MEMBERS = {"members": 3, "adapters": "full", "member_start": "hidden"}
 ROOT = Path(__file__).parents[3]
-#: Prints the digests; also run in a process of its own.
+#: Prints the digests; also runs in a separate process.
 SCRIPT = "from tests.training.native.test_bits import digests; print(digests())"
 
 
 def tasks():
-    """Networks that have every operation, of odd sizes."""
+    """Networks that cover every operation, with odd sizes."""
     from dataclasses import replace
 
     from tests.training.gene_table import LINEAR, PERIODIC
@@ -37,7 +37,7 @@ def tasks():
 
 
 def digest(evaluation):
-    """Of all that a training leaves: weights, moments, outputs, curves."""
+    """Digest of all results of a training: weights, moments, outputs, curves."""
     found = hashlib.sha256()
     for name, value in sorted(snapshots_to_arrays(evaluation.snapshots).items()):
         found.update(name.encode() + value.tobytes())
@@ -45,14 +45,14 @@ def digest(evaluation):
 
 
 def digests(threads=1, chosen=None, beside=(), prepared=None):
-    """Of the chosen tasks, trained together."""
+    """Digests of the chosen tasks, trained together."""
     from evonas.training.native import NativeTrainer
     from evonas.training_tasks import TrainingSettings
-    from tests.training.networks import data, trained
+    from tests.training.networks import data, train_all
 
     mine = [task for k, task in enumerate(tasks()) if chosen is None or k in chosen]
     trainer = NativeTrainer(prepared or data(weighted=True), TrainingSettings(patience=None), threads=threads)
-    found = trained(trainer, [*mine, *beside])
+    found = train_all(trainer, [*mine, *beside])
     return [digest(found[k]) for k in range(len(mine))]
 
 
@@ -63,16 +63,16 @@ def expected():
     return found
 
 
-def test_again(expected):
+def test_repeated_training(expected):
     assert digests() == expected
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_with_more_threads(expected, threads):
+def test_training_with_more_threads(expected, threads):
     assert digests(threads) == expected
 
 
-def test_in_another_thread(expected):
+def test_training_in_another_thread(expected):
     found = []
     thread = threading.Thread(target=lambda: found.extend(digests()))
     thread.start()
@@ -81,15 +81,15 @@ def test_in_another_thread(expected):
 
 
 @pytest.mark.parametrize("k", range(6))
-def test_alone_and_beside_others(expected, k):
+def test_training_alone_and_beside_others(expected, k):
     from tests.training.networks import graph, task
 
     others = [task(graph((9 + n,), dropout=0.3, batch_size=5), 6, n) for n in range(3)]
     assert digests(1, [k]) == digests(2, [k], others) == [expected[k]]
 
 
-def test_wherever_its_arrays_lie(expected):
-    """Memory that others have left full of what is not a number, at other addresses."""
+def test_training_at_any_memory_address(expected):
+    """Fills freed memory with NaN, and changes the addresses of later allocations."""
     import numpy as np
 
     for odd in (1, 3, 5):
@@ -98,6 +98,6 @@ def test_wherever_its_arrays_lie(expected):
         assert digests() == expected
 
 
-def test_in_another_process(expected):
+def test_training_in_another_process(expected):
     found = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == str(expected)

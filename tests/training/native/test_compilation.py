@@ -1,6 +1,6 @@
-"""The cache of compiled kernels: where it is, whom it trusts, and what happens to it when others are there.
+"""The cache of compiled kernels: its location, which files it trusts, and what happens if other files are there.
 
-The compiler is a quick one that gives the object code that this machine has: what is tested is what becomes of it.
+A fast fake compiler returns object code that this machine already has: the tests are about what is done with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from evonas.training.native.program_builder import Builder
 from evonas.training.native.training import predict
 
 ROOT = Path(__file__).parents[3]
-#: Whom permissions mean something to.
+#: Root ignores permissions.
 ordinary = pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 
 
@@ -50,8 +50,8 @@ def compiled(monkeypatch, tmp_path, code):
     return calls
 
 
-def anew(monkeypatch):
-    """As another process finds it: nothing is loaded. Returns whether the kernels work."""
+def works_after_reload(monkeypatch):
+    """Simulates another process, in which nothing is loaded. Returns whether the kernels work."""
     monkeypatch.setattr(compilation, "_HELD", {})
     return works()
 
@@ -62,7 +62,7 @@ def works():
     return (predict(program, {"s/scale": np.full(3, 2, np.float32)}, np.ones((4, 3), np.float32)) == 2).all()
 
 
-def kept(folder):
+def list_kept(folder):
     return sorted(path.name for path in folder.rglob("*.o"))
 
 
@@ -70,7 +70,7 @@ def test_it_is_compiled_once_and_found_by_the_next(compiled, monkeypatch, tmp_pa
     assert not is_prepared()
     assert works()
     assert is_prepared()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
     (path,) = (tmp_path / "home/evonas").glob("*.o")
     assert path.stat().st_mode & 0o777 == 0o600
@@ -78,18 +78,18 @@ def test_it_is_compiled_once_and_found_by_the_next(compiled, monkeypatch, tmp_pa
     assert {each.suffix for each in path.parent.glob(".*")} == {".lock"}
 
 
-def test_a_folder_of_ones_own(compiled, monkeypatch, tmp_path):
+def test_a_chosen_folder(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path / "mine/deep"))
     assert not is_prepared()
     assert works()
-    assert len(kept(tmp_path / "mine/deep")) == 1
+    assert len(list_kept(tmp_path / "mine/deep")) == 1
     assert not (tmp_path / "home").exists()
     monkeypatch.setattr(compilation, "_HELD", {})
     assert is_prepared()
 
 
 def refuse(monkeypatch, folder):
-    """Nothing can be made in the folder, as if it lay on a medium that cannot be written; root can everywhere else."""
+    """Makes the folder unwritable, as on a write-protected medium; permissions would not stop root."""
     made, access, opened = Path.mkdir, os.access, compilation.tempfile.mkstemp
 
     def within(path):
@@ -116,33 +116,33 @@ def test_a_home_that_cannot_be_written(compiled, monkeypatch, tmp_path, there):
         (tmp_path / "home/evonas").mkdir(parents=True, mode=0o700)
     refuse(monkeypatch, tmp_path / "home")
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
-    assert len(kept(tmp_path / "temporary")) == 1
+    assert len(list_kept(tmp_path / "temporary")) == 1
 
 
-def test_a_folder_of_ones_own_that_cannot_be_written(compiled, monkeypatch, tmp_path):
+def test_an_unwritable_chosen_folder(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path / "mine"))
     (tmp_path / "mine").mkdir(mode=0o700)
     refuse(monkeypatch, tmp_path / "mine")
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
-    assert len(kept(tmp_path / "home")) == 1
+    assert len(list_kept(tmp_path / "home")) == 1
 
 
 @ordinary
 def test_a_read_only_home_for_an_ordinary_user(compiled, monkeypatch, tmp_path):
     (tmp_path / "home").mkdir(mode=0o500)
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 1
 
 
-def test_nowhere_to_write_is_slow_and_works(compiled, monkeypatch, tmp_path):
+def test_without_a_writable_folder_it_is_slow_but_works(compiled, monkeypatch, tmp_path):
     refuse(monkeypatch, tmp_path)
     assert works()
-    assert anew(monkeypatch)
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 2
     assert not is_prepared() or compilation._HELD
 
@@ -179,7 +179,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_what_is_not_whole_or_not_ones_own_is_never_loaded(compiled, monkeypatch, tmp_path, name):
+def test_damaged_and_foreign_files_are_never_loaded(compiled, monkeypatch, tmp_path, name):
     if name == "somebody else's" and os.getuid() != 0:
         pytest.skip("files can only be given away by root")
     assert works()
@@ -189,8 +189,8 @@ def test_what_is_not_whole_or_not_ones_own_is_never_loaded(compiled, monkeypatch
     assert not is_prepared()
     assert works()
     assert len(compiled) == 2
-    # It is repaired, or kept elsewhere, unless something that is not a file is in its place.
-    assert anew(monkeypatch)
+    # It is repaired or stored elsewhere, unless something that is not a file has its name.
+    assert works_after_reload(monkeypatch)
     assert len(compiled) == 2 or name == "a folder"
 
 
@@ -217,8 +217,8 @@ def test_other_sources_and_another_processor_have_other_names(monkeypatch, tmp_p
     assert named() != before
 
 
-def test_every_module_that_the_code_is_made_of_is_in_its_name():
-    """Whatever those that are in it import from this package, wherever they do."""
+def test_the_file_name_depends_on_every_module_of_the_code():
+    """All imports from this package by the modules that the digest covers, at any depth."""
     named = {path for pattern in compilation._SOURCES for path in compilation._HERE.glob(pattern)}
     package, used = "evonas.training.native", set()
     for path in named:
@@ -232,7 +232,7 @@ def test_every_module_that_the_code_is_made_of_is_in_its_name():
 
 
 def test_two_processes_at_once_compile_once(code, tmp_path):
-    """The second waits for the first, and takes what it has made."""
+    """The second process waits for the first and uses its result."""
     (tmp_path / "code").write_bytes(code)
     script = f"""
 import time
@@ -254,11 +254,11 @@ compilation.load()
     processes = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment) for _ in range(3)]
     assert [process.wait(300) for process in processes] == [0, 0, 0]
     assert (tmp_path / "calls").read_text() == "x"
-    assert len(kept(tmp_path / "cache")) == 1
+    assert len(list_kept(tmp_path / "cache")) == 1
 
 
-def test_nobody_waits_for_ever_for_another_that_compiles(compiled, monkeypatch, tmp_path):
-    """It may have been stopped in the midst of it."""
+def test_nobody_waits_forever_for_another_compilation(compiled, monkeypatch, tmp_path):
+    """The first process may have been killed midway."""
     folder = tmp_path / "home/evonas"
     folder.mkdir(parents=True, mode=0o700)
     monkeypatch.setattr(compilation, "_WAIT_SECONDS", 0.1)
@@ -275,7 +275,7 @@ def test_a_package_folder_that_is_read_only_is_not_written(compiled):
     assert after == before
 
 
-def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):
+def test_a_failing_compiler_passes_on_its_message(monkeypatch, tmp_path):
     monkeypatch.setattr(compilation, "_HELD", {})
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path))
     (tmp_path / "python").write_text("#!/bin/sh\necho no space left >&2; exit 3\n")
@@ -287,9 +287,9 @@ def test_a_compiler_that_fails_says_what_it_said(monkeypatch, tmp_path):
 
 @pytest.mark.soak
 def test_the_kernels_compile_on_this_machine(monkeypatch, tmp_path):
-    """From nothing, by the true compiler: half a minute."""
+    """Compiles from scratch with the real compiler: half a minute."""
     monkeypatch.setattr(compilation, "_HELD", {})
     monkeypatch.setenv(compilation.CACHE_VARIABLE, str(tmp_path))
     assert not is_prepared()
     assert works()
-    assert len(kept(tmp_path)) == 1
+    assert len(list_kept(tmp_path)) == 1

@@ -1,4 +1,4 @@
-"""A user's own Keras models, trained natively: the same losses as `fit`, or a reason why not."""
+"""A user's own Keras models, trained natively: the same losses as with `fit`, or a reason for refusing."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def unbuilt() -> keras.Model:
     return keras.Sequential([layers.Flatten(), layers.Rescaling(0.5), layers.Dropout(0.0), layers.Dense(1)])
 
 
-def compiled(make: Make, loss: Any = "mse", optimizer: Any = "adam", metrics: Any = None) -> keras.Model:
+def compile_model(make: Make, loss: Any = "mse", optimizer: Any = "adam", metrics: Any = None) -> keras.Model:
     keras.utils.set_random_seed(0)
     model = make()
     model.compile(optimizer=optimizer() if callable(optimizer) else optimizer, loss=loss, metrics=metrics)
@@ -87,7 +87,7 @@ def fit_options(y: Any, **more: Any) -> dict[str, Any]:
 
 
 def check_same(model: keras.Model, y: Any, **more: Any) -> None:
-    """Natively, then by Keras from the same weights: every logged number, and the weights in the end."""
+    """Trains natively, then with Keras from the same weights: all logged numbers and the final weights agree."""
     options = fit_options(y, **more)
     given = prepare_fit(model, (X, y), options, seed=1)
     assert not isinstance(given, Refused), given
@@ -117,7 +117,7 @@ def test_every_activation() -> None:
         inputs = keras.Input((6,))
         return keras.Model(inputs, layers.Dense(1)(layers.Concatenate()([part(inputs) for part in parts])))
 
-    check_same(compiled(wide), LINE)
+    check_same(compile_model(wide), LINE)
 
 
 MODELS: dict[str, tuple[Make, Any, Any, Any]] = {
@@ -143,14 +143,15 @@ MODELS: dict[str, tuple[Make, Any, Any, Any]] = {
 }
 
 
-#: Tried at once: Keras takes two seconds for each. The other losses are held against their definition elsewhere.
+#: Tested in `make test`: Keras takes two seconds for each. The other losses are compared with their definitions
+#: elsewhere.
 QUICK = ("binary", "one-hot", "huber", "normalized", "branches", "penalties")
-#: The other optimizers are held against Keras in `test_optimizers.py` and `test_equivalence.py`.
+#: The other optimizers are compared with Keras in `test_optimizers.py` and `test_equivalence.py`.
 QUICK_OPTIMIZERS = ("nesterov", "adagrad", "adam", "warm-up")
 
 
 def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
-    """The names as parameters, of which those that are not quick are for `make soak`."""
+    """The names as parameters; those that are not quick run in `make soak` only."""
     return [pytest.param(name, marks=() if name in quick else pytest.mark.soak) for name in names]
 
 
@@ -158,7 +159,7 @@ def at_once(names: Collection[str], quick: Collection[str]) -> list[Any]:
 @pytest.mark.sampled(2)
 def test_the_same_losses_as_fit(name: str) -> None:
     make, loss, y, metrics = MODELS[name]
-    check_same(compiled(make, loss, metrics=metrics), y)
+    check_same(compile_model(make, loss, metrics=metrics), y)
 
 
 SCHEDULES = optimizers.schedules
@@ -179,25 +180,25 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", at_once(OPTIMIZERS, QUICK_OPTIMIZERS))
 @pytest.mark.sampled(1)
 def test_every_optimizer(name: str) -> None:
-    check_same(compiled(dense(), optimizer=OPTIMIZERS[name]), LINE)
+    check_same(compile_model(dense(), optimizer=OPTIMIZERS[name]), LINE)
 
 
 @pytest.mark.soak
 def test_weights_of_rows_and_of_classes() -> None:
-    check_same(compiled(dense()), LINE, sample_weight=np.abs(X[:, 0]))
-    model = compiled(ending(1, "sigmoid"), "binary_crossentropy")
+    check_same(compile_model(dense()), LINE, sample_weight=np.abs(X[:, 0]))
+    model = compile_model(ending(1, "sigmoid"), "binary_crossentropy")
     check_same(model, TRUTH, class_weight={0: 1.0, 1: 3.0}, validation_data=None, validation_split=0.3)
 
 
-def test_early_stopping_is_keras_s_own_and_gives_the_best_weights_back() -> None:
-    model = compiled(dense(), optimizer=partial(optimizers.SGD, 0.25))
+def test_early_stopping_matches_keras_and_restores_the_best_weights() -> None:
+    model = compile_model(dense(), optimizer=partial(optimizers.SGD, 0.25))
     stopping = keras.callbacks.EarlyStopping(patience=2, min_delta=0.01, restore_best_weights=True)
     check_same(model, LINE, epochs=30, callbacks=[stopping])
 
 
 @pytest.mark.soak
-def test_afterwards_the_model_is_trained_on_by_keras_as_if_it_had_been_all_along() -> None:
-    model = compiled(dense(), optimizer=OPTIMIZERS["nadam"])
+def test_afterwards_keras_continues_the_training_as_its_own() -> None:
+    model = compile_model(dense(), optimizer=OPTIMIZERS["nadam"])
     initial = model.get_weights()
     history, refused = fit(model, (X, LINE), fit_options(LINE, epochs=3))
     assert refused is None
@@ -206,7 +207,7 @@ def test_afterwards_the_model_is_trained_on_by_keras_as_if_it_had_been_all_along
     found = model.evaluate(X[:32], LINE[:32], verbose=0)
     assert found == pytest.approx(history.history["val_loss"][-1], rel=1e-5)
     then = model.fit(X, LINE, **fit_options(LINE, epochs=2)).history["loss"]
-    other = compiled(dense(), optimizer=OPTIMIZERS["nadam"])
+    other = compile_model(dense(), optimizer=OPTIMIZERS["nadam"])
     other.set_weights(initial)
     straight = other.fit(X, LINE, **fit_options(LINE)).history["loss"]
     np.testing.assert_allclose(history.history["loss"] + then, straight, rtol=1e-4)
@@ -214,7 +215,7 @@ def test_afterwards_the_model_is_trained_on_by_keras_as_if_it_had_been_all_along
 
 def test_dropout_and_the_order_are_random_and_follow_the_seed() -> None:
     def losses(seed: int) -> list[float]:
-        model = compiled(lambda: chain(layers.Dense(8, "relu"), layers.Dropout(0.5)))
+        model = compile_model(lambda: chain(layers.Dense(8, "relu"), layers.Dropout(0.5)))
         given = prepare_fit(model, (X, LINE), fit_options(LINE, shuffle=True), seed)
         assert not isinstance(given, Refused)
         given.run()
@@ -239,31 +240,31 @@ def own_metric(y: Any, outputs: Any) -> Any:
 
 REFUSALS: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
     "the callback ReduceLROnPlateau": (
-        lambda: compiled(dense()),
+        lambda: compile_model(dense()),
         {"callbacks": [keras.callbacks.ReduceLROnPlateau()]},
     ),
-    "(Mine)": (lambda: compiled(lambda: chain(Mine())), {}),
+    "(Mine)": (lambda: compile_model(lambda: chain(Mine())), {}),
     "of the shape (6, 1)": (
-        lambda: compiled(lambda: chain(layers.Reshape((6, 1)), layers.Conv1D(2, 2), layers.Flatten())),
+        lambda: compile_model(lambda: chain(layers.Reshape((6, 1)), layers.Conv1D(2, 2), layers.Flatten())),
         {},
     ),
-    "the custom class Model": (lambda: compiled(Model), {}),
+    "the custom class Model": (lambda: compile_model(Model), {}),
     "run eagerly": (lambda: _eager(), {}),
-    "the activation own_metric": (lambda: compiled(dense(partial(own_metric, None))), {}),
-    "the optimizer Lion": (lambda: compiled(dense(), optimizer="lion"), {}),
-    "amsgrad": (lambda: compiled(dense(), optimizer=partial(optimizers.Adam, amsgrad=True)), {}),
-    "the loss poisson": (lambda: compiled(dense(), "poisson"), {}),
-    "the metric own_metric": (lambda: compiled(dense(), metrics=[own_metric]), {}),
-    "steps_per_epoch": (lambda: compiled(dense()), {"steps_per_epoch": 2}),
-    "validation_data is not a pair": (lambda: compiled(dense()), {"validation_data": (X, LINE, LINE)}),
-    "a constraint": (lambda: compiled(dense(kernel_constraint="non_neg")), {}),
-    "used more than once": (lambda: compiled(_shared), {}),
-    "which the model does not output": (lambda: compiled(ending(1, None), "binary_crossentropy"), {}),
+    "the activation own_metric": (lambda: compile_model(dense(partial(own_metric, None))), {}),
+    "the optimizer Lion": (lambda: compile_model(dense(), optimizer="lion"), {}),
+    "amsgrad": (lambda: compile_model(dense(), optimizer=partial(optimizers.Adam, amsgrad=True)), {}),
+    "the loss poisson": (lambda: compile_model(dense(), "poisson"), {}),
+    "the metric own_metric": (lambda: compile_model(dense(), metrics=[own_metric]), {}),
+    "steps_per_epoch": (lambda: compile_model(dense()), {"steps_per_epoch": 2}),
+    "validation_data is not a pair": (lambda: compile_model(dense()), {"validation_data": (X, LINE, LINE)}),
+    "a constraint": (lambda: compile_model(dense(kernel_constraint="non_neg")), {}),
+    "used more than once": (lambda: compile_model(_shared), {}),
+    "which the model does not output": (lambda: compile_model(ending(1, None), "binary_crossentropy"), {}),
 }
 
 
 def _eager() -> keras.Model:
-    model = compiled(dense())
+    model = compile_model(dense())
     model.compile(loss="mse", run_eagerly=True)
     return model
 
@@ -274,7 +275,7 @@ def _shared() -> keras.Model:
 
 
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_what_is_not_known_is_refused_with_the_reason(reason: str) -> None:
+def test_unsupported_models_are_refused_with_the_reason(reason: str) -> None:
     make, more = REFUSALS[reason]
     given = prepare_fit(make(), (X, LINE), fit_options(LINE, **more))
     assert isinstance(given, Refused)
@@ -283,13 +284,11 @@ def test_what_is_not_known_is_refused_with_the_reason(reason: str) -> None:
 
 
 def build(hp: Any) -> keras.Model:
-    return compiled(lambda: chain(layers.Dense(hp.Int("units", 4, 32), "relu")))
+    return compile_model(lambda: chain(layers.Dense(hp.Int("units", 4, 32), "relu")))
 
 
 @pytest.mark.parametrize("trainer", ["auto", pytest.param("single", marks=pytest.mark.soak)])
-def test_a_tuner_trains_natively_unless_told_otherwise(
-    tmp_path: Path, trainer: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tuner_trains_natively_by_default(tmp_path: Path, trainer: str, capsys: pytest.CaptureFixture[str]) -> None:
     from evonas import tuner
 
     search = tuner.Evolution(build, "val_loss", 3, directory=tmp_path, in_process=True, trainer=trainer)  # type: ignore[arg-type]
@@ -304,7 +303,7 @@ def test_a_tuner_trains_natively_unless_told_otherwise(
 
 
 def build_model(units: int = 8) -> keras.Model:
-    return compiled(lambda: chain(layers.Dense(units, "relu")))
+    return compile_model(lambda: chain(layers.Dense(units, "relu")))
 
 
 def test_a_cross_validation_trains_scores_and_refits_natively() -> None:
@@ -319,7 +318,7 @@ def test_a_cross_validation_trains_scores_and_refits_natively() -> None:
 
 
 def flattened(genes: Any) -> keras.Model:
-    """Compiled, on sequences of two numbers: a regression in the target's own units."""
+    """Compiled, on sequences of two numbers: a regression in the target's original units."""
     model = keras.Sequential(
         [keras.Input((6, 2)), layers.Flatten(), layers.Dense(genes.units, "relu"), layers.Dense(1)]
     )
@@ -327,11 +326,11 @@ def flattened(genes: Any) -> keras.Model:
     return model
 
 
-def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -> None:
+def test_a_build_function_trains_natively_continues_and_matches_keras() -> None:
     from evonas.data.prepare_inputs import prepare_inputs
     from evonas.training.single.user_model import UserModelTrainer
     from evonas.training_tasks import TrainingSettings, TrainingTask
-    from tests.training.networks import trained
+    from tests.training.networks import train_all
     from tests.training.own_models import SPACE, sequences
 
     x, y = sequences()
@@ -340,7 +339,7 @@ def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -
 
     def run(trainer: str, epochs: int, **more: Any) -> Any:
         own = UserModelTrainer(data, TrainingSettings(trainer=trainer), flattened)
-        (found,) = trained(own, [TrainingTask(genome, 3, epochs, keep_snapshots=True, **more)]).values()
+        (found,) = train_all(own, [TrainingTask(genome, 3, epochs, keep_snapshots=True, **more)]).values()
         return found
 
     native, keras_s = run("native", 4), run("single", 4)

@@ -1,4 +1,4 @@
-"""A process that trains natively stays small, however many networks it trains."""
+"""Memory of a process that trains natively stays small, however many networks it trains."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-def measured(tmp_path, *options):
-    """What `benchmarks/memory.py` found in a process of its own."""
+def measure(tmp_path, *options):
+    """The result of `benchmarks/memory.py` in a separate process."""
     report = tmp_path / "memory.json"
     command = [sys.executable, str(ROOT / "benchmarks" / "memory.py"), "--trainer", "native", "--json", str(report)]
     subprocess.run([*command, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -22,12 +22,12 @@ def measured(tmp_path, *options):
 
 @pytest.mark.soak
 def test_it_stays_under_400_megabytes_on_california_housing(tmp_path):
-    found = measured(tmp_path, "--rows", "20640", "--candidates", "40", "--generation", "20")
+    found = measure(tmp_path, "--rows", "20640", "--candidates", "40", "--generation", "20")
     assert found["most_megabytes"] < 400
 
 
 @pytest.mark.soak
 def test_ten_thousand_candidates_leave_it_flat(tmp_path):
-    found = measured(tmp_path, "--candidates", "10000")
+    found = measure(tmp_path, "--candidates", "10000")
     assert found["grown_megabytes"] < 20
     assert found["most_megabytes"] < 400

@@ -1,4 +1,4 @@
-"""Each operation of the native trainer: its values and its gradients, at sizes that divide nothing."""
+"""Each operation of the native trainer: its values and its gradients, at sizes that are not multiples of any block."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.training.native.reference import outputs_of, step_loss
 
 NOTHING = np.zeros((0, 1), np.float32)
 
-#: Name -> what makes the layer of a tensor; each operation is among them.
+#: Name -> function that builds the layer on a tensor; together they cover each operation.
 ACTIVATIONS = instructions.ACTIVATIONS
-#: Those that a network of the search may have.
+#: Operations that a network of the search may have.
 SEARCHED = tuple(kind for kind in ACTIVATIONS[1:] if kind in FUNCTIONS)
 LOSSES = tuple(reference.LOSSES)
 
@@ -49,7 +49,7 @@ LAYERS = {
 
 
 def of_members(builder, h):
-    """What a layer of several members may have, and outputs of their own in the end."""
+    """A layer that may have several members, followed by separate outputs."""
     m = builder.dropout(builder.activation(builder.dense([builder.repeat(h, 3, "a/adapter")], 5, "m"), "tanh"), 0.3, 2)
     m = builder.scale(builder.batch_norm(m, "b"), "s/scale", "s/bias")
     m = builder.layer_norm(builder.dense([builder.concatenate([m, builder.repeat(h, 3)])], 4, "n"), "l")
@@ -57,7 +57,7 @@ def of_members(builder, h):
 
 
 def of_columns(builder, h, kind, units):
-    """An embedding of columns of the features, some of which lie apart; beside them the tensor."""
+    """An embedding of feature columns, not all of them adjacent, concatenated with the tensor."""
     last = builder.input.width - 1
     groups = tuple((k,) for k in range(last + 1)) if kind == "periodic" else tuple(sorted({(0,), tuple({0, last})}))
     embedding = Embedding(kind, units, 0.1, groups, tuple(range(0, last + 1, 2)))
@@ -99,13 +99,13 @@ def batch(program, rows, loss, rng):
         return x, np.argmax(z, axis=1)[:, None].astype(np.float32)
     if loss == "pinball":  # and the quantile of each output behind the targets
         z = np.concatenate([z, np.tile(rng.uniform(0.05, 0.95, (1, z.shape[1])), (rows, 1))], axis=1)
-    if loss == "categorical":  # shares of the classes
+    if loss == "categorical":  # class probabilities
         z = abs(z)
     return x, ((z > 0) if loss == "binary" else z).astype(np.float32)
 
 
-def stepped(program, weights, x, y, loss="mse", weight=None, seed=0, validation=(NOTHING, NOTHING), **how):
-    """A training after one step of all rows by plain descent at the rate 1, and the step's loss."""
+def step_once(program, weights, x, y, loss="mse", weight=None, seed=0, validation=(NOTHING, NOTHING), **how):
+    """A training after one gradient-descent step over all rows at rate 1, and the loss of that step."""
     how = {"optimizer": "sgd", "rates": np.ones(1, np.float32)} | how
     order = np.arange(len(x), dtype=np.int32)
     optimization = Optimization(loss=loss, batch_size=len(x), order=lambda _: order, seed=seed, **how)
@@ -115,13 +115,13 @@ def stepped(program, weights, x, y, loss="mse", weight=None, seed=0, validation=
 
 def gradients(program, weights, *args, **options):
     """Name -> what the step subtracted, and the loss."""
-    training, loss = stepped(program, weights, *args, **options)
+    training, loss = step_once(program, weights, *args, **options)
     after = training.snapshot().weights
     return {name: weights[name].astype(float) - after[name] for name in program.variables}, loss
 
 
 def assert_gradients(program, weights, x, y, loss="mse", weight=None, seed=0):
-    """Along random directions in each variable, the loss rises as central differences say."""
+    """Along random directions in each variable, the loss changes as central differences predict."""
     found, value = gradients(program, weights, x, y, loss, weight, seed=seed)
     flat = program.pack(weights)[0].astype(float)
     assert value == pytest.approx(step_loss(program, flat, x, y, loss, weight, seed), rel=1e-5, abs=1e-6)
@@ -136,7 +136,7 @@ def assert_gradients(program, weights, x, y, loss="mse", weight=None, seed=0):
             assert along == pytest.approx((up - down) / 2e-5, rel=1e-3, abs=2e-4 * (1 + abs(value))), name
 
 
-def test_every_operation_and_loss_is_tried():
+def test_every_operation_and_loss_is_covered():
     assert set(reference.OPERATIONS) == set(OPERATIONS) == {name.split()[0] for name in LAYERS}
     assert set(LOSSES) == set(instructions.LOSSES)
     assert {"linear", *SEARCHED, *reference.MORE} == set(ACTIVATIONS)
@@ -154,7 +154,7 @@ def test_every_operation_and_loss_is_tried():
     seed=st.integers(0, 2**32 - 1),
 )
 def test_values_and_gradients_are_those_of_the_definition(name, rows, width, hidden, before, after, seed):
-    """Whether nobody else takes the source, others do before or behind, or it needs no gradient."""
+    """The source is used by nobody else, by others before or after, or needs no gradient."""
     program = network(name, rows, width, hidden, before, after)
     rng = np.random.default_rng(seed)
     weights = weights_of(program, rng)
@@ -177,7 +177,7 @@ def test_losses_and_their_gradients(loss, outputs, weighted):
 
 
 def test_a_loss_of_far_outputs_is_as_exact():
-    """Logits of +-200, differences of 1e6: nothing overflows on the way."""
+    """Logits of +-200, differences of 1e6: no intermediate result overflows."""
     builder = Builder(3, 4)
     program = builder.finish(builder.activation(builder.scale(builder.input, "s"), "leaky_relu", 1.0))
     weights = {"s/scale": np.ones(3, np.float32)}
@@ -190,21 +190,21 @@ def test_batch_normalisation_moves_its_statistics():
     program = network("batch_norm", 33, 7)
     rng = np.random.default_rng(0)
     weights, (x, y) = weights_of(program, rng), batch(program, 33, "mse", rng)
-    after = stepped(program, weights, x, y)[0].snapshot().weights
+    after = step_once(program, weights, x, y)[0].snapshot().weights
     h = x @ weights["below/kernel"] + weights["below/bias"]
     for name, value in (("layer/moving_mean", h.mean(axis=0)), ("layer/moving_variance", h.var(axis=0))):
         np.testing.assert_allclose(after[name], 0.99 * weights[name] + 0.01 * value, rtol=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_optimizers_step_by_the_one_formula(optimizer):
-    """`test_optimizers.py` holds the formula against Keras."""
+def test_optimizers_step_by_the_common_formula(optimizer):
+    """`test_optimizers.py` compares the formula with Keras."""
     program = network("dense", 20, 9)
     rng = np.random.default_rng(2)
     weights, (x, y) = weights_of(program, rng), batch(program, 20, "mse", rng)
     rates = np.linspace(0.01, 0.02, 4, dtype=np.float32)
     how = {"optimizer": optimizer, "rates": rates, "weight_decay": 0.05}
-    training, _ = stepped(program, weights, x, y, **how)
+    training, _ = step_once(program, weights, x, y, **how)
     p, m, v = (program.pack(weights)[0] * factor for factor in (np.float32(1), np.float32(0), np.float32(0)))
     for c in step_coefficients(optimizer, rates, 0.05):
         g = program.pack_trained(gradients(program, program.unpack(p), x, y)[0])
@@ -215,13 +215,13 @@ def test_optimizers_step_by_the_one_formula(optimizer):
 
 
 def whole_numbers(rng, *shape):
-    """Whose products and sums float32 holds exactly, in whatever order."""
+    """Whole numbers whose products and sums float32 represents exactly, in any order."""
     return rng.integers(-8, 9, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("inputs", [1, 2, 19])
 def test_products_of_every_remainder_of_rows_and_columns(inputs):
-    """With and without bias, and added up; nothing beside the result is touched."""
+    """With and without bias, and accumulated; memory around the result stays untouched."""
     rng = np.random.default_rng(inputs)
     for rows in (*range(1, 27), 64, 70):
         for units in (*range(1, 35), 40, 48, 63):
@@ -239,7 +239,7 @@ def test_products_of_every_remainder_of_rows_and_columns(inputs):
 
 @pytest.mark.parametrize("inputs", [1, 5, 18])
 def test_gradients_of_every_remainder_of_rows_and_columns(inputs):
-    """The transposed left matrix, and the error of the source, exact in whole numbers."""
+    """With the left matrix transposed, and for the gradient of the source; exact in whole numbers."""
     rng = np.random.default_rng(inputs)
     for rows in (1, 2, 3, 5, 8, 13, 24, 32):
         for units in (*range(1, 19), 33):
@@ -249,7 +249,7 @@ def test_gradients_of_every_remainder_of_rows_and_columns(inputs):
             weights = {name: whole_numbers(rng, *place.shape) for name, place in program.variables.items()}
             x = whole_numbers(rng, rows, 3)
             outputs, hidden = predict(program, weights, x), x @ weights["source/kernel"]
-            sign = rng.choice([-1.0, 1.0], (rows, units))  # of the absolute differences, all alike weighted
+            sign = rng.choice([-1.0, 1.0], (rows, units))  # of the absolute differences, with equal weights
             weight = np.full(rows, rows * units, np.float32)
             found, _ = gradients(program, weights, x, (outputs - sign).astype(np.float32), "mae", weight)
             np.testing.assert_allclose(found["layer/kernel"], hidden.T @ sign, rtol=1e-5, atol=1e-3)
@@ -258,7 +258,7 @@ def test_gradients_of_every_remainder_of_rows_and_columns(inputs):
             np.testing.assert_allclose(found["source/kernel"], expected, rtol=1e-5, atol=1e-3)
 
 
-def activated(kind, x):
+def activate(kind, x):
     builder = Builder(1, 256)
     program = builder.finish(builder.activation(builder.input, kind))
     return predict(program, {}, np.asarray(x, np.float32)[:, None])[:, 0]
@@ -289,18 +289,18 @@ def test_activations_over_all_numbers(kind):
         "exponential": lambda: np.exp(np.clip(x, -87, 88)),
     }.get(kind, lambda: reference.MORE[kind](x))()
     with np.errstate(over="ignore"):
-        np.testing.assert_allclose(activated(kind, ALL), exact.astype(np.float32), rtol=5e-7, atol=5e-7)
+        np.testing.assert_allclose(activate(kind, ALL), exact.astype(np.float32), rtol=5e-7, atol=5e-7)
 
 
 def test_the_exponential_is_exact_relative_to_itself():
-    """Far to the left, a logistic function is the exponential."""
+    """Far to the left, the logistic function is the exponential."""
     x = np.linspace(-86, -20, 20_001, dtype=np.float32)
-    np.testing.assert_allclose(activated("sigmoid", x), np.exp(x.astype(float)), rtol=4e-7)
+    np.testing.assert_allclose(activate("sigmoid", x), np.exp(x.astype(float)), rtol=4e-7)
 
 
 @pytest.mark.parametrize("kind", SEARCHED)
-def test_what_is_no_number_stays_visible(kind):
-    found = activated(kind, [np.nan, 1.0, np.inf, -np.inf, 2.0])
+def test_nan_is_propagated(kind):
+    found = activate(kind, [np.nan, 1.0, np.inf, -np.inf, 2.0])
     assert np.isnan(found[0])
     assert np.isfinite(found[[1, 4]]).all()
     bounded = kind in ("sigmoid", "tanh")
@@ -311,14 +311,14 @@ def test_what_is_no_number_stays_visible(kind):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_row_that_is_no_number_shows_in_the_loss_and_the_weights(name, loss):
+def test_a_row_of_nan_shows_in_the_loss_and_the_weights(name, loss):
     if name == "dropout":
         pytest.skip("it may be dropped")
     program = network(name, 21, 6)
     rng = np.random.default_rng(0)
     x, y = batch(program, 21, loss, rng)
     x[13, 1] = np.nan
-    training, value = stepped(program, weights_of(program, rng), x, y, loss)
+    training, value = step_once(program, weights_of(program, rng), x, y, loss)
     assert np.isnan(value)
     assert not training.ended or np.isnan(training.snapshot().curve[-1])
     assert np.isnan(training.snapshot().weights["output/kernel"]).any()

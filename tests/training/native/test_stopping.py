@@ -1,4 +1,4 @@
-"""How native trainings are stopped: within a step, from any thread; and what a network that does not fit comes to."""
+"""Stopping native trainings: within a step, from any thread; and the result of a network that does not fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evonas.training.native.lowering import lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import NetworkTraining, Stopped
 from evonas.training_tasks import TrainingSettings
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 #: Trains for many minutes, in steps of some milliseconds.
 ENDLESS = task(graph((800, 800), batch_size=150), 100_000)
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def training_of(network, prepared=None, epochs=1000):
-    """A training and its mark for stopping."""
+    """A training and its stop flag."""
     prepared = prepared or data()
     rows = module.rows_of(prepared.splits[0])
     how = module.optimization(network, "mse", TrainingSettings(patience=None), len(rows.x), epochs, 0)
@@ -51,7 +51,7 @@ def training_of(network, prepared=None, epochs=1000):
 
 
 def quietly(function, *args):
-    """The call as a thread's target: it is to be stopped."""
+    """A target for a thread that expects the call to be stopped."""
 
     def call():
         with suppress(Stopped):
@@ -60,7 +60,7 @@ def quietly(function, *args):
     return call
 
 
-def test_a_mark_stops_it_before_the_next_step():
+def test_a_stop_flag_acts_before_the_next_step():
     training = training_of(graph((6,), batch_size=1))
     training.advance(1)
     weights = training.snapshot().weights
@@ -73,8 +73,8 @@ def test_a_mark_stops_it_before_the_next_step():
 
 
 def test_it_stops_within_one_step_of_a_wide_network():
-    """By the losses that it writes down step by step: none follows, but that of the step that it was in."""
-    network, steps = graph((1500, 1500), batch_size=5), 2000  # which takes so long that no busy machine is too late
+    """Shown by the losses recorded step by step: none follows the step that was running."""
+    network, steps = graph((1500, 1500), batch_size=5), 2000  # takes so long that even a busy machine stops it in time
     training = training_of(network, data(num_rows=5 * steps))
     losses = np.full(steps, np.nan)
     thread = threading.Thread(target=quietly(training._call, 1, losses))
@@ -89,7 +89,7 @@ def test_it_stops_within_one_step_of_a_wide_network():
 
 
 def test_it_stops_within_a_validation():
-    """Of far more rows than one step has: the outputs of those behind are not computed."""
+    """With far more rows than one step: outputs of later rows are not computed."""
     few = data(num_rows=10, num_validation=400_000)
     training = training_of(graph((600, 600), batch_size=10), few)
     outputs = training._arrays["outputs"]
@@ -104,23 +104,23 @@ def test_it_stops_within_a_validation():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_cancel_from_another_thread_stops_what_trains_and_what_waits(threads):
+def test_cancelling_from_another_thread_stops_running_and_waiting_trainings(threads):
     one = native(threads=threads)
     stopping = threading.Timer(0.2, one.cancel)
     stopping.start()
-    found = trained(one, [ENDLESS] * 4)
+    found = train_all(one, [ENDLESS] * 4)
     stopping.join()
     assert [found[k].status for k in range(4)] == [Status.STOPPED] * 4
     assert found[0].reason == "it was stopped"
     assert found[0].weights is None
-    # What comes afterwards is trained.
-    assert trained(one, [QUICK])[0].status is Status.OK
+    # The next network trains.
+    assert train_all(one, [QUICK])[0].status is Status.OK
 
 
 def test_closing_the_iterator_stops_all():
     one = native(threads=1)
     parts = one.train([QUICK, *[ENDLESS] * 3], frozenset())
-    assert next(parts) == {}  # a sign of headway: the longest come first
+    assert next(parts) == {}  # a sign of progress: the longest come first
     parts.close()
     assert not one._open
 
@@ -138,24 +138,24 @@ def test_two_iterators_of_one_trainer_do_not_stop_each_other():
 
 def test_a_candidate_that_takes_too_long_fails_and_the_others_are_trained():
     one = native(candidate_seconds=0.3)
-    found = trained(one, [ENDLESS, QUICK, replace(QUICK, seed=5)])
+    found = train_all(one, [ENDLESS, QUICK, replace(QUICK, seed=5)])
     assert found[0].status is Status.FAILED
     assert found[0].reason == "took longer than the limit of 0.3 s per network"
     assert {found[1].status, found[2].status} == {Status.OK}
 
 
 def test_the_folds_of_a_candidate_share_its_seconds():
-    found = trained(native(data(folds=4), threads=1, candidate_seconds=0.3, settings={"replicates": 3}), [ENDLESS])
+    found = train_all(native(data(folds=4), threads=1, candidate_seconds=0.3, settings={"replicates": 3}), [ENDLESS])
     assert found[0].status is Status.FAILED
     assert "0.3 s" in found[0].reason
 
 
 @pytest.mark.parametrize("widths", [(65536, 65536), (65536,) * 9])
-def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(widths, monkeypatch):
-    """Before anything is allocated."""
+def test_a_network_that_does_not_fit_fails_with_a_message_and_the_others_train(widths, monkeypatch):
+    """Refused before anything is allocated."""
     asked = []
     monkeypatch.setattr(module, "NetworkTraining", lambda *a, **o: asked.append(a) or NetworkTraining(*a, **o))
-    found = trained(native(), [task(graph(widths), 1), QUICK])
+    found = train_all(native(), [task(graph(widths), 1), QUICK])
     assert found[0].status is Status.FAILED
     assert found[0].reason.startswith("out of memory: training the network takes ")
     assert "MiB is available" in found[0].reason
@@ -165,15 +165,15 @@ def test_a_network_that_does_not_fit_fails_in_words_and_the_others_are_trained(w
 
 
 def test_the_memory_of_a_training_is_counted_before():
-    """What arrays take at the most is near what was said, and not above it."""
+    """The peak size of arrays is close to the estimate, and not above it."""
     import tracemalloc
 
     network = graph((700, 500), batch_size=32)
     said = lower(network, 4, 1, 256).num_bytes
     one = native(threads=1)
-    trained(one, [QUICK])
+    train_all(one, [QUICK])
     tracemalloc.start()
-    trained(one, [task(network, 1)])
+    train_all(one, [task(network, 1)])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.6 * said < peak < 1.2 * said
@@ -195,7 +195,7 @@ def test_trainings_that_do_not_fit_side_by_side_follow_each_other():
                 running.remove(member)
 
     one = Counting(data(), TrainingSettings(patience=None), threads=4, memory_bytes=most)
-    found = trained(one, [replace(big, seed=k) for k in range(5)])
+    found = train_all(one, [replace(big, seed=k) for k in range(5)])
     assert all(each.status is Status.OK for each in found.values())
     assert max(peak) == 1
 
@@ -205,7 +205,7 @@ def test_an_allocation_that_is_refused_all_the_same_is_a_value(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(module, "NetworkTraining", refuse)
-    found = trained(native(), [QUICK])
+    found = train_all(native(), [QUICK])
     assert found[0].status is Status.FAILED
     assert "out of memory" in found[0].reason
 
@@ -216,7 +216,7 @@ def test_other_errors_reach_the_caller(monkeypatch):
 
     monkeypatch.setattr(module, "NetworkTraining", fail)
     with pytest.raises(KeyError, match="a bug"):
-        trained(native(), [QUICK, ENDLESS])
+        train_all(native(), [QUICK, ENDLESS])
 
 
 def test_a_stream_takes_the_next_as_soon_as_a_thread_is_free():
@@ -231,23 +231,23 @@ def test_a_stream_takes_the_next_as_soon_as_a_thread_is_free():
     stream = native(prepared, threads=2).stream(source)
     for part in stream:
         found |= part
-        # At most as many are out as threads need.
+        # At most as many are submitted as there are threads.
         assert len(given) - len(found) <= 2
         if len(found) == 6:
             break
     stream.close()
-    straight = trained(native(prepared), [replace(QUICK, seed=k + 1) for k in range(6)])
+    straight = train_all(native(prepared), [replace(QUICK, seed=k + 1) for k in range(6)])
     assert {k: found[k].curve for k in range(6)} == {k: straight[k].curve for k in range(6)}
 
 
-def test_half_the_precision_is_refused():
+def test_half_precision_is_refused():
     from genomes.errors import InputError
 
     with pytest.raises(InputError, match="float32"):
         native(settings={"precision": "bfloat16"})
 
 
-def test_jobs_that_wait_are_dropped_when_a_pool_closes():
+def test_waiting_jobs_are_dropped_when_a_pool_closes():
     pool, begun, gate, done = Pool(1), threading.Event(), threading.Event(), []
     pool.submit("a", lambda: begun.set() or gate.wait(60))
     assert begun.wait(60)

@@ -1,4 +1,4 @@
-"""Trainers of populations whose grouping is known, and how two results are compared."""
+"""Population trainers with known grouping, and the comparison of two results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.training.networks import data
 
 __all__ = ["EACH_ITS_OWN", "ONE_PROGRAM", "assert_alike", "trainer"]
 
-#: No compilation pays, so that all share one program.
+#: Compilation never pays off, so all share one program.
 ONE_PROGRAM = replace(CPU, compile_seconds=1e9)
 EACH_ITS_OWN = replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0, slots=(1,))
 
@@ -29,7 +29,7 @@ def trainer(prepared=None, device=None, **settings):
 
 
 def assert_alike(a, b, rel=1e-5):
-    """Two evaluations of the same training; with `rel` 0, to the bit."""
+    """Compares two evaluations of the same training; if `rel` is 0, bit by bit."""
     assert (a.status, a.reason, a.epochs, a.best_epoch) == (b.status, b.reason, b.epochs, b.best_epoch)
     np.testing.assert_allclose(a.curve, b.curve, rtol=rel)
     np.testing.assert_allclose(a.train_curve, b.train_curve, rtol=rel)

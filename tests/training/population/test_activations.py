@@ -1,4 +1,4 @@
-"""The one formula for every activation against Keras' own activations and their automatic derivatives."""
+"""The common formula of all activations against Keras's own activations and their automatic derivatives."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from genomes.architecture.layers import ACTIVATIONS
 
 pytestmark = pytest.mark.keras
 
-# Around 0 densely; far out, where exponentials end in 0; 0 itself is a kink and has a test of its own.
+# Densely around 0, and far out, where exponentials underflow; 0 itself is a kink with its own test.
 _NEAR = np.linspace(-12.0, 12.0, 1601, dtype=np.float32)
 _FAR = np.array([15.0, 20.0, 50.0, 88.0, 90.0, 104.0, 300.0, 1e4, 1e6], np.float32)
 _TINY = np.array([1e-6, 1e-4, 1e-3], np.float32)
-# TensorFlow's selu takes what lies nearer to 0 from the left for the right side.
+# Slightly left of 0, TensorFlow's selu returns the derivative of the right side.
 GRID = np.concatenate([_NEAR[np.abs(_NEAR) > 1e-3], _FAR, -_FAR, _TINY, -_TINY, [1e-30, 1e-8]]).astype(np.float32)
 
 
 def ours(names, z):
-    """Value and derivative at z of each activation, both `(len(names), len(z))`, from one call."""
+    """Value and derivative of each activation at z, both `(len(names), len(z))`, from one call."""
     import keras
 
     from evonas.training.population.activations import activate, coefficients
@@ -31,7 +31,7 @@ def ours(names, z):
 
 
 def reference(name, z):
-    """Keras' value and its derivative by automatic differentiation."""
+    """Keras's value and its derivative by automatic differentiation."""
     import keras
 
     function = keras.activations.get(name)
@@ -50,7 +50,7 @@ def reference(name, z):
 
 @pytest.fixture(scope="module")
 def found():
-    """All activations side by side, as they sit in one program."""
+    """All activations side by side, as in one program."""
     values, derivatives = ours(ACTIVATIONS, GRID)
     return {name: (values[k], derivatives[k]) for k, name in enumerate(ACTIVATIONS)}
 
@@ -60,14 +60,14 @@ def test_value_and_derivative_are_keras_own(found, name):
     value, slope = reference(name, GRID)
     for mine, theirs in zip(found[name], (value, slope), strict=True):
         assert np.isfinite(mine).all()
-        # Relative for what grows with z, absolute for what is bounded.
+        # Relative where values grow with z, absolute where they are bounded.
         if name == "mish" and theirs is not value:
             theirs = slope_of_mish(GRID)
         np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
 
 
 def slope_of_mish(z):
-    """In float64: the derivative of Keras' function loses digits where its tanh is nearly 1."""
+    """In float64: the derivative of Keras's function loses digits where its tanh is nearly 1."""
     x = np.clip(z.astype(np.float64), -700.0, 30.0)
     t = np.tanh(np.log1p(np.exp(x)))
     return t + x * (1.0 - t * t) / (1.0 + np.exp(-x))
@@ -88,7 +88,7 @@ def test_kinked_activations_are_zero_at_zero_with_the_derivative_of_one_side(nam
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_the_neighbours_in_a_program_change_no_bit(found, name):
+def test_other_networks_in_a_program_change_no_bit(found, name):
     for alone, beside in zip(ours([name], GRID), found[name], strict=True):
         np.testing.assert_array_equal(alone[0], beside)
 

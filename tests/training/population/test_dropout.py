@@ -1,4 +1,4 @@
-"""Dropout masks: their distribution, and that they depend on nothing but (seed, step, layer, row, unit)."""
+"""Dropout masks: their distribution, and that they depend on (seed, step, layer, row, unit) only."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def test_the_share_and_the_scale_are_those_of_inverted_dropout(rate):
     np.testing.assert_allclose(np.unique(found), [0.0, 1.0 / (1.0 - rate)], rtol=1e-6)
     dropped = (found == 0.0).mean()
     assert dropped == pytest.approx(rate, abs=5 * np.sqrt(rate * (1 - rate) / found.size))
-    # Every unit and every row, too: no unit is always kept.
+    # Also by unit and by row: no unit is always kept.
     for axes in ((0, 1), (0, 2)):
         shares = (found == 0.0).mean(axis=axes)
         deviation = np.sqrt(rate * (1 - rate) * shares.size / found.size)
         assert np.abs(shares - rate).max() < 5 * deviation
-        # Nor is any evener than chance.
+        # Nor is any more regular than chance.
         assert shares.std() == pytest.approx(deviation, rel=0.4)
 
 
@@ -58,7 +58,7 @@ def test_masks_of_steps_layers_and_seeds_are_independent():
     for family in (step_masks, seed_masks, layer_masks):
         found = [correlation(a, b) for k, a in enumerate(family) for b in family[k + 1 :]]
         assert np.abs(found).max() < bound
-        # As far from 0 as chance says: a shared stream, shifted, would be too near or too far.
+        # As far from 0 as chance predicts: a shared, shifted stream would be too close or too far.
         assert np.std(found) == pytest.approx(1 / np.sqrt(ROWS * UNITS), rel=0.35)
 
 
@@ -68,8 +68,8 @@ def test_neighbouring_rows_and_units_are_independent():
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(a.size)
 
 
-def test_a_mask_is_no_shift_of_another():
-    """Rows and steps enter by addition of odd constants: no later step may repeat an earlier one some rows on."""
+def test_a_mask_is_not_a_shift_of_another():
+    """Rows and steps enter as multiples of odd constants: no later step may repeat an earlier one, shifted by rows."""
     found = masks([11] * 12, range(12)) > 0
     bound = 6 / np.sqrt(ROWS * UNITS / 2)
     for a in range(12):
@@ -90,7 +90,7 @@ def test_the_same_call_gives_the_same_mask():
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31 - 1, 2**32 - 1])
 def test_the_native_kernel_has_the_same_masks(seed):
-    """Through its gradient by what is dropped: one row at a time is enough to see each factor."""
+    """The gradient passes through the mask: rows one at a time are enough to see each factor."""
     from evonas.training.native.program_builder import Builder
     from tests.training.native.reference import keep_mask as in_numpy
     from tests.training.native.test_operations import gradients
@@ -101,7 +101,7 @@ def test_the_native_kernel_has_the_same_masks(seed):
     builder = Builder(rows, rows)
     program = builder.finish(builder.dropout(builder.dense([builder.input], units, "h", bias=False), rate, 4))
     weights = {"h/kernel": np.zeros((rows, units), np.float32)}
-    # Each row sees its own weights, and the gradient of a mean absolute error is the mask over the size.
+    # Each row has its own weights, so the gradient of a mean absolute error is the mask divided by the size.
     x, y = np.eye(rows, dtype=np.float32), np.full((rows, units), -1, np.float32)
     found, _ = gradients(program, weights, x, y, "mae", seed=seed)
     np.testing.assert_allclose(found["h/kernel"] * rows * units, expected, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Between a network and its padded slot, in numpy: round trips, and the same outputs padded as not."""
+"""Between a network and its padded slot, in numpy: round trips, and equal outputs with and without padding."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def graphs(draw):
 
 
 def shape_of(networks):
-    """One shape that holds all the networks, as the planner makes it."""
-    # No compilation pays, so that all share a program.
+    """A shape that holds all the networks, as the planner makes it."""
+    # Compilation never pays off, so all share a program.
     (shape,) = {
         part.shape for part in Planner(replace(CPU, compile_seconds=1e9)).plan(networks, [1] * len(networks), WORKLOAD)
     }
@@ -56,8 +56,8 @@ def weights_of(made, rng):
     return {name: rng.uniform(0.5, 2.0, value.shape).astype(np.float32) for name, value in drawn.items()}
 
 
-def normalised(z, kind, weights, name, rows=slice(None)):
-    """Inference with moving statistics, or layer normalisation over real units."""
+def normalise(z, kind, weights, name, rows=slice(None)):
+    """Inference with moving statistics, or layer normalisation over the real units."""
     if kind == "batch":
         z = (z - weights[f"{name}/moving_mean"]) / np.sqrt(weights[f"{name}/moving_variance"] + 1e-3)
     elif kind == "layer":
@@ -67,19 +67,19 @@ def normalised(z, kind, weights, name, rows=slice(None)):
 
 
 def forward(made, weights, x):
-    """The network as it is, with tanh."""
+    """The network without padding, with tanh."""
     held = [x]
     for node in range(1, len(made)):
         last = node == len(made) - 1
         name = "output" if last else f"layer_{node}"
         h = np.concatenate([held[u] for u in sorted(made.predecessors(node))], axis=1)
         z = h @ weights[f"{name}/kernel"] + weights.get(f"{name}/bias", 0.0)
-        held.append(z if last else np.tanh(normalised(z, made.nodes[node]["normalization"], weights, name)))
+        held.append(z if last else np.tanh(normalise(z, made.nodes[node]["normalization"], weights, name)))
     return held[-1]
 
 
 def padded_forward(made, packed, constants, shape, x):
-    """The network in its slot: masks of units and edges, and the pads."""
+    """The network in its slot: masks of units and edges, and the padding."""
     held = [x]
     for node in range(1, shape.output + 1):
         name = "output" if node == shape.output else f"layer_{node}"
@@ -93,7 +93,7 @@ def padded_forward(made, packed, constants, shape, x):
         kind = "none"
         if shape.normalized:
             kind = "batch" if constants[f"batch_norm_{node}"] else "layer" if constants[f"layer_norm_{node}"] else kind
-        z = normalised(z, kind, packed, name, slice(np.count_nonzero(constants[f"mask_{node}"])))
+        z = normalise(z, kind, packed, name, slice(np.count_nonzero(constants[f"mask_{node}"])))
         held.append(np.tanh(z) * constants[f"mask_{node}"])
     raise AssertionError
 
@@ -121,7 +121,7 @@ def test_packed_weights_come_back_and_compute_the_same(mades):
         assert back.keys() == weights.keys()
         for name, value in weights.items():
             np.testing.assert_array_equal(back[name], value)
-        # Padding adds zeros and nothing else.
+        # Padding only adds zeros.
         for name, value in weights.items():
             if name.endswith("kernel"):
                 assert packed[name].sum(dtype=float) == pytest.approx(value.sum(dtype=float), rel=1e-6)
@@ -134,7 +134,7 @@ def test_packed_weights_come_back_and_compute_the_same(mades):
 @settings(max_examples=30)
 @given(st.lists(graphs(), min_size=1, max_size=3))
 def test_every_slot_of_a_shape_has_arrays_of_equal_names_and_shapes(mades):
-    """Or they could not be stacked."""
+    """Otherwise they could not be stacked."""
     from evonas.training.population.layout import constants, pack
 
     networks = [Network.from_graph(made) for made in mades]
@@ -163,7 +163,7 @@ def test_moments_are_padded_with_zeros(mades):
 
 
 def test_a_padded_kernel_has_a_block_for_each_source():
-    """One case written out: edges 0-1, 1-out, 0-out in a shape that also has a second layer."""
+    """One case in full: edges 0-1, 1-out, 0-out in a shape that also has a second layer."""
     from evonas.training.population.layout import pack
 
     network = Network.from_graph(graph((2,), [(0, 1), (0, 2), (1, 2)]))
@@ -183,7 +183,7 @@ def test_a_padded_kernel_has_a_block_for_each_source():
     np.testing.assert_array_equal(packed["layer_2/kernel"], np.zeros((3, 3)))
 
 
-def test_constants_say_what_the_network_is():
+def test_constants_describe_the_network():
     from evonas.training.population.activations import coefficients
     from evonas.training.population.layout import Fold, constants
 

@@ -43,8 +43,8 @@ def networks(draw, most_units=300):
     )
 
 
-def mixed(count, seed=0):
-    """The mixed population of the benchmarks, with some more genes."""
+def mixed_population(count, seed=0):
+    """The mixed population of the benchmarks, with additional genes."""
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(count):
@@ -67,7 +67,7 @@ def mixed(count, seed=0):
 
 
 def assert_holds(shape, network, workload):
-    """The shape has room for the network and the code for what it does."""
+    """The shape has room for the network, and the code supports its operations."""
     assert shape.rows >= network.batch_size
     assert shape.steps >= -(-workload.train_rows // network.batch_size)
     assert shape.chunks * shape.chunk_rows >= workload.validation_rows
@@ -108,7 +108,7 @@ def test_every_plan_is_sound(generations, device, memory_bytes):
             assert part.seconds > 0.0
             assert part.shape in planner.shape_cache
         assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
-        # A pure function of networks and cache, which goes through JSON: a resumed run plans alike.
+        # A pure function of networks and cache, also after a round trip through JSON: a resumed run gets the same plan.
         resumed = Planner(device)
         resumed.restore(json.loads(json.dumps(other.state())))
         assert resumed.plan(generation, epochs, workload) == parts
@@ -122,7 +122,7 @@ def test_the_same_population_again_needs_no_new_program_unless_it_pays(generatio
     first = planner.plan(generation, [10] * len(generation), WORKLOAD)
     known = set(planner.shape_cache)
     again = planner.plan(generation, [10] * len(generation), WORKLOAD)
-    # What is compiled is merged first, which can leave networks over whose own program is worth its compilation.
+    # Compiled shapes are merged first, which can leave networks whose own program is worth compiling.
     new = {part.shape for part in again} - known
     compilation = device.compile_weight * sum(compile_seconds(shape, device) for shape in new)
     assert not new or sum(part.seconds for part in again) + compilation < sum(part.seconds for part in first)
@@ -132,7 +132,7 @@ def test_the_same_population_again_needs_no_new_program_unless_it_pays(generatio
 @settings(max_examples=40)
 @given(st.lists(networks(most_units=1024), min_size=2, max_size=8))
 def test_sharing_never_makes_a_program_outgrow_the_budget(generation):
-    """A program past the budget holds a network that is past it alone."""
+    """A program over the budget contains only one network, which exceeds the budget by itself."""
     workload = replace(WORKLOAD, memory_bytes=1 << 22)
     for part in Planner(CPU).plan(generation, [10] * len(generation), workload):
         if pack_bytes(part.shape) > workload.memory_bytes:
@@ -148,8 +148,8 @@ def test_a_network_on_its_own_gets_its_own_shape():
 
 
 def test_compilation_is_weighed_against_padding():
-    """Little work shares one program; a lot of it is split, the more the cheaper compiling is."""
-    population = mixed(64)
+    """Little work shares one program; much work is split, into more programs if compiling is cheaper."""
+    population = mixed_population(64)
 
     def programs(epochs, device):
         return len({part.shape for part in Planner(device).plan(population, [epochs] * 64, WORKLOAD)})
@@ -162,7 +162,7 @@ def test_compilation_is_weighed_against_padding():
 
 
 def test_a_plan_costs_less_than_one_program_for_all_or_each():
-    population, epochs = mixed(60, seed=1), [300] * 60
+    population, epochs = mixed_population(60, seed=1), [300] * 60
 
     def cost(device):
         parts = Planner(device).plan(population, epochs, WORKLOAD)
@@ -174,7 +174,7 @@ def test_a_plan_costs_less_than_one_program_for_all_or_each():
 
 
 def test_a_gpu_gets_fewer_and_larger_programs():
-    population, epochs = mixed(256), [30] * 256
+    population, epochs = mixed_population(256), [30] * 256
     cpu, gpu = (Planner(device).plan(population, epochs, WORKLOAD) for device in (CPU, GPU))
     assert len({part.shape for part in gpu}) < len({part.shape for part in cpu})
     assert max(part.shape.slots for part in gpu) > max(CPU.slots) >= max(part.shape.slots for part in cpu)
@@ -203,7 +203,7 @@ def test_a_smaller_budget_takes_fewer_slots():
 
 
 def test_one_part_a_program():
-    population = mixed(60, 3)
+    population = mixed_population(60, 3)
     parts = Planner(CPU).plan(population, [30] * 60, WORKLOAD)
     assert len({part.shape for part in parts}) == len(parts)
     assert [part.seconds for part in parts] == sorted((part.seconds for part in parts), reverse=True)
@@ -217,10 +217,10 @@ def test_neighbours_in_a_part_step_alike():
         assert sizes == sorted(sizes)
 
 
-def test_the_shape_cache_does_not_grow_for_ever():
+def test_the_shape_cache_does_not_grow_forever():
     planner = Planner(replace(CPU, compile_seconds=0.0, node_compile_seconds=0.0))
     for seed in range(4):
-        planner.plan(mixed(40, seed), [30] * 40, WORKLOAD)
+        planner.plan(mixed_population(40, seed), [30] * 40, WORKLOAD)
     assert 40 < len(planner.shape_cache) <= 64
 
 
@@ -250,7 +250,7 @@ def test_costs_grow_with_the_work():
 @pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
 @pytest.mark.soak
 def test_thousands_of_networks_are_planned_in_seconds(device):
-    population = mixed(4096)
+    population = mixed_population(4096)
 
     def too_slow(*_):
         raise AssertionError("planning 4,096 networks took more than 20 s of processor time")
@@ -271,7 +271,7 @@ def test_thousands_of_networks_are_planned_in_seconds(device):
 def test_planning_imports_no_keras():
     code = (
         "import sys; import tests.training.population.test_planner as t; "
-        "t.Planner(t.CPU).plan(t.mixed(8), [3] * 8, t.WORKLOAD); "
+        "t.Planner(t.CPU).plan(t.mixed_population(8), [3] * 8, t.WORKLOAD); "
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'keras', 'tensorflow', 'jax'}))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Networks that are scored with the weights that their seeds give, whole populations at a time."""
+"""Scoring networks with the weights that their seeds define, whole populations at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evonas.training.single.graph_model import raw_outputs
 from evonas.training_tasks import TrainingSettings
 from genomes import DenseSpace, InputError
 from genomes.architecture.graph import graph_to_json
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 pytestmark = pytest.mark.keras
 
@@ -36,7 +36,7 @@ def test_scores_are_those_of_the_keras_models_with_the_same_weights(kind: str, f
     problem = prepared.problem
     trainer = SeededWeightsTrainer(prepared, TrainingSettings(loss="huber", replicates=3))
     tasks = [replace(task(each, 9, 0), lineage=(k, 7, 8)) for k, each in enumerate(NETWORKS)]
-    found = trained(trainer, tasks)
+    found = train_all(trainer, tasks)
     for k, each in enumerate(NETWORKS):
         weights = Lineages().weights(graph_to_json(each), each, tasks[k].lineage, 4, problem.num_outputs)
         model = build_model(each, 4, problem.num_outputs)

@@ -1,4 +1,4 @@
-"""Seats and slots: who trains when, and the move to a smaller program. With programs that note what they are given."""
+"""Slots: who trains when, and the move to a smaller program. With programs that record their calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from evonas.training.population.cost import CPU
 from evonas.training.population.planner import Planner
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 from tests.training.population.programs import ONE_PROGRAM, assert_alike, trainer
 
 pytestmark = pytest.mark.keras
@@ -21,7 +21,7 @@ TASKS = [
 
 
 class Noting:
-    """Programs that write down their shape and how many slots train."""
+    """Programs that record their shape and how many slots train."""
 
     def __init__(self, made):
         self._programs, self.calls = made._programs, []
@@ -41,7 +41,7 @@ class Noting:
 def noted(device, tasks, prepared=None, **settings):
     made = trainer(prepared, device, **settings)
     made._programs = Noting(made)
-    return trained(made, tasks), made._programs
+    return train_all(made, tasks), made._programs
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,10 @@ def together():
 
 
 @pytest.mark.soak
-def test_the_last_ones_move_to_a_smaller_program_when_that_pays(together):
+def test_the_last_networks_move_to_a_smaller_program_when_that_pays_off(together):
     straight, kept = together
     assert {shape.slots for shape in kept.shapes} == {4}
-    # Compiling costs nothing, so it pays as soon as half the slots are idle; steps cost by the slot.
+    # Compiling is free here, so it pays off as soon as half the slots are idle; steps cost by the slot.
     free = replace(CPU, slots=(4,), compile_seconds=0.0, node_compile_seconds=0.0, step_overhead=0.0)
     found, programs = noted(free, TASKS)
     slots = [shape.slots for shape in programs.shapes]
@@ -74,7 +74,7 @@ def test_more_members_than_slots_are_seated_as_slots_become_free():
     # Nobody trains past the budget, and all of it is trained.
     assert sum(map(sum, programs.calls)) == sum(each.epochs for each in tasks)
     assert all(max(call) <= shape.epochs for call in programs.calls)
-    # No slot idles while somebody waits: idle slots appear in the last calls only.
+    # No slot idles while a network waits: idle slots occur in the last calls only.
     idle = [0 in call for call in programs.calls]
     assert idle == sorted(idle)
     alone, _ = noted(replace(ONE_PROGRAM, slots=(1,)), tasks)
@@ -84,7 +84,7 @@ def test_more_members_than_slots_are_seated_as_slots_become_free():
 
 
 def test_stopped_members_stop_costing():
-    """A part whose members have all stopped is not trained to the end of their budgets."""
+    """A part whose members have all stopped does not train to the end of their budgets."""
     prepared = data(num_rows=60)
     tasks = [task(graph((32, 32), activation="relu", learning_rate=0.05), 400, seed) for seed in range(4)]
     found, programs = noted(replace(ONE_PROGRAM, slots=(2,)), tasks, prepared, patience=2)
@@ -101,12 +101,12 @@ def test_diverged_members_leave_their_slot_to_the_next():
     found, programs = noted(device, [task(bad, 200), task(fine, 5)])
     assert len(programs.calls) <= 4
     after, _ = noted(device, [task(fine, 5)])
-    # The slot carries nothing over, no NaN and no moment.
+    # The slot keeps nothing of its former network, neither a NaN nor a moment.
     assert_alike(found[1], after[0], rel=0.0)
 
 
 @pytest.mark.soak
-def test_batch_sizes_side_by_side_take_their_own_steps():
+def test_networks_with_different_batch_sizes_take_their_own_steps():
     tasks = [task(graph((6,), batch_size=size), 4, 1) for size in (5, 64, 150, 149)]
     found, programs = noted(replace(ONE_PROGRAM, slots=(4,)), tasks)
     assert len(set(programs.shapes)) == 1
@@ -117,7 +117,7 @@ def test_batch_sizes_side_by_side_take_their_own_steps():
 
 @pytest.mark.soak
 def test_neighbours_and_slots_change_no_bit():
-    """A resumed run trains only what is missing: others then sit beside it, and in other slots."""
+    """A resumed run trains only what is missing, beside other networks and in other slots."""
     kinds = (
         {"activation": "gelu", "normalization": "batch", "optimizer": "adam"},
         {"activation": "tanh", "normalization": "layer", "optimizer": "nadam", "dropout": 0.2},

@@ -1,4 +1,4 @@
-"""Queues of members that wait: who works at what."""
+"""Queues of waiting members: who works on what."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_nobody_is_taken_twice_and_nobody_forgotten():
     assert sorted(taken) == list(range(7))
 
 
-def test_what_is_put_back_is_taken_again():
+def test_members_put_back_are_taken_again():
     made = queues()
     half = replace(A, slots=A.slots * 2)
     made.put(half, made.take(A, 9))

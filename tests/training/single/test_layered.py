@@ -1,4 +1,4 @@
-"""What a training of networks with other layers than dense ones is: the same as Keras's, and broken off anywhere."""
+"""Training networks with layers other than dense ones: the same results as Keras's, and stoppable anywhere."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from evonas.networks.forward import raw_outputs
 from evonas.networks.initial import initial_weights
 from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
-from tests.training.layered import IMAGE, MEAN, NETWORKS, SERIES, TOKENS, conv, layered, layered_data
-from tests.training.networks import trained
+from tests.training.layered import IMAGE, MEAN, NETWORKS, SERIES, TOKENS, conv, layered_data, make_layered
+from tests.training.networks import train_all
 from tests.training.test_contract import assert_same_bits
 
 pytestmark = pytest.mark.keras
 
-AUGMENTED = layered(
+AUGMENTED = make_layered(
     [conv(6, dropout=0.2), conv(6, stride=2, normalization="layer"), MEAN],
     optimizer="adamw",
     weight_decay=0.01,
@@ -41,7 +41,7 @@ def task(network, epochs=2, seed=0, **others):
     return TrainingTask(graph_to_json(network), seed, epochs, keep_snapshots=True, **others)
 
 
-def made(sample=IMAGE, masked=False, folds=1, **settings):
+def make_trainer(sample=IMAGE, masked=False, folds=1, **settings):
     from evonas.training.single.trainer import SingleTrainer
 
     given = TrainingSettings(**{"trainer": "single", "patience": None} | settings)
@@ -54,11 +54,11 @@ OF_EACH = [(AUGMENTED, IMAGE, False), (RECURRENT, SERIES, True), (TEXT, TOKENS, 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(("network", "sample", "masked"), OF_EACH, ids=["images", "series", "text", "random"])
-def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample, masked):
-    trainer = made(sample, masked)
-    (whole,) = trained(trainer, [task(network, 3)]).values()
-    (first,) = trained(trainer, [task(network, 1, horizon=3)]).values()
-    (rest,) = trained(trainer, [task(network, 3, start=first.snapshots)]).values()
+def test_a_continued_training_has_the_bits_of_an_uninterrupted_one(network, sample, masked):
+    trainer = make_trainer(sample, masked)
+    (whole,) = train_all(trainer, [task(network, 3)]).values()
+    (first,) = train_all(trainer, [task(network, 1, horizon=3)]).values()
+    (rest,) = train_all(trainer, [task(network, 3, start=first.snapshots)]).values()
     assert whole.status is Status.OK
     assert whole.epochs == len(whole.curve) == 3
     assert_same_bits(rest, whole)
@@ -72,16 +72,16 @@ def test_a_training_that_goes_on_has_the_bits_of_an_unbroken_one(network, sample
 
 @pytest.mark.soak
 def test_steps_in_one_program_are_those_of_fit(monkeypatch):
-    """With the last batch smaller than the others, and Keras's own batch normalisation."""
+    """The last batch is smaller than the others, and batch normalisation is Keras's own."""
     import keras
 
     from evonas.training.single import resident
 
-    network = layered([conv(6, l2=0.01), conv(4, stride=2), MEAN], optimizer="nadam", batch_size=25)
-    (mine,) = trained(made(), [task(network, 3)]).values()
+    network = make_layered([conv(6, l2=0.01), conv(4, stride=2), MEAN], optimizer="nadam", batch_size=25)
+    (mine,) = train_all(make_trainer(), [task(network, 3)]).values()
     monkeypatch.setattr(resident, "_program", lambda model, weighted: resident._by_fit(model))
     monkeypatch.setattr("evonas.training.single.graph_model.FusedBatchNormalization", keras.layers.BatchNormalization)
-    (theirs,) = trained(made(), [task(network, 3)]).values()
+    (theirs,) = train_all(make_trainer(), [task(network, 3)]).values()
     assert mine.train_curve == pytest.approx(theirs.train_curve, rel=1e-4)
     assert mine.curve == pytest.approx(theirs.curve, rel=1e-3)
     for name, value in theirs.weights.items():
@@ -89,15 +89,15 @@ def test_steps_in_one_program_are_those_of_fit(monkeypatch):
 
 
 def test_folds_limits_and_patience_hold_as_for_dense_networks():
-    network = layered([conv(4), MEAN])
-    (found,) = trained(made(folds=2, replicates=1, patience=1, min_delta=10.0), [task(network, 5)]).values()
+    network = make_layered([conv(4), MEAN])
+    (found,) = train_all(make_trainer(folds=2, replicates=1, patience=1, min_delta=10.0), [task(network, 5)]).values()
     assert (found.epochs, len(found.snapshots)) == (2, 2)
     assert found.parameters == 3 * 3 * 3 * 4 + 2 * 4 + 5 * 3
-    (over,) = trained(made(max_parameters=100), [task(network)]).values()
+    (over,) = train_all(make_trainer(max_parameters=100), [task(network)]).values()
     assert over.status is Status.INFEASIBLE
 
 
-def frozen(weights):
+def frozen_weights(weights):
     return {name: value for name, value in weights.items() if name.startswith("layer_1/")}
 
 
@@ -106,23 +106,23 @@ def test_random_convolutions_are_fitted_to_training_rows_and_stay(monkeypatch):
 
     network = NETWORKS["random convolutions of several lengths"]
     data = layered_data(SERIES, True)
-    (held,) = trained(made(SERIES, True), [task(network, 3)]).values()
+    (held,) = train_all(make_trainer(SERIES, True), [task(network, 3)]).values()
     graph = data.problem.attach_columns(network)
-    wanted = frozen(fit_frozen(graph, held.weights, data.splits[0].x_train))
+    wanted = frozen_weights(fit_frozen(graph, held.weights, data.splits[0].x_train))
     assert len(wanted) == 6
     for name, value in wanted.items():
         np.testing.assert_array_equal(held.weights[name], value, err_msg=name)
     assert held.parameters == 3 * (200 + 1)
     monkeypatch.setattr("evonas.training.single.frozen._MOST_BYTES", 0)
-    (anew,) = trained(made(SERIES, True), [task(network, 3)]).values()
-    assert anew.curve == pytest.approx(held.curve, rel=1e-3)
+    (fresh,) = train_all(make_trainer(SERIES, True), [task(network, 3)]).values()
+    assert fresh.curve == pytest.approx(held.curve, rel=1e-3)
     for name, value in held.weights.items():
-        np.testing.assert_allclose(anew.weights[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(fresh.weights[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_a_bag_of_words_weighs_words_by_their_rarity_in_training_rows_and_trains_their_vectors():
     data, network = layered_data(TOKENS), NETWORKS["bag of words and pairs"]
-    (found,) = trained(made(TOKENS), [task(network, 2)]).values()
+    (found,) = train_all(make_trainer(TOKENS), [task(network, 2)]).values()
     assert found.status is Status.OK
     ids = data.splits[0].x_train[:, :8].astype(int)
     there = [{word for word in row if 1 < word < 20} for row in ids.tolist()]
@@ -138,32 +138,32 @@ def test_a_bag_of_words_weighs_words_by_their_rarity_in_training_rows_and_trains
     assert found.parameters == (20 + 17) * 6 + 6 * 8 + 8 + 8 * 3 + 3
 
 
-def test_of_few_series_in_folds_the_weights_have_seen_all_rows():
+def test_with_few_series_in_folds_the_final_weights_use_all_rows():
     from evonas.networks.layered import fit_frozen
 
     data = layered_data(SERIES, folds=2)
     assert data.refits
     assert not layered_data(IMAGE, folds=2).refits
     assert not layered_data(SERIES, folds=2, count=300).refits
-    (found,) = trained(made(SERIES, folds=2), [task(RANDOM, 2)]).values()
-    (fold,) = trained(made(SERIES, folds=2), [task(RANDOM, 2, fold=0)]).values()
+    (found,) = train_all(make_trainer(SERIES, folds=2), [task(RANDOM, 2)]).values()
+    (fold,) = train_all(make_trainer(SERIES, folds=2), [task(RANDOM, 2, fold=0)]).values()
     assert found.status is Status.OK
     split, graph = data.splits[0], data.problem.attach_columns(RANDOM)
     for weights, rows in (
         (found.weights, np.concatenate([split.x_train, split.x_validation])),
         (fold.weights, split.x_train),
     ):
-        for name, value in frozen(fit_frozen(graph, weights, rows)).items():
+        for name, value in frozen_weights(fit_frozen(graph, weights, rows)).items():
             np.testing.assert_array_equal(weights[name], value, err_msg=name)
 
 
 @pytest.mark.soak
 def test_chunks_change_only_what_is_drawn(monkeypatch):
-    """Without augmentation an epoch is the same however many rows are put in order at a time."""
-    network = layered([conv(4), MEAN], batch_size=16)
-    (whole,) = trained(made(), [task(network)]).values()
+    """Without augmentation, an epoch does not depend on how many rows are reordered at a time."""
+    network = make_layered([conv(4), MEAN], batch_size=16)
+    (whole,) = train_all(make_trainer(), [task(network)]).values()
     monkeypatch.setattr("evonas.training.single.resident._CHUNK_NUMBERS", 16 * 192)
-    (parts,) = trained(made(), [task(network)]).values()
+    (parts,) = train_all(make_trainer(), [task(network)]).values()
     assert parts.curve == whole.curve
     assert parts.train_curve == pytest.approx(whole.train_curve, rel=1e-6)  # a sum of sums
     for name, value in whole.weights.items():
@@ -182,23 +182,23 @@ def test_a_range_test_and_a_latency_are_of_any_network():
     assert measure_latency(AUGMENTED, prepared) > 0
 
 
-def test_nothing_of_a_trained_network_stays_in_tensorflow_s_tables():
-    """`silu` has a gradient of its own, the loop over batches functions of its own: both were kept for ever."""
+def test_trained_networks_leave_nothing_in_tensorflow_s_tables():
+    """`silu` has a custom gradient and the loop over batches has functions: both used to be kept forever."""
     from tensorflow.python.eager import context
     from tensorflow.python.framework import ops
 
-    trainer, network = made(), layered([conv(4, activation="silu"), MEAN])
+    trainer, network = make_trainer(), make_layered([conv(4, activation="silu"), MEAN])
     counts = []
     for seed in range(3):
-        trained(trainer, [task(network, 1, seed=seed)])
+        train_all(trainer, [task(network, 1, seed=seed)])
         gradients = sum(name.startswith("CustomGradient-") for name in ops.gradient_registry.list())
         counts.append((gradients, len(context.context().list_function_names())))
     assert counts[2] == counts[1]
 
 
 def test_mixed_precision_learns_and_is_scored_as_what_is_exported():
-    network = layered([conv(8, activation="silu"), MEAN], learning_rate=0.01)
-    (mixed,) = trained(made(precision="bfloat16"), [task(network, 3)]).values()
+    network = make_layered([conv(8, activation="silu"), MEAN], learning_rate=0.01)
+    (mixed,) = train_all(make_trainer(precision="bfloat16"), [task(network, 3)]).values()
     assert mixed.status is Status.OK
     assert all(value.dtype == np.float32 for value in mixed.weights.values())
     assert mixed.train_curve[-1] < mixed.train_curve[0]

@@ -1,4 +1,4 @@
-"""The trainer by Keras's own `fit`: what is not in the contract of all trainers, `test_contract.py`."""
+"""The trainer that uses Keras's `fit`: what the contract of all trainers, `test_contract.py`, does not cover."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from evonas.evaluation import Status
 from evonas.training_tasks import TrainingSettings
-from tests.training.networks import data, graph, task, trained
+from tests.training.networks import data, graph, task, train_all
 
 pytestmark = pytest.mark.keras
 
@@ -34,7 +34,7 @@ def test_out_of_memory_is_a_value_and_other_errors_are_not(monkeypatch):
             raise error
 
         monkeypatch.setattr(module, "fit_epochs", refuse)
-        (found,) = trained(single(data()), [task(graph())]).values()
+        (found,) = train_all(single(data()), [task(graph())]).values()
         assert found.status is Status.FAILED
         assert "out of memory" in found.reason
 
@@ -43,10 +43,10 @@ def test_out_of_memory_is_a_value_and_other_errors_are_not(monkeypatch):
 
     monkeypatch.setattr(module, "fit_epochs", fail)
     with pytest.raises(KeyError):
-        trained(single(data()), [task(graph())])
+        train_all(single(data()), [task(graph())])
 
 
 def test_mixed_precision_is_scored_as_it_is_exported():
-    (found,) = trained(single(data(), precision="bfloat16"), [task(graph((16,)))]).values()
+    (found,) = train_all(single(data(), precision="bfloat16"), [task(graph((16,)))]).values()
     assert found.status is Status.OK
     assert all(value.dtype == np.float32 for value in found.weights.values())

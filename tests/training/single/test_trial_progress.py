@@ -1,4 +1,4 @@
-"""How far the trainings of a user's own models are is known while they run."""
+"""Progress of trainings of a user's own models is known while they run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Y = X[:, :1]
 
 
 class Looking(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reads the file of the run after each epoch, like `evonas watch`, once the epoch is reported."""
+    """Reads the run's file after each reported epoch, as `evonas watch` does."""
 
     found: ClassVar[list[dict[str, Any]]] = []
 
@@ -49,13 +49,13 @@ def model_of(units: int) -> keras.Model:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is in training is written whenever it is reported, by the thread that trains."""
+    """Reports are written immediately, by the thread that trains."""
     monkeypatch.setattr(TrainingNotes, "is_due", True)
     monkeypatch.setattr(trials, "usable_cores", lambda: 0)
     Looking.found = []
 
 
-def test_a_tuner_says_the_epoch_of_all_executions(tmp_path: Path) -> None:
+def test_a_tuner_reports_the_epoch_over_all_executions(tmp_path: Path) -> None:
     tuner = Evolution(
         lambda hp: model_of(hp.Int("units", 2, 4)),
         "loss",
@@ -68,7 +68,7 @@ def test_a_tuner_says_the_epoch_of_all_executions(tmp_path: Path) -> None:
     assert {each["parameters"] for each in Looking.found} <= {11, 16, 21}
 
 
-def test_a_cross_validation_says_the_epoch_of_all_folds(tmp_path: Path) -> None:
+def test_a_cross_validation_reports_the_epoch_over_all_folds(tmp_path: Path) -> None:
     search = EvolutionSearchCV(
         model_of, {"units": (2, 4)}, n_iter=1, cv=2, run_dir=tmp_path / "run", refit=False
     )  # fmt: skip

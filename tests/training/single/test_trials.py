@@ -1,4 +1,4 @@
-"""Trials of a user's own: some at a time where they are trained natively, however they are given."""
+"""Trials of a user's own models: several at a time if they are trained natively, however they are passed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evonas.training_tasks import Source, TrainingTask, slots_of, stream_evaluat
 pytestmark = pytest.mark.keras
 
 X = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
-#: Passed by two trainings that wait for each other.
+#: Passed once two trainings have reached it.
 MEETING = threading.Barrier(2)
 
 
@@ -28,7 +28,7 @@ class Meeting(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Fitting:
-    """Trains one layer, from weights that the seed gives."""
+    """Trains one layer, from weights that the seed determines."""
 
     independent = True
 
@@ -64,7 +64,7 @@ def test_two_trials_that_are_given_one_by_one_train_together() -> None:
     assert [found[number].scores for number in range(4)] == [alone[number].scores for number in range(4)]
 
 
-def test_what_is_not_given_is_asked_for_again() -> None:
+def test_omitted_trials_are_asked_for_again() -> None:
     given = iter([None, (0, task(0, meets=False)), None])
     parts = stream_evaluations(TrialTrainer(Fitting()), lambda: next(given, None))
     assert next(parts) == {}

@@ -1,4 +1,4 @@
-"""Users' own models, on real Keras: what they are taken for, how they are trained, and that failures are values."""
+"""Users' own models with real Keras: how they are interpreted and trained, and that failures are values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from evonas.data.prepare_inputs import prepare_inputs
 from evonas.evaluation import Status, snapshots_from_arrays, snapshots_to_arrays
 from evonas.training_tasks import TrainingSettings, TrainingTask
-from tests.training.networks import trained
+from tests.training.networks import train_all
 from tests.training.own_models import KINDS, SPACE, convolutional, images, sequences
 
 pytestmark = pytest.mark.keras
@@ -28,21 +28,21 @@ def task(limit=5, seed=3, space=SPACE, **genes):
     return TrainingTask(space.genome_to_json(genome) | {"values": dict(genome) | genes}, seed, limit)
 
 
-def prepared(make, **options):
+def prepare(make, **options):
     x, y = make()
     return prepare_inputs(x, y, seed=0, **options)
 
 
 def run(build, data, given, **settings):
-    (found,) = trained(own(build, data, **settings), [given]).values()
+    (found,) = train_all(own(build, data, **settings), [given]).values()
     return found
 
 
 @functools.cache
-def learned(kind):
-    """A model of every sort after three epochs; its export is tested too."""
+def train_kind(kind):
+    """A model of every sort after three epochs; its export is tested, too."""
     build, make = KINDS[kind]
-    return run(build, prepared(make), task(3))
+    return run(build, prepare(make), task(3))
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def learned(kind):
 )
 @pytest.mark.sampled(1)
 def test_models_of_every_sort_learn_and_repeat(kind):
-    found = learned(kind)
+    found = train_kind(kind)
     assert found.reason == ""
     assert found.curve[-1] < found.curve[0]
     assert found.epochs == len(found.train_curve) == 3
     assert found.parameters > 20
-    if kind != "convolutional":  # which has layers that draw random numbers
+    if kind != "convolutional":  # contains layers that draw random numbers
         return
-    again = run(convolutional, prepared(images), task(3))
+    again = run(convolutional, prepare(images), task(3))
     assert (again.curve, again.scores) == (found.curve, found.scores)
     for name, value in found.weights.items():
         np.testing.assert_array_equal(again.weights[name], value)
@@ -65,16 +65,16 @@ def test_models_of_every_sort_learn_and_repeat(kind):
 
 def test_models_with_too_many_parameters_are_not_trained():
     build, make = KINDS["convolutional"]
-    found = run(build, prepared(make), task(3), max_parameters=10)
+    found = run(build, prepare(make), task(3), max_parameters=10)
     assert (found.status, found.epochs, found.weights) == (Status.INFEASIBLE, 0, None)
     assert found.scores == {"parameters": found.parameters, "violation": found.parameters / 10 - 1}
     assert found.reason == f"over the limit: {found.parameters} parameters, at most 10"
 
 
-# What a model gives and takes.
+# Inputs and outputs of the model.
 
 
-def ended(*last, loss=None, kind="multiclass"):
+def ending_in(*last, loss=None, kind="multiclass"):
     """A build function whose model ends in these layers, compiled if there is a loss."""
 
     def build(genes):
@@ -91,8 +91,8 @@ def ended(*last, loss=None, kind="multiclass"):
 
 @pytest.mark.soak
 def test_probabilities_and_logits_are_the_same_network():
-    data = prepared(images)
-    found = [run(ended(("Dense", 3), *last), data, task(3)) for last in ((), [("Softmax",)])]
+    data = prepare(images)
+    found = [run(ending_in(("Dense", 3), *last), data, task(3)) for last in ((), [("Softmax",)])]
     assert found[0].curve == pytest.approx(found[1].curve, rel=1e-4)
     assert found[0].scores == pytest.approx(dict(found[1].scores), rel=1e-4)
 
@@ -109,11 +109,11 @@ def test_probabilities_and_logits_are_the_same_network():
 )
 @pytest.mark.sampled(1)
 def test_classifiers_of_every_form_are_scored_alike(last, loss):
-    """Whatever the form, the log loss is that of a network that has learned."""
+    """In every form, the log loss shows that the network has learned."""
     x, y = images()
     binary = last[0][1] < 3
     data = prepare_inputs(x, (y > 0).astype(int) if binary else y, seed=0)
-    found = run(ended(*last, loss=loss), data, task(12, learning_rate=0.02))
+    found = run(ending_in(*last, loss=loss), data, task(12, learning_rate=0.02))
     assert found.reason == ""
     assert found.scores["accuracy"] > 0.6
     assert found.scores["log_loss"] < (0.65 if binary else 0.95)
@@ -135,7 +135,7 @@ def test_a_compiled_regression_sees_the_target_in_its_own_units():
             model.compile(keras.optimizers.Adam(0.5), Spy())
         return model
 
-    data = prepared(sequences)
+    data = prepare(sequences)
     std, mean = data.problem.target_std[0], data.problem.target_mean[0]
     for compiled in (True, False):
         seen["compiled"] = compiled
@@ -145,8 +145,8 @@ def test_a_compiled_regression_sees_the_target_in_its_own_units():
         assert found.scores["mse"] == pytest.approx(found.curve[0] * (1 if compiled else std**2), rel=1e-4)
 
 
-def test_genes_that_are_honoured():
-    data = prepared(images)
+def test_genes_that_take_effect():
+    data = prepare(images)
     rows = len(data.splits[0].y_train)
     seen = []
 
@@ -185,7 +185,7 @@ def test_the_best_epoch_is_scored_and_stopping_waits_for_it():
     from evonas.training.single.outputs import predict_outputs, try_outputs
     from evonas.training.single.user_model import build_own
 
-    data = prepared(images)
+    data = prepare(images)
     found = run(overfitting, data, task(60, learning_rate=0.03), patience=3)
     assert found.best_epoch == int(np.argmin(found.curve)) + 1 < found.epochs == found.best_epoch + 3 < 60
     split = data.splits[0]
@@ -206,15 +206,17 @@ FAULTS = {
     refuse: "build raised LookupError: no model for",
     lambda genes: genes.unit: "build raised AttributeError: no gene 'unit' here, only batch_size,",
     lambda genes: None: "build raised TypeError: build must return a keras.Model, not NoneType",
-    ended(("Dense", 4)): "must have shape (num_samples, 3) for 3 classes, not (num_samples, 4)",
-    ended(("Dense", 3), ("Reshape", (3, 1))): "must have shape (num_samples, 3) for 3 classes, not (num_samples, 3, 1)",
-    ended(("Dense", 3), loss="no_such_loss"): "training raised ValueError: Could not interpret loss",
+    ending_in(("Dense", 4)): "must have shape (num_samples, 3) for 3 classes, not (num_samples, 4)",
+    ending_in(
+        ("Dense", 3), ("Reshape", (3, 1))
+    ): "must have shape (num_samples, 3) for 3 classes, not (num_samples, 3, 1)",
+    ending_in(("Dense", 3), loss="no_such_loss"): "training raised ValueError: Could not interpret loss",
 }
 
 
 def test_failures_are_values(capfd):
     builds = [*FAULTS, overfitting]
-    found = trained(own(lambda genes: builds[genes.which](genes), prepared(images)), [
+    found = train_all(own(lambda genes: builds[genes.which](genes), prepare(images)), [
         task(2, which=number) for number in range(len(builds))
     ])  # fmt: skip
     for number, words in enumerate(FAULTS.values()):
@@ -227,7 +229,7 @@ def test_failures_are_values(capfd):
 
 @pytest.mark.soak
 def test_a_diverged_model_fails():
-    found = run(overfitting, prepared(images), task(5, learning_rate=1e30))
+    found = run(overfitting, prepare(images), task(5, learning_rate=1e30))
     assert found.status is Status.FAILED
     assert "diverged" in found.reason
 
@@ -244,13 +246,13 @@ def noisy(genes):
 
 @functools.cache
 def narrow():
-    """The network after an epoch, to start from."""
-    return run(noisy, prepared(images), replace(task(1), keep_snapshots=True))
+    """The network after one epoch, to start from."""
+    return run(noisy, prepare(images), replace(task(1), keep_snapshots=True))
 
 
 @pytest.mark.soak
-def test_going_on_gives_the_bits_of_an_unbroken_training():
-    data = prepared(images)
+def test_continuing_gives_the_bits_of_an_uninterrupted_training():
+    data = prepare(images)
     whole = run(noisy, data, task(3))
     first = narrow()
     kept = snapshots_from_arrays(snapshots_to_arrays(first.snapshots))
@@ -262,7 +264,7 @@ def test_going_on_gives_the_bits_of_an_unbroken_training():
 
 @pytest.mark.soak
 def test_weights_are_inherited_as_far_as_they_fit():
-    data = prepared(images)
+    data = prepare(images)
     first = narrow()
     wider = replace(task(1, units=20, learning_rate=1e-9), start=first.snapshots, origin=task(1).architecture)
     found = run(noisy, data, replace(wider, inherit=True))
@@ -286,10 +288,10 @@ def test_folds_and_class_weights():
 def test_a_hundred_small_models_stay_small():
     import resource
 
-    trainer = own(convolutional, prepared(images))
-    trained(trainer, [task(1, seed=seed) for seed in range(5)])
+    trainer = own(convolutional, prepare(images))
+    train_all(trainer, [task(1, seed=seed) for seed in range(5)])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    trained(trainer, [task(1, seed=seed) for seed in range(100)])
+    train_all(trainer, [task(1, seed=seed) for seed in range(100)])
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024  # kB on Linux
     print(f"100 models, peak memory grown by {grown:.0f} MB")
     assert grown < 1000

@@ -26,7 +26,7 @@ def _mix(h):
 
 @kernel
 def forward(memory, at, run):
-    """In training, each number becomes 0 with probability `rate`, else x / (1 - rate); factors are kept in `slopes`."""
+    """In training, x becomes 0 with probability `rate`, else x / (1 - rate); factors are stored in `slopes`."""
     row = part(memory.code, at * INTEGERS)
     width = row[WIDTH]
     if not run.training:
