@@ -24,7 +24,7 @@ def expected(rows: int = 400, space: Any = None, data: bool = True, **options: A
 
 
 def test_more_rows_and_epochs_cost_more_and_a_seed_nothing() -> None:
-    few, more, longer = expected(), expected(rows=4000), expected(epochs=500)
+    few, more, longer = expected(), expected(rows=4000), expected(epochs=500, patience=None)
     assert few is not None
     assert more is not None
     assert longer is not None
