@@ -42,9 +42,9 @@ def data(rows: int, side: int) -> Any:
 
 def sampled(seed: int) -> dict[str, Any]:
     """A network of the default space, as JSON values."""
+    from genomes import ConvolutionalSpace
     from genomes.architecture.graph import graph_to_json
     from genomes.architecture.layers import OFF
-    from genomes.convolutional import ConvolutionalSpace
 
     space = ConvolutionalSpace()
     graph = space.architecture(space.sample(np.random.default_rng(seed)))
@@ -58,7 +58,7 @@ def by_evonas(architecture: dict[str, Any], options: argparse.Namespace) -> list
     from evonas.training.registry import make_trainer, settle_environment
 
     settle_environment("single", own=False)
-    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training_tasks import TrainingSettings, TrainingTask
 
     prepared = data(options.rows, options.side)
     trainer = make_trainer(prepared, TrainingSettings(trainer="single", patience=None))
@@ -74,10 +74,10 @@ def by_keras(architecture: dict[str, Any], options: argparse.Namespace) -> list[
     import keras
 
     from evonas.networks.initial import initial_weights
-    from evonas.tasks.train import TrainingSettings
     from evonas.training.losses import training_loss
     from evonas.training.model import build_model, set_weights
     from evonas.training.single.optimizers import optimizer_of
+    from evonas.training_tasks import TrainingSettings
     from genomes.architecture.graph import graph_from_json
 
     prepared = data(options.rows, options.side)
@@ -103,7 +103,7 @@ def memory(options: argparse.Namespace) -> list[float]:
     from evonas.training.registry import make_trainer, settle_environment
 
     settle_environment("single", own=False)
-    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training_tasks import TrainingSettings, TrainingTask
 
     trainer = make_trainer(data(256, 12), TrainingSettings(trainer="single", patience=None))
     found = []

@@ -82,8 +82,8 @@ def load(name: str, options: argparse.Namespace) -> Any:
 def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
     """Trains parents, then their children from scratch and with inherited weights, in the same calls of one trainer."""
     from evonas.evaluation import Evaluation, Status
-    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from genomes.architecture.graph import graph_to_json
     from genomes.dense import DenseSpace
     from genomes.domains import Range

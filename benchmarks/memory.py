@@ -58,7 +58,7 @@ def main() -> None:
         parser.error(str(error))
 
     from evonas.data.prepared import PreparedData, Problem, Split
-    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from genomes.architecture.graph import graph_to_json
     from genomes.dense import DenseSpace
 

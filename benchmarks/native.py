@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import work
 
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseSpace
 from genomes.dense.genome import DenseGenome
@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
     data = work.one_split(work.Rows.load(options.data))
     found = train(data, POPULATIONS[options.population](options.networks), options.epochs, options.threads)
-    from evonas.training.native.frame import CLOCK
+    from evonas.training.native.kernels.frame import CLOCK
     from evonas.training.native.training import CLOCK_CYCLES
 
     inclusive = CLOCK.index("validation")  # its forward passes are also counted by operation

@@ -17,8 +17,8 @@ import numpy as np
 
 from evonas.data.prepare import prepare_table
 from evonas.data.readers.csv import read_table
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.population.trainer import PopulationTrainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.dense import DenseSpace

@@ -24,8 +24,8 @@ def main() -> None:
 
     prepare_process()
     import_keras()
-    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
+    from evonas.training_tasks import TrainingSettings, TrainingTask
 
     data, networks = work.one_split(work.Rows.load(options.data)), work.mixed(options.networks)
     tasks = [TrainingTask(graph_to_json(to_graph(network)), 7, options.epochs) for network in networks]

@@ -107,8 +107,8 @@ def data_of(name: str, most_rows: int) -> PreparedData:
 
 def build(name: str, num_networks: int, num_seeds: int, num_repeated: int, most_rows: int) -> None:
     """Trains and writes one table: all networks with the first seed, the first `num_repeated` with the others, too."""
-    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from genomes.architecture.graph import graph_to_json
     from genomes.dense.graph import to_graph
 

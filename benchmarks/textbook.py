@@ -25,8 +25,8 @@ PATIENCE = 10
 
 def train_evonas(data: PreparedData, networks: list[DenseGenome], epochs: int) -> dict[str, Any]:
     """Trains all configurations on all folds at once. Diverged ones have no score."""
-    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.native import NativeTrainer
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from genomes.architecture.graph import graph_to_json
     from genomes.dense.graph import to_graph
 

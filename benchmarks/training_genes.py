@@ -19,9 +19,9 @@ import numpy as np
 
 from evonas.data.prepare import prepare_table
 from evonas.data.readers.csv import read_table
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.held_out import test_scores
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from genomes.dense import DenseGenome, Layer, Training
 from genomes.dense.genes import with_genes

@@ -20,11 +20,9 @@ from evonas.cli.app import app
 from evonas.cli.exit_codes import ExitCode
 from evonas.config import Budget, Settings
 from evonas.strategies import STRATEGIES
-from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.encodings import space_to_toml
-from genomes.sequence import SequenceSpace
-from genomes.staged import StagedSpace
+from genomes.staged import ConvolutionalSpace, SequenceSpace, StagedSpace
 
 PAGES = (*Path(__file__).parent.glob("*.md"), Path(__file__).parents[1] / "README.md")
 

@@ -102,7 +102,7 @@ class Candidate:
         lineage: seeds of its weights, the last one `seed`: first that of the initial weights, then those of noise added
             to them. Such a network is scored without training; with an empty lineage it is trained.
         fold: the only cross-validation fold to train on, from 0; None for all folds. See also
-            `evonas.tasks.train.ALL_ROWS`.
+            `evonas.training_tasks.ALL_ROWS`.
     """
 
     genome: Any

@@ -46,9 +46,8 @@ module                     owns
 `genomes.domains`          `Range` and `Choice`: the values that a gene may take
 `genomes.gene`             `Gene`: a domain with a name and the condition under which it is active
 `genomes.dense`            the dense encoding: genome, space, mutations, crossover, graph
-`genomes.convolutional`    stages of convolutions over images and series: genome, space, graph
-`genomes.sequence`         stages of convolutions, recurrent cells and attention over series and texts
-`genomes.staged`           code that these two share: sampling, mutations, crossover, features, JSON
+`genomes.staged`           networks made of stages of blocks: the convolutional encoding for images and series, the
+                           sequence encoding for series and texts, and the code that they share
 `genomes.hyperparameters`  flat typed genes: genome, space, mutations
 `genomes.architecture`     the graph: JSON, checks, parameters, FLOPs, digest, drawing; canonical form under
                            isomorphism; names and bounds of layer and training settings
@@ -64,7 +63,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genomes.convolutional import ConvolutionalGenome, ConvolutionalSpace
     from genomes.dense import DenseGenome, DenseSpace, Layer, Neighbours, Training
     from genomes.domains import Choice, Range
     from genomes.encodings import read_space, space_from_json, space_from_toml, space_to_toml
@@ -72,8 +70,8 @@ if TYPE_CHECKING:
     from genomes.gene import Gene
     from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
     from genomes.population import Population, population_to_text, read_population
-    from genomes.sequence import SequenceGenome, SequenceSpace
     from genomes.space import SearchSpace
+    from genomes.staged import ConvolutionalGenome, ConvolutionalSpace, SequenceGenome, SequenceSpace, StagedSpace
 
 __all__ = [
     "Choice",
@@ -92,6 +90,7 @@ __all__ = [
     "SearchSpace",
     "SequenceGenome",
     "SequenceSpace",
+    "StagedSpace",
     "Training",
     "population_to_text",
     "read_population",
@@ -105,8 +104,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Neighbours", "Training"), "dense"),
     **dict.fromkeys(("Choice", "Range"), "domains"),
-    **dict.fromkeys(("ConvolutionalGenome", "ConvolutionalSpace"), "convolutional"),
-    **dict.fromkeys(("SequenceGenome", "SequenceSpace"), "sequence"),
+    **dict.fromkeys(("ConvolutionalGenome", "ConvolutionalSpace", "SequenceGenome", "SequenceSpace"), "staged"),
+    "StagedSpace": "staged",
     **dict.fromkeys(("HyperparameterGenome", "HyperparameterSpace"), "hyperparameters"),
     **dict.fromkeys(("Population", "population_to_text", "read_population"), "population"),
     **dict.fromkeys(("read_space", "space_from_json", "space_from_toml", "space_to_toml"), "encodings"),

@@ -17,7 +17,7 @@ from genomes import ConvolutionalSpace
 from genomes.architecture import LayerKind, LayerRow, graph_to_json, make_graph
 from genomes.architecture.layer_row import needs_rank, positions_in
 from genomes.checks import Wholes
-from genomes.convolutional.genes import CONVOLUTIONAL
+from genomes.staged.convolutional_genes import CONVOLUTIONAL
 
 
 def equalise(genome, space, rng):

@@ -12,8 +12,8 @@ import pytest
 
 from evonas import SearchResult
 from evonas.data.prepared import Problem
+from evonas.deploy.fitted_network import FittedNetwork
 from evonas.deploy.prediction import code_target, raw_from_predictions
-from evonas.estimators.network import FittedNetwork
 from evonas.metrics.scores import predictions
 from evonas.runs.reader import RunReader
 from genomes.errors import InputError

@@ -13,9 +13,9 @@ from evonas.data.load import read_data
 from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.read_options import ReadOptions
 from evonas.networks.layers import can_be_compiled
+from evonas.rate_sweep import LearningRateCurve, SweepTask, sweep_rates
 from evonas.runs.genome_files import read_genome
 from evonas.seeds import generation_rng
-from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
 from genomes.architecture.graph import graph_to_json
 from genomes.encodings import read_space
 from genomes.errors import InputError
@@ -105,7 +105,7 @@ def range_test(
         InputError: as in `find_learning_rate`.
     """
     from evonas.execution import WorkerEvaluator, standing_by
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
 
     rates = sweep_rates(low, high, steps)
     if seeds < 1:

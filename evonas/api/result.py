@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evonas.execution import WorkerEvaluator
+    from evonas.export_tasks import Exported
     from evonas.networks.combined import CombinedNetwork
-    from evonas.tasks.export import Exported
 
 __all__ = ["SearchResult"]
 

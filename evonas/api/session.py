@@ -42,7 +42,7 @@ from evonas.user_model import Build
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
-    from evonas.tasks.export import Exported
+    from evonas.export_tasks import Exported
 
 __all__ = ["EvaluatorFactory", "Listeners", "run_session"]
 

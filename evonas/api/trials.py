@@ -21,8 +21,8 @@ from evonas.devices import chosen_trainer
 from evonas.errors import Interrupted
 from evonas.evaluation import Status
 from evonas.evolution.evaluation_cost import with_expected_seconds
-from evonas.execution.launch import evaluator_for_trials
-from evonas.execution.options import Execution
+from evonas.execution.launch import evaluator_for_trials, local_evaluator_for_trials
+from evonas.execution_options import Execution
 from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.protocols import Evaluator
@@ -247,21 +247,9 @@ def _store(search: TrialSearch, directory: Path, overwrite: bool) -> RunStore:
 
 def _evaluator(search: TrialSearch, store: RunStore) -> Evaluator:
     if search.in_process:
-        from evonas.execution.local import LocalEvaluator
-
-        trainer = store.settings.trainer
-        here = LocalEvaluator(
-            search.space, lambda: _local_trainer(search.trial, trainer, lambda: here.report_progress())
-        )
-        return here
+        return local_evaluator_for_trials(search.space, search.trial, store.settings.trainer)
     trial = pack(search.trial, search.name, list(search.parts.values()), search.parts)
     return evaluator_for_trials(search.space, store.directory, store.settings, trial, search.execution)
-
-
-def _local_trainer(trial: Any, trainer: str, headway: Callable[[], None]) -> Any:
-    from evonas.training.single.trials import TrialTrainer
-
-    return TrialTrainer(trial, headway, trainer)
 
 
 def may_stay_here(settings: Mapping[str, Any]) -> bool:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from evonas.cli.options import AsJson, BuildOption, RunDir, option
+from evonas.export_tasks import FORMATS, Exported
 from evonas.io.console import say
 from evonas.io.printable import printable
-from evonas.tasks.export import FORMATS, Exported
 from genomes.errors import InputError
 
 __all__ = ["export"]

@@ -17,7 +17,7 @@ class PretrainedNetwork:
     """A trained network that initialises others.
 
     Attributes:
-        architecture: its architecture, as in `evonas.tasks.train.TrainingTask`.
+        architecture: its architecture, as in `evonas.training_tasks.TrainingTask`.
         weights: weights of its best epoch, by name.
         feature_names, target_names, classes: those of its `Problem`. Features are matched by name, and the output layer
             is used if targets and classes are equal.

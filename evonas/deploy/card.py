@@ -26,13 +26,13 @@ from evonas.data.prepared import PreparedData, Problem
 from evonas.deploy.card_text import card_text
 from evonas.deploy.usage import usage_of
 from evonas.display.baseline_summaries import FINAL_MODEL, NETWORK, verdict_of
+from evonas.export_tasks import Exported
 from evonas.io.marked_files import check_place, mark_json, mark_text, publish
 from evonas.metrics.scores import compute_scores, constant_outputs
 from evonas.runs.genome_files import network_facts
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
-from evonas.tasks.export import Exported
 from genomes.architecture.cost import count_flops
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of

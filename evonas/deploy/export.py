@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
@@ -24,9 +24,8 @@ from genomes.errors import InputError
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
-    from evonas.evolution.deadline import Timetable
     from evonas.execution import WorkerEvaluator
-    from evonas.tasks.export import Exported
+    from evonas.export_tasks import Exported
 
 __all__ = ["Exporter", "check_export", "export", "export_ensemble"]
 
@@ -47,7 +46,7 @@ def check_export(path: Path, format: str | None = None, *, card: bool = True) ->
         InputError: the model or its model card cannot be written there.
     """
     from evonas.deploy.card import check_card_paths
-    from evonas.tasks.export import format_of
+    from evonas.export_tasks import format_of
 
     chosen = format_of(path, format)
     if card:
@@ -96,7 +95,7 @@ def export(
     Raises:
         InputError: the rank does not exist, the weights were not kept, or the path cannot be written.
     """
-    from evonas.tasks.export import ExportTask
+    from evonas.export_tasks import ExportTask
 
     chosen = check_export(Path(path), format, card=card)
     if resize and (chosen not in ("keras", "savedmodel") or build is not None):
@@ -144,7 +143,7 @@ def _export_mean(
     worker: WorkerEvaluator | None,
 ) -> Exported:
     """Writes the mean of a final model's networks as one file."""
-    from evonas.tasks.export import EnsembleTask
+    from evonas.export_tasks import EnsembleTask
 
     calibrated = _calibrates(run, calibrate)
     if calibrated and model.all_rows:
@@ -179,6 +178,28 @@ def _export_mean(
     return _with_card(exported, run, members, None) if card else exported
 
 
+class TimeBudget(Protocol):
+    """The time of a session as `evonas.evolution.deadline.Timetable` has it.
+
+    Attributes:
+        bound: time limit of the run in seconds; infinite for no limit.
+        ending: estimates the seconds for the export.
+    """
+
+    bound: float
+    ending: Callable[[], float]
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end of the search."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time limit has been reached."""
+        ...
+
+
 class Exporter:
     """A process that loads Keras in the background, so that a run does not wait for it at its end.
 
@@ -190,7 +211,7 @@ class Exporter:
         run: RunReader,
         space: SearchSpace,
         build: Build | None,
-        timetable: Timetable,
+        timetable: TimeBudget,
         is_stopped: Callable[[], bool],
     ) -> None:
         """Starts nothing yet.
@@ -325,7 +346,7 @@ def export_ensemble(
     References:
         Caruana et al., "Ensemble selection from libraries of models", ICML 2004.
     """
-    from evonas.tasks.export import EnsembleTask
+    from evonas.export_tasks import EnsembleTask
 
     check_export(Path(path), "keras", card=card)
     if not 1 <= size <= 100:

@@ -14,7 +14,7 @@ from evonas.data.encoding.codes import DATE_FIELDS, DATE_PATTERN, is_date, words
 from evonas.data.encoding.preprocessor import Number, Preparation
 from evonas.data.encoding.tokens import TextPreparation, text_ids
 from evonas.data.prepared import PreparedData
-from evonas.tasks.export import Exported
+from evonas.export_tasks import Exported
 
 __all__ = ["usage_of"]
 

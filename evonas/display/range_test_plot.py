@@ -12,7 +12,7 @@ from evonas.io.marked_files import check_place, mark_bytes, mark_text, publish
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    from evonas.tasks.sweep import LearningRateCurve
+    from evonas.rate_sweep import LearningRateCurve
 
 __all__ = ["check_plot_path", "text_plot", "write_plot"]
 

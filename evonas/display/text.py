@@ -19,7 +19,7 @@ from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 
 if TYPE_CHECKING:
-    from evonas.tasks.export import Exported
+    from evonas.export_tasks import Exported
 
 __all__ = ["Display", "Events", "Plain", "Several"]
 

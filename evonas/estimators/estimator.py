@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,8 @@ from evonas.data.prepare import prepare_arrays
 from evonas.data.prepare_samples import Samples, prepare_samples
 from evonas.data.prepared import PreparedData
 from evonas.data.quantiles import with_quantiles
+from evonas.deploy.fitted_network import FittedNetwork
 from evonas.estimators.checks import as_rows, check_labels, check_numbers, check_sample_weight
-from evonas.estimators.network import FittedNetwork
 from evonas.estimators.results import results_of
 from evonas.estimators.run_directory import run_directory
 from evonas.estimators.samples import first_samples, flatten, kind_of_samples, rows_at
@@ -35,15 +34,11 @@ from evonas.machine import assigned_threads
 from evonas.runs.progress import Generation, Progress
 from evonas.runs.reader import RunReader
 from evonas.runs.schema import DATABASE
-from genomes.architecture.graph import views_of
-from genomes.encodings import blueprint
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evonas.protocols import Evaluator
-    from genomes.space import SearchSpace
 
 __all__ = ["EvolutionEstimator"]
 
@@ -145,7 +140,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         """Searches and stores the results."""
         from evonas.api.prepared_search import search_prepared
         from evonas.api.resume import resume
-        from evonas.execution.launch import worker_for
+        from evonas.execution.launch import local_evaluator, worker_for
 
         threads = assigned_threads()  # other fits of a cross-validation may run in parallel
         seed = seed_of(self.random_state)
@@ -175,7 +170,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
             "on_generation": _report if self.verbose else None,
             "on_part": _report_part if self.verbose > 1 else None,
             "interruption": Interruption(quiet=not self.verbose),
-            "evaluator": partial(_local_evaluator, data, threads)
+            "evaluator": partial(local_evaluator, data, threads)
             if self._in_this_process(data)
             else partial(worker_for, threads=threads),
         }
@@ -218,12 +213,7 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
         with RunReader(result.run_dir) as run:
             weights, objective, records = run.weights(best), run.objective, list(run.records())
         genome = space.genome_from_json(best.genome)
-        views = views_of(space.architecture(genome))
-        preparation = data.preparation_of(*views)
-        assert preparation is not None
-        self.network_ = FittedNetwork(
-            blueprint(space, genome), weights, data.problem.for_views(*views), preparation, result.temperature
-        )
+        self.network_ = FittedNetwork.from_genome(space, genome, weights, data, result.temperature)
         self.best_score_ = -objective.loss(best.evaluation.scores[objective.name])
         self.best_params_ = space.values(genome)
         self.cv_results_ = results_of(records, space, objective)
@@ -316,25 +306,6 @@ class EvolutionEstimator(BaseEstimator):  # type: ignore[misc]
     def _predictions(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
         return self.network_.predictions(self._rows(X))
-
-
-def _local_evaluator(
-    data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings
-) -> Evaluator:
-    """Creates an evaluator in this process."""
-    from evonas.execution.local import LocalEvaluator
-    from evonas.tasks.train import TrainingSettings
-
-    known = {field.name for field in fields(TrainingSettings)}
-    chosen = TrainingSettings(**{name: value for name, value in settings.model_dump().items() if name in known})
-    chosen = replace(chosen, threads=threads)
-
-    def make() -> Any:
-        from evonas.training.registry import make_trainer
-
-        return make_trainer(data, chosen)
-
-    return LocalEvaluator(space, make)
 
 
 def _report(generation: Generation) -> None:

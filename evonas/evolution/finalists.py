@@ -18,7 +18,7 @@ from evonas.interruption import Abandoned, Interruption
 from evonas.protocols import Evaluator
 from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
-from evonas.tasks.train import ALL_ROWS
+from evonas.training_tasks import ALL_ROWS
 from genomes.space import SearchSpace
 
 __all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_members", "train_on_all_rows"]

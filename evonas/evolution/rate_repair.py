@@ -1,7 +1,7 @@
 """The learning-rate range test as a repair operator for children of structural mutations.
 
 A child inherits its parent's learning rate, which may not suit the changed layers. With `--repair`, the worker trains
-each such child for a few steps with an increasing rate (`evonas.tasks.sweep`), and the child gets the rate at which its
+each such child for a few steps with an increasing rate (`evonas.rate_sweep`), and the child gets the rate at which its
 loss fell fastest. Imports no Keras.
 
 Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017, section 3.3.
@@ -18,13 +18,11 @@ from typing import Any, cast
 from evonas.config import Settings
 from evonas.errors import WorkerError
 from evonas.interruption import Abandoned, Interruption
+from evonas.rate_sweep import LearningRateCurve, SweepTask, sweep_rates
 from evonas.seeds import candidate_seed
 from evonas.strategies import STRATEGIES, strategy_row
-from evonas.tasks.sweep import LearningRateCurve, SweepTask, sweep_rates
+from genomes import DenseGenome, DenseSpace
 from genomes.architecture.graph import graph_to_json
-from genomes.dense import DenseGenome, DenseSpace
-from genomes.dense.genes import with_gene
-from genomes.dense.mutation import STRUCTURAL
 from genomes.domains import Choice
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -42,8 +40,6 @@ _LEAST_FALL = 0.05
 class RateRepair:
     """Implements `evonas.strategies.repairs.Repair`."""
 
-    operators: AbstractSet[str] = STRUCTURAL
-
     def __init__(self, space: DenseSpace, sweep: Sweep, seed: int, interruption: Interruption) -> None:
         """Creates the repair of a run.
 
@@ -54,6 +50,7 @@ class RateRepair:
             interruption: interruption of the run; if a stop is requested, the next test raises `Abandoned`.
         """
         self._space, self._sweep, self._seed, self._interruption = space, sweep, seed, interruption
+        self.operators: AbstractSet[str] = space.structural_mutations
         domain = space.domain("learning_rate")
         self._rates = sweep_rates(domain.least / _MARGIN, domain.greatest * _MARGIN, _STEPS)
 
@@ -71,7 +68,7 @@ class RateRepair:
             curve = self._sweep(task)
             suggested = curve.suggested
             if min(curve.smoothed) < (1.0 - _LEAST_FALL) * curve.smoothed[0]:
-                return with_gene(genome, "learning_rate", self._nearest(suggested))
+                return self._space.with_gene(genome, "learning_rate", self._nearest(suggested))
         return genome
 
     def _nearest(self, rate: float) -> float:

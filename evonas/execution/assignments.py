@@ -38,7 +38,7 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation, InTraining
-    from evonas.tasks.train import TrainingTask
+    from evonas.training_tasks import TrainingTask
 
 __all__ = ["MOST_LOSSES", "Assignments", "Fault", "Lease", "Outcome"]
 

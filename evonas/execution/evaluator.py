@@ -22,14 +22,14 @@ from evonas.execution.streaming import WorkerStream
 from evonas.execution.trainer_state import TrainerState
 from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimits, WorkerProcess
 from evonas.io.closing import Closing
-from evonas.tasks.from_candidate import architecture_of, task_of
+from evonas.training_tasks import architecture_of, task_of
 
 # The worker is started before slow imports, since it has more to load than the driver.
 if TYPE_CHECKING:
     from evonas.evaluation import InTraining, Start
-    from evonas.tasks.export import EnsembleTask, Exported, ExportTask
-    from evonas.tasks.sweep import LearningRateCurve, SweepTask
-    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.export_tasks import EnsembleTask, Exported, ExportTask
+    from evonas.rate_sweep import LearningRateCurve, SweepTask
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from evonas.user_model import PackedBuild
 
 __all__ = ["WorkerEvaluator", "standing_by", "warm_process"]

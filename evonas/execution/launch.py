@@ -5,29 +5,34 @@ Imports no Keras.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import chosen_trainer, has_gpu
-from evonas.execution.options import Execution, share_of
+from evonas.execution_options import Execution, share_of
 from evonas.machine import machine_bytes, usable_cores
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.config import Settings
+    from evonas.data.prepared import PreparedData
     from evonas.execution import WorkerEvaluator, WorkerLimits
     from evonas.execution.assignments import Assignments
+    from evonas.execution.local import LocalEvaluator
     from evonas.execution.pool import Fleet
     from evonas.execution.worker_process import WorkerProcess
     from evonas.protocols import Evaluator
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
     from evonas.user_model import Build, PackedBuild
     from genomes.space import SearchSpace
 
 __all__ = [
     "evaluator_for_trials",
+    "local_evaluator",
+    "local_evaluator_for_trials",
     "networks_at_a_time",
     "one_network_a_worker",
     "resolve_threads",
@@ -122,14 +127,39 @@ def worker_for(
     return WorkerEvaluator(space, data, chosen, log_of(data.parent), limits, packed, standby)
 
 
+def local_evaluator(
+    data: PreparedData, threads: int | None, space: SearchSpace, path: Path, settings: Settings
+) -> LocalEvaluator:
+    """Creates an evaluator that trains in this process.
+
+    Args:
+        data: to train on; `path`, the file where the run keeps them, is not read.
+        threads: number of networks to train at a time; None for all cores.
+        space, settings: of the search.
+    """
+    from evonas.execution.local import LocalEvaluator
+    from evonas.training.registry import make_trainer
+    from evonas.training_tasks import TrainingSettings
+
+    chosen = TrainingSettings(**{**_training_settings(settings), "threads": threads})
+    return LocalEvaluator(space, lambda: make_trainer(data, chosen))
+
+
+def _training_settings(settings: Settings) -> dict[str, Any]:
+    """The settings of a run that are settings of training, by name."""
+    from evonas.training_tasks import TrainingSettings
+
+    known = {field.name for field in fields(TrainingSettings)}
+    return {name: value for name, value in settings.model_dump().items() if name in known}
+
+
 def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
     """Training settings and limits of a worker that is alone on its machine."""
     from evonas.execution import WorkerLimits
-    from evonas.execution.extensions import packed_extensions
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training.extensions import packed_extensions
+    from evonas.training_tasks import TrainingSettings
 
-    known = {field.name for field in fields(TrainingSettings)}
-    chosen = {name: value for name, value in settings.model_dump().items() if name in known}
+    chosen = _training_settings(settings)
     seconds = settings.candidate_timeout
     by_itself = (
         chosen["trainer"] == "native"
@@ -196,7 +226,7 @@ def evaluator_for_trials(
 ) -> Evaluator:
     """The evaluator of user-defined trials, which have their own data; see `evonas.api.trials`."""
     from evonas.execution import WorkerLimits
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
 
     limits = WorkerLimits(candidate_seconds=settings.candidate_timeout, memory_bytes=settings.worker_memory)
     if execution.place == "shared":
@@ -213,6 +243,21 @@ def evaluator_for_trials(
         chosen = replace(chosen, threads=None)
         return WorkerEvaluator(space, None, chosen, log=log_of(directory), limits=limits, build=trial)
     return _evaluator(space, None, chosen, limits, trial, execution, log=directory)
+
+
+def local_evaluator_for_trials(space: SearchSpace, trial: Callable[..., Any], trainer: str) -> LocalEvaluator:
+    """The evaluator that runs user-defined trials in this process.
+
+    Args:
+        space: the space of the genomes.
+        trial: see `evonas.training.single.trials.Trial`.
+        trainer: "native", or "single" for Keras alone.
+    """
+    from evonas.execution.local import LocalEvaluator
+    from evonas.training.registry import trial_trainer
+
+    here = LocalEvaluator(space, lambda: trial_trainer(trial, lambda: here.report_progress(), trainer))
+    return here
 
 
 def _evaluator(

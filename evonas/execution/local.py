@@ -16,13 +16,21 @@ from typing import TYPE_CHECKING, Any
 from evonas.evaluation import Candidate, Evaluation, InTraining, Start, Weights
 from evonas.execution.trainer_state import TrainerState
 from evonas.seeds import unchanged_random
-from evonas.tasks.from_candidate import architecture_of, task_of
-from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, in_training_of, slots_of, stream_evaluations
+from evonas.training_tasks import (
+    Trainer,
+    TrainingSettings,
+    TrainingTask,
+    architecture_of,
+    in_training_of,
+    slots_of,
+    stream_evaluations,
+    task_of,
+)
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
-    from evonas.tasks.sweep import LearningRateCurve, SweepTask
+    from evonas.rate_sweep import LearningRateCurve, SweepTask
     from evonas.user_model import PackedBuild
 
 __all__ = ["LocalEvaluator", "LocalRun"]
@@ -164,7 +172,7 @@ class LocalRun(LocalEvaluator):
 
     def _load(self) -> Trainer:
         from evonas.data.prepared import PreparedData
-        from evonas.execution.extensions import load_extensions
+        from evonas.training.extensions import load_extensions
         from evonas.training.registry import load_build, make_trainer, own_trainer, trial_trainer
 
         load_extensions(self._settings.extensions)

@@ -16,9 +16,9 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation, InTraining, Weights
-    from evonas.tasks.export import EnsembleTask, ExportTask
-    from evonas.tasks.sweep import SweepTask
-    from evonas.tasks.train import TrainingSettings, TrainingTask
+    from evonas.export_tasks import EnsembleTask, ExportTask
+    from evonas.rate_sweep import SweepTask
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from evonas.user_model import PackedBuild
 
 __all__ = [

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evonas.tasks.train import TrainingTask
+    from evonas.training_tasks import TrainingTask
 
 __all__ = ["expected_work", "longest_first"]
 
@@ -26,7 +26,7 @@ _WIDTH = 16
 def expected_work(task: TrainingTask) -> float:
     """Relative duration of a task; its epochs if the network is unknown before it is built.
 
-    >>> from evonas.tasks.train import TrainingTask
+    >>> from evonas.training_tasks import TrainingTask
     >>> expected_work(TrainingTask({"units": 8}, seed=0, epochs=3))
     3.0
     """

@@ -19,11 +19,11 @@ from evonas.execution.order import longest_first
 from evonas.execution.trainer_state import TrainerState
 from evonas.interruption import Abandoned
 from evonas.io.closing import Closing
-from evonas.tasks.from_candidate import architecture_of, task_of
+from evonas.training_tasks import architecture_of, task_of
 
 if TYPE_CHECKING:
     from evonas.evaluation import InTraining, Start
-    from evonas.tasks.sweep import LearningRateCurve, SweepTask
+    from evonas.rate_sweep import LearningRateCurve, SweepTask
 
 __all__ = ["Fleet", "PoolEvaluator", "PoolStream"]
 

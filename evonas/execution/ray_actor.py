@@ -25,7 +25,7 @@ from evonas.machine import machine_bytes, usable_cores
 
 if TYPE_CHECKING:
     from evonas.execution.worker_process import WorkerLimits
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
     from evonas.user_model import PackedBuild
 
 __all__ = ["RayWorker", "Started", "WorkerSpec", "versions"]

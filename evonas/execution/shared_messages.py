@@ -26,7 +26,7 @@ from evonas.execution.assignments import Fault, Lease, Outcome
 from evonas.execution.mailbox import Started, UnderWay
 from evonas.io.npz import read_arrays
 from evonas.runs.weights import weights_to_bytes
-from evonas.tasks.train import ALL_ROWS, TrainingTask
+from evonas.training_tasks import ALL_ROWS, TrainingTask
 from genomes.codec import check_weight
 from genomes.errors import InputError
 

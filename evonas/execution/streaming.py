@@ -16,7 +16,7 @@ from evonas.execution.worker_process import WorkerDied, WorkerError, WorkerLimit
 
 if TYPE_CHECKING:
     from evonas.evaluation import Start
-    from evonas.tasks.train import TrainingTask
+    from evonas.training_tasks import TrainingTask
 
 __all__ = ["WorkerStream"]
 

@@ -6,7 +6,7 @@ import queue
 from collections import deque
 
 from evonas.execution.messages import Give
-from evonas.tasks.train import TrainingTask
+from evonas.training_tasks import TrainingTask
 
 __all__ = ["Supply"]
 

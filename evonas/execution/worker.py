@@ -26,7 +26,6 @@ from typing import Any
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import InTraining
-from evonas.execution.extensions import load_extensions
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -47,15 +46,7 @@ from evonas.execution.messages import (
     Warm,
 )
 from evonas.execution.supply import Supply
-from evonas.tasks.train import (
-    StreamingTrainer,
-    Trainer,
-    TrainingSettings,
-    TrainingTask,
-    in_training_of,
-    slots_of,
-    stream_evaluations,
-)
+from evonas.training.extensions import load_extensions
 from evonas.training.registry import (
     export_network,
     load_build,
@@ -65,6 +56,15 @@ from evonas.training.registry import (
     own_trainer,
     settle_environment,
     trial_trainer,
+)
+from evonas.training_tasks import (
+    StreamingTrainer,
+    Trainer,
+    TrainingSettings,
+    TrainingTask,
+    in_training_of,
+    slots_of,
+    stream_evaluations,
 )
 from genomes.errors import InputError
 

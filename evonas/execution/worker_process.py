@@ -38,7 +38,7 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.evaluation import InTraining
-    from evonas.tasks.train import TrainingSettings
+    from evonas.training_tasks import TrainingSettings
     from evonas.user_model import PackedBuild
 
 __all__ = ["WorkerDied", "WorkerError", "WorkerLimits", "WorkerProcess"]

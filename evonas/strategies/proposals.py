@@ -13,7 +13,7 @@ from evonas.config import Settings
 from evonas.evaluation import Candidate
 from evonas.seeds import candidate_seed, generation_rng
 from evonas.strategies.ranking import Rank, rank_from_json
-from genomes.hyperparameters.codes import Codes
+from genomes.codes import Codes
 from genomes.known_defaults import known_default_name
 from genomes.space import FlatSpace, SearchSpace
 

@@ -38,7 +38,7 @@ STRATEGY_SETTINGS: Mapping[str, Any] = MappingProxyType(
 STRATEGIES: Mapping[str, StrategyRow] = MappingProxyType(
     {
         "evolution": StrategyRow(
-            "evonas.strategies.surrogate_evolution:SurrogateEvolution",
+            "evonas.strategies.surrogate.evolution:SurrogateEvolution",
             "evolution whose offspring are screened by a Gaussian process before they are trained",
             "Jin 2011; Jones, Schonlau and Welch 1998; DEAP, Fortin et al. 2012",
             ("population", "offspring", "eta", "rungs", "inherit", "evaluation_seconds"),

@@ -13,9 +13,9 @@ from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.config import Budget
+    from evonas.export_tasks import Exported
     from evonas.runs.progress import Generation
     from evonas.runs.reader import RunReader
-    from evonas.tasks.export import Exported
 
 __all__ = ["Callback", "EvaluatedCandidate", "genes_of", "read_evaluated", "space_of"]
 

@@ -21,9 +21,9 @@ from evonas.trackers.identity import run_digest
 from evonas.trackers.libraries import library
 
 if TYPE_CHECKING:
+    from evonas.export_tasks import Exported
     from evonas.runs.progress import Generation
     from evonas.runs.reader import RunReader
-    from evonas.tasks.export import Exported
 
 __all__ = ["MLflow"]
 
@@ -100,7 +100,7 @@ class MLflow(Callback):
 
     def on_end(self, run: RunReader, exported: Exported | None) -> None:
         """Logs the best network, the report and the exported model, and ends the parent run."""
-        from evonas.reporting.report import REPORT_NAME
+        from evonas.runs.directory import REPORT_NAME
 
         stopped = run.stop == "interrupted"
         if run.best(1):

@@ -15,7 +15,7 @@ from genomes.errors import InputError
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
-    from evonas.tasks.export import Exported
+    from evonas.export_tasks import Exported
 
 __all__ = ["Notifier", "check_callbacks"]
 

@@ -21,8 +21,8 @@ from evonas.trackers.libraries import library
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
+    from evonas.export_tasks import Exported
     from evonas.runs.reader import RunReader
-    from evonas.tasks.export import Exported
 
 __all__ = ["WandB"]
 

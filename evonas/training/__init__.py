@@ -2,8 +2,8 @@
 
 The steps for a network:
 
-1. `evonas.tasks` defines the inputs: `TrainingTask` (one network), `TrainingSettings` (common to all), the `Trainer`
-   protocol, and the values of an export.
+1. `evonas.training_tasks` defines the inputs: `TrainingTask` (one network), `TrainingSettings` (common to all) and the
+   `Trainer` protocol; `evonas.export_tasks` those of an export.
 2. `evonas.networks` computes initial weights, data order and learning rates in numpy, equally for all trainers.
 3. `native` trains each network individually on a CPU; `population` trains a generation in a few compiled programs;
    `single` trains one `keras.Model` at a time with `fit`, and is the reference. User-defined models are trained by

@@ -17,7 +17,7 @@ from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.networks.cost import over_limit
 from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
-from evonas.tasks.train import Trainer, TrainingSettings, TrainingTask, in_training_of
+from evonas.training_tasks import Trainer, TrainingSettings, TrainingTask, in_training_of
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.layers import row_of
 

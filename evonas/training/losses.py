@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from evonas.data.prepared import Problem
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 
 __all__ = ["Pinball", "default_loss", "mixes_classes", "training_loss"]
 

@@ -1,6 +1,6 @@
 """The entry points of training: functions to train, score and export, imported on use.
 
-Only this package imports Keras, TensorFlow, JAX or numba, and evaluators import only this module of it.
+Only this package imports Keras, TensorFlow, JAX or numba, and evaluators import only this module and `extensions`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from evonas.data.prepared import PreparedData
-from evonas.tasks.export import EnsembleTask, Exported, ExportTask
-from evonas.tasks.train import Trainer, TrainingSettings
+from evonas.export_tasks import EnsembleTask, Exported, ExportTask
+from evonas.training_tasks import Trainer, TrainingSettings
 from genomes.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from evonas.evaluation import Evaluation, Span, Status
 from evonas.seeds import RandomStream, stream_seed
-from evonas.tasks.train import ALL_ROWS
+from evonas.training_tasks import ALL_ROWS
 
 __all__ = ["combine_evaluations", "member_seed"]
 

@@ -16,7 +16,7 @@ from evonas.networks.inheritance import inherit_weights
 from evonas.networks.partial_inheritance import is_plain
 from evonas.networks.transfer import of_features
 from evonas.seeds import RandomStream, stream_rng
-from evonas.tasks.train import TrainingTask
+from evonas.training_tasks import TrainingTask
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 

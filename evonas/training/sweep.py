@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.networks.initial import epoch_order
-from evonas.tasks.sweep import EXPLODED, LearningRateCurve, SweepTask
-from evonas.tasks.train import TrainingSettings
+from evonas.rate_sweep import EXPLODED, LearningRateCurve, SweepTask
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["Steps", "batches", "sweep"]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from genomes.checks import Kind, format_value, table
 from genomes.codec import VERSION, check_header, sha256
+from genomes.codes import Codes
 from genomes.domains import Value, domain_to_json
 from genomes.errors import InputError
 from genomes.gene import Gene
-from genomes.hyperparameters.codes import Codes
 from genomes.hyperparameters.features import Features, option_codes
 from genomes.hyperparameters.genome import HyperparameterGenome
 from genomes.hyperparameters.json import kind_of, read_genes

@@ -17,10 +17,10 @@ from evonas.data.sample_kind import KINDS
 from evonas.deploy.card import Exhibit, card_values
 from evonas.deploy.card_text import card_text
 from evonas.display.start_summary import start_lines, start_values
+from evonas.export_tasks import Exported
 from evonas.reporting.report import write_report
 from evonas.runs import RunReader
 from evonas.runs.reader import DATA_NAME
-from evonas.tasks.export import Exported
 from genomes import ConvolutionalSpace, DenseSpace, SequenceSpace
 from genomes.encodings import ENCODINGS, space_from_json
 from genomes.errors import InputError

@@ -13,8 +13,8 @@ import pytest
 import evonas
 from evonas.display.curve_lines import curve_lines
 from evonas.display.range_test_plot import text_plot, write_plot
+from evonas.rate_sweep import LearningRateCurve, sweep_rates
 from evonas.runs.genome_files import read_genome
-from evonas.tasks.sweep import LearningRateCurve, sweep_rates
 from genomes import DenseSpace, InputError, Range, population_to_text
 from tests.cli.commands import evonas as command
 from tests.cli.commands import write_table

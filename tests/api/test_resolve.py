@@ -14,11 +14,10 @@ from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
 from genomes.architecture.layers import NUMERIC_ENCODINGS
-from genomes.convolutional import ConvolutionalSpace
 from genomes.dense import DenseSpace
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
-from genomes.sequence import SequenceSpace
+from genomes.staged import ConvolutionalSpace, SequenceSpace
 
 PROBLEM = Problem(
     "regression",

@@ -12,10 +12,10 @@ import pytest
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Evaluation
+from evonas.export_tasks import EnsembleTask, ExportTask
 from evonas.networks.initial import initial_weights
 from evonas.objective import Objective
-from evonas.tasks.export import EnsembleTask, ExportTask
-from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_from_json, graph_to_json, numbers_of
 from genomes.architecture.layers import NUMERIC_ENCODINGS
 from tests.training.networks import graph

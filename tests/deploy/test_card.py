@@ -17,8 +17,8 @@ from evonas.data.encoding.codes import coding_of
 from evonas.data.prepared import PreparedData
 from evonas.deploy.card import Exhibit, card_values, check_card_paths, write_card
 from evonas.deploy.card_text import card_text, escape
+from evonas.export_tasks import Exported
 from evonas.runs.reader import DATA_NAME, RunReader
-from evonas.tasks.export import Exported
 from genomes import InputError
 from tests.stub import StubEvaluator
 

@@ -29,8 +29,8 @@ from evonas.runs import RunReader, finalists
 from evonas.runs.ensemble_networks import networks_to_choose_from
 from evonas.runs.reader import DATA_NAME
 from evonas.seeds import RandomStream, stream_rng
-from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import ALL_ROWS, TrainingSettings, TrainingTask
 from genomes import DenseSpace
 from genomes.architecture.graph import graph_from_json, graph_to_json, views_of
 from genomes.encodings import blueprint, space_from_json

@@ -116,8 +116,8 @@ def test_it_is_the_network_that_the_search_trains(
     import keras
 
     from evonas.data.prepared import Problem
-    from evonas.tasks.train import TrainingSettings
     from evonas.training.single.graph_model import prepare_model
+    from evonas.training_tasks import TrainingSettings
 
     value, rows, epochs = genome(**training), 100, 5
     path = tmp_path / "model.keras"

@@ -21,10 +21,10 @@ from evonas.errors import Interrupted
 from evonas.evolution.rate_repair import RateRepair, check_repair
 from evonas.execution import WorkerError
 from evonas.interruption import Abandoned, Interruption
+from evonas.rate_sweep import LearningRateCurve, SweepTask
 from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
 from evonas.strategies.repairs import REPAIRED
-from evonas.tasks.sweep import LearningRateCurve, SweepTask
 from genomes import DenseSpace, HyperparameterSpace, InputError, Range
 from genomes.dense.genes import with_gene
 from tests.stub import StubEvaluator

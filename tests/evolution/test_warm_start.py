@@ -181,9 +181,9 @@ class TestSearch:
 @pytest.mark.keras
 @pytest.mark.parametrize("trainer", ["population", "single"])
 def test_both_trainers_start_from_the_donor(trainer: str) -> None:
-    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.population.trainer import PopulationTrainer
     from evonas.training.single.trainer import SingleTrainer
+    from evonas.training_tasks import TrainingSettings, TrainingTask
 
     data = prepare_arrays(*table(), seed=0)
     space = DenseSpace(layers=1, units=8, dropout=0.0, normalization="none", learning_rate=1e-6, optimizer="sgd")

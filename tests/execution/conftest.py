@@ -7,7 +7,7 @@ import pytest
 
 from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.execution import WorkerLimits
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from tests.execution.stubs import StubEvaluator, UnitsSpace
 
 

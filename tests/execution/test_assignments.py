@@ -21,7 +21,7 @@ from evonas.execution.pool import PoolEvaluator
 from evonas.io import atomic
 from evonas.runs import RunReader, schema
 from evonas.strategies import make_strategy
-from evonas.tasks.train import TrainingTask
+from evonas.training_tasks import TrainingTask
 from genomes.errors import InputError
 from tests.toy import RMSE, ToyEvaluator, ToySpace, toy_evaluation, toy_evaluation_from, toy_settings, toy_store
 

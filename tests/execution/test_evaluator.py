@@ -18,7 +18,7 @@ from evonas.evaluation import Status
 from evonas.execution import WorkerError, WorkerLimits, standing_by, worker_process
 from evonas.execution.worker_process import WorkerProcess
 from evonas.interruption import Abandoned
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
 from tests.execution.stub_worker import EXIT, FORK, GROW, HANG, KILL, MISTAKE, NAN, PRINT, RAISE, SEGFAULT, SPIN, STOP
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates, collected
@@ -234,7 +234,7 @@ def test_the_worker_ignores_ctrl_c(evaluator):
 def test_no_orphan_survives_a_killed_driver(data_path, units):
     script = f"""
         from pathlib import Path
-        from evonas.tasks.train import TrainingSettings
+        from evonas.training_tasks import TrainingSettings
         from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
         evaluator = StubEvaluator(UnitsSpace(), Path({str(data_path)!r}), TrainingSettings())
         evaluator.ping()

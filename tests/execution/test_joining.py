@@ -23,7 +23,7 @@ from evonas.execution.shared_fleet import SharedFleet, session_of
 from evonas.execution.shared_messages import to_bytes
 from evonas.runs import RunReader
 from evonas.runs.directory import sha256
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes import InputError
 from tests.cli.commands import evonas as command_line
 from tests.execution.stub_worker import EXIT, NAN

@@ -18,7 +18,7 @@ from evonas.execution.launch import worker_share
 from evonas.execution.pool import PoolEvaluator
 from evonas.interruption import Abandoned
 from evonas.machine import machine_bytes
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from tests.execution.stub_worker import EXIT, HANG, MISTAKE, NAN, RAISE
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
 

@@ -14,7 +14,7 @@ from evonas.execution.assignments import Fault, Lease, Outcome
 from evonas.execution.mailbox import Started, UnderWay
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
 from evonas.runs.weights import weights_to_bytes
-from evonas.tasks.train import TrainingTask
+from evonas.training_tasks import TrainingTask
 
 
 def test_messages_come_back_as_they_were_sent():

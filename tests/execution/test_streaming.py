@@ -15,7 +15,7 @@ from evonas.execution.local import LocalEvaluator
 from evonas.execution.messages import Opened, PartialResult
 from evonas.execution.streaming import WorkerStream
 from evonas.protocols import StreamingEvaluator
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from tests.execution.stub_worker import EXIT, HANG, KILL, MISTAKE, NAN, RAISE, SEGFAULT, STOP
 from tests.execution.stubs import StubEvaluator, UnitsSpace, candidates
 from tests.execution.test_local import SPACE, Drawing

@@ -11,10 +11,9 @@ import pytest
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import Status
 from evonas.execution import WorkerEvaluator
+from evonas.export_tasks import ExportTask
 from evonas.interruption import Abandoned
-from evonas.tasks.export import ExportTask
-from evonas.tasks.from_candidate import task_of
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings, task_of
 from genomes.architecture.graph import graph_to_json
 from genomes.errors import InputError
 from tests.execution.stubs import UnitsSpace, candidates, collected

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from genomes import ConvolutionalSpace, InputError, Range, SequenceSpace, architecture
 from genomes.architecture import count_flops, count_parameters, kinds_of, node_shapes
-from genomes.convolutional import Block, ConvolutionalGenome
 from genomes.encodings import describe, genome_of_any_space, short_name
 from genomes.known_defaults import known_default_name
-from genomes.sequence import SequenceGenome
 from genomes.staged import Stage, StagedSpace
+from genomes.staged.convolutional_genome import Block, ConvolutionalGenome
+from genomes.staged.sequence_genome import SequenceGenome
 from genomes.training import replace_fields
 from tests.genomes.staged_spaces import STAGED_SPACES
 

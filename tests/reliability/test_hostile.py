@@ -15,7 +15,7 @@ from evonas.evaluation import Evaluation, Status
 from evonas.evolution.loop import evolve
 from evonas.execution import WorkerLimits
 from evonas.strategies import make_strategy
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.population import read_population
 from tests.execution import stub_worker as stub
 from tests.execution.stubs import StubEvaluator, UnitsSpace

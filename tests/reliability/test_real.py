@@ -20,8 +20,8 @@ from evonas.deploy.export import export
 from evonas.evaluation import Candidate, Status
 from evonas.execution import WorkerEvaluator, WorkerLimits
 from evonas.runs import RunReader
-from evonas.tasks.train import TrainingSettings
 from evonas.training.export.keras_file import check_keras_file
+from evonas.training_tasks import TrainingSettings
 from genomes.dense import DenseSpace
 from tests.genomes.dense_spaces import network
 from tests.reliability.battery import Row

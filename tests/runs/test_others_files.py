@@ -18,12 +18,12 @@ from evonas.api import random_baseline
 from evonas.api.resume import finalists, load_run, resume
 from evonas.deploy.card import card_paths
 from evonas.errors import StorageError
+from evonas.export_tasks import format_of
 from evonas.io.atomic import place_new, temporary_in, write_new
 from evonas.io.marked_files import check_place, is_product, mark_bytes, mark_json, mark_text, publish
 from evonas.runs import RunReader, RunStore
 from evonas.runs.directory import new_directory
 from evonas.runs.disk_reserve import DISK_RESERVE, is_disk_reserve
-from evonas.tasks.export import format_of
 from genomes.errors import InputError
 from tests.cli.commands import evonas, write_table
 from tests.reporting.synthetic import synthetic_run

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from evonas.data.prepared import PreparedData, Problem, Split
-from evonas.tasks.train import TrainingTask
+from evonas.training_tasks import TrainingTask
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import graph_to_json, make_graph
 

@@ -22,8 +22,8 @@ from evonas.metrics.scores import compute_scores, mean_loss
 from evonas.networks.forward import forward
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
-from evonas.tasks.train import TrainingSettings
 from evonas.training.replicates import member_seed
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_from_json, graph_to_json
 from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError

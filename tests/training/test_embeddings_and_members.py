@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import snapshots_to_arrays
+from evonas.export_tasks import ExportTask
 from evonas.networks.forward import raw_outputs
 from evonas.networks.initial import initial_weights
 from evonas.networks.partial_inheritance import inherit_parts
 from evonas.networks.perturbation import perturb
-from evonas.tasks.export import ExportTask
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.cost import count_flops, count_parameters
 from genomes.architecture.embedding import categories_of, embedding_of, embeds
 from genomes.architecture.graph import digest, graph_from_json, graph_to_json

@@ -20,8 +20,8 @@ import pytest
 from evonas.evaluation import Status
 from evonas.networks.initial import epoch_order, initial_weights
 from evonas.networks.schedule import learning_rates
-from evonas.tasks.train import TrainingSettings
 from evonas.training.population.network import Network
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.layers import ACTIVATIONS, INITIALIZERS, NORMALIZATIONS, OPTIMIZERS, SCHEDULES
 from genomes.errors import InputError
 from tests.training.gene_table import ALONE, SEEDS, TABLE, rows

@@ -11,9 +11,9 @@ import pytest
 
 from evonas.data.prepare import prepare_arrays
 from evonas.evaluation import Evaluation, Status
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.latency import LatencyTrainer, measure_latency, measure_native_latency
 from evonas.training.registry import make_trainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from genomes.dense.graph import to_graph
 from tests.genomes.dense_spaces import network

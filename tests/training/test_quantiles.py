@@ -11,11 +11,11 @@ import pytest
 
 from evonas.data.quantiles import with_quantiles
 from evonas.deploy.prediction import prediction_table, predictor_of_file
+from evonas.export_tasks import EnsembleTask, ExportTask
 from evonas.metrics.calibration import coverage
 from evonas.metrics.scores import compute_scores, constant_outputs, predictions
 from evonas.networks.forward import raw_outputs
-from evonas.tasks.export import EnsembleTask, ExportTask
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from tests.training.networks import data, graph, task, trained
 from tests.training.trainers import TRAINERS

@@ -7,9 +7,9 @@ import pytest
 
 from evonas.networks.initial import initial_weights
 from evonas.networks.schedule import learning_rates
-from evonas.tasks.train import TrainingSettings
 from evonas.training.native import NativeTrainer
 from evonas.training.rates import decays, has_factors, rate_factor
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import digest
 from tests.training.networks import data, graph, task, trained
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evonas.tasks.sweep import SweepTask, sweep_rates
-from evonas.tasks.train import TrainingSettings
+from evonas.rate_sweep import SweepTask, sweep_rates
 from evonas.training.sweep import batches, sweep
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from tests.training.networks import data, graph
 

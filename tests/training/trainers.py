@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 
 __all__ = ["EXACT", "TRAINERS", "params", "the_default_at_once"]
 

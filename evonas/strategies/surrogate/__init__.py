@@ -1,1 +1,1 @@
-"""The surrogate of `surrogate_evolution`, a Gaussian process, and the maximisation of its acquisition function."""
+"""Evolution with a surrogate: the strategy, its Gaussian process, and the maximisation of its acquisition function."""

@@ -18,7 +18,7 @@ from evonas.strategies.surrogate.effort import Effort
 from evonas.strategies.surrogate.local_search import improve_numbers
 from evonas.strategies.surrogate.prescreening import Offspring, prescreen
 from evonas.strategies.surrogate.rows import AcquisitionFunction, search_rows
-from genomes.hyperparameters.codes import Codes
+from genomes.codes import Codes
 from genomes.space import FlatSpace, SearchSpace
 
 __all__ = ["highest_acquisition"]

@@ -1,6 +1,6 @@
 """Vectorised inner evolution and local search on the codes of a flat space's genomes.
 
-For spaces with `codes` (`genomes.hyperparameters.codes.Codes`); other spaces are searched genome by genome (see
+For spaces with `codes` (`genomes.codes.Codes`); other spaces are searched genome by genome (see
 `prescreening` and `local_search`). Random rows and offspring of the best genomes are screened by the acquisition
 function. Starting from the best rows, real numbers are optimised by gradients, from all starts at once; then options
 and integers are replaced by neighbouring values until nothing improves.
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from evonas.strategies.surrogate.minimization import minimize_all
 from evonas.strategies.surrogate.operator_rates import CROSSOVER
+from genomes.codes import Codes
 from genomes.domains import Choice, Range
-from genomes.hyperparameters.codes import Codes
 
 __all__ = ["AcquisitionFunction", "RowEffort", "Rows", "search_rows"]
 

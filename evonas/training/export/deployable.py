@@ -6,16 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import networkx as nx
 from keras import ops
 
 from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.neighbours import NeighbourPreparation
 from evonas.data.prepared import Problem
 from evonas.data.quantiles import quantile_names
+from evonas.evaluation import Weights
 from evonas.training.export.neighbours import with_neighbours
 from evonas.training.export.preprocessing import encoder, with_label
+from evonas.training.model import build_model, set_weights
 
-__all__ = ["deployable"]
+__all__ = ["deployable", "deployable_network"]
 
 
 def deployable(
@@ -64,3 +67,18 @@ def deployable(
     if preparation is not None and problem.task != "regression":
         outputs = with_label(outputs, problem)
     return keras.Model(inputs, outputs, name="evonas")
+
+
+def deployable_network(
+    graph: nx.DiGraph, weights: Weights, problem: Problem, preparation: Preparation, temperature: float = 1.0
+) -> keras.Model:
+    """Builds the deployable model of one network.
+
+    Args:
+        graph: its architecture, with the columns of the problem attached.
+        weights: its weights.
+        problem, preparation, temperature: see `deployable`.
+    """
+    network = build_model(graph, problem.num_features, problem.num_outputs)
+    set_weights(network, weights)
+    return deployable(network, problem, preparation, temperature=temperature)

@@ -17,11 +17,11 @@ from evonas.data.encoding.codes import coding_of, has_text
 from evonas.data.inputs import Inputs
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
+from evonas.export_tasks import Exported, format_of
 from evonas.io.marked_files import mark_archive, publish
 from evonas.metrics.calibration import calibration_of
 from evonas.metrics.problem_scores import compute_scores
 from evonas.metrics.scores import predictions
-from evonas.tasks.export import Exported, format_of
 from evonas.training.export.description import with_description
 from evonas.training.export.formats import WITHOUT_TEXT, Written, write_format
 from evonas.training.export.preprocessing import can_take_raw

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
+from evonas.export_tasks import EnsembleTask, Exported, ExportTask
 from evonas.metrics.calibration import temperature_of
 from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.ensemble_selection import SMALLEST, blend_outputs, select_ensemble
 from evonas.networks.forward import raw_outputs
-from evonas.tasks.export import EnsembleTask, Exported, ExportTask
-from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import input_note, write
 from evonas.training.export.export import GraphDeployment
 from evonas.training.model import build_model, set_weights
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_from_json, views_of
 
 __all__ = ["export_ensemble"]

@@ -20,12 +20,11 @@ from evonas.data.inputs import Inputs
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.evaluation import Weights
+from evonas.export_tasks import Exported, ExportTask
 from evonas.metrics.calibration import temperature_of
 from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.forward import raw_outputs
 from evonas.networks.transfer import first_weights
-from evonas.tasks.export import Exported, ExportTask
-from evonas.tasks.train import TrainingSettings
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
@@ -33,6 +32,7 @@ from evonas.training.export.preprocessing import can_take_raw
 from evonas.training.model import build_model, get_weights, set_weights, weights_behind
 from evonas.training.single.frozen import begins_frozen, split_behind
 from evonas.training.single.graph_model import CHUNK_ROWS, fit_epochs, prepare_model
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.errors import InputError
 

@@ -11,11 +11,11 @@ import networkx as nx
 from evonas.data.prepared import Problem
 from evonas.networks.initial import initial_weights
 from evonas.networks.schedule import FINAL_SHARE
-from evonas.tasks.train import TrainingSettings
 from evonas.training.losses import training_loss
 from evonas.training.model import build_model, set_weights
 from evonas.training.rates import has_factors
 from evonas.training.single.optimizers import optimizer_of
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.members import count_of
 
 __all__ = ["build_untrained"]

@@ -18,8 +18,7 @@ from evonas.data.inputs import Inputs, map_arrays
 from evonas.data.prepared import PreparedData, Problem
 from evonas.data.splits import join_split
 from evonas.evaluation import Weights
-from evonas.tasks.export import ExportTask
-from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.export_tasks import ExportTask
 from evonas.training.export.preprocessing import can_take_raw, encoder, with_label
 from evonas.training.single.fitting import assign_recorded
 from evonas.training.single.outputs import (
@@ -32,6 +31,7 @@ from evonas.training.single.outputs import (
     try_outputs,
 )
 from evonas.training.single.user_model import UserModelFitting, build_own, genes_of
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.errors import InputError
 
 __all__ = ["UserModelDeployment", "own_outputs"]

@@ -29,7 +29,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from evonas.training.native.frame import ENTRY, is_profiled, prototype
+from evonas.training.native.kernels.frame import ENTRY, is_profiled, prototype
 
 __all__ = ["CACHE_VARIABLE", "cache_directories", "is_prepared", "load", "prepare"]
 
@@ -42,7 +42,7 @@ _HERE = Path(__file__).parent
 _MAGIC = b"evonas object 1\n"
 _DIGEST_BYTES = 32
 #: The sources of the compiled code; the other modules only call it.
-_SOURCES = ("kernels/*.py", "compilation.py", "frame.py", "instructions.py", "matmul.py", "tiles.py")
+_SOURCES = ("kernels/*.py", "compilation.py")
 _MOST_BYTES = 64 << 20
 #: Maximum wait for another process that is compiling: the time that compiling takes on a slow machine.
 _WAIT_SECONDS = 60.0
@@ -257,7 +257,7 @@ def _compile_object() -> bytes:
     """Compiles everything in this process."""
     from llvmlite import ir
 
-    from evonas.training.native import matmul
+    from evonas.training.native.kernels import matmul
 
     module = ir.Module("matmul")
     module.triple = llvm.get_process_triple()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.training.native.instructions import Instruction, encode
+from evonas.training.native.kernels.instructions import Instruction, encode
 
 __all__ = ["Program", "Tensor", "Variable"]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from evonas.networks.forward import EPSILON
-from evonas.training.native.instructions import ACTIVATIONS, Instruction
+from evonas.training.native.kernels.instructions import ACTIVATIONS, Instruction
 from evonas.training.native.program import Program, Tensor, Variable
 from genomes.architecture.embedding import FREQUENCIES, Embedding
 

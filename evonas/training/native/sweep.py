@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.networks.initial import initial_weights
-from evonas.tasks.train import TrainingSettings
 from evonas.training.native.lowering import lower
 from evonas.training.native.training import NetworkTraining, Optimization, TrainingRows
 from evonas.training.optimizers import constants_of
+from evonas.training_tasks import TrainingSettings
 
 __all__ = ["losses_at_rates"]
 
@@ -38,7 +38,7 @@ def losses_at_rates(
         TrainingRows(x, y, x[:0], y[:0], weight),
         Optimization(
             optimizer=how["optimizer"],
-            loss=settings.loss_of(problem),
+            loss=settings.loss_of(problem.task, problem.quantiles),
             batch_size=size,
             rates=np.array(rates, np.float32),
             order=lambda epoch: np.arange(len(chosen), dtype=np.int32),

@@ -25,7 +25,6 @@ from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes, usable_cores
 from evonas.networks.transfer import first_weights
-from evonas.tasks.train import ALL_ROWS, TrainingSettings, TrainingTask
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import lower
 from evonas.training.native.program import Program
@@ -36,6 +35,7 @@ from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
+from evonas.training_tasks import ALL_ROWS, TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
@@ -309,7 +309,7 @@ class NativeTrainer:
         initial, start = start_of(task, graph, member.number, own, x, self._problem)
         rows = smooth_labels(rows, data.problem, graph)
         settings = replace(self._settings, patience=None) if fold == ALL_ROWS else self._settings
-        loss, horizon = settings.loss_of(data.problem), task.horizon or task.epochs
+        loss, horizon = settings.loss_of(data.problem.task, data.problem.quantiles), task.horizon or task.epochs
         how = optimization(graph, loss, settings, len(rows.x), horizon, seed)
         return NetworkTraining(member.program, rows, how, initial() if start is None else {}, start, member.stop)
 

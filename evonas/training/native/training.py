@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from evonas.evaluation import Snapshot, Weights
 from evonas.training import optimizers
 from evonas.training.native.compilation import load
-from evonas.training.native.frame import ARRAYS, CLOCK, CONTROL, addresses
-from evonas.training.native.instructions import LOSSES, OPTIMIZERS
+from evonas.training.native.kernels.frame import ARRAYS, CLOCK, CONTROL, addresses
+from evonas.training.native.kernels.instructions import LOSSES, OPTIMIZERS
 from evonas.training.native.program import Program
 
 __all__ = [

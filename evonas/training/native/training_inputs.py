@@ -13,10 +13,10 @@ import numpy as np
 from evonas.data.prepared import Problem, Split
 from evonas.networks.initial import epoch_order
 from evonas.networks.schedule import learning_rates
-from evonas.tasks.train import TrainingSettings
 from evonas.training.native.training import Optimization, TrainingRows
 from evonas.training.optimizers import constants_of
 from evonas.training.rates import decays, has_factors, rate_factor
+from evonas.training_tasks import TrainingSettings
 
 __all__ = ["optimization", "rows_of", "smooth_labels"]
 

@@ -23,9 +23,9 @@ from evonas.metrics.problem_scores import compute_scores
 from evonas.metrics.scores import mean_loss
 from evonas.networks.forward import raw_outputs
 from evonas.networks.perturbation import Lineages
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.replicates import combine_evaluations
 from evonas.training.spans import span_since
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 

@@ -35,7 +35,7 @@ _MOVING = ("/moving_mean", "/moving_variance")
 
 @dataclass(frozen=True)
 class Stopping:
-    """When a training ends before its budget: see `evonas.tasks.train.TrainingSettings`."""
+    """When a training ends before its budget: see `evonas.training_tasks.TrainingSettings`."""
 
     patience: int | None
     min_delta: float

@@ -19,7 +19,6 @@ from evonas.data.prepared import PreparedData
 from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.networks.transfer import first_weights
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.population.backends import current_backend
 from evonas.training.population.cost import CPU, GPU
 from evonas.training.population.layout import Fold, PopulationMember
@@ -33,6 +32,7 @@ from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.snapshot_scores import evaluate_snapshot
 from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json, views_of
 from genomes.architecture.members import count_of
@@ -75,7 +75,7 @@ class PopulationTrainer:
         self._workload = Workload(
             num_features=data.problem.num_features,
             num_outputs=data.problem.num_outputs,
-            loss=settings.loss_of(data.problem),
+            loss=settings.loss_of(data.problem.task, data.problem.quantiles),
             train_rows=max(fold.train_rows for fold in self._folds),
             validation_rows=max(fold.validation_rows for fold in self._folds),
             weighted=any(split.weight_train is not None for split in data.splits),

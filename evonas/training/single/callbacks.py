@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.native.refusal import Refusal
 from evonas.training.single.fit_dispatch import train
 from evonas.training.single.outputs import own_loss
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Evaluation, Status
-from evonas.training.native.user_model.fit import prepare_fit
-from evonas.training.native.user_model.refusal import Refused
+from evonas.training.native.keras_fit import prepare_fit
+from evonas.training.native.refusal import Refused
 from evonas.training.replicates import member_seed
 from evonas.training.single.callbacks import classifies, encode_labels, wrap_as_estimator
 from evonas.training.single.trials import Headway, headway_callback

@@ -19,9 +19,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from evonas.training.native.keras_fit import prepare_fit
+from evonas.training.native.refusal import Refused
 from evonas.training.native.training import Stopped
-from evonas.training.native.user_model.fit import prepare_fit
-from evonas.training.native.user_model.refusal import Refused
 
 __all__ = ["FitMode", "KerasLock", "dispatch_fit", "train", "use_mode"]
 

@@ -12,13 +12,13 @@ from evonas.data.prepared import Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Weights
 from evonas.networks.transfer import first_weights
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss
 from evonas.training.model import build_model, get_weights, set_weights, weights_behind
 from evonas.training.single.fitting import State, restore, state_of
 from evonas.training.single.frozen import Frozen
 from evonas.training.single.graph_model import fit_epochs, predict_with, prepare_model, whole_model
 from evonas.training.starting_point import start_of
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import graph_from_json
 

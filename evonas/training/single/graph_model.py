@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem, Split
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
-from evonas.tasks.train import TrainingSettings
 from evonas.training.losses import mixes_classes, training_loss
 from evonas.training.model import build_model, members_model, set_weights, weights_behind
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.optimizers import optimizer_of, rate_of
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
+from evonas.training_tasks import TrainingSettings
 
 __all__ = ["CHUNK_ROWS", "fit_epochs", "of_members", "predict_with", "prepare_model", "raw_outputs", "whole_model"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
-from evonas.tasks.train import TrainingSettings
 from evonas.training.single.graph_model import of_members, prepare_model
+from evonas.training_tasks import TrainingSettings
 
 __all__ = ["losses_at_rates"]
 

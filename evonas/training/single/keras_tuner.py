@@ -18,8 +18,8 @@ import keras
 import numpy as np
 
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.training.native.user_model.fit import prepare_fit
-from evonas.training.native.user_model.refusal import Refused
+from evonas.training.native.keras_fit import prepare_fit
+from evonas.training.native.refusal import Refused
 from evonas.training.replicates import member_seed
 from evonas.training.single.fit_dispatch import dispatch_fit, train
 from evonas.training.single.fitting import assign_recorded, named_values, values_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from evonas.data.prepared import Split
 from evonas.evaluation import Evaluation, Status, Weights
-from evonas.tasks.train import TrainingTask
 from evonas.training.single.fitting import Fitting
+from evonas.training_tasks import TrainingTask
 
 __all__ = ["refitted"]
 

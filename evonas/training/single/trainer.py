@@ -22,7 +22,6 @@ from evonas.data.views import Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.cost import over_limit
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.replicates import combine_evaluations, member_seed
 from evonas.training.single.fitting import Fitting
 from evonas.training.single.frozen import FrozenLayers
@@ -30,6 +29,7 @@ from evonas.training.single.graph_fitting import GraphFitting
 from evonas.training.single.refit import refitted
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_from_json
 
 __all__ = ["SingleTrainer", "out_of_memory"]

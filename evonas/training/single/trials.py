@@ -21,13 +21,13 @@ import keras
 
 from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.machine import usable_cores
-from evonas.tasks.train import Source, TrainingTask
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import Stopped
 from evonas.training.single.fit_dispatch import FitMode, KerasLock, use_mode
 from evonas.training.single.trainer import out_of_memory
 from evonas.training.single.user_model import genes_of
 from evonas.training.spans import span_since
+from evonas.training_tasks import Source, TrainingTask
 from genomes.errors import InputError
 
 __all__ = ["Headway", "Trial", "TrialTrainer", "headway_callback"]

@@ -19,7 +19,7 @@
   and kept, and training without improvement stops early. Callbacks belong to `fit`, which evonas calls.
 - With the trainer "native", the default on a CPU, a model that consists of supported parts is trained natively, any
   other by Keras; the evaluation's notes record which trainer was used and why. See
-  `evonas.training.native.user_model`.
+  `evonas.training.native.keras_fit`.
 - `keras.utils.set_random_seed` is called before each build, so that equal genes give equal bits. Training continues
   from a snapshot with its weights, its optimizer and the seeds of its random layers.
 - If `build` or training raises an error, the model is FAILED with the reason; the traceback is in `worker.log`. A
@@ -45,10 +45,9 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Weights
 from evonas.networks.initial import epoch_order
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.losses import default_loss
-from evonas.training.native.user_model.fit import PreparedFit, prepare_fit
-from evonas.training.native.user_model.refusal import Refused
+from evonas.training.native.keras_fit import PreparedFit, prepare_fit
+from evonas.training.native.refusal import Refused
 from evonas.training.single.fitting import State, assign, named_values, restore, state_of, values_of
 from evonas.training.single.outputs import (
     Outputs,
@@ -60,6 +59,7 @@ from evonas.training.single.outputs import (
     try_outputs,
 )
 from evonas.training.single.trainer import SingleTrainer, out_of_memory
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes import HyperparameterGenome
 
 __all__ = ["BuildFunction", "UserModelFitting", "UserModelTrainer", "build_own", "genes_of", "inherit", "register"]

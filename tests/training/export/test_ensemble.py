@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evonas.export_tasks import EnsembleTask
 from evonas.metrics.scores import compute_scores
 from evonas.networks.initial import initial_weights
 from evonas.objective import Objective
-from evonas.tasks.export import EnsembleTask
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from tests.training.networks import data, graph
 

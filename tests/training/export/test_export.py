@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evonas.export_tasks import ExportTask, format_of
 from evonas.metrics.scores import compute_scores, predictions
-from evonas.tasks.export import ExportTask, format_of
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from genomes.errors import InputError
 from tests.training.networks import data, graph, task, trained

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evonas.tasks.export import ExportTask
+from evonas.export_tasks import ExportTask
 from evonas.training.registry import export_network
 from genomes.errors import InputError
 

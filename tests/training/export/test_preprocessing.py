@@ -17,10 +17,10 @@ import pytest
 
 from evonas.data.prepare import prepare_arrays, prepare_table
 from evonas.data.prepared import PreparedData
+from evonas.export_tasks import ExportTask
 from evonas.metrics.scores import compute_scores, predictions
-from evonas.tasks.export import ExportTask
-from evonas.tasks.train import TrainingSettings
 from evonas.training.export.keras_file import check_keras_file
+from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
 from genomes.architecture.layers import NUMERIC_ENCODINGS
 from genomes.errors import InputError

@@ -7,9 +7,9 @@ import pytest
 
 from evonas.data.inputs import num_rows
 from evonas.data.prepare_inputs import prepare_inputs
+from evonas.export_tasks import ExportTask
 from evonas.metrics.scores import predictions
-from evonas.tasks.export import ExportTask
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
 from tests.training.own_models import KINDS, images, sequences
 from tests.training.single.test_user_model import learned, run, task

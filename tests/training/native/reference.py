@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evonas.networks.forward import ACTIVATIONS as FUNCTIONS
-from evonas.training.native.instructions import ACTIVATIONS
+from evonas.training.native.kernels.instructions import ACTIVATIONS
 
 __all__ = ["LOSSES", "MORE", "OPERATIONS", "Pass", "keep_mask", "outputs_of", "step_loss"]
 

@@ -46,8 +46,8 @@ def digest(evaluation):
 
 def digests(threads=1, chosen=None, beside=(), prepared=None):
     """Of the chosen tasks, trained together."""
-    from evonas.tasks.train import TrainingSettings
     from evonas.training.native import NativeTrainer
+    from evonas.training_tasks import TrainingSettings
     from tests.training.networks import data, trained
 
     mine = [task for k, task in enumerate(tasks()) if chosen is None or k in chosen]

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from evonas.training.native.user_model.fit import fit, prepare_fit
-from evonas.training.native.user_model.refusal import Refused
+from evonas.training.native.keras_fit import fit, prepare_fit
+from evonas.training.native.refusal import Refused
 
 layers, optimizers, regularizers = keras.layers, keras.optimizers, keras.regularizers
 
@@ -329,8 +329,8 @@ def flattened(genes: Any) -> keras.Model:
 
 def test_a_build_function_trains_natively_goes_on_and_gives_what_keras_gives() -> None:
     from evonas.data.prepare_inputs import prepare_inputs
-    from evonas.tasks.train import TrainingSettings, TrainingTask
     from evonas.training.single.user_model import UserModelTrainer
+    from evonas.training_tasks import TrainingSettings, TrainingTask
     from tests.training.networks import trained
     from tests.training.own_models import SPACE, sequences
 

@@ -8,8 +8,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from evonas.networks.forward import ACTIVATIONS as FUNCTIONS
-from evonas.training.native import instructions
-from evonas.training.native.instructions import OPERATIONS, OPTIMIZERS
+from evonas.training.native.kernels import instructions
+from evonas.training.native.kernels.instructions import OPERATIONS, OPTIMIZERS
 from evonas.training.native.program_builder import Builder
 from evonas.training.native.training import NetworkTraining, Optimization, TrainingRows, predict
 from evonas.training.optimizers import step_coefficients

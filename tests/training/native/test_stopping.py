@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Status
-from evonas.tasks.train import TrainingSettings
 from evonas.training.native import NativeTrainer
 from evonas.training.native import trainer as module
 from evonas.training.native.lowering import lower
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import NetworkTraining, Stopped
+from evonas.training_tasks import TrainingSettings
 from tests.training.networks import data, graph, task, trained
 
 #: Trains for many minutes, in steps of some milliseconds.

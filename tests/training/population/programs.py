@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evonas.tasks.train import TrainingSettings
 from evonas.training.population.cost import CPU
 from evonas.training.population.planner import Planner
+from evonas.training_tasks import TrainingSettings
 from tests.training.networks import data
 
 __all__ = ["EACH_ITS_OWN", "ONE_PROGRAM", "assert_alike", "trainer"]

@@ -12,10 +12,10 @@ import pytest
 import evonas
 from evonas.metrics.scores import compute_scores, mean_loss
 from evonas.networks.perturbation import Lineages
-from evonas.tasks.train import TrainingSettings
 from evonas.training.model import build_model, set_weights
 from evonas.training.population.seeded_weights import SeededWeightsTrainer
 from evonas.training.single.graph_model import raw_outputs
+from evonas.training_tasks import TrainingSettings
 from genomes import DenseSpace, InputError
 from genomes.architecture.graph import graph_to_json
 from tests.training.networks import data, graph, task, trained

@@ -10,7 +10,7 @@ import pytest
 from evonas.evaluation import Status
 from evonas.networks.forward import raw_outputs
 from evonas.networks.initial import initial_weights
-from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.graph import graph_to_json
 from tests.training.layered import IMAGE, MEAN, NETWORKS, SERIES, TOKENS, conv, layered, layered_data
 from tests.training.networks import trained
@@ -172,7 +172,7 @@ def test_chunks_change_only_what_is_drawn(monkeypatch):
 
 @pytest.mark.soak
 def test_a_range_test_and_a_latency_are_of_any_network():
-    from evonas.tasks.sweep import SweepTask
+    from evonas.rate_sweep import SweepTask
     from evonas.training.latency import measure_latency
     from evonas.training.sweep import sweep
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Status
-from evonas.tasks.train import TrainingSettings
+from evonas.training_tasks import TrainingSettings
 from tests.training.networks import data, graph, task, trained
 
 pytestmark = pytest.mark.keras

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Evaluation, Status
-from evonas.tasks.train import Source, TrainingTask, slots_of, stream_evaluations
 from evonas.training.single.fit_dispatch import train
 from evonas.training.single.trials import TrialTrainer
+from evonas.training_tasks import Source, TrainingTask, slots_of, stream_evaluations
 
 pytestmark = pytest.mark.keras
 

@@ -10,7 +10,7 @@ import pytest
 
 from evonas.data.prepare_inputs import prepare_inputs
 from evonas.evaluation import Status, snapshots_from_arrays, snapshots_to_arrays
-from evonas.tasks.train import TrainingSettings, TrainingTask
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from tests.training.networks import trained
 from tests.training.own_models import KINDS, SPACE, convolutional, images, sequences
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from evonas.training.native.instructions import ACTIVATIONS
 from evonas.training.native.kernels.functions import cosine, erf_tail, exp, logistic, tanh
+from evonas.training.native.kernels.instructions import ACTIVATIONS
 from evonas.training.native.kernels.memory import INTEGERS, REALS, columns, kernel, part
 from evonas.training.native.kernels.pointwise import multiply_errors
 

@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from evonas.training.native.frame import CLOCK, is_profiled
+from evonas.training.native.kernels.frame import CLOCK, is_profiled
 from evonas.training.native.kernels.memory import kernel
 
 __all__ = ["BACKWARD", "FORWARD", "ON_GATHER", "ON_LOSS", "ON_OPTIMIZER", "ON_VALIDATION", "now", "spent"]

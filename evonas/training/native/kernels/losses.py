@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from evonas.training.native.instructions import LOSSES
 from evonas.training.native.kernels.functions import exp, tanh
+from evonas.training.native.kernels.instructions import LOSSES
 from evonas.training.native.kernels.memory import kernel
 
 __all__ = ["row_loss"]

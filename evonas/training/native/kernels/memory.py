@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numba.extending import intrinsic
 
-from evonas.training.native import instructions
+from evonas.training.native.kernels import instructions
 
 __all__ = ["INTEGERS", "MEMBERS", "REALS", "Memory", "Run", "clear", "columns", "copy", "kernel", "part"]
 

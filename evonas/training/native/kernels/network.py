@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evonas.training.native.instructions import OPERATIONS
 from evonas.training.native.kernels.clock import BACKWARD, FORWARD, now, spent
+from evonas.training.native.kernels.instructions import OPERATIONS
 from evonas.training.native.kernels.memory import INTEGERS, MEMBERS, Run, kernel
 
 __all__ = ["backward", "forward"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evonas.training.native.instructions import OPTIMIZERS
+from evonas.training.native.kernels.instructions import OPTIMIZERS
 from evonas.training.native.kernels.memory import kernel, part
 
 __all__ = ["clip", "update"]

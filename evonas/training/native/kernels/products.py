@@ -8,8 +8,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from evonas.training.native import matmul
-from evonas.training.native.matmul import ACCUMULATE, BIAS, OVERWRITE
+from evonas.training.native.kernels import matmul
+from evonas.training.native.kernels.matmul import ACCUMULATE, BIAS, OVERWRITE
 
 __all__ = ["ACCUMULATE", "BIAS", "OVERWRITE", "matmul_into"]
 

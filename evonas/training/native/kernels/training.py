@@ -9,8 +9,8 @@ import numba
 import numpy as np
 from numba import types
 
-from evonas.training.native.frame import ARRAYS, CONTROL
 from evonas.training.native.kernels.clock import ON_GATHER, ON_LOSS, ON_OPTIMIZER, ON_VALIDATION, now, spent
+from evonas.training.native.kernels.frame import ARRAYS, CONTROL
 from evonas.training.native.kernels.losses import row_loss
 from evonas.training.native.kernels.memory import Memory, Run, clear, copy, kernel, part
 from evonas.training.native.kernels.network import backward, forward

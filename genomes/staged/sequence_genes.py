@@ -6,7 +6,8 @@ from genomes.architecture.options import CELLS, MAX_KERNEL, MAX_UNITS
 from genomes.checks import Real, Truth, Whole, Word
 from genomes.domains import Choice
 from genomes.gene import Condition
-from genomes.sequence.genome import (
+from genomes.staged.rows import Encoding, GeneRow
+from genomes.staged.sequence_genome import (
     AUGMENTATION,
     BLOCK_LAYERS,
     DOWNSAMPLINGS,
@@ -15,7 +16,6 @@ from genomes.sequence.genome import (
     Block,
     SequenceGenome,
 )
-from genomes.staged.rows import Encoding, GeneRow
 from genomes.staged.training import head_rows, network_rows, training_rows
 from genomes.training import AugmentedTraining
 

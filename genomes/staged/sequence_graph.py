@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from genomes.architecture.bag_layers import MOST_WORDS
 from genomes.architecture.options import CELLS
-from genomes.sequence.genome import AUGMENTATION, Block, SequenceGenome
 from genomes.staged.builder import Builder
+from genomes.staged.sequence_genome import AUGMENTATION, Block, SequenceGenome
 from genomes.training import AugmentedTraining, replace_fields
 
 if TYPE_CHECKING:

@@ -325,7 +325,7 @@ def test_less_of_a_violation_is_better_until_something_has_a_loss() -> None:
 def test_the_threads_of_scipy_s_library_are_limited_too() -> None:
     """It has one of its own, and no other one is there before SciPy is: in a process that has not imported it."""
     script = (
-        "from evonas.strategies.surrogate_evolution import _linear_algebra as limited; import numpy, threadpoolctl; "
+        "from evonas.strategies.surrogate.evolution import _linear_algebra as limited; import numpy, threadpoolctl; "
         "few = limited(); import scipy.linalg; every = threadpoolctl.ThreadpoolController().select(user_api='blas'); "
         "print(sorted(each['filepath'] for each in few.info()) == sorted(each['filepath'] for each in every.info()))"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evonas.data.prepare import prepare_arrays
-from evonas.estimators.network import FittedNetwork
+from evonas.deploy.fitted_network import FittedNetwork
 from genomes.architecture.graph import graph_to_json, make_graph
 from genomes.architecture.layers import ACTIVATIONS, NORMALIZATIONS
 from tests.training.networks import TRAINING

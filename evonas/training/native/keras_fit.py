@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.networks.initial import epoch_order
-from evonas.training.native.user_model.inputs import arrays_of, as_array
-from evonas.training.native.user_model.metrics import Metric, metrics_of
-from evonas.training.native.user_model.model import LoweredModel, lower_model
-from evonas.training.native.user_model.refusal import Refusal, Refused
-from evonas.training.native.user_model.training import TrainingData, UserModelTraining
+from evonas.training.native.keras_inputs import arrays_of, as_array
+from evonas.training.native.keras_metrics import Metric, metrics_of
+from evonas.training.native.keras_model import LoweredModel, lower_model
+from evonas.training.native.keras_training import TrainingData, UserModelTraining
+from evonas.training.native.refusal import Refusal, Refused
 
 __all__ = ["PreparedFit", "fit", "prepare_fit"]
 

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.encoding.preprocessor import Preparation
-from evonas.data.prepared import Problem
+from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.metrics.scores import predictions
 from evonas.networks.forward import raw_outputs
-from genomes.architecture.graph import graph_from_json
+from genomes.architecture.graph import graph_from_json, views_of
+from genomes.encodings import blueprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,24 @@ class FittedNetwork:
     preparation: Preparation
     temperature: float = 1.0
 
+    @classmethod
+    def from_genome(
+        cls, space: Any, genome: Any, weights: Weights, data: PreparedData, temperature: float = 1.0
+    ) -> FittedNetwork:
+        """The network of a genome that was trained on data that evonas encoded.
+
+        Args:
+            space: the space of the genome.
+            genome: the network.
+            weights: its trained weights.
+            data: the data that it was trained on.
+            temperature: divisor of the logits.
+        """
+        views = views_of(space.architecture(genome))
+        preparation = data.preparation_of(*views)
+        assert preparation is not None
+        return cls(blueprint(space, genome), weights, data.problem.for_views(*views), preparation, temperature)
+
     def predictions(self, rows: pd.DataFrame) -> Array:
         """Predictions as in `metrics.scores.predictions`: `(num_samples, num_outputs)`, or class probabilities
         `(num_samples, num_classes)`.
@@ -65,11 +84,8 @@ class FittedNetwork:
             classes: labels that it returns, in the order of the outputs; those of the problem if empty.
             label_type: type of these labels, as in `Problem`.
         """
-        from evonas.training.export.deployable import deployable
-        from evonas.training.model import build_model, set_weights
+        from evonas.training.export.deployable import deployable_network
 
         graph = self.problem.attach_columns(graph_from_json(self.architecture))
-        network = build_model(graph, self.problem.num_features, self.problem.num_outputs)
-        set_weights(network, self.weights)
         problem = replace(self.problem, classes=classes, label_type=label_type) if classes else self.problem
-        return deployable(network, problem, self.preparation, temperature=self.temperature)
+        return deployable_network(graph, self.weights, problem, self.preparation, self.temperature)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evonas.training.native.program import Tensor
 from evonas.training.native.program_builder import Builder
-from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.native.refusal import Refusal
 
 __all__ = ["ACTIVATIONS", "LAYERS", "Lowering", "activation_name", "check"]
 

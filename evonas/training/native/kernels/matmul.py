@@ -18,7 +18,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from evonas.training.native.tiles import ACCUMULATE, BIAS, OVERWRITE, copy_kernel, tile_kernel, transpose_kernel
+from evonas.training.native.kernels.tiles import ACCUMULATE, BIAS, OVERWRITE, copy_kernel, tile_kernel, transpose_kernel
 
 __all__ = ["ACCUMULATE", "BIAS", "NAME", "OVERWRITE", "Tile", "build", "function_type", "tile_for"]
 

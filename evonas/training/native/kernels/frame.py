@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.native.instructions import OPERATIONS
+from evonas.training.native.kernels.instructions import OPERATIONS
 
 __all__ = ["ARRAYS", "CLOCK", "CONTROL", "ENTRY", "addresses", "is_profiled", "prototype"]
 

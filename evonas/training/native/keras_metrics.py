@@ -11,7 +11,7 @@ import numpy as np
 from keras.src.trainers.compile_utils import get_metric
 from numpy.typing import NDArray
 
-from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.native.refusal import Refusal
 
 __all__ = ["Metric", "metrics_of"]
 

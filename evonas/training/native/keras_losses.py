@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.native.refusal import Refusal
 
 __all__ = ["ENDINGS", "Loss", "loss_of"]
 

@@ -32,7 +32,7 @@ class Block:
     Attributes:
         layer: type of the block, one of `BLOCK_LAYERS`.
         units: number of filters, of units per cell and direction, or of units of all heads together.
-        convolutions, kernel, separable, squeeze_excite: for "conv", see `genomes.convolutional.Block`.
+        convolutions, kernel, separable, squeeze_excite: for "conv", see `convolutional_genome.Block`.
         dilation: spacing of the steps that a kernel takes (for "conv"; Bai et al. 2018).
         cell: "gru" or "lstm" (for "recurrent").
         bidirectional: whether the outputs of a second cell, which runs backwards, are concatenated (for "recurrent").

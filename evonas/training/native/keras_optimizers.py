@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.training import optimizers
-from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.native.refusal import Refusal
 
 __all__ = ["Rule", "rule_of"]
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.native.instructions import CLIPS, LOSSES, OPTIMIZERS
+from evonas.training.native.keras_model import LoweredModel
+from evonas.training.native.kernels.instructions import CLIPS, LOSSES, OPTIMIZERS
 from evonas.training.native.training import Stopped, blank_arrays, run_program
-from evonas.training.native.user_model.model import LoweredModel
 from evonas.training.optimizers import moments, nadam_decay
 
 __all__ = ["TrainingData", "UserModelTraining"]

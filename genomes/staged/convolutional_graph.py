@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genomes.convolutional.genome import ConvolutionalGenome
 from genomes.staged.builder import Builder
+from genomes.staged.convolutional_genome import ConvolutionalGenome
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -10,16 +10,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.training.native.instructions import LOSSES
+from evonas.training.native.keras_graph import Graph, graph_of
+from evonas.training.native.keras_inputs import PREPARATIONS, Prepare, arrays_of, as_array
+from evonas.training.native.keras_layers import LAYERS, Lowering, activation_name, check
+from evonas.training.native.keras_losses import ENDINGS, Loss, loss_of
+from evonas.training.native.keras_optimizers import Rule, rule_of
+from evonas.training.native.kernels.instructions import LOSSES
 from evonas.training.native.program import Program, Tensor
 from evonas.training.native.program_builder import Builder
+from evonas.training.native.refusal import Refusal, Refused
 from evonas.training.native.training import CHUNK_ROWS, blank_arrays, predict, run_program
-from evonas.training.native.user_model.graph import Graph, graph_of
-from evonas.training.native.user_model.inputs import PREPARATIONS, Prepare, arrays_of, as_array
-from evonas.training.native.user_model.layers import LAYERS, Lowering, activation_name, check
-from evonas.training.native.user_model.losses import ENDINGS, Loss, loss_of
-from evonas.training.native.user_model.optimizers import Rule, rule_of
-from evonas.training.native.user_model.refusal import Refusal, Refused
 
 __all__ = ["LoweredModel", "lower_model"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from genomes.domains import Choice, Domain, Range, Value
-from genomes.sequence.genes import SEQUENCE
-from genomes.sequence.graph import to_graph
-from genomes.sequence.known_defaults import RECIPES
 from genomes.staged.known_defaults import Recipe, express_recipes
 from genomes.staged.mutation import Mutation, mutations_of
 from genomes.staged.rows import Encoding
+from genomes.staged.sequence_genes import SEQUENCE
+from genomes.staged.sequence_graph import to_graph
+from genomes.staged.sequence_known_defaults import RECIPES
 from genomes.staged.space import StagedSpace
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class SequenceSpace(StagedSpace):
         stages: number of stages, 0 to 8.
         blocks: number of blocks per stage, 1 to 8.
         layer, units, convolutions, kernel, dilation, separable, squeeze_excite, cell, bidirectional, heads, positions,
-            feed_forward, residual: genes of each block, see `genomes.sequence.Block`.
+            feed_forward, residual: genes of each block, see `sequence_genome.Block`.
         downsampling: downsampling of each stage, among "none", "max" and "average" (pooling).
         tokens: whether samples are texts; the same for all networks of a search.
         vocabulary, length, token_units, token_dropout, bag_of_words, pair_buckets, random_convolutions, activation,
             normalization, dropout, initializer, head_pooling, state_units, head_layers, head_units, head_dropout: see
-            `genomes.sequence.SequenceGenome`.
+            `SequenceGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
         shift, noise, cutout, mixup: augmentation of training series, see `genomes.training.AugmentedTraining`; each is

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from genomes.architecture.options import MAX_KERNEL, MAX_UNITS
 from genomes.checks import Truth, Whole, Word
-from genomes.convolutional.genome import POOLINGS, Block, ConvolutionalGenome
-from genomes.convolutional.graph import LAYER_KINDS
+from genomes.staged.convolutional_genome import POOLINGS, Block, ConvolutionalGenome
+from genomes.staged.convolutional_graph import LAYER_KINDS
 from genomes.staged.genome import DOWNSAMPLINGS
 from genomes.staged.rows import Encoding, GeneRow
 from genomes.staged.training import head_rows, network_rows, training_rows

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from genomes.convolutional.genes import CONVOLUTIONAL
-from genomes.convolutional.graph import to_graph
-from genomes.convolutional.known_defaults import RECIPES
 from genomes.domains import Choice, Domain, Range, Value
+from genomes.staged.convolutional_genes import CONVOLUTIONAL
+from genomes.staged.convolutional_graph import to_graph
+from genomes.staged.convolutional_known_defaults import RECIPES
 from genomes.staged.known_defaults import Recipe
 from genomes.staged.mutation import Mutation, mutations_of
 from genomes.staged.rows import Encoding
@@ -43,10 +43,10 @@ class ConvolutionalSpace(StagedSpace):
         stages: number of stages, 0 to 8; each halves its feature map unless its `downsampling` is "none".
         blocks: number of blocks per stage, 1 to 8.
         filters, convolutions, kernel, separable, residual, squeeze_excite: genes of each block, see
-            `genomes.convolutional.Block`. In random networks all blocks of a stage have the same width.
+            `convolutional_genome.Block`. In random networks all blocks of a stage have the same width.
         downsampling: downsampling of each stage, among "none", "stride", "max" and "average" (pooling).
         activation, normalization, dropout, initializer, input_pooling, head_pooling, head_layers, head_units,
-            head_dropout: see `genomes.convolutional.ConvolutionalGenome`.
+            head_dropout: see `ConvolutionalGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing: see
             `genomes.training.Training`.
         flip, shift, rotation, zoom, cutout, mixup: augmentation of training samples, see

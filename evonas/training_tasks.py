@@ -1,4 +1,4 @@
-"""`Trainer`: what the worker process runs, and the values that it is given. Imports no Keras."""
+"""`TrainingTask`: one network to train, and `Trainer`: what trains them in a worker. Imports no Keras."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from evonas.data.prepared import Problem
-    from evonas.evaluation import Evaluation, InTraining, Snapshot
+    from evonas.evaluation import Candidate, Evaluation, InTraining, Snapshot, Start
 
 __all__ = [
     "ALL_ROWS",
@@ -17,9 +16,11 @@ __all__ = [
     "Trainer",
     "TrainingSettings",
     "TrainingTask",
+    "architecture_of",
     "in_training_of",
     "slots_of",
     "stream_evaluations",
+    "task_of",
 ]
 
 
@@ -88,7 +89,7 @@ class TrainingSettings:
         candidate_seconds: after which a network fails that is trained by itself; None means no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
-        extensions: metric and layer kinds from outside evonas, a `PackedBuild` of `evonas.execution.extensions`.
+        extensions: metric and layer kinds from outside evonas, a `PackedBuild` of `evonas.training.extensions`.
     """
 
     trainer: str = "native"
@@ -107,11 +108,15 @@ class TrainingSettings:
     worker_bytes: int | None = None
     extensions: Any = None
 
-    def loss_of(self, problem: Problem) -> str:
-        """The loss of a problem: "binary", "multiclass", "pinball", "mse", "mae" or "huber"."""
-        if problem.task != "regression":
-            return problem.task
-        if problem.quantiles:
+    def loss_of(self, task: str, quantiles: Sequence[float]) -> str:
+        """The loss of a problem: "binary", "multiclass", "pinball", "mse", "mae" or "huber".
+
+        Args:
+            task, quantiles: see `evonas.data.prepared.Problem`.
+        """
+        if task != "regression":
+            return task
+        if quantiles:
             return "pinball"
         return "mse" if self.loss == "auto" else self.loss
 
@@ -119,6 +124,37 @@ class TrainingSettings:
     def takes_latency(self) -> bool:
         """Whether the latency of networks is to be measured."""
         return self.max_latency_ms is not None or "latency_ms" in (self.objectives or ())
+
+
+def architecture_of(space: Any, genome: Any) -> Mapping[str, Any]:
+    """See `genomes.encodings.blueprint`, which is imported when it is needed."""
+    from genomes.encodings import blueprint
+
+    return blueprint(space, genome)
+
+
+def task_of(space: Any, candidate: Candidate, start: Start | None) -> TrainingTask:
+    """The task of a candidate of the space.
+
+    Args:
+        space: see `genomes.encodings.blueprint`.
+        candidate: to be trained.
+        start: the kept state of its origin, if any.
+    """
+    origin = None if start is None else architecture_of(space, start.genome)
+    architecture = architecture_of(space, candidate.genome)
+    return TrainingTask(
+        architecture=architecture,
+        seed=candidate.seed,
+        epochs=candidate.epochs,
+        horizon=candidate.horizon,
+        start=() if start is None else start.snapshots,
+        origin=None if origin == architecture else origin,
+        inherit=candidate.origin is not None and candidate.origin.kind == "inherit",
+        keep_snapshots=candidate.keep_snapshots,
+        lineage=candidate.lineage,
+        fold=candidate.fold,
+    )
 
 
 class Trainer(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from evonas.training.native.user_model.refusal import Refusal
+from evonas.training.native.refusal import Refusal
 
 __all__ = ["Graph", "Step", "graph_of", "is_model"]
 

@@ -1,1 +1,0 @@
-"""Requests to workers as values: `train` a network, `export` it, `sweep` learning rates. Imports no Keras."""
