@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.devices import has_gpu
@@ -31,6 +32,10 @@ __all__ = [
 #: Maximum number of training rows, for samples with a shape, that an epoch takes completely; and the share it takes of
 #: more.
 _ROWS_OF_WHOLE_EPOCHS, _SHARE_OF_ROWS = 8192, 1 / 8
+#: Training rows of a table from which epochs have enough steps, and the largest factor on the epochs for fewer rows.
+_ROWS_OF_ENOUGH_STEPS, _MOST_TIMES = 16_000, 4
+#: Further epochs per further epoch of patience.
+_EPOCHS_OF_PATIENCE = 10
 #: Rungs of evolution over such samples, and if an epoch is a share of the rows; and the minimum epochs of the first
 #: rung.
 _RUNGS, _RUNGS_OF_PARTS, _LEAST_RUNG = 2, 3, 3
@@ -67,10 +72,11 @@ def _with_quantiles(settings: Settings, objective: Objective, own_models: bool, 
 
 
 def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings:
-    """The settings with the number of rows per epoch, for images, series and texts.
+    """The settings with the number of rows per epoch, for images, series and texts, and with more epochs for few rows.
 
     With many rows, a full pass takes long before it says anything about a network, so an epoch is a share of it. With
-    few rows, an epoch is only a few steps, so the default epochs and patience are multiplied.
+    few rows, an epoch is only a few steps, so the default epochs and patience are increased; for tables, as far as the
+    native trainer is used and the strategy has no rungs.
 
     Args:
         settings: of the run, resolved.
@@ -85,7 +91,7 @@ def with_epoch_rows(settings: Settings, problem: Problem, rows: int) -> Settings
             raise InputError(
                 f"epoch_rows must be left out for tables, not {settings.epoch_rows}: their epochs take all rows"
             )
-        return settings
+        return _with_epochs_of_table(settings, rows)
     if settings.epoch_rows is not None or rows <= _ROWS_OF_WHOLE_EPOCHS:
         return _with_more_epochs(settings, passes_of_epoch(rows))
     share = max(_ROWS_OF_WHOLE_EPOCHS // 2, math.ceil(rows * _SHARE_OF_ROWS))
@@ -96,9 +102,28 @@ def _with_more_epochs(settings: Settings, passes: int) -> Settings:
     """The settings with this many times the default epochs and patience, unless the user set them."""
     names = ("epochs", "patience") if passes > 1 else ()
     found = {name: getattr(settings, name) for name in names if name not in settings.model_fields_set}
-    longer = settings.model_copy(update={name: value * passes for name, value in found.items() if value is not None})
-    longer.model_fields_set.difference_update(found)  # they still count as defaults, which a short run may reduce
-    return longer
+    return _with_defaults(settings, {name: value * passes for name, value in found.items() if value is not None})
+
+
+def _with_epochs_of_table(settings: Settings, rows: int) -> Settings:
+    """The settings of a table with up to four times the default epochs, and more patience, for few rows.
+
+    Unchanged if the user set either of them, or for strategies whose rungs divide the epochs.
+    """
+    row = find_row(settings.strategy)
+    divided = row is None or row.rungs or not row.trains or settings.rungs > 1
+    if settings.trainer != "native" or divided or {"epochs", "patience"} & settings.model_fields_set:
+        return settings
+    epochs = round(settings.epochs * min(_MOST_TIMES, max(1.0, _ROWS_OF_ENOUGH_STEPS / rows)))
+    patience = (settings.patience or 0) + (epochs - settings.epochs) // _EPOCHS_OF_PATIENCE
+    return _with_defaults(settings, {"epochs": epochs, "patience": patience})
+
+
+def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with values that still count as defaults, which a short run may reduce."""
+    changed = settings.model_copy(update=values)
+    changed.model_fields_set.difference_update(set(values) - settings.model_fields_set)
+    return changed
 
 
 def with_precision(settings: Settings, problem: Problem) -> Settings:

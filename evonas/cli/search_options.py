@@ -78,13 +78,17 @@ class SettingsFlags:
     max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None
     max_flops: Annotated[int | None, option("Train no network that needs more operations per row.", "N")] = None
     max_latency_ms: Annotated[float | None, option("Train no network that takes longer per row, in ms.", "X")] = None
-    epochs: Annotated[int | None, option(f"Maximum epochs per network [{DEFAULTS.epochs}].", "N")] = None
+    epochs: Annotated[
+        int | None,
+        option(f"Maximum epochs per network [{DEFAULTS.epochs}; up to 4 times as many for tables of few rows].", "N"),
+    ] = None
     epoch_rows: Annotated[
         int | None,
         option("Rows per epoch, for images, series and texts [an eighth of many rows, else all].", "N"),
     ] = None
     patience: Annotated[
-        int | None, option(f"Epochs without improvement before training stops [{DEFAULTS.patience}].", "N")
+        int | None,
+        option(f"Epochs without improvement before training stops [{DEFAULTS.patience}; more with more epochs].", "N"),
     ] = None
     cv: Annotated[int | None, option("Cross-validate with N folds [a single split].", "N")] = None
     replicates: Annotated[int | None, option("Train each network from N seeds [1].", "N")] = None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "ColumnPlan", "Role", "describe_mixed_column", "infer_columns"]
 
-_ID_NAME = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum)|unnamed: \d+|", re.IGNORECASE)
+_ID_NAME = re.compile(r"(.*[^a-z])?(id|ids|uuid|guid|index|key|row|rownum|rownames?)|unnamed: \d+|", re.IGNORECASE)
 #: Numbers with a decimal comma or thousands separators.
 _COMMAS = re.compile(r"[+-]?(\d+,\d+|\d{1,3}([,.'\u2019\s]\d{3})+([.,]\d+)?)")
 _ENDS_IN_ID = re.compile(r".*[a-z](Id|ID)")
@@ -42,6 +42,9 @@ class Role(enum.StrEnum):
     DROPPED = "dropped"
 
 
+#: Numbers drawn from a numbered table: minimum count, maximum first number, and minimum share of numbers in descending
+#: order, of which a random order has half, and a time with gaps, which is worth learning from, none.
+_FEWEST_DRAWN, _FIRST_DRAWN, _LEAST_DESCENTS = 50, 20, 0.25
 #: Maximum number of constant columns that are named one by one.
 MANY = 10
 UNUSED = (Role.IDENTIFIER, Role.CONSTANT, Role.DROPPED)
@@ -266,13 +269,16 @@ def _identifies_rows(name: str, values: np.ndarray[Any, Any], distinct: int, cou
     """Whether the numbers merely identify rows.
 
     They do if they are distinct integers, and either number the rows (0..n-1 or 1..n in any order, possibly with gaps)
-    or the column is named like an id.
+    or those of a table from which at least half of the rows were drawn at random, such as for training, or the column
+    is named like an id.
     """
     if distinct != len(values) or not (values == np.floor(values)).all():
         return False
     omitted = count - len(values)
     counted = 0 <= values.min() <= 1 + omitted and values.max() - values.min() <= len(values) - 1 + omitted
-    return bool(counted or _ID_NAME.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
+    drawn = len(values) >= _FEWEST_DRAWN and 0 <= values.min() <= _FIRST_DRAWN and values.max() < 2 * len(values)
+    drawn = drawn and (np.diff(values) < 0).mean() >= _LEAST_DESCENTS
+    return bool(counted or drawn or _ID_NAME.fullmatch(name) or _ENDS_IN_ID.fullmatch(name))
 
 
 def _role_of_text(name: str, present: np.ndarray[Any, Any], distinct: int, missing: int) -> tuple[Role, str]:

@@ -43,8 +43,8 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
     first = run.source.get("first_generation")
     if first and not run.evaluated:
         lines.append(
-            f"The time is short: the first {plural(first['networks'], 'network')} are small ones, which take some "
-            f"{first['seconds']:.1f} s of one core in at most {plural(first['epochs'], 'epoch')}"
+            f"The time is short: the first {plural(first['networks'], 'network')} are small ones, which take about "
+            f"{first['seconds']:.0f} s of one core in total, at most {plural(first['epochs'], 'epoch')} each"
         )
     if run.evaluated:
         lines.append(
@@ -100,7 +100,7 @@ def ask_mode(run: RunReader) -> str:
     """Describes one-by-one proposals; empty for whole generations."""
     if not run.settings.asynchronous:
         return ""
-    return f", asynchronously ({run.settings.window} out)" if run.settings.window else ", asynchronously"
+    return f", asynchronously, {run.settings.window} pending" if run.settings.window else ", asynchronously"
 
 
 def _shorten(names: tuple[str, ...], most: int = 5) -> str:

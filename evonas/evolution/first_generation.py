@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
 from evonas.data.neighbours import num_visible_columns
+from evonas.evolution.early_stopping import epochs_that_take, expected_epochs
 from evonas.machine import core_share, multiplications_a_second
 from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
@@ -255,8 +256,8 @@ def _select_for_table(
     found = _unique(space, _cheapest(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
     taken, most = sum(cost(genome, epochs) for genome in found), settings.epochs
     if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
-        most = min(most, max(_FEWEST_EPOCHS, int(most * max(room, 0.0) / taken)))
-    return (*kept, *found), most, taken * most / epochs
+        most = min(most, max(_FEWEST_EPOCHS, epochs_that_take(expected_epochs(most) * max(room, 0.0) / taken)))
+    return (*kept, *found), most, taken * expected_epochs(most) / expected_epochs(epochs)
 
 
 def _select_for_samples(
@@ -374,6 +375,7 @@ def cost_of_training(
     """A function (genome, epochs) -> seconds of training on all folds and replicates."""
     problem, split = data.problem, data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
+    stops_early = settings.patience is not None and not problem.sample_shape
     repetitions, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
 
     @cache
@@ -388,6 +390,6 @@ def cost_of_training(
 
     def cost(genome: Any, epochs: int) -> float:
         start, epoch = seconds(genome)
-        return repetitions * (start + epochs * epoch)
+        return repetitions * (start + (expected_epochs(epochs) if stops_early else epochs) * epoch)
 
     return cost

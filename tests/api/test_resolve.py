@@ -219,3 +219,15 @@ def test_few_samples_get_more_epochs_unless_given() -> None:
     assert (named.epochs, named.patience) == (7, 100)
     many = with_epoch_rows(Settings(trainer="single"), images, 3_000)
     assert (many.epochs, many.patience) == (50, 10)
+
+
+def test_tables_of_few_rows_are_trained_for_more_epochs_unless_they_are_named() -> None:
+    settings = Settings(trainer="native")
+    found = {rows: with_epoch_rows(settings, PROBLEM, rows) for rows in (500, 4_000, 8_000, 16_000, 50_000)}
+    epochs = {rows: (each.epochs, each.patience) for rows, each in found.items()}
+    assert epochs == {500: (200, 25), 4_000: (200, 25), 8_000: (100, 15), 16_000: (50, 10), 50_000: (50, 10)}
+    assert "epochs" not in found[500].model_fields_set  # which a short run may still reduce
+    unchanged: list[dict[str, Any]] = [{"epochs": 7}, {"patience": None}, {"rungs": 3}, {"strategy": "hyperband"}]
+    for options in (*unchanged, {"strategy": "neuroevolution"}, {"trainer": "population"}):
+        named = Settings(**{"trainer": "native", **options})
+        assert with_epoch_rows(named, PROBLEM, 500) == named

@@ -128,7 +128,7 @@ def test_resume_refuses_other_settings_and_other_data(tmp_path: Path) -> None:
     x, y = table()
     result = evonas.search(x, y, generations=1, population=4, out=tmp_path / "run")
     before = digest(result.run_dir)
-    with pytest.raises(InputError, match="these differ: population: 4 -> 5; epochs: 50 -> 9"):
+    with pytest.raises(InputError, match="these differ: population: 4 -> 5; epochs: 200 -> 9"):
         evonas.resume(result.run_dir, generations=2, population=5, epochs=9)
     with pytest.raises(InputError, match="data must be those of the run"):
         evonas.resume(result.run_dir, generations=2, data=prepare_arrays(x, y + 1, seed=0, numbers=NUMERIC_ENCODINGS))

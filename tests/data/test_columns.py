@@ -73,6 +73,14 @@ def test_a_single_count_and_an_unnamed_array_are_not_ids() -> None:
     assert infer_columns(count, find_identifiers=False).columns[0].role is Role.NUMERIC
 
 
+def test_numbers_of_rows_drawn_for_training_identify_them_but_a_time_with_gaps_does_not() -> None:
+    drawn = np.random.default_rng(0).permutation(100)[:80]
+    few = np.random.default_rng(0).permutation(1000)[:80]  # distinct whole numbers, but not most of a numbering
+    cells = {"number": drawn, "day": np.sort(drawn), "income": few, "rownames": np.sort(few), "other": drawn % 7}
+    roles = [column.role for column in infer_columns(pd.DataFrame(cells)).columns]
+    assert roles == [Role.IDENTIFIER, Role.NUMERIC, Role.NUMERIC, Role.IDENTIFIER, Role.NUMERIC]
+
+
 def test_drop_and_notes() -> None:
     frame = pd.DataFrame({"a": OTHER, "b": [1] * ROWS, "c": [None] * ROWS, "d": LETTERS})
     plan = infer_columns(frame, drop=["c"])

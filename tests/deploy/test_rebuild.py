@@ -56,7 +56,7 @@ def test_every_file_with_a_genome_is_read(run_dir: Path, tmp_path: Path) -> None
     facts = {"num_features": 3 + count, "num_outputs": 1, "task": "regression", "seed": best.seed}
     assert best.genome["embedding"] != "none"  # so that the card lists the numeric columns, too
     facts |= {"numeric": [0, 1, 2, *[-1] * count], "views": []}
-    network = {"genome": best.genome, "rows": 36, "epochs": 50, "loss": "auto", "share": 1.0, **facts}
+    network = {"genome": best.genome, "rows": 36, "epochs": 200, "loss": "auto", "share": 1.0, **facts}
     (tmp_path / "x.card.json").write_text(json.dumps({"card": 1, "networks": [network]}))
     told = {}
     for name in ("run", "run/population.json", "genome.json", "status.json", "x.card.json"):
@@ -64,7 +64,7 @@ def test_every_file_with_a_genome_is_read(run_dir: Path, tmp_path: Path) -> None
         assert space.genome_to_json(found) == best.genome
     assert told["genome.json"] == told["run/population.json"] == {}
     assert told["status.json"] == facts
-    assert told["run"] == told["x.card.json"] == facts | {"rows": 36, "epochs": 50, "loss": "auto"}
+    assert told["run"] == told["x.card.json"] == facts | {"rows": 36, "epochs": 200, "loss": "auto"}
 
 
 @pytest.mark.parametrize(

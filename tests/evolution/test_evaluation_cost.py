@@ -24,7 +24,7 @@ def cost_of(rows: int = 400, space: Any = None, data: bool = True, **options: An
 
 
 def test_more_rows_and_epochs_cost_more_and_a_seed_nothing() -> None:
-    few, more, longer = cost_of(), cost_of(rows=4000), cost_of(epochs=500)
+    few, more, longer = cost_of(), cost_of(rows=4000), cost_of(epochs=500, patience=None)
     assert few is not None
     assert more is not None
     assert longer is not None

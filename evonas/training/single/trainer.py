@@ -27,7 +27,7 @@ from evonas.training.single.fitting import Fitting
 from evonas.training.single.frozen import FrozenLayers
 from evonas.training.single.graph_fitting import GraphFitting
 from evonas.training.single.reduced import ReducedData
-from evonas.training.single.refit import refitted
+from evonas.training.single.refit import refit_on_all_rows
 from evonas.training.single.traces import Traces
 from evonas.training.spans import span_since
 from evonas.training_tasks import TrainingSettings, TrainingTask
