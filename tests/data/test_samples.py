@@ -210,7 +210,7 @@ def test_the_shape_of_rows_decides_their_networks() -> None:
 def test_folds_share_one_vocabulary() -> None:
     data = prepare("text", TEXTS, folds=3)
     assert len({split.x_train.shape[1] for split in data.splits}) == 1
-    assert len(prepared("image", PIXELS, folds=3).splits) == 3
+    assert len(prepare("image", PIXELS, folds=3).splits) == 3
 
 
 def test_a_list_of_samples_is_read_like_an_array() -> None:

@@ -61,15 +61,15 @@ def branches(first, second):
 
 
 KEEPING = {
-    "same": (layered(PLAIN), layered(PLAIN)),
-    "wider": (layered(PLAIN), layered([conv(9), conv(11, stride=2, activation="gelu"), MEAN, dense(8)])),
-    "deeper": (layered(PLAIN), layered([conv(6), conv(7), *PLAIN[1:]])),
-    "deeper, separable": (layered(PLAIN), layered([conv(6), conv(6, separable=True), *PLAIN[1:]])),
-    "larger kernel": (layered([conv(6), conv(4), MEAN]), layered([conv(6, (5, 7)), conv(4), MEAN])),
-    "flattened": (layered([conv(4), pool("max", 4), FLAT]), layered([conv(7), pool("max", 4), FLAT])),
-    "wider residual": (layered(residual(4), RESIDUAL), layered(residual(7), RESIDUAL)),
-    "new residual": (layered([conv(4), MEAN]), layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
-    "wider side by side": (layered(branches(3, 4), SIDE_BY_SIDE), layered(branches(5, 7), SIDE_BY_SIDE)),
+    "same": (make_layered(PLAIN), make_layered(PLAIN)),
+    "wider": (make_layered(PLAIN), make_layered([conv(9), conv(11, stride=2, activation="gelu"), MEAN, dense(8)])),
+    "deeper": (make_layered(PLAIN), make_layered([conv(6), conv(7), *PLAIN[1:]])),
+    "deeper, separable": (make_layered(PLAIN), make_layered([conv(6), conv(6, separable=True), *PLAIN[1:]])),
+    "larger kernel": (make_layered([conv(6), conv(4), MEAN]), make_layered([conv(6, (5, 7)), conv(4), MEAN])),
+    "flattened": (make_layered([conv(4), pool("max", 4), FLAT]), make_layered([conv(7), pool("max", 4), FLAT])),
+    "wider residual": (make_layered(residual(4), RESIDUAL), make_layered(residual(7), RESIDUAL)),
+    "new residual": (make_layered([conv(4), MEAN]), make_layered([conv(4), conv(4), ADD, MEAN], RESIDUAL)),
+    "wider side by side": (make_layered(branches(3, 4), SIDE_BY_SIDE), make_layered(branches(5, 7), SIDE_BY_SIDE)),
     "wider recurrent": (
         make_layered([recurrent("gru", 4, False, True), recurrent("lstm", 3)], sample=SERIES),
         make_layered([recurrent("gru", 7, False, True), recurrent("lstm", 5)], sample=SERIES),

@@ -73,7 +73,7 @@ NETWORKS = {
     "dilated images": make_layered(
         [conv(4, dilation=2, separable=True, l2=1e-3), {"kind": "global_pool", "pooling": "max"}],
     ),
-    "series": layered(
+    "series": make_layered(
         [
             conv(8, dilation=2, normalization="none"),
             conv(4, (5,)),

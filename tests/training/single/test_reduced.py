@@ -15,13 +15,13 @@ from evonas.networks.forward import raw_outputs
 from evonas.training.single.reduced import pool_images, reduced_split, stratified_order, training_steps
 from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
-from tests.training.layered import IMAGE, MEAN, conv, layered, layered_data
+from tests.training.layered import IMAGE, MEAN, conv, layered_data, make_layered
 from tests.training.networks import trained
 from tests.training.single.test_layered import made, task
 from tests.training.test_contract import assert_same_bits
 
 REDUCED = Reduction(1, 2, 0.5)
-SMALL = layered([conv(3), MEAN], schedule="cosine", shift=0.2)
+SMALL = make_layered([conv(3), MEAN], schedule="cosine", shift=0.2)
 
 
 def test_images_are_pooled_by_channel_with_smaller_windows_at_the_edge() -> None:
@@ -99,6 +99,6 @@ def test_data_on_disk_train_like_those_in_memory() -> None:
 
 @pytest.mark.keras
 def test_weights_that_depend_on_the_size_are_refused() -> None:
-    network = layered([conv(4), {"kind": "flatten"}])
+    network = make_layered([conv(4), {"kind": "flatten"}])
     with pytest.raises(InputError, match="must not be reduced for networks whose weights depend on their size"):
         trained(made(), [task(network, 2, reduction=REDUCED)])
