@@ -16,8 +16,8 @@ from evonas.training.single.reduced import pool_images, reduced_split, stratifie
 from evonas.training_tasks import TrainingSettings
 from genomes.errors import InputError
 from tests.training.layered import IMAGE, MEAN, conv, layered_data, make_layered
-from tests.training.networks import trained
-from tests.training.single.test_layered import made, task
+from tests.training.networks import train_all
+from tests.training.single.test_layered import make_trainer, task
 from tests.training.test_contract import assert_same_bits
 
 REDUCED = Reduction(1, 2, 0.5)
@@ -63,10 +63,10 @@ def test_steps_of_a_run_count_those_on_fewer_rows() -> None:
 
 @pytest.mark.keras
 def test_a_training_on_reduced_data_is_the_same_in_rungs() -> None:
-    trainer = made()
-    (whole,) = trained(trainer, [task(SMALL, 3, reduction=REDUCED)]).values()
-    (first,) = trained(trainer, [task(SMALL, 1, horizon=3, reduction=REDUCED)]).values()
-    (rest,) = trained(trainer, [task(SMALL, 3, start=first.snapshots, reduction=REDUCED)]).values()
+    trainer = make_trainer()
+    (whole,) = train_all(trainer, [task(SMALL, 3, reduction=REDUCED)]).values()
+    (first,) = train_all(trainer, [task(SMALL, 1, horizon=3, reduction=REDUCED)]).values()
+    (rest,) = train_all(trainer, [task(SMALL, 3, start=first.snapshots, reduction=REDUCED)]).values()
     assert_same_bits(rest, whole)
     assert whole.status is Status.OK
     assert whole.best_epoch > 1  # those on reduced data do not count
@@ -92,7 +92,7 @@ def test_data_on_disk_train_like_those_in_memory() -> None:
 
     stored = replace(split, x_train=on_disk(split.x_train), x_validation=on_disk(split.x_validation))
     tasks = [task(SMALL, 2, reduction=REDUCED)]
-    both = [trained(SingleTrainer(replace(data, splits=(each,)), settings), tasks)[0] for each in (split, stored)]
+    both = [train_all(SingleTrainer(replace(data, splits=(each,)), settings), tasks)[0] for each in (split, stored)]
     assert_same_bits(*both)
     assert is_on_disk(reduced_split(stored, data.problem, REDUCED).x_train)
 
@@ -101,4 +101,4 @@ def test_data_on_disk_train_like_those_in_memory() -> None:
 def test_weights_that_depend_on_the_size_are_refused() -> None:
     network = make_layered([conv(4), {"kind": "flatten"}])
     with pytest.raises(InputError, match="must not be reduced for networks whose weights depend on their size"):
-        trained(made(), [task(network, 2, reduction=REDUCED)])
+        train_all(make_trainer(), [task(network, 2, reduction=REDUCED)])
