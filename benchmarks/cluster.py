@@ -154,9 +154,9 @@ def _sleeping(workers: int, folder: Path) -> Any:
     from evonas.data.prepared import PreparedData, Problem, Split
     from evonas.execution import WorkerLimits
     from evonas.execution.assignments import Assignments
-    from evonas.execution.options import Execution
     from evonas.execution.pool import PoolEvaluator
     from evonas.execution.ray_fleet import RayFleet, WorkerSpec
+    from evonas.execution_options import Execution
     from evonas.training_tasks import TrainingSettings
     from genomes.dense import DenseSpace
 
@@ -247,7 +247,7 @@ def _trained_by(workers: int, data: Path, candidates: Sequence[Candidate]) -> di
         the busiest worker with its share of the driver's, which has a free core beside one worker.
     """
     from evonas.execution.launch import start_worker
-    from evonas.execution.options import Execution
+    from evonas.execution_options import Execution
     from genomes.dense import DenseSpace
 
     settings = Settings(seed=0, population=len(candidates), epochs=10).resolve("rmse")

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from evonas.estimators import EvolutionClassifier, EvolutionRegressor, EvolutionSearchCV
     from evonas.evaluation import Candidate, Evaluation, Status
     from evonas.execution.joining import join
-    from evonas.execution.options import Execution
+    from evonas.execution_options import Execution
     from evonas.metrics.metric import Metric
     from evonas.runs.progress import Generation, Progress
     from evonas.strategies import make_strategy as strategy
@@ -97,7 +97,7 @@ _HOMES = {
     **dict.fromkeys(("EvolutionClassifier", "EvolutionRegressor", "EvolutionSearchCV"), "estimators"),
     **dict.fromkeys(("Candidate", "Evaluation", "Status"), "evaluation"),
     **dict.fromkeys(("Generation", "Progress"), "runs.progress"),
-    "Execution": "execution.options",
+    "Execution": "execution_options",
     "Metric": "metrics.metric",
     "SearchResult": "api.result",
     **dict.fromkeys(("build", "build_model"), "deploy.rebuild"),

@@ -91,7 +91,7 @@ class TrainingSettings:
         candidate_seconds: after which a network fails that is trained by itself; None means no bound.
         worker_bytes: what the process may take, so that networks that need more are refused; None is most of what is
             free.
-        extensions: metric and layer kinds from outside evonas, a `PackedBuild` of `evonas.execution.extensions`.
+        extensions: metric and layer kinds from outside evonas, a `PackedBuild` of `evonas.training.extensions`.
     """
 
     trainer: str = "native"

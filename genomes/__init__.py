@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from genomes.hyperparameters import HyperparameterGenome, HyperparameterSpace
     from genomes.population import Population, population_to_text, read_population
     from genomes.space import SearchSpace
-    from genomes.staged import ConvolutionalGenome, ConvolutionalSpace, SequenceGenome, SequenceSpace
+    from genomes.staged import ConvolutionalGenome, ConvolutionalSpace, SequenceGenome, SequenceSpace, StagedSpace
 
 __all__ = [
     "Choice",
@@ -90,6 +90,7 @@ __all__ = [
     "SearchSpace",
     "SequenceGenome",
     "SequenceSpace",
+    "StagedSpace",
     "Training",
     "population_to_text",
     "read_population",
@@ -104,6 +105,7 @@ _HOMES = {
     **dict.fromkeys(("DenseGenome", "DenseSpace", "Layer", "Neighbours", "Training"), "dense"),
     **dict.fromkeys(("Choice", "Range"), "domains"),
     **dict.fromkeys(("ConvolutionalGenome", "ConvolutionalSpace", "SequenceGenome", "SequenceSpace"), "staged"),
+    "StagedSpace": "staged",
     **dict.fromkeys(("HyperparameterGenome", "HyperparameterSpace"), "hyperparameters"),
     **dict.fromkeys(("Population", "population_to_text", "read_population"), "population"),
     **dict.fromkeys(("read_space", "space_from_json", "space_from_toml", "space_to_toml"), "encodings"),

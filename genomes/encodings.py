@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from genomes.architecture.graph import draw, graph_to_json
-from genomes.checks import Word
+from genomes.checks import refuse
 from genomes.codec import read_text
 from genomes.dense.space import DenseSpace
 from genomes.errors import InputError
@@ -100,7 +100,9 @@ def _encoding(name: Any, place: str) -> Any:
     """The space class of an encoding."""
     if isinstance(name, str) and name not in ENCODINGS and (found := ENCODINGS_FROM_OUTSIDE.find(name, ENCODINGS)):
         return found
-    return ENCODINGS[Word(tuple(ENCODINGS)).read(name, place)]
+    if isinstance(name, str) and name in ENCODINGS:
+        return ENCODINGS[name]
+    refuse(place, f"one of {', '.join(ENCODINGS)}", name, "choose one of them, or install the package that defines it")
 
 
 def space_from_toml(text: str) -> SearchSpace:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ import pytest
 
 import evonas
 from evonas.api import prepared_search as api
+from evonas.display.next_steps import next_lines
 from evonas.evaluation import Candidate, Evaluation, Status
 from evonas.metrics.named import chosen_metric
 from evonas.objective import Objective
+from evonas.runs.consistency import must_be_given
 from evonas.runs.reader import RunReader
 from evonas.testing import check_layer_kind, check_metric, check_mutation_function
 from genomes import ConvolutionalSpace, DenseSpace, InputError, space_from_json, space_from_toml, space_to_toml
@@ -158,6 +161,13 @@ def test_an_installed_encoding_reads_its_spaces(module: Any) -> None:
     assert "depthwise 3x5" in "".join(evonas_draw(space))
 
 
+def test_the_space_of_an_installed_encoding_need_not_be_given_again(module: Any) -> None:
+    run: Any = SimpleNamespace(source={"space_class": "outside_module.DepthwiseSpace"})
+    for encoding, again in (("depthwise_first", False), ("dense", True), ("elsewhere", True)):
+        run.space_json = {"encoding": encoding}
+        assert must_be_given(run) == again
+
+
 def evonas_draw(space: Any) -> str:
     from genomes.encodings import describe
 
@@ -185,6 +195,7 @@ def test_a_run_with_objects_wants_them_again(stub: None) -> None:
             "mutation": {f"{__name__}:squeeze": {"class": f"{__name__}:squeeze", "entry_point": False}},
             "metric": {"largest": {"class": f"{__name__}:largest", "entry_point": False}},
         }
+        assert "evonas.resume('run', mutations=[...], objective=...)" in "\n".join(next_lines(run))
     for given, text in [
         ({}, r"mutation must be given again: the run run uses .*:squeeze, which is not kept"),
         ({"mutations": [squeeze]}, r"metric must be given again: .* largest, .*evonas.resume\(run_dir, objective="),
@@ -208,6 +219,7 @@ def test_a_run_with_installed_ones_wants_the_same_distribution(
     with RunReader("run") as run:
         about = {"entry_point": True, "distribution": "outside", "version": "1.2"}
         assert run.source["extensions"]["metric"] == {"worst": {"class": "outside_module:worst", **about}}
+        assert "Continue: evonas resume run" in "\n".join(next_lines(run))
     evonas.resume("run", generations="+1", baseline=False)
     metadata = site / "outside-1.2.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text().replace("1.2", "1.3"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import evonas
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.runs import RunReader
 from genomes import InputError, Range
 from tests.cli.commands import process

@@ -50,7 +50,7 @@ from evonas.evolution.rate_repair import check_repair
 from evonas.evolution.warm_start import apply_warm_start, known_genomes
 from evonas.execution import launch
 from evonas.execution.launch import start_worker as _worker
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.metrics.named import with_metric
 from evonas.runs.consistency import space_class
 from evonas.runs.directory import new_directory

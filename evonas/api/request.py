@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.config import Budget, Settings
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 
 __all__ = ["SearchRequest"]
 

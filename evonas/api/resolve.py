@@ -19,13 +19,12 @@ from evonas.networks.layers import can_be_compiled
 from evonas.objective import Objective
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
-from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, SequenceSpace
+from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, SequenceSpace, StagedSpace
 from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
 from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
 from genomes.space import SearchSpace
-from genomes.staged import StagedSpace
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData, Problem

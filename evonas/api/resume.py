@@ -21,7 +21,7 @@ from evonas.errors import Interrupted
 from evonas.evolution.finalists import OnRetraining, retrain_finalists
 from evonas.evolution.loop import spent
 from evonas.execution import launch
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.interruption import Interruption
 from evonas.runs.consistency import check_same, same_space
 from evonas.runs.reader import DATA_NAME

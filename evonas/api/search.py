@@ -22,7 +22,7 @@ from evonas.data.options import DataOptions, architecture_and_encoding
 from evonas.data.read_options import ReadOptions
 from evonas.display.following import follow_search
 from evonas.execution import launch
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.runs.progress import Generation, Progress
 from evonas.seeds import draw_seed
 from evonas.strategies import strategy_name

@@ -22,7 +22,7 @@ from evonas.errors import Interrupted
 from evonas.evaluation import Status
 from evonas.evolution.evaluation_cost import with_expected_seconds
 from evonas.execution.launch import evaluator_for_trials, local_evaluator_for_trials
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.interruption import Interruption
 from evonas.objective import Objective
 from evonas.protocols import Evaluator

@@ -49,7 +49,7 @@ def finalists(
     from evonas.api.random_baseline import baseline_lines, baseline_values, random_baseline_of
     from evonas.api.resume import finalists as train_finalists
     from evonas.display import summaries
-    from evonas.execution.options import Execution
+    from evonas.execution_options import Execution
     from evonas.io.console import say
     from evonas.runs.reader import RunReader
 

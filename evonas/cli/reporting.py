@@ -58,8 +58,9 @@ def _write_if_time(run_dir: Path, ended: float) -> str:
     from evonas.io.marked_files import check_place, mark_text, publish
     from evonas.reporting.page import has_plotly, html_page
     from evonas.reporting.predictions import neighbours_seconds
-    from evonas.reporting.report import REPORT_NAME, make_report
+    from evonas.reporting.report import make_report
     from evonas.reporting.rundata import read_run
+    from evonas.runs.directory import REPORT_NAME
 
     if not has_plotly():
         return "not written, since plotly is not installed: pip install 'evonas[report]'"

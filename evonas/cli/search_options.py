@@ -25,7 +25,7 @@ from evonas.objective import MEASURES, METRICS
 from evonas.strategies import STRATEGIES
 
 if TYPE_CHECKING:
-    from evonas.execution.options import Execution
+    from evonas.execution_options import Execution
     from evonas.trackers import Callback
 
 __all__ = ["DEFAULTS", "BudgetFlags", "ExecutionFlags", "OutcomeFlags", "SettingsFlags", "TrackerFlags"]
@@ -209,7 +209,7 @@ class ExecutionFlags:
 
     def placed(self) -> Execution:
         """The options as `Execution`. Raises InputError if invalid."""
-        from evonas.execution.options import Execution
+        from evonas.execution_options import Execution
 
         return Execution.from_arguments(self.execution, self.workers, self.devices, self.address)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from evonas.data.arrays import target_columns
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.encoding.series import as_series, fit_series, lengths_and_gaps, pad_series
+from evonas.data.encoding.series import fit_series
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
@@ -26,6 +26,7 @@ from evonas.data.prepared import PreparedData, Split
 from evonas.data.read_options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
+from evonas.data.series import as_series, lengths_and_gaps, pad_series
 from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
 from evonas.data.splits import RowSplit, folds_of_few, share_for_validation
 from evonas.data.target import Target, infer_target

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import networkx as nx
 
 from evonas.data.inputs import named_arrays
 from evonas.data.memo import Memo
-from evonas.data.neighbours import NeighbourFeatures, marks_of
-from evonas.data.prepared import PreparedData
+from evonas.data.neighbours import NeighbourFeatures, marks_of, num_visible_columns
+from evonas.data.prepared import PreparedData, visible_columns
 from genomes.architecture.graph import views_of
 
-__all__ = ["View", "Views"]
+__all__ = ["View", "Views", "features_seen"]
 
 #: Memory limit for views with neighbours, of which there may be as many as candidates.
 _MOST_BYTES = 256 << 20
@@ -39,6 +39,20 @@ class Views:
 
     def _view_data(self, view: View) -> PreparedData:
         return self._data.for_views(*view, neighbours=self._neighbours)
+
+
+def features_seen(
+    graph: nx.DiGraph, views: Sequence[str], num_features: int, num_outputs: int
+) -> tuple[list[int], int]:
+    """Indices of the existing features that the network of a graph sees, and its number of new neighbour features.
+
+    Args:
+        graph: the architecture.
+        views, num_features, num_outputs: see `evonas.data.prepared.Problem`.
+    """
+    seen = views_of(graph)
+    places = visible_columns(views, num_features, *seen)
+    return places, num_visible_columns(views, num_features, num_outputs, *seen) - len(places)
 
 
 def _size(data: PreparedData) -> int:

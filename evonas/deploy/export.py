@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
@@ -24,7 +24,6 @@ from genomes.errors import InputError
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
-    from evonas.evolution.deadline import Timetable
     from evonas.execution import WorkerEvaluator
     from evonas.export_tasks import Exported
 
@@ -179,6 +178,28 @@ def _export_mean(
     return _with_card(exported, run, members, None) if card else exported
 
 
+class TimeBudget(Protocol):
+    """The time of a session as `evonas.evolution.deadline.Timetable` has it.
+
+    Attributes:
+        bound: time limit of the run in seconds; infinite for no limit.
+        ending: estimates the seconds for the export.
+    """
+
+    bound: float
+    ending: Callable[[], float]
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end of the search."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time limit has been reached."""
+        ...
+
+
 class Exporter:
     """A process that loads Keras in the background, so that a run does not wait for it at its end.
 
@@ -190,7 +211,7 @@ class Exporter:
         run: RunReader,
         space: SearchSpace,
         build: Build | None,
-        timetable: Timetable,
+        timetable: TimeBudget,
         is_stopped: Callable[[], bool],
     ) -> None:
         """Starts nothing yet.

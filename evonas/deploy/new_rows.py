@@ -1,46 +1,19 @@
-"""Reading of new rows for a model: from a table, a folder of images, or a file of arrays. Imports pandas lazily."""
+"""Reading of new rows for the model of a run or a file. Imports pandas lazily."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from evonas.data import new_rows as reading
 from evonas.data.encoding.preprocessor import ARRAY, Preparation
-from evonas.data.encoding.series import SeriesPreparation
-from evonas.data.prepared import Problem
+from evonas.data.new_rows import NewRows
 from evonas.data.read_options import ReadOptions
-from genomes.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from evonas.deploy.prediction import Predictor
 
 __all__ = ["NewRows", "new_rows", "read_new_rows"]
-
-
-@dataclass(frozen=True, eq=False)
-class NewRows:
-    """Rows to predict.
-
-    Attributes:
-        x: inputs of the model: a table or an array.
-        targets: a table with the targets, one row per sample, if known.
-        names: identifiers of samples, column -> values: file names of images, ids of series.
-    """
-
-    x: Any
-    targets: pd.DataFrame
-    names: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """The number of samples."""
-        return len(self.targets)
 
 
 def read_new_rows(path: Path, predictor: Predictor, options: ReadOptions | None = None) -> NewRows:
@@ -54,14 +27,8 @@ def read_new_rows(path: Path, predictor: Predictor, options: ReadOptions | None 
     Raises:
         InputError: the path cannot be read, or does not fit the model.
     """
-    shape = _shape_of(predictor)
-    if path.is_dir():
-        return _images(path, shape, predictor.problem)
-    if path.suffix == ".npz":
-        return _arrays(path, shape, predictor.problem)
-    from evonas.data.readers.files import read_any
-
-    return new_rows(read_any(path, options).frame, predictor)
+    preparation = preparation_of(predictor)
+    return reading.read_new_rows(path, predictor.problem, preparation, _shape_of(predictor, preparation), options)
 
 
 def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
@@ -70,28 +37,7 @@ def new_rows(x: Any, predictor: Predictor, y: Any = None) -> NewRows:
     Raises:
         InputError: there is not one target for each row.
     """
-    import pandas as pd
-
-    from evonas.data.frames import as_frame, is_table
-
-    if not is_table(x):
-        return NewRows(x, _target_table(y, len(x), predictor.problem))
-    frame = as_frame(x, "x")
-    if y is not None:
-        frame = frame.assign(**_target_table(y, len(frame), predictor.problem))
-    preparation = preparation_of(predictor)
-    if not isinstance(preparation, SeriesPreparation) or not preparation.series_id:
-        return NewRows(frame, frame)
-    from evonas.data.arrays import check_column, named_columns
-    from evonas.data.long_series import long_series
-    from evonas.data.read_options import Style
-
-    frame = named_columns(frame)
-    check_column(frame, preparation.series_id, "series id")
-    known = [name for name in predictor.problem.target_names if name in frame.columns]
-    given = preparation.series_id, preparation.time_column, preparation.names, [preparation.series_id, *known]
-    values, kept = long_series(frame, *given, Style())
-    return NewRows(values, pd.DataFrame(kept[known]), {preparation.series_id: kept[preparation.series_id].tolist()})
+    return reading.new_rows(x, predictor.problem, preparation_of(predictor), y)
 
 
 def preparation_of(predictor: Predictor) -> Preparation | None:
@@ -102,67 +48,9 @@ def preparation_of(predictor: Predictor) -> Preparation | None:
     return None if data is None else data.preparation
 
 
-def _shape_of(predictor: Predictor) -> tuple[int | None, ...]:
+def _shape_of(predictor: Predictor, preparation: Preparation | None) -> tuple[int | None, ...]:
     """Shape of one raw sample, None for a dimension of any size; empty for rows of a table."""
-    preparation = preparation_of(predictor)
     if preparation is not None:
         return preparation.shape
     inputs: Any = getattr(predictor.model, "inputs", None) or ()
     return tuple(inputs[0].shape[1:]) if len(inputs) == 1 and inputs[0].name == ARRAY else ()
-
-
-def _images(folder: Path, shape: tuple[int | None, ...], problem: Problem) -> NewRows:
-    from evonas.data.readers.images import read_new_images
-
-    if len(shape) != 3:
-        raise InputError(f"a folder of images must be used with a model of images, not with this one: give no {folder}")
-    size = None if shape[0] is None or shape[1] is None else (shape[0], shape[1])
-    pixels, files, labels = read_new_images(folder, size, shape[2] or 3)
-    targets = _target_table(labels if all(labels) else None, len(files), problem)
-    return NewRows(pixels, targets, {"file": files})
-
-
-def _arrays(path: Path, shape: tuple[int | None, ...], problem: Problem) -> NewRows:
-    from evonas.data.readers.csv import check_file
-    from evonas.io.npz import read_compressed_arrays
-
-    check_file(path)
-    try:
-        arrays = dict(read_compressed_arrays(path))
-    except (OSError, ValueError) as error:
-        raise InputError(f"rows must be an .npz file of arrays of numbers or text, not {path}: {error}") from None
-    fitting = {name: array for name, array in arrays.items() if _fits(array, shape)}
-    name = next((name for name in ("x_test", "x_new", "x") if name in fitting), next(iter(fitting), ""))
-    if not name or (len(fitting) > 1 and name not in ("x_test", "x_new", "x")):
-        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        wanted = " x ".join("any" if size is None else str(size) for size in shape) or "columns"
-        raise InputError(f"{path} must hold one array x of rows of {wanted}, not {found:.200}: name it x")
-    x = fitting[name]
-    labels = [f"y{name[1:]}" if name.startswith("x") else "y", *problem.target_names]
-    y = next((arrays[label] for label in labels if label in arrays and len(arrays[label]) == len(x)), None)
-    return NewRows(x, _target_table(y, len(x), problem))
-
-
-def _fits(array: NDArray[Any], shape: tuple[int | None, ...]) -> bool:
-    if not shape:
-        return array.ndim == 2
-    wanted = [shape, *([shape[:2]] if len(shape) == 3 and shape[2] == 1 else [])]
-    return any(
-        array.ndim == len(each) + 1
-        and all(size in (None, given) for size, given in zip(each, array.shape[1:], strict=True))
-        for each in wanted
-    )
-
-
-def _target_table(y: Any, count: int, problem: Problem) -> pd.DataFrame:
-    """A table of the targets, without columns if there are none."""
-    import pandas as pd
-
-    if y is None:
-        return pd.DataFrame(index=range(count))
-    cells = np.asarray(y)
-    cells = cells[:, None] if cells.ndim == 1 else cells
-    names = problem.target_names or tuple(f"y{index}" for index in range(cells.shape[1]))
-    if cells.shape != (count, len(names)):
-        raise InputError(f"y must have a target for each of {count} rows, not the shape {cells.shape}: pass as many")
-    return pd.DataFrame({name: cells[:, index] for index, name in enumerate(names)})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evonas.display.scores import command, scores_words
 from evonas.io.printable import printable
+from evonas.runs.consistency import must_be_given
 from evonas.runs.reader import RunReader
 
 if TYPE_CHECKING:
@@ -66,15 +67,26 @@ def next_lines(run: RunReader) -> list[str]:
         return ["", f"Continue: in Python, by the same search of {printable(build['name'])} in this directory"]
     # The path of the build file in the run is not shown: pasting it would run code chosen by the author of the run.
     own = () if build is None else ("--build", f"FILE.py:{build['name']}")
-    again = run.source.get("space_class")
     lines = ["", f"Continue: {command('resume', run, *more, *own)}"]
-    if again is not None:
-        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, space=...) with the space of {again}"]
-    recorded = run.source.get("strategy", {"entry_point": True})
-    if not recorded.get("entry_point"):
-        more_space = "" if again is None else ", space=..."
-        given = f"strategy={run.settings.strategy}{more_space}"
-        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, {given})"]
+    if objects := _objects(run):
+        lines = ["", f"Continue: in Python, evonas.resume({str(run.directory)!r}, {', '.join(objects)})"]
+        if "space=..." in objects:
+            lines[-1] += f" with the space of {run.source['space_class']}"
     if run.best(1):
         lines.append(f"Export:   {command('export', run, '-o', 'best.keras', *own)}")
     return list(map(printable, lines))
+
+
+def _objects(run: RunReader) -> list[str]:
+    """Arguments of `evonas.resume` that were passed to the run as objects, hence have to be passed again."""
+    found = []
+    if not run.source.get("strategy", {"entry_point": True}).get("entry_point"):
+        found.append(f"strategy={run.settings.strategy}")
+    if must_be_given(run):
+        found.append("space=...")
+    recorded = run.source.get("extensions", {})
+    arguments = {"mutation": "mutations=[...]", "layer kind": "layer_kinds=[...]", "metric": "objective=..."}
+    for what, argument in arguments.items():
+        if not all(each.get("entry_point") for each in recorded.get(what, {}).values()):
+            found.append(argument)
+    return found

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evonas.config import Budget
-from evonas.data.encoding.bag_of_words import BagOfWords
-from evonas.data.encoding.preprocessor import Number, Preparation, view_of
-from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.prepared import PreparedData
 from evonas.devices import TRAINERS
 from evonas.display.scores import clock, plural
 from evonas.io.printable import printable
-from evonas.runs.reader import DATA_NAME, RunReader
-
-if TYPE_CHECKING:
-    pass
+from evonas.runs.reader import RunReader
 
 __all__ = ["ask_mode", "start_lines", "start_values"]
-
-_KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"}
-
 
 _TASKS = {"regression": "regression", "binary": "binary classification", "multiclass": "classification"}
 
 
 def start_lines(run: RunReader, budget: Budget) -> list[str]:
     """What was read, what is searched and until when."""
-    data = PreparedData.load(run.directory / DATA_NAME)
+    data = run.data()
     problem, settings = data.problem, run.settings
     lines = []
     if data.preparation is not None:
-        lines.append(f"{_source(run)}{_columns(data.preparation)}")
+        lines.append(f"{_source(run)}{data.preparation.summary()}")
     lines += [f"  {note}" for note in data.notes]
     labels = f" ({_shorten(problem.classes)})" if problem.classes else ""
     names = _shorten(tuple(map(repr, problem.target_names)))
     lines.append(f"Task: {_TASKS[problem.task]} of {names}{labels} from {problem.for_views().num_features} features")
-    rows = _rows(data)
+    rows = _rows(data.splits[0].x_train, data.splits[0].x_validation, data.x_test)
     parts = f"{rows['training']:,} training, {rows['validation']:,} validation"
     if len(data.splits) > 1:
         parts = f"{rows['training'] + rows['validation']:,} in {len(data.splits)} folds"
@@ -67,7 +57,7 @@ def start_lines(run: RunReader, budget: Budget) -> list[str]:
 
 def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
     """The same as JSON values."""
-    data = PreparedData.load(run.directory / DATA_NAME)
+    data = run.data()
     return {
         "run_dir": str(run.directory),
         "source": run.source,
@@ -76,7 +66,7 @@ def start_values(run: RunReader, budget: Budget) -> dict[str, Any]:
         "classes": list(data.problem.classes),
         "features": data.problem.for_views().num_features,
         "shape": list(data.problem.sample_shape),
-        "rows": _rows(data),
+        "rows": _rows(data.splits[0].x_train, data.splits[0].x_validation, data.x_test),
         "folds": len(data.splits) if len(data.splits) > 1 else None,
         "not_used": list(data.notes),
         "objective": run.objective.name,
@@ -91,26 +81,8 @@ def _source(run: RunReader) -> str:
     return f"{Path(run.source['path']).name}: " if "path" in run.source else ""
 
 
-def _columns(preparation: Preparation) -> str:
-    if isinstance(preparation, SamplePreparation):
-        return f"{preparation.describe()} to learn from"
-    kinds: dict[str, str] = {}
-    for step in preparation.steps:
-        if view_of(step) != "standard":
-            continue  # of a column that gives its number, too
-        if isinstance(step, Number):
-            kind = _KINDS.get(step.part, "date")
-        else:
-            kind = "text" if isinstance(step, BagOfWords) else "categorical"
-        kinds.setdefault(step.column, kind)
-    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).most_common())
-    return f"{plural(len(kinds), 'column')} to learn from ({counts})"
-
-
-def _rows(data: PreparedData) -> dict[str, int]:
-    split = data.splits[0]
-    test = 0 if data.x_test is None else len(data.x_test)
-    return {"training": len(split.x_train), "validation": len(split.x_validation), "test": test}
+def _rows(training: Sized, validation: Sized, test: Sized | None) -> dict[str, int]:
+    return {"training": len(training), "validation": len(validation), "test": 0 if test is None else len(test)}
 
 
 def _budget(budget: Budget, objective: str) -> str:

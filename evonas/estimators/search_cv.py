@@ -23,7 +23,7 @@ from evonas.estimators.results import mask_columns, ranks
 from evonas.estimators.run_directory import run_directory
 from evonas.estimators.seeds import seed_of
 from evonas.evaluation import Status
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.interruption import Interruption
 from evonas.io.console import say_lines
 from evonas.objective import Objective

@@ -23,7 +23,7 @@ from typing import Any
 
 from evonas.config import Settings
 from evonas.data.neighbours import num_visible_columns
-from evonas.data.prepared import visible_columns
+from evonas.data.views import features_seen
 from evonas.evaluation import Candidate, Evaluation
 from evonas.networks.cost import measured_before, over_limit
 from evonas.objective import MEASURES
@@ -89,9 +89,7 @@ class Screen:
             return num_visible_columns(views, width, outputs, *seen)
 
         def attach(graph: Any) -> Any:
-            seen = views_of(graph)
-            visible = visible_columns(views, width, *seen)
-            new = columns(*seen) - len(visible)
+            visible, new = features_seen(graph, views, width, outputs)
             known, kinds = (
                 [*(each[k] for k in visible), *[-1] * new] if each else [] for each in (numeric, categorical)
             )

@@ -21,10 +21,8 @@ from evonas.interruption import Abandoned, Interruption
 from evonas.rate_sweep import LearningRateCurve, SweepTask, sweep_rates
 from evonas.seeds import candidate_seed
 from evonas.strategies import STRATEGIES, strategy_row
+from genomes import DenseGenome, DenseSpace
 from genomes.architecture.graph import graph_to_json
-from genomes.dense import DenseGenome, DenseSpace
-from genomes.dense.genes import with_gene
-from genomes.dense.mutation import STRUCTURAL
 from genomes.domains import Choice
 from genomes.errors import InputError
 from genomes.space import SearchSpace
@@ -42,8 +40,6 @@ _LEAST_FALL = 0.05
 class RateRepair:
     """Implements `evonas.strategies.repairs.Repair`."""
 
-    operators: AbstractSet[str] = STRUCTURAL
-
     def __init__(self, space: DenseSpace, sweep: Sweep, seed: int, interruption: Interruption) -> None:
         """Creates the repair of a run.
 
@@ -54,6 +50,7 @@ class RateRepair:
             interruption: interruption of the run; if a stop is requested, the next test raises `Abandoned`.
         """
         self._space, self._sweep, self._seed, self._interruption = space, sweep, seed, interruption
+        self.operators: AbstractSet[str] = space.structural_mutations
         domain = space.domain("learning_rate")
         self._rates = sweep_rates(domain.least / _MARGIN, domain.greatest * _MARGIN, _STEPS)
 
@@ -71,7 +68,7 @@ class RateRepair:
             curve = self._sweep(task)
             suggested = curve.suggested
             if min(curve.smoothed) < (1.0 - _LEAST_FALL) * curve.smoothed[0]:
-                return with_gene(genome, "learning_rate", self._nearest(suggested))
+                return self._space.with_gene(genome, "learning_rate", self._nearest(suggested))
         return genome
 
     def _nearest(self, rate: float) -> float:

@@ -8,7 +8,7 @@ that cannot be pickled, are trained in the calling process (`local.py`, `LocalEv
 3. `worker_process.py`: `WorkerProcess`, one worker as seen by the driver: start, ask, kill, and why it died.
 4. `evaluator.py`: `WorkerEvaluator`, an `Evaluator` that replaces workers that die and finds the network to blame.
    `standing_by` starts a worker before its data are ready.
-5. `options.py`: `Execution`, where a run's networks are trained, and `launch.py`, which creates the evaluator. The
+5. `launch.py` creates the evaluator that `evonas.execution_options.Execution` asks for. The
    tasks sent to workers are in `evonas.training_tasks`, `evonas.export_tasks` and `evonas.rate_sweep`.
 6. `pool.py`: `PoolEvaluator`, the same for several workers. They take leases (`assignments.py`), longest first
    (`order.py`), each driven by `worker_loop.py`.

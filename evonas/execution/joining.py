@@ -26,13 +26,13 @@ from evonas.execution.assignments import Fault, Outcome
 from evonas.execution.evaluator import WorkerEvaluator
 from evonas.execution.launch import one_network_a_worker, resolve_threads, worker_share
 from evonas.execution.mailbox import Mailbox, News, UnderWay
-from evonas.execution.options import Execution
 from evonas.execution.ray_actor import versions
 from evonas.execution.shared_folder import SHARED, Beat, Heard, Inbox, Outbox, SessionFile
 from evonas.execution.shared_messages import Given, Left, Revoked, from_bytes, to_bytes
 from evonas.execution.shared_session import check_place, session_or_none, wait_for_session
 from evonas.execution.worker_loop import drive
 from evonas.execution.worker_process import WorkerLimits
+from evonas.execution_options import Execution
 from evonas.io.closing import Closing
 from evonas.io.npz import open_plain
 from evonas.machine import machine_bytes

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evonas.devices import chosen_trainer, has_gpu
-from evonas.execution.options import Execution, share_of
+from evonas.execution_options import Execution, share_of
 from evonas.machine import machine_bytes, usable_cores
 from genomes.errors import InputError
 
@@ -156,7 +156,7 @@ def _training_settings(settings: Settings) -> dict[str, Any]:
 def _worker_options(settings: Settings, threads: int, space: SearchSpace) -> tuple[TrainingSettings, WorkerLimits]:
     """Training settings and limits of a worker that is alone on its machine."""
     from evonas.execution import WorkerLimits
-    from evonas.execution.extensions import packed_extensions
+    from evonas.training.extensions import packed_extensions
     from evonas.training_tasks import TrainingSettings
 
     chosen = _training_settings(settings)

@@ -172,7 +172,7 @@ class LocalRun(LocalEvaluator):
 
     def _load(self) -> Trainer:
         from evonas.data.prepared import PreparedData
-        from evonas.execution.extensions import load_extensions
+        from evonas.training.extensions import load_extensions
         from evonas.training.registry import load_build, make_trainer, own_trainer, trial_trainer
 
         load_extensions(self._settings.extensions)

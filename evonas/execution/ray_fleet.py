@@ -26,8 +26,8 @@ from evonas.errors import WorkerError
 from evonas.execution.assignments import Assignments, Fault, Lease
 from evonas.execution.cluster import RayCluster
 from evonas.execution.mailbox import PROGRESS_SECONDS, UnderWay
-from evonas.execution.options import Execution
 from evonas.execution.ray_actor import RayWorker, Started, WorkerSpec, versions
+from evonas.execution_options import Execution
 from genomes.errors import InputError
 
 __all__ = ["RayFleet", "WorkerSpec"]

@@ -26,7 +26,6 @@ from typing import Any
 
 from evonas.data.prepared import PreparedData
 from evonas.evaluation import InTraining
-from evonas.execution.extensions import load_extensions
 from evonas.execution.messages import (
     Beat,
     Cancel,
@@ -47,6 +46,7 @@ from evonas.execution.messages import (
     Warm,
 )
 from evonas.execution.supply import Supply
+from evonas.training.extensions import load_extensions
 from evonas.training.registry import (
     export_network,
     load_build,

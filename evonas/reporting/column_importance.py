@@ -10,8 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.encoding.series import SeriesPreparation
 from evonas.data.neighbours import NeighbourFeatures, marks_of, with_estimates
 from evonas.data.prepared import PreparedData, Problem
 from evonas.reporting.predictions import Predictions, spread_rows
@@ -67,22 +65,4 @@ def _features_of_columns(data: PreparedData, problem: Problem) -> dict[str, list
     if data.preparation is None:
         names = problem.feature_names or tuple(f"feature {index}" for index in range(problem.num_features))
         return {name: [index] for index, name in enumerate(names)}
-    if isinstance(data.preparation, SamplePreparation):
-        return _features_of_channels(data.preparation)
-    views = {view for view in problem.views if view != "standard"}
-    found: dict[str, list[int]] = {}
-    index = 0
-    for step in data.preparation.for_views(views).steps:
-        width = len(step.names())
-        found.setdefault(step.column, []).extend(range(index, index + width))
-        index += width
-    return found
-
-
-def _features_of_channels(preparation: SamplePreparation) -> dict[str, list[int]]:
-    """Channel of a series -> indices of its features; empty for images and texts."""
-    if not isinstance(preparation, SeriesPreparation) or preparation.shape[1] < 2:
-        return {}
-    steps, width = preparation.sample_shape
-    names = preparation.names or tuple(f"channel {index}" for index in range(1, preparation.shape[1] + 1))
-    return {name: [step * width + index for step in range(steps)] for index, name in enumerate(names)}
+    return data.preparation.features_of_columns({view for view in problem.views if view != "standard"})

@@ -21,12 +21,11 @@ from evonas.reporting.prediction_figures import columns, prediction_figures
 from evonas.reporting.predictions import BEST, Predictions, load_data, predict_held_out
 from evonas.reporting.rundata import RunData, read_run
 from evonas.runs.baselines import BaselineModel
+from evonas.runs.directory import REPORT_NAME
 from genomes.errors import InputError
 
-__all__ = ["FORMATS", "REPORT_NAME", "make_report", "write_report"]
+__all__ = ["FORMATS", "make_report", "write_report"]
 
-#: Default names in the run directory.
-REPORT_NAME = "report.html"
 FORMATS = ("html", "md", "png", "svg")
 
 

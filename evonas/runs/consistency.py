@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
     from evonas.runs.reader import RunReader
 
-__all__ = ["check_same", "same_space", "space_class"]
+__all__ = ["check_same", "must_be_given", "same_space", "space_class"]
 
 
 _OPEN = ("trainer", "auto")
@@ -35,6 +35,16 @@ def space_class(space: Any) -> dict[str, Any]:
     }
 
 
+def must_be_given(run: RunReader) -> bool:
+    """Whether a run can only be continued with its space as an object: of a class that is not installed by name."""
+    return run.source.get("space_class") is not None and not _is_installed(run)
+
+
+def _is_installed(run: RunReader) -> bool:
+    encoding = str(run.space_json.get("encoding", ""))
+    return ENCODINGS_FROM_OUTSIDE.distribution_of(encoding, ENCODINGS) is not None
+
+
 def same_space(run: RunReader, given: Any = None) -> Any:
     """The space of a run, to continue with it.
 
@@ -48,8 +58,7 @@ def same_space(run: RunReader, given: Any = None) -> Any:
     wanted = run.source.get("space_class")
     if given is None and wanted is None:
         return space_from_json(run.space_json)
-    encoding = str(run.space_json.get("encoding", ""))
-    if given is None and ENCODINGS_FROM_OUTSIDE.distribution_of(encoding, ENCODINGS) is not None:
+    if given is None and _is_installed(run):
         given = space_from_json(run.space_json)
     name = space_class(given).get("space_class") if given is not None else None
     if given is None or name != wanted:

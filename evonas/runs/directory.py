@@ -35,6 +35,7 @@ __all__ = [
     "MARKS",
     "MODELS",
     "POPULATION",
+    "REPORT_NAME",
     "RESULTS",
     "WORKER_LOG",
     "check_links",
@@ -52,6 +53,8 @@ DATA_NAME = "data.npz"
 WORKER_LOG = "worker.log"
 #: Nested run directory of the random search baseline.
 BASELINE_NAME = "random-baseline"
+#: Report that is written where no other path is given.
+REPORT_NAME = "report.html"
 RESULTS, POPULATION = "results.csv", "population.json"
 WEIGHTS, MODELS = "weights", "models"
 _FOLDERS = (WEIGHTS, MODELS)

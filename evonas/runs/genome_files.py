@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data.inputs import num_rows
-from evonas.data.neighbours import num_visible_columns
-from evonas.data.prepared import PreparedData, visible_columns
+from evonas.data.prepared import PreparedData
+from evonas.data.views import features_seen
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
 from genomes import DenseSpace
-from genomes.architecture.graph import views_of
 from genomes.codec import parse_json, read_text
 from genomes.encodings import genome_of_any_space, space_from_json
 from genomes.errors import InputError
@@ -83,10 +82,8 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
         facts |= {"sample_shape": list(problem["sample_shape"]), "masked": bool(problem.get("masked"))}
     if hasattr(space, "architecture"):
         graph = space.architecture(genome)
-        seen = views_of(graph)
-        places = visible_columns(views, width, *seen)
-        width = num_visible_columns(views, width, problem["num_outputs"], *seen)
-        new = width - len(places)
+        places, new = features_seen(graph, views, width, problem["num_outputs"])
+        width = len(places) + new
         if "category_units" in graph.nodes[0] and categorical:
             facts["categorical"] = [*(categorical[place] for place in places), *[-1] * new]
         if "embedding" in graph.nodes[0] and numeric:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -30,6 +30,9 @@ from evonas.runs.summaries import Counts, GenerationSummary, Idle, count_evaluat
 from evonas.runs.times import Times
 from evonas.runs.weights import WeightFiles
 from genomes.errors import InputError
+
+if TYPE_CHECKING:
+    from evonas.data.prepared import PreparedData
 
 __all__ = ["DATA_NAME", "RunReader"]
 
@@ -91,6 +94,12 @@ class RunReader(Closing):
             ) from None
 
     # The state of the run.
+
+    def data(self) -> PreparedData:
+        """Reads the prepared data of the run."""
+        from evonas.data.prepared import PreparedData
+
+        return PreparedData.load(self.directory / DATA_NAME)
 
     @property
     def objective(self) -> Objective:

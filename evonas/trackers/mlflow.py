@@ -100,7 +100,7 @@ class MLflow(Callback):
 
     def on_end(self, run: RunReader, exported: Exported | None) -> None:
         """Logs the best network, the report and the exported model, and ends the parent run."""
-        from evonas.reporting.report import REPORT_NAME
+        from evonas.runs.directory import REPORT_NAME
 
         stopped = run.stop == "interrupted"
         if run.best(1):

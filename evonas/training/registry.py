@@ -1,6 +1,6 @@
 """The entry points of training: functions to train, score and export, imported on use.
 
-Only this package imports Keras, TensorFlow, JAX or numba, and evaluators import only this module of it.
+Only this package imports Keras, TensorFlow, JAX or numba, and evaluators import only this module and `extensions`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from evonas.api.options import TunerOptions
 from evonas.api.trials import TrialSearch, may_stay_here, run_trials
 from evonas.config import Settings
 from evonas.evaluation import Evaluation, Status
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from evonas.interruption import Interruption
 from evonas.io.batch_streams import Streams
 from evonas.io.console import say_lines

@@ -35,7 +35,7 @@ from genomes.dense.genome import DenseGenome, Layer
 from genomes.dense.graph import to_graph
 from genomes.dense.json import genome_from_json, genome_to_json
 from genomes.dense.membership import faults
-from genomes.dense.mutation import GENES_MOVED, MUTATIONS
+from genomes.dense.mutation import GENES_MOVED, MUTATIONS, STRUCTURAL
 from genomes.dense.neighbourhood import MOST_LISTED, read_sets
 from genomes.dense.sampling import sample, typical
 from genomes.dense.tables import GENES, LISTS, TABLES, WORDS, read_tables
@@ -173,6 +173,15 @@ class DenseSpace:
         """Names of the mutations that apply to this space."""
         own = tuple(name for name in MUTATIONS if any(self.is_free(gene) for gene in GENES_MOVED[name]))
         return (*own, *self.extra_mutations)
+
+    @property
+    def structural_mutations(self) -> frozenset[str]:
+        """Names of the mutations of layers and their connections."""
+        return STRUCTURAL
+
+    def with_gene(self, genome: DenseGenome, gene: str, value: Value) -> DenseGenome:
+        """The genome with another value of a gene of the network or its training."""
+        return with_gene(genome, gene, value)
 
     def domain(self, gene: str) -> Domain:
         """The domain of a gene."""

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from evonas.data.encoding.pixels import fit_images
-from evonas.data.encoding.series import as_series, fit_series
+from evonas.data.encoding.series import fit_series
 from evonas.data.encoding.tokens import fit_text
 from evonas.data.load import read_data
 from evonas.data.prepare_samples import prepare_samples, read_samples
 from evonas.data.prepared import PreparedData
 from evonas.data.sample_kind import as_images, chosen_architecture, kind_of_array
+from evonas.data.series import as_series
 from evonas.data.windows import overlap_of
 from genomes.errors import InputError
 

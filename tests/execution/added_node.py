@@ -16,7 +16,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 from ray.cluster_utils import Cluster
 
 from evonas.evaluation import Candidate
-from evonas.execution.options import Execution
+from evonas.execution_options import Execution
 from tests.execution import test_ray
 
 NODE = {"object_store_memory": 80 << 20, "include_dashboard": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evonas.execution import cluster, launch
-from evonas.execution.options import Execution, share_of
+from evonas.execution_options import Execution, share_of
 from genomes import InputError
 
 

@@ -19,8 +19,8 @@ from evonas.evaluation import Status
 from evonas.execution import WorkerLimits, cluster
 from evonas.execution.assignments import Assignments
 from evonas.execution.cluster import HeadLost, RayCluster
-from evonas.execution.options import Execution
 from evonas.execution.pool import PoolEvaluator
+from evonas.execution_options import Execution
 from evonas.runs import RunReader
 from evonas.training_tasks import TrainingSettings
 from genomes import InputError

@@ -12,9 +12,9 @@ from evonas.evaluation import Evaluation, Status
 from evonas.execution import WorkerLimits, ray_fleet
 from evonas.execution.assignments import Assignments, Lease, Outcome
 from evonas.execution.mailbox import Started
-from evonas.execution.options import Execution
 from evonas.execution.ray_actor import WorkerSpec, versions
 from evonas.execution.ray_fleet import RayFleet
+from evonas.execution_options import Execution
 from evonas.training_tasks import TrainingSettings, TrainingTask
 
 TASK = TrainingTask({}, seed=0, epochs=1)

@@ -36,7 +36,7 @@ BAD_SPACES = {
     "learning_rate = ": "space must be TOML, which it is not (Invalid value",
     "[trainign]": "space.trainign is not a setting (its value is {}): did you mean 'training'?",
     "network = 3": "network must be a table with the keys layers, units,",
-    'encoding = "conv"': "space.encoding must be one of dense, convolutional, sequence, hyperparameters, not 'conv'",
+    'encoding = "conv"': "must be one of dense, convolutional, sequence, hyperparameters, not 'conv': choose",
     "version = 2": "space.version must be at most 1, not 2: a newer evonas wrote it: upgrade evonas",
     "[training]\nlearning_rat = 0.1": "training.learning_rat is not a setting (its value is 0.1): did you mean",
     "[network]\nlearning_rate = 0.1": "learning_rate is not a setting (its value is 0.1): move it to [training]",

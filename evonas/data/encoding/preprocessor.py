@@ -51,6 +51,8 @@ _RESERVED = re.compile(
 )
 
 Positions = NDArray[np.intp]
+#: Part of a column -> its kind for the user; all others are dates.
+_KINDS = {"number": "numeric", "flag": "yes/no", "present": "present or missing"}
 ColumnFeature = Literal["number", "flag", "days", "month", "weekday", "hour", "present"]
 #: Type of a raw column as input of a model: float32 with NaN for missing values, or text with "" for missing values.
 InputKind = Literal["number", "text"]
@@ -218,6 +220,29 @@ class Preparation:
     def for_views(self, views: Collection[str]) -> Preparation:
         """The preparation restricted to the features that networks with these views see."""
         return replace(self, steps=tuple(step for step, view in self._steps_with_views() if is_visible(view, views)))
+
+    def features_of_columns(self, views: Collection[str]) -> dict[str, list[int]]:
+        """Raw column -> indices of its features, among those that networks with these views see."""
+        found: dict[str, list[int]] = {}
+        index = 0
+        for step in self.for_views(views).steps:
+            width = len(step.names())
+            found.setdefault(step.column, []).extend(range(index, index + width))
+            index += width
+        return found
+
+    def summary(self) -> str:
+        """The number and kinds of the columns, for the user."""
+        kinds: dict[str, str] = {}
+        for step in self.steps:
+            if view_of(step) != "standard":
+                continue  # of a column that gives its number, too
+            if isinstance(step, Number):
+                kinds.setdefault(step.column, _KINDS.get(step.part, "date"))
+            else:
+                kinds.setdefault(step.column, "text" if isinstance(step, BagOfWords) else "categorical")
+        counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds.values()).most_common())
+        return f"{len(kinds):,} column{'s' * (len(kinds) != 1)} to learn from ({counts})"
 
     def _steps_with_views(self) -> list[tuple[Step, str]]:
         """Each step with its view."""

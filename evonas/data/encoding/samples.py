@@ -71,9 +71,17 @@ class SamplePreparation(Preparation, ABC):
         """The preparation itself."""
         return self
 
+    def features_of_columns(self, views: Collection[str]) -> dict[str, list[int]]:
+        """Empty, since samples have no columns; series have channels."""
+        return {}
+
     @abstractmethod
     def describe(self) -> str:
         """A short description of the samples for the user."""
+
+    def summary(self) -> str:
+        """The same in the words of `Preparation.summary`."""
+        return f"{self.describe()} to learn from"
 
     @abstractmethod
     def apply(self, frame: pd.DataFrame | NDArray[Any]) -> NDArray[np.float32]:
