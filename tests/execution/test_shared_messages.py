@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from evonas.evaluation import Evaluation, InTraining, Snapshot, Span, Status
+from evonas.evaluation import Evaluation, InTraining, Reduction, Snapshot, Span, Status
 from evonas.execution import shared_folder
 from evonas.execution.assignments import Fault, Lease, Outcome
 from evonas.execution.mailbox import Started, UnderWay
@@ -22,10 +23,12 @@ def test_messages_come_back_as_they_were_sent():
     snapshot = Snapshot(moments, moments, {}, moments, np.zeros((4, 1), np.float32), math.inf, 0.5, 2, (1.0,), (0.5,))
     graph = {"nodes": [{"kind": "input"}], "edges": [[0, 1]]}
     task = TrainingTask(graph, 1 << 70, 20, 40, (snapshot,), {"nodes": []}, True, keep_snapshots=True, fold=2)
+    task = replace(task, reduction=Reduction(6, 2, 0.5))
     lease = Lease(7, (3,), (task,))
     ((back,),) = (from_bytes(to_bytes(Given((lease,)))).leases,)
     assert (back.token, back.numbers, back.tasks[0].seed, back.tasks[0].architecture) == (7, (3,), 1 << 70, graph)
     assert back.tasks[0].fold == 2
+    assert back.tasks[0].reduction == task.reduction
     assert back.tasks[0].start[0].best_loss == math.inf
     np.testing.assert_array_equal(back.tasks[0].start[0].first["dense/kernel"], moments["dense/kernel"])
 

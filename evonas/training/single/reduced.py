@@ -153,7 +153,7 @@ class ReducedData:
     def __init__(self) -> None:
         self._held = Memo[_Key, Split](_reduced, _size, _MOST_BYTES)
 
-    def of(self, reduction: Reduction, problem: Problem, split: Split, fold: int) -> Split:
+    def reduce(self, reduction: Reduction, problem: Problem, split: Split, fold: int) -> Split:
         """The reduced data of a fold, whose number identifies them."""
         return self._held(_Key(reduction.factor, reduction.rows, fold, problem, split))
 
