@@ -40,7 +40,7 @@ def errors(table: str, rows: int, bound: float, seeds: int) -> dict[str, float]:
     for variants in space.known_defaults_of_few_rows(data.problem.task):
         name, genome = next(iter(variants.items()))
         scores = trained(found, trainer, genome, range(seeds))
-        means[name] = float(np.mean([error_of(score.scores) for score in scores]))
+        means[name] = float(np.mean([error_of(each) for each in scores]))
     return means
 
 
