@@ -151,7 +151,8 @@ def searched(out: Path, count: int) -> Searched:
 
 def trained(found: Searched, trainer: NativeTrainer, genome: DenseGenome, seeds: Sequence[int]) -> list[Scores]:
     """The test scores of trainings of one network."""
-    graph, scores = graph_to_json(found.space.architecture(genome)), []
+    graph = graph_to_json(found.space.architecture(genome))
+    scores: list[Scores] = []
     for seed in seeds:
         (evaluation,) = (
             each for part in trainer.train([TrainingTask(graph, seed, found.epochs)]) for each in part.values()
