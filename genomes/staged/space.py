@@ -44,6 +44,12 @@ class StagedSpace:
 
     A subclass is a frozen dataclass with a field for `stages`, `blocks` and each gene of its `encoding`: a `Range`, a
     `Choice` (or a list of options), or a fixed value.
+
+    >>> from genomes import ConvolutionalSpace, SequenceSpace
+    >>> issubclass(ConvolutionalSpace, StagedSpace), issubclass(SequenceSpace, StagedSpace)
+    (True, True)
+    >>> ConvolutionalSpace(stages=2).domain("stages")
+    Choice(options=(2,))
     """
 
     encoding: ClassVar[Encoding]

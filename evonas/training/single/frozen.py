@@ -62,8 +62,8 @@ class FrozenLayers:
     def __init__(self) -> None:
         self._memo: Memo[_Key, Frozen] = Memo(_compute, _bytes, _MOST_BYTES)
 
-    def fit(self, graph: nx.DiGraph, split: Split, fold: int) -> Frozen | None:
-        """Returns the frozen layer fitted to the fold's training rows; None if there is none, or too many features."""
+    def of(self, graph: nx.DiGraph, split: Split, fold: int) -> Frozen | None:
+        """The network's frozen layer, fitted to the fold's training rows; None if it has none, or too many features."""
         if not begins_frozen(graph) or _size(graph, split) > _MOST_BYTES:
             return None
         layer = json.dumps([dict(graph.nodes[1]), graph.graph.get("sample")], sort_keys=True)

@@ -110,7 +110,7 @@ class SingleTrainer:
         return replace(found, weights=weights or found.weights, train_seconds=seconds, spans=spans)
 
     def _fitting_on(self, task: TrainingTask, split: Split) -> Fitting:
-        problems, frozen = (self._problem, self._problem), partial(self._frozen.fit, split=split, fold=-1)
+        problems, frozen = (self._problem, self._problem), partial(self._frozen.of, split=split, fold=-1)
         return GraphFitting(
             task, problems, self._settings, split, task.seed, 0, self._compiling, self._pretrained, frozen
         )
@@ -119,7 +119,7 @@ class SingleTrainer:
         """The task's network on one fold, from one seed; `number` counts the folds and replicates."""
         data = self._views.for_graph(graph_from_json(task.architecture))
         split, problems = data.splits[fold], (self._problem, data.problem)
-        frozen = partial(self._frozen.fit, split=split, fold=fold)
+        frozen = partial(self._frozen.of, split=split, fold=fold)
         return GraphFitting(
             task, problems, self._settings, split, seed, number, self._compiling, self._pretrained, frozen
         )
