@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,17 +54,7 @@ _SEARCHED: Mapping[str, Mapping[str, Any]] = {
 KNOWN_DEFAULTS = "known defaults"
 
 
-@dataclass(frozen=True)
-class Score:
-    """Result of one training.
-
-    Attributes:
-        scores: on the test rows.
-        seconds: processor time of the training.
-    """
-
-    scores: Mapping[str, float]
-    seconds: float
+Scores = Mapping[str, float]
 
 
 class Trainings:
@@ -80,14 +69,16 @@ class Trainings:
         known = json.loads(path.read_text()) if path.exists() else {}
         self._known = {key: value for key, value in known.items() if "/" in key}
 
-    def scores(self, key: str, seeds: Sequence[int], train: Callable[[Sequence[int]], Sequence[Score]]) -> list[Score]:
-        """The scores of each seed; `train` is called with the seeds that are not known yet."""
+    def scores(
+        self, key: str, seeds: Sequence[int], train: Callable[[Sequence[int]], Sequence[Scores]]
+    ) -> list[Scores]:
+        """The test scores of each seed; `train` is called with the seeds that are not known yet."""
         keys = {seed: f"{key}/{seed}" for seed in seeds}
         if missing := [seed for seed in seeds if keys[seed] not in self._known]:
-            for seed, score in zip(missing, train(missing), strict=True):
-                self._known[keys[seed]] = {"scores": dict(score.scores), "seconds": score.seconds}
+            for seed, scores in zip(missing, train(missing), strict=True):
+                self._known[keys[seed]] = {"scores": dict(scores)}
             write_report(self._path, self._known)
-        return [Score(**self._known[keys[seed]]) for seed in seeds]
+        return [self._known[keys[seed]]["scores"] for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -158,21 +149,19 @@ def searched(out: Path, count: int) -> Searched:
         return Searched(data, space, networks, settings, run.settings.epochs)
 
 
-def trained(found: Searched, trainer: NativeTrainer, genome: DenseGenome, seeds: Sequence[int]) -> list[Score]:
-    """The scores of trainings of one network."""
-    graph, scores = graph_to_json(found.space.architecture(genome)), []
+def trained(found: Searched, trainer: NativeTrainer, genome: DenseGenome, seeds: Sequence[int]) -> list[Scores]:
+    """The test scores of trainings of one network."""
+    graph = graph_to_json(found.space.architecture(genome))
+    scores: list[Scores] = []
     for seed in seeds:
-        began = time.process_time()
         (evaluation,) = (
             each for part in trainer.train([TrainingTask(graph, seed, found.epochs)]) for each in part.values()
         )
-        seconds = time.process_time() - began
-        values = test_scores(graph, evaluation.weights, found.data, None) if evaluation.weights else {}
-        scores.append(Score(values, seconds))
+        scores.append(test_scores(graph, evaluation.weights, found.data, None) if evaluation.weights else {})
     return scores
 
 
-def error_of(scores: Mapping[str, float], of_classes: bool = False) -> float:
+def error_of(scores: Scores, of_classes: bool = False) -> float:
     """RMSE, log loss, or the share of wrong classes; infinite for a training that failed."""
     if of_classes:
         return 1.0 - scores["accuracy"] if "accuracy" in scores else math.inf
@@ -210,10 +199,7 @@ def changes_of(
                 )
                 for digest, each in zip(digests, pair, strict=True)
             ]
-            errors = np.array(
-                [[error_of(score.scores, ingredient.for_classes) for score in scores] for scores in of_both]
-            )
-            seconds = [sum(score.seconds for score in scores) for scores in of_both]
+            errors = np.array([[error_of(each, ingredient.for_classes) for each in scores] for scores in of_both])
             if not np.isfinite(errors).all() or not errors.all():
                 continue
             yield {
@@ -223,7 +209,6 @@ def changes_of(
                 "present": ingredient.is_present(genome),
                 "log_ratios": np.log(errors[1] / errors[0]).tolist(),
                 "errors_with": errors[0].tolist(),
-                "time_ratio": seconds[0] / seconds[1] if seconds[1] else 1.0,
             }
 
 
@@ -234,8 +219,8 @@ def percent(log_ratio: float) -> str:
 
 def summary(changes: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[str]:
     """A Markdown table: the relative change of the error, in percent, when an ingredient is removed."""
-    yield "| removed | " + " | ".join(names) + " | mean | standard error | chosen by the best network | time |"
-    yield "|---|" + "---|" * (len(names) + 4)
+    yield "| removed | " + " | ".join(names) + " | mean | standard error | chosen by the best network |"
+    yield "|---|" + "---|" * (len(names) + 3)
     for ingredient in INGREDIENTS:
         ones = [each for each in changes if each["ingredient"] == ingredient.name]
         if not ones:
@@ -246,11 +231,10 @@ def summary(changes: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Itera
                 means[name] = float(np.mean(values))
         overall = list(means.values())
         chosen = sum(each["present"] for each in ones if each["network"] == 0)
-        ratio = math.exp(np.mean([math.log(each["time_ratio"]) for each in ones]))
         cells = [percent(means[name]) if name in means else "" for name in names]
         title = ingredient.name if ingredient.in_default_space else f"{ingredient.name} *"
         cells += [percent(float(np.mean(overall))), f"{100 * standard_error(overall):.1f}"]
-        yield f"| {title} | {' | '.join(cells)} | {chosen} of {len(overall)} | {ratio:.1f}x |"
+        yield f"| {title} | {' | '.join(cells)} | {chosen} of {len(overall)} |"
 
 
 def without(removed: str) -> dict[str, Any]:

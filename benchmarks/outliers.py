@@ -29,7 +29,7 @@ EPOCHS = 50
 def errors(table: str, rows: int, bound: float, seeds: int) -> dict[str, float]:
     """Known default -> test error, with this bound."""
     train, test = rows_of(TABLES[table], rows, seed=0)
-    fit.BOUND = bound
+    fit.BOUND = bound  # type: ignore[attr-defined]
     data = prepare_table(train, TABLES[table].target, seed=0, test=test, numbers=NUMERIC_ENCODINGS)
     settings = Settings(seed=0, trainer="native", strategy="evolution")
     space, _ = with_neighbours(fit_space(DenseSpace(), data.problem), data, settings)
@@ -40,7 +40,7 @@ def errors(table: str, rows: int, bound: float, seeds: int) -> dict[str, float]:
     for variants in space.known_defaults_of_few_rows(data.problem.task):
         name, genome = next(iter(variants.items()))
         scores = trained(found, trainer, genome, range(seeds))
-        means[name] = float(np.mean([error_of(score.scores) for score in scores]))
+        means[name] = float(np.mean([error_of(each) for each in scores]))
     return means
 
 
