@@ -44,6 +44,11 @@ class StagedSpace:
 
     A subclass is a frozen dataclass with a field for `stages`, `blocks` and each gene of its `encoding`: a `Range`, a
     `Choice` (or a list of options), or a fixed value.
+
+    Example:
+        >>> from genomes import ConvolutionalSpace
+        >>> isinstance(ConvolutionalSpace(), StagedSpace)
+        True
     """
 
     encoding: ClassVar[Encoding]
