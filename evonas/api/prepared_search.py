@@ -29,7 +29,13 @@ from evonas.api.resolve import (
     trainable,
     with_neighbours,
 )
-from evonas.api.resolved_settings import resolve_objectives, with_epoch_rows, with_precision, with_rungs
+from evonas.api.resolved_settings import (
+    resolve_objectives,
+    with_epoch_rows,
+    with_precision,
+    with_rungs,
+    with_usual_epochs,
+)
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
@@ -167,7 +173,11 @@ def search_prepared(
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
     known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
     at_once = launch.networks_at_a_time(threads, placed)
-    if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
+    first = first_generation(space, data, settings, objective, genomes, left, at_once, known=known)
+    if first and (usual := with_usual_epochs(settings, data.problem)) != settings:  # more networks are worth more
+        settings = usual
+        first = first_generation(space, data, settings, objective, genomes, left, at_once, known=known)
+    if first:
         measured = sorted(set(first.settings()) - settings.model_fields_set)
         genomes, settings = first.genomes, settings.model_copy(update=first.settings())
         source = {**source, "first_generation": {**first.to_json(), "measured": measured}}
