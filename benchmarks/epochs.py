@@ -25,8 +25,8 @@ from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.forward import raw_outputs
-from evonas.tasks.train import TrainingSettings, TrainingTask
 from evonas.training.native import NativeTrainer
+from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes import DenseSpace
 from genomes.architecture.graph import graph_from_json, graph_to_json, views_of
 from genomes.dense.graph import to_graph
