@@ -188,7 +188,7 @@ def test_no_circle_of_modules() -> None:
 
 
 def home_of(module: str) -> int:
-    """Place of a module's package in `ORDER`."""
+    """Index of a module's package in `ORDER`."""
     names = module.split(".")
     if names[0] == "genomes":
         return ORDER.index("genomes")
@@ -198,6 +198,28 @@ def home_of(module: str) -> int:
 def test_no_arrow_runs_back_up() -> None:
     upward = {(a, b) for a, b in arrows() if home_of(a) < home_of(b)}
     assert not {(a, b) for a, b in upward if a not in DOORS}
+
+
+def package_of(module: str) -> str:
+    """The package of a module, or the module itself if it is one."""
+    return module if ROOT.joinpath(*module.split(".")).is_dir() else module.rpartition(".")[0]
+
+
+def package_arrows() -> set[tuple[str, str]]:
+    """Pairs of packages, the first of which imports the second; not for types alone."""
+    pairs = {(package_of(a), package_of(b)) for a, b in arrows()}
+    return {(a, b) for a, b in pairs if a != b}
+
+
+def test_only_a_package_and_its_parts_import_each_other() -> None:
+    mutual = {(a, b) for a, b in package_arrows() if (b, a) in package_arrows()}
+    assert not {(a, b) for a, b in mutual if not (a.startswith(f"{b}.") or b.startswith(f"{a}."))}
+
+
+def test_few_packages_import_few_others() -> None:
+    """`python benchmarks/import_graph.py` lists them. Raise the limits only for a new concept."""
+    assert len({name for pair in package_arrows() for name in pair}) <= 33
+    assert len(package_arrows()) <= 195
 
 
 def test_no_module_has_the_name_of_a_public_function() -> None:

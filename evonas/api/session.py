@@ -123,9 +123,9 @@ def run_session(
         if listeners.on_start is not None:
             listeners.on_start(store, budget)
         trains = trains_networks(store)
-        finals = store.retrainings_wanted if trains else (0, 0)
+        retrainings = store.retrainings_wanted if trains else (0, 0)
         members = members_after_finalists(store.settings) if trains else 0
-        timetable = Timetable(store, budget.seconds, listeners.started, finals, has_end=True, members=members)
+        timetable = Timetable(store, budget.seconds, listeners.started, retrainings, has_end=True, members=members)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         if isinstance(trainer, PoolEvaluator):
