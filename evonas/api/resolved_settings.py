@@ -126,7 +126,7 @@ def with_usual_epochs(settings: Settings, problem: Problem) -> Settings:
     names = {"epochs", "patience"} - settings.model_fields_set
     if problem.sample_shape or settings.trainer != "native":
         return settings
-    return _with_defaults(settings, {name: getattr(Settings(), name) for name in sorted(names)})
+    return _with_defaults(settings, {name: Settings.model_fields[name].default for name in names})
 
 
 def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:
