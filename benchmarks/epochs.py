@@ -44,7 +44,8 @@ def parts_of(name: str, rows: int) -> tuple[pd.DataFrame, pd.DataFrame, str]:
         table = Table((str(Path(path).resolve()),), target, "rmse")
     frames = frames_of(table, 0)
     known = pd.concat([frames["train"], frames["validation"]])
-    return *(each.drop(columns=list(table.drop)) for each in (known.iloc[:rows], frames["test"])), table.target
+    known, test = (each.drop(columns=list(table.drop)) for each in (known.iloc[:rows], frames["test"]))
+    return known, test, table.target
 
 
 def mean_outputs(task: str, outputs: list[np.ndarray]) -> np.ndarray:

@@ -35,6 +35,7 @@ from evonas.api.resolved_settings import (
     with_precision,
     with_reduced_rungs,
     with_rungs,
+    with_usual_epochs,
 )
 from evonas.api.result import SearchResult
 from evonas.api.session import EvaluatorFactory, Listeners, run_session
@@ -173,7 +174,11 @@ def search_prepared(
     left = inf if budget.seconds is None else budget.seconds - (monotonic() - (hooks.started or monotonic()))
     known = known_genomes(space, settings, data.problem.task, genomes, len(data.splits[0].y_train))
     at_once = launch.networks_at_a_time(threads, placed)
-    if first := first_generation(space, data, settings, objective, genomes, left, at_once, known=known):
+    first = first_generation(space, data, settings, objective, genomes, left, at_once, known=known)
+    if first and (usual := with_usual_epochs(settings, data.problem)) != settings:  # more networks are worth more
+        settings = usual
+        first = first_generation(space, data, settings, objective, genomes, left, at_once, known=known)
+    if first:
         measured = sorted(set(first.settings()) - settings.model_fields_set)
         genomes, settings = first.genomes, settings.model_copy(update=first.settings())
         source = {**source, "first_generation": {**first.to_json(), "measured": measured}}

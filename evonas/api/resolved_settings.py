@@ -27,6 +27,7 @@ __all__ = [
     "with_precision",
     "with_reduced_rungs",
     "with_rungs",
+    "with_usual_epochs",
 ]
 
 #: Maximum number of training rows, for samples with a shape, that an epoch takes completely; and the share it takes of
@@ -117,6 +118,19 @@ def _with_epochs_of_table(settings: Settings, rows: int) -> Settings:
     epochs = round(settings.epochs * min(_MOST_TIMES, max(1.0, _ROWS_OF_ENOUGH_STEPS / rows)))
     patience = (settings.patience or 0) + (epochs - settings.epochs) // _EPOCHS_OF_PATIENCE
     return _with_defaults(settings, {"epochs": epochs, "patience": patience})
+
+
+def with_usual_epochs(settings: Settings, problem: Problem) -> Settings:
+    """The settings of a table without the further epochs of `with_epoch_rows`, for a run of little time.
+
+    Args:
+        settings: of the run, resolved.
+        problem: of the data; settings of images, series and texts are not changed.
+    """
+    names = {"epochs", "patience"} - settings.model_fields_set
+    if problem.sample_shape or settings.trainer != "native":
+        return settings
+    return _with_defaults(settings, {name: Settings.model_fields[name].default for name in names})
 
 
 def _with_defaults(settings: Settings, values: Mapping[str, Any]) -> Settings:

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from evonas.api.resolve import fit_space, space_and_numbers, trainable
-from evonas.api.resolved_settings import with_epoch_rows, with_precision, with_reduced_rungs, with_rungs
+from evonas.api.resolved_settings import (
+    with_epoch_rows,
+    with_precision,
+    with_reduced_rungs,
+    with_rungs,
+    with_usual_epochs,
+)
 from evonas.config import Settings
 from evonas.data.prepared import Problem
 from evonas.objective import Objective
@@ -227,6 +233,9 @@ def test_tables_of_few_rows_are_trained_for_more_epochs_unless_they_are_named() 
     epochs = {rows: (each.epochs, each.patience) for rows, each in found.items()}
     assert epochs == {500: (200, 25), 4_000: (200, 25), 8_000: (100, 15), 16_000: (50, 10), 50_000: (50, 10)}
     assert "epochs" not in found[500].model_fields_set  # which a short run may still reduce
+    assert with_usual_epochs(found[500], PROBLEM) == settings
+    named_patience = Settings(trainer="native", patience=7)
+    assert with_usual_epochs(named_patience, PROBLEM) == named_patience
     unchanged: list[dict[str, Any]] = [{"epochs": 7}, {"patience": None}, {"rungs": 3}, {"strategy": "hyperband"}]
     for options in (*unchanged, {"strategy": "neuroevolution"}, {"trainer": "population"}):
         named = Settings(**{"trainer": "native", **options})

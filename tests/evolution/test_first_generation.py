@@ -178,6 +178,20 @@ def test_members_and_embeddings_cost_time(data: PreparedData) -> None:
     assert plain < cost(embedding="linear", members=1)
 
 
+def test_only_runs_of_enough_time_train_a_table_of_few_rows_for_more_epochs(
+    data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "first_generation", partial(first_generation, flops=lambda: 1e9, share=lambda _: 1.0))
+    for name, seconds, epochs in (("short", 60.0, range(3, 51)), ("long", 1e5, range(200, 201))):
+        settings = Settings(seed=0, population=4, trainer="native", finalists=0)
+        budget = Budget(evaluations=1, seconds=seconds)
+        options: dict[str, Any] = {"out": tmp_path / name, "evaluator": StubEvaluator, "threads": 1, "started": None}
+        api.search_prepared(data, space=SPACE, settings=settings, budget=budget, **options)
+        with RunReader(tmp_path / name) as run:
+            assert run.settings.epochs in epochs
+            assert run.settings.patience == (25 if name == "long" else 10)
+
+
 @pytest.mark.soak
 def test_a_run_reports_it_and_a_resumed_one_asks_for_the_same(
     data: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
