@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from evonas.config import Settings
-from evonas.evolution.first_generation import SPEEDS, cost_of_training
+from evonas.evolution.training_cost import cost_of_training, speed_of
 from evonas.seeds import RandomStream, stream_rng
 from evonas.strategies import find_row
 from genomes.space import SearchSpace
@@ -44,7 +44,7 @@ def with_expected_seconds(settings: Settings, space: SearchSpace, data: Prepared
 
 def _expected_seconds(space: SearchSpace, data: PreparedData | None, settings: Settings) -> float | None:
     """Estimated seconds to train a network on a nominal machine, to two digits; None if unknown."""
-    speed = SPEEDS.get(settings.trainer)
+    speed = None if data is None else speed_of(settings.trainer, data.problem.sample_shape)
     if data is None or not hasattr(space, "architecture"):
         return _OWN_MODEL_SECONDS
     if speed is None:

@@ -15,29 +15,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import accumulate, chain, takewhile
 from typing import TYPE_CHECKING, Any
 
 from evonas.config import Settings
-from evonas.data.neighbours import num_visible_columns
 from evonas.evolution.early_stopping import epochs_that_take, expected_epochs
+from evonas.evolution.training_cost import MULTIPLICATIONS, Speed, cost_of_training, speed_of
 from evonas.machine import core_share, multiplications_a_second
 from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
 from genomes.architecture.cost import count_flops, count_frozen_flops
-from genomes.architecture.graph import views_of
 from genomes.architecture.layers import has_frozen_layers
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from evonas.data.prepared import PreparedData
 
-__all__ = ["SPEEDS", "FirstGeneration", "Speed", "cost_of_training", "first_generation", "training_seconds"]
+__all__ = ["FirstGeneration", "first_generation"]
 
 #: Share of a run's time for its first generation.
 _SHARE = 0.5
@@ -56,37 +53,11 @@ _INFORMATIVE_EPOCHS = 10
 _INFORMATIVE_RUNG = 6
 #: This many networks must fit into the generation's time; otherwise the search would compare too few, and have no time
 #: for finalists.
-_FEWEST_NETWORKS = 4
+_FEWEST_NETWORKS = 3
+#: Share of the FLOPs for which there is time that a network may have if its activations take time, too.
+_FLOPS_BESIDE_ACTIVATIONS = 0.5
 #: Smallest cost of a random network relative to the allowed cost, since tiny networks learn hardly anything.
 _TINY = 0.25
-#: Matrix products of a training step: forward, gradients of weights, gradients of inputs.
-_MULTIPLICATIONS = 3
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Speed model of a trainer.
-
-    Attributes:
-        share: share of a core's peak FLOPS that is achieved.
-        step_seconds: overhead of a training step, per layer.
-        start_seconds: overhead of a network.
-        at_once: whether networks are trained in parallel on several cores.
-        layer_seconds: further overhead of a network per layer, for tracing and compilation.
-    """
-
-    share: float
-    step_seconds: float
-    start_seconds: float
-    at_once: bool
-    layer_seconds: float = 0.0
-
-
-#: Trainer -> conservative estimate of its speed on a CPU.
-SPEEDS = {
-    "native": Speed(0.2, 15e-6, 0.02, True),
-    "single": Speed(0.2, 400e-6, 1.0, True, 0.3),
-}
 
 
 @dataclass(frozen=True)
@@ -126,33 +97,6 @@ class FirstGeneration:
         }
 
 
-def training_seconds(
-    graph: nx.DiGraph,
-    num_features: int,
-    num_outputs: int,
-    rows: int,
-    validation_rows: int,
-    speed: Speed,
-    flops: float,
-    sample_shape: tuple[int, ...] = (),
-) -> float:
-    """Estimated seconds per epoch on one core.
-
-    Args:
-        graph: the architecture.
-        num_features, num_outputs: number of features and outputs of the network.
-        rows, validation_rows: number of training and validation rows per epoch.
-        speed: the trainer's speed.
-        flops: operations per second of the core.
-        sample_shape: shape of a sample, see `Problem.sample_shape`.
-    """
-    size = num_features, num_outputs, sample_shape
-    operations: int = count_flops(graph, *size) - count_frozen_flops(graph, *size)
-    operations *= _MULTIPLICATIONS * rows + validation_rows
-    steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
-    return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
-
-
 def first_generation(
     space: SearchSpace,
     data: PreparedData,
@@ -181,7 +125,7 @@ def first_generation(
             allowed mean.
     """
     widest = [variants[0] for variants in known]
-    speed = SPEEDS.get(settings.trainer)
+    speed = speed_of(settings.trainer, data.problem.sample_shape)
     row = find_row(settings.strategy)  # unknown strategies are rejected elsewhere
     is_predictable = hasattr(space, "architecture") and row is not None and row.trains
     if speed is None or not is_predictable or seconds == math.inf:
@@ -353,9 +297,10 @@ def _flops_within(
     """FLOPs per forward pass of one sample with which a network is trained for `epochs` epochs in `seconds` seconds."""
     split = data.splits[0]
     rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
-    samples = epochs * (_MULTIPLICATIONS * rows + len(split.y_validation))
+    samples = epochs * (MULTIPLICATIONS * rows + len(split.y_validation))
     spare = max(seconds / (len(data.splits) * settings.replicates) - speed.start_seconds, 0.25 * seconds)
-    return max(1, int(spare * speed.share * core / samples))
+    share = speed.share * (_FLOPS_BESIDE_ACTIVATIONS if speed.activation_operations else 1.0)
+    return max(1, int(spare * share * core / samples))
 
 
 def _cheapest(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
@@ -367,29 +312,3 @@ def _cheapest(genomes: Sequence[Any], costs: Sequence[float], count: int, room: 
         total += ranked[eligible]
         eligible += 1
     return [genome for genome, cost in zip(genomes, costs, strict=True) if eligible and cost <= ranked[eligible - 1]]
-
-
-def cost_of_training(
-    space: Any, data: PreparedData, settings: Settings, speed: Speed, flops: float
-) -> Callable[[Any, int], float]:
-    """A function (genome, epochs) -> seconds of training on all folds and replicates."""
-    problem, split = data.problem, data.splits[0]
-    rows = rows_of_epoch(len(split.y_train), settings.epoch_rows)
-    stops_early = settings.patience is not None and not problem.sample_shape
-    repetitions, sizes = len(data.splits) * settings.replicates + data.refits, (rows, len(split.y_validation))
-
-    @cache
-    def seconds(genome: Any) -> tuple[float, float]:
-        """Seconds of the start and of an epoch."""
-        graph = problem.attach_columns(space.architecture(genome))
-        features = num_visible_columns(problem.views, problem.num_features, problem.num_outputs, *views_of(graph))
-        epoch = training_seconds(graph, features, problem.num_outputs, *sizes, speed, flops, problem.sample_shape)
-        frozen = count_frozen_flops(graph, features, problem.num_outputs, problem.sample_shape) * sum(sizes)
-        start = speed.start_seconds + speed.layer_seconds * (len(graph) - 1) + frozen / (speed.share * flops)
-        return start, epoch
-
-    def cost(genome: Any, epochs: int) -> float:
-        start, epoch = seconds(genome)
-        return repetitions * (start + (expected_epochs(epochs) if stops_early else epochs) * epoch)
-
-    return cost

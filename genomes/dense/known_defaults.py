@@ -105,6 +105,19 @@ _PLAIN: Mapping[str, Any] = {
     "scaling": False,
 }
 _TREE_CUTS: Mapping[str, Any] = {**_PLAIN, "embedding": "tree", "embedding_units": 16}
+_HIGH_FREQUENCIES: Mapping[str, Any] = {
+    **_PLAIN,
+    "activation": ("relu", "silu"),
+    "dropout": 0.0,
+    "batch_size": 64,
+    "numbers": "standard",
+    "embedding": "periodic",
+    "embedding_units": 24,
+    "embedding_sigma": 100.0,
+    "members": 8,
+    "adapters": ("mini", "full"),
+    "member_start": "hidden",
+}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
 #: Batch sizes for few rows, see benchmarks/results/LOG.md.
 _PLAIN_BATCH, _TABM_BATCH = 32, 64
@@ -137,6 +150,16 @@ RECIPES: tuple[Recipe, ...] = (
         192,
         _TREE_CUTS,
         _BANDWIDTHS,
+        few_rows_batch_size=_PLAIN_BATCH,
+    ),
+    Recipe(
+        "high frequencies",
+        "Gorishniy, Rubachev and Babenko 2022, arXiv 2203.05556: periodic embeddings, here for columns whose values "
+        "repeat; their noise is averaged by members (Gorishniy, Kotelnikov and Babenko 2025)",
+        TASKS,
+        2,
+        192,
+        _HIGH_FREQUENCIES,
         few_rows_batch_size=_PLAIN_BATCH,
     ),
     Recipe(
@@ -191,9 +214,9 @@ def known_defaults(space: DenseSpace, task: str, few_rows: bool = False) -> tupl
     Example:
         >>> from genomes import DenseSpace
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
-        ['tree cuts', 'RealMLP', 'TabM', 'plain network']
+        ['tree cuts', 'high frequencies', 'RealMLP', 'TabM', 'plain network']
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(optimizer="adam"), "regression")]
-        ['tree cuts', 'plain network']
+        ['tree cuts', 'high frequencies', 'plain network']
     """
     seen: set[str] = set()
     found = []

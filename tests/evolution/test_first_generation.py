@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,8 @@ from evonas.data.prepared import PreparedData, Problem, Split
 from evonas.display import start_summary
 from evonas.evaluation import Candidate, Status
 from evonas.evolution.constraints import Screen
-from evonas.evolution.first_generation import (
-    SPEEDS,
-    FirstGeneration,
-    Speed,
-    cost_of_training,
-    first_generation,
-    training_seconds,
-)
+from evonas.evolution.first_generation import FirstGeneration, first_generation
+from evonas.evolution.training_cost import Speed, cost_of_training, speed_of, training_seconds
 from evonas.objective import Objective
 from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
@@ -121,7 +116,7 @@ def test_over_images_no_network_may_take_the_time_of_many() -> None:
 
     known = [tuple(variants.values()) for variants in space.known_defaults("binary")]
     assert begin(1e6) is None
-    short, longer = begin(300), begin(3000)
+    short, longer = begin(300), begin(1000)
     assert short is not None
     assert longer is not None
     assert short.max_flops is not None
@@ -144,7 +139,9 @@ def test_random_convolutions_are_paid_for_once_and_are_no_operations_of_training
     problem = Problem("binary", 100, 1, (), (), ("a", "b"), sample_shape=(100, 1))
     short = PreparedData(problem, (Split(x, y, x[:20], y[:20]),))
     settings = Settings(seed=0, trainer="single").resolve("accuracy")
-    cost = cost_of_training(space, short, settings, SPEEDS["single"], 1e9)
+    speed = speed_of("single", short.problem.sample_shape)
+    assert speed is not None
+    cost = cost_of_training(space, short, settings, speed, 1e9)
     graph = problem.attach_columns(space.architecture(small))
     frozen = 2 * 100 * 9 * 2000
     assert count_frozen_flops(graph, 100, 1, (100, 1)) == frozen
@@ -252,3 +249,22 @@ def test_a_short_run_over_images_has_rungs_and_a_bound_and_a_resumed_one_has_the
         assert run.settings.rungs == 2
         assert run.settings.max_flops == run.source["first_generation"]["max_flops"]
         assert len({record.epochs for record in run.records()}) == 2
+
+
+def test_wide_layers_before_the_first_pooling_cost_more_than_their_operations() -> None:
+    # Nearly equal operations, but four times the activations.
+    space, image, speed = ConvolutionalSpace(), (28, 28, 1), speed_of("single", (28, 28, 1))
+    assert speed is not None
+    assert speed_of("native") != speed
+    (wide, narrow) = (space.architecture(_plain(space, filters, pooling)) for filters, pooling in ((8, 1), (32, 2)))
+    seconds = [training_seconds(each, 784, 10, 1000, 0, speed, 1e9, image) for each in (wide, narrow)]
+    plain = [count_flops(each, 784, 10, image) for each in (wide, narrow)]
+    assert seconds[0] / plain[0] > seconds[1] / plain[1]
+
+
+def _plain(space: Any, filters: int, pooling: int) -> Any:
+    genome = space.known_defaults("multiclass")[0]
+    first = next(iter(genome.values()))
+    (stage, *_) = first.stages
+    block = replace(stage.blocks[0], filters=filters)
+    return replace(first, stages=(replace(stage, blocks=(block,)),), input_pooling=pooling)

@@ -32,8 +32,8 @@ def test_they_are_different_members_that_are_known_by_name(name: str, task: str)
 def test_the_default_space_has_all_of_them() -> None:
     for task in TASKS:
         names = [next(iter(variants)) for variants in known_defaults(DenseSpace(), task)]
-        assert names == ["tree cuts", "RealMLP", "TabM", "plain network"]
-    _, realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
+        assert names == ["tree cuts", "high frequencies", "RealMLP", "TabM", "plain network"]
+    _, _, realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
     assert gene_of(realmlp, "beta2") == 0.95
     assert gene_of(realmlp, "label_smoothing") == 0.1
     assert [layer.units for layer in tabm.layers] == [128] * 3

@@ -62,7 +62,7 @@ class FrozenLayers:
     def __init__(self) -> None:
         self._memo: Memo[_Key, Frozen] = Memo(_compute, _bytes, _MOST_BYTES)
 
-    def of(self, graph: nx.DiGraph, split: Split, fold: int) -> Frozen | None:
+    def fit(self, graph: nx.DiGraph, split: Split, fold: int) -> Frozen | None:
         """The network's frozen layer, fitted to the fold's training rows; None if it has none, or too many features."""
         if not begins_frozen(graph) or _size(graph, split) > _MOST_BYTES:
             return None
