@@ -113,7 +113,7 @@ _HIGH_FREQUENCIES: Mapping[str, Any] = {
     "numbers": "standard",
     "embedding": "periodic",
     "embedding_units": 24,
-    "embedding_sigma": 100.0,
+    "embedding_sigma": 50.0,
     "members": 8,
     "adapters": ("mini", "full"),
     "member_start": "hidden",

@@ -122,7 +122,7 @@ class DenseSpace:
     initializer: Given = Choice(("glorot_uniform", "he_normal", "lecun_normal"))
     embedding: Given = Choice(EMBEDDINGS)
     embedding_units: Given = Range(4, 32, log=True)
-    embedding_sigma: Given = Range(0.01, 150.0, log=True)
+    embedding_sigma: Given = Range(0.01, 50.0, log=True)
     numbers: Given = Choice(NUMERIC_ENCODINGS)
     scaling: Given = Choice((False, True))
     category_units: Given = 0

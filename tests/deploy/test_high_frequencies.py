@@ -16,7 +16,7 @@ def test_a_network_of_high_frequencies_is_exported(tmp_path, members):
     rng = np.random.default_rng(0)
     pressure = np.round(rng.normal(2500.0, 6.0, 1500), 2)
     table = pd.DataFrame({"pressure": pressure, "y": np.sin(pressure) + rng.normal(0.0, 0.1, 1500)})
-    space = DenseSpace(embedding="periodic", embedding_sigma=150.0, members=members, neighbours=False)
+    space = DenseSpace(embedding="periodic", embedding_sigma=50.0, members=members, neighbours=False)
     run = tmp_path / "run"
     evonas.search(table, "y", space=space, evaluations=3, epochs=20, seed=0, out=run, baseline=False, average=0)
     exported = export(run, tmp_path / "best.keras", rank=1, card=False)

@@ -43,7 +43,7 @@ TOLERANCE = {"float32": 1e-5}
 _COARSE_TOLERANCE = 1e-2
 #: Frequency of periodic embeddings above which the tolerance grows with it, in periods per standard deviation: they
 #: amplify the rounding of standardised columns, which are computed from float64 in a run and from float32 in its file.
-_EXACT_SIGMA = 50.0
+_EXACT_SIGMA = 5.0
 
 
 def export(
