@@ -78,10 +78,12 @@ def assigned_threads() -> int | None:
 def core_share(threads: int) -> float:
     """The expected share of a core for each thread, given the load of the last minute and of this moment.
 
-    Of this moment, threads of this process and its children do not count: they are what shares the rest.
+    Of this moment, threads of this process and its children do not count: they are what shares the rest. A load of the
+    last minute that has ended counts half: it may return, or it was a run before this one.
     """
     with suppress(OSError):
-        busy = max(os.getloadavg()[0], _others_running())
+        others = _others_running()
+        busy = max(others, (os.getloadavg()[0] + others) / 2)
         return min(1.0, (os.cpu_count() or 1) / (busy + threads))
     return 1.0
 

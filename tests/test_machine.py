@@ -45,6 +45,15 @@ def test_other_processes_that_have_just_begun_to_run_take_their_share(monkeypatc
     assert machine.core_share(2) == pytest.approx(1 / 3)
 
 
+def test_a_load_that_has_ended_counts_half(monkeypatch) -> None:
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (4.0, 0.0, 0.0))
+    monkeypatch.setattr(machine, "_others_running", lambda: 0.0)
+    assert machine.core_share(2) == pytest.approx(1 / 2)
+    monkeypatch.setattr(machine, "_others_running", lambda: 4.0)
+    assert machine.core_share(2) == pytest.approx(1 / 3)
+
+
 def test_threads_of_this_process_and_its_children_are_not_others() -> None:
     spin = "import time\nuntil = time.monotonic() + 20\nwhile time.monotonic() < until: pass"
     with subprocess.Popen([sys.executable, "-c", spin]) as child:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["UNLESS_ROBUST", "Categories", "InputKind", "Number", "Preparation", "input_name", "is_visible", "view_of"]
 
-
 #: Bound to which all scaled numbers are clipped, so that none overflows in float32.
 FURTHEST = 1e6
 #: Bound of the numbers of a column, in standard deviations of the training rows. A network extrapolates far outside of
@@ -65,8 +64,7 @@ DATE_PARTS: tuple[ColumnFeature, ...] = ("days", "month", "weekday", "hour")
 
 @dataclass(frozen=True)
 class Number:
-    """One number extracted from a column, imputed and scaled: `(value - mean) / std`, clipped to `bound` in
-    magnitude.
+    """A number extracted from a column, imputed and scaled: `(value - mean) / std`, with magnitudes up to `bound`.
 
     Attributes:
         column: name of the raw column.
@@ -184,9 +182,7 @@ class Preparation:
                 f"{self.shape}: use the one that the run wrote"
             )
         if not self.steps:
-            raise InputError(
-                "steps of a preparation must be at least one, not none: prepare a table with a usable column"
-            )
+            raise InputError("a preparation must have at least one step: prepare a table with a usable column")
 
     def columns(self) -> tuple[str, ...]:
         """Names of the raw columns that `apply` needs."""
