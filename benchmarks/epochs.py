@@ -32,8 +32,6 @@ from genomes.architecture.graph import graph_from_json, graph_to_json, views_of
 from genomes.dense.graph import to_graph
 from genomes.dense.known_defaults import known_defaults
 
-_FEW_ROWS = 2_000
-
 
 def parts_of(name: str, rows: int) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Rows to train on, test rows, and the target."""
@@ -85,6 +83,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=8_000)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
+    for name in options.tables.split(","):
+        if name not in TABLES and not Path(name.rpartition(":")[0]).is_file():
+            parser.error(f"--tables takes {', '.join(TABLES)} or FILE.csv:COLUMN, not {name}")
     space, numbers = space_and_numbers(None, None)
     assert isinstance(space, DenseSpace)
     for name in options.tables.split(","):
@@ -93,7 +94,7 @@ def main() -> None:
         print(f"{Path(name).name}, {len(known)} rows; validation (test) scores:", flush=True)
         for epochs in map(int, options.epochs.split(",")):
             outputs: list[np.ndarray] = []
-            for variants in known_defaults(space, data.problem.task, len(known) < _FEW_ROWS):
+            for variants in known_defaults(space, data.problem.task, len(known)):
                 recipe, genome = next(iter(variants.items()))
                 found, line = trained(data, graph_to_json(to_graph(genome)), epochs, options.seeds)
                 outputs += found
