@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["command_line", "describe", "peak_gflops"]
+__all__ = ["command_line", "describe", "peak_bytes", "peak_gflops"]
 
 _PACKAGES = ("evonas", "keras", "tensorflow", "jax", "numpy")
 _PEAK_SIZE = 2048
@@ -32,6 +33,17 @@ def describe() -> dict[str, Any]:
         "commit": _commit(),
         "load_at_start": round(os.getloadavg()[0], 2),
     }
+
+
+def peak_bytes() -> int:
+    """The largest resident memory of this process so far, in bytes.
+
+    On Linux, `ru_maxrss` of a new process begins with the peak of its parent.
+    """
+    try:
+        return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def command_line() -> str:

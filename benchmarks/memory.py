@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import peak_bytes
 from reports import report_path, write_report
 
 HERE = Path(__file__).parent
@@ -80,7 +81,7 @@ def main() -> None:
     settled = next(megabytes for count, megabytes in seen if count >= options.candidates / 10)
     grown = seen[-1][1] - settled
     print(f"growth of {grown:.0f} MB over the last {options.candidates * 9 // 10} candidates")
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    most = peak_bytes() / 2**20
     print(f"at most {most:.0f} MB")
     report = {"candidates": options.candidates, "grown_megabytes": grown, "resident_megabytes": seen}
     report |= {"most_megabytes": most, "trainer": options.trainer, "rows": options.rows}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import work
+from machine import peak_bytes
 
 from evonas.training.native import NativeTrainer
 from evonas.training_tasks import TrainingSettings, TrainingTask
@@ -55,7 +55,7 @@ def train(data: Any, networks: list[DenseGenome], epochs: int, threads: int | No
         "epochs": sum(each.epochs for each in evaluations),
         "diverged": sum(bool(each.reason) for each in evaluations),
         "useful_gflop": useful_gflop(data.splits[0], networks, [each.epochs for each in evaluations]),
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_megabytes": peak_bytes() / 2**20,
     }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from machine import peak_bytes
 from numpy.typing import NDArray
 from reports import report_path, write_report
 
@@ -76,13 +76,15 @@ def measure(path: Path) -> dict[str, float]:
 
     from evonas.data.readers.csv import read_table
 
-    def peak() -> int:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-    before, start = peak(), time.process_time()
+    before, start = peak_bytes(), time.process_time()
     frame = read_table(path)
     size = path.stat().st_size
-    found = {"rows": len(frame), "bytes": size, "peak_bytes": peak() - before, "ratio": (peak() - before) / size}
+    found = {
+        "rows": len(frame),
+        "bytes": size,
+        "peak_bytes": peak_bytes() - before,
+        "ratio": (peak_bytes() - before) / size,
+    }
     return found | {"seconds": time.process_time() - start}
 
 

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import pickle
-import resource
 import shutil
 import sqlite3
 import struct
@@ -31,6 +30,7 @@ from genomes.dense import DenseSpace
 from genomes.encodings import read_space
 from genomes.errors import InputError
 from genomes.population import read_population
+from tests.peak_memory import peak_bytes
 from tests.reliability.fuzzing import watch
 
 __all__ = ["ATTACKS", "attempt"]
@@ -53,12 +53,12 @@ def attempt(folder: str, name: str, golden: str) -> int:
     read = ATTACKS[name](Path(folder), Path(golden))
     files = sorted(os.walk(folder))
     watch(Path(folder))
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, started = peak_bytes(), time.process_time()
     try:
         read()
     except InputError as error:
         print(error)
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512 << 10
+        assert peak_bytes() - before < 512 << 20
         assert time.process_time() - started < 5.0
         assert not (Path(folder) / MARK).exists()
         assert sorted(os.walk(folder)) == files, "it has written"

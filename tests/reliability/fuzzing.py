@@ -10,7 +10,6 @@ import io
 import json
 import os
 import random
-import resource
 import shutil
 import sqlite3
 import sys
@@ -36,6 +35,7 @@ from genomes.dense import DenseSpace
 from genomes.encodings import read_space, space_from_json, space_to_toml
 from genomes.errors import InputError
 from genomes.population import population_to_text, read_population
+from tests.peak_memory import peak_bytes
 
 __all__ = ["genomes", "keras_files", "populations", "run_directories", "settings", "spaces", "watch"]
 
@@ -66,7 +66,7 @@ def watch(folder: Path) -> None:
 def _each(folder: str, count: int, read: Callable[[int], None]) -> int:
     """Reads `count` values; prints how many were refused."""
     watch(Path(folder))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     refused, slowest = 0, 0.0
     for number in range(count):
         started = time.process_time()  # processor time: the machine may be busy
@@ -75,7 +75,7 @@ def _each(folder: str, count: int, read: Callable[[int], None]) -> int:
         except InputError:
             refused += 1
         slowest = max(slowest, time.process_time() - started)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    grown = peak_bytes() - before
     assert slowest < SECONDS, slowest
     assert grown < BYTES, grown
     print(json.dumps({"refused": refused, "slowest": slowest, "megabytes": grown >> 20}))

@@ -11,6 +11,7 @@ import pytest
 from evonas.data.prepare_inputs import prepare_inputs
 from evonas.evaluation import Status, snapshots_from_arrays, snapshots_to_arrays
 from evonas.training_tasks import TrainingSettings, TrainingTask
+from tests.peak_memory import peak_bytes
 from tests.training.networks import train_all
 from tests.training.own_models import KINDS, SPACE, convolutional, images, sequences
 
@@ -286,12 +287,10 @@ def test_folds_and_class_weights():
 
 @pytest.mark.soak
 def test_a_hundred_small_models_stay_small():
-    import resource
-
     trainer = own(convolutional, prepare(images))
     train_all(trainer, [task(1, seed=seed) for seed in range(5)])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     train_all(trainer, [task(1, seed=seed) for seed in range(100)])
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024  # kB on Linux
+    grown = (peak_bytes() - before) / 2**20
     print(f"100 models, peak memory grown by {grown:.0f} MB")
     assert grown < 1000
