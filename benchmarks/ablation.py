@@ -49,6 +49,7 @@ _SEARCHED: Mapping[str, Mapping[str, Any]] = {
     "scaling layer": {"scaling": False},
     "beta2": {"beta2": 0.999},
     "normalisation": {"normalization": "none"},
+    "batch normalisation": {"normalization": ["none", "layer"]},
     "initializers": {"initializer": "he_normal"},
 }
 KNOWN_DEFAULTS = "known defaults"

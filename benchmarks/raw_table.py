@@ -7,7 +7,8 @@ sees the test rows before. California, Adult and churn have the rows of publishe
 draws a fifth for testing and a fifth of the rest for validation; evonas gets training and validation rows as one file,
 as users have it, and since its final model may be trained on both, the peers are then refitted on both. The mean rank
 is over all splits. The best network alone is scored in addition to the final model, without a rank.
-`--tables small` is concrete, kin8nm, power_plant and titanic.
+`--tables small` is concrete, kin8nm, power_plant and titanic. FILE.csv:COLUMN is another file without missing targets,
+and is ranked by accuracy if the target is text or has at most 20 whole numbers, else by RMSE.
 """
 
 from __future__ import annotations
@@ -61,6 +62,33 @@ TABLES: Mapping[str, Table] = {
     "titanic": Table(("titanic.csv",), "Survived", "accuracy", drop=("PassengerId", "Name", "Ticket", "Cabin")),
 }
 SMALL = ("concrete", "kin8nm", "power_plant", "titanic")
+#: Whole numbers with at most as many values are classes, in tables of the user's own.
+_CLASSES = 20
+
+
+def table_named(name: str) -> Table:
+    """The table of `TABLES`, or that of `FILE.csv:COLUMN`.
+
+    Raises:
+        ValueError: for an unknown table, a missing file or a missing column.
+    """
+    file, _, column = name.rpartition(":")
+    if name in TABLES:
+        table = TABLES[name]
+    elif not file:
+        raise ValueError(f"--tables takes {', '.join(TABLES)}, small or FILE.csv:COLUMN, not {name}")
+    else:
+        table = Table((str(Path(file).resolve()),), column, "accuracy")
+    if missing := [part for part in table.files if part and not (DATA / part).is_file()]:
+        raise ValueError(f"--tables {name} needs the missing files {', '.join(missing)} in {DATA}")
+    if name in TABLES:
+        return table
+    whole = pd.read_csv(file)
+    if column not in whole:
+        raise ValueError(f"--tables {name}: the columns of {file} are {', '.join(whole.columns)}")
+    y = whole[column]
+    continuous = pd.api.types.is_numeric_dtype(y) and (y.nunique() > _CLASSES or bool((y % 1 != 0).any()))
+    return Table(table.files, column, "rmse") if continuous else table
 
 
 def frames_of(table: Table, seed: int) -> dict[str, pd.DataFrame]:
@@ -145,7 +173,7 @@ def in_unit(scores: Mapping[str, float], table: Table) -> dict[str, float]:
 
 def compared(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Scores and seconds of evonas and all peers on one split of one table."""
-    table = TABLES[name]
+    table = table_named(name)
     frames = frames_of(table, seed)
     split, classes = split_of(table, frames)
     found: dict[str, Any] = {"table": name, "seed": seed}
@@ -178,12 +206,14 @@ def summary(results: list[dict[str, Any]]) -> list[str]:
     shown, ranks = [], {}
     for name in dict.fromkeys(each["table"] for each in results):
         ones = [each for each in results if each["table"] == name]
-        metric = TABLES[name].metric
+        sign = -1.0 if "accuracy" in ones[0]["evonas"]["scores"] else 1.0
+        metric = "rmse" if sign > 0 else "accuracy"
         for who in (key for key, value in ones[0].items() if isinstance(value, Mapping)):
             median = {m: float(np.median([one[who]["scores"][m] for one in ones])) for m in ones[0][who]["scores"]}
-            shown.append(f"{name:14} {who:24} " + ", ".join(f"{m} {value:.4f}" for m, value in median.items()))
+            shown.append(
+                f"{Path(name).name:14} {who:24} " + ", ".join(f"{m} {value:.4f}" for m, value in median.items())
+            )
         for one in ones:
-            sign = 1.0 if metric == "rmse" else -1.0
             each = {
                 k: sign * v["scores"][metric] for k, v in one.items() if isinstance(v, Mapping) and "evonas," not in k
             }
@@ -198,7 +228,9 @@ def summary(results: list[dict[str, Any]]) -> list[str]:
 def main() -> None:
     """Runs each table and seed, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", default="california,adult,churn", help=f"among {', '.join(TABLES)}; or small")
+    parser.add_argument(
+        "--tables", default="california,adult,churn", help=f"among {', '.join(TABLES)}; small; FILE.csv:COLUMN"
+    )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -207,10 +239,10 @@ def main() -> None:
     options = parser.parse_args()
     names = SMALL if options.tables == "small" else tuple(options.tables.split(","))
     for name in names:
-        if name not in TABLES:
-            parser.error(f"--tables must be among {', '.join(TABLES)}, not {name!r}")
-        if not all((DATA / file).exists() for file in TABLES[name].files if file):
-            parser.error(f"--tables {name} needs the missing files {', '.join(TABLES[name].files)} in {DATA}")
+        try:
+            table_named(name)
+        except ValueError as error:
+            parser.error(str(error))
     results = []
     for name in names:
         for seed in range(options.first_seed, options.first_seed + options.seeds):

@@ -18,6 +18,8 @@ __all__ = ["PEERS", "Split", "installed_peers"]
 
 #: Maximum number of boosting rounds; early stopping ends earlier.
 _ROUNDS, _PATIENCE = 5000, 100
+#: Maximum number of categories in a column of scikit-learn's boosting.
+_MOST_CATEGORIES = 255
 
 #: Features and target of the training, validation and test rows, classes as integers.
 Split = Mapping[str, tuple[pd.DataFrame, np.ndarray]]
@@ -37,10 +39,13 @@ def both(split: Split) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def histogram(split: Split, classes: int, seed: int, refit: bool = False) -> np.ndarray:
-    """scikit-learn's histogram gradient boosting."""
+    """scikit-learn's histogram gradient boosting; columns with more categories than it takes are numbers for it."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     parts = _categorical(split)
+    x, _ = parts["train"]
+    wide = [name for name in words(x) if len(x[name].dtype.categories) > _MOST_CATEGORIES]
+    parts = {part: (x.assign(**{name: x[name].cat.codes for name in wide}), y) for part, (x, y) in parts.items()}
     (x, y), (x_val, y_val), (x_test, _) = (parts[part] for part in ("train", "validation", "test"))
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     model = kind(max_iter=1000, early_stopping=True, categorical_features="from_dtype", random_state=seed)
