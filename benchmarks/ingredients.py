@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from genomes.dense import DenseGenome, DenseSpace
-from genomes.dense.genes import OPTIMIZERS_OF, gene_of, with_genes
+from genomes.dense.genes import gene_of, is_active, with_genes
 from genomes.dense.genome import Neighbours
 
 __all__ = ["INGREDIENTS", "Ingredient", "pair_of"]
@@ -69,7 +69,7 @@ def _gene(
         return bool(value != off if any_value else value == usual)
 
     def add(genome: DenseGenome, space: DenseSpace) -> DenseGenome | None:
-        if gene in OPTIMIZERS_OF and genome.training.optimizer not in OPTIMIZERS_OF[gene]:
+        if not is_active(genome, gene):
             return None
         return with_genes(genome, {gene: usual, **(also or {})})
 
@@ -164,6 +164,11 @@ INGREDIENTS: tuple[Ingredient, ...] = (
     _gene("category embeddings", "category_units", 0, 8, False),
     _gene("parametric activation", "parametric_activation", False, True, False),
     _gene("biases at 0.1 of the rate", "bias_rate", 1.0, 0.1, False),
+    *(
+        _gene(f"{name} at {rate:g} of the rate", f"{name}_rate", 1.0, rate, False)
+        for name in ("embedding", "output")
+        for rate in (0.1, 0.3, 3.0)
+    ),
     Ingredient(
         "NTK parametrisation",
         lambda genome: genome.training.parametrization == "ntk",

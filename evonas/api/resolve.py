@@ -229,7 +229,10 @@ def _at_most(domain: Domain, count: int) -> Domain:
 
 
 #: Genes that the population trainer does not support, off by default.
-_NATIVE_ALONE = ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
+_NATIVE_ALONE = (
+    *("bias_rate", "embedding_rate", "output_rate", "parametrization"),
+    *("decay_schedule", "bias_initializer", "parametric_activation"),
+)
 
 
 def trainable(

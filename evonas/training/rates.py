@@ -1,7 +1,7 @@
 """Learning-rate multipliers of individual variables, and schedules of weight decay.
 
 Sources: Holzmüller, Grinsztajn and Steinwart 2024, Better by default (arXiv 2407.04491), whose biases learn at a tenth
-of the rate; Jacot, Gabriel and Hongler 2018, Neural tangent kernel (arXiv 1806.07572).
+of the rate, as their periodic embeddings do; Jacot, Gabriel and Hongler 2018, Neural tangent kernel (arXiv 1806.07572).
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ __all__ = ["decays", "has_factors", "rate_factor"]
 
 #: Optimizers whose step size depends on the size of the gradient.
 _OF_GRADIENTS = ("sgd", "momentum", "nesterov")
+#: Layers of the numeric embedding.
+_EMBEDDING = ("embedding", "waves")
 
 
 def has_factors(training: Mapping[str, Any]) -> bool:
     """Whether any variable has another rate than the step's."""
-    return bool(training.get("bias_rate", 1.0) != 1.0 or training.get("parametrization", "standard") != "standard")
+    rates = ("bias_rate", "embedding_rate", "output_rate")
+    return training.get("parametrization", "standard") != "standard" or any(training.get(n, 1.0) != 1.0 for n in rates)
 
 
 def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.float32]:
@@ -36,8 +39,8 @@ def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
     """The learning-rate multiplier of a variable.
 
     For a kernel that is s times a standard normal one, a step of the latter moves it s times as far, and its gradient
-    is 1 / s of the latter's: the factor is s ** 2 for plain gradient descent and s for other optimizers. Variables
-    other than biases and kernels have a factor of 1.
+    is 1 / s of the latter's: the factor is s ** 2 for plain gradient descent and s for other optimizers. It is
+    multiplied by the factors of biases, of the numeric embedding and of the output layer.
 
     Args:
         training: settings of an architecture graph.
@@ -49,9 +52,11 @@ def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
         0.25
     """
     layer, _, part = name.partition("/")
+    role = "embedding_rate" if layer in _EMBEDDING else f"{layer}_rate"
+    factor = float(training.get(role, 1.0)) if role in ("embedding_rate", "output_rate") else 1.0
     if part == "bias" and layer != "waves":
-        return float(training.get("bias_rate", 1.0))
+        return factor * float(training.get("bias_rate", 1.0))
     if part == "kernel" and training.get("parametrization") == "ntk" and (layer == "output" or "layer_" in layer):
         scale = 1.0 / math.sqrt(shape[-2])
-        return scale**2 if training["optimizer"] in _OF_GRADIENTS else scale
-    return 1.0
+        return factor * (scale**2 if training["optimizer"] in _OF_GRADIENTS else scale)
+    return factor

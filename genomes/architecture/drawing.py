@@ -80,6 +80,11 @@ def _training_line(training: Mapping[str, Any]) -> str:
         parts.append(f"label smoothing {training['label_smoothing']:g}")
     if "bias_rate" in training:
         parts.append(f"biases at {training['bias_rate']:g} times the rate")
+    parts += [
+        f"{name} at {training[key]:g} times the rate"
+        for name, key in (("embedding", "embedding_rate"), ("output", "output_rate"))
+        if key in training
+    ]
     if "parametrization" in training:
         parts.append(f"{training['parametrization']} parametrization")
     if "bias_initializer" in training:

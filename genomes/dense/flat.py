@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from genomes.dense.genes import EMBEDDING_GENES, MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
+from genomes.dense.genes import MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
 from genomes.dense.wiring import Wires, chain, rewire, wires_of
@@ -49,7 +49,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
                 continue
             whichever = len(acting) == len(space.domain("optimizer").options)  # type: ignore[union-attr]
             when = () if whichever else (("optimizer", Choice(acting)),)
-        if name in (*EMBEDDING_GENES[1:], "numbers", "scaling", *MEMBER_GENES):
+        if name in (*_EMBEDDINGS, *MEMBER_GENES):
             condition = _switch_condition(space, name)
             if condition is None:
                 continue
@@ -62,6 +62,7 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
 _EMBEDDINGS = {
     "embedding_units": ("linear", "tree", "periodic"),
     "embedding_sigma": ("periodic",),
+    "embedding_rate": ("linear", "tree", "periodic"),
     "numbers": ("none",),
     "scaling": ("none",),
 }

@@ -41,10 +41,11 @@ TRAINING_GENES: Mapping[str, Kind] = training_kinds(Training)
 EMBEDDING_GENES = ("embedding", "embedding_units", "embedding_sigma")
 MEMBER_GENES = ("members", "adapters", "member_start")
 
-#: Genes of the whole network, each stored in a field of the genome or of its training settings.
+#: Genes of the whole network, each stored in a field of the genome or of its training settings; those that determine
+#: whether others are active come first.
 SETTINGS = (
-    *("dropout", "normalization", "initializer", *TRAINING_GENES),
-    *(*EMBEDDING_GENES, "numbers", "scaling", "category_units", *MEMBER_GENES),
+    *("dropout", "normalization", "initializer", *(name for name in TRAINING_GENES if name != "embedding_rate")),
+    *(*EMBEDDING_GENES, "embedding_rate", "numbers", "scaling", "category_units", *MEMBER_GENES),
     "parametric_activation",
 )
 
@@ -92,6 +93,8 @@ def is_active(genome: DenseGenome, name: str) -> bool:
         return genome.members > 1 and len(genome.layers) > (1 if name == "member_start" else 0)
     if name in (*EMBEDDING_GENES[1:], "numbers", "scaling"):
         return name in _WITH_EMBEDDING[genome.embedding]
+    if name == "embedding_rate":
+        return genome.embedding != "none"
     if name == "decay_schedule" and not genome.training.weight_decay:
         return False
     return name not in OPTIMIZERS_OF or genome.training.optimizer in OPTIMIZERS_OF[name]

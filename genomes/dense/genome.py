@@ -69,6 +69,8 @@ class Training(AnyTraining):
 
     Attributes:
         bias_rate: learning rate of biases, as a multiple of the rate of all other weights; > 0.
+        embedding_rate: learning rate of the numeric embedding, as a multiple of that of hidden layers; > 0.
+        output_rate: learning rate of the output layer, as a multiple of that of hidden layers; > 0.
         parametrization: "standard", or "ntk", the neural tangent parametrisation: a kernel is a trained array with
             standard normal start, times 1 / sqrt(fan in).
         decay_schedule: schedule of weight decay, on top of the rate's: "constant", or "flat_cosine" as in `schedule`.
@@ -77,6 +79,8 @@ class Training(AnyTraining):
     """
 
     bias_rate: float = 1.0
+    embedding_rate: float = 1.0
+    output_rate: float = 1.0
     parametrization: str = "standard"
     decay_schedule: str = "constant"
     bias_initializer: str = "zeros"

@@ -20,6 +20,8 @@ __all__ = ["to_graph"]
 def to_graph(genome: DenseGenome) -> nx.DiGraph:
     """The genome's architecture graph; see `genomes.architecture.graph`."""
     training = {name: value for name, value in asdict(genome.training).items() if value != OFF.get(name)}
+    if genome.embedding == "none":
+        training.pop("embedding_rate", None)
     kernel = {"initializer": genome.initializer, "l2": training.pop("l2")}
     every = {"kind": "dense", "dropout": genome.dropout, "normalization": genome.normalization, **kernel}
     if genome.parametric_activation:

@@ -102,8 +102,8 @@ class DenseSpace:
             Fixed to 1 on GPUs.
         adapters, member_start: see `genomes.dense.DenseGenome`.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
-            parametrization, decay_schedule, bias_initializer: see `genomes.dense.Training`. A gene that can be off is a
-            range with `zero=True`.
+            embedding_rate, output_rate, parametrization, decay_schedule, bias_initializer: see
+            `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
 
         extra_mutations: names of user-defined mutations in addition to the built-in ones, see `genomes.mutations`.
 
@@ -143,6 +143,8 @@ class DenseSpace:
     beta2: Given = Choice((0.95, 0.99, 0.999))
     label_smoothing: Given = Choice((0.0, 0.05, 0.1, 0.2))
     bias_rate: Given = 1.0
+    embedding_rate: Given = 1.0
+    output_rate: Given = 1.0
     parametrization: Given = "standard"
     decay_schedule: Given = "constant"
     bias_initializer: Given = "zeros"

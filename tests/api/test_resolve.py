@@ -101,6 +101,7 @@ def test_a_space_from_before_embeddings_has_none() -> None:
     value = DenseSpace(layers=2).to_json()
     later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start", "category_units")
     later += ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
+    later += ("embedding_rate", "output_rate")
     for place in ("network", "training"):
         value[place] = {name: domain for name, domain in value[place].items() if name not in later}
     space = DenseSpace.from_json(value)

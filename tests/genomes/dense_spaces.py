@@ -32,6 +32,8 @@ FIXED: dict[str, Any] = {
     "category_units": 0,
     "parametric_activation": False,
     "bias_rate": 1.0,
+    "embedding_rate": 1.0,
+    "output_rate": 1.0,
     "parametrization": "standard",
     "decay_schedule": "constant",
     "bias_initializer": "zeros",
@@ -60,6 +62,9 @@ SPACES: dict[str, DenseSpace] = {
     "parametric activations": DenseSpace(layers=[0, 2], parametric_activation=[False, True]),
     "biases": DenseSpace(
         bias_initializer=["zeros", "rows"], bias_rate=Range(0.1, 10.0, log=True), parametrization=["standard", "ntk"]
+    ),
+    "rates by layer": DenseSpace(
+        embedding=["none", "linear"], embedding_rate=Range(0.1, 10.0, log=True), output_rate=[0.3, 1.0, 3.0]
     ),
     "decay schedules": DenseSpace(decay_schedule=["constant", "flat_cosine"], optimizer=["adam", "adamw"]),
     "dormant decay": DenseSpace(

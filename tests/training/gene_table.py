@@ -119,7 +119,12 @@ ALONE = {
             schedule="cosine",
         ),
         "ntk, biases, periodic embedding, members": graph(
-            (8, 6), inputs=PERIODIC | {"members": 2, "adapters": "full"}, parametrization="ntk", bias_rate=3.0
+            (8, 6),
+            inputs=PERIODIC | {"members": 2, "adapters": "full"},
+            parametrization="ntk",
+            bias_rate=3.0,
+            embedding_rate=0.2,
+            output_rate=2.0,
         ),
         "ntk nesterov, layer norm": graph(
             (9, 5), optimizer="nesterov", parametrization="ntk", learning_rate=0.1, normalization="layer"

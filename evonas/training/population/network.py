@@ -56,7 +56,8 @@ class Network:
         parametric = any(layer.get("parametric_activation") for layer in hidden)
         about: Mapping[str, Any] = {**graph.nodes[0], "parametric_activation": parametric}
         places = [(name, about) for name in ("scaling", "category_units", "parametric_activation")]
-        for name in ("label_smoothing", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"):
+        rates = ("bias_rate", "embedding_rate", "output_rate")
+        for name in ("label_smoothing", *rates, "parametrization", "decay_schedule", "bias_initializer"):
             places.append((name, training))
         for name, there in places:
             if there.get(name):
