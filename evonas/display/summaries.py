@@ -32,7 +32,7 @@ from genomes.encodings import describe, space_from_json
 if TYPE_CHECKING:
     pass
 
-__all__ = ["finalist_lines", "is_late", "summary_lines", "summary_values"]
+__all__ = ["finalist_lines", "is_late", "shows_test_scores", "summary_lines", "summary_values"]
 
 
 # The start.
@@ -87,6 +87,12 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
         *_baseline_lines(run, test or champion_test_scores(run)),
         *_front_lines(run),
     ]
+
+
+def shows_test_scores(run: RunReader) -> bool:
+    """Whether the line on the final model has its test scores."""
+    model = run.final_model
+    return model is not None and bool(run.final_test.scores_of(model))
 
 
 def _final_model_lines(run: RunReader) -> list[str]:

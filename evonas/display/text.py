@@ -93,7 +93,7 @@ class Plain:
         lines += summaries.summary_lines(run, _test(exported, test_scores))
         if exported is not None:
             lines += next_steps.exported_lines(exported, run.objective.name)
-        elif test_scores:
+        elif test_scores and not summaries.shows_test_scores(run):
             lines.append(next_steps.test_line(test_scores, run.objective.name))
         elif run.source.get("build") and summaries.is_late(run):
             lines.append("Model: not written, since no time was left; see Export")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from evonas.deploy import final_model as final_model_module
 from evonas.deploy.final_model import score_final_model
 from evonas.display.next_steps import scored_values
 from evonas.display.scores import format_score
+from evonas.display.text import Plain
 from evonas.networks.forward import raw_outputs
 from evonas.reporting.markdown import markdown
 from evonas.reporting.report import make_report
@@ -102,6 +104,10 @@ def test_it_is_the_mean_of_networks_trained_on_all_rows() -> None:
         mean = np.mean([predict_with(each, run, data, data.x_test) for each in model.members], axis=0)[:, 0]
         truth = np.asarray(data.y_test)[:, 0] * data.problem.target_std[0] + data.problem.target_mean[0]
         scores = run.final_test.scores_of(model)
+        text = io.StringIO()
+        Plain(text).finish(run, None, scores)
+    assert text.getvalue().count("test rmse") == 1
+    assert "Test, which" not in text.getvalue()  # a second line with the same scores
     assert scores["rmse"] == pytest.approx(np.sqrt(np.mean((mean - truth) ** 2)), rel=1e-5)
     assert result.test_scores == scores
     answer = markdown(make_report(read_run("run"))).split("## ")[1]
