@@ -41,7 +41,6 @@ _PATIENCE = 20
 _ROWS = 1024
 
 
-@keras.saving.register_keras_serializable("evonas_benchmarks")
 class Periodic(keras.layers.Layer):
     """Periodic embeddings with trained frequencies of the columns of `numeric`; the other columns are kept."""
 
@@ -82,18 +81,16 @@ class Table:
     def of(cls, data: PreparedData) -> Table:
         """The rows with ranked numbers."""
         (split,) = data.splits
-        kept = [k for k, (view, number) in enumerate(zip(_views(data), data.problem.numeric, strict=True))
-                if number < 0 or view == "quantile"]  # fmt: skip
+        problem = data.problem
+        views = problem.views or ("standard",) * problem.num_features
+        columns = enumerate(zip(views, problem.numeric, strict=True))
+        kept = [k for k, (view, number) in columns if number < 0 or view == "quantile"]
         y = np.asarray(split.y_train)
-        if data.problem.task != "regression":
-            y = np.eye(max(data.problem.num_outputs, 2), dtype=np.float32)[y.reshape(-1).astype(int)]
+        if problem.task != "regression":
+            y = np.eye(max(problem.num_outputs, 2), dtype=np.float32)[y.reshape(-1).astype(int)]
         rows = (np.asarray(x, np.float32)[:, kept] for x in (split.x_train, split.x_validation, data.x_test))
         x, x_validation, x_test = rows
         return cls(x, y.reshape(len(y), -1).astype(np.float32), x_validation, split.y_validation, x_test)
-
-
-def _views(data: PreparedData) -> tuple[str, ...]:
-    return data.problem.views or ("standard",) * data.problem.num_features
 
 
 def representation(num_features: int, numeric: list[int]) -> keras.Model:
@@ -143,8 +140,8 @@ class Neighbours:
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """Raw outputs, as a network's: standardised predictions, or logits."""
         others = self._represented(self._table.x)
-        parts = [weighted_targets(self._represented(x[k : k + _ROWS]), others, self._table.y).numpy()
-                 for k in range(0, len(x), _ROWS)]  # fmt: skip
+        chunks = (x[k : k + _ROWS] for k in range(0, len(x), _ROWS))
+        parts = [weighted_targets(self._represented(chunk), others, self._table.y).numpy() for chunk in chunks]
         found: np.ndarray = np.concatenate(parts)
         if self._data.problem.task == "regression":
             return found
@@ -214,8 +211,8 @@ def main() -> None:
         score = _score(data, found_test)
         seconds = time.process_time() - began
         print(f"    learned neighbours {validation:.5g} ({score:.5g}), {epochs} epochs, {seconds:.1f} s", flush=True)
-        means = [mean_outputs(data.problem.task, [np.asarray(each) for each in some]) for some in
-                 (outputs, [*outputs, found_test])]  # fmt: skip
+        sets = (outputs, [*outputs, found_test])
+        means = [mean_outputs(data.problem.task, [np.asarray(each) for each in some]) for some in sets]
         print(f"    mean of the known defaults ({_score(data, means[0]):.5g}), with it ({_score(data, means[1]):.5g})")
 
 
