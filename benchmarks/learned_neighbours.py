@@ -1,6 +1,6 @@
 """Predictions from learned neighbours against the known defaults: is ModernNCA worth its time?
 
-python benchmarks/learned_neighbours.py [--tables concrete,kin8nm] [--epochs 60] [--share 0.4] [--rate 0.002]
+python benchmarks/learned_neighbours.py [--tables concrete,kin8nm] [--epochs 60] [--share 0.4] [--squared]
 
 ModernNCA (Ye, Yin, Zhan and Chao 2024, arXiv 2407.03257) predicts the mean target of the training rows, weighted by the
 softmax of the negative distances in a learned representation; in training, the row itself is left out and a share of
@@ -104,10 +104,11 @@ def representation(num_features: int, numeric: list[int]) -> keras.Model:
     return keras.Model(x, keras.layers.BatchNormalization(momentum=0.9)(keras.layers.Add()([h, r])))
 
 
-def weighted_targets(rows: Any, others: Any, targets: Any, excluded: Any = 0.0) -> Any:
+def weighted_targets(rows: Any, others: Any, targets: Any, excluded: Any = 0.0, squared: bool = False) -> Any:
     """The mean targets of the other rows, weighted by distance; `excluded` is 1 for pairs that do not count."""
     squares = tf.reduce_sum(rows**2, 1)[:, None] + tf.reduce_sum(others**2, 1)[None]
-    distances = tf.sqrt(tf.maximum(squares - 2 * tf.matmul(rows, others, transpose_b=True), 1e-6))
+    squares = tf.maximum(squares - 2 * tf.matmul(rows, others, transpose_b=True), 1e-6)
+    distances = squares / _UNITS if squared else tf.sqrt(squares)
     return tf.matmul(tf.nn.softmax(-distances - 1e6 * excluded), targets)
 
 
@@ -129,7 +130,9 @@ class Neighbours:
         targets = tf.gather(self._table.y, drawn)
         with tf.GradientTape() as tape:
             every = self._network(tf.gather(self._table.x, drawn), training=True)
-            predicted = weighted_targets(every[:size], every, targets, tf.eye(size, tf.shape(drawn)[0]))
+            predicted = weighted_targets(
+                every[:size], every, targets, tf.eye(size, tf.shape(drawn)[0]), self._options.squared
+            )
             if self._data.problem.task == "regression":
                 loss = tf.reduce_mean((predicted - targets[:size]) ** 2)
             else:
@@ -141,7 +144,10 @@ class Neighbours:
         """Raw outputs, as a network's: standardised predictions, or logits."""
         others = self._represented(self._table.x)
         chunks = (x[k : k + _ROWS] for k in range(0, len(x), _ROWS))
-        parts = [weighted_targets(self._represented(chunk), others, self._table.y).numpy() for chunk in chunks]
+        parts = [
+            weighted_targets(self._represented(chunk), others, self._table.y, squared=self._options.squared).numpy()
+            for chunk in chunks
+        ]
         found: np.ndarray = np.concatenate(parts)
         if self._data.problem.task == "regression":
             return found
@@ -188,6 +194,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--share", type=float, default=0.4, help="share of the training rows drawn for each step")
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--squared", action="store_true", help="weigh by squared distances")
     options = parser.parse_args()
     space, numbers = space_and_numbers(None, None)
     assert isinstance(space, DenseSpace)
