@@ -208,7 +208,7 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timeta
 
     Empty if there is none, or no time for it.
     """
-    if store.settings.ensemble and store.finalists:
+    if (store.settings.ensemble or store.settings.average) and store.finalists:
         _choose_ensemble(store, timetable)
     if (model := store.final_model) is not None:
         data = PreparedData.load(store.directory / DATA_NAME)

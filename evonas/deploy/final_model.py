@@ -26,6 +26,9 @@ __all__ = ["best_network", "choose_ensemble", "final_network", "score_final_mode
 
 #: Rows scored between two checks of the clock: about 0.2 s of processor time with neighbour features.
 _ROWS_AT_A_TIME = 1024
+#: Minimum number of validation rows to choose the members of a mean: a choice on 165 to 400 rows was no better than
+#: equal shares of the finalists, see benchmarks/results/LOG.md.
+_ROWS_TO_CHOOSE = 1000
 
 
 def final_network(run: RunReader, model: FinalModel, data: PreparedData) -> CombinedNetwork:
@@ -69,12 +72,17 @@ def choose_ensemble(
 ) -> tuple[list[str], list[float]]:
     """Names of weights, and their shares in the ensemble of `Settings.ensemble`, chosen on the validation rows.
 
-    Empty if there is no choice (members of folds, or a single network), and if `gives_up` returns true.
+    The same for the mean of `Settings.average`, if it would be of networks trained on the training rows, and there are
+    enough validation rows. Empty if there is no choice (members of folds, or a single network), and if `gives_up`
+    returns true.
     """
-    size, held = run.settings.ensemble or 0, networks_to_choose_from(run)
+    split, objective = data.splits[0], run.objective
+    size = run.settings.ensemble or 0
+    if not size and len(split.y_validation) >= _ROWS_TO_CHOOSE and run.final_model and not run.final_model.all_rows:
+        size = run.settings.average or 0
+    held = networks_to_choose_from(run)
     if not size or len(held) < 2 or fold_members(run, size):
         return [], []
-    split, objective = data.splits[0], run.objective
     outputs = []
     for record in held.values():
         network = _combine_members(run, [record], data)

@@ -1,8 +1,9 @@
 """The final model of a run if it is the mean of several networks, and its test scores.
 
 The members of a mean follow from the settings and from the networks that were trained. The members of an ensemble
-(`Settings.ensemble`) are chosen on the validation rows and stored in the row "ensemble" of `about`; the test scores are
-in the row "final_test". Only this module reads and writes both.
+(`Settings.ensemble`, or `Settings.average` if there are enough validation rows for a choice) are chosen on the
+validation rows and stored in the row "ensemble" of `about`; the test scores are in the row "final_test". Only this
+module reads and writes both.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ def final_model(run: RunReader) -> FinalModel | None:
         members = members_on_all_rows(run, finalists)
         if len(members) >= min(count, _FEWEST_ON_ALL_ROWS):
             return FinalModel(members, all_rows=True)
+    if (chosen := _ensemble(run, count)) is not None:
+        return chosen
     turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in near_the_best(finalists))))
     retrained = tuple(record for record in turns if record is not None)[:count]
     best = run.best(max(0, min(count, _MOST_OF_SEARCH) - len(retrained)))

@@ -288,3 +288,24 @@ def test_the_file_predicts_the_mean() -> None:
     assert np.asarray(given).ravel() == pytest.approx(result.predict(rows), rel=1e-3, abs=1e-4)
     single = result.export("single.keras", 1)
     assert single.validation_scores
+
+
+def test_a_mean_is_chosen_on_the_validation_rows_if_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(final_model_module, "_ROWS_TO_CHOOSE", 18)
+    result = search(all_rows=False, finalist_seeds=2)
+    with RunReader("run") as run:
+        model = run.final_model
+        assert model is not None
+        assert model.note.endswith("chosen on the validation rows")
+        assert 2 <= len(model.members) <= 3
+        assert run.final_test.ensemble_of(list(networks_to_choose_from(run)))
+    assert result.test_scores["rmse"] > 0
+    rows = table().drop(columns="y")
+    assert result.predict(rows) == pytest.approx(evonas.load_run("run").predict(rows))
+
+
+def test_a_mean_has_equal_shares_if_validation_rows_are_few() -> None:
+    search(all_rows=False)
+    with RunReader("run") as run:
+        assert run.final_model is not None
+        assert run.final_model.chosen == ()
