@@ -208,7 +208,7 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timeta
 
     Empty if there is none, or no time for it.
     """
-    if (store.settings.ensemble or store.settings.average) and store.finalists:
+    if (store.settings.ensemble and store.finalists) or store.settings.average:
         _choose_ensemble(store, timetable)
     if (model := store.final_model) is not None:
         data = PreparedData.load(store.directory / DATA_NAME)
@@ -229,7 +229,9 @@ def _test_scores(store: RunStore, space: SearchSpace, trainer: Evaluator, timeta
 def _choose_ensemble(store: RunStore, timetable: Timetable) -> None:
     """Commits the members of the ensemble; none if there is no time to compare them."""
     data = PreparedData.load(store.directory / DATA_NAME)
-    names, shares = choose_ensemble(store, data, lambda: timetable.tests_are_over)
+    left = timetable.tests_left
+    end = max(left - timetable.choice_seconds, left / 2.0)  # the rest is for test scores and the report
+    names, shares = choose_ensemble(store, data, lambda: timetable.tests_left < end)
     if names:
         store.final_test.choose(names, shares)
 

@@ -43,6 +43,8 @@ MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
 MOST_WITH_ENSEMBLE = 0.4
 #: Margin for the end in addition to measured times: a share of the run's time plus seconds, and the most.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
+#: The same for choosing the members of a mean, which scores the best networks on the validation rows.
+_CHOICE_SHARE, _CHOICE_MOST = 0.03, 15.0
 #: Tolerance of the deadline in seconds and as a share of the time, and how late scoring on the test split may end.
 _LATE_SECONDS, _LATE_SHARE, _TESTS_LATE = 0.8, 0.015, 0.5
 #: Number of results required to measure how many networks are trained at a time.
@@ -280,7 +282,9 @@ class Timetable:
     def _end_margin(self) -> float:
         if self.bound == math.inf or not self._has_end:
             return 0.0
-        return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + 2.0 * self._store.report_seconds
+        settings = self._store.settings
+        choice = self.choice_seconds if settings.average and not settings.all_rows else 0.0
+        return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + choice + 2.0 * self._store.report_seconds
 
     @property
     def end_seconds(self) -> float:
@@ -293,9 +297,19 @@ class Timetable:
         return self.left <= self.end_seconds
 
     @property
+    def choice_seconds(self) -> float:
+        """Maximum seconds for choosing the members of a mean on the validation rows."""
+        return min(_CHOICE_SHARE * self.bound, _CHOICE_MOST)
+
+    @property
+    def tests_left(self) -> float:
+        """Seconds until the remaining time is needed for the export."""
+        return self.left - self.ending() + _TESTS_LATE
+
+    @property
     def tests_are_over(self) -> bool:
         """Whether the remaining time is needed for the export."""
-        return self.left <= self.ending() - _TESTS_LATE
+        return self.tests_left <= 0.0
 
     @property
     def is_over(self) -> bool:
