@@ -172,8 +172,8 @@ class Settings(_Frozen):
         default=None,
         ge=0,
         le=100,
-        description="number of training runs of the finalists whose mean is the final model; 0 uses the best network "
-        "alone; none: 8 for tables in a run with a time limit, else 0",
+        description="number of networks whose mean is the final model: training runs of the finalists, or chosen on "
+        "the validation rows if these are at least 1,000; 0 uses the best network alone; none: 8 for tables in a run with a time limit, else 0",
     )
     all_rows: bool | None = Field(
         default=None,

@@ -171,8 +171,8 @@ class SettingsFlags:
     average: Annotated[
         int | None,
         option(
-            "Make the final model the mean of K trainings of the finalists; 0 for only the best network [8 for tables "
-            "with --time, else 0].",
+            "Make the final model the mean of K trainings of the finalists, or of K networks chosen on 1,000 or more "
+            "validation rows; 0 for only the best network [8 for tables with --time, else 0].",
             "K",
         ),
     ] = None
