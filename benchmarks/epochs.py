@@ -30,7 +30,7 @@ from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes import DenseSpace
 from genomes.architecture.graph import graph_from_json, graph_to_json, views_of
 from genomes.dense.graph import to_graph
-from genomes.dense.known_defaults import known_defaults
+from genomes.known_defaults import known_defaults
 
 
 def parts_of(name: str, rows: int) -> tuple[pd.DataFrame, pd.DataFrame, str]:

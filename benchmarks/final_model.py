@@ -26,7 +26,8 @@ from evonas.deploy.final_model import final_network, score_final_model
 from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.ensemble_selection import select_ensemble
 from evonas.runs import finalists as finalists_module
-from evonas.runs.final_model import FinalModel, members_on_all_rows
+from evonas.runs.ensemble_networks import members_on_all_rows
+from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
 

@@ -31,7 +31,7 @@ from evonas.metrics.problem_scores import compute_scores
 from genomes import DenseSpace
 from genomes.architecture.graph import graph_to_json
 from genomes.dense.graph import to_graph
-from genomes.dense.known_defaults import known_defaults
+from genomes.known_defaults import known_defaults
 
 _UNITS, _FREQUENCIES, _EMBEDDED = 128, 16, 12
 #: Standard deviation of initial frequencies, weight decay and dropout.
@@ -151,7 +151,7 @@ class Neighbours:
         found: np.ndarray = np.concatenate(parts)
         if self._data.problem.task == "regression":
             return found
-        logs = np.log(np.clip(found, 1e-6, 1.0))
+        logs: np.ndarray = np.log(np.clip(found, 1e-6, 1.0))
         return logs[:, 1:] - logs[:, :1] if self._data.problem.task == "binary" else logs
 
     def _represented(self, x: np.ndarray) -> Any:
@@ -224,7 +224,7 @@ def main() -> None:
 
 
 def _score(data: PreparedData, outputs: np.ndarray) -> float:
-    return float(compute_scores(data.problem, data.y_test, outputs)[metric_of(data)])
+    return float(compute_scores(data.problem, np.asarray(data.y_test), outputs)[metric_of(data)])
 
 
 if __name__ == "__main__":
