@@ -173,7 +173,8 @@ class Settings(_Frozen):
         ge=0,
         le=100,
         description="number of networks whose mean is the final model: training runs of the finalists, or chosen on "
-        "the validation rows if these are at least 1,000; 0 uses the best network alone; none: 8 for tables in a run with a time limit, else 0",
+        "the validation rows if these are at least 1,000; 0 uses the best network alone; none: 8 for tables in a run "
+        "with a time limit, else 0",
     )
     all_rows: bool | None = Field(
         default=None,
