@@ -1,6 +1,7 @@
 """Searches over images with equal time: evonas against KerasTuner with a convolutional `build(hp)`.
 
 python benchmarks/images.py --data mnist.npz [--seconds 1800] [--rows 0] [--only evonas,random,hyperband] [--json OUT]
+python benchmarks/images.py --data mnist.npz --seconds 300 --only evonas --dense-layers 2
 
 `--data` is an archive with x_train, y_train, x_test and y_test, pixels from 0 to 255, like MNIST in Keras. Each side
 runs in a separate process, including its imports; a fifth of the training rows is for validation. The figure is the
@@ -34,6 +35,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=1800, help="seconds for each side")
     parser.add_argument("--rows", type=int, default=0, help="number of training rows [all]")
     parser.add_argument("--epochs", type=int, default=20, help="maximum epochs per model for KerasTuner")
+    parser.add_argument(
+        "--dense-layers", type=int, default=0, help="layers of 128 to 512 units instead of convolutions"
+    )
     parser.add_argument("--only", default=",".join(SIDES), help="sides, separated by commas")
     parser.add_argument("--json", type=report_path, default=str(HERE / "results" / "images.json"))
     parser.add_argument("--side", default="", help="side to run in this process (internal)")
@@ -51,11 +55,13 @@ def read(options: argparse.Namespace) -> dict[str, Any]:
 def by_evonas(arrays: dict[str, Any], options: argparse.Namespace, folder: str) -> dict[str, Any]:
     """The best network of an image search with defaults."""
     import evonas
+    from genomes import DenseSpace
+    from genomes.domains import Range
 
     run = Path(folder) / "run"
-    result = evonas.search(
-        arrays["x_train"], arrays["y_train"], time=f"{options.seconds}s", out=run, objective="accuracy"
-    )
+    dense = {"space": DenseSpace(layers=options.dense_layers, units=Range(128, 512))} if options.dense_layers else {}
+    limit = f"{options.seconds}s"
+    result = evonas.search(arrays["x_train"], arrays["y_train"], time=limit, out=run, objective="accuracy", **dense)
     hits = np.asarray(result.predict(arrays["x_test"])) == arrays["y_test"]
     return {"error": 1.0 - float(hits.mean()), "networks": len(result.evaluations)}
 
