@@ -97,11 +97,13 @@ def choose_ensemble(
     if len(outputs) < 2:
         return [], []
 
-    is_training_loss = objective.name == "log_loss" or (objective.name == "rmse" and data.problem.num_outputs == 1)
+    plain = data.problem.num_outputs == 1 and not data.problem.quantiles
+    is_training_loss = objective.name == "log_loss" or (objective.name == "rmse" and plain)
 
     def loss(raw: NDArray[Any]) -> float:
         if is_training_loss:  # has the same order, and takes a tenth of the time of all scores
-            return mean_loss(data.problem, "auto", split.y_validation, raw)
+            value = mean_loss(data.problem, "auto", split.y_validation, raw)
+            return value if math.isfinite(value) else math.inf
         return objective.loss(compute_scores(data.problem, split.y_validation, raw).get(objective.name))
 
     counts = dict(zip(outputs, select_ensemble(list(outputs.values()), loss, data.problem, size), strict=True))

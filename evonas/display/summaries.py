@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evonas.devices import TRAINERS
 from evonas.display.baseline_summaries import (
@@ -28,9 +28,6 @@ from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.trainer_counts import count_trainers
 from genomes.encodings import describe, space_from_json
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["finalist_lines", "is_late", "shows_test_scores", "summary_lines", "summary_values"]
 

@@ -19,14 +19,14 @@ __all__ = ["decays", "has_factors", "rate_factor"]
 
 #: Optimizers whose step size depends on the size of the gradient.
 _OF_GRADIENTS = ("sgd", "momentum", "nesterov")
-#: Layers of the numeric embedding.
-_EMBEDDING = ("embedding", "waves")
+#: Layer -> the setting with its learning rate, relative to that of hidden layers; the first two are the embedding.
+_RATES = {"embedding": "embedding_rate", "waves": "embedding_rate", "output": "output_rate"}
 
 
 def has_factors(training: Mapping[str, Any]) -> bool:
     """Whether any variable has another rate than the step's."""
-    rates = ("bias_rate", "embedding_rate", "output_rate")
-    return training.get("parametrization", "standard") != "standard" or any(training.get(n, 1.0) != 1.0 for n in rates)
+    rates = any(training.get(name, 1.0) != 1.0 for name in ("bias_rate", *_RATES.values()))
+    return rates or training.get("parametrization", "standard") != "standard"
 
 
 def decays(training: Mapping[str, Any], num_steps: int) -> float | NDArray[np.float32]:
@@ -52,8 +52,7 @@ def rate_factor(training: Mapping[str, Any], name: str, shape: tuple[int, ...]) 
         0.25
     """
     layer, _, part = name.partition("/")
-    role = "embedding_rate" if layer in _EMBEDDING else f"{layer}_rate"
-    factor = float(training.get(role, 1.0)) if role in ("embedding_rate", "output_rate") else 1.0
+    factor = float(training.get(_RATES[layer], 1.0)) if layer in _RATES else 1.0
     if part == "bias" and layer != "waves":
         return factor * float(training.get("bias_rate", 1.0))
     if part == "kernel" and training.get("parametrization") == "ntk" and (layer == "output" or "layer_" in layer):

@@ -19,7 +19,7 @@ from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.deploy import final_model as final_model_module
-from evonas.deploy.final_model import score_final_model
+from evonas.deploy.final_model import choose_ensemble, score_final_model
 from evonas.display.next_steps import scored_values
 from evonas.display.scores import format_score
 from evonas.display.text import Plain
@@ -309,3 +309,18 @@ def test_a_mean_has_equal_shares_if_validation_rows_are_few() -> None:
     with RunReader("run") as run:
         assert run.final_model is not None
         assert run.final_model.chosen == ()
+
+
+def test_the_choice_is_between_the_networks_that_were_scored_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(final_model_module, "_ROWS_TO_CHOOSE", 18)
+    search(all_rows=False, finalist_seeds=2)
+    with RunReader("run") as run:
+        data = PreparedData.load(Path("run") / DATA_NAME)
+        every = networks_to_choose_from(run)
+        best = sorted(every, key=lambda name: every[name].loss or 0.0)
+        for scored in (0, 1, 2, 3):
+            calls = iter(range(100))
+            names, shares = choose_ensemble(run, data, lambda calls=calls, scored=scored: next(calls) >= scored)
+            assert names == (list(every) if scored > 1 else [])
+            assert {name for name, share in zip(names, shares, strict=True) if share} <= set(best[:scored])
+            assert sum(shares) == pytest.approx(1.0 if scored > 1 else 0.0)
