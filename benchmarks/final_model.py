@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from raw_table import DATA, SMALL, Table, table_named
+from raw_table import DATA, SMALL, Table, check_tables, table_named
 
 import evonas
 from evonas.data.prepared import PreparedData
@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
+    check_tables(parser, options.tables.split(","))
     finalists_module._NEAR = np.inf  # compares networks that are further behind, too
     ratios: dict[str, list[float]] = {}
     for name in options.tables.split(","):

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from epochs import mean_outputs, parts_of, trained
-from raw_table import SMALL, table_named
+from raw_table import SMALL, check_tables
 
 from evonas.api.resolve import space_and_numbers
 from evonas.data.prepare import prepare_table
@@ -198,11 +198,8 @@ def main() -> None:
     options = parser.parse_args()
     space, numbers = space_and_numbers(None, None)
     assert isinstance(space, DenseSpace)
+    check_tables(parser, options.tables.split(","))
     for name in options.tables.split(","):
-        try:
-            table_named(name)
-        except ValueError as error:
-            parser.error(str(error))
         known, test, target = parts_of(name, options.rows)
         data = prepare_table(known, target, seed=0, test=test, numbers=numbers)
         print(f"{Path(name).name}, {len(known)} rows; validation (test) scores:", flush=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,15 @@ def table_named(name: str) -> Table:
     y = whole[column]
     continuous = pd.api.types.is_numeric_dtype(y) and (y.nunique() > _CLASSES or bool((y % 1 != 0).any()))
     return Table(table.files, column, "rmse") if continuous else table
+
+
+def check_tables(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Ends the program with a message if a table is unknown or its file or column is missing."""
+    for name in names:
+        try:
+            table_named(name)
+        except ValueError as error:
+            parser.error(str(error))
 
 
 def frames_of(table: Table, seed: int) -> dict[str, pd.DataFrame]:
@@ -238,11 +247,7 @@ def main() -> None:
     parser.add_argument("--json", type=report_path)
     options = parser.parse_args()
     names = SMALL if options.tables == "small" else tuple(options.tables.split(","))
-    for name in names:
-        try:
-            table_named(name)
-        except ValueError as error:
-            parser.error(str(error))
+    check_tables(parser, names)
     results = []
     for name in names:
         for seed in range(options.first_seed, options.first_seed + options.seeds):
