@@ -38,11 +38,13 @@ __all__ = ["FirstGeneration", "first_generation"]
 
 #: Share of a run's time for its first generation.
 _SHARE = 0.5
+#: Maximum share of that time for known defaults of tables, since random networks are worse.
+_KNOWN_SHARE = 0.7
 #: Seconds until the worker begins to train.
 _START_SECONDS = 2.0
 #: Number of random networks drawn per network needed, to find cheap ones among them.
 _DRAWS = 8
-#: This many of the cheapest networks per network needed are always eligible, for diversity.
+#: This many of the cheapest networks per network needed are eligible, for diversity, unless they take too long.
 _CHEAPEST = 3
 #: Tolerated excess of the total time before epochs are reduced, and the smallest number of epochs.
 _TOLERANCE, _FEWEST_EPOCHS = 1.25, 3
@@ -192,13 +194,17 @@ def _select_for_table(
     Returns:
         The genomes, the largest number of epochs of a network, and the expected seconds.
     """
-    mean = max(room - sum(cost(genome, epochs) for genome in initial), 0.0) / count
-    included = (*initial, *_first_affordable(known, lambda genome: cost(genome, epochs) <= mean))
-    kept = _unique(space, included)[:count]
+    left = max(room - sum(cost(genome, epochs) for genome in initial), 0.0)
+    widest = _widest_within(known, lambda genome: cost(genome, epochs), _KNOWN_SHARE * left, left / count)
+    kept = _unique(space, (*initial, *widest))[:count]
     room -= sum(cost(genome, epochs) for genome in kept)
     wanted = count - len(kept)
-    found = _unique(space, _cheapest(drawn, [cost(genome, epochs) for genome in drawn], wanted, room))[:wanted]
-    taken, most = sum(cost(genome, epochs) for genome in found), settings.epochs
+    costs, most = [cost(genome, epochs) for genome in drawn], settings.epochs
+    for choice in range(_CHEAPEST, 0, -1):  # less diverse networks are better than fewer epochs
+        found = _unique(space, _cheapest(drawn, costs, wanted, room, choice))[:wanted]
+        taken = sum(cost(genome, epochs) for genome in found)
+        if taken <= _TOLERANCE * room:
+            break
     if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, epochs_that_take(expected_epochs(most) * max(room, 0.0) / taken)))
     return (*kept, *found), most, taken * expected_epochs(most) / expected_epochs(epochs)
@@ -237,6 +243,35 @@ def _first_affordable(known: Sequence[Sequence[Any]], fits: Callable[[Any], bool
     """The first, and thus widest, affordable genome of each known default that has one."""
     firsts = (next(filter(fits, variants), None) for variants in known)
     return [genome for genome in firsts if genome is not None]
+
+
+def _widest_within(
+    known: Sequence[Sequence[Any]], cost: Callable[[Any], float], total: float, least: float
+) -> list[Any]:
+    """A genome of each known default, the wider the better, within a total cost.
+
+    Their costs have a common limit, the highest one within the total. With what is left, the first ones get wider.
+
+    Args:
+        known: genomes of each known default, the widest first.
+        cost: genome -> seconds.
+        total: limit of the sum of costs.
+        least: limit of each cost if the total is exceeded even so.
+    """
+    found = _first_affordable(known, lambda genome: cost(genome) <= least)
+    for limit in sorted({cost(genome) for genome in chain.from_iterable(known)}):
+        wider = _first_affordable(known, lambda genome, limit=limit: cost(genome) <= limit)  # type: ignore[misc]
+        if limit > least and sum(map(cost, wider)) <= total:
+            found = wider
+    left = total - sum(map(cost, found))
+    for variants in known:
+        narrow = next((genome for genome in variants if genome in found), None)
+        if narrow is None:
+            continue
+        wide = next(genome for genome in variants if genome == narrow or cost(genome) - cost(narrow) <= left)
+        left -= cost(wide) - cost(narrow)
+        found[found.index(narrow)] = wide
+    return found
 
 
 def _unique(space: Any, genomes: Iterable[Any]) -> tuple[Any, ...]:
@@ -303,10 +338,13 @@ def _flops_within(
     return max(1, int(spare * share * core / samples))
 
 
-def _cheapest(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float) -> list[Any]:
-    """The cheapest genomes, in the given order: as many as let `count` of them fit into `room` on average, or a few."""
+def _cheapest(genomes: Sequence[Any], costs: Sequence[float], count: int, room: float, choice: int) -> list[Any]:
+    """The cheapest genomes, in the given order: as many as let `count` of them fit into `room` on average.
+
+    At least `choice * count` of them, for diversity.
+    """
     ranked = sorted(costs)
-    eligible = min(len(ranked), _CHEAPEST * count)
+    eligible = min(len(ranked), choice * count)
     total = sum(ranked[:eligible])
     while eligible < len(ranked) and (total + ranked[eligible]) / (eligible + 1) * count <= room:
         total += ranked[eligible]

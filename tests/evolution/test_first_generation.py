@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
 from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range, SequenceSpace
 from genomes.architecture.cost import count_flops, count_frozen_flops, count_parameters
+from genomes.dense.known_defaults import known_defaults
 from tests.stub import StubEvaluator
 
 # Plain networks, whose cost follows from their size.
@@ -76,6 +78,32 @@ def test_networks_given_by_the_user_are_kept(data: PreparedData) -> None:
     assert first is not None
     assert first.genomes[0] == large
     assert len(first.genomes) == 10
+
+
+def test_known_defaults_of_tables_are_as_wide_as_their_share_of_the_time_allows(data: PreparedData) -> None:
+    space = DenseSpace(embedding="none", members=1, neighbours=False)
+    known = [tuple(variants.values()) for variants in known_defaults(space, "regression")]
+    settings = Settings(seed=0, population=10, trainer="native").resolve("rmse")
+    machine: dict[str, Any] = {"flops": lambda: 1e9, "share": lambda threads: 1.0, "known": known}
+    speed = speed_of("native")
+    assert speed is not None
+    cost = cost_of_training(space, data, settings, speed, 1e9)
+
+    def widths(seconds: float) -> list[int]:
+        first = first_generation(space, data, settings, RMSE, (), seconds, 1, **machine)
+        assert first is not None
+        there = [genome for genome in first.genomes if genome in set(chain.from_iterable(known))]
+        assert sum(cost(genome, settings.epochs) for genome in there) <= 0.7 * (0.5 * seconds - 2)
+        assert len(there) == len(known)
+        return [genome.layers[0].units for genome in there]
+
+    short, longer = widths(60), widths(200)
+    assert all(few <= more for few, more in zip(short, longer, strict=True))
+    assert sum(short) < sum(longer)
+    # A known default may take more than an equal share of the time.
+    first = first_generation(space, data, settings, RMSE, (), 200, 1, **machine)
+    assert first is not None
+    assert max(cost(genome, settings.epochs) for genome in first.genomes) > 98 / 10
 
 
 def test_epochs_are_reduced_if_nothing_is_cheap_enough_unless_given(data: PreparedData) -> None:
