@@ -27,7 +27,7 @@ TASKS = ("regression", *CLASSIFICATION)
 #: Widths of the narrower variants of recipes for short searches, as shares of the full width.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
 #: Genes that define a recipe; a space without them skips the recipe.
-_ESSENTIAL = ("optimizer", "activation", "embedding")
+_ESSENTIAL = ("optimizer", "activation", "embedding", "output")
 
 
 @dataclass(frozen=True)

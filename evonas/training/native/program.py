@@ -48,7 +48,10 @@ class Program:
         instructions: instructions in order.
         variables: name -> weights in a flat vector: `num_weights` trained ones, then `num_frozen` frozen ones.
         statistics: name -> moving statistics in a vector of `num_statistics`.
-        input, output: tensors of the features and the raw outputs.
+        input, output: tensors of the features and of the raw outputs; if predictions are those of learned neighbours,
+            of the representation.
+        num_outputs: number of raw outputs.
+        finds_neighbours: whether predictions are those of learned neighbours, see `evonas.networks.neighbours`.
         rows: maximum number of rows in the arena.
         arena: its size in numbers.
     """
@@ -63,6 +66,8 @@ class Program:
     output: Tensor
     rows: int
     arena: int
+    num_outputs: int
+    finds_neighbours: bool = False
 
     @cached_property
     def code(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
