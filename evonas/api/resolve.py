@@ -37,6 +37,7 @@ __all__ = [
     "resolve_samples",
     "space_and_numbers",
     "trainable",
+    "with_learned_neighbours",
     "with_neighbours",
 ]
 
@@ -292,6 +293,29 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
         return off, (f"no features of neighbours with {what}",)
     columns, sets = rank_columns(data, space.neighbour_columns or candidates)
     return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
+
+
+def with_learned_neighbours(
+    space: SearchSpace, data: PreparedData, settings: Settings
+) -> tuple[SearchSpace, tuple[str, ...]]:
+    """The space without predictions from learned neighbours if these data or the trainer do not support them, and a
+    note for the user.
+
+    Raises:
+        InputError: the space has no other networks.
+    """
+    if not isinstance(space, DenseSpace) or not space.domain("output").contains("neighbours"):
+        return space, ()
+    reasons = {
+        "with the population trainer": settings.trainer == "population",
+        f"with strategy {settings.strategy}": not strategy_row(settings.strategy).trains,
+        "for quantiles": bool(settings.quantiles),
+        "with weighted rows": any(split.weight_train is not None for split in data.splits),
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), None)
+    if why is None:
+        return space, ()
+    return _keep_options(space, "output", ("dense",), why), (f"no predictions from learned neighbours {why}",)
 
 
 def _drop_options(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:

@@ -22,12 +22,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.options import MAX_REFERENCES
+from genomes.errors import InputError
 
 __all__ = ["CLASSES", "FLOOR", "LEAST_SHARE", "REFERENCES", "TARGETS"]
-__all__ += ["neighbour_outputs", "reference_rows", "reference_weights", "target_columns", "without_references"]
+__all__ += [
+    "check_supported",
+    "neighbour_outputs",
+    "reference_rows",
+    "reference_weights",
+    "target_columns",
+    "without_references",
+]
 
 Array = NDArray[Any]
 
@@ -38,6 +47,18 @@ LEAST_SHARE = 1e-6
 
 #: Names of the weights with the representations of the reference rows, and with their targets or class shares.
 REFERENCES, TARGETS, CLASSES = "output/references", "output/targets", "output/classes"
+
+
+def check_supported(problem: Problem, weight: NDArray[Any] | None) -> None:
+    """Raises InputError if predictions cannot be means of these training rows.
+
+    Args:
+        problem: the prediction problem.
+        weight: weights of the training rows; None if all are equal.
+    """
+    if problem.quantiles or weight is not None:
+        what = "quantiles" if problem.quantiles else "weighted rows"
+        raise InputError(f"output must be dense for {what}, not neighbours: change the gene or leave these out")
 
 
 def target_columns(y: NDArray[Any], task: str, num_outputs: int) -> NDArray[np.float32]:

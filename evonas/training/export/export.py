@@ -29,7 +29,7 @@ from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
-from evonas.training.model import build_model, get_weights, set_weights, weights_behind
+from evonas.training.model import get_weights, set_weights, trained_model, weights_behind
 from evonas.training.single.frozen import begins_frozen, split_behind
 from evonas.training.single.graph_model import CHUNK_ROWS, fit_epochs, prepare_model
 from evonas.training_tasks import TrainingSettings
@@ -162,8 +162,7 @@ class GraphDeployment:
         """See `Deployment.save`."""
         problem = self._data.problem
         graph = problem.attach_columns(graph_from_json(self._task.architecture))
-        model = build_model(graph, problem.num_features, problem.num_outputs)
-        set_weights(model, weights)
+        model = trained_model(graph, problem.num_features, problem.num_outputs, weights)
         preparation = self._data.preparation if self.takes_raw else None
         deployable(model, problem, preparation, coded, self.temperature, self._task.resize).save(path)
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.networks.neighbours import FLOOR, LEAST_SHARE
+from evonas.data.prepared import Problem
+from evonas.networks.neighbours import FLOOR, LEAST_SHARE, target_columns
 from evonas.training.native.kernels.instructions import BLOCK_COLUMNS, BLOCK_ROWS
 
-__all__ = ["SMOOTHING", "References", "arrays_of"]
+__all__ = ["SMOOTHING", "References", "arrays_of", "references_of"]
 
 #: The constants of `evonas.networks.neighbours` that kernels use.
 SMOOTHING = np.array([FLOOR, LEAST_SHARE], np.float32)
@@ -30,6 +31,17 @@ class References:
     targets: NDArray[np.float32]
     rows: NDArray[np.int32]
     classes: bool
+
+
+def references_of(y: NDArray[Any], problem: Problem, rows: NDArray[np.int32]) -> References:
+    """The references of a training run.
+
+    Args:
+        y: targets of the training rows.
+        problem: the prediction problem.
+        rows: numbers of the reference rows.
+    """
+    return References(target_columns(y, problem.task, problem.num_outputs), rows, problem.task != "regression")
 
 
 def arrays_of(references: References, units: int, batch_size: int) -> dict[str, NDArray[Any]]:

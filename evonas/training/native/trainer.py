@@ -24,11 +24,11 @@ from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes, usable_cores
-from evonas.networks.neighbours import reference_rows, target_columns
+from evonas.networks.neighbours import check_supported, reference_rows
 from evonas.networks.transfer import first_weights
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import lower
-from evonas.training.native.neighbour_arrays import References
+from evonas.training.native.neighbour_arrays import references_of
 from evonas.training.native.program import Program
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Stopped, TrainingRows
@@ -315,8 +315,8 @@ class NativeTrainer:
         how = optimization(graph, loss, settings, len(rows.x), horizon, seed)
         references = None
         if finds_neighbours(graph):
-            targets = target_columns(rows.y, data.problem.task, data.problem.num_outputs)
-            references = References(targets, reference_rows(seed, len(rows.x)), data.problem.task != "regression")
+            check_supported(data.problem, rows.weight)
+            references = references_of(rows.y, data.problem, reference_rows(seed, len(rows.x)))
         weights = initial() if start is None else {}
         return NetworkTraining(member.program, rows, how, weights, start, member.stop, references)
 

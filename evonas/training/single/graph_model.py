@@ -16,11 +16,13 @@ from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
 from evonas.training.losses import mixes_classes, training_loss
 from evonas.training.model import build_model, members_model, set_weights, weights_behind
+from evonas.training.neighbour_layers import LeaveOneOut
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.optimizers import optimizer_of, rate_of
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training_tasks import TrainingSettings
+from genomes.architecture.graph import finds_neighbours
 
 __all__ = ["CHUNK_ROWS", "fit_epochs", "of_members", "predict_with", "prepare_model", "raw_outputs", "whole_model"]
 
@@ -62,9 +64,12 @@ def prepare_model(
     )
     model = members_model(whole)
     set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
+    loss = training_loss(problem, settings, graph.graph["training"])
+    if finds_neighbours(graph):
+        loss = LeaveOneOut(loss, problem.task, outputs)
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], total)),
-        loss=training_loss(problem, settings, graph.graph["training"]),
+        loss=loss,
         # One call per epoch: the steps are the same at a third of the overhead.
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
