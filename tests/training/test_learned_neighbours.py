@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from evonas.evaluation import Status, snapshots_to_arrays
-from evonas.export_tasks import ExportTask
+from evonas.export_tasks import EnsembleTask, ExportTask
 from evonas.networks import neighbours
 from evonas.networks.forward import raw_outputs
 from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
 from evonas.networks.neighbours import MAX_REFERENCES, REFERENCES, reference_rows, without_references
+from evonas.objective import Objective
 from evonas.training.native.trainer import NativeTrainer
 from evonas.training_tasks import ALL_ROWS, TrainingSettings
 from genomes.architecture.cost import count_flops, count_parameters
@@ -126,6 +127,41 @@ def test_an_exported_network_has_the_recorded_scores(kind, tmp_path):
     written = export(one, prepared, SETTINGS)
     assert dict(written.validation_scores) == pytest.approx(dict(found.scores), rel=1e-5)
     assert load_keras_file(where) is not None
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.keras
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_a_retrained_and_an_averaged_network_are_exported(kind, tmp_path):
+    from evonas.training.export.ensemble import export_ensemble
+    from evonas.training.export.export import export
+
+    prepared, weights = data(kind), [trained(kind, seed=seed).weights for seed in (1, 2)]
+    one = ExportTask(graph_to_json(NETWORK), tmp_path / "one.keras", retrain=True, epochs=4, best_epoch=3)
+    assert export(one, prepared, SETTINGS).retrained
+    networks = tuple((graph_to_json(NETWORK), each) for each in weights)
+    objective = Objective(*(("rmse", "min") if kind == "regression" else ("log_loss", "min")))
+    found = export_ensemble(EnsembleTask(networks, 2, objective, tmp_path / "mean.keras"), prepared, SETTINGS)
+    assert found.validation_scores
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.keras
+@pytest.mark.parametrize("form", ["savedmodel", "tflite"])
+def test_other_formats_predict_the_same(form, tmp_path):
+    from evonas.training.export.export import export
+
+    found, name = trained("multiclass"), {"savedmodel": "saved", "tflite": "model.tflite"}[form]
+    one = ExportTask(graph_to_json(NETWORK), tmp_path / name, weights=found.weights, scores=found.scores, format=form)
+    assert "differs from the Keras model by at most" in export(one, data("multiclass"), SETTINGS).note
+
+
+@pytest.mark.keras
+def test_an_untrained_network_has_no_neighbours():
+    from evonas.training.export.rebuild import build_untrained
+
+    with pytest.raises(InputError, match="output must be dense in a network to build"):
+        build_untrained(NETWORK, 4, 1, "regression", "mse", 0, 100, 5)
 
 
 def test_cost_counts_the_representation_and_the_references():

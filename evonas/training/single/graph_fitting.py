@@ -12,19 +12,19 @@ from evonas.data.prepared import Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Reduction, Weights
 from evonas.networks.forward import parts_of
-from evonas.networks.neighbours import (
-    check_supported,
-    neighbour_outputs,
-    reference_rows,
-    reference_weights,
-    target_columns,
-)
+from evonas.networks.neighbours import check_supported, neighbour_outputs
 from evonas.networks.transfer import first_weights
 from evonas.training.losses import default_loss
 from evonas.training.model import get_weights, set_weights, trained_model, weights_behind
 from evonas.training.single.fitting import State, restore_state, state_of
 from evonas.training.single.frozen import Frozen
-from evonas.training.single.graph_model import fit_epochs, predict_with, prepare_model, whole_model
+from evonas.training.single.graph_model import (
+    fit_epochs,
+    predict_with,
+    prepare_model,
+    represent_references,
+    whole_model,
+)
 from evonas.training.single.reduced import reduced_problem, reduced_rows, training_steps
 from evonas.training.starting_point import start_of
 from evonas.training_tasks import TrainingSettings, TrainingTask
@@ -156,10 +156,7 @@ class GraphFitting:
         """The weights of reference rows; empty for a network whose predictions do not refer to any."""
         if not finds_neighbours(self._graph):
             return {}
-        rows, problem = reference_rows(self._seed, len(self._split.x_train)), self._problem
-        targets = target_columns(self._split.y_train[rows], problem.task, problem.num_outputs)
-        represented = self._predict(np.asarray(self._split.x_train)[rows])
-        return reference_weights(represented, targets, problem.task != "regression")
+        return represent_references(self._predict, self._problem, self._split, self._seed)
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Fitting.exact`: an exported network computes in float32."""
