@@ -20,7 +20,14 @@ from evonas.objective import Objective
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, SequenceSpace, StagedSpace
-from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
+from genomes.architecture.layers import (
+    EMBEDDED_NUMERIC_ENCODINGS,
+    EMBEDDINGS,
+    NUMERIC_ENCODINGS,
+    OFF,
+    may_find_neighbours,
+    row_of,
+)
 from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
@@ -304,7 +311,7 @@ def with_learned_neighbours(
     Raises:
         InputError: the space has no other networks.
     """
-    if not isinstance(space, DenseSpace) or not space.domain("output").contains("neighbours"):
+    if not isinstance(space, DenseSpace) or not may_find_neighbours(space):
         return space, ()
     reasons = {
         "with the population trainer": settings.trainer == "population",

@@ -28,7 +28,7 @@ from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.options import MAX_REFERENCES
 from genomes.errors import InputError
 
-__all__ = ["CLASSES", "FLOOR", "LEAST_SHARE", "REFERENCES", "TARGETS"]
+__all__ = ["CLASSES", "FLOOR", "LEAST_SHARE", "MAX_EPOCH_REFERENCES", "REFERENCES", "TARGETS"]
 __all__ += [
     "check_supported",
     "neighbour_outputs",
@@ -40,10 +40,16 @@ __all__ += [
 
 Array = NDArray[Any]
 
+#: Maximum number of reference rows of the validation after each epoch, which would otherwise take longer than training.
+#: Scores and later predictions refer to `MAX_REFERENCES` rows.
+MAX_EPOCH_REFERENCES = 1024
 #: Added to squared distances, so that the root has a bounded slope and rounding hardly affects equal rows.
 FLOOR = 1e-2
 #: Added to class shares before their logarithm.
 LEAST_SHARE = 1e-6
+
+#: Maximum number of distances computed at a time, which limits memory.
+_MOST_PAIRS = 1 << 22
 
 #: Names of the weights with the representations of the reference rows, and with their targets or class shares.
 REFERENCES, TARGETS, CLASSES = "output/references", "output/targets", "output/classes"
@@ -73,12 +79,21 @@ def target_columns(y: NDArray[Any], task: str, num_outputs: int) -> NDArray[np.f
     return np.eye(max(2, num_outputs), dtype=np.float32)[given[:, 0].astype(np.intp)]
 
 
-def reference_rows(seed: int, num_rows: int) -> NDArray[np.int32]:
-    """Numbers of the training rows that are kept as references, ascending: all, or `MAX_REFERENCES` drawn at random."""
-    if num_rows <= MAX_REFERENCES:
+def reference_rows(seed: int, num_rows: int, most: int = MAX_REFERENCES) -> NDArray[np.int32]:
+    """Numbers of the training rows that are references, ascending: all, or as many as allowed, drawn at random.
+
+    Args:
+        seed: seed of the training run.
+        num_rows: number of training rows.
+        most: largest number of references: `MAX_EPOCH_REFERENCES` for the validation after each epoch.
+
+    Example:
+        >>> reference_rows(0, 3).tolist(), len(reference_rows(0, 9, most=5))
+        ([0, 1, 2], 5)
+    """
+    if num_rows <= most:
         return np.arange(num_rows, dtype=np.int32)
-    drawn = stream_rng(RandomStream.REFERENCES, seed).choice(num_rows, MAX_REFERENCES, replace=False)
-    return np.sort(drawn).astype(np.int32)
+    return np.sort(stream_rng(RandomStream.REFERENCES, seed).permutation(num_rows)[:most]).astype(np.int32)
 
 
 def reference_weights(representations: Array, targets: NDArray[np.float32], classes: bool) -> dict[str, Array]:
@@ -104,6 +119,12 @@ def neighbour_outputs(representations: Array, parts: Mapping[str, Array]) -> Arr
         >>> neighbour_outputs(np.ones((1, 3)), parts).tolist()
         [[1.5]]
     """
+    size = max(1, _MOST_PAIRS // len(parts["references"]))
+    starts = range(0, max(len(representations), 1), size)
+    return np.concatenate([_outputs_of_some(representations[start : start + size], parts) for start in starts])
+
+
+def _outputs_of_some(representations: Array, parts: Mapping[str, Array]) -> Array:
     others = parts["references"]
     squares = (representations**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2.0 * representations @ others.T
     distances = np.sqrt(np.maximum(squares, 0.0) + FLOOR)

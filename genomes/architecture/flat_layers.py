@@ -28,7 +28,7 @@ from genomes.architecture.options import (
     SWITCHED,
 )
 
-__all__ = ["DENSE", "INPUT", "OUTPUT"]
+__all__ = ["DENSE", "INPUT", "OUTPUT", "pair_flops"]
 
 
 class _Near:
@@ -114,10 +114,15 @@ def _output_parameters(attributes: Attributes, taken: Shape, given: Shape) -> in
     return _dense_parameters(attributes, taken, given)
 
 
+def pair_flops(attributes: Attributes, num_outputs: int) -> int:
+    """Floating-point operations of matrix products for a row and one of its neighbours; 0 for other outputs."""
+    return 2 * (REPRESENTATION_UNITS + num_outputs) if _finds_neighbours(attributes) else 0
+
+
 def _output_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
-    """With neighbours, includes the products with the largest number of reference rows, and with their targets."""
+    """With neighbours, includes the products with the largest number of reference rows."""
     if _finds_neighbours(attributes):
-        return 2 * (taken[0] * REPRESENTATION_UNITS + MAX_REFERENCES * (REPRESENTATION_UNITS + given[0]))
+        return 2 * taken[0] * REPRESENTATION_UNITS + MAX_REFERENCES * pair_flops(attributes, given[0])
     return _dense_flops(attributes, taken, given)
 
 

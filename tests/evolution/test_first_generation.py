@@ -29,7 +29,7 @@ from genomes.architecture.cost import count_flops, count_frozen_flops, count_par
 from tests.stub import StubEvaluator
 
 # Plain networks, whose cost follows from their size.
-RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1)
+RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1, output="dense")
 
 
 @pytest.fixture(scope="module")

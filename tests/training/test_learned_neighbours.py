@@ -9,13 +9,14 @@ import pytest
 
 from evonas.evaluation import Status, snapshots_to_arrays
 from evonas.export_tasks import EnsembleTask, ExportTask
-from evonas.networks import neighbours
 from evonas.networks.forward import raw_outputs
 from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
 from evonas.networks.neighbours import MAX_REFERENCES, REFERENCES, reference_rows, without_references
 from evonas.objective import Objective
+from evonas.training.native import neighbour_arrays
 from evonas.training.native.trainer import NativeTrainer
+from evonas.training.replicates import member_seed
 from evonas.training_tasks import ALL_ROWS, TrainingSettings
 from genomes.architecture.cost import count_flops, count_parameters
 from genomes.architecture.graph import digest, graph_from_json, graph_to_json
@@ -70,13 +71,18 @@ def test_references_are_the_training_rows_and_never_rows_held_out(monkeypatch):
     np.testing.assert_array_equal(found.weights["output/targets"], prepared.splits[0].y_train)
     whole = trained("regression", fold=ALL_ROWS)
     assert len(whole.weights[REFERENCES]) == 200
-    monkeypatch.setattr(neighbours, "MAX_REFERENCES", 40)
-    few = trained("regression")
-    rows = reference_rows(0, 150)
-    assert few.weights[REFERENCES].shape == (40, 64)
-    assert len(set(rows.tolist())) == 40
-    assert list(rows) == sorted(rows)
-    assert list(rows) != list(reference_rows(1, 150))
+    monkeypatch.setattr(neighbour_arrays, "MAX_REFERENCES", 40)
+    few = trained("regression", keep_snapshots=True)
+    rows = reference_rows(member_seed(0, 0, 0), 150, 40)
+    split = data("regression").splits[0]
+    np.testing.assert_array_equal(few.weights["output/targets"], split.y_train[rows])
+    assert list(rows) == sorted(set(rows.tolist()))
+    assert list(rows) != list(reference_rows(1, 150, 40))
+    # The validation after each epoch used other rows; the scores are those of the rows that are kept.
+    outputs = raw_outputs(NETWORK, few.weights, split.x_validation)
+    np.testing.assert_allclose(few.snapshots[0].outputs, outputs, rtol=1e-4, atol=1e-4)
+    assert few.scores["mse"] / 20.0**2 == pytest.approx(np.mean((outputs - split.y_validation) ** 2), rel=1e-4)
+    assert few.curve != found.curve
 
 
 def test_a_continued_training_has_the_bits_of_an_uninterrupted_one():

@@ -9,10 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem
-from evonas.networks.neighbours import FLOOR, LEAST_SHARE, target_columns
-from evonas.training.native.kernels.instructions import BLOCK_COLUMNS, BLOCK_ROWS
+from evonas.evaluation import Weights
+from evonas.networks.neighbours import (
+    CLASSES,
+    FLOOR,
+    LEAST_SHARE,
+    MAX_EPOCH_REFERENCES,
+    REFERENCES,
+    TARGETS,
+    reference_rows,
+    target_columns,
+)
+from evonas.training.native.kernels.instructions import BLOCK_COLUMNS, BLOCK_ROWS, LOSSES
+from genomes.architecture.options import MAX_REFERENCES
 
-__all__ = ["SMOOTHING", "References", "arrays_of", "references_of"]
+__all__ = ["SMOOTHING", "References", "arrays_of", "given_references", "references_of"]
 
 #: The constants of `evonas.networks.neighbours` that kernels use.
 SMOOTHING = np.array([FLOOR, LEAST_SHARE], np.float32)
@@ -24,24 +35,48 @@ class References:
 
     Attributes:
         targets: of all training rows, shape `(num_rows, num_columns)`; see `evonas.networks.neighbours.mean_columns`.
-        rows: numbers of the reference rows, ascending, int32.
+        rows: numbers of the reference rows of the validation after each epoch, ascending, int32.
+        kept: numbers of those of the trained network.
         classes: whether targets are class shares.
     """
 
     targets: NDArray[np.float32]
     rows: NDArray[np.int32]
+    kept: NDArray[np.int32]
     classes: bool
 
 
-def references_of(y: NDArray[Any], problem: Problem, rows: NDArray[np.int32]) -> References:
+def references_of(y: NDArray[Any], problem: Problem, seed: int) -> References:
     """The references of a training run.
 
     Args:
         y: targets of the training rows.
         problem: the prediction problem.
-        rows: numbers of the reference rows.
+        seed: seed of the training run.
     """
-    return References(target_columns(y, problem.task, problem.num_outputs), rows, problem.task != "regression")
+    rows, kept = (reference_rows(seed, len(y), most) for most in (MAX_EPOCH_REFERENCES, MAX_REFERENCES))
+    targets = target_columns(y, problem.task, problem.num_outputs)
+    return References(targets, rows, kept, problem.task != "regression")
+
+
+def given_references(weights: Weights, units: int) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
+    """Arrays and control values to predict from the reference rows in a network's weights.
+
+    Args:
+        weights: weights by name; without reference rows, nothing is returned.
+        units: width of the representations.
+    """
+    if REFERENCES not in weights:
+        return {}, {}
+    classes = CLASSES in weights
+    targets = np.ascontiguousarray(weights[CLASSES if classes else TARGETS], np.float32)
+    every, columns = np.arange(len(targets), dtype=np.int32), targets.shape[1]
+    arrays = arrays_of(References(targets, every, every, classes), units, 1)
+    arrays["representations"][:] = weights[REFERENCES]
+    arrays["squares"][:] = (arrays["representations"] ** 2).sum(axis=1)
+    loss = "mse" if not classes else "binary" if columns == 2 else "multiclass"
+    control = {"units": units, "columns": columns, "references": len(targets), "loss": LOSSES.index(loss)}
+    return arrays, control
 
 
 def arrays_of(references: References, units: int, batch_size: int) -> dict[str, NDArray[Any]]:

@@ -49,6 +49,6 @@ def losses_at_rates(
             constants=constants_of(how),
         ),
         initial_weights(graph, problem.num_features, problem.num_outputs, seed),
-        references=references_of(y, problem, np.zeros(0, np.int32)) if finds_neighbours(graph) else None,
+        references=references_of(y, problem, seed) if finds_neighbours(graph) else None,
     )
     return training.step_losses(len(rates))

@@ -24,7 +24,7 @@ from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes, usable_cores
-from evonas.networks.neighbours import check_supported, reference_rows
+from evonas.networks.neighbours import check_supported
 from evonas.networks.transfer import first_weights
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import lower
@@ -316,7 +316,7 @@ class NativeTrainer:
         references = None
         if finds_neighbours(graph):
             check_supported(data.problem, rows.weight)
-            references = references_of(rows.y, data.problem, reference_rows(seed, len(rows.x)))
+            references = references_of(rows.y, data.problem, seed)
         weights = initial() if start is None else {}
         return NetworkTraining(member.program, rows, how, weights, start, member.stop, references)
 

@@ -16,7 +16,7 @@ from evonas.training import optimizers
 from evonas.training.native.compilation import load
 from evonas.training.native.kernels.frame import ARRAYS, CLOCK, CONTROL, addresses
 from evonas.training.native.kernels.instructions import LOSSES, OPTIMIZERS
-from evonas.training.native.neighbour_arrays import SMOOTHING, References, arrays_of
+from evonas.training.native.neighbour_arrays import SMOOTHING, References, arrays_of, given_references
 from evonas.training.native.program import Program
 
 __all__ = [
@@ -253,20 +253,23 @@ class NetworkTraining:
         best = self.program.unpack(self._arrays["best_weights"], self._arrays["best_statistics"])
         if (found := self.references) is None:
             return best
-        represented = predict(self.program, best, self.rows.x[found.rows])
-        return best | reference_weights(represented, found.targets[found.rows], found.classes)
+        represented = predict(self.program, best, self.rows.x[found.kept])
+        return best | reference_weights(represented, found.targets[found.kept], found.classes)
 
     def snapshot(self) -> Snapshot:
         """The state of the training run."""
         program, arrays = self.program, self._arrays
         blank = {name: np.zeros(place.shape, np.float32) for name, place in program.variables.items()}
         best_loss, reference, waited = arrays["state"].tolist()
+        best, outputs = self._best(), arrays["best_outputs"].copy()
+        if self.references is not None:
+            outputs = predict(program, best, self.rows.x_validation)
         return Snapshot(
             weights=program.unpack(arrays["weights"], arrays["statistics"]),
             first=program.unpack(arrays["first"]) if len(arrays["first"]) else blank,
             second=program.unpack(arrays["second"]) if len(arrays["second"]) else blank,
-            best=self._best(),
-            outputs=arrays["best_outputs"].copy(),
+            best=best,
+            outputs=outputs,
             best_loss=best_loss,
             reference=reference,
             waited=int(waited),
@@ -289,10 +292,15 @@ def _rate(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> 
 
 
 def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raw outputs of a network for all rows, shape `(num_rows, num_outputs)`; or representations of its last layer."""
+    """Raw outputs of a network for all rows, shape `(num_rows, num_outputs)`.
+
+    Those of a network that predicts from learned neighbours are representations if the weights have no reference rows.
+    """
     flat, statistics = program.pack(weights)
-    outputs = np.zeros((len(x), program.output.width), np.float32)
-    arrays = blank_arrays(program) | {
+    references, control = given_references(weights, program.output.width)
+    outputs = np.zeros((len(x), program.num_outputs if references else program.output.width), np.float32)
+    arrays = blank_arrays(program) | references
+    arrays |= {
         "weights": flat,
         "statistics": statistics,
         "x_validation": np.ascontiguousarray(x, np.float32),
@@ -300,7 +308,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
         "curve": np.zeros(1),
         "stop": np.zeros(1, np.int32),
     }
-    run_program(program, arrays, {"validation_rows": len(x), "outputs": program.output.width})
+    run_program(program, arrays, {"validation_rows": len(x), "outputs": outputs.shape[1], **control})
     return outputs
 
 

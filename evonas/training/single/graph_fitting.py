@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Reduction, Weights
-from evonas.networks.forward import parts_of
-from evonas.networks.neighbours import check_supported, neighbour_outputs
+from evonas.networks.forward import parts_of, raw_outputs
+from evonas.networks.neighbours import MAX_EPOCH_REFERENCES, check_supported, neighbour_outputs
 from evonas.networks.transfer import first_weights
 from evonas.training.losses import default_loss
 from evonas.training.model import get_weights, set_weights, trained_model, weights_behind
@@ -30,6 +30,7 @@ from evonas.training.starting_point import start_of
 from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
 from genomes.architecture.graph import finds_neighbours, graph_from_json
+from genomes.architecture.options import MAX_REFERENCES
 from genomes.errors import InputError
 
 __all__ = ["GraphFitting"]
@@ -142,7 +143,9 @@ class GraphFitting:
         """See `Fitting.outputs`."""
         outputs = self._predict(self._x_validation)
         if finds_neighbours(self._graph):
-            outputs = neighbour_outputs(outputs, parts_of(self._graph, len(self._graph) - 1, self._references()))
+            outputs = neighbour_outputs(
+                outputs, parts_of(self._graph, len(self._graph) - 1, self._references(MAX_EPOCH_REFERENCES))
+            )
         return float(self._loss(self._split.y_validation, outputs)), outputs
 
     def weights(self) -> Weights:
@@ -152,17 +155,19 @@ class GraphFitting:
     def _trained(self) -> Weights:
         return {**self._kept, **get_weights(self._model)}
 
-    def _references(self) -> Weights:
+    def _references(self, most: int = MAX_REFERENCES) -> Weights:
         """The weights of reference rows; empty for a network whose predictions do not refer to any."""
         if not finds_neighbours(self._graph):
             return {}
-        return represent_references(self._predict, self._problem, self._split, self._seed)
+        return represent_references(self._predict, self._problem, self._split, self._seed, most)
 
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Fitting.exact`: an exported network computes in float32."""
+        """See `Fitting.exact`: an exported network computes in float32, and from all reference rows."""
+        problem = self._data_problem
+        if finds_neighbours(self._graph):
+            return np.asarray(raw_outputs(self._graph, weights, self._x_validation), np.float32)
         if self._settings.precision == "float32":
             return outputs
-        problem = self._data_problem
         model = trained_model(self._data_graph, problem.num_features, problem.num_outputs, weights)
         return predict_with(model, self._data_graph)(self._x_validation)
 

@@ -25,6 +25,7 @@ from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import finds_neighbours
+from genomes.architecture.options import MAX_REFERENCES
 
 __all__ = ["CHUNK_ROWS", "fit_epochs", "of_members", "predict_with", "prepare_model", "raw_outputs"]
 __all__ += ["represent_references", "whole_model"]
@@ -137,7 +138,11 @@ def predict_with(model: keras.Model, graph: nx.DiGraph) -> Callable[[NDArray[Any
 
 
 def represent_references(
-    predict: Callable[[NDArray[Any]], NDArray[np.float32]], problem: Problem, split: Split, seed: int
+    predict: Callable[[NDArray[Any]], NDArray[np.float32]],
+    problem: Problem,
+    split: Split,
+    seed: int,
+    most: int = MAX_REFERENCES,
 ) -> Weights:
     """The weights of the reference rows of a network that predicts from learned neighbours.
 
@@ -146,8 +151,9 @@ def represent_references(
         problem: the prediction problem.
         split: provides the training rows.
         seed: seed of the training run.
+        most: see `reference_rows`.
     """
-    rows = reference_rows(seed, len(split.x_train))
+    rows = reference_rows(seed, len(split.x_train), most)
     targets = target_columns(split.y_train[rows], problem.task, problem.num_outputs)
     return reference_weights(predict(np.asarray(split.x_train)[rows]), targets, problem.task != "regression")
 

@@ -70,7 +70,7 @@ def trained(loss, rows, weights, x, y, validation=None, references=None, epochs=
         optimization,
         weights,
         start,
-        references=References(target_columns(y, task, outputs), kept, task != "regression"),
+        references=References(target_columns(y, task, outputs), kept, kept, task != "regression"),
     )
 
 
