@@ -25,18 +25,12 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem
 from evonas.evaluation import Weights
 from evonas.seeds import RandomStream, stream_rng
-from genomes.architecture.options import MAX_REFERENCES
+from genomes.architecture.options import MAX_REFERENCES, REPRESENTATION_UNITS
 from genomes.errors import InputError
 
-__all__ = ["CLASSES", "FLOOR", "LEAST_SHARE", "MAX_EPOCH_REFERENCES", "REFERENCES", "TARGETS"]
-__all__ += [
-    "check_supported",
-    "neighbour_outputs",
-    "reference_rows",
-    "reference_weights",
-    "target_columns",
-    "without_references",
-]
+__all__ = ["CLASSES", "FLOOR", "LEAST_SHARE", "MAX_EPOCH_REFERENCES", "REFERENCES", "TARGETS", "blank_references"]
+__all__ += ["check_supported", "neighbour_outputs", "reference_rows", "reference_weights", "target_columns"]
+__all__ += ["without_references"]
 
 Array = NDArray[Any]
 
@@ -100,6 +94,13 @@ def reference_weights(representations: Array, targets: NDArray[np.float32], clas
     """The weights of reference rows, by name, from the columns of `target_columns`; `classes` for classifiers."""
     name = CLASSES if classes else TARGETS
     return {REFERENCES: np.asarray(representations, np.float32), name: np.asarray(targets, np.float32)}
+
+
+def blank_references(problem: Problem, num_rows: int) -> dict[str, Array]:
+    """Reference weights of as many zeros as those of a network trained on this many rows, to measure its speed."""
+    rows = min(num_rows, MAX_REFERENCES)
+    targets = target_columns(np.zeros((rows, problem.num_outputs)), problem.task, problem.num_outputs)
+    return reference_weights(np.zeros((rows, REPRESENTATION_UNITS)), targets, problem.task != "regression")
 
 
 def without_references(weights: Weights) -> Weights:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.training.native.kernels.instructions import Instruction, encode
+from evonas.training.native.kernels.instructions import BLOCK_ROWS, Instruction, encode
+from genomes.architecture.options import MAX_REFERENCES
 
 __all__ = ["Program", "Tensor", "Variable"]
 
@@ -79,9 +80,10 @@ class Program:
         """Memory of a training run besides its data, in bytes.
 
         Initial weights, weights, gradients, two moments, the best weights, and the snapshot's copies of them; three
-        arenas.
+        arenas; reference rows of learned neighbours, their copy, and distances within a batch.
         """
-        return 4 * (10 * self.num_weights + 3 * self.arena)
+        near = 2 * MAX_REFERENCES * (self.output.width + self.num_outputs) + 3 * BLOCK_ROWS * self.rows
+        return 4 * (10 * self.num_weights + 3 * self.arena + (near if self.finds_neighbours else 0))
 
     def pack(self, weights: Weights) -> tuple[Vector, Vector]:
         """Weights and statistics as flat vectors.
