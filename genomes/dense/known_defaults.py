@@ -122,6 +122,7 @@ _LEARNED_NEIGHBOURS: Mapping[str, Any] = {
     **_PLAIN,
     "activation": ("relu", "silu", "gelu"),
     "dropout": 0.0,
+    "batch_size": 256,  # few or many rows: they are each other's neighbours
     "numbers": ("quantile", "standard"),
     "embedding": ("periodic", "tree", "none"),
     "embedding_units": 12,
@@ -129,9 +130,8 @@ _LEARNED_NEIGHBOURS: Mapping[str, Any] = {
     "output": "neighbours",
 }
 _BANDWIDTHS = (0.01, 0.03, 0.1)
-#: Batch sizes for few rows, see benchmarks/results/LOG.md. With learned neighbours, these are the rows of the batch, which
-#: should be many.
-_PLAIN_BATCH, _TABM_BATCH, _LEARNED_BATCH = 32, 64, 256
+#: Batch sizes for few rows, see benchmarks/results/LOG.md.
+_PLAIN_BATCH, _TABM_BATCH = 32, 64
 #: Ordered by how quickly they train well, since short searches may not reach the last ones.
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
@@ -170,7 +170,6 @@ RECIPES: tuple[Recipe, ...] = (
         2,
         128,
         _LEARNED_NEIGHBOURS,
-        few_rows_batch_size=_LEARNED_BATCH,
     ),
     Recipe(
         "high frequencies",

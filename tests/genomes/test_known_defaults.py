@@ -75,7 +75,7 @@ def test_batches_are_small_where_rows_are_few() -> None:
     assert sizes[0] == sizes[1]
     assert (sizes[0]["TabM"], sizes[0]["tree cuts"], sizes[0]["RealMLP"]) == (256, 128, 256)
     assert (sizes[2]["TabM"], sizes[2]["tree cuts"], sizes[2]["RealMLP"]) == (64, 32, 256)
-    assert (sizes[0]["learned neighbours"], sizes[2]["learned neighbours"]) == (128, 256)
+    assert (sizes[0]["learned neighbours"], sizes[2]["learned neighbours"]) == (256, 256)
     few = known_defaults(space, "binary", 500)
     assert [known_default_name(space, genome) for genome in few[2].values()] == list(few[2])
     fixed = DenseSpace(batch_size=128)
