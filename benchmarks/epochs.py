@@ -3,8 +3,9 @@
     python benchmarks/epochs.py [--tables concrete,kin8nm,power_plant,titanic] [--epochs 50,100,200] [--seeds 1]
 
 Prints for each network the validation and test score (RMSE, or log loss of classes), the epochs trained and the
-seconds of processor time, and the test scores of the mean of all and of the means without one of them. A table is one of `raw_table.py`, whose training and
-test rows are used, or FILE.csv:COLUMN, of which a fifth is drawn for testing; at most `--rows` rows are trained on.
+seconds of processor time, and the test scores of the mean of all and of the means without one of them. A table is one
+of `raw_table.py`, whose training and test rows are used, or FILE.csv:COLUMN, of which a fifth is drawn for testing; at
+most `--rows` rows are trained on.
 The patience is 10 epochs, and one more for each 10 epochs beyond 50.
 """
 

@@ -148,7 +148,8 @@ def space_and_numbers(
         numbers: the encoding of all networks, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it to
             the space.
         build: user-defined build function; its models have no such gene.
-        neighbours: False for networks without neighbour features; otherwise determined by the space.
+        neighbours: False for networks without neighbour features and learned neighbours; otherwise determined by the
+            space.
 
     Raises:
         InputError: there is no such encoding, or as in `as_space`.
@@ -164,6 +165,7 @@ def space_and_numbers(
         found = _drop_options(found, "embedding", others, f"with numbers {numbers}")
     if not neighbours:
         found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
+        found = _drop_options(found, "output", ("neighbours",), "without neighbours")
     domain = found.domain("numbers")
     forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMERIC_ENCODINGS
     kinds = [kind for kind in EMBEDDED_NUMERIC_ENCODINGS if found.domain("embedding").contains(kind)]
