@@ -132,6 +132,13 @@ def test_learned_neighbours_are_searched_where_they_are_supported() -> None:
         assert with_learned_neighbours(DenseSpace(output="dense"), rows, changed)[1] == ()
 
 
+def test_without_neighbours_none_are_learned_either() -> None:
+    found, _ = space_and_numbers(None, None, neighbours=False)
+    assert found == replace(DenseSpace(), neighbours=False, output="dense")
+    with pytest.raises(InputError, match="output must be dense without neighbours"):
+        space_and_numbers(DenseSpace(output="neighbours"), None, neighbours=False)
+
+
 def find_options(
     task: str, metric: str, space: DenseSpace | None = None, **settings: Any
 ) -> tuple[Any, Any, tuple[str, ...]]:
