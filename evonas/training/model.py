@@ -24,7 +24,7 @@ from evonas.training.neighbour_layers import (
     references_to_keras,
 )
 from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
-from genomes.architecture.graph import scales_inputs
+from genomes.architecture.graph import finds_neighbours, scales_inputs
 from genomes.architecture.members import members_of
 from genomes.architecture.options import REPRESENTATION_UNITS
 from genomes.architecture.shapes import node_shapes
@@ -73,7 +73,7 @@ def build_model(
     if (categories := categories_of(graph)) is not None:
         beside = _by_column(features, categories, dtype)
         first = keras.layers.Concatenate(name="inputs_and_categories", dtype=dtype)([first, beside])
-    held = {0: first}
+    held, width = {0: first}, REPRESENTATION_UNITS if finds_neighbours(graph) else num_outputs
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
         sources = [held[source] for source in sorted(graph.predecessors(node))]
@@ -88,18 +88,7 @@ def build_model(
         if members is not None and node in members.adapted:
             h = _each(h, f"{name}_adapter", None, dtype)
         scaled = members is not None and node in members.scaled
-        represents = attributes.get("output") == "neighbours"
-        wide = REPRESENTATION_UNITS if represents else num_outputs
-        h = keras.layers.Dense(
-            # Keras rejects numpy integers.
-            int(wide if node == last else attributes["units"]),
-            kernel_initializer=attributes["initializer"],
-            # Batch normalisation cancels any bias, as do differences of representations.
-            use_bias=attributes.get("normalization") != "batch" and not scaled and not represents,
-            kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
-            name=name,
-            dtype=dtype,
-        )(h)
+        h = _dense(name, width if node == last else attributes["units"], attributes, scaled, dtype)(h)
         held[node] = h if node == last else _behind_dense(h, name, attributes, scaled, (seed + node) % 2**31, dtype)
     outputs = held[last] if references is None else mean_targets(held[last], references)
     if members is not None:
@@ -117,6 +106,19 @@ def trained_model(graph: nx.DiGraph, num_features: int, num_outputs: int, weight
     model = build_model(graph, num_features, num_outputs, references=references)
     set_weights(model, weights)
     return model
+
+
+def _dense(name: str, units: int, attributes: Mapping[str, Any], scaled: bool, dtype: str) -> keras.layers.Dense:
+    """The product of a dense layer. Batch normalisation and differences of representations cancel any bias."""
+    biased = attributes.get("normalization") != "batch" and attributes.get("output") != "neighbours"
+    return keras.layers.Dense(
+        int(units),  # Keras rejects numpy integers
+        kernel_initializer=attributes["initializer"],
+        use_bias=biased and not scaled,
+        kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
+        name=name,
+        dtype=dtype,
+    )
 
 
 def _behind_dense(h: Any, name: str, attributes: Mapping[str, Any], scaled: bool, seed: int, dtype: str) -> Any:
