@@ -44,6 +44,7 @@ _FIRST_SEED = 7_000
 _SEARCHED: Mapping[str, Mapping[str, Any]] = {
     "neighbours": {"neighbours": False},
     "members (TabM)": {"members": 1},
+    "learned neighbours": {"output": "dense"},
     "embeddings": {"embedding": "none"},
     "numbers": {"numbers": "standard"},
     "scaling layer": {"scaling": False},

@@ -3,8 +3,9 @@
     python benchmarks/epochs.py [--tables concrete,kin8nm,power_plant,titanic] [--epochs 50,100,200] [--seeds 1]
 
 Prints for each network the validation and test score (RMSE, or log loss of classes), the epochs trained and the
-seconds of processor time, and the test score of the mean of all. A table is one of `raw_table.py`, whose training and
-test rows are used, or FILE.csv:COLUMN, of which a fifth is drawn for testing; at most `--rows` rows are trained on.
+seconds of processor time, and the test scores of the mean of all and of the means without one of them. A table is one
+of `raw_table.py`, whose training and test rows are used, or FILE.csv:COLUMN, of which a fifth is drawn for testing; at
+most `--rows` rows are trained on.
 The patience is 10 epochs, and one more for each 10 epochs beyond 50.
 """
 
@@ -75,6 +76,13 @@ def trained(data: PreparedData, graph: Mapping[str, Any], epochs: int, seeds: in
     return outputs, f"{'; '.join(lines)}, {time.process_time() - began:.1f} s"
 
 
+def _score_of_mean(data: PreparedData, outputs: Mapping[str, list[np.ndarray]], without: str = "") -> float:
+    """The test score of the mean of the networks of all recipes but one."""
+    chosen = [each for recipe, found in outputs.items() if recipe != without for each in found]
+    scores = compute_scores(data.problem, data.y_test, mean_outputs(data.problem.task, chosen))
+    return float(scores.get("rmse", scores.get("log_loss", np.nan)))
+
+
 def main() -> None:
     """Trains them on each table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -93,16 +101,13 @@ def main() -> None:
         data = prepare_table(known, target, seed=0, test=test, numbers=numbers)
         print(f"{Path(name).name}, {len(known)} rows; validation (test) scores:", flush=True)
         for epochs in map(int, options.epochs.split(",")):
-            outputs: list[np.ndarray] = []
+            outputs: dict[str, list[np.ndarray]] = {}
             for variants in known_defaults(space, data.problem.task, len(known)):
                 recipe, genome = next(iter(variants.items()))
-                found, line = trained(data, graph_to_json(to_graph(genome)), epochs, options.seeds)
-                outputs += found
-                print(f"  {epochs:4} epochs, {recipe:15} {line}", flush=True)
-            scores = compute_scores(data.problem, data.y_test, mean_outputs(data.problem.task, outputs))
-            print(
-                f"  {epochs:4} epochs, mean of these: test {scores.get('rmse', scores.get('log_loss')):.5g}", flush=True
-            )
+                outputs[recipe], line = trained(data, graph_to_json(to_graph(genome)), epochs, options.seeds)
+                print(f"  {epochs:4} epochs, {recipe:18} {line}", flush=True)
+            without = (f"{_score_of_mean(data, outputs, name):.5g} without {name}" for name in outputs)
+            print(f"  {epochs:4} epochs, mean of these: test {_score_of_mean(data, outputs):.5g}; {', '.join(without)}")
 
 
 if __name__ == "__main__":

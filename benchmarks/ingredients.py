@@ -136,6 +136,7 @@ INGREDIENTS: tuple[Ingredient, ...] = (
         "neighbours", lambda g: g.neighbours is not None, lambda g: replace(g, neighbours=None), _with_neighbours
     ),
     _gene("members (TabM)", "members", 1, 8, also={"adapters": "full"}, any_value=True),
+    _gene("learned neighbours", "output", "dense", "neighbours"),
     _embedding("linear", 16),
     _embedding("tree", 16),
     _embedding("periodic", 8),

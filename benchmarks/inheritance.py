@@ -90,7 +90,12 @@ def measure(data: Any, options: argparse.Namespace) -> list[Pair]:
 
     # Smaller than by default, so that measuring takes minutes.
     space = DenseSpace(
-        layers=Range(1, 3), units=Range(16, 128, log=True), numbers="standard", embedding="none", members=1
+        layers=Range(1, 3),
+        units=Range(16, 128, log=True),
+        numbers="standard",
+        embedding="none",
+        members=1,
+        output="dense",
     )
     rng = np.random.default_rng(options.seed)
     trainer = PopulationTrainer(data, TrainingSettings(patience=None))

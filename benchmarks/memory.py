@@ -70,7 +70,8 @@ def main() -> None:
     some = options.rows * 2 // 3
     data = PreparedData(problem, (Split(x[:some], y[:some], x[some:], y[some:]),))
     trainer = trainer_of(options.trainer)(data, TrainingSettings(patience=None))
-    space, began, done, seen = DenseSpace(numbers="standard", embedding="none", members=1), time.perf_counter(), 0, []
+    space = DenseSpace(numbers="standard", embedding="none", members=1, output="dense")
+    began, done, seen = time.perf_counter(), 0, []
     while done < options.candidates:
         count = min(options.generation, options.candidates - done)
         graphs = [graph_to_json(space.architecture(space.sample(rng))) for _ in range(count)]

@@ -29,7 +29,7 @@ __all__ = ["POPULATIONS", "train", "useful_gflop"]
 
 
 def _default(count: int) -> list[DenseGenome]:
-    rng, space = np.random.default_rng(1), DenseSpace(embedding="none", members=1)
+    rng, space = np.random.default_rng(1), DenseSpace(embedding="none", members=1, output="dense")
     return [space.sample(rng) for _ in range(count)]
 
 

@@ -35,6 +35,7 @@ TABLES = {
 SPACE = DenseSpace(
     embedding="none",
     members=1,
+    output="dense",
     layers=Range(1, 3),
     units=[64, 128],
     activation="silu",

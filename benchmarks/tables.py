@@ -36,6 +36,7 @@ _PART = 416
 SPACE = DenseSpace(
     embedding="none",
     members=1,
+    output="dense",
     layers=Range(1, 4),
     units=Range(8, 128, log=True),
     shape="uniform",

@@ -72,6 +72,8 @@ class RandomStream(IntEnum):
     ROW_SUBSET = 25  # class
     # Independent of any seed (it is 0).
     RANDOM_CONVOLUTIONS = 24  # dilation
+    # Derived from the seed of a training run.
+    REFERENCES = 26
 
 
 def draw_seed() -> int:

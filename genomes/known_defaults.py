@@ -27,7 +27,7 @@ def known_defaults(space: Any, task: str, rows: int | None = None) -> tuple[Mapp
     Example:
         >>> from genomes import ConvolutionalSpace, DenseSpace
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
-        ['tree cuts', 'high frequencies', 'RealMLP', 'TabM', 'plain network']
+        ['tree cuts', 'learned neighbours', 'high frequencies', 'RealMLP', 'TabM', 'plain network']
         >>> [next(iter(each)) for each in known_defaults(ConvolutionalSpace(kernel=5, separable=False), "multiclass")]
         ['small VGG', 'small ResNet', 'LeNet']
     """

@@ -27,6 +27,7 @@ from evonas.api.resolve import (
     resolve_samples,
     space_and_numbers,
     trainable,
+    with_learned_neighbours,
     with_neighbours,
 )
 from evonas.api.resolved_settings import (
@@ -236,9 +237,10 @@ def _resolve(
     if settings.quantiles:
         data = with_quantiles(data, settings.quantiles)
     fitted, remarks = trainable(fitted, settings, objective, data.problem.task)
+    fitted, learned = with_learned_neighbours(fitted, data, settings)
     fitted, others = with_neighbours(fitted, data, settings)
     problem = with_metric(data.problem, data.splits[0], objective)
-    data = replace(data, problem=problem, notes=(*notes, *remarks, *others))
+    data = replace(data, problem=problem, notes=(*notes, *remarks, *learned, *others))
     rows = len(data.splits[0].y_train)
     settings = with_rungs(with_epoch_rows(settings, data.problem, rows), data.problem)
     settings = with_precision(with_reduced_rungs(settings, data.problem, rows), data.problem)

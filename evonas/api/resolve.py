@@ -20,7 +20,14 @@ from evonas.objective import Objective
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, SequenceSpace, StagedSpace
-from genomes.architecture.layers import EMBEDDED_NUMERIC_ENCODINGS, EMBEDDINGS, NUMERIC_ENCODINGS, OFF, row_of
+from genomes.architecture.layers import (
+    EMBEDDED_NUMERIC_ENCODINGS,
+    EMBEDDINGS,
+    NUMERIC_ENCODINGS,
+    OFF,
+    may_find_neighbours,
+    row_of,
+)
 from genomes.domains import Choice, Domain
 from genomes.encodings import read_space, space_from_json
 from genomes.errors import InputError
@@ -37,6 +44,7 @@ __all__ = [
     "resolve_samples",
     "space_and_numbers",
     "trainable",
+    "with_learned_neighbours",
     "with_neighbours",
 ]
 
@@ -140,7 +148,8 @@ def space_and_numbers(
         numbers: the encoding of all networks, one of `genomes.architecture.layers.NUMERIC_ENCODINGS`; None leaves it to
             the space.
         build: user-defined build function; its models have no such gene.
-        neighbours: False for networks without neighbour features; otherwise determined by the space.
+        neighbours: False for networks without neighbour features and learned neighbours; otherwise determined by the
+            space.
 
     Raises:
         InputError: there is no such encoding, or as in `as_space`.
@@ -156,6 +165,7 @@ def space_and_numbers(
         found = _drop_options(found, "embedding", others, f"with numbers {numbers}")
     if not neighbours:
         found = replace(found, neighbours=False, neighbour_columns=(), neighbour_sets=())
+        found = _drop_options(found, "output", ("neighbours",), "without neighbours")
     domain = found.domain("numbers")
     forms = tuple(map(str, domain.options)) if isinstance(domain, Choice) else NUMERIC_ENCODINGS
     kinds = [kind for kind in EMBEDDED_NUMERIC_ENCODINGS if found.domain("embedding").contains(kind)]
@@ -292,6 +302,29 @@ def with_neighbours(space: SearchSpace, data: PreparedData, settings: Settings) 
         return off, (f"no features of neighbours with {what}",)
     columns, sets = rank_columns(data, space.neighbour_columns or candidates)
     return replace(space, neighbour_columns=columns, neighbour_sets=space.neighbour_sets or sets), ()
+
+
+def with_learned_neighbours(
+    space: SearchSpace, data: PreparedData, settings: Settings
+) -> tuple[SearchSpace, tuple[str, ...]]:
+    """The space without predictions from learned neighbours if these data or the trainer do not support them, and a
+    note for the user.
+
+    Raises:
+        InputError: the space has no other networks.
+    """
+    if not isinstance(space, DenseSpace) or not may_find_neighbours(space):
+        return space, ()
+    reasons = {
+        "with the population trainer": settings.trainer == "population",
+        f"with strategy {settings.strategy}": not strategy_row(settings.strategy).trains,
+        "for quantiles": bool(settings.quantiles),
+        "with weighted rows": any(split.weight_train is not None for split in data.splits),
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), None)
+    if why is None:
+        return space, ()
+    return _keep_options(space, "output", ("dense",), why), (f"no predictions from learned neighbours {why}",)
 
 
 def _drop_options(space: DenseSpace, gene: str, options: Sequence[str], where: str) -> DenseSpace:

@@ -141,8 +141,8 @@ def search(
         numbers: the encoding that all networks use for numeric columns besides the standardised number, one of
             `genomes.dense.NUMERIC_ENCODINGS`; otherwise it is a gene of the space. With `build`, "standard" unless
             given.
-        neighbours: False for networks without neighbour features (means of the targets of similar training rows, which
-            an exported model contains); otherwise a gene of the space.
+        neighbours: False for networks without neighbour features and learned neighbours (means of the targets of
+            similar training rows, which an exported model contains); otherwise genes of the space.
         roles: column -> "numeric", "boolean", "categorical", "date" or "text", to override what is inferred.
         group: name of a column whose rows with equal values stay in the same part of the split; not used as a feature.
         time_column: name of a column by which rows are split: the latest are the test part.

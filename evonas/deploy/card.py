@@ -35,8 +35,9 @@ from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
 from genomes.architecture.cost import count_flops
 from genomes.architecture.embedding import with_columns
-from genomes.architecture.graph import views_of
+from genomes.architecture.graph import finds_neighbours, views_of
 from genomes.architecture.neighbours import neighbours_of_view
+from genomes.architecture.options import MAX_REFERENCES
 from genomes.encodings import describe, space_from_json
 from genomes.errors import InputError
 
@@ -91,16 +92,18 @@ def card_values(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[st
     """The card as JSON values."""
     space, problem = space_from_json(run.space_json), data.problem
     marks: Sequence[str] = ()
+    graphs: list[Any] = []
     if hasattr(space, "architecture"):
         genomes = [space.genome_from_json(record.genome) for record, _ in exhibit.members]
-        views = [view for genome in genomes for view in views_of(space.architecture(genome))]
+        graphs = [space.architecture(genome) for genome in genomes]
+        views = [view for graph in graphs for view in views_of(graph)]
         marks = marks_of(views)
         problem = problem.for_views(*views)
         data = data.for_views(*(view for view in views if view not in marks))
     return {
         "card": VERSION,
         "model": _model(exhibit, run, data),
-        "data": _data(run, data, problem, marks),
+        "data": _data(run, data, problem, marks, graphs),
         "scores": _scores(exhibit, run, data, problem),
         "networks": [_network(record, share, run, data) for record, share in exhibit.members],
         "training": {name: value for name, value in run.settings.model_dump().items() if name in _TRAINING},
@@ -128,7 +131,9 @@ def _model(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[str, An
     }
 
 
-def _data(run: RunReader, data: PreparedData, problem: Problem, marks: Sequence[str]) -> dict[str, Any]:
+def _data(
+    run: RunReader, data: PreparedData, problem: Problem, marks: Sequence[str], graphs: Sequence[Any]
+) -> dict[str, Any]:
     """The data as the networks see them; `marks` are those of the neighbour features that they use."""
     return {
         "file": Path(run.source["path"]).name if "path" in run.source else None,
@@ -144,6 +149,7 @@ def _data(run: RunReader, data: PreparedData, problem: Problem, marks: Sequence[
         "features": problem.num_features,
         "samples": _samples(data),
         "neighbours": _neighbours(marks, data),
+        "references": _references(graphs, data),
         "notes": list(data.notes),
     }
 
@@ -258,6 +264,15 @@ def _neighbours(marks: Sequence[str], data: PreparedData) -> dict[str, Any] | No
         return None
     columns = sorted({name for names, _ in known for name in names})
     return {"columns": columns, "rows": min(len(data.splits[0].y_train), MOST_CENTRES)}
+
+
+def _references(graphs: Sequence[Any], data: PreparedData) -> int | None:
+    """The largest number of training rows that a network refers to, whose targets are in the file; None if there are
+    none.
+    """
+    split = data.splits[0]
+    rows = min(MAX_REFERENCES, len(split.y_train) + len(split.y_validation))
+    return rows if any(finds_neighbours(graph) for graph in graphs) else None
 
 
 def _role(step: Step) -> str:

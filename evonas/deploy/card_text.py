@@ -88,6 +88,11 @@ def _data(card: Mapping[str, Any]) -> str:
             f"The file holds the target and {_list(near['columns'])} of {near['rows']:,} training rows: it computes "
             "means of the targets of nearby rows. Do not share it with anyone who may not see these rows."
         )
+    if rows := data.get("references"):
+        lines.append(
+            f"The file holds the targets of up to {rows:,} training rows for each network that predicts from learned "
+            "neighbours, and representations of these rows. Do not share it with anyone who may not see these rows."
+        )
     if data["notes"]:
         lines.append("\n".join(f"- {escape(note)}" for note in data["notes"]))
     return "## Data\n\n" + "\n\n".join(lines)

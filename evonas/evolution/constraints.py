@@ -27,7 +27,7 @@ from evonas.data.views import features_seen
 from evonas.evaluation import Candidate, Evaluation
 from evonas.networks.cost import measured_before, over_limit
 from evonas.objective import MEASURES
-from genomes.architecture.cost import count_frozen_flops
+from genomes.architecture.cost import count_training_flops
 from genomes.architecture.embedding import with_columns
 from genomes.architecture.graph import views_of
 from genomes.errors import InputError
@@ -112,5 +112,5 @@ class Screen:
         graph = self.with_columns(self.space.architecture(candidate.genome))
         measured = measured_before(graph, self.columns(*views_of(graph)), self.num_outputs, self.sample_shape)
         size = self.columns(*views_of(graph)), self.num_outputs, self.sample_shape
-        measured["training_flops"] = measured["flops"] - count_frozen_flops(graph, *size)
+        measured["training_flops"] = float(count_training_flops(graph, *size))
         return {name: measured[name] for name in names}

@@ -27,8 +27,8 @@ from evonas.networks.initial import passes_of_epoch, rows_of_epoch
 from evonas.objective import Objective
 from evonas.seeds import first_generation_rng
 from evonas.strategies import find_row, make_strategy
-from genomes.architecture.cost import count_flops, count_frozen_flops
-from genomes.architecture.layers import has_frozen_layers
+from genomes.architecture.cost import count_training_flops
+from genomes.architecture.layers import has_frozen_layers, may_find_neighbours
 from genomes.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class FirstGeneration:
         core_flops: measured FLOPS of one core.
         rungs: number of rungs of the run, which may be lower than in the settings; None if unchanged.
         max_flops: bound on the FLOPs of a forward pass; None for no bound.
-        flops_of_training: whether the bound excludes the FLOPs of frozen layers.
+        flops_of_training: whether the bound excludes the FLOPs of frozen layers and of reference rows.
     """
 
     genomes: tuple[Any, ...]
@@ -163,7 +163,7 @@ def first_generation(
     taken = sum(cost(genome, plan.first) for genome in genomes)
     within = _flops_within(limit, data, settings, speed, core, plan.epochs)
     most_flops = settings.max_flops or _most_flops(space, data, genomes, within)
-    of_training = settings.max_flops is None and has_frozen_layers(space)
+    of_training = settings.max_flops is None and (has_frozen_layers(space) or may_find_neighbours(space))
     return FirstGeneration(genomes, plan.epochs, taken, core, plan.rungs, most_flops, of_training)
 
 
@@ -323,7 +323,7 @@ def _most_flops(space: Any, data: PreparedData, genomes: Sequence[Any], least: i
     problem = data.problem
     size = problem.num_features, problem.num_outputs, problem.sample_shape
     graphs = [problem.attach_columns(space.architecture(genome)) for genome in genomes]
-    return max([least, *(count_flops(graph, *size) - count_frozen_flops(graph, *size) for graph in graphs)])
+    return max([least, *(count_training_flops(graph, *size) for graph in graphs)])
 
 
 def _flops_within(

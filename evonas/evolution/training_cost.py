@@ -15,7 +15,8 @@ from evonas.config import Settings
 from evonas.data.neighbours import num_visible_columns
 from evonas.evolution.early_stopping import expected_epochs
 from evonas.networks.initial import rows_of_epoch
-from genomes.architecture.cost import count_activations, count_flops, count_frozen_flops
+from evonas.networks.neighbours import MAX_EPOCH_REFERENCES
+from genomes.architecture.cost import count_activations, count_frozen_flops, count_pair_flops, count_training_flops
 from genomes.architecture.graph import views_of
 
 if TYPE_CHECKING:
@@ -91,12 +92,14 @@ def training_seconds(
         flops: operations per second of the core.
         sample_shape: shape of a sample, see `Problem.sample_shape`.
     """
-    size = num_features, num_outputs, sample_shape
-    operations: float = count_flops(graph, *size) - count_frozen_flops(graph, *size)
+    size, batch_size = (num_features, num_outputs, sample_shape), int(graph.graph["training"]["batch_size"])
+    pair, references = count_pair_flops(graph, num_outputs), min(rows, MAX_EPOCH_REFERENCES)
+    operations: float = count_training_flops(graph, *size) - batch_size * pair
     if speed.activation_operations:
         operations += speed.activation_operations * count_activations(graph, *size)
-    operations *= MULTIPLICATIONS * rows + validation_rows
-    steps = math.ceil(rows / int(graph.graph["training"]["batch_size"]))
+    operations *= MULTIPLICATIONS * rows + validation_rows + (references if pair else 0)
+    operations += pair * (MULTIPLICATIONS * rows * min(batch_size, rows) + validation_rows * references)
+    steps = math.ceil(rows / batch_size)
     return operations / (speed.share * flops) + steps * (len(graph) - 1) * speed.step_seconds
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from genomes.architecture.options import REPRESENTATION_UNITS
+
 if TYPE_CHECKING:
     from evonas.training_tasks import TrainingTask
 
@@ -38,6 +40,8 @@ def expected_work(task: TrainingTask) -> float:
     training = task.architecture.get("training") or {}
     steps = _STEP_MULTIPLICATIONS * len(nodes) / max(1, int(training.get("batch_size", 32)))
     members = int(nodes[0].get("members", 1)) if nodes and isinstance(nodes[0], Mapping) else 1
+    if nodes and isinstance(nodes[-1], Mapping) and nodes[-1].get("output") == "neighbours":  # of the batch
+        steps += REPRESENTATION_UNITS * int(training.get("batch_size", 32))
     return float(epochs * (members * sum(widths[before] * widths[after] for before, after in edges) + steps))
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evonas.evaluation import Weights
 from evonas.networks.activations import ACTIVATIONS, EPSILON
 from evonas.networks.layered import is_layered, layered_predictor, rows_at_a_time
+from evonas.networks.neighbours import neighbour_outputs
 from genomes.architecture.embedding import Embedding, categories_of, embedding_of
 from genomes.architecture.graph import scales_inputs
 from genomes.architecture.members import Members, members_of
@@ -83,7 +84,12 @@ def predictor(graph: nx.DiGraph, weights: Weights, precision: Any = np.float32) 
         held = {0: embed_inputs(graph, weights, rows, precision)}
         for node in range(1, last + 1):
             product = product_of(concatenate_sources(graph, node, held), parts[node], members)
-            held[node] = activate(graph, node, parts[node], product)[1]
+            references = "references" in parts[node]
+            held[node] = (
+                neighbour_outputs(product, parts[node])
+                if references
+                else activate(graph, node, parts[node], product)[1]
+            )
             for other in done[node]:
                 del held[other]
         return held[last] if members is None else np.asarray(held[last].mean(axis=1))
@@ -160,7 +166,7 @@ def standardize(kind: str, parts: Mapping[str, Array], product: Array) -> Array:
     """Adds the bias to the product and normalises it, without the scale and offset of the normalisation."""
     if kind == "batch":
         return (product - parts["moving_mean"]) / np.sqrt(parts["moving_variance"] + EPSILON)
-    z = product if "scale" in parts else product + parts["bias"]
+    z = product if "bias" not in parts or "scale" in parts else product + parts["bias"]
     if kind == "layer":
         z = z - z.mean(axis=-1, keepdims=True)
         z = z / np.sqrt((z**2).mean(axis=-1, keepdims=True) + EPSILON)

@@ -41,7 +41,9 @@ from evonas.networks.forward import (
 )
 from evonas.networks.layered import is_layered
 from evonas.networks.layered_inheritance import inherit_layered_weights
+from evonas.networks.neighbours import without_references
 from evonas.networks.partial_inheritance import inherit_parts, is_plain
+from genomes.architecture.graph import finds_neighbours
 
 __all__ = ["inherit_weights"]
 
@@ -96,11 +98,12 @@ def inherit_weights(
         same_features: whether both networks use the same features, or `trained` was converted accordingly. This is not
             required if one of them has an embedding or members, whose weights are inherited part by part.
     """
+    trained = without_references(trained)
     if is_layered(parent) or is_layered(child):
         return inherit_layered_weights(parent, trained, child, initial, rows)
     if not (is_plain(parent) and is_plain(child)):
         parts = inherit_parts(parent, trained, child, initial, same_features)
-        if not same_features:
+        if not same_features or finds_neighbours(parent) != finds_neighbours(child):
             return parts, False
         theirs, ours = (raw_outputs(graph, weights, rows) for graph, weights in ((parent, trained), (child, parts)))
         return parts, bool(np.abs(ours - theirs).max() <= _TOLERANCE * (1.0 + np.abs(theirs).max()))
@@ -136,13 +139,18 @@ class _Inheritance:
         found: dict[str, NDArray[np.float32]] = dict(self._scales)
         last = len(self._child) - 1
         for node in range(1, last + 1):
-            parts = self._inherit(node) if node in self._pairs else self._new(node)
+            if node == last and (finds_neighbours(self._parent) or finds_neighbours(self._child)):
+                parts = self._representation()
+            else:
+                parts = self._inherit(node) if node in self._pairs else self._new(node)
             prefix = "output" if node == last else f"layer_{node}"
             parts = self._with_blend(node, parts)
             found |= {f"{prefix}/{part}": value.astype(np.float32) for part, value in parts.items()}
             parts = parts_of(self._child, node, found)
             _, self._outputs[node] = activate(self._child, node, parts, self._inputs(node) @ parts["kernel"])
         theirs, ours = self._theirs.outputs[len(self._parent) - 1], self._outputs[last]
+        if finds_neighbours(self._parent) != finds_neighbours(self._child):
+            return found, False
         return found, bool(np.abs(ours - theirs).max() <= _TOLERANCE * (1.0 + np.abs(theirs).max()))
 
     def _inputs(self, node: int) -> Array:
@@ -190,6 +198,15 @@ class _Inheritance:
                 kernel[row : row + width] = block
             row += width
         return kernel
+
+    def _representation(self) -> dict[str, Array]:
+        """Weights of the output if one of the networks predicts from learned neighbours: its own, unless both do."""
+        node, there = len(self._child) - 1, len(self._parent) - 1
+        own = parts_of(self._child, node, self._initial)
+        if finds_neighbours(self._parent) != finds_neighbours(self._child):
+            return own
+        kernel = self._rewire(node, there, own["kernel"], parts_of(self._parent, there, self._trained)["kernel"])
+        return {"kernel": _correct(self._inputs(node), kernel, self._theirs.products[there])[0]}
 
     # New layers.
 

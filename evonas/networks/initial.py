@@ -17,8 +17,9 @@ from evonas.networks.layered import initial_layered, is_layered
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.cost import input_width
 from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
-from genomes.architecture.graph import scales_inputs
+from genomes.architecture.graph import finds_neighbours, scales_inputs
 from genomes.architecture.members import members_of
+from genomes.architecture.options import REPRESENTATION_UNITS
 
 __all__ = ["epoch_order", "epoch_part", "initial_weights", "input_width", "passes_of_epoch", "rows_of_epoch"]
 
@@ -56,7 +57,11 @@ def initial_weights(graph: nx.DiGraph, num_features: int, num_outputs: int, seed
             weights |= {f"{name}/kernel": np.stack(kernels)}
             weights |= {f"{name}/bias": np.zeros((members.count, fan_out), np.float32)}
             continue
+        if node == last and finds_neighbours(graph):
+            fan_out = REPRESENTATION_UNITS
         weights[f"{name}/kernel"] = draw_kernel(attributes["initializer"], fan_in, fan_out, rng)
+        if node == last and finds_neighbours(graph):  # a bias would not change distances
+            break
         normalization = attributes.get("normalization", "none")
         if members is not None and node in members.adapted:
             shape = members.count, fan_in

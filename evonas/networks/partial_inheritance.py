@@ -16,6 +16,7 @@ from evonas.evaluation import Weights
 from evonas.networks.alignment import align_nodes
 from evonas.networks.forward import SCALES
 from genomes.architecture.embedding import categories_of, embeds
+from genomes.architecture.graph import finds_neighbours
 from genomes.architecture.members import count_of, members_of
 
 __all__ = ["inherit_parts", "is_plain"]
@@ -53,6 +54,8 @@ def inherit_parts(
             found[name] = np.array(value, np.float32)
     members = members_of(child)
     for ours, theirs in align_nodes(parent, child).items():
+        if ours == len(child) - 1 and finds_neighbours(parent) != finds_neighbours(child):
+            continue
         sources = [set(child.predecessors(ours)), set(parent.predecessors(theirs))]
         fed_alike = same_input or not any(0 in each for each in sources)
         single = all(len(each) == 1 for each in sources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.inheritance import inherit_weights
 from evonas.networks.initial import initial_weights
 from evonas.networks.layered import fit_frozen, fitted_nodes, is_layered
+from evonas.networks.neighbours import without_references
 from evonas.networks.partial_inheritance import inherit_parts, is_plain
 from evonas.seeds import RandomStream, stream_rng
 from genomes.architecture.graph import graph_from_json
@@ -81,6 +83,7 @@ def transfer_weights(
         InputError: the pretrained weights do not belong to the pretrained architecture.
     """
     theirs = graph_from_json(pretrained.architecture)
+    pretrained = replace(pretrained, weights=without_references(pretrained.weights))
     if is_layered(theirs) or is_layered(graph):
         theirs.graph.update({name: value for name, value in graph.graph.items() if name == "sample"})
         taken, _ = inherit_weights(

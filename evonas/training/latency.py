@@ -17,8 +17,9 @@ from evonas.evaluation import Evaluation, InTraining, Status
 from evonas.networks.cost import over_limit
 from evonas.networks.forward import predictor
 from evonas.networks.initial import initial_weights
+from evonas.networks.neighbours import blank_references
 from evonas.training_tasks import Trainer, TrainingSettings, TrainingTask, in_training_of
-from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.graph import finds_neighbours, graph_from_json, views_of
 from genomes.architecture.layers import row_of
 
 __all__ = ["LatencyTrainer", "clock_of", "measure_latency", "measure_native_latency"]
@@ -41,6 +42,8 @@ def measure_native_latency(graph: nx.DiGraph, data: PreparedData, precision: str
     problem = data.problem.for_views(*views_of(graph))
     graph = problem.attach_columns(graph)
     weights = initial_weights(graph, problem.num_features, problem.num_outputs, seed=0)
+    if finds_neighbours(graph):
+        weights |= blank_references(problem, len(data.splits[0].y_train))
     forward, row = predictor(graph, weights), np.zeros((1, problem.num_features), np.float32)
     return _median_milliseconds(lambda: forward(row))
 
@@ -55,11 +58,14 @@ def measure_latency(graph: nx.DiGraph, data: PreparedData, precision: str = "flo
     import keras
 
     from evonas.training.model import build_model
+    from evonas.training.neighbour_layers import ReferenceShape
     from evonas.training.population.backends import current_backend
 
     problem = data.problem.for_views(*views_of(graph))
     graph = problem.attach_columns(graph)
-    model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision)
+    weights = blank_references(problem, len(data.splits[0].y_train)) if finds_neighbours(graph) else {}
+    references = ReferenceShape.from_weights(weights)
+    model = build_model(graph, problem.num_features, problem.num_outputs, precision=precision, references=references)
     forward = current_backend().compile_function(lambda row: model(row, training=False))
     row = keras.ops.zeros((1, problem.num_features), "float32")
     return _median_milliseconds(lambda: np.asarray(forward(row)))

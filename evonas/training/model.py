@@ -17,13 +17,21 @@ from evonas.evaluation import Weights
 from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.networks.layered import Sample, is_layered, sample_of
 from evonas.training.layers import NORMALIZATIONS, Node, build_of, part_of
+from evonas.training.neighbour_layers import (
+    ReferenceShape,
+    mean_targets,
+    references_from_keras,
+    references_to_keras,
+)
 from genomes.architecture.embedding import FREQUENCIES, Embedding, categories_of, embedding_of
-from genomes.architecture.graph import scales_inputs
+from genomes.architecture.graph import finds_neighbours, scales_inputs
 from genomes.architecture.members import members_of
+from genomes.architecture.options import REPRESENTATION_UNITS
 from genomes.architecture.shapes import node_shapes
 from genomes.errors import InputError
 
-__all__ = ["build_model", "get_weights", "members_model", "set_weights", "trainable_names", "weights_behind"]
+__all__ = ["build_model", "get_weights", "members_model", "set_weights", "trainable_names", "trained_model"]
+__all__ += ["weights_behind"]
 
 
 def build_model(
@@ -35,6 +43,7 @@ def build_model(
     sample_shape: tuple[int, ...] = (),
     batch_normalization: Callable[..., Any] = keras.layers.BatchNormalization,
     behind: int = 0,
+    references: ReferenceShape | None = None,
 ) -> keras.Model:
     """The network of the graph, from `(num_samples, num_features)` to raw outputs `(num_samples, num_outputs)`.
 
@@ -50,6 +59,8 @@ def build_model(
         batch_normalization: layer class to use for it in layered networks.
         behind: a node of a layered network with a flat output; only the part after it, which takes that output, is
             built.
+        references: the reference rows of a network that predicts from learned neighbours; None for a network whose
+            outputs are representations.
     """
     dtype = "float32" if precision == "float32" else f"mixed_{precision}"
     if is_layered(graph):
@@ -62,7 +73,7 @@ def build_model(
     if (categories := categories_of(graph)) is not None:
         beside = _by_column(features, categories, dtype)
         first = keras.layers.Concatenate(name="inputs_and_categories", dtype=dtype)([first, beside])
-    held = {0: first}
+    held, width = {0: first}, REPRESENTATION_UNITS if finds_neighbours(graph) else num_outputs
     for node in range(1, last + 1):
         attributes = graph.nodes[node]
         sources = [held[source] for source in sorted(graph.predecessors(node))]
@@ -77,21 +88,37 @@ def build_model(
         if members is not None and node in members.adapted:
             h = _each(h, f"{name}_adapter", None, dtype)
         scaled = members is not None and node in members.scaled
-        h = keras.layers.Dense(
-            # Keras rejects numpy integers.
-            int(num_outputs if node == last else attributes["units"]),
-            kernel_initializer=attributes["initializer"],
-            # Batch normalisation cancels any bias.
-            use_bias=attributes.get("normalization") != "batch" and not scaled,
-            kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
-            name=name,
-            dtype=dtype,
-        )(h)
+        h = _dense(name, width if node == last else attributes["units"], attributes, scaled, dtype)(h)
         held[node] = h if node == last else _behind_dense(h, name, attributes, scaled, (seed + node) % 2**31, dtype)
-    outputs = held[last]
+    outputs = held[last] if references is None else mean_targets(held[last], references)
     if members is not None:
         outputs = keras.layers.GlobalAveragePooling1D(name="mean", dtype=dtype)(outputs)
     return keras.Model(features, outputs, name="network")
+
+
+def trained_model(graph: nx.DiGraph, num_features: int, num_outputs: int, weights: Weights) -> keras.Model:
+    """The predicting network of the graph with these weights, those of a finished training run.
+
+    Raises:
+        InputError: as in `set_weights`.
+    """
+    references = ReferenceShape.from_weights(weights)
+    model = build_model(graph, num_features, num_outputs, references=references)
+    set_weights(model, weights)
+    return model
+
+
+def _dense(name: str, units: int, attributes: Mapping[str, Any], scaled: bool, dtype: str) -> keras.layers.Dense:
+    """The product of a dense layer. Batch normalisation and differences of representations cancel any bias."""
+    biased = attributes.get("normalization") != "batch" and attributes.get("output") != "neighbours"
+    return keras.layers.Dense(
+        int(units),  # Keras rejects numpy integers
+        kernel_initializer=attributes["initializer"],
+        use_bias=biased and not scaled,
+        kernel_regularizer=keras.regularizers.L2(attributes["l2"]) if attributes["l2"] else None,
+        name=name,
+        dtype=dtype,
+    )
 
 
 def _behind_dense(h: Any, name: str, attributes: Mapping[str, Any], scaled: bool, seed: int, dtype: str) -> Any:
@@ -216,7 +243,9 @@ def _scale_features(inputs: Any, dtype: str) -> Any:
 
 def get_weights(model: keras.Model) -> dict[str, Any]:
     """Copies of the weights by name, float32."""
-    return {name: keras.ops.convert_to_numpy(variable).copy() for name, variable in _variables(model)}
+    return references_from_keras(
+        {name: keras.ops.convert_to_numpy(variable).copy() for name, variable in _variables(model)}
+    )
 
 
 def set_weights(model: keras.Model, weights: Weights) -> None:
@@ -225,7 +254,7 @@ def set_weights(model: keras.Model, weights: Weights) -> None:
     Raises:
         InputError: a name is missing, unknown, or has another shape, as in a modified run.
     """
-    variables = dict(_variables(model))
+    variables, weights = dict(_variables(model)), references_to_keras(weights)
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     given = {name: np.shape(array) for name, array in weights.items()}
     if wanted != given:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from genomes.architecture.embedding import categories_of, embedding_of, input_columns
+from genomes.architecture.flat_layers import pair_flops
 from genomes.architecture.layers import Attributes, LayerRow, Shape, row_of
 from genomes.architecture.members import NodeMembers, members_of, node_members
+from genomes.architecture.options import MAX_REFERENCES
 from genomes.architecture.shapes import input_shape_of, node_shapes
 from genomes.errors import InputError
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 __all__ = ["accepts_any_size", "count_activations", "count_flops", "count_frozen_flops", "count_moving"]
-__all__ += ["count_parameters", "input_width"]
+__all__ += ["count_pair_flops", "count_parameters", "count_training_flops", "input_width"]
 
 #: Heights and widths of images for `accepts_any_size`.
 _SIZES = (16, 64)
@@ -32,7 +34,7 @@ def input_width(graph: nx.DiGraph, node: int, num_features: int) -> int:
 
 def count_parameters(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
     """Trainable parameters: kernels, biases, two per normalised unit (moving averages are not trained) and one per
-    scaled feature.
+    scaled feature. Reference rows of predictions from learned neighbours are not trained, either.
 
     Layers with batch normalisation have no bias, since the normalisation would cancel it. Parameters of embeddings and
     of individual members are included.
@@ -72,7 +74,8 @@ def count_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_s
     """Floating-point operations of matrix products and biases in the forward pass of one sample.
 
     A kernel takes `fan_in * fan_out` multiplications and, with the bias, as many additions, at each position and for
-    each member. Elementwise work (activation, normalisation, pooling, members' factors) is not counted.
+    each member. Elementwise work (activation, normalisation, pooling, members' factors) is not counted. For predictions
+    from learned neighbours, as many reference rows are assumed as a network may have.
 
     Args:
         graph, num_features, num_outputs, sample_shape: as in `count_parameters`.
@@ -96,6 +99,21 @@ def count_frozen_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, s
         return 0
     attributes, row, taken, given, _ = next(_nodes(graph, num_features, num_outputs, sample_shape))
     return row.flops(attributes, taken, given)
+
+
+def count_training_flops(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """The part of `count_flops` that training computes for each row of a batch. Arguments as there.
+
+    Excludes a frozen first layer. Neighbours are the rows of the batch, not all reference rows.
+    """
+    size = num_features, num_outputs, sample_shape
+    spared = MAX_REFERENCES - int(graph.graph["training"].get("batch_size", MAX_REFERENCES))
+    return count_flops(graph, *size) - count_frozen_flops(graph, *size) - spared * count_pair_flops(graph, num_outputs)
+
+
+def count_pair_flops(graph: nx.DiGraph, num_outputs: int) -> int:
+    """Floating-point operations for a row and one of its neighbours; 0 for a network that does not predict from any."""
+    return pair_flops(graph.nodes[len(graph) - 1], num_outputs)
 
 
 def count_activations(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:

@@ -18,9 +18,17 @@ from genomes.architecture.layer_row import (
 )
 from genomes.architecture.members import NodeMembers
 from genomes.architecture.neighbours import neighbours_from_json, neighbours_to_json
-from genomes.architecture.options import INPUT_KINDS, LAYER_KINDS, OFF, SWITCHED
+from genomes.architecture.options import (
+    INPUT_KINDS,
+    LAYER_KINDS,
+    MAX_REFERENCES,
+    OFF,
+    OUTPUT_KINDS,
+    REPRESENTATION_UNITS,
+    SWITCHED,
+)
 
-__all__ = ["DENSE", "INPUT", "OUTPUT"]
+__all__ = ["DENSE", "INPUT", "OUTPUT", "pair_flops"]
 
 
 class _Near:
@@ -95,8 +103,31 @@ def _dense_label(attributes: Attributes) -> str:
     return details(f"{attributes['units']} {parametric}{attributes['activation']}", attributes)
 
 
+def _finds_neighbours(attributes: Attributes) -> bool:
+    return bool(attributes.get("output") == "neighbours")
+
+
+def _output_parameters(attributes: Attributes, taken: Shape, given: Shape) -> int:
+    """Trained parameters: with neighbours, those of the representation; the reference rows are not trained."""
+    if _finds_neighbours(attributes):
+        return taken[0] * REPRESENTATION_UNITS
+    return _dense_parameters(attributes, taken, given)
+
+
+def pair_flops(attributes: Attributes, num_outputs: int) -> int:
+    """Floating-point operations of matrix products for a row and one of its neighbours; 0 for other outputs."""
+    return 2 * (REPRESENTATION_UNITS + num_outputs) if _finds_neighbours(attributes) else 0
+
+
+def _output_flops(attributes: Attributes, taken: Shape, given: Shape) -> int:
+    """With neighbours, includes the products with the largest number of reference rows."""
+    if _finds_neighbours(attributes):
+        return 2 * taken[0] * REPRESENTATION_UNITS + MAX_REFERENCES * pair_flops(attributes, given[0])
+    return _dense_flops(attributes, taken, given)
+
+
 def _output_label(attributes: Attributes) -> str:
-    return details("output", attributes)
+    return details("output, mean of learned neighbours" if _finds_neighbours(attributes) else "output", attributes)
 
 
 #: The first node. All attributes are optional; those without a value in `OFF` have an effect only in combination with
@@ -127,10 +158,11 @@ DENSE = LayerRow(
 
 #: The last node: a dense layer with one unit per output of the data.
 OUTPUT = LayerRow(
-    attributes={name: LAYER_KINDS[name] for name in ("initializer", "l2")},
+    attributes=OUTPUT_KINDS,
+    off={"output": OFF["output"]},
     shape=_dense_shape,
-    parameters=_dense_parameters,
-    flops=_dense_flops,
+    parameters=_output_parameters,
+    flops=_output_flops,
     label=_output_label,
     shaped=False,
     member_parameters=_dense_member_parameters,

@@ -11,7 +11,7 @@ node       attributes
            there are any), neighbours if there are any (`neighbours`)
 1..L       kind, and the attributes in its row of `layers.LAYERS`; for "dense": units, activation, dropout,
            normalization, initializer, l2
-L + 1      kind="output", initializer, l2
+L + 1      kind="output", initializer, l2, output if it is not "dense"
 =========  ========================================================================================================
 
 The predecessors of "add" are summed instead. `graph.graph["training"]` holds the training settings
@@ -52,6 +52,7 @@ __all__ = [
     "check_graph",
     "digest",
     "draw",
+    "finds_neighbours",
     "graph_from_json",
     "graph_to_json",
     "kinds_of",
@@ -129,6 +130,11 @@ def scales_inputs(graph: nx.DiGraph) -> bool:
     return bool(graph.nodes[0].get("scaling", False))
 
 
+def finds_neighbours(graph: nx.DiGraph) -> bool:
+    """Whether predictions are mean targets of training rows, weighted by learned distances."""
+    return bool(graph.nodes[len(graph) - 1].get("output") == "neighbours")
+
+
 def views_of(graph: nx.DiGraph) -> tuple[str, ...]:
     """Views of the table that the network uses: its numeric encoding, and one view per bandwidth of its neighbours
     (`genomes.architecture.neighbours.neighbours_view`).
@@ -192,6 +198,12 @@ def _check_members(graph: nx.DiGraph) -> None:
     """
     if kinds_of(graph) - {"dense"} and any(graph.nodes[node].get("parametric_activation") for node in graph):
         raise InputError("graph.nodes must have no parametric_activation with layers other than dense: leave it out")
+    if finds_neighbours(graph) and (kinds_of(graph) - {"dense"} or members_of(graph) is not None):
+        raise InputError(
+            "graph.nodes must be dense layers, without members, with an output of neighbours: leave the output out"
+        )
+    if finds_neighbours(graph) and graph.graph["training"].get("label_smoothing"):
+        raise InputError("graph.training.label_smoothing must be 0 with an output of neighbours: leave it out")
     if members_of(graph) is not None:
         for node in range(1, len(graph)):
             if row_of(graph.nodes[node]).member_parameters is None:

@@ -34,6 +34,8 @@ from genomes.architecture.options import (
     NUMERIC_ENCODINGS,
     OFF,
     OPTIMIZERS,
+    OUTPUT_KINDS,
+    OUTPUTS,
     POOLINGS,
     POSITIONS,
     SCHEDULES,
@@ -73,6 +75,8 @@ __all__ = [
     "NUMERIC_ENCODINGS",
     "OFF",
     "OPTIMIZERS",
+    "OUTPUTS",
+    "OUTPUT_KINDS",
     "POOLINGS",
     "POSITIONS",
     "SCHEDULES",
@@ -84,6 +88,7 @@ __all__ = [
     "has_frozen_layers",
     "is_kind",
     "kernel_of",
+    "may_find_neighbours",
     "row_of",
 ]
 
@@ -123,6 +128,12 @@ def row_of(attributes: Mapping[str, Any]) -> LayerRow:
 def has_frozen_layers(space: Any) -> bool:
     """Whether networks of a space may have layers that are fitted to the training rows and then frozen."""
     return any(row_of({"kind": kind}).frozen for kind in getattr(space, "layer_kinds", ()))
+
+
+def may_find_neighbours(space: Any) -> bool:
+    """Whether networks of a space may predict from learned neighbours."""
+    output = getattr(space, "output", None)
+    return output is not None and bool(output.contains("neighbours"))
 
 
 def is_kind(kind: Any) -> bool:

@@ -25,15 +25,19 @@ __all__ = [
     "MAX_LAYERS",
     "MAX_MEMBERS",
     "MAX_NODES",
+    "MAX_REFERENCES",
     "MAX_UNITS",
     "MEMBER_STARTS",
     "NORMALIZATIONS",
     "NUMERIC_ENCODINGS",
     "OFF",
     "OPTIMIZERS",
+    "OUTPUTS",
+    "OUTPUT_KINDS",
     "PARAMETRIZATIONS",
     "POOLINGS",
     "POSITIONS",
+    "REPRESENTATION_UNITS",
     "SCHEDULES",
     "SWITCHED",
     "TRAINING_KINDS",
@@ -73,6 +77,13 @@ EMBEDDINGS = ("none", "linear", "tree", "periodic")
 ADAPTERS = ("mini", "full")
 #: Where members begin to differ: after the first hidden layer, or at the input.
 MEMBER_STARTS = ("hidden", "input")
+
+#: How predictions follow from the last layer: a linear map, or mean targets of the training rows, weighted by the
+#: distances between linear maps of the last layer ("neighbours"; ModernNCA, Ye et al. 2024, arXiv 2407.03257).
+OUTPUTS = ("dense", "neighbours")
+#: Width of these linear maps, and the maximum number of training rows that predictions refer to.
+REPRESENTATION_UNITS = 64
+MAX_REFERENCES = 4096
 
 #: Embedding -> the numeric encoding that it takes.
 EMBEDDED_NUMERIC_ENCODINGS: Mapping[str, str] = MappingProxyType(
@@ -119,6 +130,11 @@ LAYER_KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
+#: Attribute of the output -> valid values.
+OUTPUT_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {"initializer": LAYER_KINDS["initializer"], "l2": LAYER_KINDS["l2"], "output": Word(OUTPUTS)}
+)
+
 #: Training setting -> valid values. From `flip` on: augmentation of samples; for series, along their one axis.
 TRAINING_KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -156,6 +172,7 @@ OFF: Mapping[str, object] = MappingProxyType(
         "parametric_activation": False,
         "embedding": "none",
         "members": 1,
+        "output": "dense",
         "beta2": 0.999,
         "label_smoothing": 0.0,
         "bias_rate": 1.0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from genomes.dense.genes import MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
+from genomes.dense.genes import DENSE_OUTPUT_GENES, MEMBER_GENES, OPTIMIZERS_OF, SETTINGS, gene_of, with_genes
 from genomes.dense.genome import DenseGenome, Layer, replace_fields
 from genomes.dense.neighbourhood import neighbours_from_values, neighbours_genes, neighbours_values
 from genomes.dense.wiring import Wires, chain, rewire, wires_of
@@ -54,6 +54,10 @@ def genes(space: DenseSpace) -> tuple[Gene, ...]:
             if condition is None:
                 continue
             when = condition
+        if name in DENSE_OUTPUT_GENES and space.is_free("output"):
+            when = (*when, ("output", Choice(("dense",))))
+        elif name in DENSE_OUTPUT_GENES and not space.domain("output").contains("dense"):
+            continue
         parts.append(Gene(space.domain(name), when, name))
     return (*parts, *neighbours_genes(space))
 

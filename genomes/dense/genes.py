@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS
+from genomes.architecture.layers import INPUT_KINDS, LAYER_KINDS, MAX_LAYERS, OUTPUT_KINDS
 from genomes.checks import Kind, Whole
 from genomes.dense.genome import DenseGenome, Training, replace_fields
 from genomes.domains import Value
@@ -14,6 +14,7 @@ from genomes.training import OPTIMIZERS_OF, training_kinds
 __all__ = [
     "CHEAP_SHARES",
     "COSTLY",
+    "DENSE_OUTPUT_GENES",
     "EMBEDDING_GENES",
     "MEMBER_GENES",
     "NETWORK_GENES",
@@ -32,6 +33,7 @@ NETWORK_GENES: Mapping[str, Kind] = MappingProxyType(
     | {name: LAYER_KINDS[name] for name in ("units", "activation", "dropout", "normalization", "initializer")}
     | {"parametric_activation": LAYER_KINDS["parametric_activation"]}
     | dict(INPUT_KINDS)
+    | {"output": OUTPUT_KINDS["output"]}
 )
 
 #: Genes of the [training] table: the fields of `Training`.
@@ -44,15 +46,24 @@ MEMBER_GENES = ("members", "adapters", "member_start")
 #: Genes of the whole network, each stored in a field of the genome or of its training settings; those that determine
 #: whether others are active come first.
 SETTINGS = (
-    *("dropout", "normalization", "initializer", *(name for name in TRAINING_GENES if name != "embedding_rate")),
+    *(
+        "output",
+        "dropout",
+        "normalization",
+        "initializer",
+        *(name for name in TRAINING_GENES if name != "embedding_rate"),
+    ),
     *(*EMBEDDING_GENES, "embedding_rate", "numbers", "scaling", "category_units", *MEMBER_GENES),
     "parametric_activation",
 )
 
 #: Genes that multiply the cost of a network -> the value at which they add no cost.
-COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1})
+COSTLY: Mapping[str, Value] = MappingProxyType({"embedding": "none", "members": 1, "output": "dense"})
 #: Share of random networks with that value: an embedding often pays off, members cost several times as much.
-CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8})
+CHEAP_SHARES: Mapping[str, float] = MappingProxyType({"embedding": 0.5, "members": 0.8, "output": 0.8})
+#: Genes without effect if predictions are those of neighbours: members would need a representation each, and the
+#: classes of reference rows are not smoothed.
+DENSE_OUTPUT_GENES = (*MEMBER_GENES, "label_smoothing")
 
 #: Embedding -> its genes.
 _WITH_EMBEDDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -87,6 +98,8 @@ def with_genes(genome: DenseGenome, values: Mapping[str, Value]) -> DenseGenome:
 
 def is_active(genome: DenseGenome, name: str) -> bool:
     """Whether one of `SETTINGS` is active in this genome."""
+    if name in DENSE_OUTPUT_GENES and genome.output != "dense":
+        return False
     if name in ("dropout", "normalization", "parametric_activation", "members"):
         return bool(genome.layers)
     if name in MEMBER_GENES:

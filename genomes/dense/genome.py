@@ -17,6 +17,7 @@ from genomes.architecture.layers import (
     NORMALIZATIONS,
     NUMERIC_ENCODINGS,
     OPTIMIZERS,
+    OUTPUTS,
     SCHEDULES,
 )
 from genomes.architecture.neighbours import Neighbours
@@ -32,6 +33,7 @@ __all__ = [
     "NORMALIZATIONS",
     "NUMERIC_ENCODINGS",
     "OPTIMIZERS",
+    "OUTPUTS",
     "SCHEDULES",
     "DenseGenome",
     "Layer",
@@ -117,6 +119,9 @@ class DenseGenome:
             a plain network, as is any network without hidden layers.
         adapters: parameters of individual members, one of `ADAPTERS`.
         member_start: where members begin to differ, one of `MEMBER_STARTS`; "input" if there is only one hidden layer.
+        output: "dense", or "neighbours": the output layer is a linear map to a representation, and predictions are mean
+            targets of training rows, weighted by distances between representations. Members and label smoothing have no
+            effect then. References: Ye et al. 2024 (ModernNCA), arXiv 2407.03257.
     """
 
     layers: tuple[Layer, ...]
@@ -136,3 +141,4 @@ class DenseGenome:
     members: int = 1
     adapters: str = "mini"
     member_start: str = "hidden"
+    output: str = "dense"

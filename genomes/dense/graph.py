@@ -22,6 +22,8 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     training = {name: value for name, value in asdict(genome.training).items() if value != OFF.get(name)}
     if genome.embedding == "none":
         training.pop("embedding_rate", None)
+    if not is_active(genome, "label_smoothing"):
+        training.pop("label_smoothing", None)
     kernel = {"initializer": genome.initializer, "l2": training.pop("l2")}
     every = {"kind": "dense", "dropout": genome.dropout, "normalization": genome.normalization, **kernel}
     if genome.parametric_activation:
@@ -30,7 +32,8 @@ def to_graph(genome: DenseGenome) -> nx.DiGraph:
     wiring = [*(layer.sources for layer in genome.layers), genome.output_sources]
     edges = [(source, node) for node, sources in enumerate(wiring, start=1) for source in sources]
     first = {"kind": "input", **_input_attributes(genome), **attributes_of(genome.neighbours)}
-    return make_graph([first, *hidden, {"kind": "output", **kernel}], edges, training)
+    output = {} if genome.output == OFF["output"] else {"output": genome.output}
+    return make_graph([first, *hidden, {"kind": "output", **kernel, **output}], edges, training)
 
 
 def _input_attributes(genome: DenseGenome) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _NETWORK_KINDS = {
         "scaling",
         "category_units",
         "parametric_activation",
+        "output",
     )
 }
 #: Genes added later -> the default, which is left out; all older networks have this value.

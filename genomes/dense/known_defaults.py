@@ -27,7 +27,7 @@ TASKS = ("regression", *CLASSIFICATION)
 #: Widths of the narrower variants of recipes for short searches, as shares of the full width.
 _WIDTHS = (1.0, 0.5, 0.25, 0.125)
 #: Genes that define a recipe; a space without them skips the recipe.
-_ESSENTIAL = ("optimizer", "activation", "embedding")
+_ESSENTIAL = ("optimizer", "activation", "embedding", "output")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,17 @@ _HIGH_FREQUENCIES: Mapping[str, Any] = {
     "adapters": ("mini", "full"),
     "member_start": "hidden",
 }
+_LEARNED_NEIGHBOURS: Mapping[str, Any] = {
+    **_PLAIN,
+    "activation": ("relu", "silu", "gelu"),
+    "dropout": 0.0,
+    "batch_size": 256,  # few or many rows: they are each other's neighbours
+    "numbers": ("quantile", "standard"),
+    "embedding": ("periodic", "tree", "none"),
+    "embedding_units": 12,
+    "embedding_sigma": 0.1,
+    "output": "neighbours",
+}
 _BANDWIDTHS = (0.01, 0.03, 0.1)
 #: Batch sizes for few rows, see benchmarks/results/LOG.md.
 _PLAIN_BATCH, _TABM_BATCH = 32, 64
@@ -151,6 +162,14 @@ RECIPES: tuple[Recipe, ...] = (
         _TREE_CUTS,
         _BANDWIDTHS,
         few_rows_batch_size=_PLAIN_BATCH,
+    ),
+    Recipe(
+        "learned neighbours",
+        "Ye, Yin, Zhan and Chao 2024, arXiv 2407.03257: ModernNCA, with two plain layers before the representation",
+        TASKS,
+        2,
+        128,
+        _LEARNED_NEIGHBOURS,
     ),
     Recipe(
         "high frequencies",
@@ -214,9 +233,9 @@ def known_defaults(space: DenseSpace, task: str, few_rows: bool = False) -> tupl
     Example:
         >>> from genomes import DenseSpace
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(), "regression")]
-        ['tree cuts', 'high frequencies', 'RealMLP', 'TabM', 'plain network']
+        ['tree cuts', 'learned neighbours', 'high frequencies', 'RealMLP', 'TabM', 'plain network']
         >>> [next(iter(each)) for each in known_defaults(DenseSpace(optimizer="adam"), "regression")]
-        ['tree cuts', 'high frequencies', 'plain network']
+        ['tree cuts', 'learned neighbours', 'high frequencies', 'plain network']
     """
     seen: set[str] = set()
     found = []

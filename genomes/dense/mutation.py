@@ -130,6 +130,13 @@ def change_members(genome: DenseGenome, space: DenseSpace, rng: np.random.Genera
     return _switch(genome, space, rng, MEMBER_GENES)
 
 
+def change_output(genome: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome | None:
+    """Changes how predictions follow from the last layer."""
+    if not space.is_free("output"):
+        return None
+    return with_gene(genome, "output", space.domain("output").vary(genome.output, rng))
+
+
 def _switch(
     genome: DenseGenome, space: DenseSpace, rng: np.random.Generator, genes: tuple[str, ...]
 ) -> DenseGenome | None:
@@ -180,6 +187,7 @@ MUTATIONS: Mapping[str, Mutation] = MappingProxyType(
             remove_skip,
             change_embedding,
             change_members,
+            change_output,
             change_training_gene,
             change_neighbours,
         )
@@ -202,8 +210,9 @@ GENES_MOVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "remove_skip": ("skip_connections",),
         "change_embedding": EMBEDDING_GENES,
         "change_members": MEMBER_GENES,
+        "change_output": ("output",),
         "change_training_gene": tuple(
-            name for name in SETTINGS if name not in ("learning_rate", *EMBEDDING_GENES, *MEMBER_GENES)
+            name for name in SETTINGS if name not in ("learning_rate", "output", *EMBEDDING_GENES, *MEMBER_GENES)
         ),
         "change_neighbours": ("neighbours",),
     }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genomes.architecture.graph import digest
-from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMERIC_ENCODINGS
+from genomes.architecture.layers import ADAPTERS, EMBEDDINGS, MEMBER_STARTS, NUMERIC_ENCODINGS, OUTPUTS
 from genomes.architecture.neighbours import read_columns
 from genomes.checks import boolean, table
 from genomes.codec import VERSION, canonical_json, check_header
@@ -22,6 +22,7 @@ from genomes.dense import flat
 from genomes.dense.crossover import mix_settings, splice_layers
 from genomes.dense.features import Features
 from genomes.dense.genes import (
+    DENSE_OUTPUT_GENES,
     EMBEDDING_GENES,
     MEMBER_GENES,
     NETWORK_GENES,
@@ -101,6 +102,9 @@ class DenseSpace:
         members: number of weight-sharing networks, 1 to 64; four in five random networks have 1 if the space allows it.
             Fixed to 1 on GPUs.
         adapters, member_start: see `genomes.dense.DenseGenome`.
+        output: "dense", or "neighbours" for predictions from learned neighbours, see `genomes.dense.DenseGenome`; four
+            in five random networks have "dense" if the space allows it. Fixed to "dense" on GPUs, for weighted rows
+            and for quantiles.
         optimizer, learning_rate, batch_size, schedule, warmup, l2, weight_decay, beta2, label_smoothing, bias_rate,
             embedding_rate, output_rate, parametrization, decay_schedule, bias_initializer: see
             `genomes.dense.Training`. A gene that can be off is a range with `zero=True`.
@@ -133,6 +137,7 @@ class DenseSpace:
     members: Given = Choice((1, 8))
     adapters: Given = Choice(ADAPTERS)
     member_start: Given = Choice(MEMBER_STARTS)
+    output: Given = Choice(OUTPUTS)
     optimizer: Given = Choice(("nesterov", "rmsprop", "adam", "adamw", "nadam"))
     learning_rate: Given = Range(1e-4, 3e-2, log=True)
     batch_size: Given = Choice((32, 64, 128, 256))
@@ -206,6 +211,8 @@ class DenseSpace:
         if gene == "neighbours":
             return self.neighbours and bool(self.neighbour_columns)
         if gene in OPTIMIZERS_OF and not self.optimizers_of(gene):
+            return False
+        if gene in DENSE_OUTPUT_GENES and not self.domain("output").contains("dense"):
             return False
         if gene in _OF_LAYERS and not self.max_layers:
             return False

@@ -25,7 +25,7 @@ TABLES = {
 #: Genes added later, which are off in all older networks.
 _LATER = (
     *("category_units", "bias_rate", "parametrization", "decay_schedule", "bias_initializer"),
-    *("parametric_activation", "embedding_rate", "output_rate"),
+    *("parametric_activation", "embedding_rate", "output_rate", "output"),
 )
 #: A written space that has all of these keys and none of the others predates the others.
 _BEFORE = {*NETWORK_GENES, *TRAINING_GENES} - {*EMBEDDING_GENES, *MEMBER_GENES, *_LATER}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evonas.api.resolve import fit_space, space_and_numbers, trainable
+from evonas.api.resolve import fit_space, space_and_numbers, trainable, with_learned_neighbours
 from evonas.api.resolved_settings import (
     with_epoch_rows,
     with_precision,
@@ -24,6 +24,7 @@ from genomes.dense import DenseSpace
 from genomes.domains import Choice, Range
 from genomes.errors import InputError
 from genomes.staged import ConvolutionalSpace, SequenceSpace
+from tests.training.networks import data
 
 PROBLEM = Problem(
     "regression",
@@ -101,14 +102,41 @@ def test_a_space_from_before_embeddings_has_none() -> None:
     value = DenseSpace(layers=2).to_json()
     later = ("embedding", "embedding_units", "embedding_sigma", "members", "adapters", "member_start", "category_units")
     later += ("bias_rate", "parametrization", "decay_schedule", "bias_initializer", "parametric_activation")
-    later += ("embedding_rate", "output_rate")
+    later += ("embedding_rate", "output_rate", "output")
     for place in ("network", "training"):
         value[place] = {name: domain for name, domain in value[place].items() if name not in later}
     space = DenseSpace.from_json(value)
     assert (space.embedding, space.members, space.layers) == (Choice(("none",)), Choice((1,)), Choice((2,)))
     assert space.category_units == Choice((0,))
+    assert space.output == Choice(("dense",))
     del value["network"]["layers"]  # as in a file written by hand that relies on the default
     assert DenseSpace.from_json(value).embedding == DenseSpace().embedding
+
+
+def test_learned_neighbours_are_searched_where_they_are_supported() -> None:
+    space, prepared, settings = DenseSpace(), data(), Settings(trainer="native")
+    assert with_learned_neighbours(space, prepared, settings) == (space, ())
+    cases: tuple[tuple[Any, dict[str, Any], str], ...] = (
+        (data(weighted=True), {}, "with weighted rows"),
+        (prepared, {"quantiles": (0.1, 0.9)}, "for quantiles"),
+        (prepared, {"trainer": "population"}, "with the population trainer"),
+        (prepared, {"strategy": "neuroevolution"}, "with strategy neuroevolution"),
+    )
+    for rows, changes, why in cases:
+        changed = settings.model_copy(update=changes)
+        found, notes = with_learned_neighbours(space, rows, changed)
+        assert found == replace(space, output="dense")
+        assert notes == (f"no predictions from learned neighbours {why}",)
+        with pytest.raises(InputError, match=f"output must be dense {why}"):
+            with_learned_neighbours(DenseSpace(output="neighbours"), rows, changed)
+        assert with_learned_neighbours(DenseSpace(output="dense"), rows, changed)[1] == ()
+
+
+def test_without_neighbours_none_are_learned_either() -> None:
+    found, _ = space_and_numbers(None, None, neighbours=False)
+    assert found == replace(DenseSpace(), neighbours=False, output="dense")
+    with pytest.raises(InputError, match="output must be dense without neighbours"):
+        space_and_numbers(DenseSpace(output="neighbours"), None, neighbours=False)
 
 
 def find_options(

@@ -19,7 +19,7 @@ from evonas.deploy.card import Exhibit, card_values, check_card_paths, write_car
 from evonas.deploy.card_text import card_text, escape
 from evonas.export_tasks import Exported
 from evonas.runs.reader import DATA_NAME, RunReader
-from genomes import InputError
+from genomes import DenseSpace, InputError
 from tests.stub import StubEvaluator
 
 NASTY = "a|b `c`\n# <script>*_[x](y)"
@@ -96,6 +96,19 @@ def test_a_card_answers_a_readers_questions(found: Path) -> None:
     (network,) = card["networks"]
     assert (network["num_outputs"], network["task"], network["rows"]) == (1, "binary", 72)
     assert card["model"]["flops"] > 0
+
+
+@pytest.mark.parametrize(("output", "rows"), [("neighbours", 96), ("dense", None)])
+def test_a_card_says_whether_the_file_holds_targets_of_training_rows(tmp_path: Path, output: str, rows: Any) -> None:
+    from evonas.data.prepare import prepare_table
+
+    space = DenseSpace(output=output, neighbours=False)
+    settings, budget = Settings(seed=3, population=4, finalists=0), Budget(generations=1)
+    data, run = prepare_table(table(), "kind", seed=0), tmp_path / "run"
+    api.search_prepared(data, space=space, settings=settings, budget=budget, out=run, evaluator=StubEvaluator)
+    card = values(run, Path("best.keras"))
+    assert card["data"]["references"] == rows
+    assert ("the targets of up to 96 training rows" in card_text(card)) == (rows is not None)
 
 
 def test_names_of_a_user_s_do_not_break_the_text(found: Path) -> None:

@@ -29,7 +29,9 @@ from tests.genomes.dense_spaces import network
 from tests.stub import StubEvaluator
 
 #: A space of plain networks, in which few parameters also mean few operations.
-SPACE = DenseSpace(neighbours=False, layers=Range(1, 3), units=Range(2, 64, log=True), embedding="none", members=1)
+SPACE = DenseSpace(
+    neighbours=False, layers=Range(1, 3), units=Range(2, 64, log=True), embedding="none", members=1, output="dense"
+)
 LIMIT = 500
 
 

@@ -31,7 +31,7 @@ from genomes.dense.known_defaults import known_defaults
 from tests.stub import StubEvaluator
 
 # Plain networks, whose cost follows from their size.
-RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1)
+RMSE, SPACE = Objective("rmse", "min"), DenseSpace(embedding="none", members=1, output="dense")
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +201,9 @@ def test_members_and_embeddings_cost_time(data: PreparedData) -> None:
     plain = cost(embedding="none", members=1)
     assert 5 * plain < cost(embedding="none", members=8, member_start="hidden") < 8 * plain
     assert plain < cost(embedding="linear", members=1)
+    learned = [cost(embedding="none", output="neighbours", batch_size=batch_size) for batch_size in (32, 256, 4096)]
+    assert plain < learned[0] < 3 * plain
+    assert learned[0] < learned[1] < learned[2] < 30 * plain  # a batch is at most all rows
 
 
 def test_only_runs_of_enough_time_train_a_table_of_few_rows_for_more_epochs(
@@ -262,7 +265,7 @@ def test_a_short_run_over_images_has_rungs_and_a_bound_and_a_resumed_one_has_the
         api.search_prepared(
             images(1000),
             settings=Settings(seed=0, population=4, trainer="single", finalists=0),
-            budget=Budget(evaluations=evaluations, seconds=600.0),
+            budget=Budget(evaluations=evaluations, seconds=400.0),
             out=tmp_path / name,
             evaluator=StubEvaluator,
             threads=2,

@@ -187,7 +187,7 @@ def test_both_trainers_start_from_the_pretrained_weights(trainer: str) -> None:
 
     data = prepare_arrays(*table(), seed=0)
     space = DenseSpace(layers=1, units=8, dropout=0.0, normalization="none", learning_rate=1e-6, optimizer="sgd")
-    space = replace(space, scaling=False, label_smoothing=0.0, embedding="none", members=1)
+    space = replace(space, scaling=False, label_smoothing=0.0, embedding="none", members=1, output="dense")
     genome = space.sample(np.random.default_rng(0))
     graph = space.architecture(genome)
     weights = initial_weights(graph, 3, 1, 7)

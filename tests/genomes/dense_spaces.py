@@ -19,6 +19,7 @@ FIXED: dict[str, Any] = {
     "members": 1,
     "adapters": "mini",
     "member_start": "hidden",
+    "output": "dense",
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "batch_size": 32,
@@ -73,6 +74,8 @@ SPACES: dict[str, DenseSpace] = {
     "embedding alone": DenseSpace(layers=1, embedding=["linear", "periodic"], members=1, embedding_units=[4, 8]),
     "periodic alone": DenseSpace(embedding="periodic", embedding_sigma=Range(0.1, 1.0), members=[1, 4]),
     "linear alone": DenseSpace(layers=[0, 2], embedding="linear", members=Range(2, 8), adapters="full"),
+    "learned neighbours alone": DenseSpace(layers=[0, 2], output="neighbours"),
+    "learned neighbours of a linear map": DenseSpace(layers=0, output=["dense", "neighbours"]),
     "fixed": DenseSpace(layers=2, units=16, activation="tanh", skip_connections=False, **FIXED),
     "deep": DenseSpace(layers=Range(30, 64), units=Range(1, 65536, log=True)),
 }

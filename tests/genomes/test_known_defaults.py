@@ -32,15 +32,18 @@ def test_they_are_different_members_that_are_known_by_name(name: str, task: str)
 def test_the_default_space_has_all_of_them() -> None:
     for task in TASKS:
         names = [next(iter(variants)) for variants in known_defaults(DenseSpace(), task)]
-        assert names == ["tree cuts", "high frequencies", "RealMLP", "TabM", "plain network"]
-    _, _, realmlp, tabm, _ = (next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass"))
+        assert names == [*("tree cuts", "learned neighbours", "high frequencies", "RealMLP", "TabM", "plain network")]
+    found = [next(iter(variants.values())) for variants in known_defaults(DenseSpace(), "multiclass")]
+    _, learned, _, realmlp, tabm, _ = found
+    assert [genome.output for genome in found].count("neighbours") == 1
+    assert (learned.output, learned.embedding, learned.embedding_sigma) == ("neighbours", "periodic", 0.1)
     assert gene_of(realmlp, "beta2") == 0.95
     assert gene_of(realmlp, "label_smoothing") == 0.1
     assert [layer.units for layer in tabm.layers] == [128] * 3
     assert tabm.members == max(DenseSpace().members.options)  # the closest option of the space
     assert tabm.embedding == "linear"
     without = DenseSpace(embedding=("none", "linear"))
-    narrow = list(known_defaults(without, "regression")[0])
+    narrow = list(known_defaults(without, "regression")[1])
     assert narrow == ["RealMLP", "RealMLP, 128 wide", "RealMLP, 64 wide", "RealMLP, 32 wide"]
 
 
@@ -72,6 +75,7 @@ def test_batches_are_small_where_rows_are_few() -> None:
     assert sizes[0] == sizes[1]
     assert (sizes[0]["TabM"], sizes[0]["tree cuts"], sizes[0]["RealMLP"]) == (256, 128, 256)
     assert (sizes[2]["TabM"], sizes[2]["tree cuts"], sizes[2]["RealMLP"]) == (64, 32, 256)
+    assert (sizes[0]["learned neighbours"], sizes[2]["learned neighbours"]) == (256, 256)
     few = known_defaults(space, "binary", 500)
     assert [known_default_name(space, genome) for genome in few[2].values()] == list(few[2])
     fixed = DenseSpace(batch_size=128)

@@ -138,7 +138,22 @@ ALONE = {
             (8, 6), [(0, 1), (1, 2), (0, 3), (2, 3)], "silu", optimizer="adamw", weight_decay=0.05, scaling=True
         ),
         "scaled sgd, no hidden layer": graph((), optimizer="sgd", learning_rate=0.001, scaling=True),
+        "learned neighbours": graph((8, 6), None, "relu", output="neighbours", l2=0.001),
+        "learned neighbours, embedding, skips": graph(
+            (8, 6),
+            [(0, 1), (1, 2), (0, 3), (2, 3)],
+            inputs=PERIODIC,
+            output="neighbours",
+            output_rate=2.0,
+            parametrization="ntk",
+        ),
+        "learned neighbours of a linear map": graph((), output="neighbours", optimizer="nesterov", scaling=True),
     },
+    ("multi", "mae", False): {
+        "learned neighbours, two targets": graph((8,), output="neighbours", normalization="batch")
+    },
+    ("binary", "auto", False): {"learned neighbours, binary": graph((8,), output="neighbours", batch_size=50)},
+    ("multiclass", "auto", False): {"learned neighbours, classes": graph((8, 6), output="neighbours")},
     ("binary", "auto", True): {"binary smoothed": graph((9,), label_smoothing=0.1, batch_size=50)},
     ("multiclass", "auto", True): {"multiclass smoothed": graph((9, 6), None, "relu", label_smoothing=0.2)},
 }

@@ -30,6 +30,7 @@ def graph(
     scaling=False,
     inputs=None,
     parametric=False,
+    output=None,
     **training,
 ):
     """A chain of these widths, unless edges are given; `inputs` are attributes of the input.
@@ -41,7 +42,7 @@ def graph(
     layer |= {"parametric_activation": True} if parametric else {}
     hidden = [{"kind": "dense", "units": units} | layer | ends for units in widths]
     first = {"kind": "input"} | ({"scaling": True} if scaling else {}) | (inputs or {})
-    nodes = [first, *hidden, {"kind": "output"} | ends]
+    nodes = [first, *hidden, {"kind": "output"} | ends | ({"output": output} if output else {})]
     chain = [(k, k + 1) for k in range(len(widths) + 1)]
     made = make_graph(nodes, chain if edges is None else edges, TRAINING | training)
     return with_columns(made, NUMERIC, (), CATEGORICAL)

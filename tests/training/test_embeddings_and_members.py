@@ -16,7 +16,7 @@ from evonas.networks.perturbation import perturb
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.cost import count_flops, count_parameters
 from genomes.architecture.embedding import categories_of, embedding_of, embeds
-from genomes.architecture.graph import digest, graph_from_json, graph_to_json
+from genomes.architecture.graph import digest, finds_neighbours, graph_from_json, graph_to_json
 from genomes.architecture.members import members_of
 from genomes.errors import InputError
 from tests.training.gene_table import ALONE, LINEAR, PERIODIC, TABLE
@@ -26,7 +26,8 @@ NETWORKS = {
     name: network
     for networks in (*TABLE.values(), ALONE["regression", "mse", False])
     for name, network in networks.items()
-    if embeds(network) or members_of(network) is not None or "parametric" in name
+    if not finds_neighbours(network)  # see test_learned_neighbours.py
+    and (embeds(network) or members_of(network) is not None or "parametric" in name)
 }
 FULL = {"members": 4, "adapters": "full", "member_start": "hidden"}
 every_network = pytest.mark.parametrize("name", NETWORKS)

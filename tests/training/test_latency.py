@@ -92,6 +92,14 @@ def test_a_larger_network_takes_longer(measure: Any) -> None:
     assert 0 < small < large < 1e3
 
 
+@pytest.mark.parametrize("measure", [measure_latency, measure_native_latency])
+def test_the_time_with_learned_neighbours_includes_the_rows_that_predictions_refer_to(measure: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(6000, 8))
+    data = prepare_arrays(x, x[:, 0], seed=0)
+    alone, near = (measure(to_graph(network(4, output=output)), data) for output in ("dense", "neighbours"))
+    assert alone < near < 1e3
+
+
 @pytest.mark.parametrize("values", [{"max_latency_ms": 5.0}, {"objectives": ("rmse", "latency_ms")}])
 def test_the_worker_measures_where_it_is_asked_to(values: dict[str, Any]) -> None:
     x = np.random.default_rng(0).normal(size=(60, 8))

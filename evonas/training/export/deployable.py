@@ -16,7 +16,7 @@ from evonas.data.quantiles import quantile_names
 from evonas.evaluation import Weights
 from evonas.training.export.neighbours import with_neighbours
 from evonas.training.export.preprocessing import encoder, with_label
-from evonas.training.model import build_model, set_weights
+from evonas.training.model import trained_model
 
 __all__ = ["deployable", "deployable_network"]
 
@@ -78,6 +78,5 @@ def deployable_network(
         weights: its weights.
         problem, preparation, temperature: see `deployable`.
     """
-    network = build_model(graph, problem.num_features, problem.num_outputs)
-    set_weights(network, weights)
+    network = trained_model(graph, problem.num_features, problem.num_outputs, weights)
     return deployable(network, problem, preparation, temperature=temperature)

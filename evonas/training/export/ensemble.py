@@ -22,7 +22,7 @@ from evonas.networks.forward import raw_outputs
 from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import input_note, write
 from evonas.training.export.export import GraphDeployment
-from evonas.training.model import build_model, set_weights
+from evonas.training.model import trained_model
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_from_json, views_of
 
@@ -125,8 +125,7 @@ def _model(network: tuple[Any, Weights], problem: Problem, name: str = "network"
     architecture, weights = network
     graph = problem.attach_columns(graph_from_json(architecture))
     places = problem.columns(*views_of(graph))
-    model = build_model(graph, len(places), problem.num_outputs)
-    set_weights(model, weights)
+    model = trained_model(graph, len(places), problem.num_outputs, weights)
     return keras.Model(model.inputs[0], model.outputs[0], name=name), places
 
 

@@ -29,11 +29,11 @@ from evonas.training.export.deployable import deployable
 from evonas.training.export.deployment import Deployment, input_note, write
 from evonas.training.export.neighbours import rows_at_a_time
 from evonas.training.export.preprocessing import can_take_raw
-from evonas.training.model import build_model, get_weights, set_weights, weights_behind
+from evonas.training.model import get_weights, set_weights, trained_model, weights_behind
 from evonas.training.single.frozen import begins_frozen, split_behind
-from evonas.training.single.graph_model import CHUNK_ROWS, fit_epochs, prepare_model
+from evonas.training.single.graph_model import CHUNK_ROWS, fit_epochs, predict_with, prepare_model, represent_references
 from evonas.training_tasks import TrainingSettings
-from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.graph import finds_neighbours, graph_from_json, views_of
 from genomes.errors import InputError
 
 __all__ = ["GraphDeployment", "export", "retrain"]
@@ -134,7 +134,10 @@ def retrain(task: ExportTask, data: PreparedData, settings: TrainingSettings) ->
     for loss in fit_epochs(model, graph, split, task.seed, task.best_epoch, epoch_rows=settings.epoch_rows):
         if not math.isfinite(loss):
             raise InputError(f"retraining must converge, but its loss became {loss}: export without retraining")
-    return {**first, **get_weights(model)}
+    references: Weights = {}
+    if finds_neighbours(graph):
+        references = represent_references(predict_with(model, graph), data.problem, split, task.seed)
+    return {**first, **get_weights(model), **references}
 
 
 def _amplification(architecture: Mapping[str, Any]) -> float:
@@ -162,8 +165,7 @@ class GraphDeployment:
         """See `Deployment.save`."""
         problem = self._data.problem
         graph = problem.attach_columns(graph_from_json(self._task.architecture))
-        model = build_model(graph, problem.num_features, problem.num_outputs)
-        set_weights(model, weights)
+        model = trained_model(graph, problem.num_features, problem.num_outputs, weights)
         preparation = self._data.preparation if self.takes_raw else None
         deployable(model, problem, preparation, coded, self.temperature, self._task.resize).save(path)
 

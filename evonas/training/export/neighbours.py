@@ -16,6 +16,7 @@ from keras import layers, ops
 from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.kernel_regression import KernelRegression
 from evonas.data.neighbours import NeighbourPreparation
+from genomes.architecture.options import MAX_REFERENCES
 
 __all__ = ["rows_at_a_time", "with_neighbours"]
 
@@ -40,9 +41,10 @@ def with_neighbours(features: Any, preparation: NeighbourPreparation) -> Any:
 
 
 def rows_at_a_time(preparation: Preparation | None, most: int) -> int:
-    """Number of rows to predict at a time, limited by the memory of distances."""
+    """Number of rows to predict at a time, limited by the memory of distances, also to learned neighbours."""
     regressions: Sequence[KernelRegression] = getattr(preparation, "regressions", ())
-    return min([most, *(max(1, _MOST_CELLS // len(each.centres)) for each in regressions)])
+    counts = [len(each.centres) for each in regressions]
+    return min([most, *(max(1, _MOST_CELLS // count) for count in (MAX_REFERENCES, *counts))])
 
 
 def _squared_distances(features: Any, columns: Sequence[int], regression: KernelRegression, number: int) -> Any:

@@ -16,7 +16,9 @@ from evonas.training.model import build_model, set_weights
 from evonas.training.rates import has_factors
 from evonas.training.single.optimizers import optimizer_of
 from evonas.training_tasks import TrainingSettings
+from genomes.architecture.graph import finds_neighbours
 from genomes.architecture.members import count_of
+from genomes.errors import InputError
 
 __all__ = ["build_untrained"]
 
@@ -31,7 +33,16 @@ def build_untrained(
     num_rows: int | None,
     epochs: int | None,
 ) -> tuple[keras.Model, str]:
-    """Builds the network with the seed's initial weights; also returns notes on settings that Keras lacks."""
+    """Builds the network with the seed's initial weights; also returns notes on settings that Keras lacks.
+
+    Raises:
+        InputError: the network predicts from learned neighbours.
+    """
+    if finds_neighbours(graph):
+        raise InputError(
+            "output must be dense in a network to build, not neighbours, which are training rows: export the trained "
+            "network"
+        )
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)
     set_weights(model, initial_weights(graph, num_features, num_outputs, seed))

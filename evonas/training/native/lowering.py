@@ -11,8 +11,9 @@ from evonas.networks.forward import INPUT_RATE, SCALES
 from evonas.training.native.program import Program, Tensor
 from evonas.training.native.program_builder import Builder
 from genomes.architecture.embedding import categories_of, embedding_of
-from genomes.architecture.graph import scales_inputs
+from genomes.architecture.graph import finds_neighbours, scales_inputs
 from genomes.architecture.members import Members, members_of
+from genomes.architecture.options import REPRESENTATION_UNITS
 
 __all__ = ["lower"]
 
@@ -48,6 +49,8 @@ def lower(graph: nx.DiGraph, num_features: int, num_outputs: int, rows: int) -> 
                 if l2:
                     builder.penalty(f"{name}/kernel", 0.0, l2)
                 return builder.finish(output)
+            if finds_neighbours(graph):
+                return builder.finish(builder.dense(sources, REPRESENTATION_UNITS, name, False, l2), num_outputs)
             return builder.finish(builder.dense(sources, units, name, True, l2))
         scaled = members is not None and node in members.scaled
         held[node] = [_hidden(builder, sources, attributes, node, scaled)]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Weights
-from evonas.training.native.kernels.instructions import Instruction, encode
+from evonas.training.native.kernels.instructions import BLOCK_ROWS, Instruction, encode
+from genomes.architecture.options import MAX_REFERENCES
 
 __all__ = ["Program", "Tensor", "Variable"]
 
@@ -48,7 +49,10 @@ class Program:
         instructions: instructions in order.
         variables: name -> weights in a flat vector: `num_weights` trained ones, then `num_frozen` frozen ones.
         statistics: name -> moving statistics in a vector of `num_statistics`.
-        input, output: tensors of the features and the raw outputs.
+        input, output: tensors of the features and of the raw outputs; if predictions are those of learned neighbours,
+            of the representation.
+        num_outputs: number of raw outputs.
+        finds_neighbours: whether predictions are those of learned neighbours, see `evonas.networks.neighbours`.
         rows: maximum number of rows in the arena.
         arena: its size in numbers.
     """
@@ -63,6 +67,8 @@ class Program:
     output: Tensor
     rows: int
     arena: int
+    num_outputs: int
+    finds_neighbours: bool = False
 
     @cached_property
     def code(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -74,9 +80,10 @@ class Program:
         """Memory of a training run besides its data, in bytes.
 
         Initial weights, weights, gradients, two moments, the best weights, and the snapshot's copies of them; three
-        arenas.
+        arenas; reference rows of learned neighbours, their copy, and distances within a batch.
         """
-        return 4 * (10 * self.num_weights + 3 * self.arena)
+        near = 2 * MAX_REFERENCES * (self.output.width + self.num_outputs) + 3 * BLOCK_ROWS * self.rows
+        return 4 * (10 * self.num_weights + 3 * self.arena + (near if self.finds_neighbours else 0))
 
     def pack(self, weights: Weights) -> tuple[Vector, Vector]:
         """Weights and statistics as flat vectors.

@@ -297,8 +297,8 @@ class Builder:
         }
         self._add("copy", integers, {"factor": factor}, source.members)
 
-    def finish(self, output: Tensor) -> Program:
-        """Returns the program with this tensor as raw output."""
+    def finish(self, output: Tensor, num_outputs: int | None = None) -> Program:
+        """Returns the program with this tensor as raw output or, if `num_outputs` is given, as representation."""
         written = {output.start}  # by the loss
         flagged = []
         for instruction in reversed(self._instructions):
@@ -321,6 +321,8 @@ class Builder:
             output=output,
             rows=self._rows,
             arena=self._arena,
+            num_outputs=output.width if num_outputs is None else num_outputs,
+            finds_neighbours=num_outputs is not None,
         )
 
     def _relocate(self, offset: int) -> int:

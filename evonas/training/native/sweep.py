@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData
 from evonas.networks.initial import initial_weights
 from evonas.training.native.lowering import lower
+from evonas.training.native.neighbour_arrays import references_of
 from evonas.training.native.training import NetworkTraining, Optimization, TrainingRows
 from evonas.training.optimizers import constants_of
 from evonas.training_tasks import TrainingSettings
+from genomes.architecture.graph import finds_neighbours
 
 __all__ = ["losses_at_rates"]
 
@@ -47,5 +49,6 @@ def losses_at_rates(
             constants=constants_of(how),
         ),
         initial_weights(graph, problem.num_features, problem.num_outputs, seed),
+        references=references_of(y, problem, seed) if finds_neighbours(graph) else None,
     )
     return training.step_losses(len(rates))

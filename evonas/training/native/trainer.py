@@ -24,9 +24,11 @@ from evonas.data.splits import join_split
 from evonas.data.views import View, Views
 from evonas.evaluation import Evaluation, InTraining, Snapshot, Status
 from evonas.machine import free_bytes, usable_cores
+from evonas.networks.neighbours import check_supported
 from evonas.networks.transfer import first_weights
 from evonas.training.native.compilation import load
 from evonas.training.native.lowering import lower
+from evonas.training.native.neighbour_arrays import references_of
 from evonas.training.native.program import Program
 from evonas.training.native.threads import Pool
 from evonas.training.native.training import CHUNK_ROWS, NetworkTraining, Stopped, TrainingRows
@@ -37,7 +39,7 @@ from evonas.training.spans import span_since
 from evonas.training.starting_point import start_of
 from evonas.training_tasks import ALL_ROWS, TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
-from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.graph import finds_neighbours, graph_from_json, views_of
 from genomes.architecture.members import count_of
 from genomes.errors import InputError
 
@@ -311,7 +313,12 @@ class NativeTrainer:
         settings = replace(self._settings, patience=None) if fold == ALL_ROWS else self._settings
         loss, horizon = settings.loss_of(data.problem.task, data.problem.quantiles), task.horizon or task.epochs
         how = optimization(graph, loss, settings, len(rows.x), horizon, seed)
-        return NetworkTraining(member.program, rows, how, initial() if start is None else {}, start, member.stop)
+        references = None
+        if finds_neighbours(graph):
+            check_supported(data.problem, rows.weight)
+            references = references_of(rows.y, data.problem, seed)
+        weights = initial() if start is None else {}
+        return NetworkTraining(member.program, rows, how, weights, start, member.stop, references)
 
     def _rows_of(self, key: tuple[View, int]) -> TrainingRows:
         view, fold = key

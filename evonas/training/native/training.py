@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evaluation import Snapshot, Weights
+from evonas.networks.neighbours import reference_weights
 from evonas.training import optimizers
 from evonas.training.native.compilation import load
 from evonas.training.native.kernels.frame import ARRAYS, CLOCK, CONTROL, addresses
 from evonas.training.native.kernels.instructions import LOSSES, OPTIMIZERS
+from evonas.training.native.neighbour_arrays import SMOOTHING, References, arrays_of, given_references
 from evonas.training.native.program import Program
 
 __all__ = [
@@ -42,7 +44,7 @@ CLOCK_CYCLES = np.zeros(len(CLOCK), np.int64)
 #: All weights use the learning rate of the step.
 _ONCE = np.ones(1, np.float32)
 _EMPTY = {name: np.zeros(0, dtype) for name, dtype in ARRAYS.items()}
-_EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32)}
+_EMPTY |= {"limits": np.array([1, 0], np.float32), "stop": np.zeros(1, np.int32), "smoothing": SMOOTHING}
 
 
 class Stopped(Exception):
@@ -107,6 +109,7 @@ class NetworkTraining:
         how: its optimizer, loss and early stopping.
         initial: initial weights by name.
         start: snapshot of a training run to continue instead.
+        references: rows that predictions refer to, for a network that predicts from learned neighbours.
     """
 
     program: Program
@@ -116,6 +119,7 @@ class NetworkTraining:
     start: Snapshot | None = None
     #: Setting it to 1, from any thread, stops training within a step.
     stop: NDArray[np.int32] = field(default_factory=lambda: np.zeros(1, np.int32))
+    references: References | None = None
 
     def __post_init__(self) -> None:
         program, start = self.program, self.start
@@ -124,7 +128,7 @@ class NetworkTraining:
         weights, statistics = program.pack(begin)
         best_weights, best_statistics = program.pack(best)
         kept_first, kept_second = optimizers.moments(self.how.optimizer)
-        size, outputs = program.num_weights + program.num_frozen, program.output.width
+        size, outputs = program.num_weights + program.num_frozen, program.num_outputs
         held = len(self.rows.x_validation)
         #: Epochs trained before the current or last call of the compiled function, and the counter that it updates.
         self._live = (0 if start is None else start.epoch, np.zeros(1, np.int64))
@@ -152,6 +156,8 @@ class NetworkTraining:
         }
         if self.how.factor is not None:
             self._arrays |= _rate(program, self.how.factor)
+        if self.references is not None:
+            self._arrays |= arrays_of(self.references, program.output.width, self.how.batch_size)
         if start is not None and start.outputs.size:
             self._arrays["best_outputs"][:] = start.outputs.reshape(held, outputs)
 
@@ -232,6 +238,9 @@ class NetworkTraining:
             "targets": self.rows.y.shape[1],
             "validation_rows": len(self.rows.x_validation),
         }
+        if self.references is not None:
+            control["units"], control["columns"] = self.program.output.width, self.references.targets.shape[1]
+            control["references"] = len(self.references.rows)
         run_program(self.program, self._arrays | found, control)
         done = int(found["progress"][0])
         self._curves[0].extend(found["train_curve"][:done].tolist())
@@ -239,17 +248,28 @@ class NetworkTraining:
         if found["progress"][2]:
             raise Stopped
 
+    def _best(self) -> dict[str, Array]:
+        """The weights of the best epoch, with the reference rows if predictions refer to any."""
+        best = self.program.unpack(self._arrays["best_weights"], self._arrays["best_statistics"])
+        if (found := self.references) is None:
+            return best
+        represented = predict(self.program, best, self.rows.x[found.kept])
+        return best | reference_weights(represented, found.targets[found.kept], found.classes)
+
     def snapshot(self) -> Snapshot:
         """The state of the training run."""
         program, arrays = self.program, self._arrays
         blank = {name: np.zeros(place.shape, np.float32) for name, place in program.variables.items()}
         best_loss, reference, waited = arrays["state"].tolist()
+        best, outputs = self._best(), arrays["best_outputs"].copy()
+        if self.references is not None:
+            outputs = predict(program, best, self.rows.x_validation)
         return Snapshot(
             weights=program.unpack(arrays["weights"], arrays["statistics"]),
             first=program.unpack(arrays["first"]) if len(arrays["first"]) else blank,
             second=program.unpack(arrays["second"]) if len(arrays["second"]) else blank,
-            best=program.unpack(arrays["best_weights"], arrays["best_statistics"]),
-            outputs=arrays["best_outputs"].copy(),
+            best=best,
+            outputs=outputs,
             best_loss=best_loss,
             reference=reference,
             waited=int(waited),
@@ -272,10 +292,15 @@ def _rate(program: Program, factor: Callable[[str, tuple[int, ...]], float]) -> 
 
 
 def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raw outputs of a network for all rows, shape `(num_rows, num_outputs)`."""
+    """Raw outputs of a network for all rows, shape `(num_rows, num_outputs)`.
+
+    Those of a network that predicts from learned neighbours are representations if the weights have no reference rows.
+    """
     flat, statistics = program.pack(weights)
-    outputs = np.zeros((len(x), program.output.width), np.float32)
-    arrays = blank_arrays(program) | {
+    references, control = given_references(weights, program.output.width)
+    outputs = np.zeros((len(x), program.num_outputs if references else program.output.width), np.float32)
+    arrays = blank_arrays(program) | references
+    arrays |= {
         "weights": flat,
         "statistics": statistics,
         "x_validation": np.ascontiguousarray(x, np.float32),
@@ -283,7 +308,7 @@ def predict(program: Program, weights: Weights, x: NDArray[np.float32]) -> NDArr
         "curve": np.zeros(1),
         "stop": np.zeros(1, np.int32),
     }
-    run_program(program, arrays, {"validation_rows": len(x)})
+    run_program(program, arrays, {"validation_rows": len(x), "outputs": outputs.shape[1], **control})
     return outputs
 
 
@@ -307,7 +332,7 @@ def run_program(program: Program, arrays: Mapping[str, Array], control: Mapping[
         "weights": program.num_weights,
         "statistics": program.num_statistics,
         "features": program.input.width,
-        "outputs": program.output.width,
+        "outputs": program.num_outputs,
         "chunk": program.rows,
         "input_at": program.input.start,
         "output_at": program.output.start,

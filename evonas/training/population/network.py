@@ -56,6 +56,7 @@ class Network:
         parametric = any(layer.get("parametric_activation") for layer in hidden)
         about: Mapping[str, Any] = {**graph.nodes[0], "parametric_activation": parametric}
         places = [(name, about) for name in ("scaling", "category_units", "parametric_activation")]
+        places.append(("output", graph.nodes[output]))
         rates = ("bias_rate", "embedding_rate", "output_rate")
         for name in ("label_smoothing", *rates, "parametrization", "decay_schedule", "bias_initializer"):
             places.append((name, training))

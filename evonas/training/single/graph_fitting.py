@@ -11,17 +11,26 @@ from numpy.typing import NDArray
 from evonas.data.prepared import Problem, Split
 from evonas.data.pretrained import PretrainedNetwork
 from evonas.evaluation import Reduction, Weights
+from evonas.networks.forward import parts_of, raw_outputs
+from evonas.networks.neighbours import MAX_EPOCH_REFERENCES, check_supported, neighbour_outputs
 from evonas.networks.transfer import first_weights
 from evonas.training.losses import default_loss
-from evonas.training.model import build_model, get_weights, set_weights, weights_behind
+from evonas.training.model import get_weights, set_weights, trained_model, weights_behind
 from evonas.training.single.fitting import State, restore_state, state_of
 from evonas.training.single.frozen import Frozen
-from evonas.training.single.graph_model import fit_epochs, predict_with, prepare_model, whole_model
+from evonas.training.single.graph_model import (
+    fit_epochs,
+    predict_with,
+    prepare_model,
+    represent_references,
+    whole_model,
+)
 from evonas.training.single.reduced import reduced_problem, reduced_rows, training_steps
 from evonas.training.starting_point import start_of
 from evonas.training_tasks import TrainingSettings, TrainingTask
 from genomes.architecture.cost import count_parameters
-from genomes.architecture.graph import graph_from_json
+from genomes.architecture.graph import finds_neighbours, graph_from_json
+from genomes.architecture.options import MAX_REFERENCES
 from genomes.errors import InputError
 
 __all__ = ["GraphFitting"]
@@ -56,6 +65,8 @@ class GraphFitting:
         before = (task.origin or task.architecture)["training"]["optimizer"]
         self._same_optimizer = before == self._graph.graph["training"]["optimizer"]
         self._loss = default_loss(problem, settings)
+        if finds_neighbours(self._graph):
+            check_supported(problem, split.weight_train)
         self._reduction = task.reduction
         self._reduced_split = reduced
         self.reduced_epochs = 0 if task.reduction is None else task.reduction.epochs
@@ -131,24 +142,38 @@ class GraphFitting:
     def outputs(self) -> tuple[float, NDArray[np.float32]]:
         """See `Fitting.outputs`."""
         outputs = self._predict(self._x_validation)
+        if finds_neighbours(self._graph):
+            outputs = neighbour_outputs(
+                outputs, parts_of(self._graph, len(self._graph) - 1, self._references(MAX_EPOCH_REFERENCES))
+            )
         return float(self._loss(self._split.y_validation, outputs)), outputs
 
     def weights(self) -> Weights:
         """See `Fitting.weights`."""
+        return {**self._trained(), **self._references()}
+
+    def _trained(self) -> Weights:
         return {**self._kept, **get_weights(self._model)}
 
+    def _references(self, most: int = MAX_REFERENCES) -> Weights:
+        """The weights of reference rows; empty for a network whose predictions do not refer to any."""
+        if not finds_neighbours(self._graph):
+            return {}
+        return represent_references(self._predict, self._problem, self._split, self._seed, most)
+
     def exact(self, weights: Weights, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Fitting.exact`: an exported network computes in float32."""
+        """See `Fitting.exact`: an exported network computes in float32, and from all reference rows."""
+        problem = self._data_problem
+        if finds_neighbours(self._graph):
+            return np.asarray(raw_outputs(self._graph, weights, self._x_validation), np.float32)
         if self._settings.precision == "float32":
             return outputs
-        problem = self._data_problem
-        model = build_model(self._data_graph, problem.num_features, problem.num_outputs)
-        set_weights(model, weights)
+        model = trained_model(self._data_graph, problem.num_features, problem.num_outputs, weights)
         return predict_with(model, self._data_graph)(self._x_validation)
 
     def state(self) -> State:
         """See `Fitting.state`."""
-        return state_of(self._model, self.weights())
+        return state_of(self._model, self._trained())
 
     def _get_frozen_weights(self) -> Weights | None:
         """Weights of a frozen first layer whose outputs are cached."""

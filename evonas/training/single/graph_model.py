@@ -12,17 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.prepared import Problem, Split
+from evonas.evaluation import Weights
 from evonas.networks.initial import epoch_order, initial_weights, rows_of_epoch
 from evonas.networks.layered import is_layered
+from evonas.networks.neighbours import reference_rows, reference_weights, target_columns
 from evonas.training.losses import mixes_classes, training_loss
 from evonas.training.model import build_model, members_model, set_weights, weights_behind
+from evonas.training.neighbour_layers import LeaveOneOut
 from evonas.training.single.fused import FusedBatchNormalization
 from evonas.training.single.optimizers import optimizer_of, rate_of
 from evonas.training.single.rated import with_own_rates
 from evonas.training.single.resident import predictions_of, train_epochs
 from evonas.training_tasks import TrainingSettings
+from genomes.architecture.graph import finds_neighbours
+from genomes.architecture.options import MAX_REFERENCES
 
-__all__ = ["CHUNK_ROWS", "fit_epochs", "of_members", "predict_with", "prepare_model", "raw_outputs", "whole_model"]
+__all__ = ["CHUNK_ROWS", "fit_epochs", "of_members", "predict_with", "prepare_model", "raw_outputs"]
+__all__ += ["represent_references", "whole_model"]
 
 #: Rows predicted at a time; bounds memory, not results.
 CHUNK_ROWS = 8192
@@ -62,9 +68,12 @@ def prepare_model(
     )
     model = members_model(whole)
     set_weights(model, weights_behind(initial_weights(graph, width, outputs, seed), behind))
+    loss = training_loss(problem, settings, graph.graph["training"])
+    if finds_neighbours(graph):
+        loss = LeaveOneOut(loss, problem.task, outputs)
     model.compile(
         optimizer=optimizer_of(graph.graph["training"], rate_of(graph.graph["training"], total)),
-        loss=training_loss(problem, settings, graph.graph["training"]),
+        loss=loss,
         # One call per epoch: the steps are the same at a third of the overhead.
         steps_per_execution=steps,
         jit_compile=jit_compile or keras.backend.backend() == "jax",
@@ -126,6 +135,27 @@ def of_members(values: NDArray[Any], model: keras.Model) -> NDArray[Any]:
 def predict_with(model: keras.Model, graph: nx.DiGraph) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
     """Returns a function that computes the outputs of the graph's model, as `raw_outputs`; it is traced once."""
     return predictions_of(model, graph) if is_layered(graph) else partial(raw_outputs, model)
+
+
+def represent_references(
+    predict: Callable[[NDArray[Any]], NDArray[np.float32]],
+    problem: Problem,
+    split: Split,
+    seed: int,
+    most: int = MAX_REFERENCES,
+) -> Weights:
+    """The weights of the reference rows of a network that predicts from learned neighbours.
+
+    Args:
+        predict: computes representations.
+        problem: the prediction problem.
+        split: provides the training rows.
+        seed: seed of the training run.
+        most: see `reference_rows`.
+    """
+    rows = reference_rows(seed, len(split.x_train), most)
+    targets = target_columns(split.y_train[rows], problem.task, problem.num_outputs)
+    return reference_weights(predict(np.asarray(split.x_train)[rows]), targets, problem.task != "regression")
 
 
 def raw_outputs(model: keras.Model, x: NDArray[np.float32]) -> NDArray[np.float32]:

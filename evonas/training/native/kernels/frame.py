@@ -47,6 +47,9 @@ CONTROL = (
     "keep_outputs",
     "members",
     "rated",
+    "units",
+    "columns",
+    "references",
 )
 
 #: Categories by which code compiled for profiling counts cycles; forward passes include those of validation. The array
@@ -64,7 +67,7 @@ CLOCK = (
 #: the last epoch, in its order), "progress" (epochs trained in this call; steps of the last one; 1 if stopped), the
 #: curves and all trained values. "limits" holds the knee of Huber's loss and the limit of gradients, "segments" the
 #: bounds of the variables whose gradients are clipped, "rated_segments" the bounds of weights that share a multiplier
-#: of the step's learning rate, "rate_factors" these multipliers.
+#: of the step's learning rate, "rate_factors" these multipliers. From "known" on: see `neighbours.Neighbours`.
 ARRAYS: Mapping[str, Any] = {
     "control": np.int64,
     "code": np.int64,
@@ -102,6 +105,12 @@ ARRAYS: Mapping[str, Any] = {
     "step_losses": np.float64,
     "stop": np.int32,
     "progress": np.int64,
+    "known": np.float32,
+    "reference_rows": np.int32,
+    "representations": np.float32,
+    "squares": np.float32,
+    "pairs": np.float32,
+    "smoothing": np.float32,
 }
 
 

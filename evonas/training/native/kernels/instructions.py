@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ACTIVATIONS",
+    "BLOCK_COLUMNS",
+    "BLOCK_ROWS",
     "CLIPS",
     "INTEGERS",
     "LOSSES",
@@ -117,6 +119,9 @@ LOSSES = ("mse", "mae", "huber", "binary", "multiclass", "categorical", "log_cos
 CLIPS = ("none", "value", "norm")
 #: Optimizers by number.
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "nadam")
+
+#: Rows and reference rows whose distances are computed together; see `kernels/neighbours.py`.
+BLOCK_ROWS, BLOCK_COLUMNS = 64, 512
 
 #: Columns of encoded instructions.
 INTEGERS = 2 + max(len(operation.integers) for operation in OPERATIONS.values())

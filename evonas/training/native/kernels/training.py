@@ -13,6 +13,7 @@ from evonas.training.native.kernels.clock import ON_GATHER, ON_LOSS, ON_OPTIMIZE
 from evonas.training.native.kernels.frame import ARRAYS, CONTROL
 from evonas.training.native.kernels.losses import row_loss
 from evonas.training.native.kernels.memory import Memory, Run, clear, copy, kernel, part
+from evonas.training.native.kernels.neighbours import Neighbours, batch_loss, predict, take_references
 from evonas.training.native.kernels.network import backward, forward
 from evonas.training.native.kernels.optimizers import clip, update
 
@@ -22,7 +23,7 @@ F = np.float32
 (
     INSTRUCTIONS, WEIGHTS, STATISTICS, FEATURES, OUTPUTS, TARGETS, ROWS, VALIDATION_ROWS, CHUNK, BATCH, STEPS,
     FIRST_EPOCH, EPOCHS, PATIENCE, LOSS, OPTIMIZER, SEED, WEIGHTED, INPUT_AT, OUTPUT_AT, STEP_LOSSES, CLIP, SEGMENTS,
-    KEEP_OUTPUTS, MEMBERS, RATED,
+    KEEP_OUTPUTS, MEMBERS, RATED, UNITS, COLUMNS, REFERENCES,
 ) = range(len(CONTROL))  # fmt: skip
 BEST, REFERENCE, WAITED = range(3)
 KNEE, LIMIT = range(2)
@@ -70,7 +71,7 @@ def _members_mean(rows, members, width, source, into):
 
 
 @kernel
-def _step(control, memory, rows, order, x, y, weight, step, knee):
+def _step(control, memory, near, rows, order, x, y, weight, step, knee):
     """The loss of one step, including penalties; leaves the gradients in memory."""
     this = Run(rows, np.int64(1), control[SEED], step)
     since = now()
@@ -78,14 +79,33 @@ def _step(control, memory, rows, order, x, y, weight, step, knee):
     spent(memory.clock, ON_GATHER, since)
     forward(memory, this)
     since = now()
-    loss = _batch_loss(control, memory, rows, order, y, weight, knee)
+    if near.units:
+        at = control[OUTPUT_AT]
+        loss = batch_loss(
+            near, control[LOSS], control[OUTPUTS], control[TARGETS], rows, order, y, part(memory.values, at),
+            part(memory.errors, at), knee,
+        )  # fmt: skip
+    else:
+        loss = _batch_loss(control, memory, rows, order, y, weight, knee)
     spent(memory.clock, ON_LOSS, since)
     backward(memory, this)
     return loss + float(memory.penalty[0])
 
 
 @kernel
-def _validate(control, memory, x, y, outputs, stop, knee):
+def _represent(control, memory, near, x, stop):
+    """Computes the representations of the reference rows, as those of validation rows are."""
+    for first in range(0, near.count, control[CHUNK]):
+        if stop[0] != 0:
+            return
+        rows = control[CHUNK] if near.count - first > control[CHUNK] else near.count - first
+        _gather(x, control[FEATURES], part(near.rows, first), rows, part(memory.values, control[INPUT_AT]))
+        forward(memory, Run(rows, np.int64(0), np.int64(0), np.int64(0)))
+        take_references(near, first, rows, part(memory.values, control[OUTPUT_AT]))
+
+
+@kernel
+def _validate(control, memory, near, x, y, outputs, stop, knee):
     """Mean loss of the validation rows; writes their raw outputs, averaged over members, to `outputs`.
 
     NaN if it is stopped.
@@ -102,7 +122,9 @@ def _validate(control, memory, x, y, outputs, stop, knee):
         forward(memory, Run(rows, np.int64(0), np.int64(0), np.int64(0)))
         found = part(memory.values, control[OUTPUT_AT])
         mean = part(outputs, first * width)
-        if control[MEMBERS] > 1:
+        if near.count:
+            predict(near, control[LOSS], width, rows, found, mean)
+        elif control[MEMBERS] > 1:
             _members_mean(rows, control[MEMBERS], width, found, mean)
         else:
             copy(found, mean, rows * width)
@@ -111,7 +133,8 @@ def _validate(control, memory, x, y, outputs, stop, knee):
             for r in range(rows):
                 target = part(y, (first + r) * targets)
                 at = r * width
-                loss = row_loss(control[LOSS], width, part(mean, at), target, part(errors, at), F(1.0), knee)
+                error = near.scratch if near.count else part(errors, at)
+                loss = row_loss(control[LOSS], width, part(mean, at), target, error, F(1.0), knee)
                 total += float(loss)
     return total / count if count else math.nan
 
@@ -132,8 +155,8 @@ def _keep_best(control, state, loss, min_delta, memory, outputs, best_weights, b
 
 @kernel
 def _epoch(
-    control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments, limits,
-    rated_segments, rate_factors, train_outputs,
+    control, memory, near, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments,
+    limits, rated_segments, rate_factors, train_outputs,
 ):  # fmt: skip
     """Trains one epoch; returns its mean loss and the number of steps taken."""
     rows, batch, steps, width = control[ROWS], control[BATCH], control[STEPS], control[OUTPUTS]
@@ -144,7 +167,7 @@ def _epoch(
         begin = s * batch
         count = batch if rows - begin > batch else rows - begin
         step = (control[FIRST_EPOCH] + number) * steps + s
-        loss = _step(control, memory, count, part(order, number * rows + begin), x, y, weight, step, limits[KNEE])
+        loss = _step(control, memory, near, count, part(order, number * rows + begin), x, y, weight, step, limits[KNEE])
         if control[KEEP_OUTPUTS]:
             copy(part(memory.values, control[OUTPUT_AT]), part(train_outputs, begin * width), count * width)
         if control[CLIP]:
@@ -169,7 +192,8 @@ def run(
     control, code, reals, weights, gradients, first, second, statistics, best_weights, best_statistics, best_outputs,
     values, errors, slopes, penalty, segments, limits, rated_segments, rate_factors, train_outputs, clock,
     x, y, weight, x_validation, y_validation, outputs, order, coefficients,
-    min_delta, state, train_curve, curve, step_losses, stop, progress,
+    min_delta, state, train_curve, curve, step_losses, stop, progress, known, reference_rows, representations, squares,
+    pairs, smoothing,
 ):  # fmt: skip
     """Trains for at most `epochs` epochs; if 0, only computes the outputs and the loss of the validation rows.
 
@@ -178,12 +202,16 @@ def run(
     memory = Memory(
         control[INSTRUCTIONS], code, reals, weights, gradients, statistics, values, errors, slopes, penalty, clock
     )
+    near = Neighbours(
+        control[UNITS], control[COLUMNS], known, control[REFERENCES], reference_rows, representations, squares, pairs,
+        smoothing[0], smoothing[1],
+    )  # fmt: skip
     if control[EPOCHS] == 0:
-        curve[0] = _validate(control, memory, x_validation, y_validation, outputs, stop, limits[KNEE])
+        curve[0] = _validate(control, memory, near, x_validation, y_validation, outputs, stop, limits[KNEE])
     for number in range(control[EPOCHS]):
         loss, steps = _epoch(
-            control, memory, first, second, x, y, weight, order, coefficients, step_losses, stop, number, segments,
-            limits, rated_segments, rate_factors, train_outputs,
+            control, memory, near, first, second, x, y, weight, order, coefficients, step_losses, stop, number,
+            segments, limits, rated_segments, rate_factors, train_outputs,
         )  # fmt: skip
         progress[1] = steps
         if steps < control[STEPS] or stop[0] != 0:
@@ -193,7 +221,8 @@ def run(
         validation = loss
         if control[VALIDATION_ROWS]:
             since = now()
-            validation = _validate(control, memory, x_validation, y_validation, outputs, stop, limits[KNEE])
+            _represent(control, memory, near, x, stop)
+            validation = _validate(control, memory, near, x_validation, y_validation, outputs, stop, limits[KNEE])
             spent(clock, ON_VALIDATION, since)
             if stop[0] != 0:
                 progress[2] = 1
