@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from evonas.data.prepared import PreparedData
 from evonas.networks.initial import epoch_order
+from evonas.networks.neighbours import check_supported
 from evonas.rate_sweep import EXPLODED, LearningRateCurve, SweepTask
 from evonas.training_tasks import TrainingSettings
-from genomes.architecture.graph import graph_from_json, views_of
+from genomes.architecture.graph import finds_neighbours, graph_from_json, views_of
 
 __all__ = ["Steps", "batches", "sweep"]
 
@@ -60,6 +61,8 @@ def sweep(task: SweepTask, data: PreparedData, settings: TrainingSettings) -> Le
     """
     graph, steps = data.problem.attach_columns(graph_from_json(task.architecture)), _steps_of(settings)
     data = data.for_views(*views_of(graph))
+    if finds_neighbours(graph):
+        check_supported(data.problem, data.splits[0].weight_train)
     size = int(graph.graph["training"]["batch_size"])
     curves = []
     for seed in task.seeds:

@@ -11,6 +11,7 @@ from evonas.rate_sweep import SweepTask, sweep_rates
 from evonas.training.sweep import batches, sweep
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import graph_to_json
+from genomes.errors import InputError
 from tests.training.networks import data, graph
 
 RATES = sweep_rates(1e-4, 1e-1, 30)
@@ -36,6 +37,17 @@ def test_native_steps_match_keras(kind: str, genes: dict[str, Any]) -> None:
     )
     assert len(native.losses) == len(keras.losses) == 30
     assert native.losses == pytest.approx(keras.losses, rel=1e-4)
+
+
+@pytest.mark.keras
+def test_native_steps_match_keras_with_learned_neighbours() -> None:
+    task = SweepTask(graph_to_json(graph((8, 5), output="neighbours")), RATES, (3, 4))
+    prepared = data("multiclass")
+    native, keras = (sweep(task, prepared, TrainingSettings(trainer=name)) for name in ("native", "single"))
+    assert len(native.losses) == len(keras.losses) == 30
+    assert native.losses == pytest.approx(keras.losses, rel=1e-4)
+    with pytest.raises(InputError, match="output must be dense for weighted rows"):
+        sweep(task, data("multiclass", weighted=True), TrainingSettings())
 
 
 def test_batches_pass_over_all_rows_in_a_separate_order() -> None:
