@@ -126,7 +126,7 @@ class TestSearch:
                 return [record.operator for record in run.records() if record.generation == 0]
 
         first = operators("run")
-        names = ("plain network with neighbours", "RealMLP", "TabM", "TabM with neighbours")
+        names = ("plain network with neighbours", "learned neighbours", "high frequencies", "RealMLP")
         assert first[:4] == [f"known default: {name}" for name in names]  # half of the population
         assert len(first) == 8
         assert first == operators("again")

@@ -14,8 +14,9 @@ from evonas.config import Budget, Settings
 from evonas.data.prepare import prepare_table
 from evonas.evaluation import Candidate, Evaluation, Span, Status
 from evonas.networks.initial import initial_weights
+from evonas.networks.neighbours import blank_references
 from evonas.runs.store import RunStore
-from genomes.architecture.graph import numbers_of
+from genomes.architecture.graph import finds_neighbours, numbers_of
 from genomes.dense import DenseSpace
 
 #: The name of a column that runs a script if it is interpreted as HTML.
@@ -104,6 +105,8 @@ def _evaluation(
         graph = problem.attach_columns(space.architecture(candidate.genome))
         seen = problem.for_views(numbers_of(graph))
         weights = initial_weights(graph, seen.num_features, seen.num_outputs, candidate.seed)
+        if finds_neighbours(graph):
+            weights |= blank_references(seen, 9)
     best.append((score, candidate.genome, candidate.digest))
     curve = tuple(score + 1.0 / epoch for epoch in range(1, 31))
     names = ("log_loss", "accuracy") if problem.classes else ("rmse", "mae", "r2")

@@ -30,9 +30,8 @@ _BINARY, _MULTICLASS, _CATEGORICAL = (LOSSES.index(name) for name in ("binary", 
 # numba supports plain named tuples only.
 #: units: width of representations; 0 for a network that does not predict from neighbours. columns: width of targets, a
 #: share per class for classifiers. targets: of all training rows. count: number of reference rows. rows: their numbers
-#: among the training rows. representations, squares: of the reference rows, and their squared norms. scratch: see
-#: `evonas.training.native.neighbour_arrays`.
-#: floor, least: see `evonas.networks.neighbours`.
+#: among the training rows. representations, squares: of the reference rows, and their squared norms. scratch: working
+#: memory, see `evonas.training.native.neighbour_arrays`. floor, least: constants of `evonas.networks.neighbours`.
 Neighbours = namedtuple("Neighbours", "units columns targets count rows representations squares scratch floor least")
 
 
