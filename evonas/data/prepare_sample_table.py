@@ -95,10 +95,10 @@ class SampleTable:
         for name in others:
             check_column(frame, name, f"{part} table's")
         if self.options.series_id:
-            values, kept = long_series(
+            values, lengths, kept = long_series(
                 frame, self.options.series_id, self.time_column, self.features, list(dict.fromkeys(others)), style
             )
-            return Samples("series", values), kept
+            return Samples("series", values, lengths=lengths), kept
         others += [self.time_column] if self.time_column else []
         kept = frame[list(dict.fromkeys(others))]
         if self.kind == "text":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from evonas.data.load import read_data
 from evonas.data.prepared import PreparedData
 from evonas.data.sample_kind import SampleOptions
+from evonas.deploy.new_rows import new_rows
 from genomes.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -90,6 +92,39 @@ def test_rows_of_one_id_are_one_sample_in_the_order_of_time() -> None:
     dense_error = "series_id must be given for networks over series"
     with pytest.raises(InputError, match=dense_error):
         read(table, "label", series_id="id", architecture="dense")
+
+
+def test_rows_without_values_are_steps() -> None:
+    table = long_table().reset_index(drop=True)
+    table["step"] = table.groupby("id").cumcount()
+    equal = table[table.step < 4].copy()
+    equal.loc[equal.step == 3, ["a", "b"]] = np.nan
+    equal.loc[equal.id == "s5", ["a", "b"]] = np.nan
+    data = read(equal.drop(columns="step"), "label", series_id="id", time_column="day")
+    assert not data.problem.masked
+    assert "the last 1 of 4 steps have no value in any series: leave them out" in data.notes
+    assert "1 of 30 series have no value at all" in data.notes
+    assert "66 values of series are missing: they are filled with their channel's mean" in data.notes
+
+
+def test_rows_without_values_at_the_end_of_shorter_series_are_steps() -> None:
+    table = long_table().reset_index(drop=True).drop(columns="label").assign(y=1.0)
+    table["y"] = table.id.str[1:].astype(float)
+    known = read(table, "y", series_id="id", time_column="day")
+    empty = table.copy()
+    rows = empty.index[empty.id == "s0"]
+    empty.loc[rows[-2:], ["a", "b"]] = np.nan
+    data = read(empty, "y", series_id="id", time_column="day")
+    assert "4 values of series are missing: they are filled with their channel's mean" in data.notes
+    assert data.fingerprint != known.fingerprint
+    assert data.preparation is not None
+    features = data.preparation.apply(empty).reshape(30, 6, 3)[0]
+    assert features[:, 2].tolist() == [1, 1, 1, 1, 0, 0]
+    assert not features[2:4, :2].any()
+    new = new_rows(empty, SimpleNamespace(problem=data.problem, series=data.preparation, model=None))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(data.preparation.apply(new.x)[0].reshape(6, 3), features)
+    parts = [data.splits[0].x_train, data.splits[0].x_validation]
+    assert any((part.reshape(-1, 6, 3) == features).all(axis=(1, 2)).any() for part in parts)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,18 @@ def test_few_series_are_validated_in_folds_and_none_held_out() -> None:
 def test_a_series_without_values_is_reported() -> None:
     series = SERIES.copy()
     series[3] = np.nan
-    assert any("1 of 60 series have no value at all" in note for note in prepare("series", series).notes)
+    data = prepare("series", series)
+    assert "1 of 60 series have no value at all" in data.notes
+    assert data.problem.sample_shape == (7, 2)  # the others have one length
+
+
+def test_series_that_all_end_early_have_no_padding() -> None:
+    series = SERIES.copy()
+    series[:, 5:] = np.nan
+    data = prepare("series", series)
+    assert data.problem.sample_shape == (7, 2)
+    assert data.notes[0].startswith("the last 2 of 7 steps have no value in any series")
+    assert data.notes[1].startswith("240 values of series are missing")
 
 
 def test_series_of_several_lengths_are_padded_and_masked() -> None:
