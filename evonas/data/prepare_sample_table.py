@@ -25,6 +25,8 @@ __all__ = ["SampleTable", "image_path_note", "sample_table"]
 
 #: Number of rows that determine whether a column holds text or paths of images.
 _SAMPLE = 200
+#: Maximum number of channels that a message names.
+_SHOWN = 5
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 
@@ -87,7 +89,17 @@ class SampleTable:
             series_id=self.options.series_id,
             time_column=self.time_column if self.options.series_id else "",
         )
-        return replace(data, preparation=named)
+        return replace(data, preparation=named, notes=(*self._order_note(), *data.notes))
+
+    def _order_note(self) -> list[str]:
+        """A message if the steps of series in long form are not sorted by time."""
+        if not self.options.series_id or self.time_column:
+            return []
+        shown = ", ".join(map(repr, self.features[:_SHOWN])) + ", ..." * (len(self.features) > _SHOWN)
+        return [
+            f"the steps of a series are in the order of its rows, and {shown} are its channels: if a column holds their "
+            "times, name it (--time-column, in Python time_column)"
+        ]
 
     def _read(self, part: str, frame: pd.DataFrame, style: Style) -> tuple[Samples, pd.DataFrame]:
         """The samples of a part, and the remaining columns with one row per sample."""

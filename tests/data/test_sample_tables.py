@@ -127,6 +127,13 @@ def test_rows_without_values_at_the_end_of_shorter_series_are_steps() -> None:
     assert any((part.reshape(-1, 6, 3) == features).all(axis=(1, 2)).any() for part in parts)
 
 
+def test_steps_without_a_time_are_in_the_order_of_the_rows() -> None:
+    table = long_table()
+    said = "the steps of a series are in the order of its rows, and 'a', 'b' are its channels"
+    assert read(table.drop(columns="day"), "label", series_id="id").notes[1].startswith(said)
+    assert said not in " ".join(read(table, "label", series_id="id", time_column="day").notes)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
