@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.arrays import target_columns
+from evonas.data.encoding.bag_of_words import words_of
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
 from evonas.data.encoding.series import SeriesPreparation, fit_series
@@ -299,8 +300,8 @@ def _notes(samples: Samples, extent: Extent | None) -> list[str]:
     values = samples.values
     large = f"{values.nbytes / 2**30:.1f} GiB of samples exceed the memory limit: they are read from disk"
     notes = [large] if is_on_disk(values) else []
-    if samples.kind == "text" and (empty := sum(not text.strip() for text in values)):
-        notes.append(f"{empty:,} of {len(values):,} texts are empty: they are all padding")
+    if samples.kind == "text" and (empty := sum(not words_of(text) for text in values)):
+        notes.append(f"{empty:,} of {len(values):,} texts have no word: they are all padding")
     return notes if extent is None else [*notes, *_notes_of_series(samples, extent)]
 
 

@@ -160,11 +160,16 @@ def test_texts_become_ids_of_the_most_frequent_words() -> None:
     data = prepare("text", TEXTS)
     assert data.problem.sample_shape == (4,)
     assert data.problem.vocabulary == 8
-    assert any("10 of 60 texts are empty" in note for note in data.notes)
+    assert any("10 of 60 texts have no word" in note for note in data.notes)
     with pytest.raises(InputError, match="none of its 2 words"):
         fit_text("review", np.array(["one", "two"], object))
     with pytest.raises(InputError, match="must be texts, not int"):
         read_samples("text", ["a", 3], "x")
+
+
+def test_texts_of_punctuation_have_no_word() -> None:
+    data = prepare("text", [text or "!!!" for text in TEXTS])
+    assert "10 of 60 texts have no word: they are all padding" in data.notes
 
 
 def test_a_foreign_preparation_is_refused() -> None:
