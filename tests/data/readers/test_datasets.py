@@ -175,6 +175,30 @@ def test_a_dataset_of_indexed_batches() -> None:
     assert not any(map(is_dataset, (IMAGES, [1], {"a": 1})))
 
 
+class Broken(Batches):
+    def __getitem__(self, place: int) -> Any:
+        if place == 2:
+            raise KeyError("no file")
+        return super().__getitem__(place)
+
+
+def test_an_error_of_a_dataset_names_the_batch() -> None:
+    broken = Broken(batches(IMAGES, Y))
+    for options in ({}, {"validation": broken}):
+        given = Batches(batches(IMAGES, Y)) if options else broken
+        words = rf"^{'validation' if options else 'x'} must be .* batch 2 raised KeyError: 'no file': correct Broken\._"
+        with pytest.raises(InputError, match=words) as found:
+            read_data(given, **options)
+        assert isinstance(found.value.__cause__, KeyError)
+
+    def rows() -> Iterator[Any]:
+        yield X, Y
+        raise OSError
+
+    with pytest.raises(InputError, match="element 1 raised OSError: correct the functions that it maps"):
+        read_dataset(Fake(rows(), count=-2))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("dataset", [Batches(batches(IMAGES, Y), endless=True), Fake(batches(IMAGES, Y) * 9, count=-1)])
 def test_only_the_given_number_of_batches_of_an_infinite_dataset_is_read(dataset: Any) -> None:
     with pytest.raises(InputError, match="as steps"):
