@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.data.arrays import check_column, named_columns
 from evonas.data.cells import texts
 from evonas.data.encoding.bag_of_words import words_of
+from evonas.data.frames import is_table
 from evonas.data.keys import keys_of, numbers_of
 from evonas.data.long_series import long_series, number_columns
 from evonas.data.prepare_samples import Samples, prepare_samples, read_samples
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from evonas.data.prepared import PreparedData
 
-__all__ = ["SampleTable", "image_path_note", "sample_table"]
+__all__ = ["SampleTable", "image_path_note", "sample_table", "text_column"]
 
 #: Number of rows that determine whether a column holds text or paths of images.
 _SAMPLE = 200
@@ -159,6 +160,14 @@ def sample_table(
     if kind == "table" and len(features) == 1 and _is_text(frame[features[0]], (roles or {}).get(features[0])):
         kind = "text"
     return SampleTable(kind, tables, features, targets, weight, group, time_column, options)
+
+
+def text_column(x: Any) -> Any:
+    """The column of a table that has only one, if it holds text; any other value is unchanged."""
+    if not is_table(x) or getattr(x, "shape", ())[1:] != (1,):
+        return x
+    column = named_columns(x).iloc[:, 0]
+    return column if _is_text(column, None) else x
 
 
 def _is_text(column: pd.Series[Any], role: str | None) -> bool:

@@ -47,7 +47,7 @@ class Samples:
         values: images `(num_samples, height, width, channels)` of any numeric type; series `(num_samples, steps,
             channels)`, floats with NaN; or texts `(num_samples,)`, objects.
         column: name of the text column.
-        lengths: number of steps of each series, shape `(num_samples,)`, if known; by default, NaN at the end is padding.
+        lengths: number of steps of each series, shape `(num_samples,)`; if None, NaN at the end is padding.
     """
 
     kind: str

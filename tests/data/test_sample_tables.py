@@ -53,6 +53,28 @@ def test_one_column_of_text_is_a_sequence_of_words() -> None:
     assert not dense.problem.sample_shape
 
 
+@pytest.mark.parametrize("form", ["table", "frame", "list", "series", "file"])
+def test_a_single_text_is_recognised_for_dense_networks_too(form: str, tmp_path: Path) -> None:
+    table = reviews()
+    x, y = {
+        "table": (table, "liked"),
+        "frame": (table[["review"]], table.liked),
+        "list": (table.review.tolist(), table.liked.to_numpy()),
+        "series": (table.review, table.liked),
+        "file": (tmp_path / "reviews.csv", "liked"),
+    }[form]
+    table.to_csv(tmp_path / "reviews.csv", index=False)
+    test: Any = table[:9] if isinstance(y, str) else (table.review[:9], table.liked[:9])
+    words = read(x, y, test=test)
+    assert words.problem.vocabulary == len(WORDS) + 2
+    dense = read(x, y, test=test, architecture="dense")
+    assert dense.problem.num_features == len(WORDS)
+    assert dense.y_test is not None
+    assert len(dense.y_test) == 9
+    assert dense.preparation is not None
+    assert dense.preparation.columns() == ("text" if form == "list" else "review",)
+
+
 def test_text_beside_other_columns_is_unchanged_and_reported() -> None:
     table = reviews().assign(length=RNG.normal(size=60), picture=[f"{row}.png" for row in range(60)])
     data = read(table, "liked", roles={"review": "text"})

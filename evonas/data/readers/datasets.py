@@ -8,6 +8,7 @@ for memory are written to a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = ["MEMORY_SHARE", "is_dataset", "read_dataset"]
 #: Larger images and series are trained from disk.
 MEMORY_SHARE = 1 / 4
 _ENDLESS = -1
+#: The place of an operation in TensorFlow's graph, in its error messages.
+_TENSORFLOW_PLACE = re.compile(r"\{\{.*?\}\}")
 #: Stands for the end of a dataset.
 _END: Any = object()
 #: Minimum number of dimensions of a batch of images or series.
@@ -88,8 +91,7 @@ def read_dataset(
     if first is None:
         raise InputError(f"{what} must be a Dataset with rows, not an empty one: was it already consumed?")
     arrays = rows.arrays()
-    x, y = _fill(first[0], arrays, "x"), arrays["y"]
-    return x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, arrays.get("weight")
+    return _fill(first[0], arrays, "x"), _column(arrays["y"]), _column(arrays.get("weight"))
 
 
 class _Rows:
@@ -152,6 +154,11 @@ class _Rows:
         return InputError(f"{self._what} must have rows of one shape, but they differ: pad or resize them")
 
 
+def _column(array: Any) -> Any:
+    """An array of one column without its second dimension; others are unchanged."""
+    return array[:, 0] if array is not None and array.ndim == 2 and array.shape[1] == 1 else array
+
+
 def _has_batches(value: Any) -> bool:
     """Whether the value has the interface of a `PyDataset`."""
     return hasattr(type(value), "num_batches") and callable(getattr(value, "__getitem__", None))
@@ -170,7 +177,8 @@ def _elements(dataset: Any, what: str) -> Iterator[Any]:
         try:
             element = dataset[index] if elements is None else next(elements, _END)
         except Exception as error:
-            place, reason = f"{'batch' if indexed else 'element'} {index}", " ".join(str(error).split())
+            place = f"{'batch' if indexed else 'element'} {index}"
+            reason = _TENSORFLOW_PLACE.sub("", next(iter(str(error).splitlines()), "")).strip()
             raise InputError(
                 f"{what} must be a Dataset that can be read to its end, but {place} raised "
                 f"{type(error).__name__}{f': {reason:.200}' if reason else ''}: correct {_owner(dataset)}"

@@ -64,6 +64,7 @@ FORMS: dict[str, Fake] = {
     "batches of one column": Fake(batches(X[:, 0], Y), (Spec((None,)), Spec((None,)))),
     "batches of images": Fake(batches(X.reshape(COUNT, 3, 1, 1), Y), (Spec((None, 3, 1, 1)), Spec((None,)))),
     "batches with weights": Fake(batches(X, Y[:, None], WEIGHTS)),
+    "batches with weights in a column": Fake(batches(X, Y, WEIGHTS[:, None])),
     "columns by name": Fake(batches({"a": X[:, 0], "b": X[:, 1:2], "town": TOWNS}, Y)),
     "rows by name": Fake([({"a": x[0], "b": x[1]}, y, w) for x, y, w in zip(X, Y, WEIGHTS, strict=True)]),
     "several arrays": Fake(batches(X, Y)[:0] + [((x, x[:, :1]), y) for x, y in batches(X, Y)]),
