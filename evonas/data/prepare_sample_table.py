@@ -98,7 +98,7 @@ class SampleTable:
             return []
         shown = ", ".join(map(repr, self.features[:_SHOWN])) + ", ..." * (len(self.features) > _SHOWN)
         return [
-            f"the steps of a series are in the order of its rows, and {shown} are its channels: if a column holds their "
+            f"the steps of a series are in the order of its rows, and {shown} are its channels: if a column holds "
             "times, name it (--time-column, in Python time_column)"
         ]
 
