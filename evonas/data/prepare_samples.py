@@ -166,11 +166,12 @@ def _split_rows(
     """Splits the rows into parts; returns them with notes for the user on the split."""
     if groups is not None:
         return deal_rows(target, settings, sizes, groups), ()
-    timed = replace(settings, time_column="time")
-    if instants is not None:
-        return deal_rows(target, timed, sizes, instants), ()
     count = sizes["training"]
     series = samples.kind == "series" and split != "random"
+    if instants is not None:
+        order = np.argsort(instants, kind="stable")
+        reach = overlap_of(samples.values[:count][order]) if series else 0
+        return _split_in_order(target, settings, sizes, instants, order, reach)
     reach = overlap_of(samples.values[:count]) if series else 0
     if not reach and split != "time":
         classes = np.zeros(count, np.intp) if target.task == "regression" else target.values[:count]
@@ -187,15 +188,43 @@ def _split_rows(
             f"cv must not be given with windows in temporal order, not {settings.folds}: folds would train on "
             "later windows; leave it out, or split them at random (split random)"
         )
-    rows = deal_rows(target, timed, sizes, np.arange(count, dtype=np.float64))
+    rows, notes = _split_in_order(target, settings, sizes, np.arange(count, dtype=np.float64), np.arange(count), reach)
     if not reach:
         return rows, ("samples are split in their order: the last ones are the test part, those before validation",)
-    rows = without_overlap(rows, reach, tuple(part for part in ("validation", "test") if part in sizes))
+    return rows, (f"{notes[0]} (split random splits them at random)",)
+
+
+def _split_in_order(
+    target: Target,
+    settings: SplitSettings,
+    sizes: Mapping[str, int],
+    instants: NDArray[np.float64],
+    order: NDArray[np.intp],
+    reach: int,
+) -> tuple[RowSplit, tuple[str, ...]]:
+    """Splits the rows by time, without windows that share steps with a later part; returns them with notes.
+
+    Args:
+        target, settings, sizes: as for `deal_rows`.
+        instants: times of the training rows, shape `(num_samples,)`.
+        order: indices of the training rows sorted by time, shape `(num_samples,)`.
+        reach: number of later windows that share steps with a window, see `overlap_of`.
+    """
+    rows = deal_rows(target, replace(settings, time_column="time"), sizes, instants)
+    if not reach:
+        return rows, ()
+    given = np.arange(len(order), sum(sizes.values()))
+    sorted_rows = np.concatenate([order, given])
+    ranks = np.argsort(sorted_rows)
+    ((train, validation),) = rows.splits
+    ranked = replace(rows, splits=((ranks[train], ranks[validation]),), test=ranks[rows.test])
+    kept = without_overlap(ranked, reach, tuple(part for part in ("validation", "test") if part in sizes))
+    ((train, validation),) = kept.splits
+    rows = replace(rows, splits=((np.sort(sorted_rows[train]), np.sort(sorted_rows[validation])),))
     _check_classes(target, rows)
     return rows, (
         f"samples are overlapping windows of one series, each with the {reach} after it: the last ones are the "
-        f"test part, those before validation, and windows that would share steps with a later part are left out (split "
-        "random splits them at random)",
+        "test part, those before validation, and windows that would share steps with a later part are left out",
     )
 
 

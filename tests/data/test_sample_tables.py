@@ -156,6 +156,21 @@ def test_steps_without_a_time_are_in_the_order_of_the_rows() -> None:
     assert said not in " ".join(read(table, "label", series_id="id", time_column="day").notes)
 
 
+def test_windows_with_a_time_share_no_steps_between_parts() -> None:
+    line = np.cumsum(RNG.normal(size=309))
+    windows = np.lib.stride_tricks.sliding_window_view(line, 10)
+    table = pd.DataFrame(windows[:, :9]).assign(y=windows[:, 9], day=pd.date_range("2024-01-01", periods=300))
+    mixed = table.sample(frac=1, random_state=0)
+    data = read(mixed, "y", series=True, time_column="day")
+    assert "overlapping windows of one series" in data.notes[1]
+    ordered = read(table.drop(columns="day"), "y", series=True)
+    for part in ("x_train", "x_validation"):
+        found, wanted = getattr(data.splits[0], part), getattr(ordered.splits[0], part)
+        np.testing.assert_allclose(np.sort(found, axis=0), np.sort(wanted, axis=0), rtol=1e-5)
+    alone = read(mixed.sample(frac=1).assign(day=RNG.permutation(300)), "y", series=True, time_column="day")
+    assert len(alone.splits[0].y_train) == 180
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
