@@ -15,6 +15,7 @@ from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.datasets import is_dataset, read_dataset
 from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array, rank_of
 from evonas.data.source import origin_of
+from evonas.data.windows import overlap_note
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ def _prepare_table(
         named: the arguments that name columns: "roles", "group", "time_column" and "drop".
         common: seed, folds, task and class weights.
     """
+    from evonas.data.arrays import named_columns
+    from evonas.data.long_series import number_columns
     from evonas.data.prepare import prepare_table
     from evonas.data.prepare_sample_table import image_path_note, sample_table
 
@@ -184,6 +187,8 @@ def _prepare_table(
     if asked.series_id or asked.split:
         what = "series_id" if asked.series_id else "split"
         raise InputError(f"{what} must be given for networks over series, not dense ones: leave it out")
+    if rows.kind == "series" and not named["time_column"] and not named["group"]:
+        notes += overlap_note(number_columns(named_columns(table.frame), rows.features, table.style)[:, :, None])
     if rows.kind == "text":
         named = {**named, "roles": {rows.features[0]: "text"}}
     frames: dict[str, Any] = {part: None if other is None else other.frame for part, other in others.items()}
@@ -206,6 +211,7 @@ def _prepare_arrays(
     from evonas.data.prepare import prepare_arrays
     from evonas.data.prepare_inputs import prepare_inputs
     from evonas.data.prepare_sample_table import text_column
+    from evonas.data.series import as_series
 
     roles = None
     if not as_given and not asked.is_series:
@@ -216,7 +222,9 @@ def _prepare_arrays(
             parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
             data = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
             return _note_networks(data, kind, architecture, given.notes)
-        if kind == "text":
+        if kind == "series":
+            given = replace(given, notes=(*given.notes, *overlap_note(as_series(given.x, "x"))))
+        elif kind == "text":
             given, roles = _texts_as_tables(given)
     elif not as_given:
         chosen_architecture("table", asked.architecture)

@@ -169,6 +169,10 @@ def _split_rows(
     count = sizes["training"]
     series = samples.kind == "series" and split != "random"
     if instants is not None:
+        if split == "random":
+            raise InputError(
+                "split must not be random with a time column, by which samples are split: leave one of the two out"
+            )
         order = np.argsort(instants, kind="stable")
         reach = overlap_of(samples.values[:count][order]) if series else 0
         return _split_in_order(target, settings, sizes, instants, order, reach)

@@ -167,6 +167,12 @@ def test_windows_with_a_time_share_no_steps_between_parts() -> None:
     for part in ("x_train", "x_validation"):
         found, wanted = getattr(data.splits[0], part), getattr(ordered.splits[0], part)
         np.testing.assert_allclose(np.sort(found, axis=0), np.sort(wanted, axis=0), rtol=1e-5)
+    with pytest.raises(InputError, match="split must not be random with a time column"):
+        read(mixed, "y", series=True, time_column="day", split="random")
+    for x, y in ((table.drop(columns="day"), "y"), (windows[:, :9, None], windows[:, 9])):
+        dense = read(x, y, series=True, architecture="dense")
+        assert "overlapping windows of one series and split at random" in dense.notes[0]
+    assert not read(table, "y", series=True, time_column="day", architecture="dense").notes
     alone = read(mixed.sample(frac=1).assign(day=RNG.permutation(300)), "y", series=True, time_column="day")
     assert len(alone.splits[0].y_train) == 180
 
