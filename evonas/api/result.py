@@ -229,11 +229,18 @@ class SearchResult(ResultViews):
         return self._preparation.inputs(self._rows(x))
 
     def _columns(self, x: Any) -> pd.DataFrame:
-        """Rows as a table; arrays are accepted only if the search had one."""
+        """Rows as a table; arrays are accepted only if the search had one, and lists of texts for its only column."""
         from evonas.data.arrays import feature_columns
+        from evonas.data.encoding.tokens import as_texts
         from evonas.data.frames import is_table
+        from evonas.data.sample_kind import holds_texts
 
-        names, columns = self._preparation.columns(), feature_columns(x, "x")
+        names = self._preparation.columns()
+        if len(names) == 1 and holds_texts(x):
+            from pandas import DataFrame
+
+            return DataFrame({names[0]: as_texts(x, "x")})
+        columns = feature_columns(x, "x")
         if not is_table(x) and not set(names) <= set(columns.columns):
             raise InputError(
                 f"x must be a table with the columns {', '.join(map(repr, names[:5]))}{', ...' * (len(names) > 5)}, as "

@@ -15,6 +15,7 @@ from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.datasets import is_dataset, read_dataset
 from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array, rank_of
 from evonas.data.source import origin_of
+from evonas.data.windows import overlap_note
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ def _prepare_table(
         named: the arguments that name columns: "roles", "group", "time_column" and "drop".
         common: seed, folds, task and class weights.
     """
+    from evonas.data.arrays import named_columns
+    from evonas.data.long_series import number_columns
     from evonas.data.prepare import prepare_table
     from evonas.data.prepare_sample_table import image_path_note, sample_table
 
@@ -184,6 +187,10 @@ def _prepare_table(
     if asked.series_id or asked.split:
         what = "series_id" if asked.series_id else "split"
         raise InputError(f"{what} must be given for networks over series, not dense ones: leave it out")
+    if rows.kind == "series" and not named["time_column"] and not named["group"]:
+        notes += overlap_note(number_columns(named_columns(table.frame), rows.features, table.style)[:, :, None])
+    if rows.kind == "text":
+        named = {**named, "roles": {rows.features[0]: "text"}}
     frames: dict[str, Any] = {part: None if other is None else other.frame for part, other in others.items()}
     how: dict[str, Any] = {"style": table.style, "absent": table.absent, "numbers": numbers}
     data = prepare_table(table.frame, given.y, sample_weight=given.sample_weight, **how, **named, **frames, **common)
@@ -203,29 +210,54 @@ def _prepare_arrays(
     """Prepares arrays: rows, images, series, texts, or inputs of user-defined models."""
     from evonas.data.prepare import prepare_arrays
     from evonas.data.prepare_inputs import prepare_inputs
+    from evonas.data.prepare_sample_table import text_column
+    from evonas.data.series import as_series
 
+    roles = None
+    if not as_given and not asked.is_series:
+        given = replace(given, x=text_column(given.x))
     if not as_given and (kind := kind_of_array(given.x, asked.is_series)) != "table":
         architecture = chosen_architecture(kind, asked.architecture)
         if architecture != "dense":
             parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
             data = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
             return _note_networks(data, kind, architecture, given.notes)
-        if kind == "text":
-            raise InputError("texts for dense networks must be a column of a table, by its name in roles: pass a table")
+        if kind == "series":
+            given = replace(given, notes=(*given.notes, *overlap_note(as_series(given.x, "x"))))
+        elif kind == "text":
+            given, roles = _texts_as_tables(given)
     elif not as_given:
         chosen_architecture("table", asked.architecture)
     if asked.series_id or asked.split:
         raise InputError("series_id and split must be given for networks over series: leave them out")
     style = Style(options.decimal, options.thousands, options.date_order, options.decimal == ",")
-    prepare = (
-        prepare_inputs if as_given and not is_table(given.x) else partial(prepare_arrays, numbers=numbers, style=style)
-    )
+    prepare: Any = partial(prepare_arrays, numbers=numbers, style=style, roles=roles)
+    if as_given and not is_table(given.x):
+        prepare = prepare_inputs
     parts = {"validation": given.validation, "test": given.test, "sample_weight": given.sample_weight}
     data = prepare(given.x, given.y, **parts, **common)
     flat = not as_given and rank_of(given.x) > _MOST_AXES
     about = "samples are neither images nor series: dense networks, which take each of their values as a column"
     notes = (*given.notes, *data.notes, *((about,) if flat else ()))
     return replace(data, notes=notes) if notes != data.notes else data
+
+
+def _texts_as_tables(given: _SearchData) -> tuple[_SearchData, dict[str, str]]:
+    """Lists of texts as the only columns of tables, for dense networks, and the column's role."""
+    import pandas as pd
+
+    from evonas.data.encoding.tokens import TEXT, as_texts
+
+    name = str(getattr(given.x, "name", None) or TEXT)
+
+    def table(x: Any, what: str) -> pd.DataFrame:
+        return pd.DataFrame({name: as_texts(x, f"{what} x")})
+
+    parts = {
+        part: (table(pair[0], part), pair[1]) if isinstance(pair, (tuple, list)) and len(pair) == 2 else pair
+        for part, pair in {"validation": given.validation, "test": given.test}.items()
+    }
+    return replace(given, x=table(given.x, "training"), **parts), {name: "text"}
 
 
 def _prepare_sample_arrays(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:

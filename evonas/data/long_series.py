@@ -40,7 +40,7 @@ def long_series(
     channels: Sequence[str],
     constant: Sequence[str],
     style: Style,
-) -> tuple[NDArray[np.float64], pd.DataFrame]:
+) -> tuple[NDArray[np.float64], NDArray[np.intp], pd.DataFrame]:
     """Groups rows into one sample per id, in order of first appearance, with steps sorted by time.
 
     Args:
@@ -52,8 +52,8 @@ def long_series(
         style: notation of numbers.
 
     Returns:
-        The series, `(num_samples, steps, channels)`, with NaN after the last step of shorter ones, and the constant
-        columns, one row per sample.
+        The series, `(num_samples, steps, channels)`, with NaN after the last step of shorter ones; their numbers of
+        rows, `(num_samples,)`; and the constant columns, one row per sample.
 
     Raises:
         InputError: an id is missing, a constant column has several values for one id, a time is missing or repeated, or
@@ -85,11 +85,12 @@ def long_series(
             f"has one time twice (data row {row + 1}): leave one out"
         )
     first = np.searchsorted(sample, np.arange(len(names)))
-    values = np.full((len(names), int(np.bincount(sample).max()), len(channels)), np.nan)
+    lengths = np.bincount(sample)
+    values = np.full((len(names), int(lengths.max()), len(channels)), np.nan)
     values[sample, np.arange(len(sample)) - first[sample]] = number_columns(frame, channels, style)[order]
     for name in constant:
         _check_constant(frame[name], codes, names, order[first], id_column)
-    return values, frame.iloc[order[first]][list(constant)].reset_index(drop=True)
+    return values, lengths, frame.iloc[order[first]][list(constant)].reset_index(drop=True)
 
 
 def _check_constant(column: pd.Series[Any], codes: Any, names: Any, firsts: Any, id_column: str) -> None:

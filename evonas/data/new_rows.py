@@ -93,14 +93,11 @@ def new_rows(x: Any, problem: Problem, preparation: Preparation | None, y: Any =
     if not isinstance(preparation, SeriesPreparation) or not preparation.series_id:
         return NewRows(frame, frame)
     from evonas.data.arrays import check_column, named_columns
-    from evonas.data.long_series import long_series
-    from evonas.data.read_options import Style
 
     frame = named_columns(frame)
     check_column(frame, preparation.series_id, "series id")
     known = [name for name in problem.target_names if name in frame.columns]
-    given = preparation.series_id, preparation.time_column, preparation.names, [preparation.series_id, *known]
-    values, kept = long_series(frame, *given, Style())
+    values, kept = preparation.read_long(frame, [preparation.series_id, *known])
     return NewRows(values, pd.DataFrame(kept[known]), {preparation.series_id: kept[preparation.series_id].tolist()})
 
 

@@ -169,6 +169,7 @@ def prepare_arrays(
     class_weight: ClassWeight = None,
     numbers: Sequence[str] = ("standard",),
     groups: Any = None,
+    roles: Mapping[str, str] | None = None,
     style: Style | None = None,
 ) -> PreparedData:
     """Prepares arrays, DataFrames (also with mixed columns) or lists.
@@ -185,6 +186,7 @@ def prepare_arrays(
         class_weight: "balanced", or class label -> weight.
         numbers: encodings of numeric columns, see `encoding.fit_encoding`; each network sees one of them.
         groups: groups of the rows of `x`, shape `(num_samples,)`; no group has rows in two parts.
+        roles: column of a table -> role, see `columns.infer_columns`.
         style: notation of numbers and dates in text, if known.
 
     Raises:
@@ -204,7 +206,8 @@ def prepare_arrays(
     share = share_for_validation(validation_share, sizes["training"])
     settings = SplitSettings(seed, test_share, share, folds, task, class_weight, tuple(numbers))
     keys = None if groups is None else group_numbers(groups, sizes["training"])
-    return _prepare(features, targets, sizes, settings, weights, named=is_table(x), keys=keys, shape=shape, style=style)
+    named: dict[str, Any] = {"named": is_table(x), "roles": roles, "keys": keys, "shape": shape, "style": style}
+    return _prepare(features, targets, sizes, settings, weights, **named)
 
 
 def group_numbers(groups: Any, count: int) -> NDArray[np.intp]:

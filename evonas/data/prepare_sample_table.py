@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evonas.data.arrays import check_column, named_columns
 from evonas.data.cells import texts
 from evonas.data.encoding.bag_of_words import words_of
+from evonas.data.frames import is_table
 from evonas.data.keys import keys_of, numbers_of
 from evonas.data.long_series import long_series, number_columns
 from evonas.data.prepare_samples import Samples, prepare_samples, read_samples
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
     from evonas.data.prepared import PreparedData
 
-__all__ = ["SampleTable", "image_path_note", "sample_table"]
+__all__ = ["SampleTable", "image_path_note", "sample_table", "text_column"]
 
 #: Number of rows that determine whether a column holds text or paths of images.
 _SAMPLE = 200
+#: Maximum number of channels that a message names.
+_SHOWN = 5
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 
@@ -87,7 +90,17 @@ class SampleTable:
             series_id=self.options.series_id,
             time_column=self.time_column if self.options.series_id else "",
         )
-        return replace(data, preparation=named)
+        return replace(data, preparation=named, notes=(*self._order_note(), *data.notes))
+
+    def _order_note(self) -> list[str]:
+        """A message if the steps of series in long form are not sorted by time."""
+        if not self.options.series_id or self.time_column:
+            return []
+        shown = ", ".join(map(repr, self.features[:_SHOWN])) + ", ..." * (len(self.features) > _SHOWN)
+        return [
+            f"the steps of a series are in the order of its rows, and {shown} are its channels: if a column holds "
+            "times, name it (--time-column, in Python time_column)"
+        ]
 
     def _read(self, part: str, frame: pd.DataFrame, style: Style) -> tuple[Samples, pd.DataFrame]:
         """The samples of a part, and the remaining columns with one row per sample."""
@@ -95,10 +108,10 @@ class SampleTable:
         for name in others:
             check_column(frame, name, f"{part} table's")
         if self.options.series_id:
-            values, kept = long_series(
+            values, lengths, kept = long_series(
                 frame, self.options.series_id, self.time_column, self.features, list(dict.fromkeys(others)), style
             )
-            return Samples("series", values), kept
+            return Samples("series", values, lengths=lengths), kept
         others += [self.time_column] if self.time_column else []
         kept = frame[list(dict.fromkeys(others))]
         if self.kind == "text":
@@ -147,6 +160,14 @@ def sample_table(
     if kind == "table" and len(features) == 1 and _is_text(frame[features[0]], (roles or {}).get(features[0])):
         kind = "text"
     return SampleTable(kind, tables, features, targets, weight, group, time_column, options)
+
+
+def text_column(x: Any) -> Any:
+    """The column of a table that has only one, if it holds text; any other value is unchanged."""
+    if not is_table(x) or getattr(x, "shape", ())[1:] != (1,):
+        return x
+    column = named_columns(x).iloc[:, 0]
+    return column if _is_text(column, None) else x
 
 
 def _is_text(column: pd.Series[Any], role: str | None) -> bool:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.arrays import target_columns
+from evonas.data.encoding.bag_of_words import words_of
 from evonas.data.encoding.pixels import fit_images
 from evonas.data.encoding.samples import SamplePreparation
-from evonas.data.encoding.series import fit_series
+from evonas.data.encoding.series import SeriesPreparation, fit_series
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
@@ -26,7 +27,7 @@ from evonas.data.prepared import PreparedData, Split
 from evonas.data.read_options import Style
 from evonas.data.sample_kind import as_images
 from evonas.data.sample_weights import ClassWeight, sample_weights, training_weights
-from evonas.data.series import as_series, lengths_and_gaps, pad_series
+from evonas.data.series import Extent, as_series, extent_of, pad_series, with_last_steps
 from evonas.data.split_settings import SplitSettings, check_rows, deal_rows, settings_json
 from evonas.data.splits import RowSplit, folds_of_few, share_for_validation
 from evonas.data.target import Target, infer_target
@@ -46,11 +47,13 @@ class Samples:
         values: images `(num_samples, height, width, channels)` of any numeric type; series `(num_samples, steps,
             channels)`, floats with NaN; or texts `(num_samples,)`, objects.
         column: name of the text column.
+        lengths: number of steps of each series, shape `(num_samples,)`; if None, NaN at the end is padding.
     """
 
     kind: str
     values: NDArray[Any]
     column: str = TEXT
+    lengths: NDArray[np.intp] | None = None
 
 
 def read_samples(kind: str, x: Any, what: str) -> Samples:
@@ -81,7 +84,9 @@ def join_samples(parts: Mapping[str, Samples]) -> Samples:
     if first.kind == "series":
         steps = max(each.shape[1] for each in values)
         values = [each if each.shape[1] == steps else pad_series(each, steps) for each in values]
-    return replace(first, values=join_rows(values) if others else values[0])
+    lengths = [samples.lengths for samples in parts.values() if samples.lengths is not None]
+    joined = np.concatenate(lengths) if len(lengths) == len(values) else None
+    return replace(first, values=join_rows(values) if others else values[0], lengths=joined)
 
 
 def prepare_samples(
@@ -138,11 +143,13 @@ def prepare_samples(
     keys = None if groups is None else group_numbers(groups, sizes["training"])
     few = few_in_folds and folds is None and "validation" not in sizes
     rows, split_notes = _split_rows(whole, target, settings, sizes, keys, instants, check_split(split), few)
-    data = _fit_and_apply(whole, target, rows, settings, weights)
+    extent = _extent(whole) if whole.kind == "series" else None
+    data = _fit_and_apply(whole, target, rows, settings, weights, extent is not None and extent.differs)
     decisive = settings_json(settings, target.task, sizes) | {"samples": whole.kind, "split": split, **(about or {})}
-    arrays = [each for each in (keys, instants) if each is not None]
+    ends = extent.lengths if extent is not None and (extent.lengths != extent.valued).any() else None
+    arrays = [each for each in (keys, instants, ends) if each is not None]
     digest = fingerprint(frame[[]], frame, decisive, weights, *arrays) + _digest(whole)
-    notes = (*target.notes, *_notes(whole), *split_notes)
+    notes = (*target.notes, *_notes(whole, extent), *split_notes)
     return replace(data, fingerprint=hashlib.sha256(digest.encode()).hexdigest(), notes=notes)
 
 
@@ -159,11 +166,16 @@ def _split_rows(
     """Splits the rows into parts; returns them with notes for the user on the split."""
     if groups is not None:
         return deal_rows(target, settings, sizes, groups), ()
-    timed = replace(settings, time_column="time")
-    if instants is not None:
-        return deal_rows(target, timed, sizes, instants), ()
     count = sizes["training"]
     series = samples.kind == "series" and split != "random"
+    if instants is not None:
+        if split == "random":
+            raise InputError(
+                "split must not be random with a time column, by which samples are split: leave one of the two out"
+            )
+        order = np.argsort(instants, kind="stable")
+        reach = overlap_of(samples.values[:count][order]) if series else 0
+        return _split_in_order(target, settings, sizes, instants, order, reach)
     reach = overlap_of(samples.values[:count]) if series else 0
     if not reach and split != "time":
         classes = np.zeros(count, np.intp) if target.task == "regression" else target.values[:count]
@@ -180,15 +192,43 @@ def _split_rows(
             f"cv must not be given with windows in temporal order, not {settings.folds}: folds would train on "
             "later windows; leave it out, or split them at random (split random)"
         )
-    rows = deal_rows(target, timed, sizes, np.arange(count, dtype=np.float64))
+    rows, notes = _split_in_order(target, settings, sizes, np.arange(count, dtype=np.float64), np.arange(count), reach)
     if not reach:
         return rows, ("samples are split in their order: the last ones are the test part, those before validation",)
-    rows = without_overlap(rows, reach, tuple(part for part in ("validation", "test") if part in sizes))
+    return rows, (f"{notes[0]} (split random splits them at random)",)
+
+
+def _split_in_order(
+    target: Target,
+    settings: SplitSettings,
+    sizes: Mapping[str, int],
+    instants: NDArray[np.float64],
+    order: NDArray[np.intp],
+    reach: int,
+) -> tuple[RowSplit, tuple[str, ...]]:
+    """Splits the rows by time, without windows that share steps with a later part; returns them with notes.
+
+    Args:
+        target, settings, sizes: as for `deal_rows`.
+        instants: times of the training rows, shape `(num_samples,)`.
+        order: indices of the training rows sorted by time, shape `(num_samples,)`.
+        reach: number of later windows that share steps with a window, see `overlap_of`.
+    """
+    rows = deal_rows(target, replace(settings, time_column="time"), sizes, instants)
+    if not reach:
+        return rows, ()
+    given = np.arange(len(order), sum(sizes.values()))
+    sorted_rows = np.concatenate([order, given])
+    ranks = np.argsort(sorted_rows)
+    ((train, validation),) = rows.splits
+    ranked = replace(rows, splits=((ranks[train], ranks[validation]),), test=ranks[rows.test])
+    kept = without_overlap(ranked, reach, tuple(part for part in ("validation", "test") if part in sizes))
+    ((train, validation),) = kept.splits
+    rows = replace(rows, splits=((np.sort(sorted_rows[train]), np.sort(sorted_rows[validation])),))
     _check_classes(target, rows)
     return rows, (
         f"samples are overlapping windows of one series, each with the {reach} after it: the last ones are the "
-        f"test part, those before validation, and windows that would share steps with a later part are left out (split "
-        "random splits them at random)",
+        "test part, those before validation, and windows that would share steps with a later part are left out",
     )
 
 
@@ -204,16 +244,20 @@ def _check_classes(target: Target, rows: RowSplit) -> None:
 
 
 def _fit_and_apply(
-    samples: Samples, target: Target, rows: RowSplit, settings: SplitSettings, weights: NDArray[np.float64] | None
+    samples: Samples,
+    target: Target,
+    rows: RowSplit,
+    settings: SplitSettings,
+    weights: NDArray[np.float64] | None,
+    masked: bool,
 ) -> PreparedData:
     """Features, encoded targets and the problem, with a preparation for each fold."""
     folded = len(rows.splits) > 1
     fit_rows = rows.known() if folded else rows.splits[0][0]
-    masked = samples.kind == "series" and _have_lengths(samples.values)
     # All cross-validation folds share one vocabulary and one length, so that one Problem describes them.
     shared = _fit(samples, fit_rows, masked) if folded and samples.kind == "text" else None
     fits = [shared or _fit(samples, train, masked) for train, _ in rows.splits]
-    first = fits[0]
+    first, given = fits[0], [_values_for(fitted, samples) for fitted in fits]
     problem, coded = code_target(target, fit_rows, ())
     problem = replace(
         problem,
@@ -224,35 +268,42 @@ def _fit_and_apply(
     )
     splits = tuple(
         Split(
-            x_train=take_rows(samples.values, train, fitted.apply),
+            x_train=take_rows(values, train, fitted.apply),
             y_train=coded[train],
-            x_validation=take_rows(samples.values, validation, fitted.apply),
+            x_validation=take_rows(values, validation, fitted.apply),
             y_validation=coded[validation],
             weight_train=training_weights(target, train, weights, settings.class_weight),
         )
-        for (train, validation), fitted in zip(rows.splits, fits, strict=True)
+        for (train, validation), fitted, values in zip(rows.splits, fits, given, strict=True)
     )
     parts = {"validation": rows.splits[0][1], "test": rows.test}
     return PreparedData(
         problem=problem,
         splits=splits,
-        x_test=take_rows(samples.values, rows.test, first.apply) if rows.test.size else None,
+        x_test=take_rows(given[0], rows.test, first.apply) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         preparation=first,
-        raw={part: _raw(first, samples.values, indices) for part, indices in parts.items() if indices.size},
+        raw={part: _raw(first, given[0], indices) for part, indices in parts.items() if indices.size},
     )
 
 
-def _have_lengths(series: NDArray[Any]) -> bool:
-    """Whether series have different lengths.
+def _extent(samples: Samples) -> Extent:
+    """The extent of series.
 
     Raises:
         InputError: none of them has a value.
     """
-    lengths = lengths_and_gaps(series)[0]
-    if not lengths.max():
+    extent = extent_of(samples.values, samples.lengths)
+    if not extent.valued.max():
         raise InputError("series must have values, but all of them are missing: is it the right data?")
-    return bool(lengths.min() < series.shape[1])
+    return extent
+
+
+def _values_for(preparation: SamplePreparation, samples: Samples) -> NDArray[Any]:
+    """The samples as the preparation takes them: values at the end of series that have different known lengths."""
+    if not isinstance(preparation, SeriesPreparation) or not preparation.masked or samples.lengths is None:
+        return samples.values
+    return with_last_steps(samples.values, samples.lengths, preparation.mean)
 
 
 def _fit(samples: Samples, rows: NDArray[np.intp], masked: bool) -> SamplePreparation:
@@ -277,29 +328,29 @@ def _digest(samples: Samples) -> str:
     return digest.hexdigest()
 
 
-def _notes(samples: Samples) -> list[str]:
+def _notes(samples: Samples, extent: Extent | None) -> list[str]:
     """Messages about anything that the user may not expect."""
     values = samples.values
     large = f"{values.nbytes / 2**30:.1f} GiB of samples exceed the memory limit: they are read from disk"
-    return [large, *_notes_of_kind(samples)] if is_on_disk(values) else _notes_of_kind(samples)
+    notes = [large] if is_on_disk(values) else []
+    if samples.kind == "text" and (empty := sum(not words_of(text) for text in values)):
+        notes.append(f"{empty:,} of {len(values):,} texts have no word: they are all padding")
+    return notes if extent is None else [*notes, *_notes_of_series(samples, extent)]
 
 
-def _notes_of_kind(samples: Samples) -> list[str]:
-    values = samples.values
-    if samples.kind == "text":
-        empty = sum(not text.strip() for text in values)
-        return [f"{empty:,} of {len(values):,} texts are empty: they are all padding"] if empty else []
-    if samples.kind == "image":
-        return []
-    lengths, gaps = lengths_and_gaps(values)
-    notes = []
-    if lengths.min() < values.shape[1]:
+def _notes_of_series(samples: Samples, extent: Extent) -> list[str]:
+    steps, notes = samples.values.shape[1], []
+    if extent.differs:
         notes.append(
-            f"series have from {lengths.min():,} to {lengths.max():,} steps: shorter ones are padded at the end, and a "
-            "further channel marks the steps that are not padding"
+            f"series have from {extent.known.min():,} to {extent.known.max():,} steps: shorter ones are padded at the "
+            "end, and a further channel marks the steps that are not padding"
         )
-    if empty := int((lengths == 0).sum()):
-        notes.append(f"{empty:,} of {len(values):,} series have no value at all: they are all padding")
-    if gaps:
-        notes.append(f"{gaps:,} values of series are missing: they are filled with their channel's mean")
+    elif extent.valued.max() < steps:
+        last = steps - int(extent.valued.max())
+        notes.append(f"the last {last:,} of {steps:,} steps have no value in any series: leave them out")
+    if empty := int((extent.valued == 0).sum()):
+        end = ": they are all padding" if extent.differs and samples.lengths is None else ""
+        notes.append(f"{empty:,} of {len(extent.valued):,} series have no value at all{end}")
+    if extent.gaps:
+        notes.append(f"{extent.gaps:,} values of series are missing: they are filled with their channel's mean")
     return notes

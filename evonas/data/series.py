@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,32 @@ from numpy.typing import NDArray
 from evonas.io.disk_arrays import portions
 from genomes.errors import InputError
 
-__all__ = ["as_series", "lengths_and_gaps", "pad_series", "steps_present"]
+__all__ = ["Extent", "as_series", "extent_of", "pad_series", "steps_present", "with_last_steps"]
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """How long series are, and what is missing in them.
+
+    Attributes:
+        lengths: number of steps of each series, shape `(num_samples,)`; 0 for an array's series without any value.
+        valued: the same up to the last step with a value.
+        gaps: number of missing values in these steps; in all steps if all series have one length.
+    """
+
+    lengths: NDArray[np.intp]
+    valued: NDArray[np.intp]
+    gaps: int
+
+    @property
+    def known(self) -> NDArray[np.intp]:
+        """The lengths without those of 0."""
+        return self.lengths[self.lengths > 0]
+
+    @property
+    def differs(self) -> bool:
+        """Whether series have different lengths; those without any value do not count."""
+        return len(np.unique(self.known)) > 1
 
 
 def steps_present(series: NDArray[Any]) -> NDArray[np.bool_]:
@@ -19,14 +46,41 @@ def steps_present(series: NDArray[Any]) -> NDArray[np.bool_]:
     return np.logical_or.accumulate(valued[:, ::-1], axis=1)[:, ::-1]
 
 
-def lengths_and_gaps(series: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
-    """The number of steps of each sample, shape `(num_samples,)`, and the number of missing values in these steps."""
-    lengths, gaps = [], 0
+def extent_of(series: NDArray[Any], lengths: NDArray[np.intp] | None = None) -> Extent:
+    """The extent of series.
+
+    Args:
+        series: shape `(num_samples, steps, channels)`, with NaN for padding and missing values.
+        lengths: number of steps of each series, shape `(num_samples,)`, if it is known, as from the rows of a file;
+            by default, a series ends at its last value.
+    """
+    ends, missing = [], 0
     for part in portions(series):
-        present = steps_present(series[part])
-        lengths.append(present.sum(axis=1))
-        gaps += int((np.isnan(series[part]) & present[..., None]).sum())
-    return np.concatenate(lengths), gaps
+        ends.append(steps_present(series[part]).sum(axis=1))
+        missing += int(np.isnan(series[part]).sum())
+    valued = np.concatenate(ends)
+    found = Extent(valued if lengths is None else lengths, valued, missing)
+    if not found.differs:
+        return found
+    padding = int((series.shape[1] - found.lengths).sum()) * series.shape[2]
+    return Extent(found.lengths, valued, missing - padding)
+
+
+def with_last_steps(series: NDArray[Any], lengths: NDArray[np.intp], mean: Sequence[float]) -> NDArray[Any]:
+    """Series of different lengths whose last steps have values: the channels' mean, where there is none.
+
+    Otherwise, steps without a value at the end of a series would be taken as padding. All others are unchanged.
+
+    >>> with_last_steps(np.array([[[1.0], [np.nan], [np.nan]]]), np.array([2]), (5.0,)).ravel().tolist()
+    [1.0, 5.0, nan]
+    """
+    rows = np.flatnonzero(lengths)
+    rows = rows[np.isnan(series[rows, lengths[rows] - 1]).all(axis=-1)]
+    if not rows.size:
+        return series
+    found = series.copy()
+    found[rows, lengths[rows] - 1] = mean
+    return found
 
 
 def pad_series(series: NDArray[Any], steps: int) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evonas.data.splits import RowSplit
 from genomes.errors import InputError
 
-__all__ = ["SPLITS", "check_split", "overlap_of", "without_overlap"]
+__all__ = ["SPLITS", "check_split", "overlap_note", "overlap_of", "without_overlap"]
 
 #: How samples can be split: depending on the data, at random, or with the last ones for testing.
 SPLITS = ("", "random", "time")
@@ -52,6 +52,16 @@ def overlap_of(series: NDArray[np.floating]) -> int:
         if sum(_overlap(series, first, stride) for first in varied) >= _SHARE * len(varied):
             return -(-steps // stride) - 1
     return 0
+
+
+def overlap_note(series: NDArray[np.floating]) -> tuple[str, ...]:
+    """A message for overlapping windows that are split at random, as for dense networks; see `overlap_of`."""
+    if not overlap_of(series):
+        return ()
+    return (
+        "samples are overlapping windows of one series and split at random, so that scores are too optimistic: use "
+        "sequence networks, or name a column of times (--time-column, in Python time_column)",
+    )
 
 
 def without_overlap(rows: RowSplit, reach: int, given: tuple[str, ...] = ()) -> RowSplit:

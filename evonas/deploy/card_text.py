@@ -109,7 +109,7 @@ def _of_samples(samples: Mapping[str, Any]) -> str:
     said = f"Each channel is standardised by the training rows' mean ({means}) and deviation ({deviations})"
     if samples["kind"] == "image":
         return f"{said}, in the units of the raw pixels used by the search."
-    more = "; shorter ones end in NaN" if samples["masked"] else ""
+    more = "; shorter ones end in NaN: steps at the end without any value are padding" if samples["masked"] else ""
     return f"{said}; NaN means a missing value and is replaced by the channel's mean{more}."
 
 

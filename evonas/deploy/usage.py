@@ -12,6 +12,7 @@ from evonas.data.cells import date_texts
 from evonas.data.encoding.bag_of_words import BagOfWords
 from evonas.data.encoding.codes import DATE_FIELDS, DATE_PATTERN, is_date, words_of
 from evonas.data.encoding.preprocessor import Number, Preparation
+from evonas.data.encoding.series import SeriesPreparation
 from evonas.data.encoding.tokens import TextPreparation, text_ids
 from evonas.data.prepared import PreparedData
 from evonas.export_tasks import Exported
@@ -68,8 +69,21 @@ def usage_of(exported: Exported, data: PreparedData) -> str:
     rows = "\n".join(["rows = {", *lines, "}", ""])
     if not named:
         rows = f"rows = {_array(inputs[0], examples, flat)}\n"
+    if isinstance(data.preparation, SeriesPreparation) and data.preparation.masked:
+        rows = _padded_series(data.preparation.shape, inputs[0]["name"] if named else "")
     tensors = "{name: tf.constant(column) for name, column in rows.items()}" if named else "tf.constant(rows)"
     return _LOAD[exported.format].format(path=repr(exported.path.name), rows=rows, tensors=tensors)
+
+
+def _padded_series(shape: tuple[int, ...], name: str) -> str:
+    """Code for a series that is shorter than those that the model takes; `name` of the input, if it is named."""
+    steps, channels = shape
+    rows = f"rows = {{{name!r}: rows}}\n" if name else ""
+    return (
+        f"series = np.zeros(({max(1, steps - 1)}, {channels}))  # steps, channels: at most {steps} steps\n"
+        f'rows = np.full((1, {steps}, {channels}), np.nan, "float32")  # NaN after the last step of a series\n'
+        f"rows[0, : len(series)] = series\n{rows}"
+    )
 
 
 def _array(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int] | float]], flat: bool) -> str:

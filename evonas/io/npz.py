@@ -186,7 +186,13 @@ def _header(
     shape, fortran, dtype = read(stream)
     start = stream.tell()
     if dtype.kind not in kinds or dtype.hasobject or dtype.fields is not None:
-        raise ValueError(f"{place!r} must hold numbers, not {dtype}")
+        what = "numbers or text" if "U" in kinds else "numbers"
+        fix = (
+            ": convert labels with .astype(str), pad shorter series with NaN"
+            if "U" in kinds and dtype.hasobject
+            else ""
+        )
+        raise ValueError(f"{place!r} must hold {what}, not {dtype}{fix}")
     if min(shape, default=0) < 0 or size - start != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{place!r} must hold {shape} values of {dtype.itemsize} bytes, not {size - start}")
     return shape, fortran, dtype, start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from evonas.data.load import read_data
 from evonas.data.prepared import PreparedData
 from evonas.data.sample_kind import SampleOptions
+from evonas.deploy.new_rows import new_rows
 from genomes.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -49,6 +51,28 @@ def test_one_column_of_text_is_a_sequence_of_words() -> None:
     assert set(same.raw["test"]) == {"text"}
     dense = read(reviews(), "liked", roles={"review": "text"}, architecture="dense")
     assert not dense.problem.sample_shape
+
+
+@pytest.mark.parametrize("form", ["table", "frame", "list", "series", "file"])
+def test_a_single_text_is_recognised_for_dense_networks_too(form: str, tmp_path: Path) -> None:
+    table = reviews()
+    x, y = {
+        "table": (table, "liked"),
+        "frame": (table[["review"]], table.liked),
+        "list": (table.review.tolist(), table.liked.to_numpy()),
+        "series": (table.review, table.liked),
+        "file": (tmp_path / "reviews.csv", "liked"),
+    }[form]
+    table.to_csv(tmp_path / "reviews.csv", index=False)
+    test: Any = table[:9] if isinstance(y, str) else (table.review[:9], table.liked[:9])
+    words = read(x, y, test=test)
+    assert words.problem.vocabulary == len(WORDS) + 2
+    dense = read(x, y, test=test, architecture="dense")
+    assert dense.problem.num_features == len(WORDS)
+    assert dense.y_test is not None
+    assert len(dense.y_test) == 9
+    assert dense.preparation is not None
+    assert dense.preparation.columns() == ("text" if form == "list" else "review",)
 
 
 def test_text_beside_other_columns_is_unchanged_and_reported() -> None:
@@ -90,6 +114,67 @@ def test_rows_of_one_id_are_one_sample_in_the_order_of_time() -> None:
     dense_error = "series_id must be given for networks over series"
     with pytest.raises(InputError, match=dense_error):
         read(table, "label", series_id="id", architecture="dense")
+
+
+def test_rows_without_values_are_steps() -> None:
+    table = long_table().reset_index(drop=True)
+    table["step"] = table.groupby("id").cumcount()
+    equal = table[table.step < 4].copy()
+    equal.loc[equal.step == 3, ["a", "b"]] = np.nan
+    equal.loc[equal.id == "s5", ["a", "b"]] = np.nan
+    data = read(equal.drop(columns="step"), "label", series_id="id", time_column="day")
+    assert not data.problem.masked
+    assert "the last 1 of 4 steps have no value in any series: leave them out" in data.notes
+    assert "1 of 30 series have no value at all" in data.notes
+    assert "66 values of series are missing: they are filled with their channel's mean" in data.notes
+
+
+def test_rows_without_values_at_the_end_of_shorter_series_are_steps() -> None:
+    table = long_table().reset_index(drop=True).drop(columns="label").assign(y=1.0)
+    table["y"] = table.id.str[1:].astype(float)
+    known = read(table, "y", series_id="id", time_column="day")
+    empty = table.copy()
+    rows = empty.index[empty.id == "s0"]
+    empty.loc[rows[-2:], ["a", "b"]] = np.nan
+    data = read(empty, "y", series_id="id", time_column="day")
+    assert "4 values of series are missing: they are filled with their channel's mean" in data.notes
+    assert data.fingerprint != known.fingerprint
+    assert data.preparation is not None
+    features = data.preparation.apply(empty).reshape(30, 6, 3)[0]
+    assert features[:, 2].tolist() == [1, 1, 1, 1, 0, 0]
+    assert not features[2:4, :2].any()
+    new = new_rows(empty, SimpleNamespace(problem=data.problem, series=data.preparation, model=None))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(data.preparation.apply(new.x)[0].reshape(6, 3), features)
+    parts = [data.splits[0].x_train, data.splits[0].x_validation]
+    assert any((part.reshape(-1, 6, 3) == features).all(axis=(1, 2)).any() for part in parts)
+
+
+def test_steps_without_a_time_are_in_the_order_of_the_rows() -> None:
+    table = long_table()
+    said = "the steps of a series are in the order of its rows, and 'a', 'b' are its channels"
+    assert read(table.drop(columns="day"), "label", series_id="id").notes[1].startswith(said)
+    assert said not in " ".join(read(table, "label", series_id="id", time_column="day").notes)
+
+
+def test_windows_with_a_time_share_no_steps_between_parts() -> None:
+    line = np.cumsum(RNG.normal(size=309))
+    windows = np.lib.stride_tricks.sliding_window_view(line, 10)
+    table = pd.DataFrame(windows[:, :9]).assign(y=windows[:, 9], day=pd.date_range("2024-01-01", periods=300))
+    mixed = table.sample(frac=1, random_state=0)
+    data = read(mixed, "y", series=True, time_column="day")
+    assert "overlapping windows of one series" in data.notes[1]
+    ordered = read(table.drop(columns="day"), "y", series=True)
+    for part in ("x_train", "x_validation"):
+        found, wanted = getattr(data.splits[0], part), getattr(ordered.splits[0], part)
+        np.testing.assert_allclose(np.sort(found, axis=0), np.sort(wanted, axis=0), rtol=1e-5)
+    with pytest.raises(InputError, match="split must not be random with a time column"):
+        read(mixed, "y", series=True, time_column="day", split="random")
+    for x, y in ((table.drop(columns="day"), "y"), (windows[:, :9, None], windows[:, 9])):
+        dense = read(x, y, series=True, architecture="dense")
+        assert "overlapping windows of one series and split at random" in dense.notes[0]
+    assert not read(table, "y", series=True, time_column="day", architecture="dense").notes
+    alone = read(mixed.sample(frac=1).assign(day=RNG.permutation(300)), "y", series=True, time_column="day")
+    assert len(alone.splits[0].y_train) == 180
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,18 @@ def test_few_series_are_validated_in_folds_and_none_held_out() -> None:
 def test_a_series_without_values_is_reported() -> None:
     series = SERIES.copy()
     series[3] = np.nan
-    assert any("1 of 60 series have no value at all" in note for note in prepare("series", series).notes)
+    data = prepare("series", series)
+    assert "1 of 60 series have no value at all" in data.notes
+    assert data.problem.sample_shape == (7, 2)  # the others have one length
+
+
+def test_series_that_all_end_early_have_no_padding() -> None:
+    series = SERIES.copy()
+    series[:, 5:] = np.nan
+    data = prepare("series", series)
+    assert data.problem.sample_shape == (7, 2)
+    assert data.notes[0].startswith("the last 2 of 7 steps have no value in any series")
+    assert data.notes[1].startswith("240 values of series are missing")
 
 
 def test_series_of_several_lengths_are_padded_and_masked() -> None:
@@ -149,11 +160,16 @@ def test_texts_become_ids_of_the_most_frequent_words() -> None:
     data = prepare("text", TEXTS)
     assert data.problem.sample_shape == (4,)
     assert data.problem.vocabulary == 8
-    assert any("10 of 60 texts are empty" in note for note in data.notes)
+    assert any("10 of 60 texts have no word" in note for note in data.notes)
     with pytest.raises(InputError, match="none of its 2 words"):
         fit_text("review", np.array(["one", "two"], object))
     with pytest.raises(InputError, match="must be texts, not int"):
         read_samples("text", ["a", 3], "x")
+
+
+def test_texts_of_punctuation_have_no_word() -> None:
+    data = prepare("text", [text or "!!!" for text in TEXTS])
+    assert "10 of 60 texts have no word: they are all padding" in data.notes
 
 
 def test_a_foreign_preparation_is_refused() -> None:

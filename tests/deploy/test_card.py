@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from evonas.api import prepared_search as api
 from evonas.config import Budget, Settings
 from evonas.data.encoding.codes import coding_of
+from evonas.data.prepare_samples import prepare_samples, read_samples
 from evonas.data.prepared import PreparedData
 from evonas.deploy.card import Exhibit, card_values, check_card_paths, write_card
 from evonas.deploy.card_text import card_text, escape
+from evonas.deploy.usage import usage_of
 from evonas.export_tasks import Exported
 from evonas.runs.reader import DATA_NAME, RunReader
 from genomes import DenseSpace, InputError
@@ -144,6 +147,23 @@ def test_usage_runs_as_it_is_written(found: Path) -> None:
         usage = values(found, Path(f"best.{format}"), format=format)["model"]["usage"]
         assert word in usage
         compile(usage, "usage", "exec")
+
+
+@pytest.mark.parametrize("format", ["keras", "onnx"])
+def test_usage_of_series_pads_a_shorter_one(format: str) -> None:
+    series = [np.zeros((steps, 2)) + np.arange(steps)[:, None] for steps in (4, 5, 6) * 10]
+    data = prepare_samples({"training": read_samples("series", series, "x")}, {"training": np.arange(30) % 2}, seed=0)
+    interface = {"inputs": [{"name": "columns", "dtype": "float32", "shape": [None, 6, 2]}]}
+    exported = Exported(Path(f"best.{format}"), {}, {}, False, "", format, interface)
+    usage = usage_of(exported, data)
+    known: dict[str, Any] = {"np": np}
+    exec(usage[usage.index("series = ") : usage.index("print")], known)
+    rows = known["rows"]["columns"] if format == "onnx" else known["rows"]
+    assert (rows.shape, rows.dtype) == ((1, 6, 2), np.float32)
+    assert np.isnan(rows[0, 5:]).all()
+    assert not rows[0, :5].any()
+    whole = replace(data, preparation=replace(data.preparation, masked=False))  # type: ignore[type-var]
+    assert "nan" not in usage_of(exported, whole)
 
 
 def test_only_cards_of_evonas_are_replaced(found: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.preprocessor import FURTHEST
 from evonas.data.encoding.samples import SamplePreparation, channel_statistics, check_channels
-from evonas.data.series import as_series, pad_series, steps_present
+from evonas.data.series import as_series, pad_series, steps_present, with_last_steps
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class SeriesPreparation(SamplePreparation):
     """The conversion of raw series to `(value - mean) / std`; missing values are imputed with the channel's mean.
 
     If samples have different lengths, the steps after the last one with a value are padding, which is 0 in all
-    channels; an additional last channel is 1 for steps of the series and 0 for padding.
+    channels; an additional last channel is 1 for steps of the series and 0 for padding. A table in long form determines
+    the lengths by its rows.
 
     Attributes:
         shape: shape of a raw series, (steps, channels); shorter ones are padded with NaN at the end.
@@ -122,13 +123,24 @@ class SeriesPreparation(SamplePreparation):
         if not hasattr(frame, "columns") or not self.names:
             return frame
         from evonas.data.arrays import named_columns
-        from evonas.data.long_series import long_series, number_columns
+        from evonas.data.long_series import number_columns
         from evonas.data.read_options import Style
 
         table = named_columns(frame)
-        if self.series_id:
-            return long_series(table, self.series_id, self.time_column, self.names, (), Style())[0]
-        return number_columns(table, self.names, Style())
+        return self.read_long(table, ())[0] if self.series_id else number_columns(table, self.names, Style())
+
+    def read_long(self, table: pd.DataFrame, constant: Sequence[str]) -> tuple[NDArray[np.float64], pd.DataFrame]:
+        """The series of a table in long form, as `apply` takes them, and constant columns, with one row per series.
+
+        Raises:
+            InputError: see `evonas.data.long_series.long_series`.
+        """
+        from evonas.data.long_series import long_series
+        from evonas.data.read_options import Style
+
+        given = self.series_id, self.time_column, self.names, constant, Style()
+        values, lengths, kept = long_series(table, *given)
+        return (with_last_steps(values, lengths, self.mean) if self.masked else values), kept
 
 
 def fit_series(series: NDArray[Any], masked: bool, rows: NDArray[np.intp] | None = None) -> SeriesPreparation:

@@ -8,6 +8,7 @@ for memory are written to a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -25,6 +26,10 @@ __all__ = ["MEMORY_SHARE", "is_dataset", "read_dataset"]
 #: Larger images and series are trained from disk.
 MEMORY_SHARE = 1 / 4
 _ENDLESS = -1
+#: The place of an operation in TensorFlow's graph, in its error messages.
+_TENSORFLOW_PLACE = re.compile(r"\{\{.*?\}\}")
+#: Stands for the end of a dataset.
+_END: Any = object()
 #: Minimum number of dimensions of a batch of images or series.
 _LEAST_RANK = 3
 
@@ -57,7 +62,7 @@ def read_dataset(
 
     Raises:
         InputError: the dataset is infinite and `steps` is None, is larger than `most_bytes` and holds neither images
-            nor series, has no rows, or its elements are not such tuples of arrays.
+            nor series, has no rows, raises an error, or its elements are not such tuples of arrays.
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise InputError(f"steps must be a whole number of batches, at least 1, not {steps!r}: give how many to read")
@@ -68,7 +73,7 @@ def read_dataset(
         )
     rows = _Rows(what, data_bytes(MEMORY_SHARE) if most_bytes is None else most_bytes, in_memory)
     first: Any = None
-    for element in islice(_elements(dataset), steps):
+    for element in islice(_elements(dataset, what), steps):
         if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
             raise InputError(
                 f"{what} must be a Dataset of (x, y) or (x, y, weight), not of {_name(element)}: map its elements"
@@ -86,8 +91,7 @@ def read_dataset(
     if first is None:
         raise InputError(f"{what} must be a Dataset with rows, not an empty one: was it already consumed?")
     arrays = rows.arrays()
-    x, y = _fill(first[0], arrays, "x"), arrays["y"]
-    return x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y, arrays.get("weight")
+    return _fill(first[0], arrays, "x"), _column(arrays["y"]), _column(arrays.get("weight"))
 
 
 class _Rows:
@@ -150,19 +154,44 @@ class _Rows:
         return InputError(f"{self._what} must have rows of one shape, but they differ: pad or resize them")
 
 
+def _column(array: Any) -> Any:
+    """An array of one column without its second dimension; others are unchanged."""
+    return array[:, 0] if array is not None and array.ndim == 2 and array.shape[1] == 1 else array
+
+
 def _has_batches(value: Any) -> bool:
     """Whether the value has the interface of a `PyDataset`."""
     return hasattr(type(value), "num_batches") and callable(getattr(value, "__getitem__", None))
 
 
-def _elements(dataset: Any) -> Iterator[Any]:
-    if not _has_batches(dataset):
-        yield from dataset.as_numpy_iterator()
-        return
-    count, index = dataset.num_batches, 0
+def _elements(dataset: Any, what: str) -> Iterator[Any]:
+    """Yields the elements in order.
+
+    Raises:
+        InputError: the user's code raised an error, which is the cause.
+    """
+    indexed = _has_batches(dataset)
+    count, index = dataset.num_batches if indexed else None, 0
+    elements = None if indexed else dataset.as_numpy_iterator()
     while count is None or index < count:
-        yield dataset[index]
+        try:
+            element = dataset[index] if elements is None else next(elements, _END)
+        except Exception as error:
+            place = f"{'batch' if indexed else 'element'} {index}"
+            reason = _TENSORFLOW_PLACE.sub("", next(iter(str(error).splitlines()), "")).strip()
+            raise InputError(
+                f"{what} must be a Dataset that can be read to its end, but {place} raised "
+                f"{type(error).__name__}{f': {reason:.200}' if reason else ''}: correct {_owner(dataset)}"
+            ) from error
+        if element is _END:
+            return
+        yield element
         index += 1
+
+
+def _owner(dataset: Any) -> str:
+    """The user's code that returns an element."""
+    return f"{type(dataset).__name__}.__getitem__" if _has_batches(dataset) else "the functions that it maps"
 
 
 def _cardinality(dataset: Any) -> int | None:

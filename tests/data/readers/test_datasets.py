@@ -64,6 +64,7 @@ FORMS: dict[str, Fake] = {
     "batches of one column": Fake(batches(X[:, 0], Y), (Spec((None,)), Spec((None,)))),
     "batches of images": Fake(batches(X.reshape(COUNT, 3, 1, 1), Y), (Spec((None, 3, 1, 1)), Spec((None,)))),
     "batches with weights": Fake(batches(X, Y[:, None], WEIGHTS)),
+    "batches with weights in a column": Fake(batches(X, Y, WEIGHTS[:, None])),
     "columns by name": Fake(batches({"a": X[:, 0], "b": X[:, 1:2], "town": TOWNS}, Y)),
     "rows by name": Fake([({"a": x[0], "b": x[1]}, y, w) for x, y, w in zip(X, Y, WEIGHTS, strict=True)]),
     "several arrays": Fake(batches(X, Y)[:0] + [((x, x[:, :1]), y) for x, y in batches(X, Y)]),
@@ -173,6 +174,30 @@ def test_a_dataset_of_indexed_batches() -> None:
     np.testing.assert_array_equal(y, Y)
     np.testing.assert_array_equal(weight, WEIGHTS)
     assert not any(map(is_dataset, (IMAGES, [1], {"a": 1})))
+
+
+class Broken(Batches):
+    def __getitem__(self, place: int) -> Any:
+        if place == 2:
+            raise KeyError("no file")
+        return super().__getitem__(place)
+
+
+def test_an_error_of_a_dataset_names_the_batch() -> None:
+    broken = Broken(batches(IMAGES, Y))
+    for options in ({}, {"validation": broken}):
+        given = Batches(batches(IMAGES, Y)) if options else broken
+        words = rf"^{'validation' if options else 'x'} must be .* batch 2 raised KeyError: 'no file': correct Broken\._"
+        with pytest.raises(InputError, match=words) as found:
+            read_data(given, **options)
+        assert isinstance(found.value.__cause__, KeyError)
+
+    def rows() -> Iterator[Any]:
+        yield X, Y
+        raise OSError
+
+    with pytest.raises(InputError, match="element 1 raised OSError: correct the functions that it maps"):
+        read_dataset(Fake(rows(), count=-2))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("dataset", [Batches(batches(IMAGES, Y), endless=True), Fake(batches(IMAGES, Y) * 9, count=-1)])
