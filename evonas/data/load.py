@@ -220,8 +220,8 @@ def _prepare_arrays(
         architecture = chosen_architecture(kind, asked.architecture)
         if architecture != "dense":
             parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
-            data = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
-            return _note_networks(data, kind, architecture, given.notes)
+            samples = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
+            return _note_networks(samples, kind, architecture, given.notes)
         if kind == "series":
             given = replace(given, notes=(*given.notes, *overlap_note(as_series(given.x, "x"))))
         elif kind == "text":
