@@ -220,8 +220,8 @@ def _prepare_arrays(
         architecture = chosen_architecture(kind, asked.architecture)
         if architecture != "dense":
             parts = {"training": (given.x, given.y), "validation": given.validation, "test": given.test}
-            data = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
-            return _note_networks(data, kind, architecture, given.notes)
+            samples = _prepare_sample_arrays(kind, parts, asked, sample_weight=given.sample_weight, **common)
+            return _note_networks(samples, kind, architecture, given.notes)
         if kind == "series":
             given = replace(given, notes=(*given.notes, *overlap_note(as_series(given.x, "x"))))
         elif kind == "text":
@@ -235,7 +235,7 @@ def _prepare_arrays(
     if as_given and not is_table(given.x):
         prepare = prepare_inputs
     parts = {"validation": given.validation, "test": given.test, "sample_weight": given.sample_weight}
-    data = prepare(given.x, given.y, **parts, **common)
+    data: PreparedData = prepare(given.x, given.y, **parts, **common)
     flat = not as_given and rank_of(given.x) > _MOST_AXES
     about = "samples are neither images nor series: dense networks, which take each of their values as a column"
     notes = (*given.notes, *data.notes, *((about,) if flat else ()))
@@ -253,11 +253,11 @@ def _texts_as_tables(given: _SearchData) -> tuple[_SearchData, dict[str, str]]:
     def table(x: Any, what: str) -> pd.DataFrame:
         return pd.DataFrame({name: as_texts(x, f"{what} x")})
 
-    parts = {
-        part: (table(pair[0], part), pair[1]) if isinstance(pair, (tuple, list)) and len(pair) == 2 else pair
+    validation, test = (
+        (table(pair[0], part), pair[1]) if isinstance(pair, (tuple, list)) and len(pair) == 2 else pair
         for part, pair in {"validation": given.validation, "test": given.test}.items()
-    }
-    return replace(given, x=table(given.x, "training"), **parts), {name: "text"}
+    )
+    return replace(given, x=table(given.x, "training"), validation=validation, test=test), {name: "text"}
 
 
 def _prepare_sample_arrays(kind: str, parts: Mapping[str, Any], asked: SampleOptions, **common: Any) -> PreparedData:
