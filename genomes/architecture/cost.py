@@ -15,8 +15,8 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["accepts_any_size", "count_activations", "count_flops", "count_frozen_flops", "count_moving"]
-__all__ += ["count_parameters", "input_width"]
+__all__ = ["accepts_any_size", "count_activations", "count_fixed", "count_flops", "count_frozen_flops"]
+__all__ += ["count_moving", "count_parameters", "input_width"]
 
 #: Heights and widths of images for `accepts_any_size`.
 _SIZES = (16, 64)
@@ -110,6 +110,14 @@ def count_moving(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_
     """
     nodes = _nodes(graph, num_features, num_outputs, sample_shape)
     return sum(row.moving(attributes, taken, given) for attributes, row, taken, given, _ in nodes)
+
+
+def count_fixed(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """Number of stored values of frozen layers, such as random convolutions: fitted to the training rows, but not
+    trained. Arguments as in `count_parameters`.
+    """
+    nodes = _nodes(graph, num_features, num_outputs, sample_shape)
+    return sum(row.moving(attributes, taken, given) for attributes, row, taken, given, _ in nodes if row.frozen)
 
 
 def _nodes(

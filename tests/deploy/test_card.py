@@ -17,6 +17,7 @@ from evonas.data.encoding.codes import coding_of
 from evonas.data.prepared import PreparedData
 from evonas.deploy.card import Exhibit, card_values, check_card_paths, write_card
 from evonas.deploy.card_text import card_text, escape
+from evonas.deploy.usage import usage_of
 from evonas.export_tasks import Exported
 from evonas.runs.reader import DATA_NAME, RunReader
 from genomes import InputError
@@ -131,6 +132,21 @@ def test_usage_runs_as_it_is_written(found: Path) -> None:
         usage = values(found, Path(f"best.{format}"), format=format)["model"]["usage"]
         assert word in usage
         compile(usage, "usage", "exec")
+
+
+def test_a_card_of_images_of_any_size_says_so(found: Path) -> None:
+    card = values(found, Path("best.keras"))
+    assert card["model"]["fixed_parameters"] == 0
+    inputs = [{"name": "columns", "dtype": "float32", "shape": [None, None, None, 3]}]
+    samples = {"words": "images of 24 x 24 pixels, 3 channels", "network_shape": [24, 24, 3], "kind": "image"}
+    card["data"]["samples"] = samples | {"mean": [1.0], "std": [1.0]}
+    card["model"]["parameters"], card["model"]["fixed_parameters"] = 1200, 300
+    text = card_text(card | {"model": card["model"] | {"inputs": inputs}})
+    assert "from images of any size, resized to 24 x 24 pixels, 3 channels" in text
+    assert "1,200 trained parameters (1,500 with fixed ones)" in text
+    exported = Exported(Path("m.keras"), {}, {}, False, "", "keras", {"inputs": inputs})
+    usage = usage_of(exported, PreparedData.load(found / DATA_NAME))
+    assert 'np.zeros((1, 100, 100, 3), "float32")' in usage
 
 
 def test_only_cards_of_evonas_are_replaced(found: Path, tmp_path: Path) -> None:
