@@ -55,7 +55,7 @@ class _Clock:
                 f"data must be prepared within the time of {self.limit or 0.0:g} s, but only {done:,} of {total:,} "
                 f"{what} in {spent:.0f} s: give more time, fewer rows, or a smaller image size"
             )
-        if self.tell is not None and now > self.next_message:
+        if self.tell is not None and done and now > self.next_message:
             self.next_message = now + _BETWEEN
             self.tell(f"{done:,} of {total:,} {what}")
 
