@@ -120,7 +120,11 @@ class Settings(_Frozen):
         description="rows per epoch for networks over images, series and texts, continuing through the data; "
         "none means an eighth of many rows, else all",
     )
-    max_parameters: Whole | None = Field(default=None, ge=1, description="maximum number of trainable parameters")
+    max_parameters: Whole | None = Field(
+        default=None,
+        ge=1,
+        description="maximum number of trained parameters; fixed ones, as of random convolutions, do not count",
+    )
     max_flops: Whole | None = Field(default=None, ge=1, description="maximum floating-point operations per prediction")
     flops_of_training: bool = Field(
         default=False,

@@ -31,8 +31,15 @@ def format_of(path: Path, asked: str | None = None) -> str:
     found = asked or next((name for name, ending in FORMATS.items() if ending and path.suffix == ending), "")
     if not found and path.suffix:
         known = ", ".join(ending for ending in FORMATS.values() if ending)
-        raise InputError(f"export path must end in one of {known}, not {path.name!r}: write {path.stem}.keras")
-    found = found or "keras"
+        raise InputError(
+            f"export path must end in one of {known}, not {path.name!r}: write {path.stem}.keras, or name the format "
+            f"({', '.join(FORMATS)})"
+        )
+    if not found:
+        raise InputError(
+            f"export path must end in {', '.join(filter(None, FORMATS.values()))} without a format, not {path.name!r}: "
+            f"write {path.name}.keras, or give the format savedmodel for a folder"
+        )
     if found not in FORMATS:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, not {found!r}: choose one")
     ending = FORMATS[found]

@@ -18,7 +18,7 @@ from pydantic import (
 
 from genomes.errors import InputError
 
-__all__ = ["Bytes", "Real", "Seconds", "Share", "Whole", "byte_size", "duration"]
+__all__ = ["Bytes", "Real", "Seconds", "Share", "Whole", "byte_size", "duration", "shown_bytes"]
 
 _DURATION = TypeAdapter(timedelta)
 
@@ -68,6 +68,18 @@ def byte_size(text: str | int, name: str = "size") -> int:
     if size < 1:
         raise InputError(f"{name} must be a size above 0, not {text!r}: use bytes, or text like 4GiB, 500MB")
     return size
+
+
+def shown_bytes(count: int) -> str:
+    """A number of bytes in a fitting unit.
+
+    >>> shown_bytes(414720), shown_bytes(3 << 29)
+    ('405 KiB', '1.5 GiB')
+    """
+    for power, unit in ((3, "GiB"), (2, "MiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:.1f} {unit}"
+    return f"{count / 1024:.0f} KiB" if count >= 1024 else f"{count} bytes"
 
 
 def _whole(value: Any) -> Any:

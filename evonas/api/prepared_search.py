@@ -6,7 +6,7 @@ the estimators. Imports no Keras.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from math import inf
@@ -23,6 +23,7 @@ from evonas.api.resolve import (
     Space,
     as_space,
     chosen_space,
+    encoding_of,
     fit_space,
     resolve_samples,
     space_and_numbers,
@@ -43,7 +44,9 @@ from evonas.api.session import EvaluatorFactory, Listeners, run_session
 from evonas.config import Budget, Settings
 from evonas.data.load import read_data
 from evonas.data.options import DataOptions
+from evonas.data.preparation_time import limited_preparation
 from evonas.data.quantiles import with_quantiles
+from evonas.data.sample_kind import chosen_architecture
 from evonas.deploy.export import check_export
 from evonas.evolution.constraints import Screen
 from evonas.evolution.evaluation_cost import with_expected_seconds
@@ -59,6 +62,7 @@ from evonas.runs.directory import new_directory
 from evonas.runs.store import RunStore
 from evonas.strategies import check_given, check_settings, given_settings, make_strategy
 from evonas.user_model import Build, check_fits
+from genomes.errors import InputError
 
 if TYPE_CHECKING:
     from evonas.data.prepared import PreparedData
@@ -79,6 +83,7 @@ def search_data(
     parts: Mapping[str, Any] = MappingProxyType({}),
     weights: Mapping[str, Any] = MappingProxyType({}),
     recorded: Mapping[str, Any] = MappingProxyType({}),
+    on_reading: Callable[[str], None] | None = None,
     **listeners: Any,
 ) -> SearchResult:
     """Reads the data and searches; shared by `search` and the command line.
@@ -91,26 +96,34 @@ def search_data(
         parts: "validation" and "test", if given.
         weights: "sample_weight" and "class_weight", if given.
         recorded: additional entries of the run's source record.
+        on_reading: called with messages while reading takes long.
         **listeners: fields of `evonas.api.session.Listeners`.
     """
     build, settings = None if request.build is None else Build.from_function(request.build), request.settings
     asked_for = (data.architecture, data.series, data.series_id, data.split)
     wanted, asked, _ = resolve_samples(request.space, build, *asked_for)
-    searched, forms = space_and_numbers(wanted, request.numbers, build, request.neighbours)
-    prepared, source = read_data(
-        x,
-        y,
-        **data.read_arguments(asked),
-        **parts,
-        **weights,
-        seed=settings.seed or 0,
-        folds=settings.cv,
-        numbers=forms,
-        as_given=build is not None,
-    )
+    searched, forms = space_and_numbers(wanted, request.numbers, build, request.neighbours is not False)
+    if isinstance(x, (str, Path)) and Path(x).is_dir() and build is None:  # refused before many images are read
+        _check_dense_options(request, chosen_architecture("image", asked.architecture))
+    seconds = None if request.budget is None else request.budget.seconds
+    ends = None if seconds is None else (listeners.get("started") or monotonic()) + seconds
+    with limited_preparation(ends, seconds, on_reading):
+        prepared, source = read_data(
+            x,
+            y,
+            **data.read_arguments(asked),
+            **parts,
+            **weights,
+            seed=settings.seed or 0,
+            folds=settings.cv,
+            numbers=forms,
+            as_given=build is not None,
+        )
     if settings.cv is None and len(prepared.splits) > 1:  # few series
         settings = settings.model_copy(update={"cv": len(prepared.splits)})
     space = chosen_space(searched, request.space is not None, asked.architecture, prepared.problem)
+    if build is None and prepared.problem.sample_shape:
+        _check_dense_options(request, encoding_of(space))
     return search_prepared(
         prepared,
         build=build,
@@ -126,10 +139,20 @@ def search_data(
         standby=standby,
         threads=request.threads,
         execution=request.execution,
-        mean_by_default=request.budget is not None and request.budget.seconds is not None,
+        mean_by_default=seconds is not None,
         validation_given=parts.get("validation") is not None,
         **listeners,
     )
+
+
+def _check_dense_options(request: SearchRequest, architecture: str) -> None:
+    """Raises InputError if an option of dense networks is given with networks of another architecture."""
+    for name in ("numbers", "neighbours"):
+        value = getattr(request, name)
+        if value is not None and architecture != "dense":
+            raise InputError(
+                f"{name} must be given with dense networks, not with {architecture or 'other'} ones: leave it out"
+            )
 
 
 def search_prepared(

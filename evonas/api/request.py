@@ -22,7 +22,7 @@ class SearchRequest:
         build: function that builds user-defined models, in any form.
         space: as given; None for the default one of the data.
         mutations: additional mutations: functions, or names of installed ones.
-        numbers, neighbours: numeric encoding and neighbour features of all networks.
+        numbers, neighbours: numeric encoding and neighbour features of all networks; None to leave them to the space.
         out, overwrite: the run directory, and whether a run in it may be deleted.
         initial, warm_start, transfer: population file and run directories to start from.
         threads, execution: where networks are trained.
@@ -34,7 +34,7 @@ class SearchRequest:
     space: Any = None
     mutations: Sequence[Any] = ()
     numbers: str | None = None
-    neighbours: bool = True
+    neighbours: bool | None = None
     out: str | Path | None = None
     overwrite: bool = False
     initial: str | Path | None = None

@@ -40,6 +40,7 @@ __all__ = [
     "Space",
     "as_space",
     "chosen_space",
+    "encoding_of",
     "fit_space",
     "resolve_samples",
     "space_and_numbers",

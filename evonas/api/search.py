@@ -5,7 +5,9 @@ Imports neither Keras nor pandas; modules that need them are imported when calle
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Unpack
@@ -23,6 +25,7 @@ from evonas.data.read_options import ReadOptions
 from evonas.display.following import follow_search
 from evonas.execution import launch
 from evonas.execution_options import Execution
+from evonas.io.console import say_lines
 from evonas.runs.progress import Generation, Progress
 from evonas.seeds import draw_seed
 from evonas.strategies import strategy_name
@@ -194,7 +197,7 @@ def search(
         space=space,
         mutations=mutations,
         numbers=numbers,
-        neighbours=neighbours,
+        neighbours=None if neighbours else False,  # True is the default
         out=out,
         overwrite=overwrite,
         initial=initial,
@@ -232,5 +235,6 @@ def search(
             export=None if export is None else Path(export),
             baseline=baseline,
             started=started,
+            on_reading=partial(say_lines, stream=sys.stderr) if verbose else None,
             **hooks,
         )

@@ -202,7 +202,11 @@ TargetOption = Annotated[str | None, option("Column to predict; not for a folder
 
 
 def check_target(data: Path, target: str | None) -> None:
-    """Raises InputError if the data need a target column, but none is named."""
+    """Raises InputError if the data do not exist, or need a target column, but none is named."""
+    if not data.exists():
+        from evonas.data.readers.csv import check_file
+
+        check_file(data)
     if target is None and not data.is_dir():
         raise InputError("--target must be given with a table or arrays: name the column to predict")
 

@@ -26,7 +26,9 @@ def predict(
     model: ModelArgument,
     data: Annotated[
         Path,
-        typer.Argument(metavar="NEW", help="New rows: a table, a folder of images or .npz arrays, as for run."),
+        typer.Argument(
+            metavar="NEW", help="New rows: a table, a folder of images, one image or .npz arrays, as for run."
+        ),
     ],
     output: Annotated[
         Path | None,

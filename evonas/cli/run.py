@@ -67,12 +67,14 @@ def run(
         str | None, option(f"Encoding of numeric columns: {', '.join(NUMERIC_ENCODINGS)} [a gene].", "NAME")
     ] = None,
     neighbours: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--neighbours/--no-neighbours",
-            help="Whether networks may use mean targets of similar training rows; the model then contains these rows.",
+            help="Whether networks may use mean targets of similar training rows; the model then contains these rows "
+            "[a gene].",
+            show_default=False,
         ),
-    ] = True,
+    ] = None,
     asked: SettingsFlags,
     place: ExecutionFlags,
     trackers: TrackerFlags,
@@ -131,6 +133,7 @@ def run(
             outcome.as_json,
             not outcome.no_report,
             export,
+            reads=True,
         )
 
 

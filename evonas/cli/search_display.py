@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ def show_search(
     as_json: bool,
     report: bool = True,
     export: Path | None = None,
+    reads: bool = False,
 ) -> None:
     """Runs a search with a display, and shows its outcome.
 
@@ -36,6 +38,7 @@ def show_search(
         quiet, as_json: options of the display.
         report: whether to write a report at the end.
         export: path for the best network, passed to `search` as `export`.
+        reads: whether `search` reads data, and takes the listener "on_reading".
     """
     from evonas.cli.reporting import REPORT_SECONDS, report_at_end
     from evonas.display import make_display
@@ -72,6 +75,7 @@ def show_search(
             reserved=REPORT_SECONDS if report else 0.0,
             started=context.find_object(float) or monotonic(),
             export=export,
+            **({} if quiet or not reads else {"on_reading": partial(say_lines, stream=sys.stderr)}),
         )
     except Interrupted as stop:
         display.pause()

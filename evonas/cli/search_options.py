@@ -75,7 +75,7 @@ class SettingsFlags:
         str | None,
         option(f"Several, for nsga2, comma-separated: a metric, then metrics or {', '.join(MEASURES)}.", "NAMES"),
     ] = None
-    max_parameters: Annotated[int | None, option("Train no network with more parameters.", "N")] = None
+    max_parameters: Annotated[int | None, option("Train no network with more trained parameters.", "N")] = None
     max_flops: Annotated[int | None, option("Train no network that needs more operations per row.", "N")] = None
     max_latency_ms: Annotated[float | None, option("Train no network that takes longer per row, in ms.", "X")] = None
     epochs: Annotated[

@@ -99,8 +99,9 @@ def _training_times(run: RunData, place: int) -> list[str]:
 
 def _show_one(run: RunData, place: int) -> None:
     from evonas.display.curve_lines import curve_lines
-    from evonas.display.scores import scores_words
+    from evonas.display.scores import parameter_words, scores_words
     from evonas.io.console import say
+    from evonas.runs.genome_files import fixed_parameters
     from genomes.encodings import describe
 
     record = run.records[place]
@@ -108,19 +109,21 @@ def _show_one(run: RunData, place: int) -> None:
     parents = ", ".join(
         f"network {run.places[each] + 1}" if each in run.places else each[:12] for each in record.parents
     )
+    genome = None if run.space is None else run.space.genome_from_json(record.genome)
+    fixed = 0 if genome is None else fixed_parameters(run.problem, run.space, genome)
     lines = [
         f"Network {place + 1} of generation {record.generation + 1}, {record.digest}",
         f"Status: {evaluation.status.value}{f', {evaluation.reason}' if evaluation.reason else ''}",
         f"Scores: {scores_words(evaluation.scores, run.objective.name) or 'none'}",
-        f"{evaluation.parameters:,} parameters; {evaluation.epochs} epochs in {evaluation.train_seconds:.1f} s, "
-        f"best after {evaluation.best_epoch}",
+        f"{parameter_words(evaluation.parameters, fixed)}; {evaluation.epochs} epochs in "
+        f"{evaluation.train_seconds:.1f} s, best after {evaluation.best_epoch}",
         *_training_times(run, place),
         f"Made by: {record.operator}{f' of {parents}' if parents else ''}"
         f"{f', starts from {record.origin}' if record.origin else ''}",
         "",
     ]
     if run.space is not None:
-        lines += describe(run.space, run.space.genome_from_json(record.genome)).splitlines()
+        lines += describe(run.space, genome).splitlines()
     curve = [value for value in evaluation.curve if value == value]
     if len(curve) > 1:
         lines += ["", "Validation loss by epoch:", *curve_lines(curve)]

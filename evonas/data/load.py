@@ -10,7 +10,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from evonas.data.frames import is_table
+from evonas.data.image_folder import check_folder_options, read_folders
 from evonas.data.read_options import ReadOptions, Style, Table
 from evonas.data.readers.datasets import is_dataset, read_dataset
 from evonas.data.sample_kind import SampleOptions, chosen_architecture, kind_of_array, rank_of
@@ -66,6 +69,7 @@ def read_data(
     given = _SearchData(x, y, validation, test, sample_weight)
     if isinstance(x, (str, Path)) and Path(x).is_dir():
         shaped = not as_given and chosen_architecture("image", asked.architecture) != "dense"
+        check_folder_options(asked, options, named)
         given = _read_folder(given, size, grayscale, as_given, shaped)
     elif size is not None or grayscale:
         raise InputError("image_size and grayscale must be given with a folder of images only: leave them out")
@@ -81,14 +85,15 @@ def read_data(
     if isinstance(given.y, str) and isinstance(given.x, (str, Path)) and Path(given.x).suffix == ".npz":
         given = _read_array_file(given)
     if isinstance(given.y, str):
-        return _prepare_table(given, asked, options, numbers, named, common)
+        data, about = _prepare_table(given, asked, options, numbers, named, common)
+        return _note_absent_classes(data, given), about
     for name in ("drop", "roles", "group", "time_column"):
         if named[name]:
             raise InputError(
-                f"{name} must be given with a target's name, not {named[name]!r} with an array y: select x"
+                f"{name} must be given with a table and a target's name, not {named[name]!r} with arrays: leave it out"
             )
     data = _prepare_arrays(given, asked, options, numbers, as_given, common)
-    return data, dict(given.source)
+    return _note_absent_classes(data, given), dict(given.source)
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,9 @@ def _read_folder(given: _SearchData, size: Any, grayscale: bool, as_given: bool,
     folder = given.x
     if given.y is not None:
         raise InputError(f"target must not be given with a folder of images, {folder}: its subfolders are the classes")
-    pair, validation, test, notes = _images(folder, given.validation, given.test, size, grayscale, as_given, shaped)
+    pair, validation, test, notes = read_folders(
+        folder, given.validation, given.test, size, grayscale, as_given, shaped
+    )
     source = {"path": str(folder), "absolute": str(Path(folder).absolute())}
     return _SearchData(*pair, validation, test, given.sample_weight, source, notes)
 
@@ -295,21 +302,19 @@ def _note_networks(data: PreparedData, kind: str, architecture: str, notes: Sequ
     return replace(data, notes=(*notes, note, *data.notes))
 
 
-def _images(
-    folder: str | Path, validation: Any, test: Any, size: Any, grayscale: bool, as_given: bool, shaped: bool
-) -> tuple[tuple[Any, Any], Any, Any, tuple[str, ...]]:
-    """Reads pixels and classes of the training images, and of the others at the same size, with notes for the user."""
-    from evonas.data.readers.images import image_size, read_image_folder, read_images
-
-    found = read_image_folder(folder, image_size(size), grayscale, as_given, shaped=shaped)
-    shape = found.pixels.shape[1:]
-
-    def part(given: Any) -> Any:
-        if not isinstance(given, (str, Path)):
-            return given
-        return read_images(given, (shape[0], shape[1]), channels=shape[2])
-
-    return (found.pixels, found.classes), part(validation), part(test), found.notes
+def _note_absent_classes(data: PreparedData, given: _SearchData) -> PreparedData:
+    """Adds a note for a validation or test part of the user that lacks classes, which its scores say nothing about."""
+    notes = []
+    parts = {"validation": (given.validation, data.splits[0].y_validation), "test": (given.test, data.y_test)}
+    for part, (own, coded) in parts.items():
+        if own is None or coded is None or not data.problem.classes:
+            continue
+        known = set(np.unique(coded).astype(int).tolist())
+        absent = [repr(label) for index, label in enumerate(data.problem.classes) if index not in known]
+        if absent:
+            shown = ", ".join(absent[:3]) + ", ..." * (len(absent) > 3)
+            notes.append(f"{part}: no row of the class{'es' * (len(absent) > 1)} {shown}")
+    return replace(data, notes=(*data.notes, *notes)) if notes else data
 
 
 def _dataset_parts(

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from evonas.data.encoding.preprocessor import Preparation
 from evonas.data.encoding.series import SeriesPreparation
+from evonas.data.image_folder import check_reading
 from evonas.data.prepared import Problem
 from evonas.data.read_options import ReadOptions
+from evonas.data.readers.image_files import ENDINGS
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class NewRows:
     """Rows to predict.
 
     Attributes:
-        x: inputs of the model: a table or an array.
+        x: inputs of the model: a table, an array, or a list of images of several sizes.
         targets: a table with the targets, one row per sample, if known.
         names: identifiers of samples, column -> values: file names of images, ids of series.
     """
@@ -51,7 +53,7 @@ def read_new_rows(
     """Reads rows from a path.
 
     Args:
-        path: a folder of images, a `.npz` file of arrays, or a table.
+        path: a folder of images, an image, a `.npz` file of arrays, or a table.
         problem: of the model.
         preparation: of the model's rows, if it is known.
         shape: shape of one raw sample, None for a dimension of any size; empty for rows of a table.
@@ -60,7 +62,10 @@ def read_new_rows(
     Raises:
         InputError: the path cannot be read, or does not fit the model.
     """
-    if path.is_dir():
+    is_image = path.is_dir() or (path.suffix.lower() in ENDINGS and path.is_file())
+    if options is not None and (is_image or path.suffix == ".npz"):
+        check_reading(options, "images" if is_image else "arrays")
+    if is_image:
         return _images(path, shape, problem)
     if path.suffix == ".npz":
         return _arrays(path, shape, problem)
@@ -101,13 +106,14 @@ def new_rows(x: Any, problem: Problem, preparation: Preparation | None, y: Any =
     return NewRows(values, pd.DataFrame(kept[known]), {preparation.series_id: kept[preparation.series_id].tolist()})
 
 
-def _images(folder: Path, shape: tuple[int | None, ...], problem: Problem) -> NewRows:
+def _images(place: Path, shape: tuple[int | None, ...], problem: Problem) -> NewRows:
     from evonas.data.readers.images import read_new_images
 
     if len(shape) != 3:
-        raise InputError(f"a folder of images must be used with a model of images, not with this one: give no {folder}")
+        what = "a folder of images" if place.is_dir() else "an image"
+        raise InputError(f"{what} must be used with a model of images, not with this one: give no {place}")
     size = None if shape[0] is None or shape[1] is None else (shape[0], shape[1])
-    pixels, files, labels = read_new_images(folder, size, shape[2] or 3)
+    pixels, files, labels = read_new_images(place, size, shape[2] or 3)
     targets = _target_table(labels if all(labels) else None, len(files), problem)
     return NewRows(pixels, targets, {"file": files})
 

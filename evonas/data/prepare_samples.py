@@ -7,7 +7,7 @@ Target, splits and weights are handled as for tables. One mean and deviation per
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from evonas.data.encoding.series import SeriesPreparation, fit_series
 from evonas.data.encoding.tokens import TEXT, TextPreparation, as_texts, fit_text
 from evonas.data.fingerprint import fingerprint
 from evonas.data.inputs import inputs_digest
+from evonas.data.preparation_time import check_time
 from evonas.data.prepare import code_target, group_numbers
 from evonas.data.prepared import PreparedData, Split
 from evonas.data.read_options import Style
@@ -33,6 +34,7 @@ from evonas.data.splits import RowSplit, folds_of_few, share_for_validation
 from evonas.data.target import Target, infer_target
 from evonas.data.windows import check_split, overlap_of, without_overlap
 from evonas.io.disk_arrays import is_on_disk, join_rows, take_rows
+from evonas.quantities import shown_bytes
 from genomes.errors import InputError
 
 __all__ = ["Samples", "join_samples", "prepare_samples", "read_samples"]
@@ -268,9 +270,9 @@ def _fit_and_apply(
     )
     splits = tuple(
         Split(
-            x_train=take_rows(values, train, fitted.apply),
+            x_train=take_rows(values, train, _timed(fitted.apply, len(train))),
             y_train=coded[train],
-            x_validation=take_rows(values, validation, fitted.apply),
+            x_validation=take_rows(values, validation, _timed(fitted.apply, len(validation))),
             y_validation=coded[validation],
             weight_train=training_weights(target, train, weights, settings.class_weight),
         )
@@ -280,11 +282,24 @@ def _fit_and_apply(
     return PreparedData(
         problem=problem,
         splits=splits,
-        x_test=take_rows(given[0], rows.test, first.apply) if rows.test.size else None,
+        x_test=take_rows(given[0], rows.test, _timed(first.apply, len(rows.test))) if rows.test.size else None,
         y_test=coded[rows.test] if rows.test.size else None,
         preparation=first,
         raw={part: _raw(first, given[0], indices) for part, indices in parts.items() if indices.size},
     )
+
+
+def _timed(change: Callable[[NDArray[Any]], Any], count: int) -> Callable[[NDArray[Any]], Any]:
+    """The function with a check of the time before each call, for calls with parts of `count` samples."""
+    done = 0
+
+    def change_in_time(part: NDArray[Any]) -> Any:
+        nonlocal done
+        check_time("samples encoded", min(done, count), count)
+        done += len(part)
+        return change(part)
+
+    return change_in_time
 
 
 def _extent(samples: Samples) -> Extent:
@@ -331,7 +346,7 @@ def _digest(samples: Samples) -> str:
 def _notes(samples: Samples, extent: Extent | None) -> list[str]:
     """Messages about anything that the user may not expect."""
     values = samples.values
-    large = f"{values.nbytes / 2**30:.1f} GiB of samples exceed the memory limit: they are read from disk"
+    large = f"{shown_bytes(values.nbytes)} of samples exceed the memory limit: they are read from disk"
     notes = [large] if is_on_disk(values) else []
     if samples.kind == "text" and (empty := sum(not words_of(text) for text in values)):
         notes.append(f"{empty:,} of {len(values):,} texts have no word: they are all padding")

@@ -121,7 +121,8 @@ class Problem:
 
     def for_views(self, *views: str) -> Problem:
         """The problem as networks with these views (numeric encodings and neighbour marks) see it."""
-        indices, marks = self.columns(*views), self.absent(*views)
+        marks = self.absent(*views)
+        indices = self.columns(*views) if self.views or marks else range(self.num_features)  # no list of many pixels
         if len(indices) == self.num_features and not marks:
             return self
         new = [mark for mark in marks for _ in range(self.num_outputs)]

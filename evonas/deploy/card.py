@@ -29,7 +29,7 @@ from evonas.display.baseline_summaries import FINAL_MODEL, NETWORK, verdict_of
 from evonas.export_tasks import Exported
 from evonas.io.marked_files import check_place, mark_json, mark_text, publish
 from evonas.metrics.scores import compute_scores, constant_outputs
-from evonas.runs.genome_files import network_facts
+from evonas.runs.genome_files import fixed_parameters, network_facts
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
 from evonas.runs.versions import environment_versions
@@ -124,6 +124,7 @@ def _model(exhibit: Exhibit, run: RunReader, data: PreparedData) -> dict[str, An
         "note": exported.note,
         "retrained": exported.retrained,
         "parameters": sum(record.evaluation.parameters for record, _ in exhibit.members),
+        "fixed_parameters": _fixed(exhibit.members, run),
         "flops": _flops(exhibit.members, run),
         "inputs": list(exported.interface.get("inputs", ())),
         "outputs": list(exported.interface.get("outputs", ())),
@@ -203,6 +204,13 @@ def _network(record: Record, share: float, run: RunReader, data: PreparedData) -
         "scores": dict(record.evaluation.scores),
         "drawing": describe(space, genome),
     }
+
+
+def _fixed(members: Sequence[tuple[Record, float]], run: RunReader) -> int:
+    """Number of values of the networks that are not trained, in addition to their parameters."""
+    space: Any = space_from_json(run.space_json)
+    genomes = [space.genome_from_json(record.genome) for record, _ in members]
+    return sum(fixed_parameters(run.problem_json, space, genome) for genome in genomes)
 
 
 def _flops(members: Sequence[tuple[Record, float]], run: RunReader) -> int | None:

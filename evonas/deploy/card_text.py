@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evonas.display.scores import clock, format_score
+from evonas.display.scores import clock, format_score, parameter_words
 from evonas.io.printable import printable
 
 __all__ = ["card_text", "escape"]
@@ -35,15 +35,23 @@ def _heading(card: Mapping[str, Any]) -> str:
     classes = f" ({_list(data['classes'])})" if data["classes"] else ""
     columns = f" from {_count(len(data['columns']), 'column')}" if data["columns"] else ""
     if samples := data.get("samples"):
-        columns = f" from {escape(samples['words'])}"
+        columns = f" from {escape(_sample_words(model, samples))}"
     file = f" of {escape(data['file'])}" if data["file"] else ""
     return (
         f"# Model card: {escape(model['file'])}\n\n"
         f"Predicts {_list(data['targets'])}{columns}{file}: {_TASKS[data['task']]}{classes}. "
-        f"{_count(model['parameters'], 'parameter')}"
+        f"{parameter_words(model['parameters'], model.get('fixed_parameters', 0))}"
         + (f", {model['flops']:,} floating-point operations a row" if model["flops"] else "")
         + f". {_sentence(model['note'])}"
     )
+
+
+def _sample_words(model: Mapping[str, Any], samples: Mapping[str, Any]) -> str:
+    """The samples in words: those of the search, unless the file takes images of any size."""
+    if not any(len(each["shape"]) == 4 and each["shape"][1] is None for each in model["inputs"]):
+        return str(samples["words"])
+    height, width, channels = samples["network_shape"]
+    return f"images of any size, resized to {height} x {width} pixels, {_count(channels, 'channel')}"
 
 
 def _usage(card: Mapping[str, Any]) -> str:

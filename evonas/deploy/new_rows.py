@@ -20,7 +20,7 @@ def read_new_rows(path: Path, predictor: Predictor, options: ReadOptions | None 
     """Reads rows from a path.
 
     Args:
-        path: a folder of images, a `.npz` file of arrays, or a table.
+        path: a folder of images, an image, a `.npz` file of arrays, or a table.
         predictor: the model, which determines their shape.
         options: format of a table.
 

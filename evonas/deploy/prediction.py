@@ -70,6 +70,8 @@ class Predictor:
         return found
 
     def _of_file(self, rows: Any) -> Any:
+        if self.series is None and isinstance(rows, list):
+            return self._of_sizes(rows)
         inputs = _inputs_of_file(self.model, rows, self.columns) if self.series is None else self.series.inputs(rows)
         outputs = self.model.predict(inputs, batch_size=_ROWS_AT_A_TIME, verbose=0)
         if not isinstance(outputs, Mapping):
@@ -78,6 +80,17 @@ class Predictor:
             return np.concatenate([np.asarray(outputs[name]) for name in quantile_names(self.problem)], axis=1)
         return outputs["probability"]
 
+    def _of_sizes(self, images: list[NDArray[Any]]) -> Array:
+        """Predictions for images of several sizes, those of one size together."""
+        places: dict[tuple[int, ...], list[int]] = {}
+        for row, image in enumerate(images):
+            places.setdefault(image.shape, []).append(row)
+        parts = [(rows, self._of_file(np.stack([images[row] for row in rows]))) for rows in places.values()]
+        found = np.empty((len(images), *parts[0][1].shape[1:]))
+        for rows, part in parts:
+            found[rows] = part
+        return found
+
 
 def predictor_of_file(path: Path) -> Predictor:
     """The predictor of a `.keras` file of evonas. Classes and columns are in the file, or in the card of older files.
@@ -85,6 +98,8 @@ def predictor_of_file(path: Path) -> Predictor:
     Raises:
         InputError: the file is not a `.keras` file of evonas.
     """
+    if not path.exists():
+        raise InputError(f"model must be an existing run directory or .keras file, not {str(path)!r}: correct the path")
     if path.suffix != ".keras":
         raise InputError(f"model must be a run directory or a .keras file, not {path}: export one as best.keras")
     from evonas.training.export.description import description_of

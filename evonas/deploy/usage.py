@@ -30,6 +30,8 @@ _LOAD = {
     "print(session.run(None, rows))\n",
 }
 _TYPES = {"string": "object"}
+#: Height and width in code for images of any size.
+_ANY_SIZE = 100
 #: Maximum number of inputs written out as code; with more, the code reads a file of rows.
 _MOST_LINES = 12
 _FROM_FILE = """import keras
@@ -86,11 +88,16 @@ def _padded_series(shape: tuple[int, ...], name: str) -> str:
     )
 
 
+def _row_shape(given: Mapping[str, Any]) -> tuple[int, ...]:
+    """Shape of one row of an input; an axis of any size has a usual one."""
+    return 1, *(_ANY_SIZE if size is None else size for size in given["shape"][1:])
+
+
 def _array(given: Mapping[str, Any], examples: Mapping[str, tuple[str, list[int] | float]], flat: bool) -> str:
     """One row of an input; `flat` where a column is `(num_samples,)`, not `(num_samples, 1)`."""
     kind = _TYPES.get(given["dtype"], given["dtype"])
     if given.get("column") not in examples:
-        return f'np.zeros({(1, *(size or 1 for size in given["shape"][1:]))}, "{kind}")'
+        return f'np.zeros({_row_shape(given)}, "{kind}")'
     text, number = examples[given["column"]]
     value = repr(text) if given["dtype"] == "string" else repr(number).strip("[]")
     cells = f"[{value}]" if flat else f"[[{value}]]"

@@ -14,7 +14,7 @@ from genomes.encodings import short_name
 if TYPE_CHECKING:
     pass
 
-__all__ = ["best_words", "clock", "command", "format_score", "plural", "score_of", "scores_words"]
+__all__ = ["best_words", "clock", "command", "format_score", "parameter_words", "plural", "score_of", "scores_words"]
 
 
 def format_score(score: float | None) -> str:
@@ -49,6 +49,24 @@ def best_words(record: Record | None) -> str:
     if record is None:
         return "none yet"
     return f"{short_name(record.genome)}, {record.evaluation.parameters:,} parameters"
+
+
+def parameter_words(trained: int, fixed: int) -> str:
+    """A number of parameters in words.
+
+    Args:
+        trained: parameters that are trained.
+        fixed: parameters that are not, such as those of random convolutions.
+
+    Example:
+        >>> parameter_words(1, 0), parameter_words(1200, 0), parameter_words(1200, 300)
+        ('1 parameter', '1,200 parameters', '1,200 trained parameters (1,500 with fixed ones)')
+    """
+    return (
+        f"{trained:,} trained parameters ({trained + fixed:,} with fixed ones)"
+        if fixed
+        else plural(trained, "parameter")
+    )
 
 
 def command(name: str, run: RunReader, *options: str) -> str:

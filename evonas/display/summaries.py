@@ -18,11 +18,11 @@ from evonas.display.baseline_summaries import (
     verdict_of,
 )
 from evonas.display.in_training import retraining_words, training_lines
-from evonas.display.scores import clock, command, format_score, plural, scores_words
+from evonas.display.scores import clock, command, format_score, parameter_words, plural, scores_words
 from evonas.display.start_summary import ask_mode
 from evonas.io.printable import printable
 from evonas.runs.finalists import Finalist
-from evonas.runs.genome_files import network_facts
+from evonas.runs.genome_files import fixed_parameters, network_facts
 from evonas.runs.progress import Stop, describe_stop
 from evonas.runs.reader import RunReader
 from evonas.runs.records import Record
@@ -65,15 +65,22 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
     best = _leader(run)
     if best is None:
         reasons = Counter(record.evaluation.reason for record in run.records()).most_common(3)
-        return [*lines, "No network has a score yet", *(f"  {count} x {reason}" for reason, count in reasons)]
+        return [
+            *lines,
+            "No network has a score yet",
+            *_limit_lines(run),
+            *(f"  {count} x {reason}" for reason, count in reasons),
+        ]
     space = space_from_json(run.space_json)
-    drawing = describe(space, space.genome_from_json(best.genome)).splitlines()
+    genome = space.genome_from_json(best.genome)
+    drawing = describe(space, genome).splitlines()
+    size = parameter_words(best.evaluation.parameters, fixed_parameters(run.problem_json, space, genome))
     how = f"{drawing[-1]}; best after {plural(best.evaluation.best_epoch, 'epoch')}"
     scores = scores_words(best.evaluation.scores, run.objective.name)
     return [
         *lines,
         "",
-        f"Best network, of generation {best.generation + 1}, with {best.evaluation.parameters:,} parameters:",
+        f"Best network, of generation {best.generation + 1}, with {size}:",
         *(f"  {line}" for line in drawing[:-1]),
         *wrap(how, 98, initial_indent="  ", subsequent_indent="  "),
         "",
@@ -84,6 +91,16 @@ def _summary_lines(run: RunReader, test: Mapping[str, float] | None) -> list[str
         *_baseline_lines(run, test or champion_test_scores(run)),
         *_front_lines(run),
     ]
+
+
+def _limit_lines(run: RunReader) -> list[str]:
+    """A line on the network that exceeds the limits least, if all exceed them."""
+    over = [record.evaluation for record in run.records() if "violation" in record.evaluation.scores]
+    if not over or run.evaluated:
+        return []
+    least = min(over, key=lambda evaluation: evaluation.scores["violation"])
+    reason = least.reason.removeprefix("over the limit: ")
+    return wrap(f"The limits are too strict: the network that exceeds them least has {reason}. Raise them", 98)
 
 
 def shows_test_scores(run: RunReader) -> bool:

@@ -101,11 +101,13 @@ class Plain:
 
     def _generation_line(self, generation: Generation, pace: ProgressRate) -> str:
         of = f"/{self._budget.generations}" if self._budget.generations else ""
-        failed = sum(evaluation.status != "ok" for evaluation in generation.evaluations)
+        over = sum(evaluation.status == "infeasible" for evaluation in generation.evaluations)
+        failed = sum(evaluation.status != "ok" for evaluation in generation.evaluations) - over
         best = scores.score_of(generation.best, self._objective.name)
         parts = [
             f"generation {generation.number + 1}{of}: {generation.trained} trained"
-            + (f" ({failed} failed)" if failed else ""),
+            + (f" ({failed} failed)" if failed else "")
+            + (f", {over} over limits" if over else ""),
             f"best {self._objective.name} {scores.format_score(best)}",
             f"median {scores.format_score(pace.median if generation.trained else None)}",
             f"{pace.per_second:.2g} a second",

@@ -3,7 +3,7 @@
 =================  ==================================================================================================
 measure            meaning
 =================  ==================================================================================================
-`parameters`       trainable parameters
+`parameters`       trainable parameters, without fixed ones such as random convolutions
 `flops`            floating-point operations of matrix products and biases in the forward pass of one row
 `memory_bytes`     float32 bytes of all weights, including moving averages, and of the activations of one row
 `latency_ms`       milliseconds of the forward pass of one row, measured by the worker (`evonas.training.latency`)

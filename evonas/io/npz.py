@@ -185,6 +185,11 @@ def _header(
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(stream)
     start = stream.tell()
+    if dtype.hasobject and dtype.fields is None and "U" in kinds:  # a user's file; reading objects would run code in it
+        raise ValueError(
+            f"{place!r} must hold numbers or text, not Python objects: save texts with astype(str), and "
+            "rows of several lengths padded with NaN"
+        )
     if dtype.kind not in kinds or dtype.hasobject or dtype.fields is not None:
         what = "numbers or text" if "U" in kinds else "numbers"
         fix = (

@@ -12,6 +12,8 @@ from evonas.data.views import features_seen
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.schema import DATABASE
 from genomes import DenseSpace
+from genomes.architecture.cost import count_fixed
+from genomes.architecture.layers import row_of
 from genomes.codec import parse_json, read_text
 from genomes.encodings import genome_of_any_space, space_from_json
 from genomes.errors import InputError
@@ -92,6 +94,19 @@ def network_facts(problem: Mapping[str, Any], space: Any, genome: Any) -> dict[s
                 "views": [*(views[index] for index in indices), *["standard"] * new] if views else [],
             }
     return {"num_features": width, "num_outputs": problem["num_outputs"], "task": problem["task"], **facts}
+
+
+def fixed_parameters(problem: Mapping[str, Any], space: Any, genome: Any) -> int:
+    """Number of a network's values that are fitted to the training rows but not trained, which its count of parameters
+    leaves out; 0 for user-defined models.
+    """
+    if not hasattr(space, "architecture"):
+        return 0
+    graph = space.architecture(genome)
+    if not any(row_of(graph.nodes[node]).frozen for node in range(1, len(graph))):
+        return 0
+    facts = network_facts(problem, space, genome)
+    return count_fixed(graph, facts["num_features"], facts["num_outputs"], tuple(facts.get("sample_shape", ())))
 
 
 def _inside(value: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -17,7 +17,7 @@ from genomes.errors import InputError
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["accepts_any_size", "count_activations", "count_flops", "count_frozen_flops", "count_moving"]
+__all__ = ["accepts_any_size", "count_activations", "count_fixed", "count_flops", "count_frozen_flops", "count_moving"]
 __all__ += ["count_pair_flops", "count_parameters", "count_training_flops", "input_width"]
 
 #: Heights and widths of images for `accepts_any_size`.
@@ -128,6 +128,14 @@ def count_moving(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_
     """
     nodes = _nodes(graph, num_features, num_outputs, sample_shape)
     return sum(row.moving(attributes, taken, given) for attributes, row, taken, given, _ in nodes)
+
+
+def count_fixed(graph: nx.DiGraph, num_features: int, num_outputs: int, sample_shape: Shape = ()) -> int:
+    """Number of stored values of frozen layers, such as random convolutions: fitted to the training rows, but not
+    trained. Arguments as in `count_parameters`.
+    """
+    nodes = _nodes(graph, num_features, num_outputs, sample_shape)
+    return sum(row.moving(attributes, taken, given) for attributes, row, taken, given, _ in nodes if row.frozen)
 
 
 def _nodes(

@@ -212,6 +212,29 @@ def test_overwriting_replaces_the_run() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "inspect", "lr-find"])
+def test_a_missing_file_is_reported_before_the_target(command: str) -> None:
+    result = evonas(command, "nowhere")
+    assert result.exit_code == 2
+    assert "data must be an existing file or folder, not 'nowhere'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("predict", "missing.keras", "x.csv"), "model must be an existing run directory or .keras file"),
+        (("run", "pets", "--numbers", "log"), "numbers must be given with dense networks, not with convolutional ones"),
+        (("run", "pets", "--neighbours"), "neighbours must be given with dense networks"),
+        (("run", "pets", "--text", "review"), "text must be given with a table, not 'review' with a folder of images"),
+    ],
+)
+def test_options_and_files_that_do_not_fit_are_named(arguments: tuple[str, ...], words: str) -> None:
+    Path("pets").mkdir(exist_ok=True)
+    result = evonas(*arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "lr-find"])
 def test_a_missing_target_names_its_option(command: str) -> None:
     Path("t.csv").write_text("a,b\n1,2\n")
     done = evonas(command, "t.csv")

@@ -169,7 +169,7 @@ def _npy(shape: str, content: bytes = b"", kind: str = "<f8") -> bytes:
         (_npy("(-1, 3)", b"0" * 24), "must hold"),
         (_npy("(0, 10000000000)"), "must hold values"),
         (_npy("(9,"), "EOF in multi-line statement"),
-        (_npy("(2,)", b"0" * 16, "|O"), "not object"),
+        (_npy("(2,)", b"0" * 16, "|O"), "not Python objects: save texts with astype"),
         (_npy("(2,)", b"0" * 16, "|V8"), "not .V8"),
         (_npy("(8,)", b"0" * 64, "|S2000000000"), "2000000000 bytes"),
         (_npy(f"({1 << 20},)", bytes(1 << 23)), "must expand to at most"),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from evonas.data.prepare import prepare_table
-from evonas.data.prepared import PreparedData
+from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Evaluation
 from evonas.export_tasks import EnsembleTask, ExportTask
 from evonas.networks.initial import initial_weights
@@ -125,3 +125,8 @@ def test_an_ensemble_of_different_encodings(prepared, trained, tmp_path: Path) -
     check_keras_file(task.path)
     assert not written.note.startswith("1 ")
     assert written.validation_scores["rmse"] <= min(each.scores["rmse"] for _, each in trained) * (1 + 1e-6)
+
+
+def test_a_network_of_many_pixels_is_described_without_a_list_of_them() -> None:
+    problem = Problem("binary", 2, 1 << 40, (0.0,), (1.0,), ("a", "b"), sample_shape=(1 << 19, 1 << 19, 4))
+    assert problem.for_views("standard") is problem

@@ -166,6 +166,21 @@ def test_usage_of_series_pads_a_shorter_one(format: str) -> None:
     assert "nan" not in usage_of(exported, whole)
 
 
+def test_a_card_of_images_of_any_size_says_so(found: Path) -> None:
+    card = values(found, Path("best.keras"))
+    assert card["model"]["fixed_parameters"] == 0
+    inputs = [{"name": "columns", "dtype": "float32", "shape": [None, None, None, 3]}]
+    samples = {"words": "images of 24 x 24 pixels, 3 channels", "network_shape": [24, 24, 3], "kind": "image"}
+    card["data"]["samples"] = samples | {"mean": [1.0], "std": [1.0]}
+    card["model"]["parameters"], card["model"]["fixed_parameters"] = 1200, 300
+    text = card_text(card | {"model": card["model"] | {"inputs": inputs}})
+    assert "from images of any size, resized to 24 x 24 pixels, 3 channels" in text
+    assert "1,200 trained parameters (1,500 with fixed ones)" in text
+    exported = Exported(Path("m.keras"), {}, {}, False, "", "keras", {"inputs": inputs})
+    usage = usage_of(exported, PreparedData.load(found / DATA_NAME))
+    assert 'np.zeros((1, 100, 100, 3), "float32")' in usage
+
+
 def test_only_cards_of_evonas_are_replaced(found: Path, tmp_path: Path) -> None:
     path = tmp_path / "best.keras"
     with RunReader(found) as run:

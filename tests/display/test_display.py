@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from evonas.config import Budget
 from evonas.data.prepare import prepare_arrays
-from evonas.display import Events, Plain, Several, make_display
+from evonas.display import Events, Plain, Several, make_display, summaries
 from evonas.display.live import Live
 from evonas.display.progress_rate import ProgressRate
 from evonas.display.scores import clock, format_score, scores_words
@@ -110,6 +111,18 @@ def test_quiet_lines_are_the_result_only(tmp_path: Path) -> None:
     stream = io.StringIO()
     stub_search(tmp_path / "run", Plain(stream, quiet=True))
     assert stream.getvalue().startswith("Stopped: ")
+
+
+def test_a_run_whose_networks_are_all_over_the_limits_says_by_how_much(tmp_path: Path) -> None:
+    over = {
+        f"{count} parameters, at most 5": Evaluation(
+            Status.INFEASIBLE, {"violation": count / 5 - 1}, reason=f"over the limit: {count} parameters, at most 5"
+        )
+        for count in (90, 30)
+    }
+    reader = SimpleNamespace(records=lambda: [SimpleNamespace(evaluation=each) for each in over.values()], evaluated=0)
+    line = " ".join(summaries._limit_lines(reader))  # type: ignore[arg-type]
+    assert line.endswith("the network that exceeds them least has 30 parameters, at most 5. Raise them")
 
 
 def test_a_run_without_a_score_says_why(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from genomes.architecture import (
     node_shapes,
     same_layers,
 )
+from genomes.architecture.cost import count_fixed
 from genomes.architecture.layers import LAYERS
 
 KERNEL = {"initializer": "he_normal", "l2": 0.0}
@@ -135,6 +136,12 @@ def test_shapes_and_counts_by_hand(network, sample, shapes, parameters, flops):
         features *= size
     assert count_parameters(network, features, 2, sample) == parameters + 2 * (width + 1)
     assert count_flops(network, features, 2, sample) == flops + 2 * 2 * width
+
+
+def test_fixed_values_are_those_of_frozen_layers():
+    series = chain(layer("random_convolutions"))
+    assert count_fixed(series, 21, 2, SERIES) == 10 * (9 * 3 + 1 + 4)
+    assert count_fixed(chain(layer("conv", normalization="batch"), LAST), 60, 2, IMAGE) == 0
 
 
 def test_a_residual_block():

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.encoding.preprocessor import Preparation, Step
+from evonas.data.preparation_time import check_time
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,12 +111,14 @@ def channel_statistics(
     rows = np.arange(len(samples)) if rows is None else rows
     portions = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
     count, total, squares = (np.zeros(channels) for _ in range(3))
-    for portion in portions:
+    for part, portion in enumerate(portions):
+        check_time("parts of the samples averaged", part, 2 * len(portions))
         values = samples[portion].reshape(-1, channels).astype(np.float64)
         count += np.isfinite(values).sum(axis=0)
         total += np.nansum(values, axis=0)
     mean = total / np.maximum(count, 1)
-    for portion in portions:  # a second pass, since the difference of large sums loses digits
+    for part, portion in enumerate(portions, len(portions)):  # the difference of large sums would lose digits
+        check_time("parts of the samples averaged", part, 2 * len(portions))
         squares += np.nansum((samples[portion].reshape(-1, channels).astype(np.float64) - mean) ** 2, axis=0)
     std = np.sqrt(squares / np.maximum(count, 1))
     constant = std <= _SMALLEST * np.maximum(1.0, np.abs(mean))

@@ -317,7 +317,7 @@ def check_file(path: Path, other_formats: Mapping[bytes, str] = _OTHER_FORMATS) 
     if not path.exists():
         near = sorted(str(other) for other in path.parent.glob("*.csv*"))[:3] if path.parent.is_dir() else []
         hint = f" (there is {', '.join(near)})" if near else ""
-        raise InputError(f"a table must be an existing file, not {str(path)!r}: correct the path{hint}")
+        raise InputError(f"data must be an existing file or folder, not {str(path)!r}: correct the path{hint}")
     if not path.is_file():
         what = "a folder" if path.is_dir() else "a pipe or device"
         raise InputError(f"a table must be a regular file, not {what} ({path}): name a CSV file")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from evonas.io.disk_arrays import GrowingArray
 from evonas.machine import data_bytes
+from evonas.quantities import shown_bytes
 from genomes.errors import InputError
 
 __all__ = ["MEMORY_SHARE", "is_dataset", "read_dataset"]
@@ -121,7 +122,7 @@ class _Rows:
         has_shape = bool(parts) and parts[0].ndim + (not self.batched) >= _LEAST_RANK
         if self._file is not None or self._in_memory or not has_shape:
             raise InputError(
-                f"{self._what} must be a Dataset of at most {self._most / 2**30:.1f} GiB, a quarter of the free "
+                f"{self._what} must be a Dataset of at most {shown_bytes(self._most)}, a quarter of the free "
                 "memory, but it has more, or never ends: give fewer rows, as .take(steps) does (only images and series "
                 "for evonas's own convolutional or sequence networks are trained from disk)"
             )

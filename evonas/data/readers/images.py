@@ -5,8 +5,6 @@ The layout is that of `keras.utils.image_dataset_from_directory`: classes are so
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +13,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.data.preparation_time import check_time
+from evonas.data.readers.image_files import (
+    Header,
+    Size,
+    check_pillow,
+    images_in,
+    is_hidden,
+    read_header,
+    read_pixels,
+    utf8,
+)
 from evonas.io.disk_arrays import disk_array
 from evonas.machine import data_bytes
+from evonas.quantities import shown_bytes
 from genomes.errors import InputError
 
 __all__ = ["ImageFolder", "image_size", "read_image_folder", "read_images", "read_new_images"]
 
-ENDINGS = (".png", ".jpg", ".jpeg")
 #: Suffixes of image files that are not read.
 OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".heic", ".ppm", ".jfif")
 #: Height and width if neither the user nor the images determine them.
@@ -30,15 +39,12 @@ USUAL_SIZE = (32, 32)
 MOST_PIXELS = 64 * 64
 #: For convolutional networks: the longest side of images that keep their size, and the longest side after resizing.
 MOST_SIDE, USUAL_SIDE = 128, 64
-#: Pixels of one image. A file of some hundred kilobytes may claim many; Pillow holds four bytes per pixel, twice.
-MOST_FILE_PIXELS = 1 << 26
-#: Folders that macOS adds to archives.
-_NO_CLASSES = ("__MACOSX",)
 #: Share of free memory that the pixels may take; networks use four bytes per value, and copies are made. Beyond it,
 #: pixels for convolutional networks are on disk.
 SHARE = 1 / 16
 
-Size = tuple[int, int]
+#: Images of one size, `(num_samples, height, width, channels)`, or of several, a list of `(height, width, channels)`.
+Images = NDArray[np.uint8] | list[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +60,6 @@ class ImageFolder:
     pixels: NDArray[np.uint8]
     classes: NDArray[np.object_]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Header:
-    """Facts from the header of an image file."""
-
-    size: Size
-    mode: str
-    frames: int
-    transparent: bool = False
-
-    @property
-    def has_colours(self) -> bool:
-        return self.mode not in ("1", "L", "LA", "La")
 
 
 def image_size(given: Any) -> Size | None:
@@ -125,47 +117,57 @@ def read_image_folder(
     """
     folder = Path(folder)
     files = _files(folder)
-    if importlib.util.find_spec("PIL") is None:
-        raise InputError("Pillow must be installed to read images: pip install 'evonas[images]'")
-    headers = [_header(path) for path, _ in files]
+    check_pillow()
+    headers: list[Header] = []
+    for path, _ in files:
+        check_time("images examined", len(headers), len(files))
+        headers.append(read_header(path))
     size = size or _chosen_size(folder, headers, as_they_are, shaped)
     if channels is None:
         channels = 1 if grayscale or not any(header.has_colours for header in headers) else 3
     pixels = _empty((len(files), *size, channels), shaped)
     for row, (path, _) in enumerate(files):
-        pixels[row] = _pixels(path, size, channels)
+        check_time("images read", row, len(files))
+        pixels[row] = read_pixels(path, size, channels)
     notes = (*_notes(headers, size, channels), *_skipped_note(folder))
     return ImageFolder(pixels, np.array([label for _, label in files], dtype=object), notes)
 
 
-def read_new_images(folder: Path, size: Size | None, channels: int) -> tuple[NDArray[np.uint8], list[str], list[str]]:
+def read_new_images(place: Path, size: Size | None, channels: int) -> tuple[Images, list[str], list[str]]:
     """Reads images to predict.
 
     Args:
-        folder: folder with PNG and JPEG files, possibly in nested folders.
-        size: height and width to which all images are resized; None keeps their size, which must be the same for all.
+        place: folder with PNG and JPEG files, possibly in nested folders; or one such file.
+        size: height and width to which all images are resized; None keeps the size of each.
         channels: 1 or 3.
 
     Returns:
-        Pixels, `(num_samples, height, width, channels)`; file names relative to the folder; and the subfolder of each
-        file, or "".
+        Pixels, `(num_samples, height, width, channels)`, or a list of `(height, width, channels)` if sizes differ; file
+        names relative to the folder; and the subfolder of each file, or "".
 
     Raises:
         InputError: the folder holds no images, or see `read_image_folder`.
     """
-    paths = _images_in(folder)
+    folder, paths = (place, images_in(place)) if place.is_dir() else (place.parent, [place])
     if not paths:
         raise InputError(f"a folder of images must hold PNG or JPEG files, but {folder} has none: give another")
-    if importlib.util.find_spec("PIL") is None:
-        raise InputError("Pillow must be installed to read images: pip install 'evonas[images]'")
-    headers = [_header(path) for path in paths]
-    size = size or _chosen_size(folder, headers, as_they_are=True, shaped=False)
-    pixels = _empty((len(paths), *size, channels))
-    for row, path in enumerate(paths):
-        pixels[row] = _pixels(path, size, channels)
+    check_pillow()
+    sizes = [size or header.size for header in map(read_header, paths)]
+    count = sum(height * width * channels for height, width in sizes)
+    if len(set(sizes)) == 1:
+        pixels: Images = _empty((len(paths), *sizes[0], channels))
+        for row, path in enumerate(paths):
+            pixels[row] = read_pixels(path, sizes[row], channels)
+    elif count > (most := data_bytes(SHARE)):
+        raise InputError(
+            f"{len(paths):,} images of different sizes must be smaller than {shown_bytes(most)}, a sixteenth of the "
+            f"free memory, not {shown_bytes(count)}: give fewer at a time"
+        )
+    else:
+        pixels = [read_pixels(path, each, channels) for path, each in zip(paths, sizes, strict=True)]
     inside = [path.relative_to(folder) for path in paths]
-    labels = [_utf8(path.parts[0]) if len(path.parts) > 1 else "" for path in inside]
-    return pixels, [_utf8(str(path)) for path in inside], labels
+    labels = [utf8(path.parts[0]) if len(path.parts) > 1 else "" for path in inside]
+    return pixels, [utf8(str(path)) for path in inside], labels
 
 
 def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[np.uint8]:
@@ -176,12 +178,12 @@ def _empty(shape: tuple[int, int, int, int], on_disk: bool = False) -> NDArray[n
             return disk_array(shape, np.uint8)
         raise InputError(
             f"{count:,} images of {height}x{width} pixels with {channels} channels must be smaller than "
-            f"{most / 2**30:.1f} GiB, a sixteenth of the free memory: give a smaller image size"
+            f"{shown_bytes(most)}, a sixteenth of the free memory: give a smaller image size"
         )
     return np.empty(shape, np.uint8)
 
 
-def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped: bool) -> Size:
+def _chosen_size(folder: Path, headers: list[Header], as_they_are: bool, shaped: bool) -> Size:
     sizes = {header.size for header in headers}
     one = next(iter(sizes)) if len(sizes) == 1 else None
     if as_they_are and one is None:
@@ -194,7 +196,7 @@ def _chosen_size(folder: Path, headers: list[_Header], as_they_are: bool, shaped
     return one if one is not None and (as_they_are or one[0] * one[1] <= MOST_PIXELS) else USUAL_SIZE
 
 
-def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]:
+def _notes(headers: list[Header], size: Size, channels: int) -> tuple[str, ...]:
     """Messages about anything the user may not expect."""
     notes = []
     sizes = {header.size for header in headers}
@@ -218,7 +220,7 @@ def _notes(headers: list[_Header], size: Size, channels: int) -> tuple[str, ...]
 
 def _skipped_note(folder: Path) -> tuple[str, ...]:
     """A message about image files that are neither PNG nor JPEG."""
-    inside = (path for path in folder.glob("*/**/*") if not any(map(_is_hidden, path.relative_to(folder).parts)))
+    inside = (path for path in folder.glob("*/**/*") if not any(map(is_hidden, path.relative_to(folder).parts)))
     endings = [path.suffix.lower() for path in inside if path.suffix.lower() in OTHER_ENDINGS]
     if not endings:
         return ()
@@ -227,11 +229,11 @@ def _skipped_note(folder: Path) -> tuple[str, ...]:
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
     """Returns every image file with its class, sorted by name."""
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name))
     for path in classes:
-        if _utf8(path.name) != path.name:
+        if utf8(path.name) != path.name:
             raise InputError(f"names of classes must be UTF-8 text, but that of the folder {path} is not: rename it")
-    files = [(path, inside.name) for inside in classes for path in _images_in(inside)]
+    files = [(path, inside.name) for inside in classes for path in images_in(inside)]
     held = {label for _, label in files}
     empty = [path.name for path in classes if path.name not in held]
     if len(held) < 2 or empty:
@@ -241,71 +243,6 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
             f"{folder} has {what}: sort the images into subfolders"
         )
     return files
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """Returns every PNG and JPEG file in a folder and its nested folders, sorted by name, except hidden ones."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS
-        and not any(map(_is_hidden, path.relative_to(folder).parts))
-        and path.is_file()
-    )
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether the name is one that programs use for their own files, such as notebook checkpoints or macOS forks."""
-    return name.startswith(".") or name in _NO_CLASSES
-
-
-def _utf8(name: str) -> str:
-    """Returns a file name with a replacement character for each byte that is not UTF-8."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _open_image(path: Path) -> Any:
-    from PIL import Image
-
-    return Image.open(path, formats=("PNG", "JPEG"))
-
-
-def _header(path: Path) -> _Header:
-    try:
-        with _open_image(path) as image:
-            mode, (width, height), frames = image.mode, image.size, getattr(image, "n_frames", 1)
-            transparent = image.has_transparency_data
-    except Exception as error:  # Pillow's errors have no other common class
-        raise _unreadable(path, error) from None
-    if mode.startswith(("I", "F")):
-        raise InputError(f"{path} must have 8 bits per channel, not mode {mode}: convert it")
-    if width * height > MOST_FILE_PIXELS:
-        raise InputError(
-            f"{path} must have at most {MOST_FILE_PIXELS:,} pixels, not {width:,} x {height:,}: make it smaller, or "
-            "leave it out"
-        )
-    return _Header((height, width), mode, frames, transparent)
-
-
-def _pixels(path: Path, size: Size, channels: int) -> NDArray[np.uint8]:
-    """The pixels of an image, shape `(height, width, channels)`."""
-    from PIL import Image
-
-    try:
-        with _open_image(path) as image:
-            image.info.pop("transparency", None)  # Pillow warns about it when converting to a mode without it
-            mode = "L" if channels == 1 else "RGB"
-            image = image if image.mode == mode else image.convert(mode)
-            if image.size != size[::-1]:
-                image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-            return np.asarray(image, np.uint8).reshape(*size, channels)
-    except Exception as error:  # Pillow's errors have no other common class
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return InputError(f"{path} must be a whole PNG or JPEG image, but: {reason:.200}; replace it or leave it out")
 
 
 def _within(sizes: list[Size], most: int) -> Size:

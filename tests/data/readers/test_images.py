@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +139,50 @@ def test_unusual_images_are_reported_or_refused(tmp_path: Path) -> None:
         read_image_folder(folder)
 
 
+def write_png(path: Path, size: tuple[int, int], bits: int, colour_type: int) -> None:
+    """Writes a PNG file of zeros with a number of bits per channel that Pillow does not write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    rows = b"".join(b"\0" + bytes(size[0] * channels * bits // 8) for _ in range(size[1]))
+    header = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+@pytest.mark.parametrize("colour_type", [0, 2, 4, 6])
+def test_16_bits_per_channel_are_refused_in_colour_too(tmp_path: Path, colour_type: int) -> None:
+    folder = write_folder(tmp_path / "pets")
+    write_png(folder / "dog" / "deep.png", (4, 6), 8, colour_type)
+    assert len(read_images(folder)[0]) == 13
+    write_png(folder / "dog" / "deep.png", (4, 6), 16, colour_type)
+    with pytest.raises(InputError, match=r"deep.png must have 8 bits per channel, not (16|mode I)"):
+        read_images(folder)
+    with pytest.raises(InputError, match=r"deep.png must have 8 bits per channel"):
+        read_new_images(folder / "dog" / "deep.png", None, 3)
+
+
+def test_new_images_keep_their_sizes_without_a_size(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", 4)
+    Image.new("RGB", (7, 9)).save(folder / "dog" / "other.png")
+    images, names, labels = read_new_images(folder, None, 3)
+    assert [image.shape for image in images] == [(6, 4, 3)] * 4 + [(9, 7, 3)]
+    assert (names[-1], labels[-1]) == ("dog/other.png", "dog")
+    alone, names, labels = read_new_images(folder / "dog" / "other.png", None, 3)
+    assert np.shape(alone) == (1, 9, 7, 3)
+    assert (names, labels) == (["other.png"], [""])
+
+
+def test_new_images_of_several_sizes_are_limited_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(tmp_path / "pets", 4)
+    Image.new("RGB", (7, 9)).save(folder / "dog" / "other.png")
+    monkeypatch.setattr("evonas.machine.free_bytes", lambda: 1000)
+    with pytest.raises(InputError, match="5 images of different sizes must be smaller than"):
+        read_new_images(folder, None, 3)
+
+
 def test_large_images_keep_their_shape_for_convolutions(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "large", 4, (300, 200))
     assert read_images(folder, shaped=True)[0].shape[1:] == (128, 85, 3)
@@ -189,11 +235,15 @@ def test_an_image_that_claims_too_many_pixels_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_folder(tmp_path / "pets")
-    monkeypatch.setattr("evonas.data.readers.images.MOST_FILE_PIXELS", 30)
+    monkeypatch.setattr("evonas.data.readers.image_files.MOST_FILE_PIXELS", 30)
     Image.new("P", (6, 5)).save(folder / "dog" / "clear.png", transparency=bytes([0, 100]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(read_images(folder, (6, 4))[0]) == 13
     Image.new("L", (31, 1)).save(folder / "dog" / "large.png")
     with pytest.raises(InputError, match=r"large.png must have at most 30 pixels, not 31 x 1"):
+        read_images(folder)
+    write_png(folder / "dog" / "large.png", (20_000, 10), 8, 0)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)  # Pillow refuses twice as many itself
+    with pytest.raises(InputError, match=r"large.png must have at most 30 pixels, not 200,000"):
         read_images(folder)

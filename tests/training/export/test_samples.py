@@ -83,9 +83,29 @@ def test_images_of_any_size_are_resized(tmp_path: Path, format: str) -> None:
         model: keras.Model = load_keras_file(path)
         small = model.predict(data.raw["test"], verbose=0)["probability"]
         assert np.abs(model.predict(large, verbose=0)["probability"] - small).max() < 0.2
+        _predict_images_of_several_sizes(path)
     series = prepare_samples({"training": read_samples(*SAMPLES["series"], "x")}, {"training": LABELS}, seed=0)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="resize must be used with models of images"):
         export_network(series, tmp_path / "s.keras", {"resize": True})
+
+
+def _predict_images_of_several_sizes(model: Path) -> None:
+    """Predictions by such a file do not depend on which images are predicted together."""
+    from evonas.deploy.new_rows import read_new_rows
+    from evonas.deploy.prediction import prediction_table, predictor_of_file, score_table
+
+    image = pytest.importorskip("PIL.Image")
+    for index, label in enumerate(["cat", "dog", "emu", "cat"]):
+        (place := model.with_name("new") / label).mkdir(parents=True, exist_ok=True)
+        pixels = RNG.integers(0, 256, (20 + index % 3, 30, 3)).astype(np.uint8)
+        image.fromarray(pixels).save(place / f"{index}.png")
+    known = predictor_of_file(model)
+    rows = read_new_rows(model.with_name("new"), known)
+    found = prediction_table(known, rows.x, rows.names)
+    assert found.file.tolist() == ["cat/0.png", "cat/3.png", "dog/1.png", "emu/2.png"]
+    assert "accuracy" in score_table(known, rows.x, rows.targets)
+    alone = read_new_rows(model.with_name("new") / "dog" / "1.png", known)
+    assert prediction_table(known, alone.x).probability_cat[0] == pytest.approx(found.probability_cat[2], abs=1e-5)
 
 
 def test_a_file_of_series_alone_predicts_a_table_in_long_form(tmp_path: Path) -> None:
