@@ -81,7 +81,7 @@ def test_networks_given_by_the_user_are_kept(data: PreparedData) -> None:
 
 
 def test_known_defaults_of_tables_are_as_wide_as_their_share_of_the_time_allows(data: PreparedData) -> None:
-    space = DenseSpace(embedding="none", members=1, neighbours=False)
+    space = DenseSpace(embedding="none", members=1, neighbours=False, output="dense")
     known = [tuple(variants.values()) for variants in known_defaults(space, "regression")]
     settings = Settings(seed=0, population=10, trainer="native").resolve("rmse")
     machine: dict[str, Any] = {"flops": lambda: 1e9, "share": lambda threads: 1.0, "known": known}
