@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mix_settings", "splice_layers"]
 
+_MIXED = tuple(name for name in SETTINGS if name != "output")
+
 
 def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.random.Generator) -> DenseGenome:
     """The first layers of `a` and the last layers of `b`, cut where the space allows the result.
@@ -41,8 +43,11 @@ def splice_layers(a: DenseGenome, b: DenseGenome, space: DenseSpace, rng: np.ran
 
 def mix_settings(child: DenseGenome, other: DenseGenome, rng: np.random.Generator) -> DenseGenome:
     """Uniform crossover of all genes outside the layers."""
-    coins = rng.random(len(SETTINGS)).tolist()
-    taken = [name for name, coin in zip(SETTINGS, coins, strict=True) if coin < 0.5]
+    coins = rng.random(len(_MIXED)).tolist()
+    taken = [name for name, coin in zip(_MIXED, coins, strict=True) if coin < 0.5]
+    # Draws nothing if the parents agree, so that runs from before there was this gene ask for the same networks.
+    if child.output != other.output and rng.random() < 0.5:
+        taken.insert(0, "output")
     child = with_genes(child, {name: gene_of(other, name) for name in taken})
     if child.neighbours != other.neighbours and rng.random() < 0.5:
         return replace_fields(child, neighbours=other.neighbours)
