@@ -163,11 +163,16 @@ def test_other_formats_predict_the_same(form, tmp_path):
 
 
 @pytest.mark.keras
-def test_an_untrained_network_has_no_neighbours():
+def test_an_untrained_network_computes_representations(tmp_path):
+    import keras
+
     from evonas.training.export.rebuild import build_untrained
 
-    with pytest.raises(InputError, match="output must be dense in a network to build"):
-        build_untrained(NETWORK, 4, 1, "regression", "mse", 0, 100, 5)
+    model, note = build_untrained(NETWORK, 4, 1, "regression", "mse", 0, 100, 5)
+    assert "representations" in note
+    model.save(tmp_path / "m.keras")
+    found = keras.models.load_model(tmp_path / "m.keras", safe_mode=True)
+    assert found(np.zeros((3, 4), np.float32)).shape == (3, 64)
 
 
 def test_cost_counts_the_representation_and_the_references():

@@ -18,7 +18,6 @@ from evonas.training.single.optimizers import optimizer_of
 from evonas.training_tasks import TrainingSettings
 from genomes.architecture.graph import finds_neighbours
 from genomes.architecture.members import count_of
-from genomes.errors import InputError
 
 __all__ = ["build_untrained"]
 
@@ -35,14 +34,9 @@ def build_untrained(
 ) -> tuple[keras.Model, str]:
     """Builds the network with the seed's initial weights; also returns notes on settings that Keras lacks.
 
-    Raises:
-        InputError: the network predicts from learned neighbours.
+    A network that predicts from learned neighbours, which are training rows, is built up to their representation, and
+    compiled without a loss.
     """
-    if finds_neighbours(graph):
-        raise InputError(
-            "output must be dense in a network to build, not neighbours, which are training rows: export the trained "
-            "network"
-        )
     training: Mapping[str, Any] = graph.graph["training"]
     model = build_model(graph, num_features, num_outputs, seed)
     set_weights(model, initial_weights(graph, num_features, num_outputs, seed))
@@ -52,7 +46,12 @@ def build_untrained(
     rate, note = _rate(training, steps)
     settings = TrainingSettings(trainer="single", loss=loss)
     problem = Problem(task, num_features, num_outputs)
-    model.compile(optimizer=optimizer_of(training, rate), loss=training_loss(problem, settings, training))
+    represents = finds_neighbours(graph)
+    found = None if represents else training_loss(problem, settings, training)
+    model.compile(optimizer=optimizer_of(training, rate), loss=found)
+    if represents:
+        what = "its outputs are representations, from which training rows are compared: it has no loss"
+        note = f"{note}; {what}" if note else what
     if count_of(graph) > 1:
         what = "its loss is that of the members' mean, while a search trains the mean of their losses"
         note = f"{note}; {what}" if note else what
