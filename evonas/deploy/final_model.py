@@ -16,7 +16,12 @@ from evonas.metrics.problem_scores import compute_scores
 from evonas.metrics.scores import mean_loss
 from evonas.networks.combined import CombinedNetwork, combine
 from evonas.networks.ensemble_selection import select_ensemble
-from evonas.runs.ensemble_networks import fold_members, networks_to_choose_from
+from evonas.runs.ensemble_networks import (
+    fold_members,
+    members_on_all_rows,
+    networks_to_choose_from,
+    with_networks_of_search,
+)
 from evonas.runs.final_model import FinalModel
 from evonas.runs.records import Record
 from genomes.encodings import blueprint, space_from_json
@@ -78,11 +83,14 @@ def choose_ensemble(
 
     The same for the mean of `Settings.average`, if it would be of networks trained on the training rows, and there are
     enough validation rows. Once `gives_up` returns true, the choice is between the best networks that have been scored
-    by then. Empty if there is no choice (members of folds, or a single network).
+    by then. The mean of a classifier's networks trained on all rows gets the search's best networks, without scoring.
+    Empty if there is no choice (members of folds, or a single network).
     """
     split, objective = data.splits[0], run.objective
     size = run.settings.ensemble or 0
-    if not size and len(split.y_validation) >= _ROWS_TO_CHOOSE and run.final_model and not run.final_model.all_rows:
+    if not size and run.final_model and run.final_model.all_rows:
+        return _half_of_search(run, data)
+    if not size and len(split.y_validation) >= _ROWS_TO_CHOOSE and run.final_model:
         size = run.settings.average or 0
     held = networks_to_choose_from(run)
     if not size or len(held) < 2 or fold_members(run, size):
@@ -108,6 +116,20 @@ def choose_ensemble(
 
     counts = dict(zip(outputs, select_ensemble(list(outputs.values()), loss, data.problem, size), strict=True))
     return list(held), [counts.get(name, 0) / sum(counts.values()) for name in held]
+
+
+def _half_of_search(run: RunReader, data: PreparedData) -> tuple[list[str], list[float]]:
+    """Equal shares for the networks trained on all rows and for the search's best ones, for classifiers.
+
+    Without rows for early stopping, networks become too certain of their classes. Numbers are predicted better without
+    networks that have seen fewer rows, see benchmarks/results/LOG.md.
+    """
+    members = members_on_all_rows(run, run.finalists)
+    known = with_networks_of_search(run, members)
+    others = len(known) - len(members)
+    if data.problem.task == "regression" or not others:
+        return [], []
+    return list(known), [0.5 / len(members)] * len(members) + [0.5 / others] * others
 
 
 def _loss_of(record: Record) -> float:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evonas.runs.finalists import Finalist
     from evonas.runs.reader import RunReader
 
-__all__ = ["fold_members", "members_on_all_rows", "networks_to_choose_from"]
+__all__ = ["fold_members", "members_on_all_rows", "networks_to_choose_from", "with_networks_of_search"]
 
 
 def networks_to_choose_from(run: RunReader) -> dict[str, Record]:
@@ -59,3 +59,11 @@ def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[
         if each is not None and each.weights:
             found.append(record_of_retraining(finalist.record, each))
     return tuple(found)
+
+
+def with_networks_of_search(run: RunReader, members: Sequence[Record]) -> dict[str, Record]:
+    """Name of weights -> record, for networks trained on all rows, and up to `Settings.average` of the search's best.
+
+    The latter have seen fewer rows, but were stopped early by rows that they had not seen.
+    """
+    return {each.weights: each for each in (*members, *run.best(run.settings.average or 0)) if each.weights}

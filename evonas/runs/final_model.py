@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import Field, TypeAdapter
 
 from evonas.runs.checksums import put_about
-from evonas.runs.ensemble_networks import fold_members, members_on_all_rows, networks_to_choose_from
+from evonas.runs.ensemble_networks import (
+    fold_members,
+    members_on_all_rows,
+    networks_to_choose_from,
+    with_networks_of_search,
+)
 from evonas.runs.finalists import is_near, near_the_best
 from evonas.runs.records import Record, from_text
 from genomes.codec import canonical_json
@@ -42,10 +47,9 @@ class FinalModel:
 
     Attributes:
         members: a record with weights for each member.
-        all_rows: whether they were trained on training and validation rows together.
-        of_search: number of members that were trained by the search itself, for lack of time for others.
-        chosen: share of each member in the mean for an ensemble chosen on the validation rows; otherwise empty, and all
-            members have equal shares.
+        all_rows: whether they were trained on training and validation rows together, all but the last `of_search`.
+        of_search: number of members that were trained by the search itself.
+        chosen: share of each member in the mean; empty if all members have equal shares.
         folds: the fold on which each member was trained, for an ensemble under cross-validation.
     """
 
@@ -73,6 +77,10 @@ class FinalModel:
     @property
     def note(self) -> str:
         """One-line description."""
+        if self.chosen and self.all_rows:
+            others = len(self.members) - self.of_search
+            what = f"{others} trained on training and validation rows, {self.of_search} of the search's best"
+            return f"mean of {len(self.members)} networks: {what}"
         if self.chosen:
             return f"ensemble of {len(self.members)} networks, chosen on the validation rows"
         what = "training runs of the finalists"
@@ -100,7 +108,7 @@ def final_model(run: RunReader) -> FinalModel | None:
     if run.settings.all_rows:
         members = members_on_all_rows(run, finalists)
         if len(members) >= min(count, _FEWEST_ON_ALL_ROWS):
-            return FinalModel(members, all_rows=True)
+            return _with_search(run, members) or FinalModel(members, all_rows=True)
     if (chosen := _ensemble(run, count)) is not None:
         return chosen
     turns = chain.from_iterable(zip_longest(*(finalist.members for finalist in near_the_best(finalists))))
@@ -109,6 +117,16 @@ def final_model(run: RunReader) -> FinalModel | None:
     near = [record for record in best if record.weights and is_near(record.loss, best[0].loss)]
     members = (*retrained, *near)
     return FinalModel(members, of_search=len(members) - len(retrained)) if len(members) >= _FEWEST else None
+
+
+def _with_search(run: RunReader, members: Sequence[Record]) -> FinalModel | None:
+    """Members trained on all rows and the search's best networks; None if the latter have no share."""
+    known = with_networks_of_search(run, members)
+    shares = run.final_test.ensemble_of(list(known))
+    if not shares:
+        return None
+    of_search = len(known) - len(members)
+    return FinalModel(tuple(known.values()), all_rows=True, of_search=of_search, chosen=tuple(shares.values()))
 
 
 def _ensemble(run: RunReader, size: int) -> FinalModel | None:

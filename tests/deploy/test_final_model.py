@@ -29,6 +29,7 @@ from evonas.reporting.report import make_report
 from evonas.reporting.rundata import read_run
 from evonas.runs import RunReader, finalists
 from evonas.runs.ensemble_networks import networks_to_choose_from
+from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME
 from evonas.seeds import RandomStream, stream_rng
 from evonas.training.native import NativeTrainer
@@ -302,6 +303,25 @@ def test_a_mean_is_chosen_on_the_validation_rows_if_there_are_enough(monkeypatch
     assert result.test_scores["rmse"] > 0
     rows = table().drop(columns="y")
     assert result.predict(rows) == pytest.approx(evonas.load_run("run").predict(rows))
+
+
+def test_half_of_a_classifiers_mean_are_the_searchs_best_networks() -> None:
+    result = search(classes=True)
+    with RunReader("run") as run:
+        model, data = run.final_model, PreparedData.load(Path("run") / DATA_NAME)
+        assert model is not None
+        assert model.note == "mean of 6 networks: 3 trained on training and validation rows, 3 of the search's best"
+        assert model.all_rows
+        assert model.names[3:] == [each.weights for each in run.best(3)]
+        assert model.shares == pytest.approx((1 / 6,) * 6)
+        together = score_final_model(run, model, data)
+        assert result.test_scores == pytest.approx(together)
+        assert together != score_final_model(run, FinalModel(model.members[:3], all_rows=True), data)
+    evonas.resume("run", evaluations=6, baseline=False)
+    with RunReader("run") as run:
+        assert run.final_model is not None
+        assert run.final_model.names[3:] == [each.weights for each in run.best(3)]
+        assert sum(run.final_model.shares[:3]) == pytest.approx(0.5)
 
 
 def test_a_mean_has_equal_shares_if_validation_rows_are_few() -> None:
