@@ -6,6 +6,7 @@ No linear algebra library is called, since its results could depend on the numbe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ MOST_CENTRES = 20_000
 _CELLS = 1 << 17
 #: Minimum deviation by which targets are scaled, which keeps the indicators of rare classes moderate.
 _LEAST_STD = 0.1
+
+#: Minimum number of targets from which classes are summed before they are averaged.
+_FEWEST_CLASSES = 3
 
 Array = NDArray[np.float32]
 
@@ -65,11 +69,16 @@ class KernelRegression:
         them.
         """
         points = np.asarray(points, np.float32)
-        centres, values = (np.ascontiguousarray(each.T) for each in (self.centres, self.values))
+        order, means = _means_of_classes(self.values) or (None, _means_of_targets(self.values))
+        if order is not None:
+            place = np.empty(len(order) + 1, np.intp)
+            place[order], place[-1] = np.arange(len(order)), -1
+            own = place[own]
+        centres = np.ascontiguousarray(self.centres.T if order is None else self.centres[order].T)
         factor = np.float32(-0.5 / self.bandwidth**2)
         count = len(self.centres)
         block = max(1, _CELLS // count)
-        found = np.empty((len(points), len(values)), np.float32)
+        found = np.empty((len(points), self.values.shape[1]), np.float32)
         one, two = np.empty((block, count), np.float32), np.empty((block, count), np.float32)
         for start in range(0, len(points), block):
             some = points[start : start + block]
@@ -85,10 +94,41 @@ class KernelRegression:
             squares[known, left_out[known]] = np.inf
             np.subtract(squares, squares.min(axis=1, keepdims=True), out=squares)
             kernel = np.exp(np.multiply(squares, factor, out=squares), out=squares)
-            total = kernel.sum(axis=1)
-            for target, value in enumerate(values):
-                found[start : start + block, target] = np.einsum("ij,j->i", kernel, value) / total
+            found[start : start + block] = means(kernel)
         return found
+
+
+def _means_of_targets(values: Array) -> Callable[[Array], Array]:
+    """The function kernel `(num_points, num_centres)` -> weighted means of the targets `(num_points, num_targets)`."""
+    columns = np.ascontiguousarray(values.T)
+
+    def means(kernel: Array) -> Array:
+        total = kernel.sum(axis=1)
+        return np.stack([np.einsum("ij,j->i", kernel, column) / total for column in columns], axis=1)
+
+    return means
+
+
+def _means_of_classes(values: Array) -> tuple[NDArray[np.intp], Callable[[Array], Array]] | None:
+    """The same for classes, whose number hardly matters for the time, and the order of centres that it needs.
+
+    None unless there are at least `_FEWEST_CLASSES` targets, and no more distinct rows of them.
+    """
+    targets = values.shape[1]
+    if targets < _FEWEST_CLASSES:
+        return None
+    kinds, kind = np.unique(values, axis=0, return_inverse=True)
+    if len(kinds) > targets:
+        return None
+    order = np.argsort(kind.ravel(), kind="stable")
+    starts = np.searchsorted(kind.ravel()[order], np.arange(len(kinds)))
+
+    def means(kernel: Array) -> Array:
+        shares = np.add.reduceat(kernel, starts, axis=1)
+        shares /= shares.sum(axis=1, keepdims=True)
+        return np.einsum("ik,kt->it", shares, kinds)
+
+    return order, means
 
 
 def fit_kernel_regression(

@@ -47,10 +47,13 @@ def estimate(point, centres, values, bandwidth):
     columns=st.integers(1, 4),
     bandwidth=st.sampled_from([0.01, 0.1, 1.0, 3.0]),
     weighted=st.booleans(),
+    classes=st.sampled_from([0, 3, 5]),
 )
-def test_estimates_are_those_of_a_loop(seed, rows, columns, bandwidth, weighted):
+def test_estimates_are_those_of_a_loop(seed, rows, columns, bandwidth, weighted, classes):
     rng = np.random.default_rng(seed)
     points, targets = rng.normal(size=(rows, columns)), rng.normal(size=(rows, 2))
+    if classes:
+        targets = np.eye(classes)[rng.integers(0, classes, rows)]
     weights = None
     if weighted:
         weights = rng.integers(0, 2, rows)
@@ -62,9 +65,11 @@ def test_estimates_are_those_of_a_loop(seed, rows, columns, bandwidth, weighted)
     alone, new = found.leave_one_out(x), found(x + 0.01)
     for row in range(rows):
         others = [k for k, each in enumerate(kept) if each != row]
-        expected = [estimate(x[row], x[found.rows[others]], values[others, k], bandwidth) for k in range(2)]
+        expected = [
+            estimate(x[row], x[found.rows[others]], values[others, k], bandwidth) for k in range(targets.shape[1])
+        ]
         assert alone[row] == pytest.approx(expected, abs=2e-3 if bandwidth < 0.1 else 1e-4)
-        expected = [estimate((x + 0.01)[row], found.centres, values[:, k], bandwidth) for k in range(2)]
+        expected = [estimate((x + 0.01)[row], found.centres, values[:, k], bandwidth) for k in range(targets.shape[1])]
         assert new[row] == pytest.approx(expected, abs=2e-3 if bandwidth < 0.1 else 1e-4)
 
 

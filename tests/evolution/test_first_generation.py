@@ -27,6 +27,7 @@ from evonas.runs import RunReader
 from evonas.strategies import STRATEGIES, make_strategy
 from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, Range, SequenceSpace
 from genomes.architecture.cost import count_flops, count_frozen_flops, count_parameters
+from genomes.architecture.neighbours import Neighbours
 from genomes.dense.known_defaults import known_defaults
 from tests.stub import StubEvaluator
 
@@ -104,6 +105,21 @@ def test_known_defaults_of_tables_are_as_wide_as_their_share_of_the_time_allows(
     first = first_generation(space, data, settings, RMSE, (), 200, 1, **machine)
     assert first is not None
     assert max(cost(genome, settings.epochs) for genome in first.genomes) > 98 / 10
+
+
+def test_neighbour_features_cost_time_once_for_each_bandwidth(data: PreparedData) -> None:
+    speed = speed_of("native")
+    assert speed is not None
+    space = DenseSpace(neighbours=False)
+    genome = space.sample(np.random.default_rng(0))
+    columns = (data.problem.feature_names[0],)
+    seconds = []
+    for bandwidths in ((), (0.1,), (0.1, 1.0)):
+        there = replace(genome, neighbours=Neighbours(columns, bandwidths) if bandwidths else None)
+        seconds.append(cost_of_training(space, data, Settings().resolve("rmse"), speed, 1e9)(there, 0))
+    rows = len(data.splits[0].y_train)
+    assert seconds[1] - seconds[0] == pytest.approx(175e-9 * rows**2)
+    assert seconds[2] - seconds[1] == pytest.approx(175e-9 * rows**2)
 
 
 def test_epochs_are_reduced_if_nothing_is_cheap_enough_unless_given(data: PreparedData) -> None:
