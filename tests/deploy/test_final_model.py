@@ -14,6 +14,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 import evonas
+from evonas.api import session
 from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
@@ -244,6 +245,21 @@ def test_a_requested_ensemble_is_the_final_model() -> None:
     assert "is the ensemble of" in answer
     with RunReader("run") as run:  # the choice is valid for these networks only
         assert run.final_test.ensemble_of(list(held)[1:]) == {}
+
+
+def test_the_best_network_is_exported_where_no_ensemble_is_better_than_a_single_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def choose_one(run: RunReader, *_: Any) -> tuple[list[str], list[float]]:
+        names = list(networks_to_choose_from(run))
+        return names, [0.0, 1.0, *(0.0 for _ in names[2:])]
+
+    exported: list[str] = []
+    monkeypatch.setattr(session, "choose_ensemble", choose_one)
+    monkeypatch.setattr(session, "export", lambda *_, **__: exported.append("best network"))
+    monkeypatch.setattr(session, "export_ensemble", lambda *_, **__: exported.append("ensemble"))
+    search(average=None, ensemble=3, export="best.keras")
+    assert exported == ["best network"]  # as predicted with, scored on the test rows and compared with the baselines
 
 
 @pytest.mark.keras

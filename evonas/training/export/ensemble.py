@@ -73,7 +73,8 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     if task.all_rows:
         about = {part: values for part, values in found.calibration.items() if part == "test"}
         found = replace(found, validation_scores={}, calibration=about, retrained=True)
-    note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
+    networks_in_it = "1 network" if len(chosen) == 1 else f"{len(chosen)} networks"
+    note = f"{networks_in_it} of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
     if temperature != 1.0:
         note += f", logits divided by {temperature:.4g}"
     members = tuple(zip(chosen, shares, strict=True))
