@@ -202,7 +202,7 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
         )
     if problem.view("tree") != ("tree",):
         space = _drop_options(
-            space, "embedding", ("tree",), "with data without cuts of decision trees, such as data in folds"
+            space, "embedding", ("tree",), "with data without cuts of decision trees (folds, few rows or few values)"
         )
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
