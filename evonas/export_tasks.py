@@ -132,7 +132,8 @@ class Exported:
         members: of an ensemble: index among the task's networks, and weight in the mean.
         card: the model card next to it, if any.
         temperature: divisor of the logits; 1 without calibration.
-        calibration: "validation" and "test" -> result of `evonas.metrics.calibration.calibration_of` for these rows.
+        calibration: "validation" and "test" -> result of `evonas.metrics.calibration.calibration_of` for these rows;
+            for members trained on several folds, "validation" is each one's held-out rows, joined.
     """
 
     path: Path

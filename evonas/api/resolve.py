@@ -16,7 +16,7 @@ from evonas.data.neighbours import candidate_columns, rank_columns
 from evonas.data.options import ARCHITECTURES, architecture_and_encoding
 from evonas.data.sample_kind import SampleOptions
 from evonas.networks.layers import can_be_compiled
-from evonas.objective import Objective
+from evonas.objective import MEASURES, Objective
 from evonas.strategies import find_row, strategy_row
 from evonas.user_model import Build
 from genomes import ConvolutionalSpace, DenseSpace, HyperparameterSpace, SequenceSpace, StagedSpace
@@ -202,7 +202,7 @@ def fit_space(space: SearchSpace, problem: Problem, trainer: str = "native") -> 
         )
     if problem.view("tree") != ("tree",):
         space = _drop_options(
-            space, "embedding", ("tree",), "with data without cuts of decision trees, such as data in folds"
+            space, "embedding", ("tree",), "with data without cuts of decision trees (folds, few rows or few values)"
         )
     domain = space.domain("numbers")
     options = domain.options if isinstance(domain, Choice) else ()
@@ -252,7 +252,7 @@ def trainable(
     """The space without genes that have no effect or do harm, and a note for each gene that the trainer does not
     support.
 
-    Label smoothing distorts probabilities, so it is searched only if the objective scores classes. Fixed values stay if
+    Label smoothing distorts probabilities, so it is searched only if all objectives score classes. Fixed values stay if
     they have an effect.
 
     Args:
@@ -269,7 +269,8 @@ def trainable(
     off = {"scaling": unknown or weightless} if isinstance(space, DenseSpace) else {}
     smoothing = space.domain("label_smoothing")
     off["label_smoothing"] = task == "regression" or unknown or weightless
-    off["label_smoothing"] |= not smoothing.is_fixed and objective.name not in SCORES_OF_CLASSES
+    metrics = {objective.name, *(settings.objectives or ())} - {*MEASURES}
+    off["label_smoothing"] |= not smoothing.is_fixed and not metrics <= {*SCORES_OF_CLASSES}
     if isinstance(space, DenseSpace):
         off |= dict.fromkeys(_NATIVE_ALONE, unknown or weightless)
     wanted = [name for name, is_off in off.items() if is_off and space.domain(name) != Choice((OFF[name],))]

@@ -32,6 +32,7 @@ from evonas.strategies import strategy_name
 from evonas.trackers.callback import Callback
 from evonas.trackers.notifier import check_callbacks
 from evonas.user_model import Build
+from genomes.checks import boolean
 from genomes.errors import InputError
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ def search(
     options: dict[str, Any] = {"seed": draw_seed() if seed is None else seed, **named_objectives(settings)}
     if "strategy" in options:
         options["strategy"] = strategy_name(options["strategy"])
+    for name, value in {"neighbours": neighbours, "baseline": baseline}.items():
+        boolean(value, name)  # "off" would be true
     if isinstance(target, str):
         raise InputError(
             f"target must be a score at which the search stops, not {target!r:.60}: the column that is predicted is y"

@@ -32,6 +32,7 @@ from evonas.interruption import Abandoned, Interruption
 from evonas.protocols import Evaluator
 from evonas.runs.baselines import Baselines
 from evonas.runs.directory import WORKER_LOG
+from evonas.runs.final_model import is_single_network
 from evonas.runs.progress import Generation, Progress, Stop
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.store import RunStore
@@ -324,7 +325,7 @@ def _export(store: RunStore, build: Build | None, exporter: Exporter | None, pat
         exporter.start()
     try:
         worker = None if exporter is None else exporter.worker
-        if path is not None and store.settings.ensemble and store.final_model is None:
+        if path is not None and store.settings.ensemble and store.final_model is None and not is_single_network(store):
             return export_ensemble(store.directory, path, store.settings.ensemble, worker=worker)
         if path is not None:
             return export(store.directory, path, build=build, worker=worker)

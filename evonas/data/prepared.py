@@ -277,11 +277,11 @@ class PreparedData:
         marks = self.problem.absent(*views)
         return found._with_neighbours(marks, neighbours or NeighbourFeatures(self)) if marks else found
 
-    def new_rows(self, x: Inputs, *views: str) -> NDArray[Any]:
-        """Rows that are not training rows, encoded like `x_test`, as networks with these views see them."""
+    def new_rows(self, x: Inputs, *views: str, fold: int = 0) -> NDArray[Any]:
+        """Rows that are no training rows of the fold, encoded like `x_test`, as networks with these views see them."""
         columns, rows = self.problem.columns(*views), np.asarray(x)
         rows = rows if len(columns) == rows.shape[1] else rows[:, columns]  # a copy may not fit in memory
-        regressions = [NeighbourFeatures(self).regression(mark) for mark in self.problem.absent(*views)]
+        regressions = [NeighbourFeatures(self).regression(mark, fold) for mark in self.problem.absent(*views)]
         return with_estimates(rows, np.asarray(x), self.problem, regressions)
 
     def _without_training_rows(self) -> PreparedData:

@@ -170,7 +170,7 @@ def _calibrate(
     for index, fold in enumerate(folds or (0,)):
         alone = network if not folds else _member(network, index)
         split = data.splits[fold]
-        raw = alone.raw_outputs(data.new_rows(split.x_validation, *network.views))
+        raw = alone.raw_outputs(data.new_rows(split.x_validation, *network.views, fold=fold))
         pairs.append((split.y_validation, raw))
     labels, logits = (np.concatenate([np.asarray(pair[k]) for pair in pairs]) for k in (0, 1))
     return replace(network, temperature=temperature_of(data.problem, labels, logits))

@@ -30,7 +30,7 @@ from genomes.codec import canonical_json
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model"]
+__all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model", "is_single_network"]
 
 _KEY, _ENSEMBLE = "final_test", "ensemble"
 #: Minimum number of members of a mean; with fewer, the final model is the best network itself.
@@ -138,6 +138,11 @@ def _ensemble(run: RunReader, size: int) -> FinalModel | None:
     if len(shares) < _FEWEST:
         return None
     return FinalModel(tuple(known[name] for name in shares), chosen=tuple(shares.values()))
+
+
+def is_single_network(run: RunReader) -> bool:
+    """Whether an ensemble was to be chosen, and no mean of several networks was better than one of them."""
+    return len(run.final_test.ensemble_of(list(networks_to_choose_from(run)))) == 1
 
 
 @dataclass(frozen=True)

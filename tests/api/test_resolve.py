@@ -156,6 +156,12 @@ def test_labels_are_smoothed_where_classes_are_scored() -> None:
     assert find_options("regression", "rmse") == ((0.0,), (False, True), ())
 
 
+@pytest.mark.parametrize(("second", "searched"), [("parameters", True), ("f1", True), ("log_loss", False)])
+def test_labels_are_not_smoothed_where_a_further_objective_scores_probabilities(second: str, searched: bool) -> None:
+    options, *_ = find_options("binary", "accuracy", strategy="nsga2", objectives=("accuracy", second))
+    assert (len(options) > 1) is searched
+
+
 def test_a_fixed_value_of_a_space_is_kept_where_it_has_an_effect() -> None:
     space = DenseSpace(label_smoothing=0.1)
     assert find_options("binary", "log_loss", space)[0] == (0.1,)

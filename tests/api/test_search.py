@@ -211,6 +211,8 @@ def test_csv_files_and_tables(tmp_path: Path) -> None:
         ({"initial": "nowhere.json"}, "population file"),
         ({"poplation": 3}, "did you mean 'population'"),
         ({"target": "income"}, "the column that is predicted is y"),
+        ({"neighbours": "off"}, "neighbours must be true or false, not 'off'"),
+        ({"baseline": "off"}, "baseline must be true or false, not 'off'"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, options: dict[str, Any], text: str) -> None:

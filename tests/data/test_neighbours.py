@@ -153,6 +153,15 @@ def test_a_training_row_does_not_see_its_own_target_and_folds_see_their_own_rows
         assert after[0] == pytest.approx(np.polyval(scale, before[0]), abs=0.5)
 
 
+def test_rows_held_out_in_a_fold_do_not_see_their_own_targets():
+    data = prepare_table(table(), "y", seed=0, folds=3)
+    views = "standard", *(neighbours_view(NEAR.columns, bandwidth) for bandwidth in NEAR.bandwidths)
+    seen = data.for_views(*views)
+    for fold, split in enumerate(data.splits):
+        rows = data.new_rows(split.x_validation, *views, fold=fold)
+        np.testing.assert_array_equal(rows, seen.splits[fold].x_validation)
+
+
 def test_columns_that_the_table_does_not_have_are_refused():
     data = prepare_table(table(), "y", seed=0)
     with pytest.raises(InputError, match="neighbours must use numeric columns of the table, which 'c' is not"):

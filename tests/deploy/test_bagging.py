@@ -39,7 +39,7 @@ def test_members_train_on_each_fold_and_are_scored_on_the_held_out_rows(
     accuracies = [each.evaluation.scores["accuracy"] for each in members]
     assert exported.validation_scores["accuracy"] == pytest.approx(np.mean(accuracies))
     assert [share for _, share in exported.members] == pytest.approx([1 / 3] * 3)
-    assert "validation" not in exported.calibration
+    assert exported.calibration["validation"]["ece"] != exported.calibration["validation"]["ece_before"]
     few = result.export_ensemble("two.keras", 2)
     assert len(few.members) == 2
     opened = keras.models.load_model("bag.keras")

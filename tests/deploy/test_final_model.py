@@ -14,15 +14,17 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 import evonas
+from evonas.api import session
 from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
 from evonas.data.splits import join_split
 from evonas.deploy import final_model as final_model_module
-from evonas.deploy.final_model import choose_ensemble, score_final_model
+from evonas.deploy.final_model import choose_ensemble, final_network, score_final_model
 from evonas.display.next_steps import scored_values
 from evonas.display.scores import format_score
 from evonas.display.text import Plain
+from evonas.metrics.calibration import temperature_of
 from evonas.networks.forward import raw_outputs
 from evonas.reporting.markdown import markdown
 from evonas.reporting.report import make_report
@@ -51,11 +53,12 @@ def table(rows: int = 90) -> pd.DataFrame:
 
 def search(classes: bool = False, **options: Any) -> evonas.SearchResult:
     given = {"population": 3, "evaluations": 3, "epochs": 4, "finalists": 2, "finalist_seeds": 1, "average": 3}
+    given["neighbours"] = False
     rows = table()
     rows["y"] = np.where(rows["y"] > 0, "yes", "no") if classes else rows["y"]
     return evonas.search(
-        rows, "y", execution="local", baseline=False, overwrite=True, out="run", neighbours=False,
-        known_defaults=False, threads=1, **{**given, **options},
+        rows, "y", execution="local", baseline=False, overwrite=True, out="run", known_defaults=False,
+        threads=1, **{**given, **options},
     )  # fmt: skip
 
 
@@ -70,6 +73,25 @@ def predict_with(record: Any, run: RunReader, data: PreparedData, x: Any) -> Any
     graph = data.problem.attach_columns(graph_from_json(blueprint(space, space.genome_from_json(record.genome))))
     raw = raw_outputs(graph, run.weights(record), data.new_rows(x, *views_of(graph)))
     return raw * data.problem.target_std[0] + data.problem.target_mean[0]
+
+
+def test_the_temperature_of_networks_of_folds_is_that_of_rows_held_out_with_the_neighbours_of_their_fold() -> None:
+    search(
+        classes=True, cv=3, ensemble=3, calibrate=True, neighbours=True, average=None, space=DenseSpace(output="dense")
+    )
+    data = PreparedData.load(Path("run") / DATA_NAME)
+    with RunReader("run") as run:
+        model = run.final_model
+        assert model is not None
+        found = final_network(run, model, data)
+        seen = data.for_views(*found.views)
+        assert seen.problem.num_features > data.problem.for_views(found.views[0]).num_features  # neighbours
+        outputs = [
+            raw_outputs(graph, weights, seen.splits[fold].x_validation)
+            for graph, weights, fold in zip(found.graphs, found.weights, model.folds, strict=True)
+        ]
+    labels = np.concatenate([seen.splits[fold].y_validation for fold in model.folds])
+    assert found.temperature == pytest.approx(temperature_of(data.problem, labels, np.concatenate(outputs)), rel=1e-3)
 
 
 def test_all_rows_are_trained_on_for_all_epochs() -> None:
@@ -224,6 +246,21 @@ def test_a_requested_ensemble_is_the_final_model() -> None:
     assert "is the ensemble of" in answer
     with RunReader("run") as run:  # the choice is valid for these networks only
         assert run.final_test.ensemble_of(list(held)[1:]) == {}
+
+
+def test_the_best_network_is_exported_where_no_ensemble_is_better_than_a_single_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def choose_one(run: RunReader, *_: Any) -> tuple[list[str], list[float]]:
+        names = list(networks_to_choose_from(run))
+        return names, [0.0, 1.0, *(0.0 for _ in names[2:])]
+
+    exported: list[str] = []
+    monkeypatch.setattr(session, "choose_ensemble", choose_one)
+    monkeypatch.setattr(session, "export", lambda *_, **__: exported.append("best network"))
+    monkeypatch.setattr(session, "export_ensemble", lambda *_, **__: exported.append("ensemble"))
+    search(average=None, ensemble=3, export="best.keras")
+    assert exported == ["best network"]  # as predicted with, scored on the test rows and compared with the baselines
 
 
 @pytest.mark.keras

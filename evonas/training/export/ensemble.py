@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evonas.data.prepared import PreparedData, Problem
 from evonas.evaluation import Weights
 from evonas.export_tasks import EnsembleTask, Exported, ExportTask
-from evonas.metrics.calibration import temperature_of
+from evonas.metrics.calibration import calibration_of, temperature_of
 from evonas.metrics.problem_scores import compute_scores
 from evonas.networks.ensemble_selection import SMALLEST, blend_outputs, select_ensemble
 from evonas.networks.forward import raw_outputs
@@ -53,23 +53,28 @@ def export_ensemble(task: EnsembleTask, data: PreparedData, settings: TrainingSe
     raw = blend_outputs([outputs[k] for k in chosen], shares, problem)
     unseen = _held_out_outputs(task, data) if task.folds else [(raw, split.y_validation)]
     temperature = 1.0
+    held_out, labels = (np.concatenate([each[k] for each in unseen]) for k in (0, 1))
     if task.calibrate:
-        labels, logits = (np.concatenate([each[k] for each in unseen]) for k in (1, 0))
-        temperature = temperature_of(problem, labels, logits)
+        temperature = temperature_of(problem, labels, held_out)
     recorded = compute_scores(problem, split.y_validation, raw / temperature)
     deployment = _EnsembleDeployment(task, networks, shares, data, settings, temperature)
     found = write(task.path, deployment, {}, data, recorded, task.format)
     if task.folds:
-        each = [compute_scores(problem, labels, logits / temperature) for logits, labels in unseen]
+        each = [compute_scores(problem, y, outputs / temperature) for outputs, y in unseen]
         means = {
             name: float(np.mean([one[name] for one in each])) for name in recorded if all(name in one for one in each)
         }
-        about = {part: values for part, values in found.calibration.items() if part == "test"}
+        about = {
+            **found.calibration,
+            "validation": calibration_of(problem, labels, held_out / temperature, temperature),
+        }
+        about = {part: values for part, values in about.items() if values}
         found = replace(found, validation_scores=means, calibration=about)
     if task.all_rows:
         about = {part: values for part, values in found.calibration.items() if part == "test"}
         found = replace(found, validation_scores={}, calibration=about, retrained=True)
-    note = f"{len(chosen)} networks of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
+    networks_in_it = "1 network" if len(chosen) == 1 else f"{len(chosen)} networks"
+    note = f"{networks_in_it} of {len(outputs)}, weighted {', '.join(f'{share:.0%}' for share in shares)}"
     if temperature != 1.0:
         note += f", logits divided by {temperature:.4g}"
     members = tuple(zip(chosen, shares, strict=True))
