@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
@@ -69,15 +70,19 @@ def retrain_finalists(
     store.retrainings.ask(store.evaluated, top, seeds)
     candidates = _candidates(store, space, top, seeds)
 
-    def fitting() -> frozenset[int]:
+    def fitting() -> tuple[frozenset[int], frozenset[int]]:
         costs = forecast_costs(store, top, seeds, timetable.members, timetable.test_seconds)
-        plan = timetable.plan_retrainings(costs)
-        missing = sorted(frozenset(range(costs.networks)) - _done(store, candidates))
-        if not missing or plan.is_complete:
-            return plan.finalists
-        # Its own time decides on a network's other seeds, and whatever its time in the search, the first one is tried:
-        # the time would be of no other use.
-        return (plan.finalists & frozenset(missing)) or frozenset([] if timetable.retrainings_are_over else missing[:1])
+        plan, done = timetable.plan_retrainings(costs), _done(store, candidates)
+        missing = frozenset(range(costs.networks)) - done
+        if not plan.is_complete and missing and not plan.finalists - done and not plan.members:
+            # It may take less time than in the search, and the time would be of no other use.
+            tried = frozenset() if timetable.retrainings_are_over else frozenset([min(missing)])
+            return tried, tried
+        if plan.is_complete:
+            return plan.finalists, plan.finalists
+        # The best network's own time decides on members, and each network's own time on its other seeds.
+        is_open = timetable.members > 0 and not plan.members and 0 in missing
+        return frozenset([0]) if is_open else (plan.finalists & missing) or plan.finalists, plan.finalists
 
     def test() -> bool:
         abandon_when(evaluator, lambda: interruption.requested or timetable.finalist_tests_are_over)
@@ -181,8 +186,9 @@ def _train_members(
 ) -> bool:
     """Trains the new candidates that fit into the time; returns False if a stop was requested before all were done."""
 
-    def fitting() -> frozenset[int]:
-        return timetable.plan_retrainings(forecast_members(store, finalists, candidates)).members
+    def fitting() -> tuple[frozenset[int], frozenset[int]]:
+        plan = timetable.plan_retrainings(forecast_members(store, finalists, candidates))
+        return plan.members, plan.members
 
     with watching(evaluator, store, space, lambda number: candidates[number], "member"):
         left = _train_fitting(store, evaluator, candidates, fitting, interruption, timetable)
@@ -214,7 +220,7 @@ def _train_fitting(
     store: RunStore,
     evaluator: Evaluator,
     candidates: Sequence[Candidate],
-    fitting: Callable[[], frozenset[int]],
+    fitting: Callable[[], tuple[frozenset[int], frozenset[int]]],
     interruption: Interruption,
     timetable: Timetable,
     on_part: OnRetraining | None = None,
@@ -225,25 +231,29 @@ def _train_fitting(
     Results do not depend on which candidates are trained together.
 
     Args:
-        fitting: plans, from the times of all that is trained so far, which candidates fit.
+        fitting: plans, from the times of all that is trained so far, which candidates to train now and which in all.
         test: called whenever what was planned is trained; returns False if a stop was requested.
         Others as in `_train`.
     """
     everything, is_first = frozenset(range(len(candidates))), True
     while True:
-        done = _done(store, candidates)
-        planned = fitting() - done
+        done, (now, in_all) = _done(store, candidates), fitting()
         if on_part is not None and is_first:
-            on_part(len(done), len(done | planned))
-        if not planned:
+            on_part(len(done), len(done | in_all))
+        if not now - done:
             return everything - done
         abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
         # The state after the last generation, so that the plan, and thus the results, are the same on every attempt.
         evaluator.restore(store.evaluator_state)
-        is_late = bool(_train(store, evaluator, candidates, planned, interruption, timetable, on_part))
+        tell = None if on_part is None else partial(_tell, on_part, len(done | in_all))
+        is_late = bool(_train(store, evaluator, candidates, now - done, interruption, timetable, tell))
         if is_late or interruption.requested or not test():
             return everything - _done(store, candidates)
         is_first = False
+
+
+def _tell(on_part: OnRetraining, in_all: int, done: int, planned: int) -> None:
+    on_part(done, max(in_all, planned))
 
 
 def _train(

@@ -104,7 +104,7 @@ class RetrainingCosts:
         finalists: of all networks with their first seed, best first, then with their second, etc.
         networks: number of finalists, so that an index below it is a first seed.
         members: of the networks trained after the finalists, in order.
-        fewest: minimum number of these; with fewer, the final model uses none of them.
+        fewest: minimum number of these; with fewer, the final model uses none of them. 0 for no minimum.
     """
 
     finalists: Sequence[float] = ()
@@ -133,9 +133,11 @@ class RetrainingPlan:
 def plan_retrainings(costs: RetrainingCosts, slots: float, limit: float) -> RetrainingPlan:
     """Returns what fits into the time.
 
-    First come the finalists' first seeds, best first, since the ranking ends at a network that was never retrained;
-    then as many members as the final model needs, or none; then further seeds and further members in turn, of which
-    those that do not fit are left out for shorter ones.
+    First come the best finalist's first seed and as many members as the final model needs, or none, since a mean of
+    networks trained on all rows is better than one of re-trainings (`benchmarks/results/LOG.md`, "Finalists in
+    folds"); then the other finalists' first seeds, best first, since the ranking ends at a network that was never
+    retrained; then further seeds and further members in turn, of which those that do not fit are left out for shorter
+    ones.
 
     Args:
         costs: estimated seconds.
@@ -152,24 +154,36 @@ def plan_retrainings(costs: RetrainingCosts, slots: float, limit: float) -> Retr
     together = makespan([*costs.finalists, *costs.members], slots)
     if together <= limit:
         return RetrainingPlan(frozenset(numbers), frozenset(members), together, is_complete=True)
-    schedule, chosen, chosen_members = _Schedule(slots), set[int](), set[int]()
-    for index in numbers[: costs.networks]:
-        if not schedule.add_within(limit, costs.finalists[index]):
-            break
-        chosen.add(index)
-    ranked = len(chosen)
-    further = [index for index in numbers[costs.networks :] if index % costs.networks < ranked]
     in_order = sorted(members, key=lambda index: costs.members[index] > 0)  # those that are trained are the first
     least, others = in_order[: costs.fewest], in_order[costs.fewest :]
-    if (costs.networks and not ranked) or not schedule.add_within(limit, *(costs.members[index] for index in least)):
-        least, others = [], []
-    chosen_members.update(least)
+    schedule, ranked = _first_seeds(costs, [costs.members[index] for index in least], slots, limit)
+    if schedule is None:
+        (schedule, ranked), least, others = _first_seeds(costs, [], slots, limit), [], []
+    if schedule is None:
+        return RetrainingPlan(frozenset(), frozenset(), 0.0)
+    chosen, chosen_members = set(range(ranked)), set(least)
+    further = [index for index in numbers[costs.networks :] if index % costs.networks < ranked]
     for finalist, member in zip_longest(further, others):
         if finalist is not None and schedule.add_within(limit, costs.finalists[finalist]):
             chosen.add(finalist)
         if member is not None and schedule.add_within(limit, costs.members[member]):
             chosen_members.add(member)
     return RetrainingPlan(frozenset(chosen), frozenset(chosen_members), schedule.seconds)
+
+
+def _first_seeds(
+    costs: RetrainingCosts, members: Sequence[float], slots: float, limit: float
+) -> tuple[_Schedule | None, int]:
+    """Schedules as many finalists with their first seed, but at least one, as fit beside all these members.
+
+    Returns:
+        The schedule and the number of finalists; None and 0 if not even one fits.
+    """
+    for count in range(costs.networks, 0, -1) if costs.networks else [0]:
+        schedule = _Schedule(slots)
+        if schedule.add_within(limit, *costs.finalists[:count], *members):
+            return schedule, count
+    return None, 0
 
 
 def forecast_costs(store: RunStore, top: int, seeds: int, members: int, test_seconds: float = 0.0) -> RetrainingCosts:
@@ -239,7 +253,7 @@ def forecast_members(
 
 def _fewest_members(settings: Settings, count: int) -> int:
     """Minimum number of networks trained after the finalists that are of use, if `count` are wanted."""
-    return min(count, FEWEST_ON_ALL_ROWS if settings.all_rows else 1)
+    return min(count, FEWEST_ON_ALL_ROWS) if settings.all_rows else 0
 
 
 def _typical_seconds(store: RunStore, record: Record, retrainings: Iterable[Retraining | None]) -> float:

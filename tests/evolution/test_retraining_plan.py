@@ -13,7 +13,7 @@ from evonas.evolution.finalists import train_on_all_rows
 from evonas.evolution.retraining_plan import RETRAINING_FACTOR, RetrainingCosts, plan_retrainings
 from evonas.runs import RunStore
 from tests.clock import Clock
-from tests.evolution.test_deadline import finals, search, taking
+from tests.evolution.test_deadline import Worker, finals, search, taking
 from tests.toy import ToyEvaluator, ToySpace, toy_settings, toy_store
 
 #: Seconds of a network's training as measured in the search, and afterwards, when nothing starts beside it.
@@ -26,10 +26,11 @@ def planned(costs: RetrainingCosts, limit: float, slots: float = 1) -> tuple[lis
     return sorted(plan.finalists), sorted(plan.members)
 
 
-def test_first_seeds_then_the_fewest_members_then_both_in_turn() -> None:
+def test_first_seeds_and_the_fewest_members_then_both_in_turn() -> None:
     costs = RetrainingCosts([1.0] * 6, 3, [1.0] * 8, fewest=3)
     assert planned(costs, 2.5) == ([0, 1], [])
-    assert planned(costs, 5.5) == ([0, 1, 2, 3, 4], [])  # two members would be of no use
+    assert planned(costs, 3.5) == ([0, 1, 2], [])  # two members would be of no use
+    assert planned(costs, 5.5) == ([0, 1], [0, 1, 2])
     assert planned(costs, 6.0) == ([0, 1, 2], [0, 1, 2])
     assert planned(costs, 8.0) == ([0, 1, 2, 3], [0, 1, 2, 3])
     assert planned(costs, 4.0, slots=2) == planned(costs, 8.0)
@@ -77,9 +78,14 @@ def test_time_left_by_a_forecast_that_was_too_long_goes_to_more_retrainings(tmp_
 
 def test_the_best_network_is_retrained_even_if_it_took_longer_in_the_search(tmp_path: Path, clock: Clock) -> None:
     with after_search(tmp_path / "run") as store:
-        evaluator = worker()
-        assert finals(store, evaluator, Timetable(store, store.seconds + 3.5))
-        assert evaluator.trained == [each.digest for each in [*store.best(2), store.best(1)[0]]]
+        options: dict[str, Any] = {"sleep_seconds": AFTERWARDS, "part_size": 1, "evaluation": taking(AFTERWARDS)}
+        evaluator = Worker(clock, lambda phase: len(evaluator.trained) > 3, **options)
+        timetable = Timetable(store, store.seconds + 4.5)
+        assert finals(store, evaluator, timetable)
+        assert evaluator.trained[:3] == [store.best(1)[0].digest] * 3
+        # What is left is tried with the second network, which is abandoned in time.
+        assert store.retrainings.stopped == 3
+        assert timetable.left == pytest.approx(0.0, abs=0.01)
 
 
 def test_a_kill_between_two_plans_changes_no_bit(tmp_path: Path, clock: Clock) -> None:
@@ -125,10 +131,12 @@ def test_fewer_members_than_the_final_model_uses_are_not_trained(
         assert len(train_members(store, seconds).trained) == count
 
 
-@pytest.mark.parametrize("in_search", [AFTERWARDS, 2.0 * AFTERWARDS])
-@pytest.mark.parametrize(("seconds", "finalists"), [(4.6, 4), (5.1, 2), (7.1, 3), (9.1, 4)])
+@pytest.mark.parametrize(
+    ("in_search", "seconds", "finalists"),
+    [(1.0, 3.6, 3), (2.0, 3.6, 3), (1.0, 4.6, 1), (2.0, 5.1, 2), (1.0, 5.1, 2), (1.0, 7.1, 3), (2.0, 9.1, 4)],
+)
 def test_finalists_leave_time_for_members_unless_these_are_too_few(
-    tmp_path: Path, clock: Clock, seconds: float, finalists: int, in_search: float
+    tmp_path: Path, clock: Clock, in_search: float, seconds: float, finalists: int
 ) -> None:
     with after_search(tmp_path / "run", mean_of(8), in_search) as store:
         evaluator = worker()
