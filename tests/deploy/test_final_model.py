@@ -14,6 +14,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 import evonas
+from evonas.api.final_model import chooses_members
 from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
@@ -27,7 +28,7 @@ from evonas.networks.forward import raw_outputs
 from evonas.reporting.markdown import markdown
 from evonas.reporting.report import make_report
 from evonas.reporting.rundata import read_run
-from evonas.runs import RunReader, finalists
+from evonas.runs import RunReader, RunStore, finalists
 from evonas.runs.ensemble_networks import networks_to_choose_from
 from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME
@@ -329,6 +330,19 @@ def test_a_mean_has_equal_shares_if_validation_rows_are_few() -> None:
     with RunReader("run") as run:
         assert run.final_model is not None
         assert run.final_model.chosen == ()
+
+
+def test_time_for_a_choice_is_reserved_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_reserved(**options: Any) -> bool:
+        search(finalists=2, evaluations=2, **options)
+        with RunStore.open("run") as store:
+            return chooses_members(store)
+
+    assert not is_reserved(all_rows=False)  # too few validation rows
+    monkeypatch.setattr(final_model_module, "_ROWS_TO_CHOOSE", 18)
+    assert is_reserved(all_rows=False)
+    assert not is_reserved(all_rows=True)
+    assert not is_reserved(average=0)
 
 
 def test_the_choice_is_between_the_networks_that_were_scored_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
