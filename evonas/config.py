@@ -183,8 +183,8 @@ class Settings(_Frozen):
     all_rows: bool | None = Field(
         default=None,
         description="with average: whether these are new training runs on training and validation rows together, "
-        "for classes with as many of the search's best networks; none: for at most 10,000 rows, unless validation rows "
-        "were given",
+        "for classes with half as many of the search's best networks; none: for at most 10,000 rows, unless validation "
+        "rows were given",
     )
     asynchronous: bool | None = Field(
         default=None,

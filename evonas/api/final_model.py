@@ -6,9 +6,11 @@ from typing import Any
 
 from evonas.config import Settings
 from evonas.data.prepared import PreparedData
+from evonas.deploy.final_model import has_rows_to_choose
+from evonas.runs.reader import RunReader
 from genomes.errors import InputError
 
-__all__ = ["members_after_finalists", "with_final_model"]
+__all__ = ["chooses_members", "members_after_finalists", "with_final_model"]
 
 #: Default number of networks in a mean: more gained little, see benchmarks/results/LOG.md.
 _USUAL = 8
@@ -47,6 +49,13 @@ def with_final_model(
 def members_after_finalists(settings: Settings) -> int:
     """Number of networks trained after the finalists."""
     return (settings.average or 0) if settings.all_rows else (settings.ensemble or 0)
+
+
+def chooses_members(run: RunReader) -> bool:
+    """Whether the members of the mean are chosen on the validation rows at the end of the run."""
+    if not run.settings.average or run.settings.all_rows:
+        return False
+    return has_rows_to_choose(run.data())
 
 
 def _reason_against(settings: Settings, data: PreparedData, space: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evonas.api.final_model import members_after_finalists
+from evonas.api.final_model import chooses_members, members_after_finalists
 from evonas.api.generations import run_generations
 from evonas.api.provenance import trains_networks
 from evonas.api.result import SearchResult
@@ -126,7 +126,8 @@ def run_session(
         trains = trains_networks(store)
         retrainings = store.retrainings_wanted if trains else (0, 0)
         members = members_after_finalists(store.settings) if trains else 0
-        timetable = Timetable(store, budget.seconds, listeners.started, retrainings, has_end=True, members=members)
+        own: dict[str, Any] = {"members": members, "has_choice": trains and chooses_members(store)}
+        timetable = Timetable(store, budget.seconds, listeners.started, retrainings, has_end=True, **own)
         timetable.ending = lambda: min(listeners.reserved, _MOST_RESERVED * timetable.bound)
         trainer = make(space, store.directory / DATA_NAME, store.settings)
         if isinstance(trainer, PoolEvaluator):

@@ -126,7 +126,7 @@ def _means_of_classes(values: Array) -> tuple[NDArray[np.intp], Callable[[Array]
     def means(kernel: Array) -> Array:
         shares = np.add.reduceat(kernel, starts, axis=1)
         shares /= shares.sum(axis=1, keepdims=True)
-        return np.einsum("ik,kt->it", shares, kinds)
+        return np.asarray(np.einsum("ik,kt->it", shares, kinds))
 
     return order, means
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from evonas.data.prepared import PreparedData
 from evonas.execution.launch import worker_for
-from evonas.runs.ensemble_networks import fold_members, networks_to_choose_from
+from evonas.runs.ensemble_networks import fold_members, most_members, networks_to_choose_from
 from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME, RunReader
 from evonas.runs.records import Record
@@ -35,8 +35,8 @@ _AHEAD_SECONDS = 45.0
 #: Duration of an export relative to the start time of its process, its duration in seconds while that is unknown, and
 #: the largest share of a run's time reserved for it.
 _EXPORT_FACTOR, _EXPORT_GUESS, _EXPORT_SHARE = 0.6, 3.0, 0.15
-#: Duration of exporting an ensemble relative to a single network.
-_ENSEMBLE_FACTOR = 1.5
+#: Duration of exporting a further network of an ensemble relative to a single network.
+_FACTOR_EACH = 0.12
 
 
 def check_export(path: Path, format: str | None = None, *, card: bool = True) -> str:
@@ -224,6 +224,7 @@ class Exporter:
             is_stopped: whether a stop was requested.
         """
         self._directory, self._settings, self._space, self._build = run.directory, run.settings, space, build
+        self._members = most_members(run)
         self._timetable, self._is_stopped = timetable, is_stopped
         self._starting = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -283,8 +284,7 @@ class Exporter:
             seconds = max(_EXPORT_GUESS, _EXPORT_FACTOR * (monotonic() - self._started))
         else:
             seconds = _EXPORT_FACTOR * known
-        if self._settings.ensemble or self._settings.average:
-            seconds *= _ENSEMBLE_FACTOR
+        seconds *= 1.0 + _FACTOR_EACH * self._members
         return min(seconds, _EXPORT_SHARE * self._timetable.bound)
 
 

@@ -29,7 +29,7 @@ from genomes.encodings import blueprint, space_from_json
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["best_network", "choose_ensemble", "final_network", "score_final_model"]
+__all__ = ["best_network", "choose_ensemble", "final_network", "has_rows_to_choose", "score_final_model"]
 
 #: Rows scored between two checks of the clock: about 0.2 s of processor time with neighbour features.
 _ROWS_AT_A_TIME = 1024
@@ -76,6 +76,11 @@ def score_final_model(
     return {} if raw is None else compute_scores(data.problem, y, raw)
 
 
+def has_rows_to_choose(data: PreparedData) -> bool:
+    """Whether there are enough validation rows to choose the members of the mean of `Settings.average`."""
+    return len(data.splits[0].y_validation) >= _ROWS_TO_CHOOSE
+
+
 def choose_ensemble(
     run: RunReader, data: PreparedData, gives_up: Callable[[], bool] = lambda: False
 ) -> tuple[list[str], list[float]]:
@@ -89,8 +94,8 @@ def choose_ensemble(
     split, objective = data.splits[0], run.objective
     size = run.settings.ensemble or 0
     if not size and run.final_model and run.final_model.all_rows:
-        return _half_of_search(run, data)
-    if not size and len(split.y_validation) >= _ROWS_TO_CHOOSE and run.final_model:
+        return _half_of_search(run)
+    if not size and has_rows_to_choose(data) and run.final_model:
         size = run.settings.average or 0
     held = networks_to_choose_from(run)
     if not size or len(held) < 2 or fold_members(run, size):
@@ -118,7 +123,7 @@ def choose_ensemble(
     return list(held), [counts.get(name, 0) / sum(counts.values()) for name in held]
 
 
-def _half_of_search(run: RunReader, data: PreparedData) -> tuple[list[str], list[float]]:
+def _half_of_search(run: RunReader) -> tuple[list[str], list[float]]:
     """Equal shares for the networks trained on all rows and for the search's best ones, for classifiers.
 
     Without rows for early stopping, networks become too certain of their classes. Numbers are predicted better without
@@ -127,7 +132,7 @@ def _half_of_search(run: RunReader, data: PreparedData) -> tuple[list[str], list
     members = members_on_all_rows(run, run.finalists)
     known = with_networks_of_search(run, members)
     others = len(known) - len(members)
-    if data.problem.task == "regression" or not others:
+    if not others:
         return [], []
     return list(known), [0.5 / len(members)] * len(members) + [0.5 / others] * others
 

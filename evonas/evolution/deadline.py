@@ -11,36 +11,32 @@ it while waiting, so that the deadline is met even without results.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from evonas.evolution.retraining_plan import (
+    RETRAINING_FACTOR,
+    RetrainingCosts,
+    RetrainingPlan,
+    forecast_costs,
+    plan_retrainings,
+)
 from evonas.machine import usable_cores
+from evonas.runs.ensemble_networks import most_members
 
 if TYPE_CHECKING:
     from evonas.evaluation import Evaluation
-    from evonas.runs.records import Record
     from evonas.runs.store import RunStore
 
-__all__ = [
-    "MOST_FOR_RETRAINING",
-    "RETRAINING_FACTOR",
-    "Abandonable",
-    "Timetable",
-    "abandon_when",
-    "makespan",
-    "seconds_in_full",
-]
+__all__ = ["MOST_FOR_RETRAINING", "Abandonable", "Timetable", "abandon_when"]
 
-#: Safety factor on the measured training time of a network, since training from other seeds may stop later.
-RETRAINING_FACTOR = 1.2
-#: Largest share of a run's time that is reserved for retraining and, until the first generation is complete, for
-#: everything after the search.
+#: Largest share of a run's time that is reserved for retraining, including networks that are trained after the
+#: finalists, and, until the first generation is complete, for everything after the search.
 MOST_FOR_RETRAINING, MOST_AT_FIRST = 0.25, 0.1
-#: Largest share for retraining if ensemble members are trained after the finalists.
-MOST_WITH_ENSEMBLE = 0.4
 #: Margin for the end in addition to measured times: a share of the run's time plus seconds, and the most.
 _END_SHARE, _END_SECONDS, _END_MOST = 0.01, 0.3, 5.0
 #: The same for choosing the members of a mean, which scores the best networks on the validation rows.
@@ -69,40 +65,6 @@ def abandon_when(evaluator: object, check: Callable[[], bool]) -> None:
         evaluator.abandon_when(check)
 
 
-def makespan(seconds: Iterable[float], slots: float) -> float:
-    """Makespan in seconds of training several networks, scheduled by the longest-processing-time-first rule.
-
-    Args:
-        seconds: training time of each network.
-        slots: number of networks trained at a time, > 0; may be fractional.
-    """
-    machines = [0.0] * max(1, round(slots))
-    for each in sorted(seconds, reverse=True):
-        machine = machines.index(min(machines))
-        machines[machine] += each
-    return max(machines) * len(machines) / slots
-
-
-def seconds_in_full(seconds: float, record: Record, epochs: int) -> float:
-    """Estimated seconds to train a network for all epochs, from the time up to a rung.
-
-    A network that stopped before its rung is assumed to stop at the same epoch again. Epochs on reduced data are
-    assumed to cost in proportion to rows and pixels.
-
-    Args:
-        seconds: measured seconds, see `Times.training_seconds`.
-        record: the network's record at its rung.
-        epochs: total number of epochs.
-    """
-    reached = record.evaluation.epochs
-    whole = reached if reached < record.epochs or not 0 < reached < epochs else epochs
-    cost = float(reached)  # in epochs on all data
-    if record.reduction is not None:
-        share = record.reduction.rows / record.reduction.factor**2
-        cost -= (1.0 - share) * min(reached, record.reduction.epochs)
-    return seconds * whole / cost if cost else seconds
-
-
 class Timetable:
     """The time budget in one session of a run.
 
@@ -111,6 +73,7 @@ class Timetable:
         ending: estimates the seconds for the export; set by the exporter.
         most_slots: upper bound on the number of networks trained at a time; by default, the cores of this machine.
         counts: whether the seconds of this session count towards the run's time.
+        members: number of networks trained after the finalists for the final model.
     """
 
     def __init__(
@@ -122,6 +85,7 @@ class Timetable:
         has_end: bool = False,
         counts: bool = True,
         members: int = 0,
+        has_choice: bool = False,
     ) -> None:
         """Begins a session.
 
@@ -132,10 +96,11 @@ class Timetable:
             retrainings: number of networks to retrain after the search, and number of seeds for each.
             has_end: whether steps that take time follow the search and the finalists.
             counts: whether the seconds of the session count towards the run's time.
-            members: number of further networks to train for an ensemble.
+            members: number of networks trained after the finalists for the final model.
+            has_choice: whether the members of a mean are chosen on the validation rows.
         """
         self._store, self._retrainings, self._has_end = store, retrainings, has_end
-        self._members = members
+        self.members, self._has_choice = members, has_choice
         self.bound = math.inf if bound is None else bound
         self.ending: Callable[[], float] = lambda: 0.0
         self.most_slots: Callable[[], float] = usable_cores
@@ -147,6 +112,7 @@ class Timetable:
         self._retraining: float | None = None
         self._is_first, self._has_network = True, False
         self._response_seconds: deque[float] = deque(maxlen=2)
+        self._test_seconds: list[float] = []
         self._results, self._trained, self._since, self._trained_in = 0, 0.0, 0.0, 0.0
 
     @property
@@ -243,53 +209,59 @@ class Timetable:
 
     # After the search.
 
-    def retraining_seconds(self, top: int, *, one_fold: bool = False) -> list[float]:
-        """Estimated seconds to train each of the best networks once, from measurements during the search.
+    def plan_retrainings(self, costs: RetrainingCosts) -> RetrainingPlan:
+        """What fits into the time that is left before the end of the run.
 
-        Args:
-            top: number of networks.
-            one_fold: whether each is trained on one cross-validation fold instead of all.
+        Without the forecast's safety factor: training that is unfinished at the deadline is abandoned.
         """
-        times, settings = self._store.times, self._store.settings
-        factor = RETRAINING_FACTOR / ((settings.cv or 1) if one_fold else 1)
-        return [
-            factor * seconds_in_full(times.training_seconds(record), record, settings.epochs)
-            for record in self._store.best(top)
-        ]
+        return plan_retrainings(costs, self.slots, (self.left - self.end_seconds) * RETRAINING_FACTOR)
 
     def _reserved_after_search(self) -> float:
-        if self._retraining is None:
-            self._retraining = self._seconds_for_retraining()
-            self._is_first, self._has_network = not self._store.generations, bool(self._store.best_places(1))
         # No time is reserved for the export as long as there is no network to export.
-        seconds = self._retraining + (self.ending() if self._has_network else 0.0)
+        if self._retraining is None:
+            self._is_first, self._has_network = not self._store.generations, bool(self._store.best_places(1))
+            self._retraining = self._seconds_for_retraining(self.ending() if self._has_network else 0.0)
+        ending = self.ending() if self._has_network else 0.0
+        seconds = self._retraining + ending
         return self._end_margin + (min(seconds, MOST_AT_FIRST * self.bound) if self._is_first else seconds)
 
-    def _seconds_for_retraining(self) -> float:
-        top, seeds = self._retrainings
-        if not top or not seeds:
+    def _seconds_for_retraining(self, ending: float) -> float:
+        """Seconds of the re-trainings that fit into their share of the time; a part of one would be of no use."""
+        if not all(self._retrainings):
             return 0.0
-        durations = self.retraining_seconds(top) * seeds + self.retraining_seconds(1, one_fold=True) * self._members
-        share = MOST_WITH_ENSEMBLE if self._members else MOST_FOR_RETRAINING
-        return min(makespan(durations, self.slots), share * self.bound)
+        limit = MOST_AT_FIRST * self.bound - ending if self._is_first else MOST_FOR_RETRAINING * self.bound
+        return plan_retrainings(
+            forecast_costs(self._store, *self._retrainings, self.members), self.slots, limit
+        ).seconds
+
+    @contextmanager
+    def testing(self) -> Iterator[None]:
+        """Measures the scoring of a finalist on the test split within the context."""
+        began = time.monotonic()
+        yield
+        self._test_seconds.append(time.monotonic() - began)
 
     @property
-    def members_seconds(self) -> float:
-        """Estimated seconds for the networks that are trained after the finalists, for an ensemble or a mean."""
-        return makespan(self.retraining_seconds(1, one_fold=True) * self._members, self.slots) if self._members else 0.0
+    def test_seconds(self) -> float:
+        """Median seconds to score a network on the test split, without imports; 0 before any has been scored."""
+        return statistics.median_low(self._test_seconds) if self._test_seconds else 0.0
+
+    @property
+    def _final_test_seconds(self) -> float:
+        """The same for all members of the final model."""
+        return most_members(self._store) * self.test_seconds
 
     @property
     def _end_margin(self) -> float:
         if self.bound == math.inf or not self._has_end:
             return 0.0
-        settings = self._store.settings
-        choice = self.choice_seconds if settings.average and not settings.all_rows else 0.0
+        choice = self.choice_seconds if self._has_choice else 0.0
         return min(_END_SECONDS + _END_SHARE * self.bound, _END_MOST) + choice + 2.0 * self._store.report_seconds
 
     @property
     def end_seconds(self) -> float:
         """Seconds reserved for the steps after all training: test scores, reports, export and output."""
-        return self._end_margin + self.ending()
+        return self._end_margin + self._final_test_seconds + self.ending()
 
     @property
     def retrainings_are_over(self) -> bool:
@@ -310,6 +282,11 @@ class Timetable:
     def tests_are_over(self) -> bool:
         """Whether the remaining time is needed for the export."""
         return self.tests_left <= 0.0
+
+    @property
+    def finalist_tests_are_over(self) -> bool:
+        """Whether the remaining time is needed to score the final model."""
+        return self.tests_left <= self._final_test_seconds
 
     @property
     def is_over(self) -> bool:

@@ -1,22 +1,24 @@
 """Finalists: retraining of the best networks of a search from scratch with other seeds, and their test scores.
 
 All retraining runs form one batch and are committed one by one, so that a killed run resumes within the batch. If there
-is not enough time, as many as possible are trained: each network once, best first, then each again. Imports no Keras.
+is not enough time, as many as possible are trained, see `evonas.evolution.retraining_plan`: those that fit by the times
+measured in the search, and then, by their own times, as many others as fit. Imports no Keras.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
-from evonas.evolution.deadline import RETRAINING_FACTOR, Timetable, abandon_when, makespan
+from evonas.evolution.deadline import Timetable, abandon_when
+from evonas.evolution.retraining_plan import forecast_costs, forecast_members
 from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.protocols import Evaluator
-from evonas.runs.finalists import Retraining, all_rows_members, ensemble_members, retraining_seeds
+from evonas.runs.finalists import Finalist, Retraining, all_rows_members, ensemble_members, retraining_seeds
 from evonas.runs.store import RunStore
 from evonas.training_tasks import ALL_ROWS
 from genomes.space import SearchSpace
@@ -25,9 +27,6 @@ __all__ = ["OnRetraining", "Tester", "retrain_finalists", "train_ensemble_member
 
 #: Called with the number of retraining runs that are done, and the number that are planned.
 OnRetraining = Callable[[int, int], None]
-
-#: Largest share of the remaining time that is reserved for ensemble members while finalists are retrained.
-_MOST_RESERVED = 0.5
 
 _TOO_LATE = Evaluation(Status.STOPPED, reason="the time limit was reached before it was trained")
 
@@ -69,22 +68,33 @@ def retrain_finalists(
     """
     interruption, timetable = interruption or Interruption(), timetable or Timetable(store, None, counts=False)
     store.retrainings.ask(store.evaluated, top, seeds)
-    # The state after the last generation, so that the plan, and thus the results, are the same on every attempt.
-    evaluator.restore(store.evaluator_state)
-    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
     candidates = _candidates(store, space, top, seeds)
-    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
-    fitting = _affordable(candidates, done, timetable, timetable.members_seconds)
-    if on_part is not None:
-        on_part(len(done), len(done | fitting))
+
+    def fitting() -> tuple[frozenset[int], frozenset[int]]:
+        costs = forecast_costs(store, top, seeds, timetable.members, timetable.test_seconds)
+        plan, done = timetable.plan_retrainings(costs), _done(store, candidates)
+        missing = frozenset(range(costs.networks)) - done
+        if not plan.is_complete and missing and not plan.finalists - done and not plan.members:
+            # It may take less time than in the search, and the time would be of no other use.
+            tried = frozenset() if timetable.retrainings_are_over else frozenset([min(missing)])
+            return tried, tried
+        if plan.is_complete:
+            return plan.finalists, plan.finalists
+        # The best network's own time decides on members, and each network's own time on its other seeds.
+        is_open = timetable.members > 0 and not plan.members and 0 in missing
+        return frozenset([0]) if is_open else (plan.finalists & missing) or plan.finalists, plan.finalists
+
+    def test() -> bool:
+        abandon_when(evaluator, lambda: interruption.requested or timetable.finalist_tests_are_over)
+        return _test(store, evaluator, candidates, interruption, timetable)
+
     with watching(evaluator, store, space, lambda number: candidates[number], "finalist"):
-        left = _train(store, evaluator, candidates, fitting, interruption, timetable, on_part)
+        left = _train_fitting(store, evaluator, candidates, fitting, interruption, timetable, on_part, test)
     if left and interruption.requested:
         return False
-    if late := sorted(left | (frozenset(range(len(candidates))) - fitting - done)):
-        store.retrainings.commit([(candidates[index], _TOO_LATE) for index in late])
-    abandon_when(evaluator, lambda: interruption.requested or timetable.tests_are_over)
-    return _test(store, evaluator, candidates, interruption, timetable)
+    if left:
+        store.retrainings.commit([(candidates[index], _TOO_LATE) for index in sorted(left)])
+    return test()
 
 
 def train_ensemble_members(
@@ -119,7 +129,7 @@ def train_ensemble_members(
         replace(first, seed=seed, fold=fold, generation=store.generations, index=index)
         for index, (seed, fold) in enumerate(members)
     ]
-    return _train_members(store, evaluator, space, candidates, interruption, timetable)
+    return _train_members(store, evaluator, space, store.finalists, candidates, interruption, timetable)
 
 
 def train_on_all_rows(
@@ -162,24 +172,26 @@ def train_on_all_rows(
         )
         for index, (finalist, seed) in enumerate(all_rows_members(finalists, settings.seed or 0, seeds, count))
     ]
-    return _train_members(store, evaluator, space, candidates, interruption, timetable)
+    return _train_members(store, evaluator, space, finalists, candidates, interruption, timetable)
 
 
 def _train_members(
     store: RunStore,
     evaluator: Evaluator,
     space: SearchSpace,
+    finalists: Sequence[Finalist],
     candidates: Sequence[Candidate],
     interruption: Interruption,
     timetable: Timetable,
 ) -> bool:
     """Trains the new candidates that fit into the time; returns False if a stop was requested before all were done."""
-    evaluator.restore(store.evaluator_state)
-    abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
-    done = frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
-    fitting = _affordable(candidates, done, timetable)
+
+    def fitting() -> tuple[frozenset[int], frozenset[int]]:
+        plan = timetable.plan_retrainings(forecast_members(store, finalists, candidates))
+        return plan.members, plan.members
+
     with watching(evaluator, store, space, lambda number: candidates[number], "member"):
-        left = _train(store, evaluator, candidates, fitting, interruption, timetable, None)
+        left = _train_fitting(store, evaluator, candidates, fitting, interruption, timetable)
     return not (left and interruption.requested)
 
 
@@ -199,22 +211,49 @@ def _candidates(store: RunStore, space: SearchSpace, top: int, seeds: int) -> li
     return candidates
 
 
-def _affordable(
-    candidates: Sequence[Candidate], done: frozenset[int], timetable: Timetable, reserved: float = 0.0
+def _done(store: RunStore, candidates: Sequence[Candidate]) -> frozenset[int]:
+    """Indices of the candidates that are trained."""
+    return frozenset(index for index, each in enumerate(candidates) if _find_retraining(store, each) is not None)
+
+
+def _train_fitting(
+    store: RunStore,
+    evaluator: Evaluator,
+    candidates: Sequence[Candidate],
+    fitting: Callable[[], tuple[frozenset[int], frozenset[int]]],
+    interruption: Interruption,
+    timetable: Timetable,
+    on_part: OnRetraining | None = None,
+    test: Callable[[], bool] = lambda: True,
 ) -> frozenset[int]:
-    """Indices of the candidates, in order, that fit into the time without the reserved seconds."""
-    waiting = [index for index in range(len(candidates)) if index not in done]
-    if timetable.bound == math.inf or not waiting:  # there are no candidates if no network was trained in time
-        return frozenset(waiting)
-    # The safety factor is cancelled: training that is unfinished at the deadline is abandoned.
-    networks, one_fold = len({each.digest for each in candidates}), candidates[0].fold not in (None, ALL_ROWS)
-    seconds = timetable.retraining_seconds(networks, one_fold=one_fold)
-    left = (timetable.left - timetable.end_seconds) * RETRAINING_FACTOR
-    left -= min(reserved, _MOST_RESERVED * left)
-    count = len(waiting)
-    while count and makespan((seconds[index % len(seconds)] for index in waiting[:count]), timetable.slots) > left:
-        count -= 1
-    return frozenset(waiting[:count])
+    """Trains and commits candidates as long as any fits into the time; returns the indices of those that are left.
+
+    Results do not depend on which candidates are trained together.
+
+    Args:
+        fitting: plans, from the times of all that is trained so far, which candidates to train now and which in all.
+        test: called whenever what was planned is trained; returns False if a stop was requested.
+        Others as in `_train`.
+    """
+    everything, is_first = frozenset(range(len(candidates))), True
+    while True:
+        done, (now, in_all) = _done(store, candidates), fitting()
+        if on_part is not None and is_first:
+            on_part(len(done), len(done | in_all))
+        if not now - done:
+            return everything - done
+        abandon_when(evaluator, lambda: interruption.requested or timetable.retrainings_are_over)
+        # The state after the last generation, so that the plan, and thus the results, are the same on every attempt.
+        evaluator.restore(store.evaluator_state)
+        tell = None if on_part is None else partial(_tell, on_part, len(done | in_all))
+        is_late = bool(_train(store, evaluator, candidates, now - done, interruption, timetable, tell))
+        if is_late or interruption.requested or not test():
+            return everything - _done(store, candidates)
+        is_first = False
+
+
+def _tell(on_part: OnRetraining, in_all: int, done: int, planned: int) -> None:
+    on_part(done, max(in_all, planned))
 
 
 def _train(
@@ -265,13 +304,13 @@ def _test(
         if retraining is None or retraining.test is not None:
             continue
         scores: dict[str, float] = {}
-        trained = retraining.evaluation.status is Status.OK and not timetable.tests_are_over
+        trained = retraining.evaluation.status is Status.OK and not timetable.finalist_tests_are_over
         if isinstance(evaluator, Tester) and trained and retraining.weights:
             try:
-                with interruption.waiting():
+                with interruption.waiting(), timetable.testing():
                     scores = evaluator.test(candidate.genome, store.weights_named(retraining.weights))
             except Abandoned:
-                if not timetable.tests_are_over:
+                if not timetable.finalist_tests_are_over:
                     return False
         store.retrainings.commit_test(retraining, scores)
     return True

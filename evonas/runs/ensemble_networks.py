@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from evonas.runs.finalists import all_rows_members, ensemble_members, record_of_retraining
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from evonas.runs.finalists import Finalist
     from evonas.runs.reader import RunReader
 
-__all__ = ["fold_members", "members_on_all_rows", "networks_to_choose_from", "with_networks_of_search"]
+__all__ = ["fold_members", "members_on_all_rows", "most_members", "networks_to_choose_from", "with_networks_of_search"]
 
 
 def networks_to_choose_from(run: RunReader) -> dict[str, Record]:
@@ -62,8 +63,19 @@ def members_on_all_rows(run: RunReader, finalists: Sequence[Finalist]) -> tuple[
 
 
 def with_networks_of_search(run: RunReader, members: Sequence[Record]) -> dict[str, Record]:
-    """Name of weights -> record, for networks trained on all rows, and up to `Settings.average` of the search's best.
+    """Name of weights -> record, for networks trained on all rows, and the search's best: half of `Settings.average`.
 
     The latter have seen fewer rows, but were stopped early by rows that they had not seen.
     """
-    return {each.weights: each for each in (*members, *run.best(run.settings.average or 0)) if each.weights}
+    return {each.weights: each for each in (*members, *run.best(_of_search(run))) if each.weights}
+
+
+def most_members(run: RunReader) -> int:
+    """Maximum number of networks of the final model, or the number of networks of an ensemble."""
+    return (run.settings.average or run.settings.ensemble or 0) + _of_search(run)
+
+
+def _of_search(run: RunReader) -> int:
+    """Number of the search's networks in the mean of a classifier with networks trained on all rows."""
+    is_regression = run.problem_json.get("task") == "regression"
+    return 0 if is_regression or not run.settings.all_rows else math.ceil((run.settings.average or 0) / 2)

@@ -30,13 +30,13 @@ from genomes.codec import canonical_json
 if TYPE_CHECKING:
     from evonas.runs.reader import RunReader
 
-__all__ = ["FinalModel", "FinalTest", "FinalTestWriter", "final_model", "is_single_network"]
+__all__ = ["FEWEST_ON_ALL_ROWS", "FinalModel", "FinalTest", "FinalTestWriter", "final_model", "is_single_network"]
 
 _KEY, _ENSEMBLE = "final_test", "ensemble"
 #: Minimum number of members of a mean; with fewer, the final model is the best network itself.
 _FEWEST = 2
 #: The same for networks trained on all rows; with fewer, the retrained finalists are used.
-_FEWEST_ON_ALL_ROWS = 3
+FEWEST_ON_ALL_ROWS = 3
 #: Maximum number of members from the search itself, which vary in quality: more would make the mean worse.
 _MOST_OF_SEARCH = 5
 
@@ -107,7 +107,7 @@ def final_model(run: RunReader) -> FinalModel | None:
     finalists = run.finalists
     if run.settings.all_rows:
         members = members_on_all_rows(run, finalists)
-        if len(members) >= min(count, _FEWEST_ON_ALL_ROWS):
+        if len(members) >= min(count, FEWEST_ON_ALL_ROWS):
             return _with_search(run, members) or FinalModel(members, all_rows=True)
     if (chosen := _ensemble(run, count)) is not None:
         return chosen

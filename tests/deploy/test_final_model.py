@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 import evonas
 from evonas.api import session
+from evonas.api.final_model import chooses_members
 from evonas.api.predictor import open_predictor
 from evonas.data.prepare import prepare_table
 from evonas.data.prepared import PreparedData
@@ -29,7 +30,7 @@ from evonas.networks.forward import raw_outputs
 from evonas.reporting.markdown import markdown
 from evonas.reporting.report import make_report
 from evonas.reporting.rundata import read_run
-from evonas.runs import RunReader, finalists
+from evonas.runs import RunReader, RunStore, finalists
 from evonas.runs.ensemble_networks import networks_to_choose_from
 from evonas.runs.final_model import FinalModel
 from evonas.runs.reader import DATA_NAME
@@ -347,17 +348,17 @@ def test_half_of_a_classifiers_mean_are_the_searchs_best_networks() -> None:
     with RunReader("run") as run:
         model, data = run.final_model, PreparedData.load(Path("run") / DATA_NAME)
         assert model is not None
-        assert model.note == "mean of 6 networks: 3 trained on training and validation rows, 3 of the search's best"
+        assert model.note == "mean of 5 networks: 3 trained on training and validation rows, 2 of the search's best"
         assert model.all_rows
-        assert model.names[3:] == [each.weights for each in run.best(3)]
-        assert model.shares == pytest.approx((1 / 6,) * 6)
+        assert model.names[3:] == [each.weights for each in run.best(2)]
+        assert model.shares == pytest.approx((1 / 6,) * 3 + (1 / 4,) * 2)
         together = score_final_model(run, model, data)
         assert result.test_scores == pytest.approx(together)
         assert together != score_final_model(run, FinalModel(model.members[:3], all_rows=True), data)
     evonas.resume("run", evaluations=6, baseline=False)
     with RunReader("run") as run:
         assert run.final_model is not None
-        assert run.final_model.names[3:] == [each.weights for each in run.best(3)]
+        assert run.final_model.names[3:] == [each.weights for each in run.best(2)]
         assert sum(run.final_model.shares[:3]) == pytest.approx(0.5)
 
 
@@ -366,6 +367,19 @@ def test_a_mean_has_equal_shares_if_validation_rows_are_few() -> None:
     with RunReader("run") as run:
         assert run.final_model is not None
         assert run.final_model.chosen == ()
+
+
+def test_time_for_a_choice_is_reserved_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_reserved(**options: Any) -> bool:
+        search(finalists=2, evaluations=2, **options)
+        with RunStore.open("run") as store:
+            return chooses_members(store)
+
+    assert not is_reserved(all_rows=False)  # too few validation rows
+    monkeypatch.setattr(final_model_module, "_ROWS_TO_CHOOSE", 18)
+    assert is_reserved(all_rows=False)
+    assert not is_reserved(all_rows=True)
+    assert not is_reserved(average=0)
 
 
 def test_the_choice_is_between_the_networks_that_were_scored_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

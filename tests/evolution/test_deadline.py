@@ -23,9 +23,10 @@ import tests.toy
 from evonas.config import Budget
 from evonas.display import summaries
 from evonas.evaluation import Candidate, Evaluation
-from evonas.evolution.deadline import MOST_FOR_RETRAINING, RETRAINING_FACTOR, Timetable, makespan, seconds_in_full
+from evonas.evolution.deadline import MOST_FOR_RETRAINING, Timetable
 from evonas.evolution.finalists import retrain_finalists
 from evonas.evolution.loop import evolve
+from evonas.evolution.retraining_plan import RETRAINING_FACTOR, makespan, seconds_in_full
 from evonas.interruption import Abandoned, Interruption
 from evonas.runs import RunReader, RunStore
 from evonas.runs.progress import Stop
@@ -150,7 +151,9 @@ def test_a_request_to_stop_acts_in_every_phase_without_results(tmp_path: Path, c
 
 
 def test_finalists_get_what_they_need_and_a_quarter_at_most(tmp_path: Path, clock: Clock) -> None:
-    for seconds, left in ((1.0, 6 * RETRAINING_FACTOR), (10.0, 30 * MOST_FOR_RETRAINING)):
+    # Six of 1 s fit into 7.5 s, two of 3 s, and none of 10 s, so that the search has all the time.
+    assert 30.0 * MOST_FOR_RETRAINING == 7.5
+    for seconds, left in ((1.0, 6 * RETRAINING_FACTOR), (3.0, 6 * RETRAINING_FACTOR), (10.0, 0.0)):
         with toy_store(tmp_path / f"{seconds}") as store:
             timetable = Timetable(store, 30.0, retrainings=(2, 3))
             worker = ToyEvaluator(part_size=1, sleep_seconds=1.0, evaluation=taking(seconds))
@@ -174,11 +177,11 @@ def test_a_network_at_a_rung_takes_longer_to_train_in_full(tmp_path: Path) -> No
         assert in_full(1, 2) == 2.0  # it stopped early, and would stop early again
 
 
-def test_as_many_retrainings_as_fit_and_the_rest_later(tmp_path: Path) -> None:
+def test_as_many_retrainings_as_fit_and_the_rest_later(tmp_path: Path, clock: Clock) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(1.0)), Budget(generations=2))
         timetable = Timetable(store, store.seconds + 3.3)
-        evaluator = ToyEvaluator(part_size=1, evaluation=taking(1.0))
+        evaluator = ToyEvaluator(part_size=1, sleep_seconds=1.0, evaluation=taking(1.0))
         assert finals(store, evaluator, timetable)
         assert len(evaluator.trained) == 3
         first, second = store.finalists
@@ -200,11 +203,12 @@ def test_as_many_retrainings_as_fit_and_the_rest_later(tmp_path: Path) -> None:
         assert store.digest() == cut
 
 
-def test_networks_without_retrainings_keep_their_rank(tmp_path: Path) -> None:
+def test_networks_without_retrainings_keep_their_rank(tmp_path: Path, clock: Clock) -> None:
     with toy_store(tmp_path / "run") as store:
         search(store, ToyEvaluator(evaluation=taking(1.0)), Budget(generations=2))
         best = store.best(1)[0]
-        assert finals(store, ToyEvaluator(), Timetable(store, store.seconds + 0.1))
+        worker = Worker(clock, lambda phase: phase == "finalist")
+        assert finals(store, worker, Timetable(store, store.seconds + 0.1))
         assert store.finalists == []
         assert store.ranked(1) == best
         assert "none, the time was too short for 6 of 6 re-trainings" in summaries.finalist_lines(store)[1]
