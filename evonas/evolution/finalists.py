@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from evonas.evaluation import Candidate, Evaluation, Status, Weights
 from evonas.evolution.deadline import Timetable, abandon_when
-from evonas.evolution.retraining_plan import forecast_costs, forecast_members
+from evonas.evolution.retraining_plan import forecast_costs, forecast_members, next_retrainings
 from evonas.evolution.training_progress import watching
 from evonas.interruption import Abandoned, Interruption
 from evonas.protocols import Evaluator
@@ -74,15 +74,8 @@ def retrain_finalists(
         costs = forecast_costs(store, top, seeds, timetable.members, timetable.test_seconds)
         plan, done = timetable.plan_retrainings(costs), _done(store, candidates)
         missing = frozenset(range(costs.networks)) - done
-        if not plan.is_complete and missing and not plan.finalists - done and not plan.members:
-            # It may take less time than in the search, and the time would be of no other use.
-            tried = frozenset() if timetable.retrainings_are_over else frozenset([min(missing)])
-            return tried, tried
-        if plan.is_complete:
-            return plan.finalists, plan.finalists
-        # The best network's own time decides on members, and each network's own time on its other seeds.
-        is_open = timetable.members > 0 and not plan.members and 0 in missing
-        return frozenset([0]) if is_open else (plan.finalists & missing) or plan.finalists, plan.finalists
+        now = next_retrainings(plan, done, missing, timetable.members > 0, timetable.retrainings_are_over)
+        return now, plan.finalists | now
 
     def test() -> bool:
         abandon_when(evaluator, lambda: interruption.requested or timetable.finalist_tests_are_over)

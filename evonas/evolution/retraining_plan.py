@@ -28,6 +28,7 @@ __all__ = [
     "forecast_costs",
     "forecast_members",
     "makespan",
+    "next_retrainings",
     "plan_retrainings",
     "seconds_in_full",
 ]
@@ -169,6 +170,28 @@ def plan_retrainings(costs: RetrainingCosts, slots: float, limit: float) -> Retr
         if member is not None and schedule.add_within(limit, costs.members[member]):
             chosen_members.add(member)
     return RetrainingPlan(frozenset(chosen), frozenset(chosen_members), schedule.seconds)
+
+
+def next_retrainings(
+    plan: RetrainingPlan, done: frozenset[int], missing: frozenset[int], has_members: bool, is_late: bool
+) -> frozenset[int]:
+    """Which of the finalists' re-trainings come next, after which the plan is made again with their times.
+
+    Args:
+        plan: by the times of all that is trained so far.
+        done: indices of the re-trainings that are done; they may be among those returned.
+        missing: indices of the finalists that were never retrained.
+        has_members: whether networks are trained after the finalists.
+        is_late: whether the remaining time is needed for the end of the run.
+    """
+    if plan.is_complete:
+        return plan.finalists
+    if missing and not (plan.finalists - done or plan.members):
+        # The next one may take less time than in the search, and the time would be of no other use.
+        return frozenset([] if is_late else [min(missing)])
+    if has_members and not plan.members and 0 in missing:
+        return frozenset([0])  # its own time decides whether members fit
+    return plan.finalists & missing or plan.finalists
 
 
 def _first_seeds(
