@@ -38,8 +38,9 @@ __all__ = ["FirstGeneration", "first_generation"]
 
 #: Share of a run's time for its first generation.
 _SHARE = 0.5
-#: Maximum share of that time for known defaults of tables, since random networks are worse.
-_KNOWN_SHARE = 0.7
+#: Maximum share of that time for known defaults of tables, since random networks are worse. Beyond this many seconds,
+#: only the root of the time counts: with the widest ones, whose children are wide, too few networks are trained.
+_KNOWN_SHARE, _KNOWN_SECONDS = 0.7, 60.0
 #: Seconds until the worker begins to train.
 _START_SECONDS = 2.0
 #: Number of random networks drawn per network needed, to find cheap ones among them.
@@ -145,7 +146,8 @@ def first_generation(
     whole = sum(cost(each.genome, each.epochs) for each in candidates)
     bounds_all = bool(data.problem.sample_shape) and not named and (epochs == most or settings.rungs > 1)
     few = min(shared, _FEWEST_NETWORKS)
-    if whole <= room and not (bounds_all and any(cost(each.genome, most) > room / few for each in candidates)):
+    is_cheap = sum(cost(genome, epochs) for genome in widest) <= _for_known(room)
+    if whole <= room and is_cheap and not (bounds_all and any(cost(x.genome, most) > room / few for x in candidates)):
         return None
     rng = first_generation_rng(settings.seed or 0)
     drawn = list(dict.fromkeys(space.sample(rng) for _ in range(_DRAWS * len(candidates))))
@@ -195,7 +197,7 @@ def _select_for_table(
         The genomes, the largest number of epochs of a network, and the expected seconds.
     """
     left = max(room - sum(cost(genome, epochs) for genome in initial), 0.0)
-    widest = _widest_within(known, lambda genome: cost(genome, epochs), _KNOWN_SHARE * left, left / count)
+    widest = _widest_within(known, lambda genome: cost(genome, epochs), _for_known(left), left / count)
     kept = _unique(space, (*initial, *widest))[:count]
     room -= sum(cost(genome, epochs) for genome in kept)
     wanted = count - len(kept)
@@ -208,6 +210,11 @@ def _select_for_table(
     if taken > _TOLERANCE * room and "epochs" not in settings.model_fields_set:
         most = min(most, max(_FEWEST_EPOCHS, epochs_that_take(expected_epochs(most) * max(room, 0.0) / taken)))
     return (*kept, *found), most, taken * expected_epochs(most) / expected_epochs(epochs)
+
+
+def _for_known(room: float) -> float:
+    """Seconds for the known defaults, of the seconds for the first generation."""
+    return _KNOWN_SHARE * min(room, math.sqrt(room * _KNOWN_SECONDS))
 
 
 def _select_for_samples(
