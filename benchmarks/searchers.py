@@ -1,4 +1,5 @@
-"""The searchers to compare: evonas's strategies and Optuna's samplers, on the same function, one evaluation at a time.
+"""The searchers to compare: evonas's strategies, Optuna's samplers, and SMAC if it is installed (`pip install smac`),
+on the same function, one evaluation at a time.
 
 A searcher is `(problem, budget, seed) -> losses`, in the order of the evaluations. Genes are suggested to Optuna as a
 person would do it: floats and ints with their scale, lists of ascending numbers by index, other options as categories,
@@ -8,8 +9,10 @@ without inactive genes.
 from __future__ import annotations
 
 import math
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import evonas
@@ -98,6 +101,41 @@ def suggested(trial: Any, space: HyperparameterSpace) -> dict[str, Any]:
     return values
 
 
+def with_smac(problem: Problem, budget: int, seed: int) -> list[float]:
+    """SMAC's facade for hyperparameters, with its defaults; inactive genes are given, and ignored."""
+    from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+    from smac import HyperparameterOptimizationFacade, Scenario
+
+    space, names = ConfigurationSpace(seed=seed), {f"g{k}": gene for k, gene in enumerate(problem.space.genes)}
+    ordered = {name for name, gene in names.items() if isinstance(gene.domain, Choice) and _is_ordered(gene.domain)}
+    for name, gene in names.items():
+        domain = gene.domain
+        if isinstance(domain, Range):
+            kind = Integer if isinstance(domain.low, int) else Float
+            space.add(kind(name, (domain.low, domain.high), log=domain.log))
+        elif name in ordered:
+            space.add(Integer(name, (0, len(domain.options) - 1)))
+        else:
+            space.add(Categorical(name, range(len(domain.options))))
+    losses: list[float] = []
+
+    def objective(configuration: Any, seed: int = 0) -> float:
+        values: dict[str, Any] = {}
+        for name, gene in names.items():
+            if gene.is_active(values):
+                given = configuration[name]
+                numeric = isinstance(gene.domain, Range)
+                values[gene.name] = type(gene.domain.low)(given) if numeric else gene.domain.options[int(given)]
+        losses.append(problem.value(values))
+        return losses[-1] if math.isfinite(losses[-1]) else 1e9
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scenario = Scenario(space, deterministic=True, n_trials=budget, seed=seed, output_directory=folder)
+        HyperparameterOptimizationFacade(scenario, objective, overwrite=True, logging_level=40).optimize()
+    return losses + [math.inf] * (budget - len(losses))
+
+
 def _is_ordered(domain: Choice) -> bool:
     """Whether the options are numbers in ascending order, which evonas's strategies treat as ordered, too."""
     numbers = not any(isinstance(option, (str, bool)) for option in domain.options)
@@ -123,4 +161,5 @@ SEARCHERS: Mapping[str, Searcher] = {
     "Optuna TPE multivariate": with_optuna(_sampler("TPESampler", multivariate=True, group=True)),
     "Optuna CMA-ES": with_optuna(_sampler("CmaEsSampler")),
     "Optuna GP": with_optuna(_sampler("GPSampler")),
+    **({"SMAC": with_smac} if find_spec("smac") else {}),
 }
